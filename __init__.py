@@ -1,0 +1,1 @@
+"""otonari: clear and plan local peer-to-peer electricity markets."""

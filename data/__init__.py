@@ -1,0 +1,1 @@
+"""Numbers and where they come from: scenario files to validated inputs."""

@@ -1,0 +1,350 @@
+"""The inputs of a clearing: the variable table, its defaults, and every problem of a Dataset at once.
+
+Power is kW (mean over the slot), energy kWh, money the scenario's currency, prices currency/kWh. ``time`` is
+the slot's start in UTC (naive ``datetime64``). A *label* is a string that names an entry of another dimension.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from .problems import InputError, Problem, suggestion
+
+DIMS = ("participant", "time", "tariff", "battery", "vehicle", "trip", "node", "node_to")
+KINDS = (
+    "consumer",
+    "consumer+phev",
+    "pv",
+    "pv+battery",
+    "pv+phev",
+    "pv+battery+phev",
+    "business",
+    "consumer+battery",
+    "consumer+battery+phev",
+)
+REQUIRED = object()
+"""Marks a variable that has no default."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One row of the variable table.
+
+    ``unit`` is a unit, ``"label"`` or ``"UTC"``; ``of`` names the dimension that a label points to; ``default`` is
+    a number, a label, the name of another variable, or ``REQUIRED``; ``low`` and ``high`` are inclusive bounds,
+    ``low_open`` excludes ``low`` itself; ``nan`` says that NaN has a meaning.
+    """
+
+    dims: tuple[str, ...]
+    unit: str
+    long_name: str
+    default: Any = REQUIRED
+    low: float = -np.inf
+    high: float = np.inf
+    low_open: bool = False
+    nan: bool = False
+    of: str = ""
+    empty: bool = False
+
+
+def _storage(device: str) -> dict[str, Variable]:
+    """Return the rows that a battery and a vehicle share."""
+    d = (device,)
+    return {
+        f"{device}_owner": Variable(d, "label", "participant who owns it", of="participant"),
+        f"{device}_capacity": Variable(d, "kWh", "most energy that it holds", low=0),
+        f"{device}_min_energy": Variable(d, "kWh", "least energy that it keeps", 0.0, low=0),
+        f"{device}_initial_energy": Variable(d, "kWh", "energy at the start of the horizon", low=0),
+        f"{device}_final_energy": Variable(
+            d, "kWh", "least energy at the end; NaN = free", f"{device}_initial_energy", low=0, nan=True
+        ),
+        f"{device}_charge_limit": Variable(d, "kW", "AC power that it can take", low=0),
+        f"{device}_discharge_limit": Variable(d, "kW", "AC power that it can give", low=0),
+        f"{device}_charge_efficiency": Variable(
+            d, "1", "stored per energy taken", low=0, high=1, low_open=True
+        ),
+        f"{device}_discharge_efficiency": Variable(
+            d, "1", "given per energy drawn", low=0, high=1, low_open=True
+        ),
+        f"{device}_wear_cost": Variable(d, "{currency}/kWh", "wear per kWh discharged", 0.0, low=0),
+    }
+
+
+_PRICE = "{currency}/kWh"
+_INF = float("inf")
+
+TABLE: dict[str, Variable] = {
+    "slot_hours": Variable(("time",), "h", "slot length", low=0, low_open=True),
+    "demand": Variable(("participant", "time"), "kW", "uncontrolled consumption", low=0),
+    "pv_available": Variable(("participant", "time"), "kW", "PV output before curtailment", 0.0, low=0),
+    "participant_kind": Variable(("participant",), "label", "kind of participant", "derived"),
+    "participant_node": Variable(("participant",), "label", "its node in the fee network", of="node"),
+    "participant_tariff": Variable(("participant",), "label", "its retail tariff", of="tariff"),
+    "import_limit": Variable(("participant",), "kW", "connection limit on energy drawn", _INF, low=0),
+    "export_limit": Variable(("participant",), "kW", "connection limit on energy given", _INF, low=0),
+    "retail_price": Variable(("tariff", "time"), _PRICE, "all-in price of energy from the retailer"),
+    "feed_in_price": Variable(("tariff", "time"), _PRICE, "all-in price of energy sold to the retailer"),
+    **_storage("battery"),
+    **_storage("vehicle"),
+    "vehicle_host": Variable(
+        ("vehicle", "time"),
+        "label",
+        "participant at whose premises it is plugged",
+        of="participant",
+        empty=True,
+    ),
+    "vehicle_min_charge": Variable(("vehicle",), "kW", "least power while charging", 0.0, low=0),
+    "vehicle_electric_economy": Variable(
+        ("vehicle",), "km/kWh", "distance per kWh out of the battery", low=0, low_open=True
+    ),
+    "vehicle_fuel_economy": Variable(
+        ("vehicle",), "km/L", "distance per litre; NaN = no engine", np.nan, low=0, low_open=True, nan=True
+    ),
+    "trip_vehicle": Variable(("trip",), "label", "vehicle that drives", of="vehicle"),
+    "trip_departure": Variable(("trip",), "UTC", "departure"),
+    "trip_arrival": Variable(("trip",), "UTC", "arrival"),
+    "trip_distance": Variable(("trip",), "km", "distance driven", low=0),
+    "fuel_price": Variable(("vehicle",), "{currency}/L", "price of fuel", 0.0, low=0),
+    "node_parent": Variable(("node",), "label", "next node towards the root", of="node", empty=True),
+    "node_fee": Variable(("node",), _PRICE, "fee for crossing the edge to the parent", 0.0, low=0),
+    "node_access_fee": Variable(("node",), _PRICE, "fee paid here by each side of a peer trade", 0.0, low=0),
+    "node_limit": Variable(("node",), "kW", "peer power over the edge to the parent, each way", _INF, low=0),
+    "trade_fee": Variable(
+        ("node", "node_to"), _PRICE, "fee per pair of nodes, instead of the tree", None, low=0
+    ),
+    "grid_carbon": Variable(("time",), "kg/kWh", "carbon dioxide of retail power", 0.0, low=0),
+    "fuel_carbon": Variable(("vehicle",), "kg/L", "carbon dioxide of fuel", 2.32, low=0),
+}
+"""THE variable table: one row per input variable, in the order of the documentation. ``trade_fee`` is absent
+where the tree holds. Infinite limits are legal."""
+
+
+def complete(dataset: xr.Dataset) -> xr.Dataset:
+    """Return the Dataset with every default filled in, variables and dims in the table's order, and attributes.
+
+    Missing devices become dimensions of length zero. Nothing is checked; call :func:`validate` on the result.
+    """
+    coords = {d: dataset[d].values if d in dataset.coords else _no_labels(d) for d in DIMS if d != "node_to"}
+    if "trade_fee" in dataset:
+        coords["node_to"] = coords["node"]
+    sizes = {d: len(v) for d, v in coords.items()}
+    attrs = {"currency": "JPY", "time_zone": "UTC", **dataset.attrs}
+    variables: dict[str, Any] = {}
+    for name, row in TABLE.items():
+        if name in dataset:
+            array = dataset[name]
+            values = array.transpose(*row.dims).values if set(array.dims) == set(row.dims) else array.values
+            dims = row.dims if set(array.dims) == set(row.dims) else array.dims
+        elif row.default in (None, "derived") or (
+            row.default is REQUIRED and 0 not in (sizes[d] for d in row.dims)
+        ):
+            continue
+        else:
+            values, dims = _default(row, variables, sizes), row.dims
+        variables[name] = (dims, _typed(values, row), attributes(row, attrs["currency"]))
+    unknown = {n: dataset[n] for n in dataset.data_vars if n not in TABLE}
+    filled = xr.Dataset({**variables, **unknown}, coords=coords, attrs=attrs)
+    if "participant_kind" not in dataset:
+        filled["participant_kind"] = (("participant",), kinds(filled), {"long_name": "kind of participant"})
+    return filled
+
+
+def attributes(row: Variable, currency: str) -> dict[str, str]:
+    """Return the CF attributes of a table row: ``long_name`` and, where it has one, ``units``."""
+    if row.unit in ("label", "UTC"):
+        return {"long_name": row.long_name}
+    return {"long_name": row.long_name, "units": row.unit.format(currency=currency)}
+
+
+def kinds(inputs: xr.Dataset, business: Collection[str] = ()) -> np.ndarray:
+    """Return the kind of each participant (participant,) from the equipment that it owns."""
+    owns_pv = (inputs["pv_available"].values > 0).any(axis=1)
+    owns_battery = np.isin(inputs["participant"].values, inputs["battery_owner"].values)
+    owns_vehicle = np.isin(inputs["participant"].values, inputs["vehicle_owner"].values)
+    kind = np.where(owns_pv, "pv", "consumer").astype("<U24")
+    kind = np.char.add(kind, np.where(owns_battery, "+battery", ""))
+    kind = np.char.add(kind, np.where(owns_vehicle, "+phev", ""))
+    return np.where(np.isin(inputs["participant"].values, list(business)), "business", kind)
+
+
+def validate(inputs: xr.Dataset) -> list[Problem]:
+    """Return every problem of a completed Dataset, sorted; an empty list means that it can be cleared."""
+    problems = [*_structure(inputs)]
+    if problems:  # what follows reads variables of the right shape only
+        return sorted(problems)
+    return sorted([*_values(inputs), *_labels(inputs), *_times(inputs), *_tree(inputs), *_devices(inputs)])
+
+
+def require(inputs: xr.Dataset) -> None:
+    """Raise :class:`InputError` with every problem of the Dataset, if there is one."""
+    problems = validate(inputs)
+    if problems:
+        raise InputError(problems)
+
+
+def _no_labels(dim: str) -> np.ndarray:
+    return np.array([], dtype="datetime64[ns]" if dim == "time" else "<U1")
+
+
+def _default(row: Variable, variables: dict[str, Any], sizes: dict[str, int]) -> np.ndarray:
+    if isinstance(row.default, str) and row.default in variables:
+        return np.array(variables[row.default][1])
+    shape = tuple(sizes[d] for d in row.dims)
+    if row.unit == "label":
+        return np.full(shape, "", dtype="<U24")
+    if row.unit == "UTC":
+        return np.full(shape, np.datetime64("NaT"), dtype="datetime64[ns]")
+    return np.full(shape, np.nan if row.default is REQUIRED else row.default, dtype=float)
+
+
+def _typed(values: np.ndarray, row: Variable) -> np.ndarray:
+    """Return the values in the table's own type, or as they are where they cannot be converted."""
+    target: Any = {"label": str, "UTC": "datetime64[ns]"}.get(row.unit, float)
+    try:
+        return np.asarray(values).astype(target)
+    except (ValueError, TypeError):
+        return np.asarray(values)
+
+
+def _structure(inputs: xr.Dataset) -> Iterator[Problem]:
+    """Yield problems of names, dims, units, types and coordinates."""
+    for name in inputs.data_vars:
+        if name not in TABLE:
+            yield _problem(
+                str(name), "an unknown variable" + suggestion(str(name), TABLE), "one of the table's"
+            )
+    currency = inputs.attrs.get("currency", "JPY")
+    for name, row in TABLE.items():
+        if name not in inputs:
+            if row.default is not None:
+                yield _problem(name, "nothing", f"a variable over {row.dims}")
+            continue
+        array = inputs[name]
+        if array.dims != row.dims:
+            yield _problem(name, f"dims {array.dims}", f"dims {row.dims}")
+        unit = attributes(row, currency).get("units")
+        if unit is not None and array.attrs.get("units", unit) != unit:
+            yield _problem(name, f"unit {array.attrs['units']!r}", f"unit {unit!r}")
+        kind = {"label": "U", "UTC": "M"}.get(row.unit, "f")
+        if array.dtype.kind != kind:
+            yield _problem(name, f"type {array.dtype}", {"U": "labels", "M": "times", "f": "numbers"}[kind])
+    for dim in sorted({str(d) for d in inputs.dims} - {"time"}):
+        labels, counts = np.unique(inputs[dim].values.astype(str), return_counts=True)
+        for label in labels[counts > 1]:
+            yield _problem(dim, f"the label {label!r} twice", "labels that occur once")
+        if "" in labels:
+            yield _problem(dim, "an empty label", "labels of at least one character")
+    for dim in ("participant", "time", "tariff", "node"):
+        if not inputs.sizes.get(dim):
+            yield _problem(dim, "none", "at least one")
+
+
+def _values(inputs: xr.Dataset) -> Iterator[Problem]:
+    """Yield the entries that are not numbers, or that lie outside their bounds."""
+    for name, row in TABLE.items():
+        if name not in inputs or row.unit == "label":
+            continue
+        array = inputs[name]
+        if row.unit == "UTC":
+            yield from _entries(array, np.isnat(array.values), "a time")
+            continue
+        values = array.values
+        if not row.nan:
+            yield from _entries(array, np.isnan(values), "a number")
+        bounded = name.endswith("_limit") and row.dims != ("vehicle",) and row.dims != ("battery",)
+        if not bounded:
+            yield from _entries(array, np.isinf(values), "a finite number")
+        low = values <= row.low if row.low_open else values < row.low
+        yield from _entries(array, low, f"{'more than' if row.low_open else 'at least'} {row.low:g}")
+        yield from _entries(array, (values > row.high) & ~np.isinf(values), f"at most {row.high:g}")
+
+
+def _labels(inputs: xr.Dataset) -> Iterator[Problem]:
+    """Yield the labels that name nothing."""
+    for name, row in TABLE.items():
+        if row.of and name in inputs:
+            known = inputs[row.of].values.astype(str)
+            values = inputs[name].values
+            wrong = ~np.isin(values, known) & ~((values == "") & row.empty)
+            if wrong.any():
+                near = suggestion(str(values[wrong][0]), known)
+                yield from _entries(inputs[name], wrong, f"a label of dimension {row.of!r}{near}")
+    wrong = ~np.isin(inputs["participant_kind"].values, KINDS)
+    yield from _entries(inputs["participant_kind"], wrong, f"one of {', '.join(KINDS)}")
+
+
+def _times(inputs: xr.Dataset) -> Iterator[Problem]:
+    """Yield gaps and overlaps of the slots, and trips that overlap or lie outside the horizon."""
+    time, hours = inputs["time"].values, inputs["slot_hours"].values
+    end = time + np.round(hours * 3.6e12).astype("timedelta64[ns]")
+    if np.isfinite(hours).all():
+        yield from _entries(inputs["time"][1:], time[1:] != end[:-1], "the end of the slot before")
+    departure, arrival = inputs["trip_departure"].values, inputs["trip_arrival"].values
+    yield from _entries(inputs["trip_arrival"], arrival <= departure, "an arrival after the departure")
+    outside = (departure < time[0]) | (departure >= end[-1])
+    yield from _entries(inputs["trip_departure"], outside, "a departure within the horizon")
+    order = np.lexsort((departure, inputs["trip_vehicle"].values))
+    same = inputs["trip_vehicle"].values[order][1:] == inputs["trip_vehicle"].values[order][:-1]
+    overlap = np.zeros(len(order), dtype=bool)
+    overlap[order[1:]] = same & (departure[order][1:] < arrival[order][:-1])
+    yield from _entries(inputs["trip_departure"], overlap, "a departure after the arrival of the trip before")
+    vehicles = {v: i for i, v in enumerate(inputs["vehicle"].values)}
+    plugged = inputs["vehicle_host"].values != ""
+    for k in range(inputs.sizes["trip"]):
+        v = vehicles.get(inputs["trip_vehicle"].values[k])
+        if v is not None and (plugged[v] & (time < arrival[k]) & (end > departure[k])).any():
+            yield _problem("vehicle_host", "plugged during a trip", '""', f"trip={inputs['trip'].values[k]}")
+
+
+def _tree(inputs: xr.Dataset) -> Iterator[Problem]:
+    """Yield what keeps the nodes from being one tree: cycles, and roots other than one."""
+    names = inputs["node"].values
+    parent = dict(zip(names, inputs["node_parent"].values, strict=True))
+    roots = [n for n in names if parent[n] == ""]
+    if len(roots) != 1:
+        yield _problem(
+            "node_parent", f"{len(roots)} roots {roots[:3]}", 'exactly one node whose parent is ""'
+        )
+    reached: set[str] = {""}
+    for name in names:
+        path: list[str] = []
+        while name not in reached and name in parent:
+            if name in path:
+                cycle = " > ".join([*path[path.index(name) :], name])
+                yield _problem("node_parent", f"a cycle {cycle}", "a tree", f"node={name}")
+                break
+            path.append(name)
+            name = parent[name]
+        reached.update(path)
+
+
+def _devices(inputs: xr.Dataset) -> Iterator[Problem]:
+    """Yield limits of devices that contradict one another, and electric vehicles without an engine's range."""
+    for device in ("battery", "vehicle"):
+        capacity = inputs[f"{device}_capacity"].values
+        for name in (f"{device}_min_energy", f"{device}_final_energy"):
+            yield from _entries(inputs[name], inputs[name].values > capacity, f"at most {device}_capacity")
+    over = inputs["vehicle_min_charge"].values > inputs["vehicle_charge_limit"].values
+    yield from _entries(inputs["vehicle_min_charge"], over, "at most vehicle_charge_limit")
+
+
+def _entries(array: xr.DataArray, wrong: np.ndarray, want: str, most: int = 5) -> Iterator[Problem]:
+    """Yield a problem for each of the first wrong entries, and one that counts the rest."""
+    places = np.argwhere(wrong)
+    for place in places[:most]:
+        labels = (f"{d}={_label(array[d].values[i])}" for d, i in zip(array.dims, place, strict=True))
+        got = array.values[tuple(place)]
+        yield _problem(str(array.name), _label(got) or '""', want, ", ".join(labels))
+    if len(places) > most:
+        yield _problem(str(array.name), f"{len(places) - most} more entries like these", want, "~")
+
+
+def _label(value: Any) -> str:
+    return np.datetime_as_string(value, unit="m") if isinstance(value, np.datetime64) else f"{value}"
+
+
+def _problem(field: str, got: str, want: str, row: str = "") -> Problem:
+    return Problem("inputs", row, field, got, want)

@@ -1,0 +1,45 @@
+"""What is wrong with an input, said once, in the user's words."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing that is wrong: where it stands, what was found there and what belongs there.
+
+    ``where`` is a file (or ``inputs`` for a Dataset), ``row`` its line (header = 1) or the labels of the
+    entry, ``field`` the column, key or variable.
+    """
+
+    where: str
+    row: str
+    field: str
+    got: str
+    want: str
+
+    def __str__(self) -> str:
+        """Return ``where:row: field: got ..., want ...`` on one line."""
+        place = f"{self.where}:{self.row}" if self.row else self.where
+        return f"{place}: {self.field}: got {self.got}, want {self.want}"
+
+
+class InputError(ValueError):
+    """The input cannot be used; ``problems`` lists everything that is wrong with it."""
+
+    def __init__(self, problems: Iterable[Problem]):
+        self.problems = tuple(dict.fromkeys(problems))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return ``' (did you mean ...?)'`` for the nearest known word, or nothing.
+
+    >>> suggestion("demnad", ["demand", "series"])
+    " (did you mean 'demand'?)"
+    >>> suggestion("xyz", ["demand"])
+    ''
+    """
+    near = get_close_matches(word, list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""

@@ -1,0 +1,1 @@
+"""Datasets in, Datasets out: the mathematics. No files, no clock."""

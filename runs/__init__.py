@@ -1,0 +1,1 @@
+"""The floor that writes: runs, stored results, the ledger."""
