@@ -1,0 +1,115 @@
+"""The community as one Pyomo Block: a table of contents of the model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import xarray as xr
+
+from ..data.inputs import require
+from .algebra import Linear
+from .battery import battery
+from .blocks import Device, Sets
+from .grid import grid
+from .household import household
+from .meters import meters as meters_of
+from .network import network
+from .vehicle import vehicle
+
+MARKETS = ("p2p", "grid-only")
+
+
+class Community(Device):
+    """A cleared neighbourhood: its devices, its peers' market and its retailer.
+
+    ``cost`` is the community's cost over the horizon (currency) and ``net_exchange[t]`` its net exchange with the grid (kW, +
+    taken from the grid), both Pyomo expressions that a larger model may use.
+    """
+
+
+def community_block(
+    inputs: xr.Dataset, market: str = "p2p", *, own_tariff: bool = True, minimum_charge: bool = True
+) -> Community:
+    """Build the model of a community's market as a Pyomo Block.
+
+    Parameters
+    ----------
+    inputs : xr.Dataset
+        Completed inputs that obey the variable table (`data.inputs`).
+    market : {"p2p", "grid-only"}
+        Co-optimized trade among peers, or each participant's own optimum without peers.
+    own_tariff : bool
+        Whether ``cost`` includes the retailer; False leaves energy from the grid to the host model, which prices
+        ``net_exchange``.
+    minimum_charge : bool
+        Whether vehicles obey ``vehicle_min_charge`` (binaries) or may charge with less.
+
+    Raises
+    ------
+    InputError
+        With every problem of the inputs.
+    """
+    require(inputs)
+    if market not in MARKETS:
+        raise ValueError(f"market: got {market!r}, want one of {', '.join(MARKETS)}")
+    peers = market == "p2p"
+    meters = meters_of(inputs, peers=peers, priced=own_tariff)
+    sets = Sets(inputs, meters)
+    community = Community(("meter", "time"), inputs, meters, sets)
+    community.inputs, community.meters, community.market = inputs, meters, market
+    community.add_component("sets", sets)
+
+    devices = {
+        "household": household(inputs, meters, sets),
+        "battery": battery(inputs, meters, sets),
+        "vehicle": vehicle(inputs, meters, sets, minimum_charge),
+    }
+    markets = {"grid": grid(inputs, meters, sets, own_tariff=own_tariff)}
+    if peers:
+        markets["network"] = network(inputs, meters, sets)
+    for name, device in {**devices, **markets}.items():
+        community.add_component(name, device)
+    _rows(community, list(devices.values()), list(markets.values()))
+    return community
+
+
+def _rows(community: Community, devices: list[Device], markets: list[Device]) -> None:
+    """Join the sockets: the balance of every meter, its connection, and the rule of own generation."""
+    meters = community.meters
+    taken, given = _sum(m.taken for m in markets), _sum(m.given for m in markets)
+    community.spent = _sum(d.spent for d in (*devices, *markets))
+    community.row(
+        "balance",
+        _sum(d.draw for d in (*devices, *markets)) == 0.0,
+        "sum over blocks of draw[m,t] = 0",
+        where=meters.draw_room + meters.give_room > 0,
+    )
+    community.row(
+        "own_generation",
+        given <= _sum(d.generation for d in devices),
+        "exports[m,t] + sale[m,t] <= own generation[m,t]",
+        where=meters.resale & (meters.give_room > 0) & (meters.draw_room > 0),
+    )
+    import_limit, export_limit = meters.import_limit[:, None], meters.export_limit[:, None]
+    community.row(
+        "import_limit",
+        taken <= import_limit,
+        "imports[m,t] + purchase[m,t] <= import_limit[m]",
+        where=meters.draw_room > import_limit,
+        lack="kW of connection for what it must draw",
+    )
+    community.row(
+        "export_limit",
+        given <= export_limit,
+        "exports[m,t] + sale[m,t] <= export_limit[m]",
+        where=meters.give_room > export_limit,
+    )
+    grid_exchange = (markets[0].taken - markets[0].given).over_entities()
+    community.expression(
+        "net_exchange", grid_exchange, "kW taken from the grid less kW given", dims=("time",)
+    )
+
+
+def _sum(parts: Any) -> Linear:
+    first, *rest = parts
+    return sum(rest, first)

@@ -1,0 +1,208 @@
+"""Who trades: participants, vehicles plugged in away from home, and pools of those who cannot choose.
+
+A *meter* is what draws and gives energy at a node of the fee network. A participant is a meter; a vehicle plugged in
+anywhere but at its owner's is a *guest* meter of its own, on its owner's tariff at its host's node. Participants
+without battery and vehicle cannot choose anything but whom they trade with: where nothing can make them resell, their
+deficits and surpluses fold into one pool per node and tariff, exactly, and unfold again pro rata.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from .algebra import Array
+
+
+@dataclass(frozen=True)
+class Meters:
+    """The meters of a community; M of them over T slots, P participants and V vehicles.
+
+    ``demand`` and ``pv`` are what the meter's participants take and give uncontrolled (M, T); ``retail`` and ``feed_in``
+    its prices (M, T); ``node`` the position of its node, -1 while it is nowhere (M, T); ``access`` its access fee (M, T);
+    ``import_limit`` and ``export_limit`` (M,). ``draws_at`` and ``gives_at`` (P,) say at which meter a participant
+    draws and gives; ``guest`` (V,) is a vehicle's own meter or -1; ``plug`` (V, T) the meter that a vehicle is plugged
+    into or -1; ``battery`` (B,) the meter of each battery. ``draw_share`` and ``give_share`` (P, T) are a participant's parts of its
+    meter; ``resale`` (M, T) says where the own-generation rule could bind; ``draw_room`` and ``give_room`` (M, T) are the kW
+    that the meter could draw and give at the most, whatever the prices; ``curtails`` (M, T) where not using PV could pay.
+    """
+
+    label: Array
+    demand: Array
+    pv: Array
+    retail: Array
+    feed_in: Array
+    node: Array
+    access: Array
+    import_limit: Array
+    export_limit: Array
+    draws_at: Array
+    gives_at: Array
+    guest: Array
+    plug: Array
+    battery: Array
+    draw_share: Array
+    give_share: Array
+    resale: Array
+    draw_room: Array
+    give_room: Array
+    curtails: Array
+
+    def charging_room(self, place: Array, limit: Array) -> Array:
+        """Return the kW (device, time) that each charger can take at the meters ``place`` (device, time), -1 = none.
+
+        Where a connection limit leaves less than all chargers behind the meter could take, each gets its share.
+        """
+        headroom = np.maximum(self.import_limit[:, None] + self.pv - self.demand, 0.0)
+        chargers = self.draw_room - self.demand
+        part = np.divide(headroom, chargers, out=np.ones_like(headroom), where=chargers > headroom)
+        return (
+            np.where(place >= 0, limit * np.take_along_axis(part, place, axis=0), 0.0)
+            if place.size
+            else 0.0 * limit
+        )
+
+
+def positions(inputs: xr.Dataset, variable: str, dim: str) -> Array:
+    """Return where in ``dim`` the labels of a variable stand, -1 for the empty label."""
+    labels = inputs[dim].values.astype(str)
+    values = inputs[variable].values
+    if not len(labels):
+        return np.full(values.shape, -1)
+    order = np.argsort(labels)
+    at = order[np.searchsorted(labels, values, sorter=order).clip(max=len(labels) - 1)]
+    return np.where(labels[at] == values, at, -1)
+
+
+def meters(inputs: xr.Dataset, peers: bool, priced: bool = True) -> Meters:
+    """Return the meters of the inputs; ``priced`` is False where the retail tariff is someone else's to say.
+
+    Without a price nothing proves that a participant never resells, so that only those who own no generation fold.
+    """
+    owner = positions(inputs, "vehicle_owner", "participant")
+    host = positions(inputs, "vehicle_host", "participant")
+    home = (host >= 0) & (host == owner[:, None])
+    away = (host >= 0) & ~home
+    battery_owner = positions(inputs, "battery_owner", "participant")
+    resale = _may_resell(inputs, peers) if priced else inputs["pv_available"].values > -1.0
+
+    participants = np.arange(inputs.sizes["participant"])
+    demand, pv = inputs["demand"].values, inputs["pv_available"].values
+    net = demand - pv
+    deficit, surplus = np.maximum(net, 0.0), np.maximum(-net, 0.0)
+    chooses = np.isin(participants, battery_owner) | np.isin(participants, owner[home.any(axis=1)])
+    folds = ~chooses & (~resale | (pv == 0)).all(axis=1)
+    folds &= (inputs["import_limit"].values >= deficit.max(axis=1)) & (
+        inputs["export_limit"].values >= surplus.max(axis=1)
+    )
+
+    node = positions(inputs, "participant_node", "node")
+    tariff = positions(inputs, "participant_tariff", "tariff")
+    single = participants[~folds]
+    group, pool = np.unique(np.stack([node[folds], tariff[folds]]), axis=1, return_inverse=True)
+    pools, pool = group.shape[1], pool.reshape(-1)
+    guests = np.flatnonzero(away.any(axis=1))
+    s = len(single)
+
+    draws_at, gives_at = np.empty_like(participants), np.empty_like(participants)
+    draws_at[single] = gives_at[single] = np.arange(s)
+    draws_at[folds], gives_at[folds] = s + pool, s + pools + pool
+    guest = np.full(len(owner), -1)
+    guest[guests] = s + 2 * pools + np.arange(len(guests))
+
+    size, slots = s + 2 * pools + len(guests), inputs.sizes["time"]
+    meter_demand, meter_pv = np.zeros((size, slots)), np.zeros((size, slots))
+    np.add.at(meter_demand, draws_at, np.where(folds[:, None], deficit, demand))
+    np.add.at(meter_pv, gives_at, np.where(folds[:, None], surplus, pv))
+
+    meter_tariff = np.concatenate([tariff[single], group[1], group[1], tariff[owner[guests]]])
+    fixed_node = np.concatenate([node[single], group[0], group[0]])
+    guest_node = np.where(away[guests], node[host[guests]], -1)
+    meter_node = np.vstack([np.repeat(fixed_node[:, None], slots, axis=1), guest_node])
+    access = np.where(meter_node >= 0, inputs["node_access_fee"].values[meter_node], 0.0)
+    below_zero = _below_zero(inputs, peers)[meter_tariff]
+    unlimited = np.full(2 * pools + len(guests), np.inf)
+    export_limit = np.concatenate([inputs["export_limit"].values[single], unlimited])
+    names = inputs["node"].values[group[0]]
+    tariffs = inputs["tariff"].values[group[1]]
+    pool_labels = [
+        f"{kind}@{n}/{t}" for kind in ("deficit", "surplus") for n, t in zip(names, tariffs, strict=True)
+    ]
+    guest_labels = [f"guest:{v}" for v in inputs["vehicle"].values[guests]]
+    plug = np.where(home, draws_at[owner][:, None], np.where(away, guest[:, None], -1))
+    draw_room = meter_demand + _installed(inputs, "charge_limit", draws_at[battery_owner], plug, size)
+    give_room = meter_pv + _installed(inputs, "discharge_limit", draws_at[battery_owner], plug, size)
+    return Meters(
+        label=np.array([*inputs["participant"].values[single], *pool_labels, *guest_labels], dtype=str),
+        demand=meter_demand,
+        pv=meter_pv,
+        retail=inputs["retail_price"].values[meter_tariff],
+        feed_in=inputs["feed_in_price"].values[meter_tariff],
+        node=meter_node,
+        access=access,
+        import_limit=np.concatenate([inputs["import_limit"].values[single], unlimited]),
+        export_limit=export_limit,
+        draws_at=draws_at,
+        gives_at=gives_at,
+        guest=guest,
+        plug=plug,
+        battery=draws_at[battery_owner],
+        draw_share=_share(np.where(folds[:, None], deficit, 1.0), meter_demand[draws_at], folds),
+        give_share=_share(np.where(folds[:, None], surplus, 1.0), meter_pv[gives_at], folds),
+        resale=np.vstack(
+            [resale[single], np.zeros((2 * pools, slots), bool), np.ones((len(guests), slots), bool)]
+        ),
+        draw_room=draw_room,
+        give_room=give_room,
+        curtails=(meter_pv > 0) & (np.isfinite(export_limit)[:, None] | below_zero | (not priced)),
+    )
+
+
+def _installed(inputs: xr.Dataset, limit: str, battery: Array, plug: Array, size: int) -> Array:
+    """Return the kW (meter, time) of the batteries at each meter and of the vehicles plugged into it."""
+    power = np.zeros((size, plug.shape[1]))
+    np.add.at(power, battery, inputs[f"battery_{limit}"].values[:, None])
+    vehicle, slot = np.nonzero(plug >= 0)
+    np.add.at(power, (plug[vehicle, slot], slot), inputs[f"vehicle_{limit}"].values[vehicle])
+    return power
+
+
+def _share(part: Array, whole: Array, folds: Array) -> Array:
+    """Return each participant's part of its meter: pro rata in a pool, all of it elsewhere."""
+    pooled = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+    return np.where(folds[:, None], pooled, 1.0)
+
+
+def _may_resell(inputs: xr.Dataset, peers: bool) -> Array:
+    """Return where (participant, time) a meter might gain by giving energy that it draws in the same slot.
+
+    All trades happen between the lowest feed-in price plus both access fees and the highest retail price minus both, since
+    every buyer could buy, and every seller sell, at its retailer instead. So a meter cannot gain if the best that it can get lies
+    strictly below the least that it can pay.
+    """
+    tariff = positions(inputs, "participant_tariff", "tariff")
+    retail, feed_in = inputs["retail_price"].values, inputs["feed_in_price"].values
+    own_retail, own_feed_in, below_zero = retail[tariff], feed_in[tariff], _below_zero(inputs, peers)[tariff]
+    if not peers:
+        return np.asarray((own_feed_in >= own_retail) | below_zero)
+    if (
+        "trade_fee" in inputs
+    ):  # pairwise fees need not obey the triangle inequality, and then passing on can pay
+        return np.ones_like(own_retail, dtype=bool)
+    node = positions(inputs, "participant_node", "node")
+    access = inputs["node_access_fee"].values[node][:, None]
+    least = inputs["node_access_fee"].values.min()
+    best = np.maximum(own_feed_in, retail.max(axis=0) - least - access)
+    cheapest = np.minimum(own_retail, feed_in.min(axis=0) + least + access)
+    # selling to peers what was bought from peers loses both access fees, so that only crossed pairs count
+    crossed = (best >= own_retail) | (own_feed_in >= cheapest)
+    return np.asarray(crossed | (access <= 0) | below_zero)
+
+
+def _below_zero(inputs: xr.Dataset, peers: bool) -> Array:
+    """Return where (tariff, time) energy could cost less than nothing, so that not using one's own PV could pay."""
+    retail, feed_in = inputs["retail_price"].values, inputs["feed_in_price"].values
+    lowest = feed_in.min(axis=0) if peers else feed_in
+    return np.asarray((retail < 0) | (lowest < 0))

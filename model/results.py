@@ -1,0 +1,118 @@
+"""A solved community as a Dataset: every variable by one road, its name, dims and unit from the model.
+
+Variables over meters become variables over participants (folded ones by their share of the pool) and, for vehicles
+plugged in away from home, over vehicles.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from pyomo.core.base.var import Var
+
+from .algebra import Array
+from .arrays import ArrayVar
+from .meters import Meters, positions
+
+NOISE = 1e-9
+"""Solver noise below this (kW, kWh, km) counts as zero."""
+
+_AWAY = {
+    "grid_import": ("vehicle_import", "bought from the retailer while plugged in away from home"),
+    "grid_export": ("vehicle_export", "sold to the retailer while plugged in away from home"),
+    "peer_purchase": ("vehicle_purchase", "bought from peers while plugged in away from home"),
+    "peer_sale": ("vehicle_sale", "sold to peers while plugged in away from home"),
+}
+_DRAWN = ("grid_import", "peer_purchase")
+
+
+def collect(community: Any) -> xr.Dataset:
+    """Return the results of a solved community block (kW unless the variable says otherwise).
+
+    Prices are those of the solve that the block holds; a block that a host model solved has values but no prices.
+
+    Raises
+    ------
+    ValueError
+        If the block has not been solved.
+    """
+    inputs, meters = community.inputs, community.meters
+    currency = inputs.attrs.get("currency", "JPY")
+    found: dict[str, Any] = {}
+    for family in community.component_objects(Var, descend_into=True):
+        if isinstance(family, ArrayVar) and family.result is not None:
+            found |= _family(family, meters)
+    zero = np.zeros((inputs.sizes["participant"], inputs.sizes["time"]))
+    for name, (away, doc) in _AWAY.items():
+        found.setdefault(name, _variable(("participant", "time"), zero, "kW", doc.split(" while")[0]))
+        nothing = np.zeros((inputs.sizes["vehicle"], inputs.sizes["time"]))
+        found.setdefault(away, _variable(("vehicle", "time"), nothing, "kW", doc))
+    found |= _totals(found, inputs)
+    network = community.component("network")
+    if network is not None:
+        found |= _nodes(network, inputs, meters, currency)
+    dims = {d for variable in found.values() for d in variable[0]}
+    return xr.Dataset(found, coords={d: inputs[d] for d in inputs.dims if d in dims})
+
+
+def _variable(dims: tuple[str, ...], values: Array, unit: str, doc: str) -> Any:
+    values = np.where(np.abs(values) < NOISE, 0.0, values)
+    return dims, values, {"long_name": doc, "units": unit}
+
+
+def _family(family: ArrayVar, meters: Meters) -> dict[str, Any]:
+    """Return a variable family as named variables, split from meters to participants and vehicles."""
+    name = family.result or f"{family.parent_block().local_name}_{family.local_name}"
+    values = family.dense()
+    if family.dims[0] != "meter":
+        return {name: _variable(family.dims, values, family.unit, family.doc)}
+    drawn = name in _DRAWN
+    place, share = (meters.draws_at, meters.draw_share) if drawn else (meters.gives_at, meters.give_share)
+    split = {name: _variable(("participant", "time"), values[place] * share, family.unit, family.doc)}
+    if name in _AWAY:
+        away, doc = _AWAY[name]
+        guest = np.where(meters.guest[:, None] >= 0, values[meters.guest], 0.0)
+        split[away] = _variable(("vehicle", "time"), guest, family.unit, doc)
+    return split
+
+
+def _totals(found: dict[str, Any], inputs: xr.Dataset) -> dict[str, Any]:
+    """Return what is counted together: draw and supply of each participant, and the fuel of each trip."""
+    dims = ("participant", "time")
+    driver = positions(inputs, "trip_vehicle", "vehicle")
+    economy = inputs["vehicle_fuel_economy"].values[driver]
+    on_fuel = inputs["trip_distance"].values - found["trip_electric_distance"][1]
+    fuel = np.where(np.isnan(economy), 0.0, on_fuel / economy)
+    draw = found["grid_import"][1] + found["peer_purchase"][1]
+    supply = found["grid_export"][1] + found["peer_sale"][1]
+    return {
+        "draw": _variable(dims, draw, "kW", "drawn at the meter, from the retailer and from peers"),
+        "supply": _variable(dims, supply, "kW", "given at the meter, to the retailer and to peers"),
+        "trip_fuel": _variable(("trip",), fuel, "L", "fuel burnt"),
+    }
+
+
+def _nodes(network: Any, inputs: xr.Dataset, meters: Meters, currency: str) -> dict[str, Any]:
+    """Return prices at the nodes from the duals of the nodes' rows, and the flow over the edges of the tree.
+
+    A node's price is the marginal value of energy there. Where nobody could give anything it is what one kWh would save:
+    the highest retail price less the node's access fee.
+    """
+    hours = inputs["slot_hours"].values
+    idle = inputs["retail_price"].values.max(axis=0) - inputs["node_access_fee"].values[:, None]
+    unit, dims = f"{currency}/kWh", ("node", "time")
+    found: dict[str, Any] = {}
+    if network.component("up") is not None:
+        flow = network.up.dense() - network.down.dense()
+        found["node_flow"] = _variable(dims, flow, "kW", "peer power to the parent node, - from it")
+        rows = (network.node_balance, network.node_balance)
+    else:
+        rows = (network.node_purchase, network.node_sale)
+    docs = ("value of energy that a peer buys at the node", "value of energy that a peer sells at the node")
+    for name, row, doc in zip(("price", "sale_price"), rows, docs, strict=True):
+        if row.dual is not None:
+            value = np.where(row.exists(), row.dense_dual() / hours, idle)
+            found[name] = (dims, value, {"long_name": doc, "units": unit})
+    return found
