@@ -1,8 +1,8 @@
 """Linear algebra over whole arrays of variables: what the devices are written in.
 
-A :class:`Linear` is an array of linear expressions, one for each entry of its shape, kept as sparse terms. It knows
-``+``, ``-``, times an array, a shift in time, a sum, a placement by position, and comparison; nothing more. The last
-axis of a two-dimensional expression is time.
+A :class:`Linear` is an array of linear expressions, one for each entry of its shape, kept as sparse terms.
+It knows ``+``, ``-``, times an array, a shift in time, a sum, a placement by position, and comparison;
+nothing more. The last axis of a two-dimensional expression is time.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ class Linear:
         return self * -1.0
 
     def __sub__(self, other: Any) -> Linear:
-        return self + -1.0 * other
+        return self.__add__(-other)
 
     def __rsub__(self, other: Any) -> Linear:
-        return -self + other
+        return (-self).__add__(other)
 
     def __eq__(self, other: Any) -> Relation:  # type: ignore[override]
         body, side = self._sides(other)

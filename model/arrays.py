@@ -1,9 +1,10 @@
 """Pyomo components backed by arrays: written once, solved as a sparse matrix, seen by others as ordinary Pyomo.
 
-:class:`ArrayVar` is a genuine ``IndexedVar`` and :class:`ArrayConstraint` a genuine ``IndexedConstraint``. Their twin is
-an array; ``VarData`` and ``ConstraintData`` appear when somebody touches them (a host model, an LP writer, a
-user who looks). The room leans on two Pyomo internals, the ``_data`` dictionary and ``construct``; the project pins
-Pyomo's minor version for it, and the tests hold it against Pyomo's own LP writer.
+:class:`ArrayVar` is a genuine ``IndexedVar`` and :class:`ArrayConstraint` a genuine ``IndexedConstraint``.
+Their twin is an array; ``VarData`` and ``ConstraintData`` appear when somebody touches them (a host model,
+an LP writer, a user who looks). The room leans on two Pyomo internals, the ``_data`` dictionary and
+``construct``; the project pins Pyomo's minor version for it, and the tests hold it against Pyomo's own LP
+writer.
 """
 
 from __future__ import annotations
@@ -124,9 +125,9 @@ class ArrayVar(_OnDemand, IndexedVar):
             if None in values:
                 raise ValueError(f"{self.name} has no value yet: solve the model first")
             return np.array(values, dtype=float)
-        if self._values is None:
+        if self._values is None and len(self.position):
             raise ValueError(f"{self.name} has no value yet: solve the model first")
-        return self._values
+        return np.zeros(0) if self._values is None else self._values
 
     def dense(self) -> Array:
         """Return the values over the whole shape, zero where an entry does not exist."""

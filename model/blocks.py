@@ -1,7 +1,8 @@
 """What a block is: a Pyomo Block with variable families and rows over named sets, and its sockets.
 
-A device offers three sockets over (meter, time): ``draw``, kW at the meter (+ takes, - gives); ``generation``, the kW of
-it that the device itself gives (own generation, never negative); and ``cost``, the currency that it spends over the horizon.
+A device offers three sockets over (meter, time): ``draw``, kW at the meter (+ takes, - gives);
+``generation``, the kW of it that the device itself gives (own generation, never negative); and ``cost``,
+the currency that it spends over the horizon.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ class Device(ScalarBlock):
     ) -> Linear:
         """Add a family of variables and return it as expressions.
 
-        ``where`` says which entries exist (the others are zero); ``result`` is the name in the results, by default
-        ``<block>_<name>``; None leaves it out.
+        ``where`` says which entries exist (the others are zero); ``result`` is the name in the results, by
+        default ``<block>_<name>``; None leaves it out.
         """
         dims = dims or self.dims
         family = ArrayVar(tuple(self.axes[d] for d in dims), lower, upper, where, binary, unit, doc)
@@ -76,15 +77,16 @@ class Device(ScalarBlock):
         where: Any = True,
         dims: tuple[str, ...] = (),
         lack: str = "",
+        priced: bool = False,
     ) -> None:
         """Add a family of rows; ``doc`` is its formula.
 
-        ``lack`` names, for people, what is short where the row cannot be met; such a row can be the cause of an infeasible
-        model.
+        ``lack`` names, for people, what is short where the row cannot be met; such a row can be the cause
+        of an infeasible model.
         """
         dims = dims or self.dims
         family = ArrayConstraint(tuple(self.axes[d] for d in dims), relation, where, doc)
-        family.dims, family.lack = dims, lack
+        family.dims, family.lack, family.priced = dims, lack, priced
         self.add_component(name, family)
 
     def expression(self, name: str, linear: Linear, doc: str, *, dims: tuple[str, ...] = ()) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
 
 import xarray as xr
 
@@ -22,8 +22,8 @@ MARKETS = ("p2p", "grid-only")
 class Community(Device):
     """A cleared neighbourhood: its devices, its peers' market and its retailer.
 
-    ``cost`` is the community's cost over the horizon (currency) and ``net_exchange[t]`` its net exchange with the grid (kW, +
-    taken from the grid), both Pyomo expressions that a larger model may use.
+    ``cost`` is the community's cost over the horizon (currency) and ``net_exchange[t]`` its net exchange
+    with the grid (kW, + taken from the grid), both Pyomo expressions that a larger model may use.
     """
 
 
@@ -39,8 +39,8 @@ def community_block(
     market : {"p2p", "grid-only"}
         Co-optimized trade among peers, or each participant's own optimum without peers.
     own_tariff : bool
-        Whether ``cost`` includes the retailer; False leaves energy from the grid to the host model, which prices
-        ``net_exchange``.
+        Whether ``cost`` includes the retailer; False leaves energy from the grid to the host model, which
+        prices ``net_exchange``.
     minimum_charge : bool
         Whether vehicles obey ``vehicle_min_charge`` (binaries) or may charge with less.
 
@@ -110,6 +110,6 @@ def _rows(community: Community, devices: list[Device], markets: list[Device]) ->
     )
 
 
-def _sum(parts: Any) -> Linear:
+def _sum(parts: Iterable[Linear]) -> Linear:
     first, *rest = parts
     return sum(rest, first)

@@ -10,17 +10,17 @@ from .meters import Meters
 def grid(inputs: xr.Dataset, meters: Meters, sets: Sets, *, own_tariff: bool = True) -> Device:
     """Trade with the retailer at each meter.
 
-    draw[m,t] = exports[m,t] - imports[m,t], as the retailer stands on the other side of the meter; cost = sum over m, t of
-    (retail[m,t] * imports[m,t] - feed_in[m,t] * exports[m,t]) * hours[t], or nothing where the tariff is the host model's.
+    draw[m,t] = exports[m,t] - imports[m,t], as the retailer stands on the other side of the meter; cost =
+    sum over m, t of (retail[m,t] * imports[m,t] - feed_in[m,t] * exports[m,t]) * hours[t], or nothing where
+    the tariff is the host model's.
     """
     block = Device(("meter", "time"), inputs, meters, sets)
-    draw_room = np.minimum(meters.draw_room, meters.import_limit[:, None])
     give_room = np.minimum(meters.give_room, meters.export_limit[:, None])
     imports = block.var(
         "imports",
         "kW",
         "bought from the retailer",
-        upper=draw_room,
+        upper=meters.draw_room,
         where=meters.draw_room > 0,
         result="grid_import",
     )

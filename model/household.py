@@ -9,7 +9,8 @@ from .meters import Meters
 def household(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     """Uncontrolled demand and PV behind each meter.
 
-    draw[m,t] = demand[m,t] - pv_available[m,t] + curtailment[m,t],  0 <= curtailment[m,t] <= pv_available[m,t]
+    draw[m,t] = demand[m,t] - pv_available[m,t] + curtailment[m,t],  0 <= curtailment[m,t] <=
+    pv_available[m,t]
 
     Curtailment exists only where giving could cost money, or a connection limit leave no room.
     """

@@ -1,9 +1,10 @@
 """Who trades: participants, vehicles plugged in away from home, and pools of those who cannot choose.
 
-A *meter* is what draws and gives energy at a node of the fee network. A participant is a meter; a vehicle plugged in
-anywhere but at its owner's is a *guest* meter of its own, on its owner's tariff at its host's node. Participants
-without battery and vehicle cannot choose anything but whom they trade with: where nothing can make them resell, their
-deficits and surpluses fold into one pool per node and tariff, exactly, and unfold again pro rata.
+A *meter* is what draws and gives energy at a node of the fee network. A participant is a meter; a vehicle
+plugged in anywhere but at its owner's is a *guest* meter of its own, on its owner's tariff at its host's
+node. Participants without battery and vehicle cannot choose anything but whom they trade with: where
+nothing can make them resell, their deficits and surpluses fold into one pool per node and tariff, exactly,
+and unfold again pro rata.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ from .algebra import Array
 class Meters:
     """The meters of a community; M of them over T slots, P participants and V vehicles.
 
-    ``demand`` and ``pv`` are what the meter's participants take and give uncontrolled (M, T); ``retail`` and ``feed_in``
-    its prices (M, T); ``node`` the position of its node, -1 while it is nowhere (M, T); ``access`` its access fee (M, T);
-    ``import_limit`` and ``export_limit`` (M,). ``draws_at`` and ``gives_at`` (P,) say at which meter a participant
-    draws and gives; ``guest`` (V,) is a vehicle's own meter or -1; ``plug`` (V, T) the meter that a vehicle is plugged
-    into or -1; ``battery`` (B,) the meter of each battery. ``draw_share`` and ``give_share`` (P, T) are a participant's parts of its
-    meter; ``resale`` (M, T) says where the own-generation rule could bind; ``draw_room`` and ``give_room`` (M, T) are the kW
-    that the meter could draw and give at the most, whatever the prices; ``curtails`` (M, T) where not using PV could pay.
+    ``demand`` and ``pv`` are what the meter's participants take and give uncontrolled (M, T); ``retail``
+    and ``feed_in`` its prices (M, T); ``node`` the position of its node, -1 while it is nowhere (M, T);
+    ``access`` its access fee (M, T); ``import_limit`` and ``export_limit`` (M,). ``draws_at`` and
+    ``gives_at`` (P,) say at which meter a participant draws and gives; ``guest`` (V,) is a vehicle's own
+    meter or -1; ``plug`` (V, T) the meter that a vehicle is plugged into or -1; ``battery`` (B,) the meter
+    of each battery. ``draw_share`` and ``give_share`` (P, T) are a participant's parts of its meter;
+    ``resale`` (M, T) says where the own-generation rule could bind; ``draw_room`` and ``give_room`` (M, T)
+    are the kW that the meter could draw and give at the most, whatever the prices; ``curtails`` (M, T)
+    where not using PV could pay.
     """
 
     label: Array
@@ -53,7 +56,8 @@ class Meters:
     def charging_room(self, place: Array, limit: Array) -> Array:
         """Return the kW (device, time) that each charger can take at the meters ``place`` (device, time), -1 = none.
 
-        Where a connection limit leaves less than all chargers behind the meter could take, each gets its share.
+        Where a connection limit leaves less than all chargers behind the meter could take, each gets its
+        share.
         """
         headroom = np.maximum(self.import_limit[:, None] + self.pv - self.demand, 0.0)
         chargers = self.draw_room - self.demand
@@ -79,7 +83,8 @@ def positions(inputs: xr.Dataset, variable: str, dim: str) -> Array:
 def meters(inputs: xr.Dataset, peers: bool, priced: bool = True) -> Meters:
     """Return the meters of the inputs; ``priced`` is False where the retail tariff is someone else's to say.
 
-    Without a price nothing proves that a participant never resells, so that only those who own no generation fold.
+    Without a price nothing proves that a participant never resells, so that only those who own no
+    generation fold.
     """
     owner = positions(inputs, "vehicle_owner", "participant")
     host = positions(inputs, "vehicle_host", "participant")
@@ -178,9 +183,9 @@ def _share(part: Array, whole: Array, folds: Array) -> Array:
 def _may_resell(inputs: xr.Dataset, peers: bool) -> Array:
     """Return where (participant, time) a meter might gain by giving energy that it draws in the same slot.
 
-    All trades happen between the lowest feed-in price plus both access fees and the highest retail price minus both, since
-    every buyer could buy, and every seller sell, at its retailer instead. So a meter cannot gain if the best that it can get lies
-    strictly below the least that it can pay.
+    All trades happen between the lowest feed-in price plus both access fees and the highest retail price
+    minus both, since every buyer could buy, and every seller sell, at its retailer instead. So a meter
+    cannot gain if the best that it can get lies strictly below the least that it can pay.
     """
     tariff = positions(inputs, "participant_tariff", "tariff")
     retail, feed_in = inputs["retail_price"].values, inputs["feed_in_price"].values

@@ -1,7 +1,8 @@
 """The peers: purchases and sales at each meter, carried by the fee network.
 
-On a tree, fees add along the path, so that a trade needs no variable of its own: its power flows over the edges. With a fee
-per pair of nodes, power is transferred between nodes directly, and each trade pays exactly the fee of its pair.
+On a tree, fees add along the path, so that a trade needs no variable of its own: its power flows over the
+edges. With a fee per pair of nodes, power is transferred between nodes directly, and each trade pays
+exactly the fee of its pair.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ def network(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
 def tree(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     """Trade over the edges of the fee tree.
 
-    balance: sum over meters m at n of (sale[m,t] - purchase[m,t]) + sum over children c of n of (up[c,t] - down[c,t])
-    = up[n,t] - down[n,t];  cost = sum of access_fee * (purchase + sale) + fee[n] * (up[n,t] + down[n,t]), times hours[t];
-    up, down <= limit[n].
+    balance: sum over meters m at n of (sale[m,t] - purchase[m,t]) + sum over children c of n of (up[c,t] -
+    down[c,t]) = up[n,t] - down[n,t];  cost = sum of access_fee * (purchase + sale) + fee[n] * (up[n,t] +
+    down[n,t]), times hours[t]; up, down <= limit[n].
     """
     block = Device(("meter", "time"), inputs, meters, sets)
     purchase, sale = _positions(block, inputs, meters)
@@ -52,6 +53,7 @@ def tree(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
         _at_nodes(sale - purchase, meters, size) + net.at(parent, size) == net,
         "sum of sales - purchases at n + flows from its children = flow from n to its parent",
         dims=("node", "time"),
+        priced=True,
     )
     fee = inputs["node_fee"].values[:, None]
     block.spent = (meters.access * hours * (purchase + sale)).sum() + (
@@ -63,9 +65,10 @@ def tree(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
 def pairs(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     """Trade between pairs of nodes, each with a fee of its own; nothing is passed on.
 
-    sum over m at i of sale[m,t] = sum over j of transfer[i,j,t];  sum over m at j of purchase[m,t] = sum over i of
-    transfer[i,j,t];  cost = sum of access_fee * (purchase + sale) + trade_fee[i,j] * transfer[i,j,t], times hours[t]. The edges of the
-    tree keep their limits: net transfer across the edge of n, each way, <= limit[n].
+    sum over m at i of sale[m,t] = sum over j of transfer[i,j,t];  sum over m at j of purchase[m,t] = sum
+    over i of transfer[i,j,t];  cost = sum of access_fee * (purchase + sale) + trade_fee[i,j] *
+    transfer[i,j,t], times hours[t]. The edges of the tree keep their limits: net transfer across the edge
+    of n, each way, <= limit[n].
     """
     block = Device(("meter", "time"), inputs, meters, sets)
     purchase, sale = _positions(block, inputs, meters)
@@ -93,6 +96,7 @@ def pairs(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
         "sales at i = sum over j of transfer[i,j,t]",
         where=sellers > 0,
         dims=nodes,
+        priced=True,
     )
     block.row(
         "node_purchase",
@@ -100,6 +104,7 @@ def pairs(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
         "purchases at j = sum over i of transfer[i,j,t]",
         where=buyers > 0,
         dims=nodes,
+        priced=True,
     )
     _edge_limits(block, inputs, transfer)
     fee = inputs["trade_fee"].values[:, :, None]
@@ -110,13 +115,12 @@ def pairs(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
 def _positions(block: Device, inputs: xr.Dataset, meters: Meters) -> tuple[Linear, Linear]:
     """Add what each meter buys from and sells to its peers, and the meter's side of it."""
     tradable = (meters.draw_room.sum(axis=0) > 0) & (meters.give_room.sum(axis=0) > 0) & (meters.node >= 0)
-    draw_room = np.minimum(meters.draw_room, meters.import_limit[:, None])
     give_room = np.minimum(meters.give_room, meters.export_limit[:, None])
     purchase = block.var(
         "purchase",
         "kW",
         "bought from peers",
-        upper=np.minimum(draw_room, meters.give_room.sum(axis=0)),
+        upper=np.minimum(meters.draw_room, meters.give_room.sum(axis=0)),
         where=tradable & (meters.draw_room > 0),
         result="peer_purchase",
     )

@@ -56,8 +56,8 @@ class Program:
 def compile_block(block: Any) -> Program:
     """Compile a block (or a model that holds array-backed blocks) into one sparse program.
 
-    The objective is the active Pyomo Objective if there is one, else the block's own cost. Rows and variables that a user
-    added are compiled by Pyomo; they must be linear.
+    The objective is the active Pyomo Objective if there is one, else the block's own cost. Rows and
+    variables that a user added are compiled by Pyomo; they must be linear.
 
     Raises
     ------
@@ -105,6 +105,11 @@ def compile_block(block: Any) -> Program:
         foreign_variables=tuple(foreign),
         foreign_rows=tuple(others),
     )
+
+
+def bare(**arrays: Any) -> Program:
+    """Return a program that belongs to no components."""
+    return Program(offset=0.0, variables=(), constraints=(), foreign_variables=(), foreign_rows=(), **arrays)
 
 
 def _triplets(body: Linear, start: dict[int, Any]) -> tuple[Array, Array, Array]:

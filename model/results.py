@@ -1,7 +1,7 @@
 """A solved community as a Dataset: every variable by one road, its name, dims and unit from the model.
 
-Variables over meters become variables over participants (folded ones by their share of the pool) and, for vehicles
-plugged in away from home, over vehicles.
+Variables over meters become variables over participants (folded ones by their share of the pool) and, for
+vehicles plugged in away from home, over vehicles.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ _DRAWN = ("grid_import", "peer_purchase")
 def collect(community: Any) -> xr.Dataset:
     """Return the results of a solved community block (kW unless the variable says otherwise).
 
-    Prices are those of the solve that the block holds; a block that a host model solved has values but no prices.
+    Prices are those of the solve that the block holds; a block that a host model solved has values but no
+    prices.
 
     Raises
     ------
@@ -97,8 +98,8 @@ def _totals(found: dict[str, Any], inputs: xr.Dataset) -> dict[str, Any]:
 def _nodes(network: Any, inputs: xr.Dataset, meters: Meters, currency: str) -> dict[str, Any]:
     """Return prices at the nodes from the duals of the nodes' rows, and the flow over the edges of the tree.
 
-    A node's price is the marginal value of energy there. Where nobody could give anything it is what one kWh would save:
-    the highest retail price less the node's access fee.
+    A node's price is the marginal value of energy there. Where nobody could give anything it is what one
+    kWh would save: the highest retail price less the node's access fee.
     """
     hours = inputs["slot_hours"].values
     idle = inputs["retail_price"].values.max(axis=0) - inputs["node_access_fee"].values[:, None]

@@ -25,8 +25,9 @@ def energy(
     energy[s,t] = energy[s,t-1] + charge_efficiency[s] * charge[s,t] * hours[t]
                   - discharge[s,t] * hours[t] / discharge_efficiency[s] - driven[s,t]
 
-    ``driven`` (store, time) is what trips take; ``charge_room`` (store, time) the kW that the charger could take, and
-    ``plugged`` where it is connected: an energy that starts outside its limits returns as fast as they allow.
+    ``driven`` (store, time) is what trips take; ``charge_room`` (store, time) the kW that the charger could
+    take, and ``plugged`` where it is connected: an energy that starts outside its limits returns as fast as
+    they allow.
     """
     device = block.dims[0]
     hours = inputs["slot_hours"].values

@@ -18,37 +18,18 @@ Rules, so that equal positions always give equal trades:
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from .algebra import Array
 from .meters import positions
+from .traders import Traders, traders
 
 QUANTUM = 1e-9  # kWh
 DUST = 100  # quanta
 
-Array = NDArray[Any]
 Match = tuple[Array, Array, Array]
-
-
-@dataclass(frozen=True)
-class Traders:
-    """Everything that can trade: the P participants, and after them the V vehicles, as guests.
-
-    ``account`` (P + V,) is the index of the participant who pays, ``vehicle`` (P + V,) the vehicle's label or
-    ``""``, ``node`` (P + V, T) the index of the node, -1 where a vehicle is no guest in that slot.
-    """
-
-    account: Array
-    vehicle: Array
-    node: Array
-
-    def stack(self, participants: xr.DataArray, vehicles: xr.DataArray) -> Array:
-        """Return values (P + V, T) of the participants (P, T), and of the vehicles (V, T) where guests."""
-        both = [array.transpose(..., "time").values for array in (participants, vehicles)]
-        return np.where(self.node >= 0, np.concatenate(both), 0.0)
 
 
 @dataclass(frozen=True)
@@ -63,27 +44,14 @@ class _Lots:
     energy: Array
 
 
-def traders(inputs: xr.Dataset) -> Traders:
-    """Return who can trade: a vehicle does so where it is plugged in away from its owner's premises."""
-    home = positions(inputs, "participant_node", "node")
-    host = positions(inputs, "vehicle_host", "participant")
-    owner = positions(inputs, "vehicle_owner", "participant")
-    guest = np.where((host >= 0) & (host != owner[:, None]), home[host], -1)
-    return Traders(
-        account=np.concatenate([np.arange(len(home)), owner]),
-        vehicle=np.concatenate([np.full(len(home), ""), inputs["vehicle"].values]),
-        node=np.concatenate([np.repeat(home[:, None], inputs.sizes["time"], axis=1), guest]),
-    )
-
-
 def bilateral(inputs: xr.Dataset, results: xr.Dataset) -> xr.Dataset:
     """Return the trades (trade,) behind the peers' purchases and sales, by time, seller and buyer.
 
     Their energies [kWh] add up to each meter's purchase and sale and to the net flow over each edge (or, with
     ``trade_fee``, to ``node_transfer``). A seller gets ``trade_price`` = sale price - access fee of its node;
-    a buyer pays price + access fee of its node = ``trade_price + trade_fee + trade_congestion``: the fee is both
-    access fees and the edges of the path (or the pair's fee), and the congestion rent is what is left. Rents
-    within 1e-6 of zero are zero.
+    a buyer pays price + access fee of its node = ``trade_price + trade_fee + trade_congestion``: the fee is
+    both access fees and the edges of the path (or the pair's fee), the congestion rent is what is left. Rents
+    within 1e-6 of zero are zero; prices that ``results`` does not hold are NaN.
     """
     who = traders(inputs)
     sales, purchases = _lots(inputs, results, who)
@@ -100,7 +68,7 @@ def path_fee(inputs: xr.Dataset, start: Array, end: Array) -> Array:
     access = inputs["node_access_fee"].values
     total: Array = access[start] + access[end]
     if "trade_fee" in inputs:
-        return total + np.asarray(inputs["trade_fee"].values[start, end])
+        return np.asarray(total + inputs["trade_fee"].values[start, end])
     parent, depth = tree(inputs)
     fee = inputs["node_fee"].values
     while (apart := start != end).any():
@@ -151,7 +119,7 @@ def _up_the_tree(inputs: xr.Dataset, sales: _Lots, purchases: _Lots) -> Iterator
             lots.append(_Lots(side.meter[k], side.slot[k], at[k], side.order[k], side.shared[k], left[k]))
             here.append(k)
             at[k] = parent[at[k]]
-        i, j, matched = _overlap(*lots, slots=inputs.sizes["time"])
+        i, j, matched = _overlap(lots[0], lots[1], inputs.sizes["time"])
         i, j = here[0][i], here[1][j]
         np.subtract.at(energy[0], i, matched)
         np.subtract.at(energy[1], j, matched)
@@ -162,6 +130,9 @@ def _through_transfers(
     inputs: xr.Dataset, results: xr.Dataset, sales: _Lots, purchases: _Lots
 ) -> Iterator[Match]:
     """Yield matches of lots (sale, purchase, energy): sellers -> transfers between nodes -> buyers."""
+    if "node_transfer" not in results:  # a market without peers
+        yield sales.slot[:0], purchases.slot[:0], sales.energy[:0]
+        return
     power = results["node_transfer"].transpose("node", "node_to", "time").values
     energy = np.rint(power * inputs["slot_hours"].values / QUANTUM).astype(np.int64)
     start, end, slot = np.nonzero(energy >= DUST)
@@ -212,10 +183,10 @@ def _turned(
     """Return the purchases of each group turned round a circle until no meter meets itself.
 
     Meters lie in one order on both sides. Let meter i sell from A'[i] to A[i] and buy from B'[i] to B[i]. It
-    does not meet itself if the purchases are turned by at least A[i] - B'[i] and at most volume + A'[i] - B[i].
-    The lower bound of i and the upper bound of another meter j leave room for each other: A[i] - A'[j] + B[j] - B'[i]
-    is at most what the meters between them do on one side, and so at most the volume. The greatest
-    lower bound therefore separates every meter from itself, but for one that does more than the volume.
+    does not meet itself if the purchases are turned by at least A[i] - B'[i] and at most volume + A'[i] -
+    B[i]. The lower bound of i and the upper bound of another meter j leave room for each other: A[i] - A'[j]
+    + B[j] - B'[i] is at most what the meters between them do on one side, and so at most the volume. The
+    greatest lower bound therefore separates every meter from itself, but for one that does more than that.
     """
     (sales, sold, i, a), (purchases, bought, j, b) = sale, purchase
     x, y = np.flatnonzero(sales.shared[i]), np.flatnonzero(purchases.shared[j])
@@ -243,6 +214,12 @@ def _joined(sales: _Lots, purchases: _Lots, found: Iterator[Match]) -> Match:
     return i[new][keep], j[new][keep], energy[keep]
 
 
+def _price(results: xr.Dataset, name: str, node: Array, slot: Array) -> Array:
+    if name not in results:  # a market without peers, or a block that a host model solved
+        return np.full(len(node), np.nan)
+    return np.asarray(results[name].transpose("node", "time").values[node, slot])
+
+
 def _dataset(
     inputs: xr.Dataset,
     results: xr.Dataset,
@@ -255,8 +232,8 @@ def _dataset(
     (sales, i), (purchases, j) = sale, purchase
     slot, start, end = sales.slot[i], sales.node[i], purchases.node[j]
     access = inputs["node_access_fee"].values
-    received = results["sale_price"].transpose("node", "time").values[start, slot] - access[start]
-    paid = results["price"].transpose("node", "time").values[end, slot] + access[end]
+    received = _price(results, "sale_price", start, slot) - access[start]
+    paid = _price(results, "price", end, slot) + access[end]
     fee = path_fee(inputs, start, end)
     rent = paid - received - fee
     rent = np.where(np.abs(rent) < 1e-6, 0.0, rent)

@@ -12,9 +12,10 @@ from .meters import Meters, positions
 def vehicle(inputs: xr.Dataset, meters: Meters, sets: Sets, minimum: bool = True) -> Device:
     """Vehicles, behind the meter that they are plugged into.
 
-    0 <= charge[v,t] <= charge_limit[v] and 0 <= discharge[v,t] <= discharge_limit[v] while plugged in; energy as in
-    `storage`. A trip takes electric_distance[k] / electric_economy[v] out of the battery in the slot of its departure and burns
-    (distance[k] - electric_distance[k]) / fuel_economy[v]; without an engine all of the distance is electric.
+    0 <= charge[v,t] <= charge_limit[v] and 0 <= discharge[v,t] <= discharge_limit[v] while plugged in;
+    energy as in `storage`. A trip takes electric_distance[k] / electric_economy[v] out of the battery in
+    the slot of its departure and burns (distance[k] - electric_distance[k]) / fuel_economy[v]; without an
+    engine all of the distance is electric.
     """
     block = Device(("vehicle", "time"), inputs, meters, sets)
     hours = inputs["slot_hours"].values

@@ -1,0 +1,152 @@
+"""The solver: proofs, the tie-break, and failures that say what is wrong."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from otonari.model import highs as highs_module
+from otonari.model import solve as module
+from otonari.model.clearing import community_block
+from otonari.model.diagnosis import diagnose
+from otonari.model.highs import load, prove
+from otonari.model.program import bare, compile_block
+from otonari.model.results import collect
+from otonari.model.solve import Infeasible, NotOptimal, solve
+from otonari.model.ties import break_ties, weights
+
+from .benchmarks.neighbourhood import neighbourhood
+from .communities import random_community
+
+
+def small_program(**changes):
+    """min -x - y, x + y <= 1, 0 <= x, y <= 1: every point of the edge from (1, 0) to (0, 1) is optimal."""
+    arrays = {
+        "cost": np.array([-1.0, -1.0]),
+        "lower": np.zeros(2),
+        "upper": np.ones(2),
+        "integer": np.zeros(2, dtype=bool),
+        "matrix": sparse.csr_matrix([[1.0, 1.0]]),
+        "row_lower": np.array([-np.inf]),
+        "row_upper": np.array([1.0]),
+    }
+    return bare(**(arrays | changes))
+
+
+def test_the_proof_of_a_hand_solved_optimum_is_exact():
+    proof = prove(small_program(), np.array([0.25, 0.75]), np.array([-1.0]))
+    assert proof == {"primal_residual": 0.0, "dual_residual": 0.0, "duality_gap": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("x", "dual", "field"),
+    [
+        ([0.5, 0.75], [-1.0], "primal_residual"),  # the row holds 1.25 > 1
+        ([0.25, 1.5], [-1.0], "primal_residual"),  # y beyond its bound
+        ([0.25, 0.75], [1.0], "dual_residual"),  # a dual that pushes against an open side
+        ([0.25, 0.25], [-1.0], "duality_gap"),  # feasible, not optimal
+        ([0.25, 0.75], [-0.5], "duality_gap"),  # optimal, a dual that does not prove it
+    ],
+)
+def test_the_proof_fails_where_something_is_wrong(x, dual, field):
+    assert prove(small_program(), np.array(x), np.array(dual))[field] > 1e-3
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_solution_carries_its_proof(seed):
+    proof = solve(community_block(random_community(seed))).proof
+    assert max(proof["primal_residual"], proof["dual_residual"], proof["duality_gap"]) <= 1e-9
+
+
+def test_a_solution_whose_proof_fails_is_not_accepted(monkeypatch):
+    monkeypatch.setattr(module, "break_ties", lambda program, x, dual: x + 0.01)
+    block = community_block(random_community(10))
+    with pytest.raises(NotOptimal, match="proof of optimality fails"):
+        solve(block)
+    with pytest.raises(ValueError, match="solve the model first"):
+        collect(block)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_tie_break_keeps_the_cost_and_never_weighs_more(seed):
+    program = compile_block(community_block(random_community(seed)))
+    highs = load(program, None, 0.0)
+    highs.run()
+    x, dual = np.array(highs.getSolution().col_value), np.array(highs.getSolution().row_dual)
+    moved = break_ties(program, x, dual)
+    weigh = weights(program)
+    assert program.cost @ moved == pytest.approx(program.cost @ x, rel=1e-9, abs=1e-9)
+    assert weigh @ moved <= weigh @ x + 1e-9
+
+
+def test_prices_and_quantities_do_not_depend_on_the_vertex_that_the_solver_ends_at(monkeypatch):
+    inputs = neighbourhood(60)
+
+    def quantities(seed):
+        monkeypatch.setattr(highs_module, "SEED", seed)
+        block = community_block(inputs)
+        solve(block)
+        return collect(block)
+
+    one, other = quantities(1), quantities(99)
+    for name in ("price", "battery_charge", "vehicle_charge", "peer_purchase", "peer_sale", "grid_import"):
+        assert np.allclose(one[name], other[name], atol=1e-6), name
+
+
+def test_an_import_limit_too_small_is_named_with_its_amount():
+    inputs = random_community(10).copy(deep=True)
+    alone = "home4"  # no PV, no battery: it must draw what it consumes
+    inputs["import_limit"].loc[{"participant": alone}] = 1.0
+    with pytest.raises(Infeasible) as caught:
+        solve(community_block(inputs))
+    demand = inputs["demand"].sel(participant=alone).values
+    lacking = {c.when: c.amount for c in caught.value.causes}
+    times = [np.datetime_as_string(t, unit="m") + "Z" for t in inputs["time"].values[demand > 1.0]]
+    assert {c.who for c in caught.value.causes} == {alone}
+    assert lacking == pytest.approx(dict(zip(times, demand[demand > 1.0] - 1.0, strict=True)))
+    assert "kW of connection" in str(caught.value)
+
+
+def test_an_unreachable_final_energy_is_named_with_its_amount():
+    inputs = neighbourhood(6).copy(deep=True)
+    inputs["vehicle_fuel_economy"].values[:] = np.nan  # no engine: every trip must be electric
+    inputs["trip_distance"].values[:] = 200.0  # about 19 kWh of a window of 6.5 kWh
+    with pytest.raises(Infeasible) as caught:
+        solve(community_block(inputs))
+    assert {c.who for c in caught.value.causes} == {f"vehicle {v}" for v in inputs["vehicle"].values}
+    need = 200.0 / 10.54
+    for cause in caught.value.causes:
+        assert 0 < cause.amount < need
+        assert cause.lack == "kWh of energy"
+
+
+def test_a_time_limit_is_said_and_nothing_is_stored():
+    block = community_block(neighbourhood(20))
+    with pytest.raises(NotOptimal, match="time limit"):
+        solve(block, time_limit=0.0)
+    with pytest.raises(ValueError, match="solve the model first"):
+        collect(block)
+
+
+def test_a_solvable_program_lacks_nothing():
+    assert diagnose(compile_block(community_block(random_community(4)))) == []
+
+
+def test_minimum_charge_power_is_all_or_nothing_and_costs_no_less():
+    inputs = neighbourhood(20).copy(deep=True)
+    inputs["vehicle_min_charge"].values[:] = 1.4
+    relaxed = solve(community_block(inputs, minimum_charge=False)).objective
+    block = community_block(inputs)
+    solution = solve(block, mip_gap=1e-4)
+    charge = collect(block)["vehicle_charge"].values
+    assert ((charge < 1e-6) | (charge > 1.4 - 1e-6)).all()
+    assert solution.objective >= relaxed - 1e-6
+    assert 0.0 <= solution.proof["mip_gap"] <= 1e-4
+
+
+def test_solving_twice_gives_the_same_bytes():
+    inputs = neighbourhood(30)
+    blocks = [community_block(inputs) for _ in range(2)]
+    for block in blocks:
+        solve(block)
+    one, other = map(collect, blocks)
+    assert all(one[name].values.tobytes() == other[name].values.tobytes() for name in one)
