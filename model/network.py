@@ -40,7 +40,13 @@ def tree(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     edge = (parent >= 0)[:, None]
     flow = {
         name: block.var(
-            name, "kW", doc, upper=np.minimum(limit, most), where=edge & (most > 1e-9), dims=("node", "time")
+            name,
+            "kW",
+            doc,
+            upper=np.minimum(limit, most),
+            where=edge & (most > 1e-9),
+            dims=("node", "time"),
+            result=None,
         )
         for name, doc, most in (
             ("up", "peer power to the parent node", most_up),

@@ -29,7 +29,9 @@ class Origins:
 
     ``pv`` after curtailment; ``given`` own PV energy sold to other accounts or exported; ``exported`` PV
     energy of any account that it exports; ``demand`` and ``driven`` what it consumes; ``distance`` what it
-    drives. The ``..._from`` of the last three (P, 2) are the parts from own PV and from peers' PV.
+    drives. The ``..._from`` of the last three, and ``held`` in its stores at the end (P, 2), are the parts from
+    own PV and from peers' PV. Over the community ``pv`` = ``demand_from`` + ``driven_from`` + ``exported`` +
+    ``held`` + losses of the stores.
     """
 
     pv: Array
@@ -41,6 +43,7 @@ class Origins:
     driven_from: Array
     distance: Array
     distance_from: Array
+    held: Array
 
 
 def trace(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset) -> Origins:
@@ -80,6 +83,7 @@ def trace(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset) -> Origin
         driven_from=sum_at(owner, driven_from, size),
         distance=sum_at(owner[driver], inputs["trip_distance"].values, size),
         distance_from=sum_at(owner, driven_from * economy[:, None], size),
+        held=sum_at(stores.owner, stores.renewable, size),
     )
 
 
@@ -118,6 +122,7 @@ class _Stores:
 
         slots = inputs.sizes["time"]
         owner = positions(inputs, "battery_owner", "participant")
+        self.owner = np.concatenate([owner, who.account[inputs.sizes["participant"] :]])
         self.behind = np.concatenate([np.repeat(owner[:, None], slots, axis=1), who.behind])
         self.discharge, charge = given("discharge", results), given("charge", results)
         hours = inputs["slot_hours"].values

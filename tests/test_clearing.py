@@ -142,15 +142,18 @@ def test_bad_inputs_are_refused_before_anything_is_built():
         community_block(random_community(3), "p3p")
 
 
-def documented_names():
-    """Return the names of every variable and row that any variant of the model holds."""
+def documented_names(rows=False):
+    """Return the names of every variable and row (or of the rows alone) that any variant of the model holds."""
+    kinds = Constraint if rows else (Var, Constraint)
     names = set()
     for seed in range(60):
         for market in ("p2p", "grid-only"):
             inputs = random_community(seed).copy(deep=True)
             inputs["vehicle_min_charge"].values[:] = 0.5 * inputs["vehicle_charge_limit"].values
             block = community_block(inputs, market)
-            for component in block.component_objects((Var, Constraint), descend_into=True):
+            for component in block.component_objects(kinds, descend_into=True):
+                if not len(component):
+                    continue
                 parent = component.parent_block()
                 name = component.local_name.rstrip("0123456789").rstrip("_")
                 names.add(name if parent is block else f"{parent.local_name}.{name}")

@@ -1,0 +1,81 @@
+"""End-to-end clearing against the raw HiGHS solve of the same linear program, on one core.
+
+Run by hand: ``python -m tests.benchmarks.clearing --homes 20 100 1000 --repeat 5``. Each repeat times, in turn, the raw
+solve (HiGHS's own defaults but for one thread: the arrays are there, the model is passed and run cold) and
+``otonari.clear`` (inputs -> model -> solve -> prices and quantities by rule -> trades -> settlement -> checks, with the
+grid-only baseline). The figure is the median of the ratios.
+"""
+
+import argparse
+import statistics
+import time
+
+import highspy
+import numpy as np
+
+import otonari
+from otonari.model.clearing import community_block
+from otonari.model.program import compile_block
+
+from .neighbourhood import neighbourhood
+
+
+def raw_solve(program) -> float:
+    """Return the seconds that HiGHS alone needs for a compiled program."""
+    begin = time.perf_counter()
+    highs = highspy.Highs()
+    highs.setOptionValue("output_flag", False)
+    highs.setOptionValue("threads", 1)
+    rows, columns = program.matrix.shape
+    highs.passModel(
+        columns,
+        rows,
+        program.matrix.nnz,
+        int(highspy.MatrixFormat.kRowwise),
+        int(highspy.ObjSense.kMinimize),
+        program.offset,
+        program.cost,
+        program.lower,
+        program.upper,
+        program.row_lower,
+        program.row_upper,
+        program.matrix.indptr,
+        program.matrix.indices,
+        program.matrix.data,
+        np.zeros(columns, dtype=np.int32),
+    )
+    highs.run()
+    assert highs.getModelStatus() == highspy.HighsModelStatus.kOptimal
+    return time.perf_counter() - begin
+
+
+def end_to_end(inputs) -> float:
+    """Return the seconds from inputs to checked results."""
+    begin = time.perf_counter()
+    otonari.clear(inputs)
+    return time.perf_counter() - begin
+
+
+def main() -> None:
+    """Print one line per size: medians of both times and of their ratio."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--homes", type=int, nargs="+", default=[20, 100, 1000])
+    parser.add_argument("--repeat", type=int, default=5)
+    options = parser.parse_args()
+    end_to_end(neighbourhood(6))  # imports are not what is measured
+    print(f"{'homes':>6} {'columns':>8} {'rows':>7} {'HiGHS s':>9} {'clear s':>9} {'ratio':>6} (range)")
+    for homes in options.homes:
+        inputs = neighbourhood(homes)
+        program = compile_block(community_block(inputs))
+        pairs = [(raw_solve(program), end_to_end(inputs)) for _ in range(options.repeat)]
+        raw, ours = (statistics.median(times) for times in zip(*pairs, strict=True))
+        ratios = sorted(b / a for a, b in pairs)
+        rows, columns = program.matrix.shape
+        print(
+            f"{homes:>6} {columns:>8} {rows:>7} {raw:>9.3f} {ours:>9.3f}"
+            f" {statistics.median(ratios):>6.2f} ({ratios[0]:.2f} - {ratios[-1]:.2f})"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""Options shared by all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser):
+    parser.addoption("--update-golden", action="store_true", help="write the golden files anew")
+
+
+@pytest.fixture
+def golden(request):
+    """Return a function that compares a text with a golden file, or writes it under ``--update-golden``."""
+    folder = Path(__file__).parent / "golden"
+
+    def compare(name, text):
+        path = folder / name
+        if request.config.getoption("--update-golden"):
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8")
+
+    return compare
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """Return the folder of real data, or skip with the reason."""
+    folder = os.environ.get("OTONARI_REAL_DATA")
+    if not folder:
+        pytest.skip("OTONARI_REAL_DATA is not set: no real data here")
+    return Path(folder)
