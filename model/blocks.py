@@ -14,9 +14,14 @@ import xarray as xr
 from pyomo.core.base.block import ScalarBlock
 from pyomo.core.base.set import Set
 
-from .algebra import Linear, Relation
+from .algebra import Array, Linear, Relation
 from .arrays import ArrayConstraint, ArrayExpression, ArrayVar, expressions
 from .meters import Meters
+
+
+def spare(bound: Array) -> Array:
+    """Return an upper bound that the rows imply, with room to spare: it helps the solver and never carries a dual."""
+    return 1.1 * bound + 1.0
 
 
 class Sets(ScalarBlock):

@@ -1,9 +1,8 @@
 """The retailer: energy bought and sold at the meter's tariff."""
 
-import numpy as np
 import xarray as xr
 
-from .blocks import Device, Sets
+from .blocks import Device, Sets, spare
 from .meters import Meters
 
 
@@ -15,12 +14,11 @@ def grid(inputs: xr.Dataset, meters: Meters, sets: Sets, *, own_tariff: bool = T
     the tariff is the host model's.
     """
     block = Device(("meter", "time"), inputs, meters, sets)
-    give_room = np.minimum(meters.give_room, meters.export_limit[:, None])
     imports = block.var(
         "imports",
         "kW",
         "bought from the retailer",
-        upper=meters.draw_room,
+        upper=spare(meters.draw_room),
         where=meters.draw_room > 0,
         result="grid_import",
     )
@@ -28,7 +26,7 @@ def grid(inputs: xr.Dataset, meters: Meters, sets: Sets, *, own_tariff: bool = T
         "exports",
         "kW",
         "sold to the retailer",
-        upper=give_room,
+        upper=spare(meters.give_room),
         where=meters.give_room > 0,
         result="grid_export",
     )

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from .algebra import Array, Linear, Relation
-from .blocks import Device, Sets
+from .blocks import Device, Sets, spare
 from .meters import Meters, positions
 
 
@@ -43,7 +43,7 @@ def tree(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
             name,
             "kW",
             doc,
-            upper=np.minimum(limit, most),
+            upper=np.minimum(limit, spare(most)),
             where=edge & (most > 1e-9),
             dims=("node", "time"),
             result=None,
@@ -87,7 +87,7 @@ def pairs(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
         "transfer",
         "kW",
         "peer power between two nodes",
-        upper=most,
+        upper=spare(most),
         where=most > 0,
         dims=dims,
         result="node_transfer",
@@ -121,12 +121,11 @@ def pairs(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
 def _positions(block: Device, inputs: xr.Dataset, meters: Meters) -> tuple[Linear, Linear]:
     """Add what each meter buys from and sells to its peers, and the meter's side of it."""
     tradable = (meters.draw_room.sum(axis=0) > 0) & (meters.give_room.sum(axis=0) > 0) & (meters.node >= 0)
-    give_room = np.minimum(meters.give_room, meters.export_limit[:, None])
     purchase = block.var(
         "purchase",
         "kW",
         "bought from peers",
-        upper=np.minimum(meters.draw_room, meters.give_room.sum(axis=0)),
+        upper=spare(np.minimum(meters.draw_room, meters.give_room.sum(axis=0))),
         where=tradable & (meters.draw_room > 0),
         result="peer_purchase",
     )
@@ -134,7 +133,7 @@ def _positions(block: Device, inputs: xr.Dataset, meters: Meters) -> tuple[Linea
         "sale",
         "kW",
         "sold to peers",
-        upper=np.minimum(give_room, meters.draw_room.sum(axis=0)),
+        upper=spare(np.minimum(meters.give_room, meters.draw_room.sum(axis=0))),
         where=tradable & (meters.give_room > 0),
         result="peer_sale",
     )

@@ -34,12 +34,15 @@ Match = tuple[Array, Array, Array]
 
 @dataclass(frozen=True)
 class _Lots:
-    """Lots of energy [quanta], of one meter and one slot each; ``order`` is a lot's place at its node."""
+    """Lots of energy [quanta], of one meter and one slot each, with its meter's rank by label.
+
+    ``shared`` lots are of meters that buy and sell in this slot.
+    """
 
     meter: Array
     slot: Array
     node: Array
-    order: Array
+    rank: Array
     shared: Array
     energy: Array
 
@@ -95,13 +98,12 @@ def _lots(inputs: xr.Dataset, results: xr.Dataset, who: Traders) -> tuple[_Lots,
     bought = who.stack(results["peer_purchase"], results["vehicle_purchase"]) * hours
     sold, bought = (np.rint(energy / QUANTUM).astype(np.int64) for energy in (sold, bought))
     shared = (sold >= DUST) & (bought >= DUST)
-    order = np.empty(len(who.account), dtype=np.int64)
-    order[np.lexsort((who.vehicle, inputs["participant"].values[who.account]))] = np.arange(len(order))
+    rank = np.empty(len(who.account), dtype=np.int64)
+    rank[np.lexsort((who.vehicle, inputs["participant"].values[who.account]))] = np.arange(len(rank))
 
     def lots(energy: Array) -> _Lots:
         m, t = np.nonzero(energy >= DUST)
-        last = shared[m, t]
-        return _Lots(m, t, who.node[m, t], order[m] + len(order) * last, last, energy[m, t])
+        return _Lots(m, t, who.node[m, t], rank[m], shared[m, t], energy[m, t])
 
     return lots(sold), lots(bought)
 
@@ -116,7 +118,7 @@ def _up_the_tree(inputs: xr.Dataset, sales: _Lots, purchases: _Lots) -> Iterator
         here, lots = [], []
         for side, at, left in zip(sides, node, energy, strict=True):
             k = np.flatnonzero((depth[at] == level) & (left >= DUST))
-            lots.append(_Lots(side.meter[k], side.slot[k], at[k], side.order[k], side.shared[k], left[k]))
+            lots.append(_Lots(side.meter[k], side.slot[k], at[k], side.rank[k], side.shared[k], left[k]))
             here.append(k)
             at[k] = parent[at[k]]
         i, j, matched = _overlap(lots[0], lots[1], inputs.sizes["time"])
@@ -140,7 +142,7 @@ def _through_transfers(
     transfers = _Lots(end, slot, start, by_label, np.zeros(len(slot), bool), energy[start, end, slot])
     slots = inputs.sizes["time"]
     k, transfer, part = _overlap(sales, transfers, slots)
-    sent = _Lots(sales.meter[k], sales.slot[k], end[transfer], sales.order[k], sales.shared[k], part)
+    sent = _Lots(sales.meter[k], sales.slot[k], end[transfer], sales.rank[k], sales.shared[k], part)
     i, j, matched = _overlap(sent, purchases, slots)
     yield k[i], j, matched
 
@@ -167,7 +169,7 @@ def _overlap(sales: _Lots, purchases: _Lots, slots: int) -> Match:
 
 def _laid(lots: _Lots, group: Array, volume: Array) -> tuple[Array, Array]:
     """Return the lots in order of group and label, and what of each fits into its group's volume."""
-    line = np.lexsort((lots.order, group))
+    line = np.lexsort((lots.rank, lots.shared, group))
     group, energy = group[line], lots.energy[line]
     start = np.cumsum(energy) - energy
     first = np.flatnonzero(np.diff(group, prepend=-1))
@@ -190,8 +192,8 @@ def _turned(
     """
     (sales, sold, i, a), (purchases, bought, j, b) = sale, purchase
     x, y = np.flatnonzero(sales.shared[i]), np.flatnonzero(purchases.shared[j])
-    width = 1 + max(sales.order.max(), purchases.order.max())
-    keys = sold[i[x]] * width + sales.order[i[x]], bought[j[y]] * width + purchases.order[j[y]]
+    width = 1 + max(sales.rank.max(), purchases.rank.max())
+    keys = sold[i[x]] * width + sales.rank[i[x]], bought[j[y]] * width + purchases.rank[j[y]]
     _, same_x, same_y = np.intersect1d(*keys, return_indices=True)
     x, y = x[same_x], y[same_y]
     turn, start, group = np.zeros_like(volume), np.cumsum(b) - b, bought[j]
@@ -206,7 +208,7 @@ def _turned(
 def _joined(sales: _Lots, purchases: _Lots, found: Iterator[Match]) -> Match:
     """Return all matches as one (sale, purchase, energy), in the order of the trades, a pair once a slot."""
     i, j, energy = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    line = np.lexsort((purchases.order[j], sales.order[i], sales.slot[i]))
+    line = np.lexsort((purchases.rank[j], sales.rank[i], sales.slot[i]))
     i, j = i[line], j[line]
     new = np.flatnonzero((np.diff(i, prepend=-1) != 0) | (np.diff(j, prepend=-1) != 0))
     energy = np.add.reduceat(energy[line], new) if len(new) else energy
