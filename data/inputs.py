@@ -126,10 +126,18 @@ def complete(dataset: xr.Dataset) -> xr.Dataset:
     """Return the Dataset with every default filled in, variables and dims in the table's order, and attributes.
 
     Missing devices become dimensions of length zero. Nothing is checked; call :func:`validate` on the result.
+
+    Raises
+    ------
+    InputError
+        Where a dimension has no labels: nothing could be said about its entries.
     """
     coords = {d: dataset[d].values if d in dataset.coords else _no_labels(d) for d in DIMS if d != "node_to"}
     if "trade_fee" in dataset:
         coords["node_to"] = coords["node"]
+    nameless = [d for d in DIMS if d in dataset.dims and d not in dataset.coords and d != "node_to"]
+    if nameless:
+        raise InputError(_problem(d, "a dimension without labels", "labels") for d in nameless)
     sizes = {d: len(v) for d, v in coords.items()}
     attrs = {"currency": "JPY", "time_zone": "UTC", **dataset.attrs}
     variables: dict[str, Any] = {}
@@ -144,11 +152,15 @@ def complete(dataset: xr.Dataset) -> xr.Dataset:
             continue
         else:
             values, dims = _default(row, variables, sizes), row.dims
-        variables[name] = (dims, _typed(values, row), attributes(row, attrs["currency"]))
+        given = {k: v for k, v in dataset[name].attrs.items() if k == "units"} if name in dataset else {}
+        variables[name] = (dims, _typed(values, row), {**attributes(row, attrs["currency"]), **given})
     unknown = {n: dataset[n] for n in dataset.data_vars if n not in TABLE}
     filled = xr.Dataset({**variables, **unknown}, coords=coords, attrs=attrs)
     if "participant_kind" not in dataset:
-        filled["participant_kind"] = (("participant",), kinds(filled), {"long_name": "kind of participant"})
+        owners = ("pv_available", "battery_owner", "vehicle_owner")
+        sound = all(n in filled and filled[n].dims == TABLE[n].dims for n in owners)
+        kind = kinds(filled) if sound else np.full(sizes["participant"], "")
+        filled["participant_kind"] = (("participant",), kind, {"long_name": "kind of participant"})
     return filled
 
 
@@ -233,10 +245,12 @@ def _structure(inputs: xr.Dataset) -> Iterator[Problem]:
             yield _problem(name, f"type {array.dtype}", {"U": "labels", "M": "times", "f": "numbers"}[kind])
     for dim in sorted({str(d) for d in inputs.dims} - {"time"}):
         labels, counts = np.unique(inputs[dim].values.astype(str), return_counts=True)
-        for label in labels[counts > 1]:
+        for label in labels[counts > 1].tolist():
             yield _problem(dim, f"the label {label!r} twice", "labels that occur once")
         if "" in labels:
             yield _problem(dim, "an empty label", "labels of at least one character")
+    if inputs["time"].dtype.kind != "M":
+        yield _problem("time", f"type {inputs['time'].dtype}", "times")
     for dim in ("participant", "time", "tariff", "node"):
         if not inputs.sizes.get(dim):
             yield _problem(dim, "none", "at least one")
@@ -266,7 +280,7 @@ def _labels(inputs: xr.Dataset) -> Iterator[Problem]:
     """Yield the labels that name nothing."""
     for name, row in TABLE.items():
         if row.of and name in inputs:
-            known = inputs[row.of].values.astype(str)
+            known = inputs[row.of].values.astype(str).tolist()
             values = inputs[name].values
             wrong = ~np.isin(values, known) & ~((values == "") & row.empty)
             if wrong.any():
@@ -279,9 +293,10 @@ def _labels(inputs: xr.Dataset) -> Iterator[Problem]:
 def _times(inputs: xr.Dataset) -> Iterator[Problem]:
     """Yield gaps and overlaps of the slots, and trips that overlap or lie outside the horizon."""
     time, hours = inputs["time"].values, inputs["slot_hours"].values
+    if not np.isfinite(hours).all():  # said already
+        return
     end = time + np.round(hours * 3.6e12).astype("timedelta64[ns]")
-    if np.isfinite(hours).all():
-        yield from _entries(inputs["time"][1:], time[1:] != end[:-1], "the end of the slot before")
+    yield from _entries(inputs["time"][1:], time[1:] != end[:-1], "the end of the slot before")
     departure, arrival = inputs["trip_departure"].values, inputs["trip_arrival"].values
     yield from _entries(inputs["trip_arrival"], arrival <= departure, "an arrival after the departure")
     outside = (departure < time[0]) | (departure >= end[-1])
@@ -303,7 +318,7 @@ def _tree(inputs: xr.Dataset) -> Iterator[Problem]:
     """Yield what keeps the nodes from being one tree: cycles, and roots other than one."""
     names = inputs["node"].values
     parent = dict(zip(names, inputs["node_parent"].values, strict=True))
-    roots = [n for n in names if parent[n] == ""]
+    roots = [str(n) for n in names if parent[n] == ""]
     if len(roots) != 1:
         yield _problem(
             "node_parent", f"{len(roots)} roots {roots[:3]}", 'exactly one node whose parent is ""'

@@ -13,7 +13,13 @@ from .physics import Finding, Run, arrays, edges, index
 
 _TRADE = ("trade",)
 _ACCOUNT = ("participant",)
-_SHARES = ("self_consumption", "self_sufficiency", "renewable_share", "renewable_driving_share")
+_SHARES = (
+    "self_consumption",
+    "self_sufficiency",
+    "renewable_share",
+    "renewable_driving_share",
+    "renewable_charge_share",
+)
 _METER = ("participant", "time"), ("vehicle", "time")
 
 

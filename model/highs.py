@@ -44,8 +44,9 @@ def load(program: Program, time_limit: float | None, mip_gap: float) -> Any:
 
 
 def optimal(highs: Any) -> bool:
-    """Return whether the last run ended at an optimum."""
-    return bool(highs.getModelStatus() == highspy.HighsModelStatus.kOptimal)
+    """Return whether the last run ended at an optimum (of a program without columns, too)."""
+    kinds = highspy.HighsModelStatus
+    return highs.getModelStatus() in (kinds.kOptimal, kinds.kModelEmpty)
 
 
 def prove(program: Program, x: Array, dual: Array) -> dict[str, float]:

@@ -44,7 +44,7 @@ def tree(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
             "kW",
             doc,
             upper=np.minimum(limit, spare(most)),
-            where=edge & (most > 1e-9),
+            where=edge,
             dims=("node", "time"),
             result=None,
         )
@@ -120,21 +120,21 @@ def pairs(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
 
 def _positions(block: Device, inputs: xr.Dataset, meters: Meters) -> tuple[Linear, Linear]:
     """Add what each meter buys from and sells to its peers, and the meter's side of it."""
-    tradable = (meters.draw_room.sum(axis=0) > 0) & (meters.give_room.sum(axis=0) > 0) & (meters.node >= 0)
+    there = meters.node >= 0
     purchase = block.var(
         "purchase",
         "kW",
         "bought from peers",
-        upper=spare(np.minimum(meters.draw_room, meters.give_room.sum(axis=0))),
-        where=tradable & (meters.draw_room > 0),
+        upper=spare(meters.draw_room),
+        where=there & (meters.draw_room > 0),
         result="peer_purchase",
     )
     sale = block.var(
         "sale",
         "kW",
         "sold to peers",
-        upper=spare(np.minimum(meters.give_room, meters.draw_room.sum(axis=0))),
-        where=tradable & (meters.give_room > 0),
+        upper=spare(meters.give_room),
+        where=there & (meters.give_room > 0),
         result="peer_sale",
     )
     block.draw = sale - purchase

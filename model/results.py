@@ -53,7 +53,7 @@ def collect(community: Any) -> xr.Dataset:
     found |= _totals(found, inputs)
     network = community.component("network")
     if network is not None:
-        found |= _nodes(network, inputs, meters, currency)
+        found |= _nodes(network, inputs, currency)
     dims = {d for variable in found.values() for d in variable[0]}
     return xr.Dataset(found, coords={d: inputs[d] for d in inputs.dims if d in dims})
 
@@ -95,25 +95,36 @@ def _totals(found: dict[str, Any], inputs: xr.Dataset) -> dict[str, Any]:
     }
 
 
-def _nodes(network: Any, inputs: xr.Dataset, meters: Meters, currency: str) -> dict[str, Any]:
-    """Return prices at the nodes from the duals of the nodes' rows, and the flow over the edges of the tree.
-
-    A node's price is the marginal value of energy there. Where nobody could give anything it is what one
-    kWh would save: the highest retail price less the node's access fee.
-    """
-    hours = inputs["slot_hours"].values
-    idle = inputs["retail_price"].values.max(axis=0) - inputs["node_access_fee"].values[:, None]
+def _nodes(network: Any, inputs: xr.Dataset, currency: str) -> dict[str, Any]:
+    """Return prices at the nodes from the duals of the nodes' rows, and the flow over the edges of the tree."""
     unit, dims = f"{currency}/kWh", ("node", "time")
     found: dict[str, Any] = {}
     if network.component("up") is not None:
         flow = network.up.dense() - network.down.dense()
         found["node_flow"] = _variable(dims, flow, "kW", "peer power to the parent node, - from it")
-        rows = (network.node_balance, network.node_balance)
+        row = network.node_balance
+        prices = None if row.dual is None else (row.dense_dual(), row.dense_dual())
     else:
-        rows = (network.node_purchase, network.node_sale)
+        prices = _pair_prices(network, inputs)
     docs = ("value of energy that a peer buys at the node", "value of energy that a peer sells at the node")
-    for name, row, doc in zip(("price", "sale_price"), rows, docs, strict=True):
-        if row.dual is not None:
-            value = np.where(row.exists(), row.dense_dual() / hours, idle)
-            found[name] = (dims, value, {"long_name": doc, "units": unit})
+    for name, values, doc in zip(("price", "sale_price"), prices or (), docs, strict=False):
+        found[name] = (dims, values / inputs["slot_hours"].values, {"long_name": doc, "units": unit})
     return found
+
+
+def _pair_prices(network: Any, inputs: xr.Dataset) -> tuple[Array, Array] | None:
+    """Return the duals of buying and of selling at each node (node, time).
+
+    Where nobody could buy, the price is what the cheapest seller's energy would cost there; where nobody could
+    sell, what the best buyer would give for it; zero where that is nobody either.
+    """
+    buying, selling = network.node_purchase, network.node_sale
+    if buying.dual is None or selling.dual is None:
+        return None
+    fee = inputs["trade_fee"].values[:, :, None] * inputs["slot_hours"].values
+    price, sale_price = buying.dense_dual(), selling.dense_dual()
+    offered = np.where(selling.exists(), sale_price, np.inf)[:, None] + fee
+    wanted = np.where(buying.exists(), price, -np.inf)[None, :] - fee
+    cheapest, best = offered.min(axis=0), wanted.max(axis=1)
+    price = np.where(buying.exists(), price, np.where(np.isinf(cheapest), 0.0, cheapest))
+    return price, np.where(selling.exists(), sale_price, np.where(np.isinf(best), 0.0, best))

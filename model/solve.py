@@ -13,7 +13,7 @@ import numpy as np
 
 from .algebra import Array
 from .diagnosis import Cause, diagnose
-from .highs import load, prove
+from .highs import load, optimal, prove
 from .program import Program, compile_block
 from .ties import break_ties, pick_prices
 
@@ -118,10 +118,10 @@ def _fix_binaries(program: Program, x: Array) -> Program:
 
 def _accept_status(highs: Any, program: Program) -> None:
     """Raise the failure that a model status stands for; return on an optimum."""
+    if optimal(highs):
+        return
     status = highs.getModelStatus()
     kinds = highspy.HighsModelStatus
-    if status == kinds.kOptimal:
-        return
     if status in (kinds.kInfeasible, kinds.kUnboundedOrInfeasible):
         causes = diagnose(program)
         if causes or status == kinds.kInfeasible:

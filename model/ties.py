@@ -51,13 +51,13 @@ def pick_prices(highs: Any, program: Program, x: Array, dual: Array) -> Array:
     """Return the duals by the declared rule: where a range of prices clears, the value of one more watt offered.
 
     The solved model is solved again, hot, with a little supply (`NUDGE`, in generic parts by rank and slot as in
-    `weights`) added to every row that makes a price. Its duals are optimal for the model itself too, which is proved
-    here; where that fails, because nobody can take more or something lies within the nudge, the duals stay as they are.
+    `weights`) to be had at every row that makes a price. Its duals are optimal for the model itself too, which is
+    proved here; where that fails, because something lies within the nudge, the duals stay as they are.
     """
     rows, nudge = _nudges(program)
     if not len(rows):
         return dual
-    low, high = program.row_lower[rows] - nudge, program.row_upper[rows] - nudge
+    low, high = program.row_lower[rows] - nudge, program.row_upper[rows]
     highs.changeRowsBounds(len(rows), rows.astype(np.int32), low, high)
     highs.run()
     if not optimal(highs):

@@ -118,7 +118,9 @@ def test_cost_and_exchange_are_those_of_the_solved_block(seed, market):
     objective = solve(block).objective
     assert pyo.value(block.cost) == pytest.approx(objective, rel=1e-9, abs=1e-9)
     exchange = block.grid.imports.dense().sum(axis=0) - block.grid.exports.dense().sum(axis=0)
-    assert [pyo.value(block.net_exchange[t]) for t in block.sets.time] == pytest.approx(exchange.tolist(), abs=1e-9)
+    assert [pyo.value(block.net_exchange[t]) for t in block.sets.time] == pytest.approx(
+        exchange.tolist(), abs=1e-9
+    )
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -129,7 +131,9 @@ def test_a_host_that_prices_the_exchange_is_a_retailer_with_one_price_both_ways(
     ours = solve(community_block(inputs)).objective
     block = community_block(inputs, own_tariff=False)
     value = dict(zip(block.sets.time, price * inputs["slot_hours"].values, strict=True))
-    block.total = pyo.Objective(expr=block.cost + sum(value[t] * block.net_exchange[t] for t in block.sets.time))
+    block.total = pyo.Objective(
+        expr=block.cost + sum(value[t] * block.net_exchange[t] for t in block.sets.time)
+    )
     assert solve(block).objective == pytest.approx(ours, rel=1e-8, abs=1e-8)
 
 

@@ -1,0 +1,184 @@
+"""A scenario becomes inputs: the one Dataset that a clearing reads, complete and validated."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from . import community, network, profiles, tariffs
+from .defaults import fill
+from .inputs import complete, kinds, validate
+from .problems import InputError, Problem
+from .rows import Node
+from .scenario import Source, read
+from .schema import Scenario, Site, Weather
+from .terms import BandFees, Flat, LengthFees, LevelFees, TieredAverage, TimeOfUse
+
+__all__ = ["build_inputs", "problems"]
+
+
+def build_inputs(scenario: Scenario) -> xr.Dataset:
+    """Return the complete, validated inputs of a scenario: the variables of ``data.inputs.TABLE``.
+
+    The attributes are ``scenario``, ``currency``, ``time_zone`` and ``notes``: a JSON list of what was odd in
+    the data and how it was read.
+
+    Raises
+    ------
+    InputError
+        With every problem of the files and of the inputs.
+    """
+    scenario = fill(scenario)
+    frame = profiles.frame(scenario.time, scenario.seed)
+    participants = scenario.tables.participants
+    power = profiles.power(frame, participants, scenario.series, scenario.site, scenario.weather)
+    try:
+        legs = community.trips(scenario.tables.vehicles, scenario.tables.trips, scenario.time, scenario.seed)
+    except InputError as error:
+        frame.problems += error.problems
+    if frame.problems:
+        raise InputError(sorted(frame.problems))
+    inputs = complete(_dataset(scenario, frame, power, legs))
+    business = [p.participant for p in participants if p.kind == "business"]
+    inputs["participant_kind"] = inputs["participant_kind"].copy(data=kinds(inputs, business))
+    found = validate(inputs)
+    if found:
+        raise InputError(found)
+    frame.notes += _left_out(scenario)
+    inputs.attrs["notes"] = json.dumps(frame.notes, ensure_ascii=False)
+    return inputs
+
+
+def problems(source: Source, overrides: Sequence[str] = ()) -> list[Problem]:
+    """Return everything that is wrong with a scenario, its tables, its series and its inputs."""
+    reading = read(source, overrides)
+    found = list(reading.problems)
+    if not found and reading.scenario is not None:
+        try:
+            build_inputs(reading.scenario)
+        except InputError as error:
+            found += error.problems
+        return found
+    parts = reading.parts.sections
+    if parts.get("time") is None or parts.get("series") is None:
+        return found
+    try:
+        frame = profiles.frame(parts["time"], parts.get("seed") or 0)
+    except InputError:  # among the problems already
+        return found
+    rows = list(reading.parts.rows.get("participants", {}).values())
+    profiles.power(
+        frame, rows, parts["series"], parts.get("site") or Site(), parts.get("weather") or Weather()
+    )
+    return sorted({*found, *frame.problems})
+
+
+def _dataset(
+    scenario: Scenario, frame: profiles.Frame, power: tuple[np.ndarray, np.ndarray], legs: pd.DataFrame
+) -> xr.Dataset:
+    """Return the Dataset of everything that the scenario says."""
+    rows, tables = scenario.tables.participants, scenario.tables
+    time = frame.times.to_numpy()
+    hours = np.full(len(time), frame.hours)
+    end = time[-1] + np.timedelta64(scenario.time.slot_minutes, "m")
+    trips, trip_labels = community.trip_variables(legs, time[0], end)
+    per_slot = ("participant", "time")
+    variables: dict[str, Any] = {
+        "slot_hours": (("time",), hours),
+        "demand": (per_slot, power[0]),
+        "pv_available": (per_slot, power[1]),
+        "participant_node": (("participant",), community.labels(str(r.node) for r in rows)),
+        "participant_tariff": (("participant",), community.labels(str(r.tariff) for r in rows)),
+        **community.limits(rows),
+        **_prices(scenario, frame),
+        **community.storage("battery", tables.batteries),
+        **community.storage("vehicle", tables.vehicles),
+        **community.drives(tables.vehicles),
+        "vehicle_host": (("vehicle", "time"), community.hosts(tables.vehicles, legs, time, hours)),
+        **trips,
+        **_fees(tables.nodes, scenario.fees),
+        "grid_carbon": (("time",), np.full(len(time), scenario.carbon.grid_kg_per_kwh)),
+    }
+    coords = {
+        "participant": community.labels(r.participant for r in rows),
+        "time": time,
+        "tariff": community.labels(scenario.tariffs),
+        "battery": community.labels(b.battery for b in tables.batteries),
+        "vehicle": community.labels(v.vehicle for v in tables.vehicles),
+        "trip": trip_labels,
+        "node": community.labels(n.node for n in tables.nodes),
+    }
+    attrs = {
+        "scenario": scenario.name,
+        "currency": scenario.currency,
+        "time_zone": scenario.time.time_zone,
+    }
+    return xr.Dataset(variables, coords=coords, attrs=attrs)
+
+
+def _prices(scenario: Scenario, frame: profiles.Frame) -> dict[str, Any]:
+    """Return the all-in prices of the tariffs (tariff, time) [currency/kWh]: energy + levy, and feed-in."""
+    contracts = list(scenario.tariffs.values())
+    retail = [_price(c.energy, frame) + c.levy_per_kwh for c in contracts]
+    feed_in = [_price(c.feed_in, frame) for c in contracts]
+    dims = ("tariff", "time")
+    return {"retail_price": (dims, np.array(retail)), "feed_in_price": (dims, np.array(feed_in))}
+
+
+def _price(price: Flat | TimeOfUse | TieredAverage, frame: profiles.Frame) -> np.ndarray:
+    if isinstance(price, TieredAverage):
+        ends = [tier.up_to_kwh for tier in price.tiers if tier.up_to_kwh is not None]
+        fees = [tier.price_per_kwh for tier in price.tiers]
+        return tariffs.flat(tariffs.tiered_average(price.monthly_kwh, ends, fees), frame.times)
+    if isinstance(price, Flat):
+        return tariffs.flat(price.price_per_kwh, frame.times)
+    windows = [
+        tariffs.Window(tariffs.minute(w.start), tariffs.minute(w.end), w.price_per_kwh, w.days)
+        for w in price.windows
+    ]
+    time = frame.time
+    return tariffs.time_of_use(frame.times, time.slot_minutes, time.time_zone, windows, price.price_per_kwh)
+
+
+def _fees(nodes: Sequence[Node], fees: LevelFees | LengthFees | BandFees) -> dict[str, Any]:
+    """Return the fee network: parents, limits [kW], and fees [currency/kWh] of access and edges or pairs."""
+    d = ("node",)
+    length = np.array([n.length_m or 0.0 for n in nodes])
+    limit = [np.inf if n.limit_kw is None else n.limit_kw for n in nodes]
+    variables: dict[str, Any] = {
+        "node_parent": (d, community.labels(n.parent or "" for n in nodes)),
+        "node_access_fee": (d, np.array([n.access_fee_per_kwh for n in nodes], dtype=float)),
+        "node_limit": (d, np.array(limit)),
+    }
+    if isinstance(fees, BandFees):
+        ends = [band.up_to_m for band in fees.bands if band.up_to_m is not None]
+        if fees.distance == "path":
+            labels, parents = [n.node for n in nodes], [n.parent or "" for n in nodes]
+            distance = network.path_lengths(labels, parents, length)
+        else:
+            x, y = (np.array([getattr(n, k) or 0.0 for n in nodes]) for k in ("x_m", "y_m"))
+            distance = network.straight_distances(x, y)
+        band = network.band_fees(distance, ends, [b.fee_per_kwh for b in fees.bands])
+        return {**variables, "trade_fee": (("node", "node_to"), band)}
+    if isinstance(fees, LengthFees):
+        edge = network.length_fees(length, fees.fee_per_kwh_m)
+    else:
+        edge = network.level_fees([n.level for n in nodes], fees.levels)
+    for i, n in enumerate(nodes):
+        if n.fee_per_kwh is not None:
+            edge[i] = n.fee_per_kwh
+        if n.parent is None:
+            edge[i] = 0.0
+    return {**variables, "node_fee": (d, edge)}
+
+
+def _left_out(scenario: Scenario) -> list[str]:
+    """Return a note on trips that the horizon leaves out."""
+    every = scenario.tables.trips
+    kept = community.relevant(every, scenario.time)
+    if len(kept) == len(every):
+        return []
+    return [f"trips: {len(every) - len(kept)} of {len(every)} trips lie outside the horizon"]

@@ -1,0 +1,161 @@
+"""Time zones, slots between local midnights, and the stamps that people write into tables."""
+
+import re
+from datetime import date, datetime, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo, available_timezones
+
+import numpy as np
+import pandas as pd
+
+from .problems import InputError, Problem, suggestion
+
+_OFFSET = re.compile(r"(?:UTC)?([+-])(\d{1,2}):(\d{2})")
+_STAMP = re.compile(
+    r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]0+)?)?)?"
+    r"\s*(Z|[+-]\d{2}:?\d{2})?"
+)
+
+
+def zone(name: str, where: str = "scenario", field: str = "time_zone") -> tzinfo:
+    """Return the time zone of a name such as ``Asia/Tokyo``, ``UTC`` or a fixed offset ``-08:00``.
+
+    Raises
+    ------
+    InputError
+        If the name is none of these.
+
+    Examples
+    --------
+    >>> zone("-08:00").utcoffset(None)
+    datetime.timedelta(days=-1, seconds=57600)
+    """
+    fixed = _OFFSET.fullmatch(name)
+    if fixed and int(fixed[2]) < 24 and int(fixed[3]) < 60:
+        offset = timedelta(hours=int(fixed[2]), minutes=int(fixed[3]))
+        return timezone(offset if fixed[1] == "+" else -offset)
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown, not a name at all, a folder of the database
+        near = suggestion(name, available_timezones())
+        want = "a time zone such as 'Asia/Tokyo', 'UTC' or '-08:00'"
+        raise InputError([Problem(where, "", field, repr(name), want + near)]) from None
+
+
+def slots(
+    start: date | str, days: int, slot_minutes: int, time_zone: str, where: str = "scenario"
+) -> pd.DatetimeIndex:
+    """Return the starts of the slots from one local midnight to another, naive UTC.
+
+    A day has 46 or 50 half-hours where the clock changes; every slot has ``slot_minutes``. Where the clock
+    skips midnight itself, the day starts at the first instant after it; where it comes twice, at the first.
+
+    Parameters
+    ----------
+    start
+        First local day, a date or ``YYYY-MM-DD``.
+    days
+        Number of local days, at least 1.
+    slot_minutes
+        Length of a slot, a divisor of the day [min].
+    time_zone
+        Name as in :func:`zone`.
+
+    Raises
+    ------
+    InputError
+        Every problem of the four arguments; ``where`` is the file that they stand in.
+
+    Examples
+    --------
+    >>> slots("2020-08-03", 1, 30, "Asia/Tokyo")[0]
+    Timestamp('2020-08-02 15:00:00')
+    >>> [len(slots(day, 1, 30, "Europe/Berlin")) for day in ("2021-03-28", "2021-10-31")]
+    [46, 50]
+    """
+    problems = []
+    if slot_minutes < 1 or 1440 % slot_minutes:
+        problems.append(Problem(where, "", "slot_minutes", f"{slot_minutes}", "a divisor of 1440 minutes"))
+    if days < 1:
+        problems.append(Problem(where, "", "days", f"{days}", "at least 1"))
+    first = date.min
+    try:
+        first = date.fromisoformat(start) if isinstance(start, str) else start
+        first + timedelta(days=max(days, 0))
+    except (ValueError, OverflowError):
+        problems.append(Problem(where, "", "start", repr(start), "a day as YYYY-MM-DD"))
+    try:
+        tz = zone(time_zone, where)
+    except InputError as error:
+        raise InputError([*problems, *error.problems]) from None
+    if problems:
+        raise InputError(problems)
+    begin, end = (_midnight(first + timedelta(days=n), tz) for n in (0, days))
+    if (end - begin) % pd.Timedelta(minutes=slot_minutes):
+        hours = (end - begin) / pd.Timedelta(hours=1)
+        want = f"a divisor of the horizon's {hours:g} hours (the clock changes in {time_zone})"
+        raise InputError([Problem(where, "", "slot_minutes", f"{slot_minutes}", want)])
+    step = pd.Timedelta(minutes=slot_minutes)
+    return pd.date_range(begin, end, freq=step, inclusive="left").as_unit("ns").rename("time")
+
+
+def _midnight(day: date, tz: tzinfo) -> pd.Timestamp:
+    local = pd.Timestamp(day).tz_localize(tz, ambiguous=True, nonexistent="shift_forward")
+    return local.tz_convert("UTC").tz_localize(None)
+
+
+def stamp(text: str, time_format: str = "") -> tuple[datetime, timedelta | None]:
+    """Return a written stamp as a naive datetime and its offset from UTC, None where it has none.
+
+    Understood are ``2019-01-31T13:30``, ``2019/1/31 13:30``, a date alone, seconds, ``Z`` and ``+09:00``, and
+    24:00 as the end of the day; with a ``time_format`` (as of ``strptime``) only that.
+
+    Raises
+    ------
+    ValueError
+        If the text is no stamp.
+
+    Examples
+    --------
+    >>> stamp("2019/1/31 24:00")
+    (datetime.datetime(2019, 2, 1, 0, 0), None)
+    """
+    if time_format:
+        parsed = datetime.strptime(text.strip(), time_format)
+        return parsed.replace(tzinfo=None), parsed.utcoffset()
+    found = _STAMP.fullmatch(text.strip())
+    if not found:
+        raise ValueError(text)
+    year, month, day, hour, minute, second = (int(g or 0) for g in found.groups()[:6])
+    if hour == 24 and minute == second == 0:
+        moment = datetime(year, month, day) + timedelta(days=1)
+    else:
+        moment = datetime(year, month, day, hour, minute, second)
+    if found[7] is None:
+        return moment, None
+    if found[7] == "Z":
+        return moment, timedelta(0)
+    size = timedelta(hours=int(found[7][1:3]), minutes=int(found[7][-2:]))
+    return moment, size if found[7][0] == "+" else -size
+
+
+def to_utc(naive: np.ndarray, tz: tzinfo) -> np.ndarray:
+    """Return local times, naive datetime64, as naive UTC; NaT where the clock skips the time.
+
+    A time that comes twice because the clock falls back is read as daylight saving time where it stands
+    first, and as standard time where it stands a second time.
+    """
+    index = pd.DatetimeIndex(naive)
+    first = index.to_series().groupby(index).cumcount().to_numpy() == 0
+    local = index.tz_localize(tz, ambiguous=first, nonexistent="NaT")
+    return local.tz_convert("UTC").tz_localize(None).as_unit("ns").to_numpy()
+
+
+def standard_offset(tz: tzinfo, year: int) -> timedelta:
+    """Return a zone's offset from UTC without daylight saving in a year."""
+    offsets = [datetime(year, month, 1, tzinfo=tz).utcoffset() for month in (1, 7)]
+    return min(o for o in offsets if o is not None)
+
+
+def local(times: pd.DatetimeIndex, time_zone: str) -> pd.DatetimeIndex:
+    """Return naive UTC times as local times with their zone."""
+    return times.tz_localize("UTC").tz_convert(zone(time_zone))

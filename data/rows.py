@@ -1,0 +1,235 @@
+"""The tables of a scenario: what one row of each says, column by column."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+"""Text without control characters, which no table or YAML file carries safely."""
+
+Label = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=PRINTABLE)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Hour = Annotated[float, Field(ge=0, le=24)]
+Efficiency = Annotated[float, Field(gt=0, le=1)]
+
+AWAY = "-"
+"""Destination of a trip that ends where there is no plug."""
+
+
+def _clock(value: Any) -> Any:
+    """Read ``YYYY-MM-DDTHH:MM[+HH:MM]`` and nothing looser (a bare number is no time)."""
+    if isinstance(value, datetime):
+        return value
+    try:
+        if len(str(value)) < 16:
+            raise ValueError
+        return datetime.fromisoformat(str(value))
+    except ValueError:
+        raise PydanticCustomError("time", "a time like 2020-08-19T07:30 or 2020-08-19T07:30+09:00") from None
+
+
+Clock = Annotated[
+    datetime, BeforeValidator(_clock), PlainSerializer(lambda time: time.isoformat(), return_type=str)
+]
+
+
+class Closed(BaseModel):
+    """Frozen, and refuses what it does not know."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        str_strip_whitespace=True,
+        coerce_numbers_to_str=True,
+        allow_inf_nan=False,
+    )
+
+
+class Participant(Closed):
+    """A home or a business: its place in the network, its tariff, its demand and its PV.
+
+    Demand comes from one of ``demand_column``, ``persons`` and (business) ``annual_kwh``; without any, from
+    the column of the demand file that is named like the participant. Generated PV (``pv_kw``) and PV from a file
+    (``pv_column``) add up.
+    """
+
+    participant: Label = Field(description="unique label")
+    kind: Literal["home", "business"] = Field(default="home", description="home or business")
+    node: Label | None = Field(default=None, description="node of the fee network (default: the root)")
+    tariff: Label | None = Field(
+        default=None, description="retail tariff (default: the first of the scenario)"
+    )
+    import_limit_kw: NotNegative | None = Field(
+        default=None, description="most power drawn (default: no limit)"
+    )
+    export_limit_kw: NotNegative | None = Field(
+        default=None, description="most power given (default: no limit)"
+    )
+    demand_column: Label | None = Field(default=None, description="column of the demand file")
+    persons: Annotated[int, Field(ge=1, le=12)] | None = Field(
+        default=None, description="persons in the home, for generated demand"
+    )
+    annual_kwh: Positive | None = Field(
+        default=None, description="consumption of a year, for generated demand"
+    )
+    pv_kw: Positive | None = Field(default=None, description="peak power of a generated PV array")
+    pv_tilt_deg: Annotated[float, Field(ge=0, le=90)] = Field(default=20.0, description="tilt, 0 = flat")
+    pv_azimuth_deg: Annotated[float, Field(ge=0, le=360)] = Field(default=180.0, description="180 = south")
+    pv_column: Label | None = Field(default=None, description="column of the PV file")
+    pv_column_kw: Positive | None = Field(
+        default=None, description="installed power, for a PV file in W per kW installed"
+    )
+
+    @model_validator(mode="after")
+    def _one_demand(self) -> Self:
+        sources = [n for n in ("demand_column", "persons") if getattr(self, n) is not None]
+        if len(sources) == 2 or (sources and self.kind == "business" and self.annual_kwh is not None):
+            raise PydanticCustomError("demand", "one of demand_column, persons and annual_kwh")
+        if self.annual_kwh is not None and self.kind == "home" and self.persons is None:
+            raise PydanticCustomError("demand", "persons beside annual_kwh (the household's profile)")
+        return self
+
+
+class _Storage(Closed):
+    """What a battery and a vehicle share."""
+
+    capacity_kwh: Positive = Field(description="most energy that it holds")
+    min_energy_kwh: NotNegative = Field(default=0.0, description="least energy that it keeps")
+    initial_energy_kwh: NotNegative | None = Field(
+        default=None, description="energy at the start (default: half-way between min_energy and capacity)"
+    )
+    final_energy_kwh: NotNegative | Literal["free"] | None = Field(
+        default=None, description="least energy at the end, or free (default: as at the start)"
+    )
+    charge_limit_kw: NotNegative = Field(description="most AC power that it takes")
+    charge_efficiency: Efficiency = Field(default=0.95, description="stored per energy taken")
+    discharge_efficiency: Efficiency = Field(
+        default=0.95, description="given per energy drawn from the store"
+    )
+    wear_cost_per_kwh: NotNegative = Field(default=0.0, description="wear per kWh discharged")
+
+    @model_validator(mode="after")
+    def _within(self) -> Self:
+        for name in ("min_energy_kwh", "final_energy_kwh"):
+            value = getattr(self, name)
+            if isinstance(value, float) and value > self.capacity_kwh:
+                raise PydanticCustomError(name, "at most capacity_kwh")
+        return self
+
+
+class Battery(_Storage):
+    """A stationary battery behind its owner's meter."""
+
+    battery: Label = Field(description="unique label")
+    owner: Label = Field(description="participant behind whose meter it sits")
+    discharge_limit_kw: NotNegative = Field(description="most AC power that it gives")
+
+
+class Vehicle(_Storage):
+    """A plug-in vehicle, its drive and, where no trip table names it, the pattern of its trips."""
+
+    vehicle: Label = Field(description="unique label")
+    owner: Label = Field(description="participant who pays, and at whose premises it is at home")
+    discharge_limit_kw: NotNegative = Field(
+        default=0.0, description="most AC power that it gives; 0 = no V2H"
+    )
+    min_charge_kw: NotNegative = Field(default=0.0, description="least AC power while it charges")
+    electric_economy_km_per_kwh: Positive = Field(description="distance per kWh out of the battery")
+    fuel_economy_km_per_litre: Positive | None = Field(default=None, description="blank = no engine")
+    fuel_price_per_litre: NotNegative | None = Field(
+        default=None, description="default: the scenario's fuel price"
+    )
+    fuel_kg_per_litre: NotNegative | None = Field(default=None, description="CO2; default: the scenario's")
+    pattern: Literal["commuter", "errand", "business"] | None = Field(
+        default=None, description="generate its trips (default: those of the trips table)"
+    )
+    work: Label | None = Field(default=None, description="participant where a commuter is plugged in at work")
+    commute_km: NotNegative | None = Field(default=None, description="pattern: one way to work")
+    errand_km: NotNegative | None = Field(
+        default=None, description="pattern: median one way of an errand or visit"
+    )
+    leave_hour: Hour | None = Field(default=None, description="pattern: median departure, local clock")
+    return_hour: Hour | None = Field(
+        default=None, description="pattern: median departure for home, local clock"
+    )
+    errand_probability: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None, description="pattern: chance of an errand on a day that may have one"
+    )
+
+    @model_validator(mode="after")
+    def _charger(self) -> Self:
+        if self.min_charge_kw > self.charge_limit_kw:
+            raise PydanticCustomError("min_charge_kw", "at most charge_limit_kw")
+        return self
+
+
+PATTERN = ("commute_km", "errand_km", "leave_hour", "return_hour", "errand_probability")
+"""Columns of a vehicle that shape its pattern."""
+
+
+class Trip(Closed):
+    """One trip of a vehicle; it is plugged at its destination from the arrival to its next departure."""
+
+    vehicle: Label = Field(description="label of the vehicle")
+    departure: Clock = Field(description="local time, or a time with its UTC offset")
+    arrival: Clock = Field(description="local time, or a time with its UTC offset")
+    distance_km: NotNegative | None = Field(default=None, description="distance driven")
+    energy_kwh: NotNegative | None = Field(
+        default=None,
+        description="instead of distance_km: energy that the trip takes when driven electrically",
+    )
+    destination: Label | None = Field(
+        default=None,
+        description='participant at whose premises it is plugged then; blank = home, "-" = nowhere',
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.distance_km is None) == (self.energy_kwh is None):
+            raise PydanticCustomError("distance_km", "one of distance_km and energy_kwh")
+        if (self.departure.tzinfo is None) != (self.arrival.tzinfo is None):
+            raise PydanticCustomError("arrival", "both times with a UTC offset, or neither")
+        if self.arrival <= self.departure:
+            raise PydanticCustomError("arrival", "an arrival after the departure")
+        return self
+
+
+class Node(Closed):
+    """A node of the fee network: its parent, and what its edge to the parent is like."""
+
+    node: Label = Field(description="unique label")
+    parent: Label | None = Field(default=None, description="next node towards the root; blank for the root")
+    level: Label | None = Field(
+        default=None, description="level of the edge to the parent, a key of fees.levels"
+    )
+    length_m: NotNegative | None = Field(default=None, description="length of the edge to the parent")
+    x_m: float | None = Field(default=None, description="position, for straight distances")
+    y_m: float | None = Field(default=None, description="position, for straight distances")
+    fee_per_kwh: NotNegative | None = Field(default=None, description="edge fee, instead of the method's")
+    access_fee_per_kwh: NotNegative | None = Field(
+        default=None, description="paid here by each side of a trade (default: fees.access_fee_per_kwh)"
+    )
+    limit_kw: NotNegative | None = Field(
+        default=None, description="peer power over the edge (default: no limit)"
+    )
+
+
+TABLES: dict[str, tuple[type[Closed], str]] = {
+    "participants": (Participant, "participant"),
+    "batteries": (Battery, "battery"),
+    "vehicles": (Vehicle, "vehicle"),
+    "trips": (Trip, ""),
+    "nodes": (Node, "node"),
+}
+"""Table name -> its row, and the column that must be unique."""

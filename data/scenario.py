@@ -1,0 +1,213 @@
+"""Scenario files: read with every problem at once, every default filled in, written out again and hashed."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from . import document
+from .complaints import complaints
+from .consistency import NOTHING, Parts, inconsistencies, parts_of
+from .defaults import fill
+from .draft import Draft, anchor, files, override, read_tables
+from .problems import InputError, Problem, suggestion
+from .rows import TABLES, Closed
+from .schema import Scenario, json_schema
+
+__all__ = [
+    "Reading",
+    "Scenario",
+    "bundled",
+    "digest",
+    "dumps",
+    "effective",
+    "json_schema",
+    "load_scenario",
+    "read",
+    "template_files",
+]
+
+Source = str | Path | Mapping[str, Any]
+
+_BUNDLED = Path(__file__).parent / "scenarios"
+_FILE = "scenario.yaml"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What became of a scenario file: the scenario (None where it is refused), its parts, all problems."""
+
+    scenario: Scenario | None
+    parts: Parts
+    problems: tuple[Problem, ...]
+
+
+def load_scenario(source: Source, overrides: Sequence[str] = ()) -> Scenario:
+    """Return the scenario of a bundled name, a file, a folder with one, or an effective mapping.
+
+    Parameters
+    ----------
+    source
+        What to load. Paths inside are relative to the file; tables are read into the scenario.
+    overrides
+        ``key.path=value`` each, as with ``--set``; ``tables.TABLE.LABEL.column=value`` changes a row, and
+        ``*`` in place of a label every row. Values are YAML.
+
+    Raises
+    ------
+    InputError
+        With every problem of the scenario, its tables and the overrides.
+    """
+    reading = read(source, overrides)
+    if reading.problems or reading.scenario is None:
+        raise InputError(reading.problems)
+    return reading.scenario
+
+
+def read(source: Source, overrides: Sequence[str] = ()) -> Reading:
+    """Return what a source says and everything that is wrong with it; see :func:`load_scenario`."""
+    try:
+        draft = _draft(source)
+    except InputError as error:
+        return Reading(None, NOTHING, error.problems)
+    if not isinstance(draft.values, dict):
+        got = "a list" if isinstance(draft.values, list) else "a single value"
+        return Reading(None, NOTHING, (Problem(draft.where, "1", "file", got, "keys such as name and time"),))
+    rows = [o for o in overrides if o.startswith("tables.") and o.partition("=")[0].count(".") >= 3]
+    for text in overrides:
+        if text not in rows:
+            override(draft, text)
+    read_tables(draft)
+    for text in rows:
+        override(draft, text)
+    anchor(draft)
+    scenario, parts = _validate(draft)
+    draft.problems += inconsistencies(parts, draft.place)
+    return Reading(scenario, parts, tuple(sorted(set(draft.problems))))
+
+
+def effective(scenario: Scenario) -> dict[str, Any]:
+    """Return the scenario with every default filled in and every file pinned; it loads to the same inputs.
+
+    Tables are rows, of trips only those that matter for the horizon; other files stay where they are, by
+    absolute path and SHA-256.
+    """
+    from . import community  # brings pandas: imported where it is needed
+
+    scenario = fill(scenario)
+    parts = scenario.model_dump(mode="json")
+    kept = community.relevant(scenario.tables.trips, scenario.time)
+    parts["tables"]["trips"] = [trip.model_dump(mode="json") for trip in kept]
+    for file in files(parts):
+        file["sha256"] = file["sha256"] or sha256(Path(file["path"]))
+    return parts
+
+
+def dumps(scenario: Scenario) -> str:
+    """Return the effective scenario as YAML text."""
+    return yaml.safe_dump(effective(scenario), sort_keys=False, allow_unicode=True, width=110)
+
+
+def digest(scenario: Scenario) -> str:
+    """Return the SHA-256 of the effective scenario as canonical JSON; files count by content, not by path."""
+    parts = effective(scenario)
+    for file in files(parts):
+        del file["path"]
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def bundled() -> list[str]:
+    """Return the names of the scenarios that come with the package."""
+    return sorted(folder.parent.name for folder in _BUNDLED.glob(f"*/{_FILE}"))
+
+
+def template_files(name: str) -> dict[str, bytes]:
+    """Return the files of a bundled scenario, name to content: commented, and it clears as it is.
+
+    Raises
+    ------
+    InputError
+        If no scenario of that name is bundled.
+    """
+    if name not in bundled():
+        raise InputError([_unknown(name)])
+    return {path.name: path.read_bytes() for path in sorted((_BUNDLED / name).iterdir()) if path.is_file()}
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        got = (error.strerror or type(error).__name__).lower()
+        raise InputError([Problem(str(path), "", "file", got, "a readable file")]) from None
+
+
+def _draft(source: Source) -> Draft:
+    if isinstance(source, Mapping):
+        return Draft("scenario", Path(), json.loads(json.dumps(dict(source), default=str)))
+    path = Path(source)
+    if str(source) in bundled():
+        path = _BUNDLED / str(source) / _FILE
+    elif path.is_dir():
+        path = path / _FILE
+    elif not path.exists() and path.suffix == "" and path.name == str(source):
+        raise InputError([_unknown(str(source))])
+    values, lines, problems = document.read(path)
+    return Draft(str(path), path.parent, values, lines, problems=problems)
+
+
+def _unknown(name: str) -> Problem:
+    known = bundled()
+    want = f"a file, or one of {', '.join(known)}{suggestion(name, known)}"
+    return Problem(name, "", "scenario", "no file or bundled scenario of this name", want)
+
+
+def _validate(draft: Draft) -> tuple[Scenario | None, Parts]:
+    """Return the scenario, or None, and its parts that are valid on their own; note the problems."""
+    values = draft.values
+    lost = [name for name, table in draft.read.items() if not table.complete]
+    try:
+        scenario = Scenario.model_validate(values)
+    except ValidationError as error:
+        draft.problems += complaints(error, Scenario, draft.place, (), values, draft.read)
+        adapters = {n: TypeAdapter(f.rebuild_annotation()) for n, f in Scenario.model_fields.items()}
+        sections = {n: _valid(a, values[n]) if n in values else None for n, a in adapters.items()}
+        for name, info in Scenario.model_fields.items():
+            if name not in values and not info.is_required():
+                sections[name] = info.default
+        section = values.get("tables")
+        listed = section if isinstance(section, dict) else {}
+        rows = {t: _valid_rows(model, listed.get(t)) for t, (model, _) in TABLES.items()}
+        return None, parts_of(values, sections, rows, lost)
+    sections = {name: getattr(scenario, name) for name in Scenario.model_fields}
+    rows = {table: dict(enumerate(getattr(scenario.tables, table))) for table in TABLES}
+    return scenario, parts_of(values, sections, rows, lost)
+
+
+def _valid_rows(model: type[Closed], entries: Any) -> dict[int, Any]:
+    """Return the rows of a table that are valid on their own, by their place."""
+    adapter = TypeAdapter(model)
+    checked = enumerate(entries if isinstance(entries, list) else ())
+    found = ((i, _valid(adapter, entry)) for i, entry in checked)
+    return {i: row for i, row in found if row is not None}
+
+
+def _valid(adapter: TypeAdapter[Any], value: Any) -> Any:
+    try:
+        return adapter.validate_python(value)
+    except ValidationError:
+        return None

@@ -1,0 +1,150 @@
+"""Runs side by side: totals and sums per kind of participant, as one Dataset over ``scenario``."""
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from . import store
+
+MONEY = ("bill", "bill_grid_only", "saving", "peer_cost", "network_fee", "congestion_rent", "fuel_cost")
+"""Columns of the settlement that add up over participants; ``bill`` is what the community pays."""
+SHARES = (
+    "self_sufficiency",
+    "self_consumption",
+    "renewable_share",
+    "renewable_driving_share",
+    "renewable_charge_share",
+)
+BY_KIND = ("bill", "bill_grid_only", "saving", "co2")
+
+
+class CompareError(ValueError):
+    """The runs cannot be put side by side."""
+
+
+Run = str | os.PathLike[str] | xr.DataTree
+
+
+def compare(runs: Sequence[Run], names: Sequence[str] | None = None) -> xr.Dataset:
+    """Return totals (scenario) and sums per kind (scenario, kind) of stored or fresh runs.
+
+    Parameters
+    ----------
+    runs : sequence of path or DataTree
+        They may differ in participants, length and slots; kinds that a run lacks are NaN.
+    names : sequence of str, optional
+        One per run (default: its scenario and market, numbered where equal).
+
+    Raises
+    ------
+    CompareError
+        If there are no runs, names of another number, or runs in several currencies.
+    RunFileError
+        If a file is not a run.
+    """
+    trees = [run if isinstance(run, xr.DataTree) else store.open_run(run) for run in runs]
+    names = _names(trees) if names is None else list(names)
+    if not trees or len(names) != len(trees) or len(set(names)) != len(names):
+        raise ValueError(
+            f"compare: got {len(trees)} runs and the names {names}, want a name of its own for each"
+        )
+    currencies = {str(tree.attrs.get("currency", "JPY")) for tree in trees}
+    if len(currencies) > 1:
+        raise CompareError(f"compare: got runs in {', '.join(sorted(currencies))}, want one currency")
+    parts = [summary(tree).assign_coords(market=tree.attrs.get("market", "")) for tree in trees]
+    kinds = list(dict.fromkeys(kind for part in parts for kind in part["kind"].values))
+    parts = [part.reindex(kind=kinds) for part in parts]
+    together = xr.concat(parts, dim="scenario", coords="different", compat="equals", join="exact")
+    together = together.assign_coords(scenario=("scenario", np.array(names, dtype=str)))
+    return together.assign_attrs(title="comparison of runs", currency=currencies.pop())
+
+
+def summary(tree: xr.DataTree) -> xr.Dataset:
+    """Return the totals of a run over its horizon, and what its participants pay, by kind.
+
+    Shares are the community's, as the settlement defines them; NaN where there is nothing to share.
+    """
+    inputs, results, settlement = (tree[g].to_dataset() for g in ("inputs", "results", "settlement"))
+    currency = str(tree.attrs.get("currency", "JPY"))
+    hours = inputs["slot_hours"]
+    money = {name: (float(settlement[name].sum()), currency) for name in MONEY}
+    saving, alone = money["saving"][0], money["bill_grid_only"][0]
+    totals: dict[str, tuple[Any, str]] = {
+        "participants": (inputs.sizes["participant"], "1"),
+        "hours": (hours.sum(), "h"),
+        **money,
+        "saving_share": (saving / alone if alone > 0 else np.nan, "1"),
+        "peer_energy": (settlement["peer_energy"], "kWh"),
+        "grid_import": (_energy(results, hours, "grid_import", "vehicle_import"), "kWh"),
+        "grid_export": (_energy(results, hours, "grid_export", "vehicle_export"), "kWh"),
+        "demand": (_energy(inputs, hours, "demand"), "kWh"),
+        **{name: (settlement[f"community_{name}"], "1") for name in SHARES},
+        "fuel": (results["trip_fuel"].sum(), "L"),
+        "co2": (settlement["co2"].sum(), "kg"),
+    }
+    found = xr.Dataset({n: ((), float(value), {"units": unit}) for n, (value, unit) in totals.items()})
+    return found.merge(_by_kind(inputs, settlement, currency))
+
+
+def write(comparison: xr.Dataset, path: str | os.PathLike[str]) -> Path | None:
+    """Store a comparison as NetCDF (``.nc``) or as CSV: a value a line, with its difference to the first run.
+
+    An earlier, different file of that name is kept as a numbered copy, whose path is returned.
+    """
+    path = Path(path)
+    if path.suffix == ".csv":
+        return store.publish(path, lambda name: _put(name, _csv(comparison)))
+    if path.suffix != ".nc":
+        raise CompareError(f"{path}: got the ending {path.suffix!r}, want .csv or .nc")
+    encoding = {str(n): store.encode(v) for n, v in comparison.variables.items()}
+    return store.publish(path, lambda name: comparison.to_netcdf(name, engine="netcdf4", encoding=encoding))
+
+
+def _csv(comparison: xr.Dataset) -> str:
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(["scenario", "measure", "kind", "unit", "value", "difference"])
+    for name, array in comparison.data_vars.items():
+        measure, unit = str(name).removeprefix("kind_"), array.attrs.get("units", "")
+        for kind in array["kind"].values if "kind" in array.dims else [""]:
+            values = array.sel(kind=kind).values if kind else array.values
+            for scenario, value in zip(array["scenario"].values, values, strict=True):
+                rows.writerow([scenario, measure, kind, unit, float(value), float(value - values[0])])
+    return out.getvalue()
+
+
+def _put(name: str, text: str) -> None:
+    Path(name).write_text(text, encoding="utf-8")
+
+
+def _names(trees: Sequence[xr.DataTree]) -> list[str]:
+    """Return scenario and market of each run, numbered from the second of a name on."""
+    names: list[str] = []
+    for tree in trees:
+        plain = " ".join(str(tree.attrs[k]) for k in ("scenario", "market") if tree.attrs.get(k)) or "run"
+        name, number = plain, 2
+        while name in names:
+            name, number = f"{plain} ({number})", number + 1
+        names.append(name)
+    return names
+
+
+def _by_kind(inputs: xr.Dataset, settlement: xr.Dataset, currency: str) -> xr.Dataset:
+    """Return the number of participants of each kind, and the sums of what they pay and emit."""
+    kinds, place = np.unique(inputs["participant_kind"].values, return_inverse=True)
+    count = np.bincount(place, minlength=len(kinds)).astype(float)
+    found = {"kind_participants": (("kind",), count, {"units": "1"})}
+    for name in BY_KIND:
+        values = np.bincount(place, weights=settlement[name].values, minlength=len(kinds))
+        found[f"kind_{name}"] = (("kind",), values, {"units": "kg" if name == "co2" else currency})
+    return xr.Dataset(found, coords={"kind": kinds.astype(str)})
+
+
+def _energy(dataset: xr.Dataset, hours: xr.DataArray, *names: str) -> float:
+    return float(sum((dataset[name] * hours).sum() for name in names))

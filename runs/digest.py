@@ -1,0 +1,166 @@
+r"""One spelling for every value: canonical JSON, whole numbers, and digests over the values of a Dataset.
+
+Canonical JSON is the subset of RFC 8785 that needs no escapes and no floats: objects with sorted keys,
+arrays, whole numbers of magnitude below 2^53, and strings of printable ASCII without ``"`` and ``\``.
+
+A digest is SHA-256 over *values*, never over file bytes, so that it survives compression, library versions
+and byte order. Integers are little-endian, ``text(s)`` is the length of s in UTF-8 as uint32 and its bytes::
+
+    digest = SHA-256( text(domain) variable* )         variables by name, in code point order
+    variable = text(name) text(units) type ndim:uint32 ( text(dim) size:uint64 )* value*
+
+where type is one byte: ``n`` numbers, each int64 = round-half-even(value * scale), held within +-2^62 (so are
+infinities), NaN = -2^63; ``t`` times, int64 microseconds since 1970 UTC, NaT = -2^63; ``s`` labels, each a text.
+Values stand in C order. Coordinates are variables like any other.
+"""
+
+import hashlib
+import json
+import re
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+INPUTS_SCALE = 1_000_000
+"""Inputs are digested in millionths of their unit."""
+RESULTS_SCALE = 1_000
+"""Results are digested in thousandths of their unit: W, Wh, milli-currency, metres, millilitres."""
+
+_STRING = re.compile(r"[ !#-\[\]-~]*")
+_ALPHABET = re.compile(rb'(?:"[ !#-\[\]-~]*"|[{}\[\],:0-9-])*')
+_LARGEST = 2**53
+
+
+def canonical(value: Any) -> bytes:
+    """Return the one canonical JSON spelling of a value.
+
+    Raises
+    ------
+    ValueError
+        For anything outside the subset: floats, null, booleans, other strings, larger integers.
+    """
+    if type(value) is dict and all(type(key) is str for key in value):
+        pairs = (canonical(key) + b":" + canonical(value[key]) for key in sorted(value))
+        return b"{" + b",".join(pairs) + b"}"
+    if type(value) in (list, tuple):
+        return b"[" + b",".join(map(canonical, value)) + b"]"
+    if type(value) is int and -_LARGEST < value < _LARGEST:
+        return b"%d" % value
+    if type(value) is str and _STRING.fullmatch(value):
+        return b'"' + value.encode("ascii") + b'"'
+    raise ValueError(f"canonical JSON: got {value!r:.80}, want printable ASCII or an integer below 2^53")
+
+
+def parse(data: bytes) -> Any:
+    """Return the value that canonical bytes spell; any other spelling of it is a ``ValueError``."""
+    if not _ALPHABET.fullmatch(data):
+        raise ValueError("canonical JSON: got characters outside its subset")
+    try:
+        value = json.loads(data, parse_int=_integer)
+        again = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    except RecursionError as error:
+        raise ValueError("canonical JSON: nested too deeply") from error
+    if again != data:
+        raise ValueError("canonical JSON: another spelling of the same value")
+    return value
+
+
+def _integer(text: str) -> int:
+    if len(text) > 17 or abs(int(text)) >= _LARGEST:
+        raise ValueError("canonical JSON: got an integer of 2^53 or more")
+    return int(text)
+
+
+def label(text: str) -> str:
+    """Return a label in the strings of canonical JSON: whatever does not belong there is %-escaped as UTF-8.
+
+    >>> label("home 1"), label("お隣"), label("50%")
+    ('home 1', '%E3%81%8A%E9%9A%A3', '50%25')
+    """
+    return "".join(
+        c if c != "%" and _STRING.fullmatch(c) else "".join(f"%{b:02X}" for b in c.encode()) for c in text
+    )
+
+
+def largest_remainder(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Round numbers >= 0 to whole ones whose sum is the rounded sum, each less than 1 away from its own.
+
+    The units that rounding down loses go to the largest remainders, and among equal ones to the first.
+    """
+    whole: np.ndarray[Any, Any] = np.floor(values).astype(np.int64)
+    missing = int(np.rint((values - whole).sum()))
+    order = np.argsort(-(values - whole), kind="stable")
+    whole[order[:missing]] += 1
+    return whole
+
+
+def integers(values: Any, scale: int) -> np.ndarray:
+    """Return int64 of round-half-even(value * scale) as digests have it: held within +-2^62, NaN as -2^63."""
+    scaled = np.rint(np.asarray(values, dtype=np.float64) * scale)
+    whole = np.clip(np.nan_to_num(scaled, posinf=2.0**62, neginf=-(2.0**62)), -(2.0**62), 2.0**62)
+    return np.where(np.isnan(scaled), np.iinfo(np.int64).min, whole.astype("<i8"))
+
+
+def values(dataset: xr.Dataset, domain: str, scale: int) -> str:
+    """Return the digest (64 hex digits) of all variables and coordinates of a Dataset."""
+    digest = hashlib.sha256(_text(domain))
+    for name in sorted(map(str, dataset.variables)):
+        kind, content = _content(dataset[name].values, scale)
+        digest.update(_header(name, dataset[name], kind))
+        digest.update(_bytes(content))
+    return digest.hexdigest()
+
+
+def slots(dataset: xr.Dataset, domain: str, scale: int) -> list[str]:
+    """Return one digest per slot: of the variables over ``time`` at that slot (``time`` itself dropped).
+
+    The coordinates of their other dims belong to it. A slot's digest does not depend on the slots around it.
+    """
+    timed = dataset.drop_vars([n for n, v in dataset.data_vars.items() if "time" not in v.dims])
+    digests = [hashlib.sha256(_text(domain)) for _ in range(dataset.sizes["time"])]
+    for name, header, rows in _by_slot(timed.drop_vars("time"), scale):
+        for k, digest in enumerate(digests):
+            digest.update(header)
+            digest.update(_bytes(rows[k] if "time" in timed[name].dims else rows))
+    return [digest.hexdigest() for digest in digests]
+
+
+def _by_slot(dataset: xr.Dataset, scale: int) -> Iterator[tuple[str, bytes, np.ndarray]]:
+    """Yield name, header and content of each variable by name, with ``time`` first where it has it."""
+    dims = {d for v in dataset.data_vars.values() for d in v.dims}
+    for name in sorted(map(str, dataset.variables)):
+        array = dataset[name]
+        if not dims.issuperset(array.dims):
+            continue
+        kind, content = _content(array.transpose("time", ..., missing_dims="ignore").values, scale)
+        yield name, _header(name, array.isel(time=0) if "time" in array.dims else array, kind), content
+
+
+def _content(array: np.ndarray, scale: int) -> tuple[bytes, np.ndarray]:
+    """Return the type byte and the array in the type that is hashed."""
+    if array.dtype.kind in "fiub":
+        return b"n", integers(array, scale)
+    if array.dtype.kind == "M":
+        return b"t", array.astype("datetime64[us]").astype("<i8")
+    if array.dtype.kind in "UT" or all(isinstance(x, str) for x in array.flat):
+        return b"s", array
+    raise ValueError(f"no digest for values of type {array.dtype}")
+
+
+def _bytes(content: np.ndarray) -> bytes:
+    if content.dtype.kind == "i":
+        return content.tobytes()
+    return b"".join(_text(str(x)) for x in content.flat)
+
+
+def _header(name: str, array: xr.DataArray, kind: bytes) -> bytes:
+    dims = b"".join(_text(str(d)) + struct.pack("<Q", n) for d, n in array.sizes.items())
+    return _text(name) + _text(array.attrs.get("units", "")) + kind + struct.pack("<I", array.ndim) + dims
+
+
+def _text(text: str) -> bytes:
+    data = text.encode()
+    return struct.pack("<I", len(data)) + data

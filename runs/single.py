@@ -1,0 +1,242 @@
+"""One clearing from end to end: scenario -> inputs -> cleared -> settled -> checked -> stored -> committed.
+
+Nothing is stored that was not checked. A block is committed only when the run behind it is on disk, and a run
+that conflicts with the ledger is not stored.
+"""
+
+import contextlib
+import importlib.metadata
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from ..data import inputs as table
+from ..data import scenario as scenarios
+from . import blocks, digest, ledger, store
+
+MARKETS = ("p2p", "grid-only")
+RECORDED = ("p2p",)
+"""Markets whose clearings are committed to a ledger: where peers trade."""
+
+Stage = Callable[[str], None]
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A stored run: the tree, its file, the copy of an earlier run of that name, and its ledger."""
+
+    tree: xr.DataTree
+    path: Path
+    kept: Path | None = None
+    directory: Path | None = None
+    commit: ledger.Commit | None = None
+
+
+def clear(
+    inputs: xr.Dataset,
+    market: str = "p2p",
+    *,
+    minimum_charge: bool = True,
+    time_limit: float | None = None,
+    mip_gap: float = 1e-4,
+    stage: Stage = log.info,
+) -> xr.DataTree:
+    """Clear, settle and check a market.
+
+    Parameters
+    ----------
+    inputs : Dataset
+        Of the variable table; defaults are filled in.
+    market : {"p2p", "grid-only"}
+        Peers co-optimized, or each participant alone. The latter is solved in both cases, to compare with.
+    minimum_charge : bool
+        Whether vehicles obey ``vehicle_min_charge``.
+    time_limit : float, optional
+        Seconds for each of the two solves.
+    mip_gap : float
+        Relative gap within which a clearing with minimum charge powers counts as optimal.
+    stage : callable
+        Told what is being done.
+
+    Returns
+    -------
+    DataTree
+        Groups ``inputs``, ``results``, ``trades`` and ``settlement``; the attributes say how it was solved.
+
+    Raises
+    ------
+    InputError
+        With every problem of the inputs.
+    otonari.model.solve.SolveError
+        If there is no optimum: infeasible with the causes, unbounded, or not finished.
+    otonari.model.checks.CheckError
+        If the solved run contradicts its inputs.
+    """
+    from ..model import checks, settlement, trades
+
+    begin = time.perf_counter()
+    if market not in MARKETS:
+        raise ValueError(f"market: got {market!r}, want one of {', '.join(MARKETS)}")
+    inputs = table.complete(inputs)
+    table.require(inputs)
+    options = {"minimum_charge": minimum_charge, "time_limit": time_limit, "mip_gap": mip_gap}
+    stage("clearing each participant alone")
+    alone, solution = _solved(inputs, "grid-only", options)
+    results = alone
+    if market != "grid-only":
+        stage("clearing the neighbourhood")
+        results, solution = _solved(inputs, market, options)
+    solved = time.perf_counter()
+    stage("settling and checking")
+    traded = trades.bilateral(inputs, results)
+    settled = settlement.settle(inputs, results, traded, alone)
+    relaxed = None if minimum_charge else True
+    checks.require(inputs, results, traded, settled, grid_only=alone, lp=relaxed)
+    groups = {"inputs": inputs, "results": results, "trades": traded, "settlement": settled}
+    tree = xr.DataTree.from_dict({f"/{name}": _described(dataset) for name, dataset in groups.items()})
+    tree.attrs = {
+        "market": market,
+        "otonari_version": _version(),
+        "solver": solution.solver,
+        "options": json.dumps(options, sort_keys=True),
+        "status": solution.status,
+        "objective": solution.objective,
+        "currency": inputs.attrs["currency"],
+        **{f"proof_{name}": value for name, value in solution.proof.items()},
+        "solve_seconds": solved - begin,
+        "clear_seconds": time.perf_counter() - begin,
+    }
+    return tree
+
+
+def run(
+    source: str | Path,
+    market: str | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    relax: bool = False,
+    output: Path | None = None,
+    directory: Path | None = None,
+    record: bool = True,
+    time_limit: float | None = None,
+    stage: Stage = log.info,
+) -> Outcome:
+    """Clear a scenario and keep it: a run file, and for a market of peers its blocks in a ledger.
+
+    Parameters
+    ----------
+    source : str or path
+        Bundled name, scenario file or folder, or a run file, whose effective scenario is cleared again.
+    market : str, optional
+        Default: that of the run file, else p2p.
+    overrides : sequence of str
+        ``key.path=value`` each.
+    relax : bool
+        Clear without minimum charge powers; this is then part of the scenario.
+    output : path, optional
+        Run file (default ``runs-out/<scenario>/<market>.nc``).
+    directory : path, optional
+        Of the ledger (default beside the run file: ``ledger`` for a scenario with its own market id, else
+        ``ledger-`` and 8 digits of the scenario's hash).
+    record : bool
+        Whether to commit to a ledger at all.
+    time_limit, stage
+        As for :func:`clear`.
+
+    Raises
+    ------
+    InputError, SolveError, CheckError
+        As :func:`clear`.
+    LedgerError
+        If the blocks cannot be committed; the run is not stored then either.
+    RunFileError
+        If the run file cannot be written; nothing is committed then.
+    """
+    from ..data.build import build_inputs
+
+    begin = time.perf_counter()
+    stage("reading the scenario")
+    definition, earlier_market = _definition(source)
+    market = market or earlier_market
+    scenario = scenarios.load_scenario(definition, overrides)
+    if relax:
+        scenario = _relaxed(scenario)
+    stage("building the inputs")
+    inputs = build_inputs(scenario)
+    built = time.perf_counter()
+    tree = clear(inputs, market, time_limit=time_limit, stage=stage)
+    hash_ = scenarios.digest(scenario)
+    identity = scenario.market_id or f"{scenario.name}@{hash_}"
+    tree.attrs = {
+        "title": f"{scenario.name}: {market} market",
+        "scenario": scenario.name,
+        "scenario_hash": hash_,
+        "market_id": identity,
+        **tree.attrs,
+        "build_seconds": built - begin,
+        "scenario_definition": json.dumps(scenarios.effective(scenario), ensure_ascii=False, sort_keys=True),
+    }
+    output = output or Path("runs-out") / scenario.name / f"{market}.nc"
+    stage("storing")
+    if not record or market not in RECORDED:
+        return Outcome(tree, output, store.write_run(tree, output))
+    own = "ledger" if scenario.market_id else f"ledger-{hash_[:8]}"
+    return _kept(tree, output, directory or output.parent / own)
+
+
+def _kept(tree: xr.DataTree, output: Path, directory: Path) -> Outcome:
+    """Store a run and commit its blocks: after all conflicts are ruled out, the file before its blocks."""
+    software = f"otonari {tree.attrs['otonari_version']}"
+    new = blocks.cleared(tree, digest.label(tree.attrs["market_id"]), software)
+    with ledger.prepare(directory, new, currency=tree.attrs["currency"]) as (planned, append):
+        tree.attrs["ledger_head"] = planned.head
+        kept = store.write_run(tree, output)
+        append()
+    return Outcome(tree, output, kept, directory, planned)
+
+
+def _solved(inputs: xr.Dataset, market: str, options: dict[str, Any]) -> tuple[xr.Dataset, Any]:
+    """Return the results of a market and the solution that they come from."""
+    from ..model import clearing, results, solve
+
+    block = clearing.community_block(inputs, market, minimum_charge=options["minimum_charge"])
+    solution = solve.solve(block, time_limit=options["time_limit"], mip_gap=options["mip_gap"])
+    log.info("%s: %s, objective %.6f, %s", market, solution.status, solution.objective, solution.proof)
+    return results.collect(block), solution
+
+
+def _definition(source: str | Path) -> tuple[Any, str]:
+    """Return what to load a scenario from, and the market that it was cleared as."""
+    if Path(source).suffix != ".nc":
+        return source, MARKETS[0]
+    attributes = store.open_run(source).attrs
+    if "scenario_definition" not in attributes:
+        raise store.RunFileError(source, "holds no scenario: it was cleared from inputs")
+    return json.loads(attributes["scenario_definition"]), attributes["market"]
+
+
+def _relaxed(scenario: Any) -> Any:
+    """Return the scenario without minimum charge powers."""
+    vehicles = tuple(v.model_copy(update={"min_charge_kw": 0.0}) for v in scenario.tables.vehicles)
+    return scenario.model_copy(update={"tables": scenario.tables.model_copy(update={"vehicles": vehicles})})
+
+
+def _described(dataset: xr.Dataset) -> xr.Dataset:
+    """Return the Dataset with the CF attributes of its time axis."""
+    if "time" not in dataset.coords:
+        return dataset
+    attributes = {"standard_name": "time", "long_name": "start of the slot, UTC", "axis": "T"}
+    return dataset.assign_coords(time=dataset["time"].assign_attrs(attributes))
+
+
+def _version() -> str:
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version("otonari")
+    return "unknown"

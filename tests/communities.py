@@ -1,0 +1,297 @@
+"""Small communities to test with: written by hand as a mapping, or drawn at random from a seed.
+
+A random community covers the whole input table over the seeds; :func:`features` says what one holds.
+"""
+
+import numpy as np
+import xarray as xr
+from hypothesis import strategies as st
+
+from otonari.data.inputs import TABLE, complete
+
+from .oracle import solve
+
+START = np.datetime64("2025-07-01T00:00", "ns")
+_GROUPS = {
+    "participants": "participant",
+    "tariffs": "tariff",
+    "batteries": "battery",
+    "vehicles": "vehicle",
+    "trips": "trip",
+    "nodes": "node",
+}
+
+
+def community(case: dict) -> xr.Dataset:
+    """Return completed inputs from a mapping of groups, labels and table variables (prefix optional).
+
+    ``slots`` holds the slot lengths in hours; trips depart and arrive at hours after the start; an entry over
+    time may be one number for all slots; ``trade_fee`` is a mapping of seller's node to buyer's node to fee.
+
+    >>> inputs = community({"slots": [1, 0.5], "nodes": {"n": {"parent": ""}},
+    ...     "tariffs": {"t": {"retail_price": 30, "feed_in_price": 8}},
+    ...     "participants": {"home": {"node": "n", "tariff": "t", "demand": [1, 2]}}})
+    >>> inputs["retail_price"].values
+    array([[30., 30.]])
+    """
+    hours = np.array(case["slots"], dtype=float)
+    ends = START + np.round(np.cumsum(hours) * 3.6e12).astype("timedelta64[ns]")
+    coords: dict = {"time": np.array([START, *ends[:-1]])}
+    variables: dict = {"slot_hours": (("time",), hours)}
+    for group, dim in _GROUPS.items():
+        entries = case.get(group, {})
+        if entries:
+            coords[dim] = np.array(list(entries), dtype=str)
+        for key in dict.fromkeys(k for entry in entries.values() for k in entry):
+            name = key if key in TABLE else f"{dim}_{key}"
+            default = TABLE[name].default
+            values = [_entry(name, entry.get(key, default), len(hours)) for entry in entries.values()]
+            variables[name] = (TABLE[name].dims, np.array(values))
+    if "trade_fee" in case:
+        nodes = list(case["nodes"])
+        fees = [[case["trade_fee"][i][j] for j in nodes] for i in nodes]
+        variables["trade_fee"] = (("node", "node_to"), np.array(fees, dtype=float))
+    if "grid_carbon" in case:
+        variables["grid_carbon"] = (("time",), np.full(len(hours), case["grid_carbon"], dtype=float))
+    return complete(xr.Dataset(variables, coords=coords))
+
+
+def _entry(name: str, value, slots: int):
+    if TABLE[name].unit == "UTC":
+        return START + np.timedelta64(round(value * 3600), "s")
+    if "time" in TABLE[name].dims and not isinstance(value, list):
+        return [value] * slots
+    return value
+
+
+def random_community(seed: int, min_charge: bool = False) -> xr.Dataset:
+    """Return a small random community that can be cleared: the first feasible draft of the seed.
+
+    ``min_charge`` gives its vehicles a least charging power; without it the problem is linear.
+    """
+    rng = np.random.default_rng(seed)
+    for _ in range(20):
+        inputs = community(_draft(rng, min_charge))
+        if solve(inputs, "grid-only").feasible:
+            return inputs
+    raise AssertionError(f"no feasible community in 20 drafts of seed {seed}")
+
+
+def communities(**options) -> st.SearchStrategy[xr.Dataset]:
+    """Return a hypothesis strategy of random communities (they shrink by their seed only)."""
+    return st.integers(1000, 10**6).map(lambda seed: random_community(seed, **options))
+
+
+def _draft(rng: np.random.Generator, min_charge: bool) -> dict:
+    slots = int(rng.integers(2, 7))
+    hours = (
+        rng.choice([0.25, 0.5, 1.0], slots) if rng.random() < 0.4 else [rng.choice([0.25, 0.5, 1.0])] * slots
+    )
+    case: dict = {"slots": [float(h) for h in hours]}
+    case["grid_carbon"] = [_number(rng, 0.3, 0.6) for _ in hours]
+    case["nodes"] = _nodes(rng)
+    case["tariffs"] = {f"tariff{k}": _tariff(rng, slots) for k in range(rng.integers(1, 4))}
+    case["participants"] = _participants(rng, case, slots)
+    if len(case["nodes"]) > 1 and rng.random() < 0.25:
+        case["trade_fee"] = {i: {j: _number(rng, 0, 9) for j in case["nodes"]} for i in case["nodes"]}
+    case["batteries"] = {f"battery{k}": _storage(rng, case, gives=True) for k in range(rng.integers(0, 3))}
+    case["vehicles"], case["trips"] = {}, {}
+    for k in range(rng.integers(0, 4)):
+        _add_vehicle(rng, case, f"car{k}", min_charge)
+    return case
+
+
+def _nodes(rng: np.random.Generator) -> dict:
+    """Return a random tree in random order; a third have free edges, no access fees, or limits each."""
+    count = int(rng.integers(1, 7))
+    names = [f"node{k}" for k in rng.permutation(count)]
+    free, open_, limited = rng.random(3) < 0.33
+    nodes = {}
+    for k, name in enumerate(names):
+        nodes[name] = {
+            "parent": names[rng.integers(k)] if k else "",
+            "fee": 0.0 if free and rng.random() < 0.6 else _number(rng, 0.1, 4),
+            "access_fee": 0.0 if open_ else _number(rng, 0, 3),
+            "limit": _number(rng, 0, 2.5) if limited and rng.random() < 0.7 else np.inf,
+        }
+    return {name: nodes[name] for name in sorted(names, key=lambda _: rng.random())}
+
+
+def _tariff(rng: np.random.Generator, slots: int) -> dict:
+    """Return prices per slot; the odd feed-in is negative or above retail, the odd retail price negative."""
+    retail = rng.uniform(12, 45, slots).round(2)
+    feed_in = (retail * rng.uniform(0, 0.8, slots)).round(2)
+    odd = rng.random()
+    if odd < 0.15:
+        feed_in[rng.integers(slots)] = _number(rng, -6, 0)
+    elif odd < 0.25:
+        feed_in[:] = (retail + rng.uniform(1, 15, slots)).round(2)
+    elif odd < 0.30:
+        retail[0], feed_in[0] = -4.25, -7.5
+    return {"retail_price": retail.tolist(), "feed_in_price": feed_in.tolist()}
+
+
+def _participants(rng: np.random.Generator, case: dict, slots: int) -> dict:
+    people = {}
+    for k in rng.permutation(int(rng.integers(2, 7))):
+        demand = (rng.uniform(0, 4, slots) * (rng.random(slots) < 0.8)).round(3)
+        pv = rng.uniform(0, 7, slots).round(3) * (rng.random() < 0.5)
+        people[f"home{k}"] = {
+            "node": str(rng.choice(list(case["nodes"]))),
+            "tariff": str(rng.choice(list(case["tariffs"]))),
+            "kind": "business" if rng.random() < 0.1 else "pv" if pv.any() else "consumer",
+            "demand": demand.tolist(),
+            "pv_available": pv.tolist(),
+            "import_limit": round(demand.max() + _number(rng, 0, 1), 3) if rng.random() < 0.3 else np.inf,
+            "export_limit": _number(rng, 0, 3) if rng.random() < 0.2 else np.inf,
+        }
+    return people
+
+
+def _storage(rng: np.random.Generator, case: dict, gives: bool) -> dict:
+    """Return what a battery and a vehicle share; some start below the minimum or above the capacity."""
+    people = list(case["participants"])
+    owner = str(rng.choice(people))
+    capacity = _number(rng, 2, 12)
+    least = round(capacity * rng.choice([0, 0.1, 0.3]), 3)
+    initial = _number(rng, least, capacity)
+    final = rng.choice([np.nan, initial, _number(rng, 0, initial), min(initial + 1, capacity)])
+    odd, limits = rng.random(), case["participants"][owner]
+    if odd < 0.15 and least and np.isinf(limits["import_limit"]):
+        initial, final = _number(rng, 0, least), rng.choice([np.nan, 0.0])
+    elif odd < 0.3 and gives and np.isinf(limits["export_limit"]):
+        initial, final = round(capacity + _number(rng, 0.5, 4), 3), rng.choice([np.nan, 0.0])
+    return {
+        "owner": owner,
+        "capacity": capacity,
+        "min_energy": least,
+        "initial_energy": initial,
+        "final_energy": float(final),
+        "charge_limit": _number(rng, 1, 5),
+        "discharge_limit": _number(rng, 0.5, 5) if gives else 0.0,
+        "charge_efficiency": _number(rng, 0.75, 1),
+        "discharge_efficiency": _number(rng, 0.75, 1),
+        "wear_cost": _number(rng, 0, 4) * (rng.random() < 0.7),
+    }
+
+
+def _add_vehicle(rng: np.random.Generator, case: dict, name: str, min_charge: bool) -> None:
+    vehicle = _storage(rng, case, gives=rng.random() < 0.6)
+    hosts = _hosts(rng, case, vehicle["owner"])
+    trips = _trips(rng, case, hosts)
+    vehicle["host"] = hosts
+    vehicle["min_charge"] = round(vehicle["charge_limit"] * 0.6, 3) if min_charge else 0.0
+    vehicle["electric_economy"] = _number(rng, 4, 11)
+    vehicle["fuel_price"] = _number(rng, 110, 190)
+    vehicle["fuel_carbon"] = _number(rng, 2.2, 2.6)
+    engine = rng.random() < 0.7
+    vehicle["fuel_economy"] = _number(rng, 8, 38) if engine else np.nan
+    if engine:
+        distances = [_number(rng, 1, 60) for _ in trips]
+    else:  # without an engine the first charge must reach
+        spare = max(vehicle["initial_energy"] - vehicle["min_energy"], 0) * vehicle["electric_economy"]
+        distances = [round(0.8 * spare / len(trips), 3) for _ in trips]
+        vehicle["final_energy"] = np.nan if trips else vehicle["final_energy"]
+    case["vehicles"][name] = vehicle
+    for k, ((departure, arrival), distance) in enumerate(zip(trips, distances, strict=True)):
+        trip = {"vehicle": name, "departure": departure, "arrival": arrival, "distance": distance}
+        case["trips"][f"{name}-trip{k}"] = trip
+
+
+def _hosts(rng: np.random.Generator, case: dict, owner: str) -> list[str]:
+    """Return where the vehicle is plugged in each slot: mostly where it was; at home, elsewhere, nowhere."""
+    others = [p for p in case["participants"] if p != owner]
+    hosts: list[str] = []
+    for _ in case["slots"]:
+        stay = hosts and rng.random() < 0.6
+        hosts.append(hosts[-1] if stay else str(rng.choice([owner, owner, rng.choice(others), ""])))
+    return hosts
+
+
+def _trips(rng: np.random.Generator, case: dict, hosts: list[str]) -> list[tuple[float, float]]:
+    """Return up to two trips as hours (departure, arrival); unplug the vehicle in the slots they touch."""
+    starts = np.concatenate([[0], np.cumsum(case["slots"])])
+    trips: list[tuple[float, float]] = []
+    clock = 0.0
+    for _ in range(rng.integers(0, 3)):
+        departure = round((clock + rng.uniform(0, starts[-1] - clock)) * 60) / 60
+        arrival = departure + int(rng.integers(6, 60)) / 60
+        if departure < clock or departure >= starts[-1]:
+            break
+        trips.append((departure, arrival))
+        clock = arrival
+        for t in range(len(hosts)):
+            if starts[t] < arrival and starts[t + 1] > departure:
+                hosts[t] = ""
+        if clock >= starts[-1]:
+            break
+    return trips
+
+
+def _number(rng: np.random.Generator, low: float, high: float) -> float:
+    """Return a number of at most three decimals, so that a failing community can be read."""
+    return round(float(rng.uniform(low, high)), 3)
+
+
+def features(inputs: xr.Dataset) -> set[str]:
+    """Return the names of what a community holds, among :data:`FEATURES`."""
+    return {name for name, holds in FEATURES.items() if bool(holds(inputs))}
+
+
+def _guest(i: xr.Dataset) -> np.ndarray:
+    host = i["vehicle_host"].values
+    return (host != "") & (host != i["vehicle_owner"].values[:, None])
+
+
+def _starts(i: xr.Dataset, device: str, name: str) -> np.ndarray:
+    return i[f"{device}_initial_energy"].values - i[f"{device}_{name}"].values
+
+
+FEATURES = {
+    "unequal slots": lambda i: len(set(i["slot_hours"].values)) > 1,
+    "several tariffs in use": lambda i: len(set(i["participant_tariff"].values)) > 1,
+    "negative feed-in": lambda i: (i["feed_in_price"] < 0).any(),
+    "negative retail": lambda i: (i["retail_price"] < 0).any(),
+    "feed-in above retail": lambda i: (i["feed_in_price"] > i["retail_price"]).any(),
+    "import limit": lambda i: np.isfinite(i["import_limit"]).any(),
+    "export limit": lambda i: np.isfinite(i["export_limit"]).any(),
+    "one node": lambda i: i.sizes["node"] == 1,
+    "deep tree": lambda i: i["node_parent"].isin(i["node"][i["node_parent"] != ""]).any(),
+    "root not first": lambda i: i["node_parent"].values[0] != "",
+    "free edge": lambda i: (i["node_fee"] == 0).any(),
+    "access fee": lambda i: (i["node_access_fee"] > 0).any(),
+    "free access": lambda i: (i["node_access_fee"] == 0).any(),
+    "node limit": lambda i: np.isfinite(i["node_limit"]).any(),
+    "pairwise fees": lambda i: "trade_fee" in i,
+    "pairwise fees with a node limit": lambda i: "trade_fee" in i and np.isfinite(i["node_limit"]).any(),
+    "detour cheaper than a pair": lambda i: "trade_fee" in i and _detour(i["trade_fee"].values),
+    "no battery": lambda i: i.sizes["battery"] == 0,
+    "two batteries of one owner": lambda i: len(set(i["battery_owner"].values)) < i.sizes["battery"],
+    "battery starts below minimum": lambda i: (_starts(i, "battery", "min_energy") < 0).any(),
+    "battery starts above capacity": lambda i: (_starts(i, "battery", "capacity") > 0).any(),
+    "battery ends free": lambda i: np.isnan(i["battery_final_energy"]).any(),
+    "battery ends higher": lambda i: (_starts(i, "battery", "final_energy") < 0).any(),
+    "no vehicle": lambda i: i.sizes["vehicle"] == 0,
+    "vehicle to home": lambda i: (i["vehicle_discharge_limit"] > 0).any(),
+    "no vehicle to home": lambda i: (i["vehicle_discharge_limit"] == 0).any(),
+    "guest": lambda i: _guest(i).any(),
+    "guest that gives": lambda i: (_guest(i) & (i["vehicle_discharge_limit"].values > 0)[:, None]).any(),
+    "hosts change": lambda i: any(len(set(h) - {""}) > 1 for h in i["vehicle_host"].values),
+    "vehicle starts below minimum": lambda i: (_starts(i, "vehicle", "min_energy") < 0).any(),
+    "vehicle starts above capacity": lambda i: (_starts(i, "vehicle", "capacity") > 0).any(),
+    "vehicle ends free": lambda i: np.isnan(i["vehicle_final_energy"]).any(),
+    "pure EV with a trip": lambda i: np.isnan(
+        i["vehicle_fuel_economy"].sel(vehicle=i["trip_vehicle"].values)
+    ).any(),
+    "two trips of one vehicle": lambda i: len(set(i["trip_vehicle"].values)) < i.sizes["trip"],
+    "arrival after the horizon": lambda i: (i["trip_arrival"] > _end(i)).any(),
+}
+
+
+def _detour(fee: np.ndarray) -> bool:
+    return bool((fee[:, :, None] > fee[:, None, :] + fee.T[None]).any())
+
+
+def _end(i: xr.Dataset) -> np.datetime64:
+    hours = float(i["slot_hours"].values[-1])
+    return i["time"].values[-1] + np.timedelta64(round(hours * 3600), "s")

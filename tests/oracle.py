@@ -1,0 +1,271 @@
+"""The market written out naively, as an oracle: one trade variable per ordered pair of meters and slot.
+
+It follows the texts of the model and shares no line with it: plain loops, scipy's ``linprog``, no tree flows,
+no array algebra. A meter is a participant, or a vehicle plugged in away from its owner's premises (a guest).
+Every meter's balance is written gross: what it draws and what it supplies.
+
+A node limit holds for the *net* peer power over the edge. Where fees follow the tree this is also the gross
+power: two opposing trades over an edge can swap partners, at no greater fee, until they no longer oppose.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from math import isnan
+
+import numpy as np
+import xarray as xr
+from scipy.optimize import linprog
+from scipy.sparse import coo_array
+
+INF = float("inf")
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The least cost, and the value of every variable by its key, such as ``("import", "home1", 0)``."""
+
+    feasible: bool
+    objective: float = float("nan")
+    values: dict = field(default_factory=dict)
+
+    def __getitem__(self, key):
+        return self.values.get(key, 0.0)
+
+
+class Program:
+    """A linear program whose columns and rows are added one by one; a row's terms are (column, factor)."""
+
+    def __init__(self):
+        self.columns: dict = {}
+        self.rows: list = []
+
+    def var(self, *key, lower=0.0, upper=INF, cost=0.0, whole=False):
+        assert key not in self.columns, key
+        self.columns[key] = (lower, upper, cost, whole)
+        return key
+
+    def row(self, terms, lower, upper):
+        self.rows.append((terms, lower, upper))
+
+    def solve(self, constant: float) -> Optimum:
+        place = {key: k for k, key in enumerate(self.columns)}
+        lower, upper, cost, whole = np.array(list(self.columns.values()), dtype=float).T
+        equal = [(terms, low) for terms, low, high in self.rows if low == high]
+        most = [(terms, high) for terms, low, high in self.rows if low < high < INF]
+        most += [(minus(terms), -low) for terms, low, high in self.rows if -INF < low < high]
+        bounds = np.column_stack([lower, upper])
+        kind = whole if whole.any() else None
+        found = linprog(
+            cost, *_matrix(most, place), *_matrix(equal, place), bounds, method="highs", integrality=kind
+        )
+        if found.status == 2:
+            return Optimum(False)
+        assert found.status == 0, found.message
+        return Optimum(True, found.fun + constant, dict(zip(self.columns, found.x.tolist(), strict=True)))
+
+
+def _matrix(rows, place):
+    """Return the matrix and the right-hand side of rows (terms, bound); repeated entries of a row add up."""
+    entries = [(r, place[key], factor) for r, (terms, _) in enumerate(rows) for key, factor in terms]
+    if not entries:
+        return None, None
+    i, j, factor = zip(*entries, strict=True)
+    return coo_array((factor, (i, j)), shape=(len(rows), len(place))).tocsr(), [bound for _, bound in rows]
+
+
+def minus(terms):
+    return [(key, -factor) for key, factor in terms]
+
+
+class Meters:
+    """What meets at each (meter, slot): terms in kW, given and taken behind the meter, bought and sold."""
+
+    def __init__(self):
+        self.node: dict = {}
+        self.tariff: dict = {}
+        self.gives, self.takes, self.buys, self.sells = (defaultdict(list) for _ in range(4))
+
+
+def solve(inputs: xr.Dataset, market: str = "p2p", probe: tuple | None = None) -> Optimum:
+    """Return the least community cost: retail - feed-in + peer fees + fuel + wear.
+
+    ``probe`` (node, slot, kW) takes power from the node's peers (gives, if negative), without an access fee of
+    its own: what that costs per kWh is the marginal value of energy at the node.
+    """
+    data, program, meters = plain(inputs), Program(), Meters()
+    slots = range(len(data["slot_hours"]))
+    for p in data["demand"]:
+        for t in slots:
+            meters.node[p, t], meters.tariff[p, t] = (
+                data["participant_node"][p],
+                data["participant_tariff"][p],
+            )
+            pv = program.var("pv used", p, t, upper=data["pv_available"][p][t])
+            meters.gives[p, t].append((pv, 1.0))
+    for b, owner in data["battery_owner"].items():
+        _storage(program, data, "battery", b, [owner for _ in slots], meters)
+    fuel = sum(_vehicle(program, data, v, meters) for v in data["vehicle_owner"])
+    if market == "p2p":
+        _trades(program, data, meters, probe)
+    for meter, t in meters.node:
+        _connection(program, data, meter, t, meters)
+    return program.solve(fuel)
+
+
+def plain(inputs):
+    """Return the inputs as dicts: ``data[name][label]`` is a value, a list over time, a dict over node_to."""
+    data = {}
+    for name, array in inputs.data_vars.items():
+        values = array.values.tolist() if array.dtype.kind != "M" else list(array.values)
+        if array.dims[0] == "time":
+            data[name] = values
+        elif array.dims[-1] == "node_to":
+            pairs = (dict(zip(inputs["node_to"].values.tolist(), row, strict=True)) for row in values)
+            data[name] = dict(zip(inputs["node"].values.tolist(), pairs, strict=True))
+        else:
+            data[name] = dict(zip(inputs[array.dims[0]].values.tolist(), values, strict=True))
+    data["time"] = inputs["time"].values
+    return data
+
+
+def _trades(program, data, meters, probe):
+    """Add a trade from every meter to every other in every slot, and the node limits."""
+    over_edge = defaultdict(list)  # (node, slot) -> terms of the net flow towards the parent
+    places = dict(meters.node)
+    if probe:
+        places["probe", probe[1]] = probe[0]
+    for (i, t), node_i in places.items():
+        for (j, s), node_j in places.items():
+            if s != t or i == j:
+                continue
+            rate = fee(data, node_i, node_j)
+            if "probe" in (i, j):
+                rate -= data["node_access_fee"][probe[0]]
+            trade = program.var("trade", i, j, t, cost=rate * data["slot_hours"][t])
+            meters.sells[i, t].append((trade, 1.0))
+            meters.buys[j, t].append((trade, 1.0))
+            up, down = path(data, node_i, node_j)
+            for node in up:
+                over_edge[node, t].append((trade, 1.0))
+            for node in down:
+                over_edge[node, t].append((trade, -1.0))
+    for (node, _), terms in over_edge.items():
+        program.row(terms, -data["node_limit"][node], data["node_limit"][node])
+    if probe:
+        _, t, power = probe
+        program.row(meters.buys["probe", t], max(power, 0.0), max(power, 0.0))
+        program.row(meters.sells["probe", t], max(-power, 0.0), max(-power, 0.0))
+
+
+def path(data, start, end):
+    """Return the nodes whose edge to the parent a trade climbs, and those whose edge it descends."""
+
+    def ancestors(node):
+        return [node, *ancestors(data["node_parent"][node])] if node else []
+
+    above_start, above_end = ancestors(start), ancestors(end)
+    return [n for n in above_start if n not in above_end], [n for n in above_end if n not in above_start]
+
+
+def fee(data, seller_node, buyer_node):
+    """Return what a trade pays per kWh: access at both ends, and the pair's fee or the edges on the path."""
+    if "trade_fee" in data:
+        between = data["trade_fee"][seller_node][buyer_node]
+    else:
+        up, down = path(data, seller_node, buyer_node)
+        between = sum(data["node_fee"][n] for n in up + down)
+    return data["node_access_fee"][seller_node] + data["node_access_fee"][buyer_node] + between
+
+
+def _connection(program, data, meter, t, meters):
+    """Add the retail meter, its balance, own generation only, and a participant's connection limits.
+
+    draw - supply = demand - pv used + charge - discharge, and supply <= pv used + discharge.
+    """
+    tariff, hours = meters.tariff[meter, t], data["slot_hours"][t]
+    bought = program.var("import", meter, t, cost=data["retail_price"][tariff][t] * hours)
+    sold = program.var("export", meter, t, cost=-data["feed_in_price"][tariff][t] * hours)
+    draw = [(bought, 1.0), *meters.buys[meter, t]]
+    supply = [(sold, 1.0), *meters.sells[meter, t]]
+    own, used = meters.gives[meter, t], meters.takes[meter, t]
+    demand = 0.0
+    if meter in data["demand"]:
+        demand = data["demand"][meter][t]
+        program.row(draw, -INF, data["import_limit"][meter])
+        program.row(supply, -INF, data["export_limit"][meter])
+    program.row([*draw, *minus(supply), *own, *minus(used)], demand, demand)
+    program.row([*supply, *minus(own)], -INF, 0.0)
+
+
+def _storage(program, data, device, label, places, meters, driven=None):
+    """Add a battery, or a vehicle: its power joins the meter of each slot in ``places`` (None = unplugged).
+
+    energy[t] = energy[t-1] + efficiency * charge * hours - discharge * hours / efficiency - driven[t]
+    """
+    own = {name: data[f"{device}_{name}"][label] for name in _STORAGE}
+    climbed = fallen = own["initial_energy"]  # where full power brings it from the start, up or down
+    last = len(places) - 1
+    for t, (meter, hours) in enumerate(zip(places, data["slot_hours"], strict=True)):
+        plugged = meter is not None
+        charge = program.var("charge", label, t, upper=own["charge_limit"] * plugged)
+        wear = own["wear_cost"] * hours
+        discharge = program.var("discharge", label, t, upper=own["discharge_limit"] * plugged, cost=wear)
+        if plugged:
+            meters.takes[meter, t].append((charge, 1.0))
+            meters.gives[meter, t].append((discharge, 1.0))
+            climbed += own["charge_efficiency"] * own["charge_limit"] * hours
+            fallen -= own["discharge_limit"] * hours / own["discharge_efficiency"]
+            if device == "vehicle" and data["vehicle_min_charge"][label] > 0:
+                _semicontinuous(program, charge, data["vehicle_min_charge"][label], own["charge_limit"])
+        least, most = min(own["min_energy"], climbed), max(own["capacity"], fallen)
+        if t == last and not isnan(own["final_energy"]):
+            least = max(least, own["final_energy"])
+        energy = program.var("energy", label, t, lower=least, upper=most)
+        gain = [(charge, own["charge_efficiency"] * hours), (discharge, -hours / own["discharge_efficiency"])]
+        before = [(("energy", label, t - 1), 1.0)] if t else []
+        start = 0.0 if t else own["initial_energy"]
+        program.row([*before, *gain, *minus((driven or {}).get(t, [])), (energy, -1.0)], -start, -start)
+
+
+_STORAGE = (
+    "capacity",
+    "min_energy",
+    "initial_energy",
+    "final_energy",
+    "charge_limit",
+    "discharge_limit",
+    "charge_efficiency",
+    "discharge_efficiency",
+    "wear_cost",
+)
+
+
+def _semicontinuous(program, charge, least, most):
+    """Charge nothing, or at least ``least``: least * on <= charge <= most * on."""
+    on = program.var("on", charge, upper=1.0, whole=True)
+    program.row([(charge, 1.0), (on, -least)], 0.0, INF)
+    program.row([(charge, 1.0), (on, -most)], -INF, 0.0)
+
+
+def _vehicle(program, data, v, meters):
+    """Add a vehicle and its trips; return the fuel cost of driving every kilometre on fuel."""
+    owner = data["vehicle_owner"][v]
+    engine = not isnan(data["vehicle_fuel_economy"][v])
+    per_km = data["fuel_price"][v] / data["vehicle_fuel_economy"][v] if engine else 0.0
+    driven, all_on_fuel = defaultdict(list), 0.0
+    for trip, vehicle in data["trip_vehicle"].items():
+        if vehicle == v:
+            far = data["trip_distance"][trip]
+            electric = program.var("electric km", trip, lower=0.0 if engine else far, upper=far, cost=-per_km)
+            all_on_fuel += per_km * far
+            slot = max(t for t, start in enumerate(data["time"]) if start <= data["trip_departure"][trip])
+            driven[slot].append((electric, 1.0 / data["vehicle_electric_economy"][v]))
+    places: list = []
+    for t, host in enumerate(data["vehicle_host"][v]):
+        guest = host not in ("", owner)
+        places.append(("guest", v) if guest else host or None)
+        if guest:
+            meters.node[("guest", v), t] = data["participant_node"][host]
+            meters.tariff[("guest", v), t] = data["participant_tariff"][owner]
+    _storage(program, data, "vehicle", v, places, meters, driven)
+    return all_on_fuel

@@ -1,0 +1,325 @@
+"""Scenarios to inputs: the numbers that arrive, and the bundled scenarios."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+
+from otonari.data import mobility, scenario
+from otonari.data.build import build_inputs, problems
+from otonari.data.inputs import validate
+from otonari.data.problems import InputError
+from otonari.data.scenario import effective, load_scenario
+
+SMALL = {
+    "schema_version": 1,
+    "name": "small",
+    "time": {"start": "2020-08-19", "slot_minutes": 60},
+    "tables": {
+        "participants": [
+            {"participant": "a", "persons": 2},
+            {"participant": "b", "persons": 3},
+        ]
+    },
+    "tariffs": {"flat": {"energy": {"type": "flat", "price_per_kwh": 25.0}, "levy_per_kwh": 3.0}},
+}
+
+
+def small(**sections):
+    return build_inputs(load_scenario({**SMALL, **sections}))
+
+
+def tables(**more):
+    return {**SMALL["tables"], **more}
+
+
+def nodes(*rows):
+    return tables(
+        nodes=[dict(zip(("node", "parent", "length_m", "x_m", "y_m"), row, strict=True)) for row in rows]
+    )
+
+
+def test_the_least_scenario_has_one_node_without_fees():
+    inputs = small()
+    assert inputs["participant_node"].values.tolist() == ["community"] * 2
+    assert inputs["node_parent"].values.tolist() == [""]
+    assert inputs["node_access_fee"].values.tolist() == [0.0]
+    assert inputs["retail_price"].values == pytest.approx(28.0)  # 25 + levy 3
+    assert inputs["feed_in_price"].values == pytest.approx(0.0)
+    assert inputs.attrs == {"scenario": "small", "currency": "JPY", "time_zone": "Asia/Tokyo", "notes": "[]"}
+
+
+def test_slots_are_utc_and_follow_the_clock():
+    inputs = small()
+    assert inputs["time"].values[0] == np.datetime64("2020-08-18T15:00")
+    assert inputs.sizes["time"] == 24
+    berlin = small(time={"start": "2021-03-28", "slot_minutes": 30, "time_zone": "Europe/Berlin"})
+    assert berlin.sizes["time"] == 46
+
+
+def test_generated_demand_does_not_depend_on_the_neighbours():
+    alone = small(tables={"participants": [{"participant": "b", "persons": 3}]})
+    assert (small()["demand"].sel(participant="b") == alone["demand"].sel(participant="b")).all()
+    assert (small(seed=2)["demand"] != small()["demand"]).any()
+
+
+def test_fees_by_level_add_up_to_the_wheeling_figures():
+    inputs = build_inputs(load_scenario("higashi-fuji", ["weather.source=clear-sky"]))
+    parent = dict(zip(inputs["node"].values, inputs["node_parent"].values, strict=True))
+
+    def up(node):
+        while node:
+            yield node
+            node = parent[node]
+
+    def fee(a, b):
+        edges = set(up(a)) ^ set(up(b))
+        access = inputs["node_access_fee"].sel(node=[a, b]).values.sum()
+        return float(access + sum(inputs["node_fee"].sel(node=e).item() for e in edges))
+
+    assert fee("bank-1", "bank-1") == pytest.approx(4.90)
+    assert fee("bank-1", "bank-2") == pytest.approx(6.56)
+    assert fee("bank-1", "bank-3") == pytest.approx(8.82)
+    assert fee("bank-1", "office-site") == pytest.approx(6.56)
+    assert fee("bank-3", "office-site") == pytest.approx(8.82)
+    assert fee("office-site", "office-site") == 0.0
+
+
+def test_fees_by_length_and_by_node():
+    part = nodes(("r", None, None, None, None), ("a", "r", 100, None, None), ("b", "r", 50, None, None))
+    part["nodes"][2]["fee_per_kwh"] = 9.0
+    part["participants"] = [{"participant": "p", "persons": 1, "node": "a"}]
+    inputs = small(
+        tables=part, fees={"method": "by-length", "fee_per_kwh_m": 0.02, "access_fee_per_kwh": 1.5}
+    )
+    assert inputs["node_fee"].values.tolist() == [0.0, 2.0, 9.0]
+    assert inputs["node_access_fee"].values.tolist() == [1.5] * 3
+    assert "trade_fee" not in inputs
+
+
+@pytest.mark.parametrize(
+    ("distance", "expected"),
+    [
+        ("path", [[1, 1, 2], [1, 1, 4], [2, 4, 1]]),  # r-a 100, r-b 200, a-b 300 m
+        ("straight", [[1, 1, 1], [1, 1, 2], [1, 2, 1]]),  # r-a 60, r-b 80, a-b 100 -> 101 m
+    ],
+)
+def test_fees_by_distance(distance, expected):
+    rows = (("r", None, None, 0, 0), ("a", "r", 100, 60, 0), ("b", "r", 200, 0, 82))
+    bands = [{"up_to_m": 100, "fee_per_kwh": 1}, {"up_to_m": 200, "fee_per_kwh": 2}, {"fee_per_kwh": 4}]
+    inputs = small(tables=nodes(*rows), fees={"method": "by-distance", "distance": distance, "bands": bands})
+    assert inputs["trade_fee"].dims == ("node", "node_to")
+    assert inputs["trade_fee"].values.tolist() == expected
+    assert validate(inputs) == []
+
+
+def test_tariffs_of_all_three_kinds():
+    inputs = small(
+        tariffs={
+            "tiers": {
+                "energy": {
+                    "type": "tiered-average",
+                    "monthly_kwh": 200,
+                    "tiers": [{"up_to_kwh": 100, "price_per_kwh": 20}, {"price_per_kwh": 30}],
+                }
+            },
+            "night": {
+                "energy": {
+                    "type": "time-of-use",
+                    "price_per_kwh": 30,
+                    "windows": [{"start": "23:00", "end": "01:00", "price_per_kwh": 10}],
+                },
+                "feed_in": {"type": "flat", "price_per_kwh": 8.5},
+            },
+        }
+    )
+    assert inputs["tariff"].values.tolist() == ["tiers", "night"]
+    assert inputs["participant_tariff"].values.tolist() == ["tiers"] * 2  # the first of the scenario
+    assert inputs["retail_price"].values[0] == pytest.approx(25.0)
+    assert inputs["retail_price"].values[1].tolist() == [10.0] + [30.0] * 22 + [10.0]
+    assert inputs["feed_in_price"].values[1] == pytest.approx(8.5)
+
+
+def test_devices_arrive_with_their_defaults():
+    battery = {"battery": "s", "owner": "a", "capacity_kwh": 10, "min_energy_kwh": 2, "charge_limit_kw": 3}
+    vehicle = {
+        "vehicle": "v",
+        "owner": "b",
+        "capacity_kwh": 8,
+        "charge_limit_kw": 3,
+        "electric_economy_km_per_kwh": 6,
+    }
+    electric = {**vehicle, "vehicle": "w", "final_energy_kwh": "free", "initial_energy_kwh": 12}
+    engine = {**vehicle, "fuel_economy_km_per_litre": 20}
+    rows = tables(batteries=[{**battery, "discharge_limit_kw": 2}], vehicles=[engine, electric])
+    inputs = small(tables=rows, fuel={"price_per_litre": 150}, carbon={"fuel_kg_per_litre": 2.5})
+    assert inputs["battery_initial_energy"].values.tolist() == [6.0]  # half-way between 2 and 10
+    assert inputs["battery_final_energy"].values.tolist() == [6.0]
+    assert inputs["vehicle_initial_energy"].values.tolist() == [4.0, 12.0]
+    assert np.isnan(inputs["vehicle_final_energy"].values[1])
+    assert inputs["vehicle_discharge_limit"].values.tolist() == [0.0, 0.0]
+    assert inputs["fuel_price"].values.tolist() == [150.0, 0.0]
+    assert np.isnan(inputs["vehicle_fuel_economy"].values[1])
+    assert inputs["participant_kind"].values.tolist() == ["consumer+battery", "consumer+phev"]
+    assert inputs["vehicle_host"].values.tolist() == [["b"] * 24] * 2
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Return a scenario on files: hourly demand in kWh at the end of the hour, PV in W per kW installed."""
+    hours = [f"2020-08-19T{h:02}:00" for h in range(24)]
+    ends = [*hours[1:], "2020-08-20T00:00"]
+    demand_rows = [f"{t};{h},5;1,0" for h, t in enumerate(ends)]
+    (tmp_path / "demand.csv").write_text("\n".join(["zeit;a;other", *demand_rows]))
+    pv_rows = [f"{t},{500 if 8 <= h < 16 else -0.5}" for h, t in enumerate(hours)]
+    (tmp_path / "pv.csv").write_text("\n".join(["time,roof", *pv_rows]))
+    participants = [
+        {"participant": "a", "pv_column": "roof", "pv_column_kw": 4},
+        {"participant": "b", "demand_column": "other"},
+        {"participant": "c", "kind": "business", "annual_kwh": 9000},
+    ]
+    form = {"separator": ";", "decimal": ",", "time_column": "zeit", "unit": "kWh", "stamp": "end"}
+    series = {"demand": {"path": "demand.csv", **form}, "pv": {"path": "pv.csv", "unit": "W/kW"}}
+    parts = {**SMALL, "time": {"start": "2020-08-19", "slot_minutes": 30}, "series": series}
+    path = tmp_path / "files.yaml"
+    path.write_text(yaml.safe_dump({**parts, "tables": {"participants": participants}}))
+    return path
+
+
+def test_measured_series_keep_their_energy(files):
+    inputs = build_inputs(load_scenario(files))
+    assert inputs["demand"].sel(participant="a").values.tolist() == [h + 0.5 for h in range(24) for _ in "ab"]
+    assert inputs["demand"].sel(participant="b").values == pytest.approx(1.0)
+    expected = [0.0] * 16 + [2.0] * 16 + [0.0] * 16  # 500 W/kW x 4 kW
+    assert inputs["pv_available"].sel(participant="a").values.tolist() == expected
+    assert inputs["participant_kind"].values.tolist() == ["pv", "consumer", "business"]
+
+
+def test_what_was_odd_in_the_data_is_noted(files):
+    (note,) = json.loads(build_inputs(load_scenario(files)).attrs["notes"])
+    assert "roof" in note
+    assert "negative" in note
+
+
+def test_a_file_that_nobody_uses_is_noted_or_missed(files):
+    nobody = "tables.participants.0.pv_column="
+    (note,) = json.loads(build_inputs(load_scenario(files, [nobody])).attrs["notes"])
+    assert "no participant uses" in note
+    assert [p.got for p in problems(files, [nobody, "series.pv.path=none.csv"])] == [
+        "no such file or directory"
+    ]
+
+
+def test_generated_and_measured_pv_add_up(files):
+    roof = build_inputs(load_scenario(files))["pv_available"]
+    more = ["weather.source=clear-sky", "tables.participants.a.pv_kw=3"]
+    both = build_inputs(load_scenario(files, more))["pv_available"]
+    alone = build_inputs(load_scenario(files, [*more, "tables.participants.a.pv_column="]))["pv_available"]
+    assert both.values == pytest.approx(roof.values + alone.values)
+    assert alone.values.max() > 1.0
+
+
+def test_series_problems_come_with_those_of_the_schema(files):
+    text = files.with_name("demand.csv").read_text().replace("4,5;1,0", "four;1,0")
+    files.with_name("demand.csv").write_text(text)
+    lines = [
+        f"{p.field}: {p.got}"
+        for p in problems(files, ["tables.participants.b.demand_column=othr", "currency=yen"])
+    ]
+    assert [line for line in lines if line.startswith("currency: 'yen'")]
+    assert [line for line in lines if "othr" in line]
+    assert {(p.field, p.row) for p in problems(files)} == {("a", "6"), ("a", "16")}  # 4,5 and 14,5
+
+
+def test_a_missing_installed_power_is_named(files):
+    (problem,) = problems(files, ["tables.participants.a.pv_column_kw="])
+    assert (problem.field, problem.got) == ("tables.participants.0.pv_column_kw", "nothing")
+
+
+def test_the_horizon_must_divide_a_day_on_which_the_clock_changes():
+    start = {"start": "2021-03-28", "slot_minutes": 120, "time_zone": "Europe/Berlin"}
+    (problem,) = problems({**SMALL, "time": start})
+    assert (problem.field, problem.got) == ("time.slot_minutes", "120")
+
+
+def test_an_impossible_pattern_is_a_problem():
+    vehicle = {
+        "vehicle": "v",
+        "owner": "b",
+        "capacity_kwh": 8,
+        "charge_limit_kw": 3,
+        "electric_economy_km_per_kwh": 6,
+    }
+    rows = tables(vehicles=[{**vehicle, "pattern": "commuter", "commute_km": 500}])
+    assert [p.field for p in problems({**SMALL, "tables": rows})] == ["commute_km"]
+
+
+def test_trips_outside_the_horizon_are_left_out_and_noted():
+    vehicle = {
+        "vehicle": "v",
+        "owner": "b",
+        "capacity_kwh": 8,
+        "charge_limit_kw": 3,
+        "electric_economy_km_per_kwh": 6,
+    }
+    day = {"vehicle": "v", "departure": "2020-08-19T09:00", "arrival": "2020-08-19T10:00", "distance_km": 5}
+    later = {**day, "departure": "2021-08-19T09:00", "arrival": "2021-08-19T10:00"}
+    parts = {**SMALL, "tables": tables(vehicles=[vehicle], trips=[day, later])}
+    inputs = build_inputs(load_scenario(parts))
+    assert inputs["trip"].values.tolist() == ["v/1"]
+    assert json.loads(inputs.attrs["notes"]) == ["trips: 1 of 2 trips lie outside the horizon"]
+    assert len(effective(load_scenario(parts))["tables"]["trips"]) == 1
+
+
+@pytest.mark.parametrize("name", scenario.bundled())
+def test_bundled_scenarios_build_and_rebuild(name):
+    loaded = load_scenario(name)
+    assert loaded.name == name
+    inputs = build_inputs(loaded)
+    assert validate(inputs) == []
+    assert problems(name) == []
+    assert build_inputs(load_scenario(effective(loaded))).identical(inputs)
+
+
+def test_six_kinds_has_one_of_each():
+    kinds = build_inputs(load_scenario("six-kinds"))["participant_kind"].values.tolist()
+    assert kinds == ["consumer", "consumer+phev", "pv", "pv+battery", "pv+phev", "pv+battery+phev"]
+
+
+def test_higashi_fuji_is_the_trial():
+    inputs = build_inputs(load_scenario("higashi-fuji"))
+    kinds = inputs["participant_kind"].values.tolist()
+    assert len(kinds) == 21
+    assert kinds.count("business") == 1
+    assert len(set(kinds)) == 7
+    assert inputs.sizes["vehicle"] == 9
+    owners = inputs["vehicle_owner"].values.tolist()
+    assert owners.count("office") == 1
+    guests = (inputs["vehicle_host"] == "office") & (inputs["vehicle_owner"] != "office")
+    assert guests.any("time").sum() >= 2  # commuters are plugged in at the office
+    assert float(inputs["pv_available"].sel(participant="office").max()) > 0
+    assert inputs.sizes["time"] == 48
+    prices = inputs["retail_price"].sel(tariff="standard").values
+    assert prices == pytest.approx(26.48 + 2.98)
+
+
+def test_patterns_take_the_generators_defaults():
+    pattern = mobility.Pattern("v")
+    vehicle = {
+        "vehicle": "v",
+        "owner": "b",
+        "capacity_kwh": 8,
+        "charge_limit_kw": 3,
+        "electric_economy_km_per_kwh": 6,
+    }
+    rows = tables(vehicles=[{**vehicle, "pattern": "commuter"}])
+    (stored,) = effective(load_scenario({**SMALL, "tables": rows}))["tables"]["vehicles"]
+    assert stored["commute_km"] == pattern.commute_km
+    assert stored["leave_hour"] == pattern.leave_hour
+
+
+def test_build_refuses_what_it_cannot_read(files):
+    files.with_name("pv.csv").unlink()
+    with pytest.raises(InputError, match="no such file"):
+        build_inputs(load_scenario(files))

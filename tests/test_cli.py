@@ -1,0 +1,349 @@
+"""The command line as a user meets it: what it prints where, what it leaves behind, and its exit codes."""
+
+import csv
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from otonari.cli import EXIT_CODES, main
+from otonari.runs import ledger, store
+
+LESS = "tables.participants.home-01.persons=1"
+"""An override of six-kinds that changes its results."""
+
+
+@pytest.fixture
+def otonari(tmp_path, monkeypatch):
+    """Return a function that runs a command line in an empty directory and checks its exit code."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments, code=0):
+        result = CliRunner().invoke(main, [str(a) for a in arguments])
+        assert result.exit_code == code, result.output
+        if code:
+            assert "Traceback" not in result.stderr
+            assert result.stderr.strip()
+        return result
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory):
+    """Return the directory in which six-kinds was cleared as both markets."""
+    folder = tmp_path_factory.mktemp("day")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for market in ("p2p", "grid-only"):
+            assert CliRunner().invoke(main, ["clear", "six-kinds", "--market", market]).exit_code == 0
+    return folder / "runs-out" / "six-kinds"
+
+
+def book_of(day):
+    (found,) = day.glob("ledger-*")
+    return found
+
+
+def everything(folder):
+    return sorted(
+        str(p.relative_to(folder)) for p in Path(folder).rglob("*") if p.is_file() and p.name != ".lock"
+    )
+
+
+# clear
+
+
+def test_clear_with_no_argument(otonari):
+    result = otonari("clear")
+    size = "21 participants, 9 vehicles, 48 slots"
+    assert result.stdout.startswith(f"higashi-fuji: p2p market, {size} from 2020-08-19 00:00 Asia/Tokyo\n")
+    for word in (
+        "consumer",
+        "business",
+        "all",
+        "peer volume",
+        "self-sufficiency",
+        "renewable driving",
+        "CO2",
+    ):
+        assert word in result.stdout
+    assert "48 slots committed" in result.stdout
+    assert "runs-out/higashi-fuji/p2p.nc" in everything(".")
+
+
+def test_clear_for_machines(otonari):
+    facts = json.loads(otonari("clear", "six-kinds", "--json").stdout)
+    assert facts["path"] == "runs-out/six-kinds/p2p.nc"
+    assert facts["status"] == "optimal"
+    assert facts["ledger"]["added"] == 24
+    assert facts["totals"]["bill"] == pytest.approx(sum(kind["bill"] for kind in facts["kinds"].values()))
+    assert facts["totals"]["bill"] == pytest.approx(facts["objective"])
+    assert facts["kinds"]["consumer"]["participants"] == 1
+
+
+def test_clear_quietly(otonari):
+    result = otonari("clear", "six-kinds", "-q", "--no-ledger", "-o", "x/mine.nc")
+    assert (result.stdout, result.stderr) == ("", "")
+    assert everything(".") == ["x/mine.nc"]
+
+
+def test_clear_again(otonari):
+    otonari("clear", "six-kinds")
+    before = (book_of(Path("runs-out/six-kinds")) / ledger.NAME).read_bytes()
+    assert "0 slots committed, 24 were there already" in otonari("clear", "six-kinds").stdout
+    assert (book_of(Path("runs-out/six-kinds")) / ledger.NAME).read_bytes() == before
+
+
+def test_clear_a_run_file(otonari, day):
+    facts = json.loads(otonari("clear", day / "p2p.nc", "--json", "--ledger", book_of(day)).stdout)
+    assert facts["ledger"]["already"] == 24
+    assert facts["scenario_hash"] == store.open_run(day / "p2p.nc").attrs["scenario_hash"]
+
+
+def test_clear_says_what_it_kept(otonari):
+    otonari("clear", "six-kinds", "--no-ledger")
+    result = otonari("clear", "six-kinds", "--no-ledger", "--set", LESS)
+    assert "the earlier, different run is now runs-out/six-kinds/p2p.1.nc" in result.stdout
+
+
+# exit codes
+
+
+def test_bad_usage(otonari):
+    for arguments in (
+        ["clear", "--market", "auction"],
+        ["clear", "--no-ledger", "--ledger", "x"],
+        ["clear", "--market", "grid-only", "--ledger", "x"],
+        ["clear", "-o", "x.csv"],
+        ["clear", "--time-limit", "0"],
+        ["compare"],
+        ["compare", "a.nc", "-o", "x.xlsx"],
+        ["cleer"],
+        ["ledger", "verify"],
+    ):
+        otonari(*arguments, code=2)
+    assert os.listdir() == []
+
+
+def test_bad_input_lists_every_problem(otonari):
+    wrong = [
+        "--set",
+        "time.slot_minutes=7",
+        "--set",
+        "tables.vehicles.phev-02.owner=home-99",
+        "--set",
+        "naem=x",
+    ]
+    result = otonari("clear", "six-kinds", *wrong, code=2)
+    for word in ("slot_minutes", "home-99", "naem", "did you mean", "3 problems, nothing was done"):
+        assert word in result.stderr
+    assert result.stdout == ""
+    assert os.listdir() == []
+
+
+def test_no_such_scenario(otonari):
+    assert "six-kinds" in otonari("clear", "six-kind", code=2).stderr
+    assert "no such file" in otonari("clear", "gone.nc", code=2).stderr
+
+
+def test_no_solution(otonari):
+    result = otonari("clear", "six-kinds", "--set", "tables.participants.*.import_limit_kw=0.01", code=3)
+    assert "home-0" in result.stderr
+    assert os.listdir() == []
+
+
+def test_time_limit(otonari):
+    result = otonari("clear", "--time-limit", "1e-9", code=3)
+    assert "time limit" in result.stderr
+    assert os.listdir() == []
+
+
+def test_tampered_ledger(otonari, day):
+    lines = (book_of(day) / ledger.NAME).read_bytes().splitlines(keepends=True)
+    Path("book").mkdir()
+    Path("book", ledger.NAME).write_bytes(
+        b"".join([*lines[:5], lines[5].replace(b'"fee":', b'"fie":'), *lines[6:]])
+    )
+    for command in (["ledger", "verify", "book"], ["ledger", "show", "book"]):
+        result = otonari(*command, code=4)
+        assert "ledger tampered: block 5: hash: got " in result.stderr
+    otonari("clear", "six-kinds", "--ledger", "book", code=4)
+    assert everything(".") == [f"book/{ledger.NAME}"]
+
+
+def test_conflict(otonari):
+    operator = ["six-kinds", "--set", "market_id=susono"]
+    otonari("clear", *operator)
+    before = {name: Path(name).read_bytes() for name in everything(".")}
+    result = otonari("clear", *operator, "--set", LESS, code=5)
+    assert "slots are committed with another result" in result.stderr
+    assert {name: Path(name).read_bytes() for name in everything(".")} == before
+
+
+def test_torn_and_locked_ledger(otonari, day, monkeypatch):
+    Path("book").mkdir()
+    Path("book", ledger.NAME).write_bytes((book_of(day) / ledger.NAME).read_bytes()[:-7])
+    assert "ledger torn" in otonari("ledger", "verify", "book", code=6).stderr
+    otonari("clear", "six-kinds", "--ledger", "book", code=6)
+    monkeypatch.setattr(ledger.prepare.__wrapped__, "__kwdefaults__", {"currency": "JPY", "wait": 0.0})
+    Path("locked").mkdir()
+    with Path("locked", ".lock").open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert "ledger locked" in otonari("clear", "six-kinds", "--ledger", "locked", code=6).stderr
+    assert everything(".") == [f"book/{ledger.NAME}"]
+
+
+def test_no_ledger_there(otonari):
+    assert "No such file" in otonari("ledger", "verify", "nowhere", code=2).stderr
+
+
+def test_oddities_of_the_data_are_told(otonari):
+    result = otonari("clear", "six-kinds", "--no-ledger")
+    notes = json.loads(store.open_run("runs-out/six-kinds/p2p.nc")["inputs"].attrs["notes"])
+    assert result.stderr.splitlines() == [f"note: {note}" for note in notes]
+
+
+def test_our_bug(otonari, monkeypatch):
+    def fail(*arguments, **options):
+        raise KeyError("oops")
+
+    monkeypatch.setattr(store, "open_run", fail)
+    result = CliRunner().invoke(main, ["compare", "a.nc"])
+    assert result.exit_code == 1
+    assert "KeyError: 'oops'" in result.stderr
+    assert "this is a bug in otonari" in result.stderr
+
+
+def test_every_exit_code_names_a_class():
+    from importlib import import_module
+
+    for name in EXIT_CODES:
+        module, _, kind = name.rpartition(".")
+        assert issubclass(getattr(import_module(module), kind), Exception)
+        assert getattr(import_module(module), kind).__module__ == module
+
+
+# the other commands
+
+
+def test_validate(otonari):
+    assert otonari("validate", "six-kinds").stdout == "six-kinds: no problems\n"
+    assert otonari("validate", "six-kinds", "--json").stdout.strip() == "[]"
+    result = otonari(
+        "validate", "six-kinds", "--set", "fees.access_fee_per_kwh=-1", "--set", "seed=x", code=2
+    )
+    assert "access_fee_per_kwh" in result.stderr
+    assert "2 problems" in result.stderr
+    problems = json.loads(otonari("validate", "six-kinds", "--set", "seed=x", "--json", code=2).stdout)
+    assert set(problems[0]) == {"where", "row", "field", "got", "want"}
+    assert os.listdir() == []
+
+
+def test_init_writes_what_clears(otonari):
+    result = otonari("init", "mine", "--template", "six-kinds")
+    assert "wrote mine/scenario.yaml" in result.stdout
+    assert Path("mine/scenario.yaml").read_text(encoding="utf-8").startswith("# ")
+    assert "24 slots committed" in otonari("clear", "mine").stdout
+    assert "exists already" in otonari("init", "mine", "--template", "six-kinds", code=2).stderr
+    assert "six-kinds" in otonari("init", "other", "--template", "six-kind", code=2).stderr
+    assert not Path("other").exists()
+
+
+def test_schema(otonari):
+    assert json.loads(otonari("schema").stdout)["properties"]["schema_version"]
+
+
+def test_compare(otonari, day):
+    runs = [day / "grid-only.nc", day / "p2p.nc"]
+    result = otonari("compare", *runs, "-o", "out.csv")
+    assert result.stdout.splitlines()[0].split() == ["six-kinds", "grid-only", "six-kinds", "p2p"]
+    assert "stored  out.csv" in result.stdout
+    with Path("out.csv").open(newline="") as file:
+        assert {row["measure"] for row in csv.DictReader(file)} >= {"bill", "saving", "co2"}
+    facts = json.loads(otonari("compare", *runs, "--json").stdout)
+    assert facts["coords"]["scenario"]["data"] == ["six-kinds grid-only", "six-kinds p2p"]
+    assert facts["data_vars"]["saving"]["data"][0] == pytest.approx(0)
+    otonari("compare", *runs, "-o", "out.nc")
+    assert "not a run file" in otonari("compare", "out.csv", code=2).stderr
+
+
+def test_ledger_verify_and_show(otonari, day):
+    book = book_of(day)
+    line = otonari("ledger", "verify", book).stdout
+    assert line.startswith("good: market six-kinds@")
+    assert "25 blocks, 24 slots, 2020-08-18 15:00 to 2020-08-19 15:00 UTC" in line
+    facts = json.loads(otonari("ledger", "verify", book, "--json").stdout)
+    assert (facts["count"], facts["head"]) == (25, ledger.verify(book).head)
+    shown = otonari("ledger", "show", book).stdout.splitlines()
+    assert len(shown) == 25  # a header instead of the genesis
+    assert shown[1].split()[:3] == ["1", "2020-08-18", "15:00"]
+    blocks = [json.loads(line) for line in otonari("ledger", "show", book, "--json").stdout.splitlines()]
+    assert blocks == list(ledger.show(book))
+
+
+def test_version_and_help(otonari):
+    assert otonari("--version").stdout.startswith("otonari, version ")
+    for command in ([], ["clear"], ["validate"], ["init"], ["compare"], ["ledger"], ["ledger", "verify"]):
+        assert "Usage:" in otonari(*command, "-h").stdout
+
+
+def test_help_imports_nothing_heavy():
+    script = """
+import sys, click
+from otonari.cli import main
+main(["clear", "--help"], standalone_mode=False)
+heavy = {"numpy", "xarray", "pandas", "pyomo", "highspy", "pydantic", "netCDF4", "yaml", "pvlib"} & set(sys.modules)
+sys.exit(str(heavy) if heavy else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_logs_go_to_stderr(day, tmp_path):
+    command = [
+        sys.executable,
+        "-c",
+        "from otonari.cli import main; main()",
+        "clear",
+        "six-kinds",
+        "--json",
+        "-v",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["market"] == "p2p"
+    assert "clearing the neighbourhood" in done.stderr
+    assert "objective" in done.stderr
+
+
+def test_another_process_writes_the_same_ledger(day, tmp_path):
+    command = [sys.executable, "-c", "from otonari.cli import main; main()", "clear", "six-kinds", "-q"]
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "TZ": "America/New_York"}
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
+    book = book_of(tmp_path / "runs-out" / "six-kinds")
+    assert (book / ledger.NAME).read_bytes() == (book_of(day) / ledger.NAME).read_bytes()
+
+
+# the public face
+
+
+def test_the_public_face():
+    import otonari
+
+    for name in otonari.__all__:
+        assert callable(getattr(otonari, name))
+        assert name in dir(otonari)
+    assert otonari.__version__[0].isdigit()
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = otonari.nothing
+
+
+def test_import_is_light():
+    script = "import otonari, sys; sys.exit(len({'numpy', 'xarray', 'pyomo', 'click'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -1,0 +1,164 @@
+"""Runs side by side: totals, kinds and differences, in tables and files."""
+
+import csv
+import os
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from otonari.runs import compare, store, tables
+from otonari.runs.single import clear
+
+from .communities import community
+
+
+def street(homes=1, slots=2, price=30):
+    """Return the inputs of a sunny home and some others; the sunny one has 3 kW to give, each other one needs 1 kW."""
+    tariff = {"retail_price": price, "feed_in_price": 8}
+    others = {f"home {i}": {"node": "n", "tariff": "t", "demand": 1} for i in range(homes)}
+    for home in others.values():
+        home["demand"], home["pv_available"] = [1] * slots, [0] * slots
+    sun = {"node": "n", "tariff": "t", "demand": [0] * slots, "pv_available": [3] * slots}
+    case = {"slots": [1] * slots, "tariffs": {"t": tariff}, "nodes": {"n": {"parent": ""}}}
+    return community({**case, "participants": {"sun": sun, **others}, "grid_carbon": 0.5})
+
+
+@pytest.fixture(scope="module")
+def runs():
+    """Return grid-only and p2p of one street, and p2p of a longer street of three kinds of day."""
+    alone, together = (clear(street(), market) for market in ("grid-only", "p2p"))
+    longer = clear(street(homes=2, slots=4))
+    return alone, together, longer
+
+
+def test_totals_by_hand(runs):
+    """Alone: 2 kWh bought at 30, 6 kWh sold at 8. Together: the neighbour's 2 kWh come from the sun, 4 kWh are sold."""
+    found = compare.compare(runs[:2])
+    assert found["scenario"].values.tolist() == ["grid-only", "p2p"]
+    assert found["market"].values.tolist() == ["grid-only", "p2p"]
+    for name, want in {
+        "participants": [2, 2],
+        "hours": [2, 2],
+        "bill": [60 - 48, -32],
+        "bill_grid_only": [12, 12],
+        "saving": [0, 44],
+        "saving_share": [0, 44 / 12],
+        "peer_energy": [0, 2],
+        "grid_import": [2, 0],
+        "grid_export": [6, 4],
+        "demand": [2, 2],
+        "self_sufficiency": [0, 1],
+        "self_consumption": [0, 1 / 3],
+        "renewable_share": [0, 1],
+        "renewable_driving_share": [np.nan, np.nan],
+        "fuel": [0, 0],
+        "co2": [1, 0],
+    }.items():
+        assert found[name].values == pytest.approx(want, nan_ok=True, abs=1e-9), name
+        assert found[name].attrs["units"]
+    assert found["bill"].attrs["units"] == "JPY"
+    assert found.sel(kind="consumer", scenario="grid-only")["kind_bill"] == pytest.approx(60)
+    assert found.sel(kind="pv", scenario="grid-only")["kind_bill"] == pytest.approx(-48)
+    assert found["kind_bill"].sum("kind").values == pytest.approx(found["bill"].values)
+
+
+def test_runs_of_other_sizes_and_kinds(runs):
+    sunless = clear(street().sel(participant=["home 0"]))
+    found = compare.compare([*runs, sunless], ["a", "b", "c", "d"])
+    assert found["participants"].values.tolist() == [2, 2, 3, 1]
+    assert found["hours"].values.tolist() == [2, 2, 4, 2]
+    assert found["kind_participants"].sel(kind="consumer").values.tolist() == [1, 1, 2, 1]
+    assert np.isnan(found["kind_bill"].sel(kind="pv", scenario="d"))
+
+
+def test_stored_runs_compare_as_fresh_ones(runs, tmp_path):
+    for name, tree in zip("ab", runs, strict=False):
+        store.write_run(tree, tmp_path / f"{name}.nc")
+    stored = compare.compare([tmp_path / "a.nc", str(tmp_path / "b.nc")])
+    xr.testing.assert_identical(stored, compare.compare(runs[:2]))
+
+
+def test_names(runs):
+    assert compare.compare([runs[1]] * 3)["scenario"].values.tolist() == ["p2p", "p2p (2)", "p2p (3)"]
+    for names in (["a"], ["a", "a"], ["a", "b", "c"]):
+        with pytest.raises(ValueError, match="want a name of its own for each"):
+            compare.compare(runs[:2], names)
+    with pytest.raises(ValueError, match="got 0 runs"):
+        compare.compare([])
+
+
+def test_currencies_do_not_mix(runs):
+    other = runs[1].copy()
+    other.attrs["currency"] = "EUR"
+    with pytest.raises(ValueError, match="EUR, JPY, want one currency"):
+        compare.compare([runs[0], other])
+
+
+def test_csv(runs, tmp_path):
+    found = compare.compare(runs[:2])
+    assert compare.write(found, tmp_path / "out.csv") is None
+    with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {"grid-only", "p2p"} == {row["scenario"] for row in rows}
+    (bill,) = [r for r in rows if (r["measure"], r["kind"], r["scenario"]) == ("bill", "", "p2p")]
+    assert (float(bill["value"]), float(bill["difference"]), bill["unit"]) == (
+        pytest.approx(-32),
+        pytest.approx(-44),
+        "JPY",
+    )
+    (saving,) = [r for r in rows if (r["measure"], r["kind"], r["scenario"]) == ("saving", "consumer", "p2p")]
+    assert float(saving["value"]) == float(saving["difference"]) > 0
+
+
+def test_netcdf(runs, tmp_path):
+    found = compare.compare(runs)
+    compare.write(found, tmp_path / "out.nc")
+    with xr.open_dataset(tmp_path / "out.nc", engine="netcdf4") as file:
+        again = file.load()
+    assert again.attrs == found.attrs
+    assert again["scenario"].values.tolist() == found["scenario"].values.tolist()
+    for name in found.data_vars:
+        np.testing.assert_array_equal(again[name].values, found[name].values)
+
+
+def test_a_comparison_is_kept_too(runs, tmp_path):
+    first = compare.compare(runs[:2])
+    for _ in range(2):
+        assert compare.write(first, tmp_path / "out.csv") is None
+    assert compare.write(compare.compare(runs), tmp_path / "out.csv") == tmp_path / "out.1.csv"
+    assert sorted(os.listdir(tmp_path)) == ["out.1.csv", "out.csv"]
+    with pytest.raises(ValueError, match=r"want \.csv or \.nc"):
+        compare.write(first, tmp_path / "out.xlsx")
+
+
+def test_a_table_says_the_differences(runs):
+    lines = tables.compared(compare.compare(runs[:2])).splitlines()
+    assert lines[0].split() == ["grid-only", "p2p"]
+    cost = next(line for line in lines if line.startswith("cost  "))
+    assert cost.split() == ["cost", "12.0", "JPY", "-32.0", "JPY", "(-44.0)"]
+    share = next(line for line in lines if line.startswith("self-sufficiency"))
+    assert share.split() == ["self-sufficiency", "0.0", "%", "100.0", "%", "(+100.0)"]
+    driving = next(line for line in lines if line.startswith("renewable driving"))
+    assert driving.split() == ["renewable", "driving", "-", "-"]
+
+
+def test_a_table_of_a_clearing(runs):
+    text = tables.cleared(compare.summary(runs[1]), "JPY")
+    everybody = next(line for line in text.splitlines() if line.startswith("all "))
+    assert everybody.split() == ["all", "2", "-32.0", "12.0", "44.0", "366.7"]
+    assert "peer volume" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "want"),
+    [
+        (-0.04, "JPY", "0.0 JPY"),
+        (-0.0, "", "0.0"),
+        (1e6, "", "1,000,000.0"),
+        (-0.06, "", "-0.1"),
+        (-1e-9, "1", "0.0 %"),
+    ],
+)
+def test_numbers(value, unit, want):
+    assert tables.number(value, unit) == want

@@ -1,0 +1,276 @@
+"""The variable table and every kind of problem that validation finds, one planted at a time."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from otonari.data.inputs import DIMS, KINDS, TABLE, complete, kinds, require, validate
+from otonari.data.problems import InputError, Problem
+
+TIME = np.array(["2020-08-18T15:00", "2020-08-18T16:00", "2020-08-18T17:00"], dtype="datetime64[ns]")
+
+
+def raw() -> xr.Dataset:
+    """Return a small community with every device, without its defaults."""
+    storage = {"capacity": 8.0, "initial_energy": 4.0, "charge_limit": 3.0, "discharge_limit": 2.0}
+    storage |= {"charge_efficiency": 0.9, "discharge_efficiency": 0.9}
+    devices = {f"{d}_{n}": ((d,), [v]) for d in ("battery", "vehicle") for n, v in storage.items()}
+    return xr.Dataset(
+        {
+            "slot_hours": (("time",), np.ones(3)),
+            "demand": (("participant", "time"), np.ones((2, 3))),
+            "pv_available": (("participant", "time"), [[0.0, 0.0, 0.0], [0.0, 1.0, 2.0]]),
+            "participant_node": (("participant",), ["a", "b"]),
+            "participant_tariff": (("participant",), ["flat", "flat"]),
+            "retail_price": (("tariff", "time"), np.full((1, 3), 26.0)),
+            "feed_in_price": (("tariff", "time"), np.full((1, 3), 8.0)),
+            **devices,
+            "battery_owner": (("battery",), ["home-2"]),
+            "vehicle_owner": (("vehicle",), ["home-1"]),
+            "vehicle_host": (("vehicle", "time"), [["home-1", "", "home-1"]]),
+            "vehicle_electric_economy": (("vehicle",), [10.0]),
+            "trip_vehicle": (("trip",), ["car"]),
+            "trip_departure": (("trip",), [TIME[1] + np.timedelta64(10, "m")]),
+            "trip_arrival": (("trip",), [TIME[1] + np.timedelta64(50, "m")]),
+            "trip_distance": (("trip",), [10.0]),
+            "node_parent": (("node",), ["", "a"]),
+        },
+        coords={
+            "participant": ["home-1", "home-2"],
+            "time": TIME,
+            "tariff": ["flat"],
+            "battery": ["store"],
+            "vehicle": ["car"],
+            "trip": ["car/1"],
+            "node": ["a", "b"],
+        },
+    )
+
+
+def planted(name, value, at=()):
+    """Return the completed community with one entry of one variable replaced."""
+    inputs = complete(raw())
+    values = (
+        inputs[name].values.astype("<U24") if inputs[name].dtype.kind == "U" else inputs[name].values.copy()
+    )
+    values[at] = value
+    return inputs.assign({name: (inputs[name].dims, values, inputs[name].attrs)})
+
+
+def test_a_sound_community_has_no_problem():
+    assert validate(complete(raw())) == []
+    require(complete(raw()))
+
+
+def test_complete_fills_in_the_table():
+    inputs = complete(raw())
+    assert list(inputs.data_vars) == [n for n in TABLE if n not in ("participant_kind", "trade_fee")] + [
+        "participant_kind"
+    ]
+    assert inputs["import_limit"].values.tolist() == [np.inf, np.inf]
+    assert inputs["battery_final_energy"].values.tolist() == [4.0]  # as at the start
+    assert inputs["battery_min_energy"].values.tolist() == [0.0]
+    assert np.isnan(inputs["vehicle_fuel_economy"].values).all()
+    assert inputs["fuel_carbon"].values.tolist() == [2.32]
+    assert inputs["participant_kind"].values.tolist() == ["consumer+phev", "pv+battery"]
+    assert inputs["retail_price"].attrs == {"long_name": TABLE["retail_price"].long_name, "units": "JPY/kWh"}
+    assert complete(inputs).identical(inputs)
+
+
+def test_complete_without_devices():
+    devices = ("battery", "vehicle", "trip")
+    inputs = complete(raw().drop_dims(devices))
+    assert [inputs.sizes[d] for d in devices] == [0, 0, 0]
+    assert validate(inputs) == []
+    assert inputs["vehicle_host"].shape == (0, 3)
+
+
+def test_complete_orders_dims_and_keeps_what_it_does_not_know():
+    dataset = raw().transpose("time", ...).assign(demnad=(("time",), np.ones(3)))
+    inputs = complete(dataset)
+    assert inputs["demand"].dims == ("participant", "time")
+    assert validate(inputs) == [
+        Problem("inputs", "", "demnad", "an unknown variable (did you mean 'demand'?)", "one of the table's")
+    ]
+
+
+def test_every_variable_has_a_sensible_row():
+    for name, row in TABLE.items():
+        assert set(row.dims) <= set(DIMS)
+        assert row.long_name
+        assert row.low <= row.high
+        assert (row.unit == "label") == (bool(row.of) or name == "participant_kind")
+
+
+@pytest.mark.parametrize("name", [n for n, row in TABLE.items() if row.unit not in ("label", "UTC")])
+def test_every_number_is_held_to_its_bounds(name):
+    row = TABLE[name]
+    dataset = complete(raw())
+    if name == "trade_fee":
+        dataset = complete(raw().assign(trade_fee=(("node", "node_to"), np.zeros((2, 2)))))
+    first = tuple(0 for _ in row.dims)
+
+    def with_first(value):
+        values = dataset[name].values.copy()
+        values[first] = value
+        return {p.field for p in validate(dataset.assign({name: (row.dims, values, dataset[name].attrs)}))}
+
+    assert (name in with_first(np.nan)) == (not row.nan)
+    if np.isfinite(row.low):
+        assert name in with_first(row.low - 1)
+        assert (name in with_first(row.low)) == row.low_open
+    if np.isfinite(row.high):
+        assert name in with_first(row.high + 0.01)
+        assert name not in with_first(row.high)
+    may_be_endless = name in ("import_limit", "export_limit", "node_limit")
+    assert (name in with_first(np.inf)) == (not may_be_endless)
+
+
+@pytest.mark.parametrize(("name", "row"), [(n, row) for n, row in TABLE.items() if row.of])
+def test_every_label_must_name_something(name, row):
+    inputs = planted(name, "nobody", tuple(-1 for _ in row.dims))
+    assert name in {p.field for p in validate(inputs)}
+    empty = planted(name, "", tuple(-1 for _ in row.dims))
+    assert (name in {p.field for p in validate(empty) if "label of" in p.want}) == (not row.empty)
+
+
+PLANTED = [
+    ("demand", -0.5, (1, 2), "participant=home-2, time=2020-08-18T17:00", "-0.5", "at least 0"),
+    ("battery_charge_efficiency", 0.0, 0, "battery=store", "0.0", "more than 0"),
+    ("battery_discharge_efficiency", 1.2, 0, "battery=store", "1.2", "at most 1"),
+    ("battery_min_energy", 9.0, 0, "battery=store", "9.0", "at most battery_capacity"),
+    ("vehicle_final_energy", 9.0, 0, "vehicle=car", "9.0", "at most vehicle_capacity"),
+    ("vehicle_min_charge", 3.5, 0, "vehicle=car", "3.5", "at most vehicle_charge_limit"),
+    ("participant_kind", "prosumer", 0, "participant=home-1", "prosumer", f"one of {', '.join(KINDS)}"),
+    (
+        "battery_owner",
+        "home2",
+        0,
+        "battery=store",
+        "home2",
+        "a label of dimension 'participant' (did you mean 'home-2'?)",
+    ),
+    ("participant_tariff", "", 0, "participant=home-1", '""', "a label of dimension 'tariff'"),
+    ("slot_hours", 0.5, 1, "time=2020-08-18T17:00", "2020-08-18T17:00", "the end of the slot before"),
+    ("trip_arrival", TIME[0], 0, "trip=car/1", "2020-08-18T15:00", "an arrival after the departure"),
+    ("trip_departure", np.datetime64("NaT"), 0, "trip=car/1", "NaT", "a time"),
+    ("vehicle_host", "home-1", (0, 1), "trip=car/1", "plugged during a trip", '""'),
+    ("node_parent", "b", 1, "node=b", "a cycle b > b", "a tree"),
+    ("node_parent", "", 1, "", "2 roots ['a', 'b']", 'exactly one node whose parent is ""'),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "at", "row", "got", "want"), PLANTED)
+def test_a_planted_fault_is_named(name, value, at, row, got, want):
+    found = {(p.row, p.got, p.want) for p in validate(planted(name, value, at))}
+    assert (row, got, want) in found
+
+
+def test_trips_of_one_vehicle_must_not_overlap():
+    two = (
+        raw()
+        .drop_dims("trip")
+        .assign(
+            trip_vehicle=(("trip",), ["car", "car"]),
+            trip_departure=(("trip",), TIME[1] + np.array([30, 0], dtype="timedelta64[m]")),
+            trip_arrival=(("trip",), TIME[1] + np.array([60, 40], dtype="timedelta64[m]")),
+            trip_distance=(("trip",), [1.0, 1.0]),
+        )
+    )
+    (problem,) = validate(complete(two.assign_coords(trip=["late", "early"])))
+    assert (problem.row, problem.want) == ("trip=late", "a departure after the arrival of the trip before")
+
+
+def test_trips_must_depart_within_the_horizon():
+    for departure in (TIME[0] - np.timedelta64(1, "m"), TIME[2] + np.timedelta64(1, "h")):
+        inputs = planted("trip_departure", departure, 0)
+        wants = {p.want for p in validate(inputs) if p.field == "trip_departure"}
+        assert "a departure within the horizon" in wants
+
+
+def test_a_trip_may_end_after_the_horizon():
+    inputs = planted("vehicle_host", "", (0, 2))
+    values = inputs["trip_arrival"].values + np.timedelta64(5, "h")
+    assert validate(inputs.assign(trip_arrival=(("trip",), values, inputs["trip_arrival"].attrs))) == []
+
+
+def test_a_missing_slot_is_a_gap():
+    inputs = complete(raw().isel(time=[0, 2]))
+    assert [(p.field, p.row) for p in validate(inputs) if p.field == "time"] == [
+        ("time", "time=2020-08-18T17:00")
+    ]
+
+
+def test_labels_occur_once_and_are_not_empty():
+    twice = raw().assign_coords(participant=["home-1", "home-1"])
+    assert "the label 'home-1' twice" in {p.got for p in validate(complete(twice))}
+    empty = raw().assign_coords(battery=[""])
+    assert "an empty label" in {p.got for p in validate(complete(empty))}
+
+
+@pytest.mark.parametrize("dim", ["participant", "time", "tariff", "node"])
+def test_there_must_be_someone_and_sometime(dim):
+    found = validate(complete(raw().isel({dim: []})))
+    assert Problem("inputs", "", dim, "none", "at least one") in found
+
+
+@pytest.mark.parametrize("name", [n for n, row in TABLE.items() if n in raw() and row.unit != "label"])
+def test_another_unit_is_refused(name):
+    unit = TABLE[name].unit
+    if unit == "UTC":
+        return
+    dataset = raw()
+    dataset[name].attrs["units"] = "furlong"
+    (problem,) = validate(complete(dataset))
+    assert (problem.field, problem.got) == (name, "unit 'furlong'")
+
+
+def test_a_missing_variable_is_named():
+    for name in ("demand", "battery_owner", "vehicle_host", "trip_distance", "retail_price"):
+        found = validate(complete(raw().drop_vars(name)))
+        assert [(p.field, p.got) for p in found] == [(name, "nothing")]
+
+
+def test_other_dims_are_refused():
+    dataset = raw().drop_vars("demand").assign(demand=(("participant",), np.ones(2)))
+    (problem,) = validate(complete(dataset))
+    assert (problem.field, problem.want) == ("demand", "dims ('participant', 'time')")
+
+
+def test_text_for_numbers_is_refused():
+    dataset = raw().assign(trip_distance=(("trip",), ["far"]))
+    (problem,) = validate(complete(dataset))
+    assert (problem.field, problem.want) == ("trip_distance", "numbers")
+
+
+def test_times_must_be_times():
+    found = validate(complete(raw().assign_coords(time=[0, 1, 2])))
+    assert [(p.field, p.want) for p in found] == [("time", "times")]
+
+
+def test_dims_need_labels():
+    with pytest.raises(InputError, match="participant"):
+        require(complete(raw().drop_vars("participant")))
+
+
+def test_many_like_faults_are_counted():
+    inputs = complete(raw().isel(participant=[0] * 9).assign_coords(participant=[f"h{i}" for i in range(9)]))
+    bad = inputs.assign(demand=(("participant", "time"), np.full((9, 3), -1.0)))
+    found = [p for p in validate(bad) if p.field == "demand"]
+    assert len(found) == 6
+    assert {p.got for p in found} == {"-1.0", "22 more entries like these"}
+
+
+def test_all_problems_come_at_once():
+    inputs = planted("demand", -1.0, (0, 0))
+    inputs["battery_owner"].values[:] = "x"
+    inputs["node_parent"].values[:] = ""
+    with pytest.raises(InputError) as caught:
+        require(inputs)
+    assert {p.field for p in caught.value.problems} == {"demand", "battery_owner", "node_parent"}
+
+
+def test_kinds_from_equipment():
+    inputs = complete(raw())
+    assert kinds(inputs).tolist() == ["consumer+phev", "pv+battery"]
+    assert kinds(inputs, ["home-2"]).tolist() == ["consumer+phev", "business"]

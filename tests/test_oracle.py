@@ -1,0 +1,193 @@
+"""The model against the oracle: on small random communities both must find the same least cost."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from otonari.data.inputs import TABLE, validate
+from otonari.model.clearing import community_block
+from otonari.model.results import collect
+from otonari.model.solve import Infeasible, solve
+from otonari.runs.single import clear
+
+from . import oracle
+from .communities import FEATURES, community, features, random_community
+
+SEEDS = range(250)
+CLEARED = range(0, 250, 10)  # through the whole chain of settlement and checks, which takes longer
+PRICED = range(5, 250, 8)
+MIN_CHARGE = range(500, 520)
+MARKETS = ("p2p", "grid-only")
+SAME = {"rel": 1e-6, "abs": 1e-6}
+
+
+@cache
+def drawn(seed, min_charge=False):
+    """Return the random community of a seed, drawn once."""
+    return random_community(seed, min_charge)
+
+
+@cache
+def least(seed, market="p2p", min_charge=False):
+    """Return the least cost of a random community by the oracle."""
+    return oracle.solve(drawn(seed, min_charge), market).objective
+
+
+def test_communities_are_valid_and_tell_their_seed():
+    for seed in SEEDS:
+        assert validate(drawn(seed)) == [], seed
+    assert drawn(7).identical(random_community(7))
+    assert not drawn(7).identical(random_community(8))
+
+
+def test_communities_cover_every_variable_of_the_table():
+    """Over the seeds every variable takes a value other than its default, and varies."""
+    values: dict = {name: set() for name in TABLE}
+    for inputs in [*map(drawn, SEEDS), drawn(MIN_CHARGE[0], True)]:
+        for name in inputs.data_vars:
+            values[name].update(inputs[name].values.ravel().tolist())
+    for name, row in TABLE.items():
+        other = {v for v in values[name] if v not in (row.default, "") and v == v}
+        assert len(other) >= 2 or name == "vehicle_min_charge", name
+        assert other, name
+
+
+def test_communities_hold_every_feature():
+    """Each feature occurs often enough to be met in combination with others."""
+    counts = dict.fromkeys(FEATURES, 0)
+    for seed in SEEDS:
+        for name in features(drawn(seed)):
+            counts[name] += 1
+    assert {name: n for name, n in counts.items() if n < 8} == {}
+
+
+COUNTING = [name for name, row in TABLE.items() if row.unit not in ("label", "UTC") and "carbon" not in name]
+NO_LIMIT = ("import_limit", "export_limit", "node_limit")
+
+
+@pytest.mark.parametrize("name", COUNTING)
+def test_communities_feel_every_number_of_the_table(name):
+    """A limit that never binds, or a price that never counts, would test nothing: here the cost differs."""
+    felt, least_charge = 0, name == "vehicle_min_charge"
+    for seed in MIN_CHARGE if least_charge else SEEDS:
+        inputs = drawn(seed, least_charge)
+        if name in inputs:
+            other = inputs[name].where(False, np.inf) if name in NO_LIMIT else inputs[name] * 0.97
+            changed = oracle.solve(inputs.assign({name: other}))
+            felt += changed.feasible and abs(changed.objective - least(seed, "p2p", least_charge)) > 1e-6
+        if felt == 3:
+            return
+    raise AssertionError(f"{name} counts in {felt} communities")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_model_equals_oracle(seed):
+    inputs = drawn(seed)
+    for market in MARKETS:
+        found = solve(community_block(inputs, market=market))
+        assert found.objective == pytest.approx(least(seed, market), **SAME), market
+
+
+@pytest.mark.parametrize("seed", MIN_CHARGE)
+def test_model_equals_oracle_with_minimum_charge(seed):
+    inputs = drawn(seed, True)
+    for market in MARKETS:
+        found = solve(community_block(inputs, market=market))
+        assert found.objective == pytest.approx(least(seed, market, True), rel=1e-4), market
+
+
+def test_model_and_oracle_agree_on_what_is_infeasible():
+    """Half the connection, or an end that asks for a full battery: possible for some communities only."""
+    impossible = 0
+    for seed in SEEDS[:40]:
+        inputs = drawn(seed)
+        full = {f"{device}_final_energy": inputs[f"{device}_capacity"] for device in ("battery", "vehicle")}
+        for harder in ({"import_limit": inputs["demand"].max("time") / 2}, full):
+            changed = inputs.assign(harder)
+            expected = oracle.solve(changed)
+            if expected.feasible:
+                assert solve(community_block(changed)).objective == pytest.approx(expected.objective, **SAME)
+            else:
+                impossible += 1
+                with pytest.raises(Infeasible):
+                    solve(community_block(changed))
+    assert 10 <= impossible <= 70
+
+
+@pytest.mark.parametrize("market", MARKETS)
+@pytest.mark.parametrize("demand", [0.0, 1.5])
+def test_a_community_in_which_nothing_can_be_decided_clears(demand, market):
+    """No PV, no device, perhaps no demand: nothing is left to optimize, and the cost is the demand's."""
+    home = {"node": "bank", "tariff": "flat", "demand": demand}
+    inputs = community(
+        {
+            "slots": [1, 0.5],
+            "nodes": {"bank": {"parent": ""}},
+            "tariffs": {"flat": {"retail_price": 30, "feed_in_price": 8}},
+            "participants": {"one": home, "two": home},
+        }
+    )
+    cost = 2 * demand * 1.5 * 30
+    assert oracle.solve(inputs, market).objective == pytest.approx(cost)
+    assert float(clear(inputs, market=market)["settlement"]["bill"].sum()) == pytest.approx(cost)
+
+
+@pytest.mark.parametrize("seed", CLEARED)
+def test_cleared_run_passes_its_checks_and_costs_what_the_oracle_says(seed):
+    """``clear`` refuses a run that contradicts its inputs; its money adds up to the oracle's cost."""
+    inputs = drawn(seed)
+    settlement = clear(inputs, market="p2p")["settlement"]
+    cost = float(settlement["bill"].sum() - settlement["congestion_rent"].sum())
+    assert cost == pytest.approx(least(seed), **SAME)
+    alone = float(settlement["bill_grid_only"].sum())
+    assert alone == pytest.approx(least(seed, "grid-only"), **SAME)
+
+
+@pytest.mark.parametrize("where", ["somebody trades", "somebody could", "nobody is"])
+@pytest.mark.parametrize("seed", PRICED)
+def test_prices_are_marginal_values(seed, where):
+    """Taking a little at a node costs no less than its price; giving a little there saves no more.
+
+    This holds for every dual solution, unique or not: the cost is convex in what the probe takes.
+    """
+    inputs, little = drawn(seed), 1e-3
+    results = collect(priced_block(inputs))
+    for name, side, sign in (("price", "purchase", 1), ("sale_price", "sale", -1)):
+        places = [p for p, what in nodes_by_use(inputs, results, side).items() if what == where]
+        np.random.default_rng(seed).shuffle(places)
+        for node, t in places[:4]:
+            energy = little * float(inputs["slot_hours"][t])
+            probed = oracle.solve(inputs, probe=(node, t, sign * little))
+            price = float(results[name].sel(node=node)[t])
+            if probed.feasible:
+                excess = sign * price - (probed.objective - least(seed)) / energy
+                assert excess <= 1e-5, (name, node, t, price)
+
+
+def priced_block(inputs):
+    block = community_block(inputs)
+    solve(block)
+    return block
+
+
+def nodes_by_use(inputs, results, side):
+    """Return (node, slot) -> whether somebody trades there on that side, somebody could, or nobody is there."""
+    home = dict(
+        zip(inputs["participant"].values.tolist(), inputs["participant_node"].values.tolist(), strict=True)
+    )
+    use = {}
+    for t in range(inputs.sizes["time"]):
+        there = list(home.values()), results[f"peer_{side}"].values[:, t].tolist()
+        hosts = inputs["vehicle_host"].values[:, t].tolist()
+        guests = [home.get(host) for host in hosts], results[f"vehicle_{side}"].values[:, t].tolist()
+        for node in inputs["node"].values.tolist():
+            power = [
+                kw
+                for nodes, flows in (there, guests)
+                for n, kw in zip(nodes, flows, strict=True)
+                if n == node
+            ]
+            busy = np.nansum(power) > 1e-6
+            use[node, t] = "somebody trades" if busy else "somebody could" if power else "nobody is"
+    return use

@@ -1,0 +1,298 @@
+"""One clearing from end to end: what is stored and committed, and that it is both or neither."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from otonari.data.problems import InputError
+from otonari.data.scenario import effective, load_scenario
+from otonari.model.solve import Infeasible
+from otonari.runs import blocks, ledger, single, store
+from otonari.runs.single import clear, run
+
+from .communities import community
+
+CASE = {
+    "slots": [1, 0.5],
+    "tariffs": {"t": {"retail_price": 30, "feed_in_price": 8}},
+    "nodes": {"n": {"parent": "", "access_fee": 1}},
+    "participants": {
+        "sun": {"node": "n", "tariff": "t", "demand": [0, 0], "pv_available": [3, 3]},
+        "shade": {"node": "n", "tariff": "t", "demand": [2, 5]},
+    },
+}
+LESS = "tables.participants.home-01.persons=1"
+"""An override of six-kinds that changes its results."""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory):
+    """Return six-kinds, cleared once with all defaults in a directory of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("outcome")
+        patch.chdir(folder)
+        done = run("six-kinds")
+        return single.Outcome(done.tree, folder / done.path, done.kept, folder / done.directory, done.commit)
+
+
+def files(folder):
+    """Return every file below a folder with its content, but for the empty locks."""
+    found = sorted(p for p in Path(folder).rglob("*") if p.is_file() and p.name != ".lock")
+    return {str(p.relative_to(folder)): p.read_bytes() for p in found}
+
+
+def test_clear_by_hand():
+    """Sun sells 2 kW to shade in the first hour and 3 kW in the next half; the retailer takes and gives the rest.
+
+    Shade's retail 30 less 2 x 1 for access is what a sale is worth while shade lacks power (second slot). In the
+    first sun has too much, and is paid what the retailer would give it, 8, and not more.
+    """
+    tree = clear(community(CASE))
+    assert list(tree.children) == ["inputs", "results", "trades", "settlement"]
+    assert tree["trades"]["trade_energy"].values == pytest.approx([2.0, 1.5])
+    assert tree["trades"]["trade_price"].values == pytest.approx([8.0, 28.0])
+    bill = dict(zip(tree["settlement"]["participant"].values, tree["settlement"]["bill"].values, strict=True))
+    assert bill["sun"] == pytest.approx(-(1 * 8 + 2 * 8 + 1.5 * 28))
+    assert bill["shade"] == pytest.approx(2 * (8 + 2) + 1.5 * 30 + 1 * 30)
+
+
+def test_what_a_run_says_of_itself():
+    attributes = clear(community(CASE), time_limit=60).attrs
+    assert attributes["market"] == "p2p"
+    assert attributes["status"] == "optimal"
+    assert attributes["solver"].startswith("HiGHS ")
+    assert attributes["objective"] == pytest.approx(-(1 * 8) + 2 * 2 + 1.5 * 2 + 1 * 30)
+    assert attributes["proof_duality_gap"] < 1e-6
+    assert json.loads(attributes["options"]) == {"minimum_charge": True, "mip_gap": 1e-4, "time_limit": 60}
+    assert 0 < attributes["solve_seconds"] < attributes["clear_seconds"]
+
+
+def test_grid_only_trades_nothing():
+    tree = clear(community(CASE), "grid-only")
+    assert tree["trades"].sizes["trade"] == 0
+    assert tree["settlement"]["saving"].values == pytest.approx([0, 0])
+
+
+def test_what_cannot_be_cleared():
+    with pytest.raises(ValueError, match="'auction'"):
+        clear(community(CASE), "auction")
+    with pytest.raises(InputError) as caught:
+        clear(community(CASE).drop_vars(["demand", "node_parent"]))
+    assert {p.field for p in caught.value.problems} >= {"demand", "node_parent"}
+    with pytest.raises(Infeasible) as failure:
+        clear(community(CASE).assign(import_limit=("participant", [9.0, 1.0])))
+    assert "shade" in str(failure.value)
+
+
+def test_minimum_charge_can_be_ignored():
+    """A car that must gain 1 kWh within two hours of 1 kW charges 2 kW at least in one of them, or 1 kW."""
+    case = {
+        "slots": [1, 1],
+        "tariffs": {"t": {"retail_price": [10, 20], "feed_in_price": 0}},
+        "nodes": {"n": {"parent": ""}},
+        "participants": {"home": {"node": "n", "tariff": "t", "demand": [0, 0]}},
+        "vehicles": {
+            "car": {
+                "owner": "home",
+                "host": ["home", "home"],
+                "capacity": 9,
+                "initial_energy": 0,
+                "final_energy": 1,
+            }
+            | {"charge_limit": 3, "discharge_limit": 0, "charge_efficiency": 1, "discharge_efficiency": 1}
+            | {"min_charge": 2, "electric_economy": 5, "fuel_price": 0}
+        },
+    }
+    assert clear(community(case)).attrs["objective"] == pytest.approx(20)
+    assert clear(community(case), minimum_charge=False).attrs["objective"] == pytest.approx(10)
+
+
+# kept
+
+
+def test_defaults(outcome):
+    folder = outcome.path.parents[2]
+    hash_ = outcome.tree.attrs["scenario_hash"]
+    book = f"runs-out/six-kinds/ledger-{hash_[:8]}"
+    assert list(files(folder)) == [f"{book}/ledger.jsonl", "runs-out/six-kinds/p2p.nc"]
+    assert (outcome.commit.added, outcome.commit.already) == (24, 0)
+    summary = ledger.verify(folder / book)
+    assert (summary.count, len(summary.slots)) == (25, 24)
+    assert summary.market == f"six-kinds@{hash_}"
+    assert summary.head == outcome.commit.head == store.open_run(outcome.path).attrs["ledger_head"]
+
+
+def test_the_file_holds_the_run(outcome):
+    again = store.open_run(outcome.path)
+    for group in store.GROUPS:
+        xr.testing.assert_identical(again[group].to_dataset(), outcome.tree[group].to_dataset())
+    assert {k: again.attrs[k] for k in outcome.tree.attrs} == outcome.tree.attrs
+    assert json.loads(again.attrs["scenario_definition"]) == json.loads(
+        json.dumps(effective(load_scenario("six-kinds")))
+    )
+
+
+def test_the_blocks_add_up_to_the_settlement(outcome):
+    """Each trade is rounded by less than 1 Wh and 0.0005 JPY/kWh, so that a slot's money is right to a few sen."""
+    settlement, trades = outcome.tree["settlement"], outcome.tree["trades"]
+    totals = ledger.verify(outcome.directory).totals
+    count = trades.sizes["trade"]
+    near = count * 1e-3 * 40 + float(trades["trade_energy"].sum()) * 5e-4
+    assert count > 20
+    assert totals["energy"] / 1e3 == pytest.approx(float(trades["trade_energy"].sum()), abs=24 * 1e-3)
+    assert totals["money"] / 1e6 == pytest.approx(float(settlement["peer_revenue"].sum()), abs=near)
+    assert totals["fees"] / 1e6 == pytest.approx(float(settlement["network_fee"].sum()), abs=near)
+    hours, results = outcome.tree["inputs"]["slot_hours"], outcome.tree["results"]
+    for total, names in (("grid_in", "import"), ("grid_out", "export")):
+        energy = sum(float((results[f"{who}_{names}"] * hours).sum()) for who in ("grid", "vehicle"))
+        assert totals[total] / 1e3 == pytest.approx(energy, abs=24 * 0.5e-3)
+
+
+def test_every_trade_is_in_its_block(outcome):
+    trades = outcome.tree["trades"]
+    for block in list(ledger.show(outcome.directory))[1:]:
+        here = trades["trade_time"].values == np.datetime64(block["slot"], "s")
+        exact = trades["trade_energy"].values[here] * 1000
+        assert len(block["trades"]) <= here.sum()
+        assert abs(block["totals"]["energy"] - exact.sum()) <= 0.5
+        assert {t["seller"] for t in block["trades"]} <= set(trades["trade_seller"].values[here])
+
+
+def test_again_changes_nothing_but_wall_times(place):
+    first = run("six-kinds")
+    before = files(place)
+    second = run("six-kinds")
+    assert (second.commit.added, second.commit.already, second.kept) == (0, 24, None)
+    assert list(files(place)) == list(before)
+    assert (second.directory / ledger.NAME).read_bytes() == before[str(first.directory / ledger.NAME)]
+
+
+def test_the_same_scenario_gives_the_same_ledger_anywhere(outcome, place):
+    done = run("six-kinds", output=place / "elsewhere" / "mine.nc")
+    assert done.directory.parent == place / "elsewhere"
+    assert (done.directory / ledger.NAME).read_bytes() == (outcome.directory / ledger.NAME).read_bytes()
+
+
+def test_a_run_file_clears_again_to_the_same_result(outcome, place):
+    again = run(outcome.path, output=place / "again.nc", directory=outcome.directory)
+    assert again.commit.already == 24
+    assert again.tree.attrs["scenario_hash"] == outcome.tree.attrs["scenario_hash"]
+    one, two = (store.open_run(path).attrs for path in (outcome.path, again.path))
+    assert all(one[k] == two[k] for k in one if k.endswith("_digest"))
+
+
+def test_a_run_file_keeps_its_market(place):
+    done = run("six-kinds", "grid-only")
+    assert run(done.path, output=place / "again.nc").tree.attrs["market"] == "grid-only"
+
+
+def test_a_run_file_without_a_scenario(place):
+    store.write_run(clear(community(CASE)), place / "library.nc")
+    with pytest.raises(store.RunFileError, match="holds no scenario"):
+        run(place / "library.nc")
+
+
+def test_grid_only_commits_nothing(place):
+    done = run("six-kinds", "grid-only")
+    assert done.commit is None
+    assert list(files(place)) == ["runs-out/six-kinds/grid-only.nc"]
+
+
+def test_no_record(place):
+    assert run("six-kinds", record=False).directory is None
+    assert list(files(place)) == ["runs-out/six-kinds/p2p.nc"]
+
+
+def test_a_what_if_has_its_own_ledger(place):
+    plain, changed = run("six-kinds"), run("six-kinds", overrides=[LESS])
+    assert plain.directory != changed.directory
+    assert changed.commit.added == 24
+    assert changed.kept == Path("runs-out/six-kinds/p2p.1.nc")
+    assert store.open_run(changed.kept).attrs["scenario_hash"] == plain.tree.attrs["scenario_hash"]
+
+
+def test_an_operators_market_has_one_truth(place):
+    operator = "market_id=susono"
+    run("six-kinds", overrides=[operator])
+    before = files(place)
+    assert list(before) == ["runs-out/six-kinds/ledger/ledger.jsonl", "runs-out/six-kinds/p2p.nc"]
+    assert run("six-kinds", overrides=[operator]).commit.already == 24
+    before = files(place)
+    with pytest.raises(ledger.LedgerConflict):
+        run("six-kinds", overrides=[operator, LESS])
+    with pytest.raises(ledger.LedgerConflict):
+        run("six-kinds", overrides=[operator, LESS], output=Path("runs-out/six-kinds/new.nc"))
+    assert files(place) == before
+
+
+def test_a_ledger_of_another_market(outcome, place):
+    before = (outcome.directory / ledger.NAME).read_bytes()
+    with pytest.raises(ledger.LedgerConflict, match="several markets"):
+        run("six-kinds", overrides=["name=seven-kinds"], directory=outcome.directory)
+    assert (outcome.directory / ledger.NAME).read_bytes() == before
+    assert files(place) == {}
+
+
+def test_relaxed_runs_are_other_scenarios(place):
+    car = "tables.vehicles.*.min_charge_kw=3"
+    strict, relaxed = run("six-kinds", overrides=[car]), run("six-kinds", overrides=[car], relax=True)
+    assert relaxed.tree.attrs["objective"] <= strict.tree.attrs["objective"] + 1e-6
+    assert (strict.tree["inputs"]["vehicle_min_charge"].values == 3).all()
+    assert (relaxed.tree["inputs"]["vehicle_min_charge"].values == 0).all()
+    assert relaxed.directory != strict.directory
+    assert store.open_run(relaxed.path).attrs["scenario_hash"] == relaxed.tree.attrs["scenario_hash"]
+
+
+# neither
+
+
+@pytest.mark.parametrize(
+    ("overrides", "error"),
+    [
+        (["tables.participants.*.import_limit_kw=0.01"], Infeasible),
+        (["tables.participants.home-01.persons=-1"], InputError),
+        (["naem=x"], InputError),
+    ],
+)
+def test_a_failure_leaves_nothing(place, overrides, error):
+    with pytest.raises(error):
+        run("six-kinds", overrides=overrides)
+    assert os.listdir(place) == []
+
+
+def test_what_cannot_be_stored_is_not_committed(place):
+    output = place / "run.nc"
+    output.write_text("my thesis")
+    with pytest.raises(store.RunFileError, match="not a run file"):
+        run("six-kinds", output=output)
+    assert files(place) == {"run.nc": b"my thesis"}
+
+
+def test_a_torn_ledger_stores_nothing(outcome, place):
+    (place / "book").mkdir()
+    torn = (outcome.directory / ledger.NAME).read_bytes()[:-5]
+    (place / "book" / ledger.NAME).write_bytes(torn)
+    with pytest.raises(ledger.LedgerTorn):
+        run("six-kinds", directory=place / "book")
+    assert files(place) == {f"book/{ledger.NAME}": torn}
+
+
+def test_a_market_with_labels_of_other_scripts(place):
+    inputs = community(
+        {**CASE, "participants": {f"{name} お隣%": v for name, v in CASE["participants"].items()}}
+    )
+    tree = clear(inputs)
+    found = blocks.cleared(tree, "street", "otonari")
+    assert ledger.commit(place / "book", found).added == 2
+    seller = list(ledger.show(place / "book"))[1]["trades"][0]["seller"]
+    assert seller == "sun %E3%81%8A%E9%9A%A3%25"
