@@ -10,8 +10,8 @@ from .algebra import Array
 from .highs import load, optimal, prove
 from .program import Program, bare
 
-NUDGE = 1e-4
-"""kW of supply that is added at a node to see what one more is worth."""
+NUDGES = (1e-4, 1e-5, 1e-6)
+"""kW of supply to be had at a node, to see what one more is worth: from well above the solver's tolerance downward."""
 EXACT = 1e-9
 """Largest dual residual and relative gap of prices that are called optimal for the model without the nudge."""
 
@@ -50,33 +50,32 @@ def _generic(family: Any, factor: float) -> Array:
 def pick_prices(highs: Any, program: Program, x: Array, dual: Array) -> Array:
     """Return the duals by the declared rule: where a range of prices clears, the value of one more watt offered.
 
-    The solved model is solved again, hot, with a little supply (`NUDGE`, in generic parts by rank and slot as in
-    `weights`) to be had at every row that makes a price. Its duals are optimal for the model itself too, which is
-    proved here; where that fails, because something lies within the nudge, the duals stay as they are.
+    The solved model is solved again, hot, with a little supply (in generic parts by rank and slot as in `weights`) to
+    be had at every row that makes a price. The first of `NUDGES` whose duals prove the optimum of the model itself
+    decides; if something lies within all of them, the duals stay as they are.
     """
-    rows, nudge = _nudges(program)
-    if not len(rows):
-        return dual
-    low, high = program.row_lower[rows] - nudge, program.row_upper[rows]
-    highs.changeRowsBounds(len(rows), rows.astype(np.int32), low, high)
-    highs.run()
-    if not optimal(highs):
-        return dual
-    picked = np.array(highs.getSolution().row_dual)
-    proof = prove(program, x, picked)
-    return picked if max(proof["dual_residual"], proof["duality_gap"]) <= EXACT else dual
+    rows, parts = _priced(program)
+    for nudge in NUDGES if len(rows) else ():
+        low, high = program.row_lower[rows] - nudge * parts, program.row_upper[rows]
+        highs.changeRowsBounds(len(rows), rows.astype(np.int32), low, high)
+        highs.run()
+        picked = np.array(highs.getSolution().row_dual) if optimal(highs) else dual
+        proof = prove(program, x, picked)
+        if max(proof["dual_residual"], proof["duality_gap"]) <= EXACT:
+            return picked
+    return dual
 
 
-def _nudges(program: Program) -> tuple[Array, Array]:
-    """Return the rows that make prices, and how much supply to add to each (kW)."""
-    rows, nudges = [np.zeros(0, dtype=int)], [np.zeros(0)]
+def _priced(program: Program) -> tuple[Array, Array]:
+    """Return the rows that make prices, and in which parts (1 to 2) a nudge is spread over them."""
+    rows, parts = [np.zeros(0, dtype=int)], [np.zeros(0)]
     start = 0
     for number, family in enumerate(program.constraints):
         if family.priced:
             rows.append(start + np.arange(len(family.position)))
-            nudges.append(NUDGE * (1.0 + _generic(family, np.pi + np.sqrt(number + 2.0))))
+            parts.append(1.0 + _generic(family, np.pi + np.sqrt(number + 2.0)))
         start += len(family.position)
-    return np.concatenate(rows), np.concatenate(nudges)
+    return np.concatenate(rows), np.concatenate(parts)
 
 
 def break_ties(program: Program, x: Array, dual: Array, tolerance: float = 1e-7) -> Array:

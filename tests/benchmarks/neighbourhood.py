@@ -36,7 +36,10 @@ def neighbourhood(homes: int, seed: int = 1, days: int = 1) -> xr.Dataset:
                 "slot_hours": ("time", np.full(slots, 0.5)),
                 "demand": (("participant", "time"), demand),
                 "pv_available": (("participant", "time"), pv),
-                "participant_node": ("participant", [f"bank{h // HOMES_PER_TRANSFORMER}" for h in range(homes)]),
+                "participant_node": (
+                    "participant",
+                    [f"bank{h // HOMES_PER_TRANSFORMER}" for h in range(homes)],
+                ),
                 "participant_tariff": ("participant", np.where(np.arange(homes) % 3 == 0, "night", "flat")),
                 "retail_price": (("tariff", "time"), np.stack([np.full(slots, 29.46), tou])),
                 "feed_in_price": (("tariff", "time"), np.full((2, slots), 8.5)),
