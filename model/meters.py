@@ -140,7 +140,7 @@ def meters(inputs: xr.Dataset, peers: bool, priced: bool = True) -> Meters:
     draw_room = meter_demand + _installed(inputs, "charge_limit", draws_at[battery_owner], plug, size)
     give_room = meter_pv + _installed(inputs, "discharge_limit", draws_at[battery_owner], plug, size)
     return Meters(
-        label=np.array([*inputs["participant"].values[single], *pool_labels, *guest_labels], dtype=str),
+        label=_distinct(inputs["participant"].values[single], [*pool_labels, *guest_labels]),
         demand=meter_demand,
         pv=meter_pv,
         retail=inputs["retail_price"].values[meter_tariff],
@@ -172,6 +172,16 @@ def _installed(inputs: xr.Dataset, limit: str, battery: Array, plug: Array, size
     vehicle, slot = np.nonzero(plug >= 0)
     np.add.at(power, (plug[vehicle, slot], slot), inputs[f"vehicle_{limit}"].values[vehicle])
     return power
+
+
+def _distinct(participants: Array, others: list[str]) -> Array:
+    """Return the labels of all meters; what a participant happens to be called already gets a prime."""
+    taken = set(participants.tolist())
+    for k, label in enumerate(others):
+        while others[k] in taken:
+            others[k] = label = f"{label}'"
+        taken.add(label)
+    return np.array([*participants.tolist(), *others], dtype=str)
 
 
 def _share(part: Array, whole: Array, folds: Array) -> Array:
