@@ -6,6 +6,7 @@ from typing import Any
 
 import highspy
 import numpy as np
+from highspy._core import _Highs
 
 from .algebra import Array
 from .program import Program
@@ -16,7 +17,7 @@ SEED = 20190617
 
 def load(program: Program, time_limit: float | None, mip_gap: float) -> Any:
     """Return a HiGHS object that holds the program, for one thread and a fixed seed."""
-    highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
+    highs = _Highs()  # not its subclass highspy.Highs, which from 1.16 on prints when it is made
     for option, value in (
         ("output_flag", False),
         ("threads", 1),
