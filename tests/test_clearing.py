@@ -172,7 +172,9 @@ def test_the_readme_states_every_variable_and_every_row_of_the_model():
 
 
 def test_meters_keep_apart_from_participants_that_are_called_like_them():
-    inputs = two_slots({"deficit@here/retail": [1.0, 2.0], "b": [1.0, 1.0]}, {"b": [3.0, 0.0]}).copy(deep=True)
+    inputs = two_slots({"deficit@here/retail": [1.0, 2.0], "b": [1.0, 1.0]}, {"b": [3.0, 0.0]}).copy(
+        deep=True
+    )
     inputs["import_limit"].values[0] = 1.5  # too little, so that this one is a meter of its own
     meters = list(community_block(inputs).sets.meter)
     assert len(meters) == len(set(meters))
