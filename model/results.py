@@ -45,20 +45,26 @@ def collect(community: Any) -> xr.Dataset:
     for family in community.component_objects(Var, descend_into=True):
         if isinstance(family, ArrayVar) and family.result is not None:
             found |= _family(family, meters)
-    zero = np.zeros((inputs.sizes["participant"], inputs.sizes["time"]))
-    for name, (away, doc) in _AWAY.items():
-        found.setdefault(name, _variable(("participant", "time"), zero, "kW", doc.split(" while")[0]))
-        nothing = np.zeros((inputs.sizes["vehicle"], inputs.sizes["time"]))
-        found.setdefault(away, _variable(("vehicle", "time"), nothing, "kW", doc))
-    found |= _totals(found, inputs)
     network = community.component("network")
-    if network is not None:
-        found |= _nodes(network, inputs, currency)
-    dims = {d for variable in found.values() for d in variable[0]}
+    nodes = {} if network is None else _nodes(network, inputs, currency)
+    return assemble(inputs, found | nodes)
+
+
+def assemble(inputs: xr.Dataset, found: dict[str, Any]) -> xr.Dataset:
+    """Return results from named variables: zero for a market that was not there, and the totals."""
+    for name, (away, doc) in _AWAY.items():
+        for key, dim in ((name, "participant"), (away, "vehicle")):
+            zero = np.zeros((inputs.sizes[dim], inputs.sizes["time"]))
+            found.setdefault(
+                key, variable((dim, "time"), zero, "kW", doc if key == away else doc.split(" while")[0])
+            )
+    found |= _totals(found, inputs)
+    dims = {d for entry in found.values() for d in entry[0]}
     return xr.Dataset(found, coords={d: inputs[d] for d in inputs.dims if d in dims})
 
 
-def _variable(dims: tuple[str, ...], values: Array, unit: str, doc: str) -> Any:
+def variable(dims: tuple[str, ...], values: Array, unit: str, doc: str) -> Any:
+    """Return a results variable, without the solver's noise."""
     values = np.where(np.abs(values) < NOISE, 0.0, values)
     return dims, values, {"long_name": doc, "units": unit}
 
@@ -68,14 +74,14 @@ def _family(family: ArrayVar, meters: Meters) -> dict[str, Any]:
     name = family.result or f"{family.parent_block().local_name}_{family.local_name}"
     values = family.dense()
     if family.dims[0] != "meter":
-        return {name: _variable(family.dims, values, family.unit, family.doc)}
+        return {name: variable(family.dims, values, family.unit, family.doc)}
     drawn = name in _DRAWN
     place, share = (meters.draws_at, meters.draw_share) if drawn else (meters.gives_at, meters.give_share)
-    split = {name: _variable(("participant", "time"), values[place] * share, family.unit, family.doc)}
+    split = {name: variable(("participant", "time"), values[place] * share, family.unit, family.doc)}
     if name in _AWAY:
         away, doc = _AWAY[name]
         guest = np.where(meters.guest[:, None] >= 0, values[meters.guest], 0.0)
-        split[away] = _variable(("vehicle", "time"), guest, family.unit, doc)
+        split[away] = variable(("vehicle", "time"), guest, family.unit, doc)
     return split
 
 
@@ -89,9 +95,9 @@ def _totals(found: dict[str, Any], inputs: xr.Dataset) -> dict[str, Any]:
     draw = found["grid_import"][1] + found["peer_purchase"][1]
     supply = found["grid_export"][1] + found["peer_sale"][1]
     return {
-        "draw": _variable(dims, draw, "kW", "drawn at the meter, from the retailer and from peers"),
-        "supply": _variable(dims, supply, "kW", "given at the meter, to the retailer and to peers"),
-        "trip_fuel": _variable(("trip",), fuel, "L", "fuel burnt"),
+        "draw": variable(dims, draw, "kW", "drawn at the meter, from the retailer and from peers"),
+        "supply": variable(dims, supply, "kW", "given at the meter, to the retailer and to peers"),
+        "trip_fuel": variable(("trip",), fuel, "L", "fuel burnt"),
     }
 
 
@@ -101,7 +107,7 @@ def _nodes(network: Any, inputs: xr.Dataset, currency: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if network.component("up") is not None:
         flow = network.up.dense() - network.down.dense()
-        found["node_flow"] = _variable(dims, flow, "kW", "peer power to the parent node, - from it")
+        found["node_flow"] = variable(dims, flow, "kW", "peer power to the parent node, - from it")
         row = network.node_balance
         prices = None if row.dual is None else (row.dense_dual(), row.dense_dual())
     else:

@@ -1,0 +1,131 @@
+"""The community that nobody manages, by hand and against the physics."""
+
+import numpy as np
+import pytest
+
+from otonari.model import checks, settlement, trades
+from otonari.model.clearing import community_block
+from otonari.model.results import collect
+from otonari.model.solve import Infeasible, solve
+from otonari.model.unmanaged import unmanaged
+
+from .communities import community, random_community
+
+FLAT = {"flat": {"retail_price": 30, "feed_in_price": 8}}
+NODES = {"bank": {"parent": ""}}
+
+
+def test_a_battery_follows_the_meter():
+    # 4 slots of an hour. Surplus 3, 2, then deficit 1, 4. The battery (6 kWh, 2 kW, 0.8 and 0.5, starts at
+    # 1 of 0.5 at least) takes 2 -> 1 + 1.6 = 2.6, takes 2 -> 4.2 (1 and 0 kW are left to export), gives 1
+    # -> 4.2 - 1 / 0.5 = 2.2, and then only (2.2 - 0.5) x 0.5 = 0.85 kW of the 4 kW: 3.15 kW are imported.
+    inputs = community(
+        {
+            "slots": [1, 1, 1, 1],
+            "nodes": NODES,
+            "tariffs": FLAT,
+            "participants": {
+                "home": {
+                    "node": "bank",
+                    "tariff": "flat",
+                    "demand": [0, 1, 1, 4],
+                    "pv_available": [3, 3, 0, 0],
+                }
+            },
+            "batteries": {
+                "b": {
+                    "owner": "home",
+                    "capacity": 6,
+                    "min_energy": 0.5,
+                    "initial_energy": 1,
+                    "charge_limit": 2,
+                    "discharge_limit": 2,
+                    "charge_efficiency": 0.8,
+                    "discharge_efficiency": 0.5,
+                }
+            },
+        }
+    )
+    results = unmanaged(inputs)
+    assert results["battery_charge"].values[0] == pytest.approx([2, 2, 0, 0])
+    assert results["battery_discharge"].values[0] == pytest.approx([0, 0, 1, 0.85])
+    assert results["battery_energy"].values[0] == pytest.approx([2.6, 4.2, 2.2, 0.5])
+    assert results["grid_import"].values[0] == pytest.approx([0, 0, 0, 3.15])
+    assert results["grid_export"].values[0] == pytest.approx([1, 0, 0, 0])
+
+
+def driver(**vehicle):
+    """Return a home whose car comes back in the third of five hours; 0.8 kWh a km, 10 km out."""
+    return community(
+        {
+            "slots": [1, 1, 1, 1, 1],
+            "nodes": NODES,
+            "tariffs": FLAT,
+            "participants": {"home": {"node": "bank", "tariff": "flat", "demand": 1.0, "import_limit": 3.0}},
+            "vehicles": {
+                "car": {
+                    "owner": "home",
+                    "capacity": 6,
+                    "min_energy": 1,
+                    "initial_energy": 4,
+                    "charge_limit": 3,
+                    "discharge_limit": 0,
+                    "charge_efficiency": 0.9,
+                    "discharge_efficiency": 0.9,
+                    "host": ["home", "", "home", "home", "home"],
+                    "electric_economy": 1.25,
+                    "fuel_economy": 20,
+                    "fuel_price": 140,
+                }
+                | vehicle
+            },
+            "trips": {"t": {"vehicle": "car", "departure": 1.0, "arrival": 2.0, "distance": 10.0}},
+        }
+    )
+
+
+def test_a_vehicle_charges_on_arrival_until_it_is_full():
+    # The connection of 3 kW leaves 2 kW beside a demand of 1: 4 + 1.8 = 5.8 kWh. The trip wants 10 / 1.25 =
+    # 8 kWh; 4.8 are above the minimum: 6 km, and 4 km on 0.2 L. Then 2 kW, 2 kW and the last (6 - 1 - 3.6)
+    # / 0.9 = 1.56 kW.
+    results = unmanaged(driver())
+    assert results["vehicle_charge"].values[0] == pytest.approx([2, 0, 2, 2, 1.4 / 0.9])
+    assert results["vehicle_energy"].values[0] == pytest.approx([5.8, 1, 2.8, 4.6, 6])
+    assert results["trip_electric_distance"].values == pytest.approx([6.0])
+    assert results["trip_fuel"].values == pytest.approx([0.2])
+    assert results["grid_import"].values[0] == pytest.approx([3, 1, 3, 3, 1 + 1.4 / 0.9])
+
+
+def test_a_minimum_charge_power_is_kept_or_nothing_is_charged():
+    results = unmanaged(driver(min_charge=1.8))
+    assert results["vehicle_charge"].values[0] == pytest.approx([2, 0, 2, 2, 0])
+
+
+def test_a_vehicle_without_an_engine_that_runs_dry_is_named():
+    with pytest.raises(Infeasible, match=r"vehicle car at 2025-07-01T01:00Z lacks 3.2 kWh"):
+        unmanaged(driver(fuel_economy=np.nan))  # 8 kWh wanted, 4.8 above the minimum
+
+
+def test_a_demand_beyond_the_connection_is_named():
+    inputs = driver().copy(deep=True)
+    inputs["demand"].values[0, 3] = 5.0
+    with pytest.raises(Infeasible, match=r"home at 2025-07-01T03:00Z lacks 2 kW of connection"):
+        unmanaged(inputs)
+
+
+def without_targets(inputs):
+    free = {f"{d}_final_energy": inputs[f"{d}_final_energy"] * np.nan for d in ("battery", "vehicle")}
+    return inputs.assign(free)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_it_obeys_the_physics_and_no_plan_costs_more(seed):
+    inputs = without_targets(random_community(seed))
+    results = unmanaged(inputs)
+    nothing = trades.bilateral(inputs, results)
+    accounts = settlement.settle(inputs, results, nothing, results)
+    assert checks.check(inputs, results, nothing, accounts, grid_only=results, lp=False) == []
+    block = community_block(inputs, "grid-only")
+    solve(block)
+    planned = settlement.settle(inputs, collect(block), nothing, results)
+    assert (planned["bill"] <= accounts["bill"] + 1e-6).all()
