@@ -37,18 +37,17 @@ class _Store:
     def room(self, energy: Array, hours: float) -> Array:
         """Return the charging power (S,) that fills the store within a slot, at most its limit."""
         lacking = np.maximum(self.capacity - energy, 0.0) / (self.charge_efficiency * hours)
-        return np.minimum(self.charge_limit, lacking)
+        return np.asarray(np.minimum(self.charge_limit, lacking))
 
     def climb(self, energy: Array, hours: float) -> Array:
         """Return the charging power (S,) that an energy below its minimum demands."""
         lacking = np.maximum(self.least - energy, 0.0) / (self.charge_efficiency * hours)
-        return np.minimum(self.charge_limit, lacking)
+        return np.asarray(np.minimum(self.charge_limit, lacking))
 
     def reserve(self, energy: Array, floor: Array, hours: float) -> Array:
         """Return the discharging power (S,) that brings the store down to a floor within a slot."""
-        return np.minimum(
-            self.discharge_limit, np.maximum(energy - floor, 0.0) * self.discharge_efficiency / hours
-        )
+        spare = np.maximum(energy - floor, 0.0) * self.discharge_efficiency / hours
+        return np.asarray(np.minimum(self.discharge_limit, spare))
 
     def after(self, energy: Array, charge: Array, discharge: Array, hours: float) -> Array:
         """Return the energy (S,) at the end of a slot."""
