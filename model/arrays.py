@@ -9,6 +9,7 @@ writer.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from itertools import product
 from typing import Any
 
@@ -44,8 +45,9 @@ class _OnDemand:
         """Whether the data objects exist, so that they and not the arrays hold the truth."""
         return bool(self._stored)
 
+    @abstractmethod
     def _make(self) -> dict[Any, Any]:
-        raise NotImplementedError  # pragma: no cover - each component says what it holds
+        """Return the data objects by index."""
 
     def construct(self, data: Any = None) -> None:
         """Mark the component as constructed; there is nothing else to do before somebody looks."""

@@ -90,78 +90,115 @@ def meters(inputs: xr.Dataset, peers: bool, priced: bool = True) -> Meters:
     host = positions(inputs, "vehicle_host", "participant")
     home = (host >= 0) & (host == owner[:, None])
     away = (host >= 0) & ~home
-    battery_owner = positions(inputs, "battery_owner", "participant")
     resale = _may_resell(inputs, peers) if priced else inputs["pv_available"].values > -1.0
-
-    participants = np.arange(inputs.sizes["participant"])
-    demand, pv = inputs["demand"].values, inputs["pv_available"].values
-    net = demand - pv
+    folds = _folds(inputs, resale, owner[home.any(axis=1)])
+    rows = _rows(inputs, folds, np.flatnonzero(away.any(axis=1)))
+    node = np.vstack(
+        [
+            np.repeat(rows.node[:, None], inputs.sizes["time"], axis=1),
+            np.where(away, positions(inputs, "participant_node", "node")[host], -1)[rows.guests],
+        ]
+    )
+    net = inputs["demand"].values - inputs["pv_available"].values
     deficit, surplus = np.maximum(net, 0.0), np.maximum(-net, 0.0)
-    chooses = np.isin(participants, battery_owner) | np.isin(participants, owner[home.any(axis=1)])
-    folds = ~chooses & (~resale | (pv == 0)).all(axis=1)
-    folds &= (inputs["import_limit"].values >= deficit.max(axis=1)) & (
-        inputs["export_limit"].values >= surplus.max(axis=1)
+    taken = np.where(folds[:, None], deficit, inputs["demand"].values)
+    given = np.where(folds[:, None], surplus, inputs["pv_available"].values)
+    demand, pv = np.zeros(node.shape), np.zeros(node.shape)
+    np.add.at(demand, rows.draws_at, taken)
+    np.add.at(pv, rows.gives_at, given)
+    plug = np.where(home, rows.draws_at[owner][:, None], np.where(away, rows.guest[:, None], -1))
+    battery = rows.draws_at[positions(inputs, "battery_owner", "participant")]
+    export_limit = rows.limit(inputs["export_limit"].values)
+    unwanted = np.isfinite(export_limit)[:, None] | _below_zero(inputs, peers)[rows.tariff] | (not priced)
+    return Meters(
+        label=rows.label,
+        demand=demand,
+        pv=pv,
+        retail=inputs["retail_price"].values[rows.tariff],
+        feed_in=inputs["feed_in_price"].values[rows.tariff],
+        node=node,
+        access=np.where(node >= 0, inputs["node_access_fee"].values[node], 0.0),
+        import_limit=rows.limit(inputs["import_limit"].values),
+        export_limit=export_limit,
+        draws_at=rows.draws_at,
+        gives_at=rows.gives_at,
+        guest=rows.guest,
+        plug=plug,
+        battery=battery,
+        draw_share=_share(taken, demand[rows.draws_at], folds),
+        give_share=_share(given, pv[rows.gives_at], folds),
+        resale=rows.spread(resale),
+        draw_room=demand + _installed(inputs, "charge_limit", battery, plug, len(node)),
+        give_room=pv + _installed(inputs, "discharge_limit", battery, plug, len(node)),
+        curtails=(pv > 0) & unwanted,
     )
 
+
+@dataclass(frozen=True)
+class _Rows:
+    """Which meter stands where: single participants, pools of deficits, pools of surpluses, guests.
+
+    ``single`` and ``guests`` are positions of participants and vehicles; ``node`` is the position of the node of all
+    meters but the guests, ``tariff`` that of all; the rest is as in `Meters`.
+    """
+
+    single: Array
+    guests: Array
+    label: Array
+    node: Array
+    tariff: Array
+    draws_at: Array
+    gives_at: Array
+    guest: Array
+
+    def limit(self, values: Array) -> Array:
+        """Return a limit of the participants (P,) at the meters (M,): none at pools and guests."""
+        return np.concatenate([values[self.single], np.full(len(self.label) - len(self.single), np.inf)])
+
+    def spread(self, resale: Array) -> Array:
+        """Return where resale could pay (P, T) at the meters (M, T): nowhere in pools, anywhere at guests."""
+        slots = resale.shape[1]
+        pools = np.zeros((len(self.node) - len(self.single), slots), dtype=bool)
+        return np.vstack([resale[self.single], pools, np.ones((len(self.guests), slots), dtype=bool)])
+
+
+def _folds(inputs: xr.Dataset, resale: Array, drivers: Array) -> Array:
+    """Return which participants (P,) fold: those with no choice, no resale, and a connection that never binds."""
+    participants = np.arange(inputs.sizes["participant"])
+    net = inputs["demand"].values - inputs["pv_available"].values
+    without_choice = ~np.isin(participants, positions(inputs, "battery_owner", "participant"))
+    without_choice &= ~np.isin(participants, drivers)
+    without_choice &= (~resale | (inputs["pv_available"].values == 0)).all(axis=1)
+    fits = (inputs["import_limit"].values >= net.max(axis=1)) & (
+        inputs["export_limit"].values >= -net.min(axis=1)
+    )
+    return np.asarray(without_choice & fits)
+
+
+def _rows(inputs: xr.Dataset, folds: Array, guests: Array) -> _Rows:
+    """Return the order of the meters: participants by themselves, pools by node and tariff, guests."""
     node = positions(inputs, "participant_node", "node")
     tariff = positions(inputs, "participant_tariff", "tariff")
-    single = participants[~folds]
+    owner = positions(inputs, "vehicle_owner", "participant")
+    single = np.flatnonzero(~folds)
     group, pool = np.unique(np.stack([node[folds], tariff[folds]]), axis=1, return_inverse=True)
-    pools, pool = group.shape[1], pool.reshape(-1)
-    guests = np.flatnonzero(away.any(axis=1))
-    s = len(single)
-
-    draws_at, gives_at = np.empty_like(participants), np.empty_like(participants)
-    draws_at[single] = gives_at[single] = np.arange(s)
-    draws_at[folds], gives_at[folds] = s + pool, s + pools + pool
-    guest = np.full(len(owner), -1)
-    guest[guests] = s + 2 * pools + np.arange(len(guests))
-
-    size, slots = s + 2 * pools + len(guests), inputs.sizes["time"]
-    meter_demand, meter_pv = np.zeros((size, slots)), np.zeros((size, slots))
-    np.add.at(meter_demand, draws_at, np.where(folds[:, None], deficit, demand))
-    np.add.at(meter_pv, gives_at, np.where(folds[:, None], surplus, pv))
-
-    meter_tariff = np.concatenate([tariff[single], group[1], group[1], tariff[owner[guests]]])
-    fixed_node = np.concatenate([node[single], group[0], group[0]])
-    guest_node = np.where(away[guests], node[host[guests]], -1)
-    meter_node = np.vstack([np.repeat(fixed_node[:, None], slots, axis=1), guest_node])
-    access = np.where(meter_node >= 0, inputs["node_access_fee"].values[meter_node], 0.0)
-    below_zero = _below_zero(inputs, peers)[meter_tariff]
-    unlimited = np.full(2 * pools + len(guests), np.inf)
-    export_limit = np.concatenate([inputs["export_limit"].values[single], unlimited])
-    names = inputs["node"].values[group[0]]
-    tariffs = inputs["tariff"].values[group[1]]
-    pool_labels = [
-        f"{kind}@{n}/{t}" for kind in ("deficit", "surplus") for n, t in zip(names, tariffs, strict=True)
-    ]
-    guest_labels = [f"guest:{v}" for v in inputs["vehicle"].values[guests]]
-    plug = np.where(home, draws_at[owner][:, None], np.where(away, guest[:, None], -1))
-    draw_room = meter_demand + _installed(inputs, "charge_limit", draws_at[battery_owner], plug, size)
-    give_room = meter_pv + _installed(inputs, "discharge_limit", draws_at[battery_owner], plug, size)
-    return Meters(
-        label=_distinct(inputs["participant"].values[single], [*pool_labels, *guest_labels]),
-        demand=meter_demand,
-        pv=meter_pv,
-        retail=inputs["retail_price"].values[meter_tariff],
-        feed_in=inputs["feed_in_price"].values[meter_tariff],
-        node=meter_node,
-        access=access,
-        import_limit=np.concatenate([inputs["import_limit"].values[single], unlimited]),
-        export_limit=export_limit,
+    pools, first = group.shape[1], len(single)
+    draws_at, gives_at, guest = np.empty_like(node), np.empty_like(node), np.full(len(owner), -1)
+    draws_at[single] = gives_at[single] = np.arange(first)
+    draws_at[folds], gives_at[folds] = first + pool.reshape(-1), first + pools + pool.reshape(-1)
+    guest[guests] = first + 2 * pools + np.arange(len(guests))
+    places = list(zip(inputs["node"].values[group[0]], inputs["tariff"].values[group[1]], strict=True))
+    others = [f"{kind}@{n}/{t}" for kind in ("deficit", "surplus") for n, t in places]
+    others += [f"guest:{v}" for v in inputs["vehicle"].values[guests]]
+    return _Rows(
+        single=single,
+        guests=guests,
+        label=_distinct(inputs["participant"].values[single], others),
+        node=np.concatenate([node[single], group[0], group[0]]),
+        tariff=np.concatenate([tariff[single], group[1], group[1], tariff[owner[guests]]]),
         draws_at=draws_at,
         gives_at=gives_at,
         guest=guest,
-        plug=plug,
-        battery=draws_at[battery_owner],
-        draw_share=_share(np.where(folds[:, None], deficit, 1.0), meter_demand[draws_at], folds),
-        give_share=_share(np.where(folds[:, None], surplus, 1.0), meter_pv[gives_at], folds),
-        resale=np.vstack(
-            [resale[single], np.zeros((2 * pools, slots), bool), np.ones((len(guests), slots), bool)]
-        ),
-        draw_room=draw_room,
-        give_room=give_room,
-        curtails=(meter_pv > 0) & (np.isfinite(export_limit)[:, None] | below_zero | (not priced)),
     )
 
 
@@ -202,9 +239,7 @@ def _may_resell(inputs: xr.Dataset, peers: bool) -> Array:
     own_retail, own_feed_in, below_zero = retail[tariff], feed_in[tariff], _below_zero(inputs, peers)[tariff]
     if not peers:
         return np.asarray((own_feed_in >= own_retail) | below_zero)
-    if (
-        "trade_fee" in inputs
-    ):  # pairwise fees need not obey the triangle inequality, and then passing on can pay
+    if "trade_fee" in inputs:  # pairwise fees need not obey the triangle inequality: passing on can pay
         return np.ones_like(own_retail, dtype=bool)
     node = positions(inputs, "participant_node", "node")
     access = inputs["node_access_fee"].values[node][:, None]
