@@ -144,7 +144,7 @@ class Exchange:
         order.key, order.energy, order.open = new, energy, energy - order.traded
         order.market = order.market and row.price is None
         if not stays:
-            order.sequence, order.kept_apart = len(self._events), False
+            order.sequence = len(self._events)
         self._leave(order)
         if not stays:
             self._arrive(order, row)

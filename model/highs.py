@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import highspy
@@ -42,6 +43,52 @@ def load(program: Program, time_limit: float | None, mip_gap: float) -> Any:
         lp.integrality_ = [kinds[int(i)] for i in program.integer]
     highs.passModel(lp)
     return highs
+
+
+@dataclass(frozen=True)
+class Basis:
+    """An optimal basis by name: family of variables or rows -> its positions, and the status of each (int)."""
+
+    columns: dict[str, tuple[Array, Array]]
+    rows: dict[str, tuple[Array, Array]]
+
+
+def basis_of(highs: Any, program: Program) -> Basis:
+    """Return the basis that the last run ended at."""
+    basis = highs.getBasis()
+    return Basis(_named(program.variables, basis.col_status), _named(program.constraints, basis.row_status))
+
+
+def start_from(highs: Any, program: Program, basis: Basis) -> None:
+    """Start the next run from another program's basis: what is new is at its lower bound, new rows are slack."""
+    kinds = highspy.HighsBasisStatus
+    start = highspy.HighsBasis()
+    statuses = [kinds(i) for i in range(len(kinds.__members__))]
+    for side, families, known, new in (
+        ("col_status", program.variables, basis.columns, kinds.kLower),
+        ("row_status", program.constraints, basis.rows, kinds.kBasic),
+    ):
+        parts = [_known(f, known, int(new)) for f in families]
+        setattr(start, side, [statuses[i] for i in np.concatenate(parts).tolist()])
+    start.valid = True
+    highs.setBasis(start)
+
+
+def _named(families: Any, statuses: Any) -> dict[str, tuple[Array, Array]]:
+    numbers = np.array([int(s) for s in statuses], dtype=np.int8)
+    ends = np.cumsum([len(f.position) for f in families])
+    return {f.name: (f.position, part) for f, part in zip(families, np.split(numbers, ends), strict=False)}
+
+
+def _known(family: Any, known: dict[str, tuple[Array, Array]], new: int) -> Array:
+    """Return the status of every entry of a family, from the family of that name where it has the position."""
+    status = np.full(len(family.position), new)
+    position, statuses = known.get(family.name, (np.zeros(0, dtype=int), None))
+    if statuses is not None and len(position):
+        at = np.searchsorted(position, family.position).clip(max=len(position) - 1)
+        same = position[at] == family.position
+        status[same] = statuses[at[same]]
+    return status
 
 
 def optimal(highs: Any) -> bool:

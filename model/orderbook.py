@@ -26,8 +26,7 @@ MARKET_KEY = -(1 << 52)
 class Order:
     """One order: energies in Wh, prices in milli-currency per kWh.
 
-    ``open`` is what is neither traded nor withdrawn of ``energy``; ``sequence`` is its place in time;
-    ``kept_apart`` says that a limited edge stands between it and an order that it would match.
+    ``open`` is what is neither traded nor withdrawn of ``energy``; ``sequence`` is its place in time.
     """
 
     order_id: str
@@ -43,7 +42,6 @@ class Order:
     origin: str = ""
     open: int = 0
     traded: int = 0
-    kept_apart: bool = False
 
     @property
     def price(self) -> int:
@@ -80,35 +78,18 @@ class Book:
         self._heaps: list[list[list[tuple[int, int, Order]]]] = [[[] for _ in range(size)] for _ in range(2)]
         self._best = [np.full(size, NOTHING, dtype=np.int64) for _ in range(2)]
         self.flow = np.zeros(len(self.limit), dtype=np.int64)
-        self._apart: list[Order] = []
-        self._freed = False
         self._now = 0
 
     def arrive(self, order: Order, now: int) -> None:
-        """Match an order with the resting ones; what is left of it rests, unless it is a market order.
-
-        Where its trades relieved a full edge, the orders that a limit keeps apart are tried again, the earliest
-        first, until none of them trades.
-        """
+        """Match an order with the resting ones; what is left of it rests, unless it is a market order."""
         self._now = now
-        self._match(order)
+        while order.open and (found := self._counterpart(order)) is not None:
+            other, fee, room = found
+            self._trade(order, other, min(order.open, other.open, room), fee)
+            if not other.open:
+                self.refresh(other)
         if order.open and not order.market:
-            self.rest(order)
-        while self._freed:
-            self._freed = False
-            self._apart = [o for o in self._apart if o.open]
-            for waiting in sorted(self._apart, key=lambda o: o.sequence):
-                self._match(waiting)
-                self.refresh(waiting)
-
-    def rest(self, order: Order) -> None:
-        """Put an order on the board of its node."""
-        if order.kept_apart:
-            self._apart.append(order)
-        heappush(self._heaps[order.side][order.node], (order.key, order.sequence, order))
-        best = self._best[order.side]
-        if order.key < best[order.node]:
-            best[order.node] = order.key
+            self._rest(order)
 
     def refresh(self, order: Order) -> None:
         """Take closed and replaced orders off the top of the board where this one stands."""
@@ -117,17 +98,11 @@ class Book:
             heappop(heap)
         self._best[order.side][order.node] = heap[0][0] if heap else NOTHING
 
-    def _match(self, order: Order) -> None:
-        """Trade an order with its best counterparts while there are any."""
-        while order.open:
-            found = self._counterpart(order)
-            if found is None:
-                return
-            other, fee, room = found
-            energy = min(order.open, other.open, room)
-            self._trade(order, other, energy, fee)
-            if not other.open:
-                self.refresh(other)
+    def _rest(self, order: Order) -> None:
+        """Put an order on the board of its node."""
+        heappush(self._heaps[order.side][order.node], (order.key, order.sequence, order))
+        best = self._best[order.side]
+        best[order.node] = min(best[order.node], order.key)
 
     def _counterpart(self, order: Order) -> tuple[Order, int, int] | None:
         """Return the best resting order that matches, the fee between both and the Wh that edges leave."""
@@ -137,10 +112,7 @@ class Book:
         rooms = None
         if len(self.limit):
             rooms = self._room(order)
-            full = rooms <= 0
-            if not order.kept_apart and (cost[full] <= -order.key).any():
-                order.kept_apart = True
-            cost[full] = NOTHING
+            cost[rooms <= 0] = NOTHING
         node = int(cost.argmin())
         least = cost[node]
         if least > -order.key:
@@ -160,15 +132,14 @@ class Book:
         return np.asarray(room.min(axis=0))
 
     def _trade(self, order: Order, other: Order, energy: int, fee: int) -> None:
-        """Record a trade at the price of the earlier order: an ask as it stands, a bid less the fee."""
+        """Record a trade at the price of the resting order: an ask as it stands, a bid less the fee."""
         ask, bid = (order, other) if order.side == SELL else (other, order)
-        price = ask.key if ask.sequence < bid.sequence else -bid.key - fee
+        price = other.key if other.side == SELL else -other.key - fee
         for party in (ask, bid):
             party.open -= energy
             party.traded += energy
         if len(self.limit):
             below = self.network.below
             sign = below[:, ask.node].astype(np.int64) - below[:, bid.node]
-            self._freed |= bool(((sign != 0) & (-sign * self.flow == self.limit)).any())
             self.flow += sign * energy
         self.fills.append(Fill(ask, bid, energy, price, fee, time=self._now))

@@ -13,7 +13,7 @@ import numpy as np
 
 from .algebra import Array
 from .diagnosis import Cause, diagnose
-from .highs import load, optimal, prove
+from .highs import Basis, basis_of, load, optimal, prove, start_from
 from .program import Program, compile_block
 from .ties import break_ties, pick_prices
 
@@ -51,7 +51,8 @@ class Unbounded(SolveError):
 class Solution:
     """An accepted optimum: objective (currency), solver, and the proof computed from the arrays.
 
-    ``proof`` holds primal_residual, dual_residual (absolute) and duality_gap, mip_gap (relative).
+    ``proof`` holds primal_residual, dual_residual (absolute) and duality_gap, mip_gap (relative); ``basis`` is where
+    the solve of a like model may start from.
     """
 
     objective: float
@@ -59,10 +60,16 @@ class Solution:
     status: str = "optimal"
     proof: dict[str, float] = field(default_factory=dict)
     iterations: int = 0
+    basis: Basis | None = field(default=None, repr=False)
 
 
 def solve(
-    block: Any, *, time_limit: float | None = None, mip_gap: float = 1e-4, tie_break: bool = True
+    block: Any,
+    *,
+    time_limit: float | None = None,
+    mip_gap: float = 1e-4,
+    tie_break: bool = True,
+    start: Solution | None = None,
 ) -> Solution:
     """Solve a community block, or a linear model that holds such blocks, and store the values in it.
 
@@ -74,6 +81,9 @@ def solve(
         Relative gap within which a solution with binaries counts as optimal.
     tie_break : bool
         Whether to choose among equal optima by the declared rule.
+    start : Solution, optional
+        Of a like model, such as the same community without peers: its basis is a start several times nearer
+        than none. What is found from there counts only with its proof; else the model is solved cold.
 
     Raises
     ------
@@ -81,17 +91,13 @@ def solve(
         With the cause; nothing is stored in the block then.
     """
     program = compile_block(block)
-    highs = load(program, time_limit, mip_gap)
-    highs.run()
-    _accept_status(highs, program)
     mip = 0.0
     if program.integer.any():
+        highs = _run(program, time_limit, mip_gap, None)
         mip = highs.getInfo().mip_gap
         program = _fix_binaries(program, np.array(highs.getSolution().col_value))
-        highs = load(program, time_limit, mip_gap)
-        highs.run()
-        _accept_status(highs, program)
-    solution = highs.getSolution()
+    highs = _run(program, time_limit, mip_gap, start.basis if start else None)
+    solution, basis = highs.getSolution(), basis_of(highs, program)
     x, dual = np.array(solution.col_value), np.array(solution.row_dual)
     iterations = highs.getInfo().simplex_iteration_count
     if tie_break:
@@ -103,7 +109,26 @@ def solve(
         raise NotOptimal(f"the proof of optimality fails by {worst:.3g}", proof["duality_gap"])
     program.store(np.clip(x, program.lower, program.upper), dual)
     objective = float(program.cost @ x + program.offset)
-    return Solution(objective, f"HiGHS {highs.version()}", proof=proof, iterations=iterations)
+    return Solution(objective, f"HiGHS {highs.version()}", proof=proof, iterations=iterations, basis=basis)
+
+
+def _run(program: Program, time_limit: float | None, mip_gap: float, basis: Basis | None) -> Any:
+    """Return HiGHS at an optimum of the program, started from a basis if there is one; raise what went wrong."""
+    if basis is not None:
+        highs = load(program, time_limit, mip_gap)
+        start_from(highs, program, basis)
+        highs.run()
+        if optimal(highs):
+            solution = highs.getSolution()
+            if (
+                max(prove(program, np.array(solution.col_value), np.array(solution.row_dual)).values())
+                <= ACCEPTED
+            ):
+                return highs
+    highs = load(program, time_limit, mip_gap)
+    highs.run()
+    _accept_status(highs, program)
+    return highs
 
 
 def _fix_binaries(program: Program, x: Array) -> Program:

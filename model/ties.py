@@ -11,7 +11,7 @@ from .highs import load, optimal, prove
 from .program import Program, bare
 
 NUDGES = (1e-4, 1e-5, 1e-6)
-"""kW of supply to be had at a node, to see what one more is worth: from well above the solver's tolerance downward."""
+"""kW to be had or given at a node, to see what one more is worth: from well above the solver's tolerance downward."""
 EXACT = 1e-9
 """Largest dual residual and relative gap of prices that are called optimal for the model without the nudge."""
 
@@ -48,15 +48,16 @@ def _generic(family: Any, factor: float) -> Array:
 
 
 def pick_prices(highs: Any, program: Program, x: Array, dual: Array) -> Array:
-    """Return the duals by the declared rule: where a range of prices clears, the value of one more watt offered.
+    """Return the duals by the declared rule: where a range of prices clears, the one nearest to zero.
 
-    The solved model is solved again, hot, with a little supply (in generic parts by rank and slot as in `weights`) to
-    be had at every row that makes a price. The first of `NUDGES` whose duals prove the optimum of the model itself
+    The solved model is solved again, hot, with a little supply to be had, or demand to be met, at every row that makes
+    a price (in generic parts by rank and slot as in `weights`): what is worth anything is taken, and the dual is what
+    one more of it is worth. The first of `NUDGES` whose duals prove the optimum of the model itself
     decides; if something lies within all of them, the duals stay as they are.
     """
     rows, parts = _priced(program)
     for nudge in NUDGES if len(rows) else ():
-        low, high = program.row_lower[rows] - nudge * parts, program.row_upper[rows]
+        low, high = program.row_lower[rows] - nudge * parts, program.row_upper[rows] + nudge * parts
         highs.changeRowsBounds(len(rows), rows.astype(np.int32), low, high)
         highs.run()
         picked = np.array(highs.getSolution().row_dual) if optimal(highs) else dual

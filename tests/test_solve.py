@@ -150,3 +150,37 @@ def test_solving_twice_gives_the_same_bytes():
         solve(block)
     one, other = map(collect, blocks)
     assert all(one[name].values.tobytes() == other[name].values.tobytes() for name in one)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_start_without_peers_ends_at_the_same_optimum(seed):
+    inputs = random_community(seed)
+    alone = solve(community_block(inputs, "grid-only"))
+    cold, warm = community_block(inputs), community_block(inputs)
+    objective = solve(cold).objective
+    assert solve(warm, start=alone).objective == pytest.approx(objective, rel=1e-9, abs=1e-9)
+    one, other = collect(cold), collect(warm)
+    for name in one:
+        assert np.allclose(one[name], other[name], atol=1e-6), name
+
+
+def test_a_start_saves_iterations():
+    inputs = neighbourhood(60)
+    alone = solve(community_block(inputs, "grid-only"))
+    cold, warm = solve(community_block(inputs)), solve(community_block(inputs), start=alone)
+    assert warm.iterations < 0.75 * cold.iterations
+
+
+def test_a_warm_solve_without_proof_is_solved_cold(monkeypatch):
+    inputs = neighbourhood(12)
+    alone = solve(community_block(inputs, "grid-only"))
+    expected = solve(community_block(inputs)).objective
+    proofs, true = [], module.prove
+
+    def doubtful(program, x, dual):
+        proofs.append(true(program, x, dual))
+        return {"primal_residual": 1.0} if len(proofs) == 1 else proofs[-1]
+
+    monkeypatch.setattr(module, "prove", doubtful)
+    assert solve(community_block(inputs), start=alone).objective == pytest.approx(expected, rel=1e-9)
+    assert len(proofs) == 2  # the warm solve's, refused, and the one that counts
