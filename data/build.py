@@ -1,7 +1,7 @@
 """A scenario becomes inputs: the one Dataset that a clearing reads, complete and validated."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,13 @@ import xarray as xr
 
 from . import community, network, profiles, tariffs
 from .defaults import fill
+from .files import PriceFile, Weather
 from .inputs import complete, kinds, validate
 from .problems import InputError, Problem
 from .rows import Node
 from .scenario import Source, read
-from .schema import Scenario, Site, Weather
-from .terms import BandFees, Flat, LengthFees, LevelFees, TieredAverage, TimeOfUse
+from .schema import Carbon, Scenario, Site
+from .terms import BandFees, Flat, LengthFees, LevelFees, Tariff, TieredAverage, TimeOfUse
 
 __all__ = ["build_inputs", "problems"]
 
@@ -39,9 +40,10 @@ def build_inputs(scenario: Scenario) -> xr.Dataset:
         legs = community.trips(scenario.tables.vehicles, scenario.tables.trips, scenario.time, scenario.seed)
     except InputError as error:
         frame.problems += error.problems
+    rates = _rates(scenario.tariffs, scenario.carbon, frame)
     if frame.problems:
         raise InputError(sorted(frame.problems))
-    inputs = complete(_dataset(scenario, frame, power, legs))
+    inputs = complete(_dataset(scenario, frame, power, legs, rates))
     business = [p.participant for p in participants if p.kind == "business"]
     inputs["participant_kind"] = inputs["participant_kind"].copy(data=kinds(inputs, business))
     found = validate(inputs)
@@ -73,11 +75,16 @@ def problems(source: Source, overrides: Sequence[str] = ()) -> list[Problem]:
     profiles.power(
         frame, rows, parts["series"], parts.get("site") or Site(), parts.get("weather") or Weather()
     )
+    _rates(parts.get("tariffs") or {}, parts.get("carbon") or Carbon(), frame)
     return sorted({*found, *frame.problems})
 
 
 def _dataset(
-    scenario: Scenario, frame: profiles.Frame, power: tuple[np.ndarray, np.ndarray], legs: pd.DataFrame
+    scenario: Scenario,
+    frame: profiles.Frame,
+    power: tuple[np.ndarray, np.ndarray],
+    legs: pd.DataFrame,
+    rates: dict[str, Any],
 ) -> xr.Dataset:
     """Return the Dataset of everything that the scenario says."""
     rows, tables = scenario.tables.participants, scenario.tables
@@ -93,14 +100,13 @@ def _dataset(
         "participant_node": (("participant",), community.labels(str(r.node) for r in rows)),
         "participant_tariff": (("participant",), community.labels(str(r.tariff) for r in rows)),
         **community.limits(rows),
-        **_prices(scenario, frame),
+        **rates,
         **community.storage("battery", tables.batteries),
         **community.storage("vehicle", tables.vehicles),
         **community.drives(tables.vehicles),
         "vehicle_host": (("vehicle", "time"), community.hosts(tables.vehicles, legs, time, hours)),
         **trips,
         **_fees(tables.nodes, scenario.fees),
-        "grid_carbon": (("time",), np.full(len(time), scenario.carbon.grid_kg_per_kwh)),
     }
     coords = {
         "participant": community.labels(r.participant for r in rows),
@@ -119,16 +125,27 @@ def _dataset(
     return xr.Dataset(variables, coords=coords, attrs=attrs)
 
 
-def _prices(scenario: Scenario, frame: profiles.Frame) -> dict[str, Any]:
-    """Return the all-in prices of the tariffs (tariff, time) [currency/kWh]: energy + levy, and feed-in."""
-    contracts = list(scenario.tariffs.values())
-    retail = [_price(c.energy, frame) + c.levy_per_kwh for c in contracts]
-    feed_in = [_price(c.feed_in, frame) for c in contracts]
-    dims = ("tariff", "time")
-    return {"retail_price": (dims, np.array(retail)), "feed_in_price": (dims, np.array(feed_in))}
+def _rates(contracts: Mapping[str, Tariff], carbon: Carbon, frame: profiles.Frame) -> dict[str, Any]:
+    """Return what a kWh of the retailer costs, earns and emits.
+
+    All-in prices (tariff, time) [currency/kWh] are energy + levy, and feed-in; carbon (time,) is in kg/kWh.
+    """
+    retail = [_price(c.energy, frame) + c.levy_per_kwh for c in contracts.values()]
+    feed_in = [_price(c.feed_in, frame) for c in contracts.values()]
+    if carbon.grid is None:
+        intensity = np.full(len(frame.times), carbon.grid_kg_per_kwh, dtype=float)
+    else:
+        intensity = profiles.rate(frame, carbon.grid, least=0.0)
+    return {
+        "retail_price": (("tariff", "time"), np.array(retail)),
+        "feed_in_price": (("tariff", "time"), np.array(feed_in)),
+        "grid_carbon": (("time",), intensity),
+    }
 
 
-def _price(price: Flat | TimeOfUse | TieredAverage, frame: profiles.Frame) -> np.ndarray:
+def _price(price: Flat | TimeOfUse | TieredAverage | PriceFile, frame: profiles.Frame) -> np.ndarray:
+    if isinstance(price, PriceFile):
+        return profiles.rate(frame, price)
     if isinstance(price, TieredAverage):
         ends = [tier.up_to_kwh for tier in price.tiers if tier.up_to_kwh is not None]
         fees = [tier.price_per_kwh for tier in price.tiers]

@@ -1,7 +1,7 @@
 """Time zones, slots between local midnights, and the stamps that people write into tables."""
 
 import re
-from datetime import date, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
@@ -148,6 +148,18 @@ def to_utc(naive: np.ndarray, tz: tzinfo) -> np.ndarray:
     first = index.to_series().groupby(index).cumcount().to_numpy() == 0
     local = index.tz_localize(tz, ambiguous=first, nonexistent="NaT")
     return local.tz_convert("UTC").tz_localize(None).as_unit("ns").to_numpy()
+
+
+def shows(moment: datetime, time_zone: str) -> bool:
+    """Return whether the clock of a zone shows a time; one with an offset is always shown somewhere.
+
+    >>> shows(datetime(2021, 3, 14, 2, 30), "America/Los_Angeles")
+    False
+    """
+    if moment.tzinfo is not None:
+        return True
+    aware = moment.replace(tzinfo=zone(time_zone))
+    return aware.astimezone(UTC).astimezone(aware.tzinfo).replace(tzinfo=None) == moment
 
 
 def standard_offset(tz: tzinfo, year: int) -> timedelta:

@@ -8,17 +8,33 @@ from pydantic import BaseModel, ValidationError
 from .document import Location
 from .problems import Problem, suggestion
 from .tables import Table
+from .values import PATTERNS
 
 Place = Callable[[Location], tuple[str, str, str]]
 
-_DESCRIBED = (
-    "string_pattern_mismatch",
-    "date_from_datetime_parsing",
-    "date_from_datetime_inexact",
-    "date_parsing",
-    "date_type",
-)
-"""Kinds of error that the description of a key explains better than pydantic does."""
+_WANTED = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "text",
+    "string_too_short": "text that is not empty",
+    "string_too_long": "at most {max_length} characters",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "dict_type": "a mapping",
+    "tuple_type": "a list",
+}
+"""Kinds of error of pydantic -> what belongs there instead. Our own say it themselves."""
 
 
 def complaints(
@@ -46,8 +62,8 @@ def complaints(
     found: dict[Location, tuple[str, str]] = {}
     for detail in error.errors(include_url=False):
         at = (*prefix, *_location(values, detail["loc"], detail["type"] == "missing"))
-        if _no_such_column(at, detail, read or {}) or (detail["type"] == "too_short" and detail["input"]):
-            continue  # said already: by the header, by the rows that were refused
+        if _said_already(at, detail, read or {}) or (detail["type"] == "too_short" and detail["input"]):
+            continue  # or by the rows that were refused
         at, got, want = _words(dict(detail), at, schema)
         if at in found and want not in found[at][1]:
             want = f"{found[at][1]} or {want}"
@@ -60,39 +76,41 @@ def _words(detail: dict[str, Any], at: Location, schema: dict[str, Any]) -> tupl
     kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
     here = _schema_at(schema, detail["loc"])
     described = str(here.get("description", ""))
-    want = detail["msg"].removeprefix("Input should be ").partition(", unable")[0]
     if kind == "missing":
-        return at, "nothing", described or want
+        return at, "nothing", described
     if kind == "extra_forbidden":
         known = list(_schema_at(schema, detail["loc"][:-1]).get("properties", {}))
         word = str(at[-1])
         return at, f"an unknown key {word!r}{suggestion(word, known)}", f"one of {', '.join(known)}"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        key = context["discriminator"].strip("'")
-        tag = str(context.get("tag", ""))
-        known = [t.strip("' ") for t in context.get("expected_tags", "").split(",") if t] or list(
-            here.get("discriminator", {}).get("mapping", {})
-        )
-        got = repr(tag) + suggestion(tag, known) if tag else "nothing"
-        return (*at, key), got, f"one of {', '.join(known)}"
+        return _tag(at, context, list(here.get("discriminator", {}).get("mapping", {})))
     if kind == "literal_error":
         choices = [str(c) for c in context["expected"].replace("'", "").replace(" or ", ", ").split(", ")]
-        return at, shown(value) + suggestion(str(value), choices), f"one of {', '.join(choices)}"
-    if kind in _DESCRIBED and described:
-        return at, shown(value), described
-    if kind == "tuple_type":
-        return at, shown(value), "a list of rows, or a CSV file" if at[:1] == ("tables",) else "a list"
-    if kind == "too_short" and isinstance(value, list | tuple):
-        return at, "an empty list", f"at least one ({described})"
+        want = f"one of {', '.join(choices)}" if len(choices) > 1 else choices[0]
+        return at, shown(value) + suggestion(str(value), choices), want
+    if kind == "tuple_type" and at[:1] == ("tables",) and len(at) == 2:
+        return at, shown(value), "a list of rows, or a CSV file"
+    if kind == "too_short":
+        return at, "no rows" if at[:1] == ("tables",) else shown(value), f"at least one ({described})"
+    want = (
+        PATTERNS[context["pattern"]]
+        if kind == "string_pattern_mismatch"
+        else _WANTED.get(kind, detail["msg"])
+    )
+    want = want.format_map({k: f"{v:g}" if isinstance(v, float) else v for k, v in context.items()})
     if isinstance(value, dict) and kind in here.get("properties", {}):  # ours, named after the key at fault
         return (*at, kind), shown(value.get(kind)), want
-    if isinstance(value, dict) and not kind.endswith("_type"):
-        return (
-            at,
-            f"{', '.join(f'{k}={v}' for k, v in value.items() if not isinstance(v, dict | list))}",
-            want,
-        )
+    if isinstance(value, dict) and kind not in _WANTED:
+        given = (f"{k}={v}" for k, v in value.items() if not isinstance(v, dict | list))
+        return at, ", ".join(given), want
     return at, shown(value), want
+
+
+def _tag(at: Location, context: dict[str, Any], kinds: list[str]) -> tuple[Location, str, str]:
+    """Return what is said of the key that tells which of several kinds of mapping this one is."""
+    tag = str(context.get("tag", ""))
+    got = repr(tag) + suggestion(tag, kinds) if tag else "nothing"
+    return (*at, context["discriminator"].strip("'")), got, f"one of {', '.join(kinds)}"
 
 
 def shown(value: Any) -> str:
@@ -104,7 +122,7 @@ def shown(value: Any) -> str:
     if value is None:
         return "nothing"
     if isinstance(value, dict | list | tuple):
-        return "a mapping" if isinstance(value, dict) else "a list"
+        return f"{'an empty' if not value else 'a'} {'mapping' if isinstance(value, dict) else 'list'}"
     if isinstance(value, str):
         return repr(value if len(value) <= 60 else value[:57] + "...")
     return str(value)
@@ -125,14 +143,16 @@ def _location(values: Any, loc: tuple[str | int, ...], missing: bool) -> Locatio
     return tuple(at)
 
 
-def _no_such_column(at: Location, detail: Any, read: Mapping[str, Table]) -> bool:
-    """Tell whether a table's header has been found to lack this column, or its file cannot be read."""
+def _said_already(at: Location, detail: Any, read: Mapping[str, Table]) -> bool:
+    """Tell whether this follows from what is wrong with a table's file or header."""
     if at[:1] != ("tables",) or len(at) < 2 or at[1] not in read:
         return False
-    columns = read[str(at[1])].columns
+    table = read[str(at[1])]
     if len(at) == 2:
-        return not columns
-    return detail["type"] == "missing" and at[-1] not in columns
+        return not table.columns
+    if detail["type"] == "missing":
+        return at[-1] not in table.columns
+    return len(at) == 3 and not table.known  # a row as a whole, whose cells may have other names
 
 
 def _schema_at(schema: dict[str, Any], loc: tuple[str | int, ...]) -> dict[str, Any]:
@@ -161,6 +181,10 @@ def _steps(schema: dict[str, Any], node: dict[str, Any], part: str | int) -> Ite
 
 
 def _resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema node with what it refers to; one that may be null as what it is otherwise."""
+    options = [option for option in node.get("anyOf", ()) if option != {"type": "null"}]
+    if len(options) == 1:
+        node = {**options[0], **{k: v for k, v in node.items() if k != "anyOf"}}
     if "$ref" not in node:
         return node
     target: dict[str, Any] = schema["$defs"][node["$ref"].rpartition("/")[2]]

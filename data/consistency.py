@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from . import network
 from .document import Location
 from .problems import InputError, Problem, suggestion
 from .rows import AWAY, TABLES
 from .terms import BandFees, LengthFees, LevelFees
+from .tree import faults
 
 Place = Callable[[Location], tuple[str, str, str]]
 
@@ -21,6 +21,7 @@ _REFERENCES = (
     ("vehicles", "work", "participants"),
     ("trips", "vehicle", "vehicles"),
     ("trips", "destination", "participants"),
+    ("nodes", "parent", "nodes"),
 )
 
 
@@ -29,8 +30,8 @@ class Parts:
     """What is valid on its own in a scenario.
 
     ``sections`` are the valid top-level ones; ``rows[table][i]`` the valid rows, ``i`` their place in the
-    table; ``entries[table][i]`` all rows as written; ``labels[target]`` the labels of all rows and tariffs,
-    and nothing for a target of which some could not be read.
+    table, none where its columns are not known; ``entries[table][i]`` all rows as written; ``labels[target]`` the
+    labels of all rows and tariffs, absent for a target of which some or all are missing.
     """
 
     sections: Mapping[str, Any]
@@ -88,7 +89,7 @@ def _nodes(parts: Parts, place: Place) -> Iterator[Problem]:
     if "nodes" not in parts.labels or len(rows) < len(parts.entries["nodes"]):
         return  # a row is wrong already: what hangs on it cannot be judged
     labels, parents = [r.node for r in rows.values()], [r.parent or "" for r in rows.values()]
-    for i, got, want in network.faults(labels, parents):
+    for i, got, want in faults(labels, parents):
         yield Problem(*place(("tables", "nodes", i, "parent")), got, want)
     fees = parts.sections.get("fees")
     for i, row in rows.items():
@@ -144,7 +145,8 @@ def _pv(parts: Parts, place: Place) -> Iterator[Problem]:
 
 def _trips(parts: Parts, place: Place) -> Iterator[Problem]:
     """Yield trips at times that do not exist, that overlap, or of vehicles whose trips are generated."""
-    from .community import horizon, instant  # brings pandas: imported where it is needed
+    from .clock import shows  # brings pandas: imported where it is needed
+    from .community import horizon, instant
 
     time = parts.sections.get("time")
     if time is None:
@@ -161,6 +163,11 @@ def _trips(parts: Parts, place: Place) -> Iterator[Problem]:
         if row.vehicle in patterns:
             want = "a vehicle without a pattern (its trips are generated)"
             yield Problem(*place(("tables", "trips", i, "vehicle")), repr(row.vehicle), want)
+        for column in ("departure", "arrival"):
+            if not shows(getattr(row, column), time.time_zone):
+                want = f"a time that the clock of {time.time_zone} shows (or one with its UTC offset)"
+                got = parts.label("trips", i, column)
+                yield Problem(*place(("tables", "trips", i, column)), f"{got}", want)
         departure, arrival = (instant(m, time.time_zone) for m in (row.departure, row.arrival))
         if departure < end and arrival > begin:
             spans.setdefault(row.vehicle, []).append((departure, arrival, i))
@@ -184,11 +191,13 @@ def parts_of(
     listed = {t: tables.get(t, []) if isinstance(tables, dict) else [] for t in TABLES}
     entries = {t: rows if isinstance(rows, list | tuple) else [] for t, rows in listed.items()}
     parts = Parts(sections, rows, entries, {})
-    labels: dict[str, list[str]] = {}
+    labels: dict[str, Sequence[str]] = {}
     for table, (_, column) in TABLES.items():
-        if table not in incomplete:
-            cells = (parts.label(table, i, column) for i in range(len(entries[table])))
-            labels[table] = [label for label in cells if label is not None]
+        cells = [parts.label(table, i, column) for i in range(len(entries[table]))]
+        known = [label for label in cells if label is not None]
+        if table not in incomplete and len(known) == len(cells):
+            labels[table] = known
     tariffs = values.get("tariffs")
     labels["tariffs"] = list(map(str, tariffs)) if isinstance(tariffs, dict) else []
-    return replace(parts, labels=labels)
+    needed = ("participants", "tariffs")  # without any, that is the problem, and none of the references
+    return replace(parts, labels={t: known for t, known in labels.items() if known or t not in needed})

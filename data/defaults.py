@@ -1,9 +1,11 @@
-"""Defaults that depend on other parts of a scenario, filled in in one place."""
+"""Defaults that no column has alone, filled in in one place: computed, or another value of the scenario."""
 
 from typing import TypeVar
 
-from .rows import PATTERN, Battery, Closed, Node, Participant, Vehicle
+from .files import ReadingsFile
+from .rows import PATTERN, Battery, Node, Participant, Vehicle
 from .schema import Scenario
+from .values import Closed
 
 Part = TypeVar("Part", bound=Closed)
 Store = TypeVar("Store", Battery, Vehicle)
@@ -11,29 +13,52 @@ Store = TypeVar("Store", Battery, Vehicle)
 ROOT = "community"
 """The only node of a scenario that has no table of nodes."""
 
+GRID_KG_PER_KWH = 0.5
+"""Carbon dioxide of retail power where the scenario says nothing [kg/kWh]. Assumption."""
+
 
 def fill(scenario: Scenario) -> Scenario:
     """Return the scenario with every default filled in; a second time changes nothing."""
+    return inherited(settled(scenario))
+
+
+def settled(scenario: Scenario) -> Scenario:
+    """Return the scenario with the defaults that stand nowhere in it: numbers, and what is computed from its row."""
+    tables, carbon = scenario.tables, scenario.carbon
+    filled = tables.model_copy(
+        update={
+            "batteries": tuple(_stored(b) for b in tables.batteries),
+            "vehicles": tuple(_patterned(_stored(v)) for v in tables.vehicles),
+            "nodes": tables.nodes or (Node(node=ROOT),),
+        }
+    )
+    carbon = carbon if carbon.grid else _with(carbon, grid_kg_per_kwh=GRID_KG_PER_KWH)
+    return scenario.model_copy(update={"tables": filled, "carbon": carbon})
+
+
+def inherited(scenario: Scenario) -> Scenario:
+    """Return a settled scenario with the defaults that are another of its values: a fee, a price, the zone."""
     tables, zone = scenario.tables, scenario.time.time_zone
-    nodes = tables.nodes or (Node(node=ROOT),)
-    root = next((n.node for n in nodes if n.parent is None), ROOT)
+    root = next((n.node for n in tables.nodes if n.parent is None), ROOT)
     access = scenario.fees.access_fee_per_kwh
     filled = tables.model_copy(
         update={
             "participants": tuple(_participant(p, scenario, root) for p in tables.participants),
-            "batteries": tuple(_stored(b) for b in tables.batteries),
-            "vehicles": tuple(_vehicle(v, scenario) for v in tables.vehicles),
-            "nodes": tuple(_with(n, access_fee_per_kwh=access) for n in nodes),
+            "batteries": tuple(_ending(b) for b in tables.batteries),
+            "vehicles": tuple(_fuelled(_ending(v), scenario) for v in tables.vehicles),
+            "nodes": tuple(_with(n, access_fee_per_kwh=access) for n in tables.nodes),
         }
     )
-    measured = {name: file and _with(file, time_zone=zone) for name, file in scenario.series}
-    return scenario.model_copy(
-        update={
-            "tables": filled,
-            "series": scenario.series.model_copy(update=measured),
-            "weather": _with(scenario.weather, time_zone=zone) if scenario.weather.path else scenario.weather,
-        }
-    )
+    tariffs = {label: _zoned(tariff, zone) for label, tariff in scenario.tariffs.items()}
+    parts = {name: _zoned(getattr(scenario, name), zone) for name in ("series", "carbon")}
+    weather = _with(scenario.weather, time_zone=zone) if scenario.weather.path else scenario.weather
+    return scenario.model_copy(update={"tables": filled, "tariffs": tariffs, **parts, "weather": weather})
+
+
+def _zoned(part: Part, zone: str) -> Part:
+    """Return a part whose files have a time zone."""
+    files = {name: value for name, value in part if isinstance(value, ReadingsFile)}
+    return part.model_copy(update={name: _with(file, time_zone=zone) for name, file in files.items()})
 
 
 def _with(row: Part, **defaults: object) -> Part:
@@ -48,16 +73,22 @@ def _participant(row: Participant, scenario: Scenario, root: str) -> Participant
 
 
 def _stored(row: Store) -> Store:
-    row = _with(row, initial_energy_kwh=(row.min_energy_kwh + row.capacity_kwh) / 2)
+    return _with(row, initial_energy_kwh=(row.min_energy_kwh + row.capacity_kwh) / 2)
+
+
+def _ending(row: Store) -> Store:
     # a start above the capacity is legal, an end there is not
     return _with(row, final_energy_kwh=min(row.initial_energy_kwh or 0.0, row.capacity_kwh))
 
 
-def _vehicle(row: Vehicle, scenario: Scenario) -> Vehicle:
-    row = _stored(row)
-    if row.fuel_economy_km_per_litre is not None:
-        row = _with(row, fuel_price_per_litre=scenario.fuel.price_per_litre)
-        row = _with(row, fuel_kg_per_litre=scenario.carbon.fuel_kg_per_litre)
+def _fuelled(row: Vehicle, scenario: Scenario) -> Vehicle:
+    if row.fuel_economy_km_per_litre is None:
+        return row
+    row = _with(row, fuel_price_per_litre=scenario.fuel.price_per_litre)
+    return _with(row, fuel_kg_per_litre=scenario.carbon.fuel_kg_per_litre)
+
+
+def _patterned(row: Vehicle) -> Vehicle:
     if row.pattern is None:
         return row
     from .mobility import Pattern  # brings pandas: imported where it is needed

@@ -18,6 +18,7 @@ MOST_UNFOLDED = 500_000
 
 Location = tuple[str | int, ...]
 
+_CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _PREFIX = "tag:yaml.org,2002:"
 _CORE = {
     "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -83,7 +84,10 @@ def parse(text: str, where: str) -> tuple[Any, dict[Location, int], list[Problem
 
 
 def _limits(text: str, where: str) -> None:
-    """Refuse what is nested too deeply, before anything recurses into it."""
+    """Refuse control characters, and what is nested too deeply, before anything recurses into it."""
+    if odd := _CONTROL.search(text):
+        row, got = str(text.count("\n", 0, odd.start()) + 1), f"the control character U+{ord(odd[0]):04X}"
+        raise InputError([Problem(where, row, "file", got, "text that can be printed")])
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)

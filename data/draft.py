@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from . import document
 from .complaints import complaints, shown
 from .document import Location
+from .files import TableFile
 from .problems import InputError, Problem
 from .rows import TABLES
-from .schema import TableFile
 from .tables import Table, read
 
 _OFFSET = re.compile(r"(T\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(?:Z|[+-]\d\d:?\d\d)$")
@@ -109,7 +109,8 @@ def read_tables(draft: Draft) -> None:
             file = TableFile.model_validate(options)
         except ValidationError as error:
             draft.problems += complaints(error, TableFile, draft.place, ("tables", name), options)
-            del section[name]
+            draft.read[name] = Table(draft.where, complete=False, known=False)
+            section[name] = []
             continue
         path = draft.base / file.path
         form = file.model_dump(exclude={"path", "keep_clock"})
@@ -129,7 +130,11 @@ def anchor(draft: Draft) -> None:
 
 
 def files(values: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the parts of a scenario that name a file of data."""
-    series = values.get("series")
-    parts = [*(series.values() if isinstance(series, dict) else ()), values.get("weather")]
+    """Return the parts of a scenario that name a file of data: series, prices, carbon and weather."""
+    prices = [part for tariff in _parts(values.get("tariffs")) for part in _parts(tariff)]
+    parts = [*_parts(values.get("series")), *_parts(values.get("carbon")), *prices, values.get("weather")]
     return [part for part in parts if isinstance(part, dict) and part.get("path")]
+
+
+def _parts(section: Any) -> list[Any]:
+    return list(section.values()) if isinstance(section, dict) else []

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import clock
 from .problems import InputError, Problem, suggestion
 
 UNITS = ("kW", "kWh", "W/kW", "kWh cumulative")
@@ -35,7 +34,7 @@ class FileFormat:
         Lines before the header.
     reference_year
         The readings hold for any year: a time is looked up by month, day and hour on the zone's standard
-        time, as :func:`reference_year.placed` says; weekdays are not matched.
+        time, as :func:`readings.placed` says; weekdays are not matched.
     """
 
     unit: str = "kW"
@@ -51,6 +50,8 @@ class FileFormat:
 
     def problems(self, where: str) -> Iterator[Problem]:
         """Yield what is wrong with the format itself."""
+        from . import clock  # brings pandas: imported where it is needed
+
         for field, known in (("unit", UNITS), ("stamp", STAMPS), ("decimal", (".", ","))):
             got = getattr(self, field)
             if got not in known:
@@ -75,33 +76,32 @@ def several(where: str, field: str, entries: Sequence[tuple[int, str]], want: st
         yield Problem(where, "~", field, rest, want)
 
 
-def text(path: str | Path, fmt: FileFormat) -> str:
+def text(path: str | Path, encoding: str = "utf-8") -> str:
     """Return the text of a file; raise :class:`InputError` where it cannot be read."""
     where = str(path)
     try:
         raw = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise InputError([Problem(where, "", "file", "no such file", "a readable CSV file")]) from None
     except OSError as error:
-        raise InputError([Problem(where, "", "file", f"{error.strerror}", "a readable CSV file")]) from None
-    encoding = "utf-8-sig" if fmt.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else fmt.encoding
+        got = (error.strerror or type(error).__name__).lower()
+        raise InputError([Problem(where, "", "file", got, "a readable CSV file")]) from None
+    utf8 = encoding.lower().replace("_", "-") in ("utf-8", "utf8")
     try:
-        decoded = raw.decode(encoding)
+        decoded = raw.decode("utf-8-sig" if utf8 else encoding)
     except LookupError:
-        want = "an encoding such as 'utf-8' or 'cp932'"
-        raise InputError([Problem(where, "", "encoding", repr(fmt.encoding), want)]) from None
+        want = "an encoding such as utf-8 or cp932"
+        raise InputError([Problem(where, "", "encoding", repr(encoding), want)]) from None
     except UnicodeError as error:
         row = raw[: getattr(error, "start", 0)].count(b"\n") + 1
-        got = f"bytes that are not {fmt.encoding}"
-        want = f"text in {fmt.encoding}{_other_encoding(raw, fmt.encoding)}"
+        got = f"bytes that are not {encoding}"
+        want = f"text in {encoding}{_other_encoding(raw, encoding)}"
         raise InputError([Problem(where, str(row), "encoding", got, want)]) from None
     if not decoded.strip():
-        raise InputError([Problem(where, "", "file", "an empty file", "a header and rows of readings")])
+        raise InputError([Problem(where, "", "file", "an empty file", "a header and rows")])
     return decoded
 
 
 def _other_encoding(raw: bytes, told: str) -> str:
-    for other in ("utf-8", "cp932"):
+    for other in ("utf-16",) if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8", "cp932"):
         if other != told.lower():
             try:
                 raw.decode(other)
@@ -111,17 +111,30 @@ def _other_encoding(raw: bytes, told: str) -> str:
     return ""
 
 
-def table(where: str, text: str, fmt: FileFormat) -> list[tuple[int, list[str]]]:
-    """Return header and rows of a text as (line, cells), without blank lines and comments (``#``)."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=fmt.separator)
+def table(where: str, text: str, separator: str = ",", skip_rows: int = 0) -> list[tuple[int, list[str]]]:
+    """Return header and rows of a text as (line, cells), without blank lines and comments (``#``).
+
+    Raises
+    ------
+    InputError
+        Where there is no header, or one that is not cut at the separator.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    lines, line = [], 1
     try:
-        lines = [(reader.line_num, row) for row in reader]
+        for cells in reader:
+            if line > skip_rows and any(cell.strip() for cell in cells) and not cells[0].startswith("#"):
+                lines.append((line, cells))
+            line = reader.line_num + 1
     except csv.Error as error:
         raise InputError([Problem(where, str(reader.line_num), "file", str(error), "a CSV table")]) from None
-    lines = [(n, row) for n, row in lines if n > fmt.skip_rows and any(cell.strip() for cell in row)]
-    lines = [(n, row) for n, row in lines if not row[0].startswith("#")]
     if not lines:
-        raise InputError([Problem(where, "", "file", "no header", "a header and rows of readings")])
+        raise InputError([Problem(where, "", "file", "no header", "a header and rows")])
+    line, header = lines[0]
+    for other in ";\t,|" if len(header) == 1 else "":
+        if other in header[0] and other != separator:
+            got, want = f"one column, cut at {separator!r}", f"columns (separator: {other!r}?)"
+            raise InputError([Problem(where, str(line), "separator", got, want)])
     return lines
 
 
@@ -136,12 +149,6 @@ def places(where: str, header: tuple[int, list[str]], columns: Sequence[str], fm
         elif name not in names:
             want = f"a column {name!r} in the header{suggestion(name, [n for n in names if n != fmt.time_column])}"
             problems.append(Problem(where, str(line), name, f"the columns {', '.join(names)[:80]}", want))
-    if problems and len(names) == 1:
-        for other in ";\t,|":
-            if other in names[0] and other != fmt.separator:
-                got, want = f"one column, cut at {fmt.separator!r}", f"columns (separator: {other!r}?)"
-                problems = [Problem(where, str(line), "separator", got, want)]
-                break
     if problems:
         raise InputError(problems)
     return [names.index(name) for name in [fmt.time_column, *columns]]

@@ -1,125 +1,19 @@
-"""The inputs of a clearing: the variable table, its defaults, and every problem of a Dataset at once.
+"""The inputs of a clearing: defaults of the variable table filled in, and every problem of a Dataset at once.
 
-Power is kW (mean over the slot), energy kWh, money the scenario's currency, prices currency/kWh. ``time`` is
-the slot's start in UTC (naive ``datetime64``). A *label* is a string that names an entry of another dimension.
+This is the room's face to the models: the table itself (``TABLE``), :func:`complete`, :func:`validate`.
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from .problems import InputError, Problem, suggestion
+from .tree import faults
+from .variables import DIMS, KINDS, REQUIRED, TABLE, Variable, attributes
 
-DIMS = ("participant", "time", "tariff", "battery", "vehicle", "trip", "node", "node_to")
-KINDS = (
-    "consumer",
-    "consumer+phev",
-    "pv",
-    "pv+battery",
-    "pv+phev",
-    "pv+battery+phev",
-    "business",
-    "consumer+battery",
-    "consumer+battery+phev",
-)
-REQUIRED = object()
-"""Marks a variable that has no default."""
-
-
-@dataclass(frozen=True)
-class Variable:
-    """One row of the variable table.
-
-    ``unit`` is a unit, ``"label"`` or ``"UTC"``; ``of`` names the dimension that a label points to; ``default`` is
-    a number, a label, the name of another variable, or ``REQUIRED``; ``low`` and ``high`` are inclusive bounds,
-    ``low_open`` excludes ``low`` itself; ``nan`` says that NaN has a meaning.
-    """
-
-    dims: tuple[str, ...]
-    unit: str
-    long_name: str
-    default: Any = REQUIRED
-    low: float = -np.inf
-    high: float = np.inf
-    low_open: bool = False
-    nan: bool = False
-    of: str = ""
-    empty: bool = False
-
-
-def _storage(device: str) -> dict[str, Variable]:
-    """Return the rows that a battery and a vehicle share."""
-    d = (device,)
-    return {
-        f"{device}_owner": Variable(d, "label", "participant who owns it", of="participant"),
-        f"{device}_capacity": Variable(d, "kWh", "most energy that it holds", low=0),
-        f"{device}_min_energy": Variable(d, "kWh", "least energy that it keeps", 0.0, low=0),
-        f"{device}_initial_energy": Variable(d, "kWh", "energy at the start of the horizon", low=0),
-        f"{device}_final_energy": Variable(
-            d, "kWh", "least energy at the end; NaN = free", f"{device}_initial_energy", low=0, nan=True
-        ),
-        f"{device}_charge_limit": Variable(d, "kW", "AC power that it can take", low=0),
-        f"{device}_discharge_limit": Variable(d, "kW", "AC power that it can give", low=0),
-        f"{device}_charge_efficiency": Variable(
-            d, "1", "stored per energy taken", low=0, high=1, low_open=True
-        ),
-        f"{device}_discharge_efficiency": Variable(
-            d, "1", "given per energy drawn", low=0, high=1, low_open=True
-        ),
-        f"{device}_wear_cost": Variable(d, "{currency}/kWh", "wear per kWh discharged", 0.0, low=0),
-    }
-
-
-_PRICE = "{currency}/kWh"
-_INF = float("inf")
-
-TABLE: dict[str, Variable] = {
-    "slot_hours": Variable(("time",), "h", "slot length", low=0, low_open=True),
-    "demand": Variable(("participant", "time"), "kW", "uncontrolled consumption", low=0),
-    "pv_available": Variable(("participant", "time"), "kW", "PV output before curtailment", 0.0, low=0),
-    "participant_kind": Variable(("participant",), "label", "kind of participant", "derived"),
-    "participant_node": Variable(("participant",), "label", "its node in the fee network", of="node"),
-    "participant_tariff": Variable(("participant",), "label", "its retail tariff", of="tariff"),
-    "import_limit": Variable(("participant",), "kW", "connection limit on energy drawn", _INF, low=0),
-    "export_limit": Variable(("participant",), "kW", "connection limit on energy given", _INF, low=0),
-    "retail_price": Variable(("tariff", "time"), _PRICE, "all-in price of energy from the retailer"),
-    "feed_in_price": Variable(("tariff", "time"), _PRICE, "all-in price of energy sold to the retailer"),
-    **_storage("battery"),
-    **_storage("vehicle"),
-    "vehicle_host": Variable(
-        ("vehicle", "time"),
-        "label",
-        "participant at whose premises it is plugged",
-        of="participant",
-        empty=True,
-    ),
-    "vehicle_min_charge": Variable(("vehicle",), "kW", "least power while charging", 0.0, low=0),
-    "vehicle_electric_economy": Variable(
-        ("vehicle",), "km/kWh", "distance per kWh out of the battery", low=0, low_open=True
-    ),
-    "vehicle_fuel_economy": Variable(
-        ("vehicle",), "km/L", "distance per litre; NaN = no engine", np.nan, low=0, low_open=True, nan=True
-    ),
-    "trip_vehicle": Variable(("trip",), "label", "vehicle that drives", of="vehicle"),
-    "trip_departure": Variable(("trip",), "UTC", "departure"),
-    "trip_arrival": Variable(("trip",), "UTC", "arrival"),
-    "trip_distance": Variable(("trip",), "km", "distance driven", low=0),
-    "fuel_price": Variable(("vehicle",), "{currency}/L", "price of fuel", 0.0, low=0),
-    "node_parent": Variable(("node",), "label", "next node towards the root", of="node", empty=True),
-    "node_fee": Variable(("node",), _PRICE, "fee for crossing the edge to the parent", 0.0, low=0),
-    "node_access_fee": Variable(("node",), _PRICE, "fee paid here by each side of a peer trade", 0.0, low=0),
-    "node_limit": Variable(("node",), "kW", "peer power over the edge to the parent, each way", _INF, low=0),
-    "trade_fee": Variable(
-        ("node", "node_to"), _PRICE, "fee per pair of nodes, instead of the tree", None, low=0
-    ),
-    "grid_carbon": Variable(("time",), "kg/kWh", "carbon dioxide of retail power", 0.0, low=0),
-    "fuel_carbon": Variable(("vehicle",), "kg/L", "carbon dioxide of fuel", 2.32, low=0),
-}
-"""THE variable table: one row per input variable, in the order of the documentation. ``trade_fee`` is absent
-where the tree holds. Infinite limits are legal."""
+__all__ = ["DIMS", "KINDS", "TABLE", "Variable", "attributes", "complete", "kinds", "require", "validate"]
 
 
 def complete(dataset: xr.Dataset) -> xr.Dataset:
@@ -164,13 +58,6 @@ def complete(dataset: xr.Dataset) -> xr.Dataset:
     return filled
 
 
-def attributes(row: Variable, currency: str) -> dict[str, str]:
-    """Return the CF attributes of a table row: ``long_name`` and, where it has one, ``units``."""
-    if row.unit in ("label", "UTC"):
-        return {"long_name": row.long_name}
-    return {"long_name": row.long_name, "units": row.unit.format(currency=currency)}
-
-
 def kinds(inputs: xr.Dataset, business: Collection[str] = ()) -> np.ndarray:
     """Return the kind of each participant (participant,) from the equipment that it owns."""
     owns_pv = (inputs["pv_available"].values > 0).any(axis=1)
@@ -202,9 +89,12 @@ def _no_labels(dim: str) -> np.ndarray:
 
 
 def _default(row: Variable, variables: dict[str, Any], sizes: dict[str, int]) -> np.ndarray:
-    if isinstance(row.default, str) and row.default in variables:
-        return np.array(variables[row.default][1])
     shape = tuple(sizes[d] for d in row.dims)
+    if isinstance(row.default, tuple):
+        sources = [variables[n][1] for n in row.default if n in variables]
+        if len(sources) == len(row.default) and all(v.shape == shape and v.dtype == float for v in sources):
+            return np.asarray(np.min(sources, axis=0))
+        return np.full(shape, np.nan)  # what is wrong with a source is said there
     if row.unit == "label":
         return np.full(shape, "", dtype="<U24")
     if row.unit == "UTC":
@@ -306,34 +196,29 @@ def _times(inputs: xr.Dataset) -> Iterator[Problem]:
     overlap = np.zeros(len(order), dtype=bool)
     overlap[order[1:]] = same & (departure[order][1:] < arrival[order][:-1])
     yield from _entries(inputs["trip_departure"], overlap, "a departure after the arrival of the trip before")
-    vehicles = {v: i for i, v in enumerate(inputs["vehicle"].values)}
-    plugged = inputs["vehicle_host"].values != ""
-    for k in range(inputs.sizes["trip"]):
-        v = vehicles.get(inputs["trip_vehicle"].values[k])
-        if v is not None and (plugged[v] & (time < arrival[k]) & (end > departure[k])).any():
-            yield _problem("vehicle_host", "plugged during a trip", '""', f"trip={inputs['trip'].values[k]}")
+    yield from _entries(
+        inputs["trip_vehicle"], _plugged(inputs, end), 'a vehicle whose vehicle_host is "" while it drives'
+    )
+
+
+def _plugged(inputs: xr.Dataset, end: np.ndarray) -> np.ndarray:
+    """Return whether the vehicle of each trip (trip,) is plugged in a slot that the trip overlaps."""
+    time = inputs["time"].values
+    vehicle = inputs.get_index("vehicle").get_indexer(inputs["trip_vehicle"].to_index())
+    if (time[1:] < end[:-1]).any() or not inputs.sizes["vehicle"]:  # said already
+        return np.zeros(len(vehicle), dtype=bool)
+    first = np.searchsorted(end, inputs["trip_departure"].values, side="right")
+    last = np.searchsorted(time, inputs["trip_arrival"].values, side="left")
+    slots = np.cumsum(inputs["vehicle_host"].values != "", axis=1)
+    before = np.concatenate([np.zeros((len(slots), 1), dtype=int), slots], axis=1)  # plugged slots so far
+    return np.asarray((vehicle >= 0) & (before[vehicle, last] > before[vehicle, first]))
 
 
 def _tree(inputs: xr.Dataset) -> Iterator[Problem]:
     """Yield what keeps the nodes from being one tree: cycles, and roots other than one."""
-    names = inputs["node"].values
-    parent = dict(zip(names, inputs["node_parent"].values, strict=True))
-    roots = [str(n) for n in names if parent[n] == ""]
-    if len(roots) != 1:
-        yield _problem(
-            "node_parent", f"{len(roots)} roots {roots[:3]}", 'exactly one node whose parent is ""'
-        )
-    reached: set[str] = {""}
-    for name in names:
-        path: list[str] = []
-        while name not in reached and name in parent:
-            if name in path:
-                cycle = " > ".join([*path[path.index(name) :], name])
-                yield _problem("node_parent", f"a cycle {cycle}", "a tree", f"node={name}")
-                break
-            path.append(name)
-            name = parent[name]
-        reached.update(path)
+    nodes, parents = inputs["node"].values.tolist(), inputs["node_parent"].values.tolist()
+    for i, got, want in faults(nodes, parents):
+        yield _problem("node_parent", got, want, f"node={nodes[i]}")
 
 
 def _devices(inputs: xr.Dataset) -> Iterator[Problem]:

@@ -1,10 +1,10 @@
 """Fees between the nodes of a network: on the edges of a tree, or by the distance of two nodes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .problems import suggestion
+from .tree import downward
 
 
 def level_fees(levels: Sequence[str | None], fees: Mapping[str, float]) -> np.ndarray:
@@ -42,7 +42,7 @@ def path_lengths(nodes: Sequence[str], parents: Sequence[str], length_m: np.ndar
     index = {name: i for i, name in enumerate(nodes)}
     distance = np.zeros((len(nodes), len(nodes)))
     met: list[int] = []
-    for n in _downward(nodes, parents):
+    for n in downward(nodes, parents):
         if parents[n]:
             row = distance[index[parents[n]], met] + length_m[n]
             distance[n, met] = row
@@ -76,40 +76,3 @@ def band_fees(distance_m: np.ndarray, ends_m: Sequence[float], fees: Sequence[fl
     # lengths add up with rounding: a path of 0.1 + 0.2 m lies within a band that ends at 0.3 m
     band = np.searchsorted(ends_m, distance_m * (1 - 1e-12), side="left")
     return np.asarray(np.asarray(fees, dtype=float)[band])
-
-
-def faults(nodes: Sequence[str], parents: Sequence[str]) -> Iterator[tuple[int, str, str]]:
-    """Yield what keeps the nodes from being one tree: index of the node, what was found, what belongs."""
-    known = {name: i for i, name in enumerate(nodes)}
-    roots = [i for i, parent in enumerate(parents) if parent == ""]
-    for i, parent in enumerate(parents):
-        if parent and parent not in known:
-            yield i, f"{parent!r}", f"the label of a node{suggestion(parent, known)}"
-    if not roots and nodes:
-        yield 0, "no root", "one node whose parent is blank"
-    for i in roots[1:]:
-        yield i, f"a second root beside {nodes[roots[0]]!r}", "one node whose parent is blank"
-    settled: set[str] = set()
-    for name in nodes:
-        path: list[str] = []
-        while name in known and name not in settled and name not in path:
-            path.append(name)
-            name = parents[known[name]]
-        if name in path:
-            cycle = path[path.index(name) :]
-            yield known[name], f"a cycle {' > '.join([*cycle, name])}", "a tree"
-        settled.update(path)
-
-
-def _downward(nodes: Sequence[str], parents: Sequence[str]) -> list[int]:
-    """Return the indices of a tree's nodes, parents before children."""
-    children: dict[str, list[int]] = {}
-    for i, parent in enumerate(parents):
-        children.setdefault(parent, []).append(i)
-    order: list[int] = []
-    waiting = list(children.get("", ()))
-    while waiting:
-        n = waiting.pop()
-        order.append(n)
-        waiting += reversed(children.get(nodes[n], ()))
-    return order

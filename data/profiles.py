@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,13 @@ import numpy as np
 import pandas as pd
 
 from . import clock, demand, solar, timeseries
+from .files import CarbonFile, PriceFile, ReadingsFile, SeriesFile, Weather
 from .problems import InputError, Problem
 from .rows import Participant
 from .scenario import sha256
-from .schema import Series, SeriesFile, Site, Time, Weather
+from .schema import Series, Site, Time
+
+_PER_KWH = {"per kWh": 1.0, "per MWh": 1e-3, "kg/kWh": 1.0, "g/kWh": 1e-3}
 
 
 @dataclass
@@ -57,12 +60,12 @@ def power(
         else:
             columns[n] = p.demand_column or p.participant
     if series.demand is not None:
-        use[list(columns)] = _measured(frame, series.demand, list(columns.values()))
+        use[list(columns)] = _measured(frame, series.demand, list(columns.values()), "demand")
     pv = _roofs(frame, participants, site, weather)
     roofs = {n: p.pv_column for n, p in enumerate(participants) if p.pv_column is not None}
     if series.pv is not None:
         installed = [participants[n].pv_column_kw or 0.0 for n in roofs]
-        pv[list(roofs)] += _measured(frame, series.pv, list(roofs.values()), installed)
+        pv[list(roofs)] += _measured(frame, series.pv, list(roofs.values()), "any", installed)
     return use, pv
 
 
@@ -76,8 +79,21 @@ def _generated(frame: Frame, row: Participant, site: Site) -> np.ndarray:
     return demand.household(frame.times, zone, row.persons, seed, frame.hours, row.annual_kwh, southern=south)
 
 
+def rate(frame: Frame, file: PriceFile | CarbonFile, least: float = -np.inf) -> np.ndarray:
+    """Return a price [currency/kWh] or an intensity [kg/kWh] over the slots (time,); problems go to the frame."""
+
+    def work() -> np.ndarray:
+        _pinned(file)
+        form, unit = _format(frame, file), _PER_KWH[file.unit]
+        return unit * timeseries.read_rate(
+            file.path, file.column, form, frame.times, frame.hours, least / unit
+        )
+
+    return frame.attempt(work, (len(frame.times),))
+
+
 def _measured(
-    frame: Frame, file: SeriesFile, columns: list[str], installed: list[float] | None = None
+    frame: Frame, file: SeriesFile, columns: list[str], quantity: str, installed: list[float] | None = None
 ) -> np.ndarray:
     """Return columns of a file as mean power of the slots (column, time) [kW]."""
     if not columns:
@@ -87,14 +103,21 @@ def _measured(
         _pinned(file)
         if not columns:
             return np.zeros((0, len(frame.times)))
-        options = file.model_dump(exclude={"path", "sha256"})
-        options["time_zone"] = file.time_zone or frame.time.time_zone
-        form = timeseries.FileFormat(**options)
-        power, notes = timeseries.read_power(file.path, columns, form, frame.times, frame.hours, installed)
+        form = replace(_format(frame, file), unit=file.unit)
+        power, notes = timeseries.read_power(
+            file.path, columns, form, frame.times, frame.hours, installed, quantity
+        )
         frame.notes += notes
         return power
 
     return frame.attempt(work, (len(columns), len(frame.times)))
+
+
+def _format(frame: Frame, file: ReadingsFile) -> timeseries.FileFormat:
+    """Return how a file is written, for power unless it is told otherwise."""
+    options = file.model_dump(include=set(ReadingsFile.model_fields) - {"path", "sha256"})
+    options["time_zone"] = file.time_zone or frame.time.time_zone
+    return timeseries.FileFormat(**options)
 
 
 def _roofs(frame: Frame, participants: Sequence[Participant], site: Site, weather: Weather) -> np.ndarray:
@@ -112,6 +135,7 @@ def _roofs(frame: Frame, participants: Sequence[Participant], site: Site, weathe
         options: dict[str, Any] = {"path": weather.path, "format": weather.format, "stamp": weather.stamp}
         options["time_zone"] = weather.time_zone or frame.time.time_zone
         sky = solar.weather(frame.times, frame.hours, place, weather.source, **options)
+        frame.notes += sky.attrs.get("notes", [])
         size, tilt, azimuth = (
             np.array([getattr(participants[n], name) for n in rows], dtype=float)
             for name in ("pv_kw", "pv_tilt_deg", "pv_azimuth_deg")
@@ -122,7 +146,7 @@ def _roofs(frame: Frame, participants: Sequence[Participant], site: Site, weathe
     return power
 
 
-def _pinned(file: SeriesFile | Weather) -> None:
+def _pinned(file: ReadingsFile | Weather) -> None:
     """Refuse a file that is not the one that a stored scenario was run with."""
     if file.path is not None:
         got = sha256(Path(file.path))

@@ -1,12 +1,13 @@
-"""Readings from a table: intervals in the order of time, with every problem of rows and cells at once."""
+"""Readings from a table, in the order of time, with every problem of rows and cells at once; reference years."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timezone
+from datetime import timedelta, timezone
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from . import clock
 from .file_format import STAMPS, FileFormat, places, several, table, text
@@ -48,7 +49,7 @@ def read(path: str | Path, columns: Sequence[str], fmt: FileFormat) -> tuple[Rea
     problems = list(fmt.problems(where))
     if problems:
         raise InputError(problems)
-    header, *lines = table(where, text(path, fmt), fmt)
+    header, *lines = table(where, text(path, fmt.encoding), fmt.separator, fmt.skip_rows)
     rows, moments, offsets, cells, problems = _cells(where, lines, places(where, header, columns, fmt), fmt)
     if len(rows) < 2:
         got = f"{len(rows)} readings"
@@ -192,6 +193,48 @@ def _regular(readings: Readings, fmt: FileFormat) -> tuple[Readings, list[Proble
         problems += several(where, column, found, f"readings every {minutes:g} minutes")
     ordered = replace(readings, starts=sorted_starts, rows=sorted_rows, values=readings.values[:, order])
     return replace(ordered, hours=float(step / _HOUR)), problems
+
+
+def placed(readings: Readings, times: pd.DatetimeIndex, offset: timedelta) -> Readings:
+    """Return the readings of a reference year set into the years of the slots.
+
+    A reading goes to its month, day and time of day in each of the years, whatever year it was written in.
+    Where the readings have no 29 February, that of a leap year repeats 28 February; one that they have is
+    left out of the other years.
+
+    Parameters
+    ----------
+    readings
+        Intervals of a year; the months may come from different years.
+    times
+        Starts of the slots, naive UTC (time,).
+    offset
+        Standard time less UTC, on which months, days and hours are counted.
+    """
+    if not len(times):
+        return readings
+    written = pd.DatetimeIndex(readings.starts) + offset
+    leap = np.asarray((written.month == 2) & (written.day == 29))
+    eve = np.flatnonzero((written.month == 2) & (written.day == 28))
+    starts, source = [], []
+    for year in range((times[0] + offset).year - 1, (times[-1] + offset).year + 2):
+        long = bool(pd.Timestamp(year, 1, 1).is_leap_year)
+        keep = np.flatnonzero(~leap | long)
+        starts.append(_in_year(written[keep], year))
+        source.append(keep)
+        if long and not leap.any():
+            starts.append(_in_year(written[eve], year) + timedelta(days=1))
+            source.append(eve)
+    index = np.concatenate([s.to_numpy() for s in starts]).astype("datetime64[ns]")
+    index, first = np.unique(index - np.timedelta64(offset), return_index=True)
+    place = np.concatenate(source)[first]
+    return replace(readings, starts=index, values=readings.values[:, place], rows=readings.rows[place])
+
+
+def _in_year(written: pd.DatetimeIndex, year: int) -> pd.DatetimeIndex:
+    """Return local times with another year; every day must exist in it."""
+    parts = {"year": year, "month": written.month, "day": written.day}
+    return pd.DatetimeIndex(pd.to_datetime(pd.DataFrame(parts))) + (written - written.normalize())
 
 
 def minute(moment: np.datetime64) -> str:

@@ -1,59 +1,14 @@
 """The tables of a scenario: what one row of each says, column by column."""
 
-from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    StringConstraints,
-    model_validator,
-)
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
-"""Text without control characters, which no table or YAML file carries safely."""
-
-Label = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=PRINTABLE)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Hour = Annotated[float, Field(ge=0, le=24)]
-Efficiency = Annotated[float, Field(gt=0, le=1)]
+from .values import Closed, Efficiency, Hour, Label, Moment, NotNegative, Positive
 
 AWAY = "-"
 """Destination of a trip that ends where there is no plug."""
-
-
-def _clock(value: Any) -> Any:
-    """Read ``YYYY-MM-DDTHH:MM[+HH:MM]`` and nothing looser (a bare number is no time)."""
-    if isinstance(value, datetime):
-        return value
-    try:
-        if len(str(value)) < 16:
-            raise ValueError
-        return datetime.fromisoformat(str(value))
-    except ValueError:
-        raise PydanticCustomError("time", "a time like 2020-08-19T07:30 or 2020-08-19T07:30+09:00") from None
-
-
-Clock = Annotated[
-    datetime, BeforeValidator(_clock), PlainSerializer(lambda time: time.isoformat(), return_type=str)
-]
-
-
-class Closed(BaseModel):
-    """Frozen, and refuses what it does not know."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        str_strip_whitespace=True,
-        coerce_numbers_to_str=True,
-        allow_inf_nan=False,
-    )
 
 
 class Participant(Closed):
@@ -182,8 +137,8 @@ class Trip(Closed):
     """One trip of a vehicle; it is plugged at its destination from the arrival to its next departure."""
 
     vehicle: Label = Field(description="label of the vehicle")
-    departure: Clock = Field(description="local time, or a time with its UTC offset")
-    arrival: Clock = Field(description="local time, or a time with its UTC offset")
+    departure: Moment = Field(description="local time, or a time with its UTC offset")
+    arrival: Moment = Field(description="local time, or a time with its UTC offset")
     distance_km: NotNegative | None = Field(default=None, description="distance driven")
     energy_kwh: NotNegative | None = Field(
         default=None,

@@ -13,11 +13,12 @@ from pydantic import TypeAdapter, ValidationError
 from . import document
 from .complaints import complaints
 from .consistency import NOTHING, Parts, inconsistencies, parts_of
-from .defaults import fill
+from .defaults import settled
 from .draft import Draft, anchor, files, override, read_tables
 from .problems import InputError, Problem, suggestion
-from .rows import TABLES, Closed
+from .rows import TABLES
 from .schema import Scenario, json_schema
+from .values import Closed
 
 __all__ = [
     "Reading",
@@ -92,14 +93,15 @@ def read(source: Source, overrides: Sequence[str] = ()) -> Reading:
 
 
 def effective(scenario: Scenario) -> dict[str, Any]:
-    """Return the scenario with every default filled in and every file pinned; it loads to the same inputs.
+    """Return the scenario with every default in it and every file pinned; it loads to the same inputs.
 
-    Tables are rows, of trips only those that matter for the horizon; other files stay where they are, by
-    absolute path and SHA-256.
+    A blank whose default is another value of the scenario (``fuel_price_per_litre``: ``fuel.price_per_litre``)
+    stays blank, so that an override of that value reaches it. Tables are rows, of trips only those that matter
+    for the horizon; other files stay where they are, by absolute path and SHA-256.
     """
     from . import community  # brings pandas: imported where it is needed
 
-    scenario = fill(scenario)
+    scenario = settled(scenario)
     parts = scenario.model_dump(mode="json")
     kept = community.relevant(scenario.tables.trips, scenario.time)
     parts["tables"]["trips"] = [trip.model_dump(mode="json") for trip in kept]
@@ -178,23 +180,27 @@ def _unknown(name: str) -> Problem:
 
 def _validate(draft: Draft) -> tuple[Scenario | None, Parts]:
     """Return the scenario, or None, and its parts that are valid on their own; note the problems."""
-    values = draft.values
+    values, scenario = draft.values, None
     lost = [name for name, table in draft.read.items() if not table.complete]
+    unknown = [name for name, table in draft.read.items() if not table.known]
     try:
         scenario = Scenario.model_validate(values)
     except ValidationError as error:
         draft.problems += complaints(error, Scenario, draft.place, (), values, draft.read)
         adapters = {n: TypeAdapter(f.rebuild_annotation()) for n, f in Scenario.model_fields.items()}
-        sections = {n: _valid(a, values[n]) if n in values else None for n, a in adapters.items()}
+        wrong = {detail["loc"][0] for detail in error.errors()}
+        sections = {n: _valid(a, values.get(n)) if n not in wrong else None for n, a in adapters.items()}
         for name, info in Scenario.model_fields.items():
             if name not in values and not info.is_required():
                 sections[name] = info.default
         section = values.get("tables")
         listed = section if isinstance(section, dict) else {}
         rows = {t: _valid_rows(model, listed.get(t)) for t, (model, _) in TABLES.items()}
-        return None, parts_of(values, sections, rows, lost)
-    sections = {name: getattr(scenario, name) for name in Scenario.model_fields}
-    rows = {table: dict(enumerate(getattr(scenario.tables, table))) for table in TABLES}
+    else:
+        sections = {name: getattr(scenario, name) for name in Scenario.model_fields}
+        rows = {table: dict(enumerate(getattr(scenario.tables, table))) for table in TABLES}
+    for table in unknown:  # a cell may be missing because its column has another name
+        rows[table] = {}
     return scenario, parts_of(values, sections, rows, lost)
 
 

@@ -15,8 +15,7 @@ from . import clock
 from .file_format import FileFormat
 from .file_format import text as file_text
 from .problems import InputError, Problem, suggestion
-from .readings import Readings, read
-from .reference_year import placed
+from .readings import Readings, placed, read
 from .timeseries import resample
 from .weather_readings import COLUMNS, spread
 
@@ -248,7 +247,7 @@ def _table(path: str | Path, format: str) -> tuple[Readings, timedelta]:
     from pvlib.iotools import read_epw, read_tmy3
 
     where = str(path)
-    file_text(path, FileFormat(encoding="latin-1"))  # says what is wrong with a file that cannot be read
+    file_text(path, "latin-1")  # says what is wrong with a file that cannot be read
     try:
         with _quiet():
             name = str(Path(path).absolute())  # is never taken for an address in the network

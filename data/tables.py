@@ -1,7 +1,5 @@
 """CSV tables to rows of text: every problem of the file collected, every row with its line."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +8,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from .problems import Problem, suggestion
-
-MOST_BYTES = 50_000_000
+from .file_format import table, text
+from .problems import InputError, Problem, suggestion
 
 
 @dataclass(frozen=True)
@@ -20,7 +17,7 @@ class Table:
     """Rows of a CSV file as the user wrote them: ``rows[i]`` stands on line ``lines[i]`` of ``where``.
 
     Blank cells are left out of a row, so that defaults hold. ``columns`` are the header's; ``complete`` says
-    that no row was lost.
+    that no row was lost, ``known`` that the header has the columns that it should have and no other.
     """
 
     where: str
@@ -28,6 +25,7 @@ class Table:
     lines: list[int] = field(default_factory=list)
     columns: tuple[str, ...] = ()
     complete: bool = True
+    known: bool = True
 
 
 def read(
@@ -45,21 +43,16 @@ def read(
     names columns of the file that the table does not have.
     """
     where = str(path)
-    text, problems = _text(path, encoding)
-    if text is None:
-        return Table(where, complete=False), problems
-    lines = [n for n, line in enumerate(text.splitlines(), 1) if line.strip() and not line.startswith("#")]
-    if not lines:
-        return Table(where, complete=False), [
-            Problem(where, "", "file", "an empty file", "a header and rows")
-        ]
-    header, *records = _records(text, separator)
+    try:
+        header, *records = table(where, text(path, encoding), separator)
+    except InputError as error:
+        return Table(where, complete=False, known=False), list(error.problems)
     columns = [(rename or {}).get(name, name) for name in (cell.strip() for cell in header[1])]
     problems = _header(columns, row_model, where, str(header[0]), ignore, rename or {})
     known = set(row_model.model_fields)
     numbers = {n for n, f in row_model.model_fields.items() if float in _types(f.annotation)}
     whole = all(len(cells) == len(columns) for _, cells in records)
-    table = Table(where, columns=tuple(columns), complete=whole)
+    found = Table(where, columns=tuple(columns), complete=whole, known=not problems)
     for line, cells in records:
         if len(cells) != len(columns):
             got = f"{len(cells)} cells"
@@ -68,40 +61,9 @@ def read(
         row = {c: v.strip() for c, v in zip(columns, cells, strict=True) if c in known and v.strip()}
         if decimal != ".":
             row = {c: v.replace(decimal, ".") if c in numbers else v for c, v in row.items()}
-        table.rows.append(row)
-        table.lines.append(line)
-    return table, problems
-
-
-def _text(path: Path, encoding: str) -> tuple[str | None, list[Problem]]:
-    """Return the decoded file, or what keeps it from being read."""
-    where = str(path)
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            return None, [Problem(where, "", "file", "a very large file", f"at most {MOST_BYTES} bytes")]
-        content = path.read_bytes()
-    except OSError as error:
-        got = (error.strerror or type(error).__name__).lower()
-        return None, [Problem(where, "", "file", got, "a readable CSV file")]
-    try:
-        return content.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding), []
-    except UnicodeDecodeError as error:
-        row = str(content.count(b"\n", 0, error.start) + 1)
-        got = f"the byte 0x{content[error.start]:02x}"
-        return None, [Problem(where, row, "encoding", got, f"text in {encoding} (or set encoding)")]
-    except LookupError:
-        return None, [Problem(where, "", "encoding", f"{encoding!r}", "an encoding such as utf-8 or cp932")]
-
-
-def _records(text: str, separator: str) -> list[tuple[int, list[str]]]:
-    """Return (line, cells) of every line that is neither blank nor a comment."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    records, line = [], 1
-    for cells in reader:
-        if any(cell.strip() for cell in cells) and not cells[0].startswith("#"):
-            records.append((line, cells))
-        line = reader.line_num + 1
-    return records
+        found.rows.append(row)
+        found.lines.append(line)
+    return found, problems
 
 
 def _header(
@@ -121,8 +83,9 @@ def _header(
             problems.append(Problem(where, line, name or "column", got, f"one of {', '.join(known)}"))
         if columns.count(name) > 1:
             problems.append(Problem(where, line, name, f"{columns.count(name)} columns {name!r}", "one"))
+    hints = " ".join(problem.got for problem in problems)
     for name, column in known.items():
-        if column.is_required() and name not in columns:
+        if column.is_required() and name not in columns and f"mean {name!r}?" not in hints:
             problems.append(Problem(where, line, name, "no such column", str(column.description)))
     for name in rename.values():
         if name not in columns:

@@ -1,13 +1,19 @@
 """The terms of trade as a scenario states them: retail tariffs, and fees of the network."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from .rows import Closed, Label, NotNegative, Positive
+from .files import PriceFile
+from .values import Closed, Label, NotNegative, Positive, TimeOfDay
 
-Clock = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
+
+def _rise(ends: Sequence[float | None]) -> bool:
+    """Return whether ends rise, and the last alone is open."""
+    bounds = [end for end in ends[:-1] if end is not None]
+    return ends[-1] is None and len(bounds) == len(ends) - 1 and bounds == sorted(set(bounds))
 
 
 class Flat(Closed):
@@ -20,8 +26,8 @@ class Flat(Closed):
 class Window(Closed):
     """A time of day with its own price; one that crosses midnight belongs to the day on which it starts."""
 
-    start: Clock = Field(description='local time "HH:MM"')
-    end: Clock = Field(description='local time "HH:MM", itself outside; before start = the next day')
+    start: TimeOfDay = Field(description='local time "HH:MM"')
+    end: TimeOfDay = Field(description='local time "HH:MM", itself outside; before start = the next day')
     days: Literal["all", "weekdays", "weekends"] = Field(default="all", description="days on which it starts")
     price_per_kwh: float = Field(description="price per kWh")
 
@@ -56,9 +62,7 @@ class TieredAverage(Closed):
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
-        ends = [tier.up_to_kwh for tier in self.tiers]
-        bounds = [end for end in ends[:-1] if end is not None]
-        if ends[-1] is not None or len(bounds) < len(ends) - 1 or bounds != sorted(set(bounds)):
+        if not _rise([tier.up_to_kwh for tier in self.tiers]):
             raise PydanticCustomError("tiers", "rising up_to_kwh, and none in the last tier")
         return self
 
@@ -66,11 +70,11 @@ class TieredAverage(Closed):
 class Tariff(Closed):
     """A retail contract. The all-in price is energy + levy; surplus earns the feed-in price."""
 
-    energy: Annotated[Flat | TimeOfUse | TieredAverage, Field(discriminator="type")] = Field(
-        description="price of energy: flat, time-of-use or tiered-average"
+    energy: Annotated[Flat | TimeOfUse | TieredAverage | PriceFile, Field(discriminator="type")] = Field(
+        description="price of energy: flat, time-of-use, tiered-average or series"
     )
     levy_per_kwh: float = Field(default=0.0, description="levy on every kWh from the retailer")
-    feed_in: Annotated[Flat | TimeOfUse, Field(discriminator="type")] = Field(
+    feed_in: Annotated[Flat | TimeOfUse | PriceFile, Field(discriminator="type")] = Field(
         default=Flat(price_per_kwh=0.0), description="price that the retailer pays for surplus"
     )
 
@@ -118,9 +122,7 @@ class BandFees(Closed):
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
-        ends = [band.up_to_m for band in self.bands]
-        bounds = [end for end in ends[:-1] if end is not None]
-        if ends[-1] is not None or len(bounds) < len(ends) - 1 or bounds != sorted(set(bounds)):
+        if not _rise([band.up_to_m for band in self.bands]):
             raise PydanticCustomError("bands", "rising up_to_m, and none in the last band")
         return self
 

@@ -11,10 +11,9 @@ from . import clock
 from .clock import slots, zone
 from .file_format import FileFormat, several
 from .problems import InputError, Problem
-from .readings import Readings, minute, read
-from .reference_year import placed
+from .readings import Readings, minute, placed, read
 
-__all__ = ["FileFormat", "gaps", "near", "read_power", "resample", "slots", "span", "zone"]
+__all__ = ["FileFormat", "gaps", "near", "read_power", "read_rate", "resample", "slots", "span", "zone"]
 
 SMALL_NEGATIVE = 0.01
 """Negative readings down to this share of a column's largest reading are an instrument's offset (assumption):
@@ -33,6 +32,7 @@ def read_power(
     slot_hours: float | np.ndarray,
     installed_kw: float | Sequence[float] | np.ndarray | None = None,
     quantity: str = "any",
+    holes: bool = False,
 ) -> tuple[np.ndarray, list[str]]:
     """Return the mean power of the slots (column, time) [kW], and notes on what was odd in the file.
 
@@ -55,6 +55,8 @@ def read_power(
         Installed power, one or (column,), for the unit ``W/kW`` [kW].
     quantity
         ``demand`` or ``any``: how long a run of exact zeros is noted (``ZERO_RUN_HOURS``).
+    holes
+        Whether gaps and empty cells are left as NaN instead of being problems.
 
     Raises
     ------
@@ -74,11 +76,46 @@ def read_power(
     used = near(readings, times, hours)
     notes = _zero_runs(readings, used, ZERO_RUN_HOURS[quantity])
     readings, clipped, problems = _clip(readings, used)
-    problems += gaps(readings, times, hours, fmt.time_column)
+    problems += [] if holes else gaps(readings, times, hours, fmt.time_column)
     if problems:
         raise InputError(problems)
     power = resample(readings.starts, readings.hours, readings.values, times.to_numpy(), hours)
     return power, notes + clipped
+
+
+def read_rate(
+    path: str | Path,
+    column: str,
+    fmt: FileFormat,
+    times: pd.DatetimeIndex,
+    slot_hours: float | np.ndarray,
+    least: float = -np.inf,
+) -> np.ndarray:
+    """Return the mean over the slots (time,) of what is told per energy: a price, a carbon intensity.
+
+    A reading holds throughout its interval, and a slot has the mean over its time; nothing is converted, and the
+    unit of ``fmt`` does not matter. Readings below ``least`` are problems. Parameters as of :func:`read_power`.
+
+    Raises
+    ------
+    InputError
+        Every problem of the file, as of :func:`read_power`.
+    """
+    readings, problems = read(path, [column], fmt)
+    if problems:
+        raise InputError(problems)
+    hours = np.broadcast_to(np.asarray(slot_hours, dtype=float), (len(times),))
+    readings = _in_years(readings, times, fmt)
+    low = near(readings, times, hours) & (readings.values[0] < least)
+    found = [(int(r), f"{v:g}") for r, v in zip(readings.rows[low], readings.values[0, low], strict=True)]
+    problems = [
+        *several(readings.where, column, found, f"at least {least:g}"),
+        *gaps(readings, times, hours, fmt.time_column),
+    ]
+    if problems:
+        raise InputError(problems)
+    mean = resample(readings.starts, readings.hours, readings.values, times.to_numpy(), hours)
+    return np.asarray(mean[0])
 
 
 def gaps(

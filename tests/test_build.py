@@ -220,6 +220,78 @@ def test_generated_and_measured_pv_add_up(files):
     assert alone.values.max() > 1.0
 
 
+@pytest.fixture
+def market(tmp_path):
+    """Return a scenario whose prices and carbon come from files: a spot market in hours, carbon in half-hours."""
+    prices = [f"2020-08-19T{h:02}:00,{h * 1000}" for h in range(24)]
+    (tmp_path / "spot.csv").write_text("\n".join(["time,area", *prices]))
+    mix = [f"2020-08-19T{h:02}:{m},{200 if m == '00' else 400}" for h in range(24) for m in ("00", "30")]
+    (tmp_path / "mix.csv").write_text("\n".join(["time,mix", *mix]))
+    spot = {"type": "series", "path": "spot.csv", "column": "area", "unit": "per MWh"}
+    tariffs = {"dynamic": {"energy": spot, "levy_per_kwh": 3.0, "feed_in": spot}}
+    carbon = {"grid": {"path": "mix.csv", "column": "mix", "unit": "g/kWh"}}
+    path = tmp_path / "market.yaml"
+    path.write_text(yaml.safe_dump({**SMALL, "tariffs": tariffs, "carbon": carbon}))
+    return path
+
+
+def test_prices_and_carbon_come_from_files(market):
+    inputs = build_inputs(load_scenario(market))
+    assert inputs["retail_price"].values[0] == pytest.approx(
+        [h + 3.0 for h in range(24)]
+    )  # 1000 per MWh + levy
+    assert inputs["feed_in_price"].values[0] == pytest.approx(list(range(24)))
+    assert inputs["grid_carbon"].values == pytest.approx(0.3)  # the mean of 0.2 and 0.4 kg/kWh
+    half_hours = build_inputs(load_scenario(market, ["time.slot_minutes=30"]))
+    assert half_hours["retail_price"].values[0] == pytest.approx([h + 3.0 for h in range(24) for _ in "ab"])
+    assert half_hours["grid_carbon"].values == pytest.approx([0.2, 0.4] * 24)
+
+
+def test_files_of_prices_are_pinned_and_run_again(market):
+    stored = effective(load_scenario(market))
+    files = (
+        stored["tariffs"]["dynamic"]["energy"],
+        stored["tariffs"]["dynamic"]["feed_in"],
+        stored["carbon"]["grid"],
+    )
+    assert {len(file["sha256"]) for file in files} == {64}
+    assert stored["carbon"]["grid_kg_per_kwh"] is None
+    assert build_inputs(load_scenario(stored)).identical(build_inputs(load_scenario(market)))
+    before = scenario.digest(load_scenario(market))
+    market.with_name("spot.csv").write_text(market.with_name("spot.csv").read_text().replace("5000", "6000"))
+    assert {p.field for p in problems(stored)} == {"sha256"}
+    assert scenario.digest(load_scenario(market)) != before
+
+
+def test_problems_of_prices_and_carbon_are_all_named(market):
+    spot, mix = market.with_name("spot.csv"), market.with_name("mix.csv")
+    spot.write_text(spot.read_text().replace("2020-08-19T05:00,5000\n", ""))
+    mix.write_text(mix.read_text().replace("T03:00,200", "T03:00,-1"))
+    expected = [("mix.csv", "8", "mix", "-1"), ("spot.csv", "6", "time", "no readings from")]
+    for overrides in ((), ("currency=yen",)):  # beside a problem of the schema as well
+        found = [p for p in problems(market, overrides) if p.field != "currency"]
+        assert [(p.where.rpartition("/")[2], p.row, p.field) for p in found] == [e[:3] for e in expected]
+        assert all(p.got.startswith(e[3]) for p, e in zip(found, expected, strict=True))
+
+
+def test_the_surrogate_is_noted_once():
+    rows = [{"participant": p, "persons": 1, "pv_kw": 3} for p in "ab"]
+    (note,) = json.loads(small(tables={"participants": rows}).attrs["notes"])
+    assert "surrogate clouds" in note
+
+
+def test_a_home_that_draws_nothing_for_hours_is_noted_and_a_roof_is_not(files):
+    demand = files.with_name("demand.csv")
+    text = demand.read_text()
+    for h in (4, 5, 6):
+        text = text.replace(f";{h},5;", ";0,0;")
+    demand.write_text(text)
+    pv = files.with_name("pv.csv")
+    pv.write_text(pv.read_text().replace("-0.5", "0"))
+    (note,) = json.loads(build_inputs(load_scenario(files)).attrs["notes"])
+    assert "a: exactly 0 for 3 h" in note
+
+
 def test_series_problems_come_with_those_of_the_schema(files):
     text = files.with_name("demand.csv").read_text().replace("4,5;1,0", "four;1,0")
     files.with_name("demand.csv").write_text(text)

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from otonari.data.inputs import DIMS, KINDS, TABLE, complete, kinds, require, validate
 from otonari.data.problems import InputError, Problem
+from otonari.data.variables import REQUIRED
 
 TIME = np.array(["2020-08-18T15:00", "2020-08-18T16:00", "2020-08-18T17:00"], dtype="datetime64[ns]")
 
@@ -154,9 +157,16 @@ PLANTED = [
     ("slot_hours", 0.5, 1, "time=2020-08-18T17:00", "2020-08-18T17:00", "the end of the slot before"),
     ("trip_arrival", TIME[0], 0, "trip=car/1", "2020-08-18T15:00", "an arrival after the departure"),
     ("trip_departure", np.datetime64("NaT"), 0, "trip=car/1", "NaT", "a time"),
-    ("vehicle_host", "home-1", (0, 1), "trip=car/1", "plugged during a trip", '""'),
+    (
+        "vehicle_host",
+        "home-1",
+        (0, 1),
+        "trip=car/1",
+        "car",
+        'a vehicle whose vehicle_host is "" while it drives',
+    ),
     ("node_parent", "b", 1, "node=b", "a cycle b > b", "a tree"),
-    ("node_parent", "", 1, "", "2 roots ['a', 'b']", 'exactly one node whose parent is ""'),
+    ("node_parent", "", 1, "node=b", "a second root beside 'a'", "one node whose parent is blank"),
 ]
 
 
@@ -225,10 +235,54 @@ def test_another_unit_is_refused(name):
     assert (problem.field, problem.got) == (name, "unit 'furlong'")
 
 
-def test_a_missing_variable_is_named():
-    for name in ("demand", "battery_owner", "vehicle_host", "trip_distance", "retail_price"):
-        found = validate(complete(raw().drop_vars(name)))
-        assert [(p.field, p.got) for p in found] == [(name, "nothing")]
+@pytest.mark.parametrize("name", [n for n, row in TABLE.items() if row.default is REQUIRED])
+def test_a_missing_variable_is_named(name):
+    found = validate(complete(raw().drop_vars(name)))
+    assert [(p.field, p.got) for p in found] == [(name, "nothing")]
+
+
+def test_a_start_above_the_capacity_is_legal_and_the_end_is_at_the_capacity():
+    dataset = raw().assign(battery_initial_energy=(("battery",), [9.5]))
+    inputs = complete(dataset)
+    assert inputs["battery_final_energy"].values.tolist() == [8.0]
+    assert validate(inputs) == []
+
+
+def test_a_default_from_a_variable_of_other_dims_waits_for_it():
+    dataset = raw().assign(battery_initial_energy=((), 4.0))
+    assert [p.field for p in validate(complete(dataset))] == ["battery_initial_energy"]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(-60, 240), st.integers(1, 120), st.integers(0, 2)), max_size=8), st.data()
+)
+def test_being_plugged_while_driving_is_found_as_slot_by_slot(legs, data):
+    plugged = data.draw(st.lists(st.booleans(), min_size=6, max_size=6))
+    host = np.where(np.reshape(plugged, (2, 3)), "home-1", "")
+    cars = [["one", "two", "none"][v] for *_, v in legs]
+    start = TIME[0] + np.array([s for s, *_ in legs], dtype="timedelta64[m]")
+    end = start + np.array([d for _, d, _ in legs], dtype="timedelta64[m]")
+    inputs = raw().isel(vehicle=[0, 0]).drop_dims("trip").assign_coords(vehicle=["one", "two"])
+    inputs = complete(
+        inputs.assign(
+            vehicle_host=(("vehicle", "time"), host),
+            trip_vehicle=(("trip",), np.array(cars, dtype=str)),
+            trip_departure=(("trip",), start),
+            trip_arrival=(("trip",), end),
+            trip_distance=(("trip",), np.ones(len(legs))),
+        ).assign_coords(trip=[f"t{k}" for k in range(len(legs))])
+    )
+    expected = set()
+    for k, car in enumerate(cars):
+        for v, name in enumerate(["one", "two"]):
+            for t in range(3):
+                over = TIME[t] < end[k] and TIME[t] + np.timedelta64(1, "h") > start[k]
+                if car == name and over and host[v, t]:
+                    expected.add(f"trip=t{k}")
+    found = {p.row for p in validate(inputs) if "while it drives" in p.want}
+    assert len(found - {"~"}) == min(len(expected), 5)
+    assert found - {"~"} <= expected
 
 
 def test_other_dims_are_refused():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from otonari.data import clock
 from otonari.data.problems import InputError
-from otonari.data.timeseries import FileFormat, read_power, resample, slots
+from otonari.data.timeseries import FileFormat, read_power, read_rate, resample, slots
 
 REAL = os.environ.get("OTONARI_REAL_DATA")
 real = pytest.mark.skipif(not REAL, reason="OTONARI_REAL_DATA is not set")
@@ -234,6 +234,33 @@ def test_stamps_with_an_offset_are_honoured(tmp_path):
     assert power[0, ::2].tolist() == list(map(float, range(24)))
 
 
+def test_a_price_holds_throughout_its_interval(tmp_path):
+    path = table(tmp_path / "spot.csv", hours(), [float(h - 2) for h in range(24)])  # negative at first
+    prices = read_rate(path, "home", JST, DAY, 0.5)
+    assert prices.tolist() == [h - 2.0 for h in range(24) for _ in "ab"]
+    days = slots("2020-08-03", 1, 1440, "Asia/Tokyo")
+    assert read_rate(path, "home", JST, days, 24.0) == pytest.approx([9.5])  # the mean of -2 to 21, no sum
+
+
+def test_a_price_of_energy_does_not_depend_on_the_unit_of_power(tmp_path):
+    path = table(tmp_path / "spot.csv", hours(step=30, n=48), [12.0] * 48)
+    for unit in ("kW", "kWh"):
+        fmt = FileFormat(time_zone="Asia/Tokyo", unit=unit)
+        assert read_rate(path, "home", fmt, DAY, 0.5).tolist() == [12.0] * 48
+
+
+def test_rates_have_every_problem_at_once(tmp_path):
+    values = [1.0] * 24
+    values[3], values[7] = -0.5, float("nan")
+    path = table(tmp_path / "carbon.csv", hours(), values)
+    with pytest.raises(InputError) as caught:
+        read_rate(path, "home", JST, DAY, 0.5, least=0.0)
+    assert [(p.row, p.got, p.want) for p in caught.value.problems] == [
+        ("5", "-0.5", "at least 0"),
+        ("9", "no value", "a number"),
+    ]
+
+
 def test_a_time_that_the_clock_skips_is_a_problem(tmp_path):
     path = table(tmp_path / "a.csv", hours("2021-03-14", n=48, step=30), range(48))
     found = problems(path, fmt=FileFormat(time_zone=PACIFIC), times=SPRING)
@@ -386,7 +413,7 @@ def test_many_like_problems_are_counted(tmp_path):
 @pytest.mark.parametrize(
     ("content", "fmt", "column", "want"),
     [
-        (b"", JST, "home", "F: file: got an empty file, want a header and rows of readings"),
+        (b"", JST, "home", "F: file: got an empty file, want a header and rows"),
         (b"time,home\n", JST, "home", "F: time: got 0 readings, want at least two rows of readings"),
         (b"time,home\n", JST, "hime", "F:1: hime: got the columns time, home, want a column 'hime' in the header "
                                       "(did you mean 'home'?)"),
@@ -395,7 +422,7 @@ def test_many_like_problems_are_counted(tmp_path):
         ("time,家\n".encode("cp932"), JST, "home", "F:1: encoding: got bytes that are not utf-8, want text in utf-8 (or "
                                                   "encoding: cp932, which it can be read in)"),
         (b"time,home\n", FileFormat(encoding="utf-9"), "home",
-         "F: encoding: got 'utf-9', want an encoding such as 'utf-8' or 'cp932'"),
+         "F: encoding: got 'utf-9', want an encoding such as utf-8 or cp932"),
         (b"time,home\n", FileFormat(unit="W/KW"), "home", "F: unit: got 'W/KW', want one of 'kW', 'kWh', 'W/kW', "
                                                        "'kWh cumulative' (did you mean 'W/kW'?)"),
         (b"time,home\n2020-08-03\n", JST, "home", "F:2: row: got 1 cells, want at least 2 cells"),
@@ -410,7 +437,9 @@ def test_one_clear_message_for_a_broken_file(tmp_path, content, fmt, column, wan
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
-    assert problems(tmp_path / "none.csv") == ["F: file: got no such file, want a readable CSV file"]
+    assert problems(tmp_path / "none.csv") == [
+        "F: file: got no such file or directory, want a readable CSV file"
+    ]
     assert problems(tmp_path)[0].endswith("want a readable CSV file")
 
 

@@ -1,0 +1,99 @@
+"""Files that a scenario names, and how each is written: tables, series of power, prices and carbon, weather."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from .values import Closed, Encoding, Label, Separator, Sha256, Zone
+
+Stamp = Literal["start", "middle", "end"]
+
+
+class TextFile(Closed):
+    """A CSV file, and how its text is written."""
+
+    path: str = Field(description="CSV file, relative to the scenario")
+    separator: Separator = Field(default=",", description="between cells, one character")
+    decimal: Literal[".", ","] = Field(default=".", description="decimal mark")
+    encoding: Encoding = Field(default="utf-8", description="text encoding, e.g. cp932")
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if self.separator == self.decimal:
+            raise PydanticCustomError(
+                "decimal", "another mark than the separator {mark}", {"mark": repr(self.decimal)}
+            )
+        return self
+
+
+class TableFile(TextFile):
+    """A CSV table that needs more than its path said."""
+
+    rename: dict[str, str] = Field(default_factory=dict, description="column of the file -> column here")
+    ignore: tuple[str, ...] = Field(default=(), description="columns of the file to leave alone")
+    keep_clock: bool = Field(
+        default=False, description="leave UTC offsets of trips aside: the clock on the wall counts"
+    )
+
+
+class ReadingsFile(TextFile):
+    """A CSV file of readings over time."""
+
+    sha256: Sha256 | None = Field(
+        default=None, description="digest of the file; filled in when a run is stored"
+    )
+    stamp: Stamp = Field(default="start", description="what a time of the file means")
+    time_zone: Zone | None = Field(default=None, description="of the file's times (default: the scenario's)")
+    time_column: Label = Field(default="time", description="column of the times")
+    time_format: str = Field(
+        default="", description="strptime pattern of stamps that are not written year first"
+    )
+    skip_rows: int = Field(default=0, ge=0, description="lines before the header")
+    reference_year: bool = Field(
+        default=False, description="take month, day and hour from the file, not the year"
+    )
+
+
+class SeriesFile(ReadingsFile):
+    """Power or energy over time, one column per participant or kind of roof."""
+
+    unit: Literal["kW", "kWh", "W/kW", "kWh cumulative"] = Field(
+        default="kW", description="mean power, energy per slot, W per kW installed, or a meter's reading"
+    )
+
+
+class PriceFile(ReadingsFile):
+    """A price that changes from reading to reading: a spot market's, or a dynamic tariff's."""
+
+    type: Literal["series"] = Field(default="series", description="series")
+    column: Label = Field(description="column of the prices")
+    unit: Literal["per kWh", "per MWh"] = Field(default="per kWh", description="energy that a price is for")
+
+
+class CarbonFile(ReadingsFile):
+    """Carbon dioxide of retail power over time."""
+
+    column: Label = Field(description="column of the intensities")
+    unit: Literal["kg/kWh", "g/kWh"] = Field(default="kg/kWh", description="carbon dioxide per energy")
+
+
+class Weather(Closed):
+    """Where irradiance and temperature come from."""
+
+    source: Literal["clear-sky", "surrogate", "file"] = Field(
+        default="surrogate", description="clear sky, clouds of a place of like latitude, or a weather file"
+    )
+    path: str | None = Field(default=None, description="weather file, relative to the scenario")
+    sha256: Sha256 | None = Field(
+        default=None, description="digest of the file; filled in when a run is stored"
+    )
+    format: Literal["tmy3", "epw", "csv"] = Field(default="csv", description="format of the weather file")
+    time_zone: Zone | None = Field(default=None, description="of a CSV file (default: the scenario's)")
+    stamp: Stamp = Field(default="start", description="what a CSV time means")
+
+    @model_validator(mode="after")
+    def _file(self) -> Self:
+        if (self.path is not None) != (self.source == "file"):
+            raise PydanticCustomError("path", "a path where source is 'file', and only there")
+        return self

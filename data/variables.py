@@ -1,0 +1,131 @@
+"""THE variable table: every input of a clearing with its dims, unit, meaning, default and bounds.
+
+Power is kW (mean over the slot), energy kWh, money the scenario's currency, prices currency/kWh. ``time`` is
+the slot's start in UTC (naive ``datetime64``). A *label* is a string that names an entry of another dimension.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+DIMS = ("participant", "time", "tariff", "battery", "vehicle", "trip", "node", "node_to")
+KINDS = (
+    "consumer",
+    "consumer+phev",
+    "pv",
+    "pv+battery",
+    "pv+phev",
+    "pv+battery+phev",
+    "business",
+    "consumer+battery",
+    "consumer+battery+phev",
+)
+REQUIRED = object()
+"""Marks a variable that has no default."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One row of the variable table.
+
+    ``unit`` is a unit, ``"label"`` or ``"UTC"``; ``of`` names the dimension that a label points to; ``default`` is
+    a number, the names of variables of which the least holds, ``"derived"``, None where the variable may be
+    absent, or ``REQUIRED``; ``low`` and ``high`` are inclusive bounds, ``low_open`` excludes ``low`` itself; ``nan``
+    says that NaN has a meaning, ``empty`` that the empty label has one.
+    """
+
+    dims: tuple[str, ...]
+    unit: str
+    long_name: str
+    default: Any = REQUIRED
+    low: float = -np.inf
+    high: float = np.inf
+    low_open: bool = False
+    nan: bool = False
+    of: str = ""
+    empty: bool = False
+
+
+def _storage(device: str) -> dict[str, Variable]:
+    """Return the rows that a battery and a vehicle share."""
+    d = (device,)
+    return {
+        f"{device}_owner": Variable(d, "label", "participant who owns it", of="participant"),
+        f"{device}_capacity": Variable(d, "kWh", "most energy that it holds", low=0),
+        f"{device}_min_energy": Variable(d, "kWh", "least energy that it keeps", 0.0, low=0),
+        f"{device}_initial_energy": Variable(d, "kWh", "energy at the start of the horizon", low=0),
+        f"{device}_final_energy": Variable(
+            d,
+            "kWh",
+            "least energy at the end; NaN = free",
+            (f"{device}_initial_energy", f"{device}_capacity"),
+            low=0,
+            nan=True,
+        ),
+        f"{device}_charge_limit": Variable(d, "kW", "AC power that it can take", low=0),
+        f"{device}_discharge_limit": Variable(d, "kW", "AC power that it can give", low=0),
+        f"{device}_charge_efficiency": Variable(
+            d, "1", "stored per energy taken", low=0, high=1, low_open=True
+        ),
+        f"{device}_discharge_efficiency": Variable(
+            d, "1", "given per energy drawn", low=0, high=1, low_open=True
+        ),
+        f"{device}_wear_cost": Variable(d, "{currency}/kWh", "wear per kWh discharged", 0.0, low=0),
+    }
+
+
+_PRICE = "{currency}/kWh"
+_INF = float("inf")
+
+TABLE: dict[str, Variable] = {
+    "slot_hours": Variable(("time",), "h", "slot length", low=0, low_open=True),
+    "demand": Variable(("participant", "time"), "kW", "uncontrolled consumption", low=0),
+    "pv_available": Variable(("participant", "time"), "kW", "PV output before curtailment", 0.0, low=0),
+    "participant_kind": Variable(("participant",), "label", "kind of participant", "derived"),
+    "participant_node": Variable(("participant",), "label", "its node in the fee network", of="node"),
+    "participant_tariff": Variable(("participant",), "label", "its retail tariff", of="tariff"),
+    "import_limit": Variable(("participant",), "kW", "connection limit on energy drawn", _INF, low=0),
+    "export_limit": Variable(("participant",), "kW", "connection limit on energy given", _INF, low=0),
+    "retail_price": Variable(("tariff", "time"), _PRICE, "all-in price of energy from the retailer"),
+    "feed_in_price": Variable(("tariff", "time"), _PRICE, "all-in price of energy sold to the retailer"),
+    **_storage("battery"),
+    **_storage("vehicle"),
+    "vehicle_host": Variable(
+        ("vehicle", "time"),
+        "label",
+        "participant at whose premises it is plugged",
+        of="participant",
+        empty=True,
+    ),
+    "vehicle_min_charge": Variable(("vehicle",), "kW", "least power while charging", 0.0, low=0),
+    "vehicle_electric_economy": Variable(
+        ("vehicle",), "km/kWh", "distance per kWh out of the battery", low=0, low_open=True
+    ),
+    "vehicle_fuel_economy": Variable(
+        ("vehicle",), "km/L", "distance per litre; NaN = no engine", np.nan, low=0, low_open=True, nan=True
+    ),
+    "trip_vehicle": Variable(("trip",), "label", "vehicle that drives", of="vehicle"),
+    "trip_departure": Variable(("trip",), "UTC", "departure"),
+    "trip_arrival": Variable(("trip",), "UTC", "arrival"),
+    "trip_distance": Variable(("trip",), "km", "distance driven", low=0),
+    "fuel_price": Variable(("vehicle",), "{currency}/L", "price of fuel", 0.0, low=0),
+    "node_parent": Variable(("node",), "label", "next node towards the root", of="node", empty=True),
+    "node_fee": Variable(("node",), _PRICE, "fee for crossing the edge to the parent", 0.0, low=0),
+    "node_access_fee": Variable(("node",), _PRICE, "fee paid here by each side of a peer trade", 0.0, low=0),
+    "node_limit": Variable(("node",), "kW", "peer power over the edge to the parent, each way", _INF, low=0),
+    "trade_fee": Variable(
+        ("node", "node_to"), _PRICE, "fee per pair of nodes, instead of the tree", None, low=0
+    ),
+    "grid_carbon": Variable(("time",), "kg/kWh", "carbon dioxide of retail power", 0.0, low=0),
+    "fuel_carbon": Variable(("vehicle",), "kg/L", "carbon dioxide of fuel", 2.32, low=0),
+}
+"""THE variable table: one row per input variable, in the order of the documentation. ``trade_fee`` is absent
+where the tree holds. Infinite limits are legal."""
+
+
+def attributes(row: Variable, currency: str) -> dict[str, str]:
+    """Return the CF attributes of a table row: ``long_name`` and, where it has one, ``units``."""
+    if row.unit in ("label", "UTC"):
+        return {"long_name": row.long_name}
+    return {"long_name": row.long_name, "units": row.unit.format(currency=currency)}
