@@ -27,8 +27,8 @@ class Cause:
         return f"{self.who} at {self.when} lacks {self.amount:.6g} {self.lack}"
 
 
-def diagnose(program: Program, most: int = 10) -> list[Cause]:
-    """Return what is short where a program has no solution: the least total shortage that would make it solvable.
+def diagnose(program: Program) -> list[Cause]:
+    """Return what is short where a program has no solution, the greatest first: the least total that would mend it.
 
     Every row that can be the cause gets a slack each way; a shortage counts a little less the later it shows.
     """
@@ -51,7 +51,7 @@ def diagnose(program: Program, most: int = 10) -> list[Cause]:
     amount = np.array(highs.getSolution().col_value)[columns:]
     lacking = amount[:n] + amount[n:]
     causes = [_cause(program, *labels[i], float(lacking[i])) for i in np.flatnonzero(lacking > 1e-6)]
-    return sorted(causes, key=lambda c: -c.amount)[:most]
+    return sorted(causes, key=lambda c: -c.amount)
 
 
 def _elastic_rows(program: Program) -> tuple[Array, list[tuple[Any, int]], Array]:
