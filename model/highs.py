@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import highspy
 import numpy as np
@@ -45,18 +45,58 @@ def load(program: Program, time_limit: float | None, mip_gap: float) -> Any:
     return highs
 
 
+class Found(NamedTuple):
+    """What a run found: values and status (int) of the columns, duals and status of the rows.
+
+    ``gap`` is the difference between cost and bound of a program with binaries (currency); ``highs`` is the object that
+    holds the program, if one does.
+    """
+
+    x: Array
+    dual: Array
+    column_status: Array
+    row_status: Array
+    iterations: int
+    gap: float
+    highs: Any
+
+
+def found(highs: Any) -> Found:
+    """Return what the last run ended at."""
+    solution, basis, info = highs.getSolution(), highs.getBasis(), highs.getInfo()
+    return Found(
+        x=np.array(solution.col_value),
+        dual=np.array(solution.row_dual),
+        column_status=np.array([int(s) for s in basis.col_status], dtype=np.int8),
+        row_status=np.array([int(s) for s in basis.row_status], dtype=np.int8),
+        iterations=int(info.simplex_iteration_count),
+        gap=float(info.objective_function_value - info.mip_dual_bound),
+        highs=highs,
+    )
+
+
+def version() -> str:
+    """Return the version of HiGHS."""
+    return str(_Highs().version())
+
+
+def optimal(highs: Any) -> bool:
+    """Return whether the last run ended at an optimum (of a program without columns, too)."""
+    kinds = highspy.HighsModelStatus
+    return highs.getModelStatus() in (kinds.kOptimal, kinds.kModelEmpty)
+
+
 @dataclass(frozen=True)
 class Basis:
-    """An optimal basis by name: family of variables or rows -> its positions, and the status of each (int)."""
+    """A basis by name: family of variables or rows -> its positions, and the status of each (int)."""
 
     columns: dict[str, tuple[Array, Array]]
     rows: dict[str, tuple[Array, Array]]
 
 
-def basis_of(highs: Any, program: Program) -> Basis:
-    """Return the basis that the last run ended at."""
-    basis = highs.getBasis()
-    return Basis(_named(program.variables, basis.col_status), _named(program.constraints, basis.row_status))
+def basis_of(program: Program, run: Found) -> Basis:
+    """Return the basis that a run of a program ended at."""
+    return Basis(_named(program.variables, run.column_status), _named(program.constraints, run.row_status))
 
 
 def start_from(highs: Any, program: Program, basis: Basis) -> None:
@@ -74,10 +114,9 @@ def start_from(highs: Any, program: Program, basis: Basis) -> None:
     highs.setBasis(start)
 
 
-def _named(families: Any, statuses: Any) -> dict[str, tuple[Array, Array]]:
-    numbers = np.array([int(s) for s in statuses], dtype=np.int8)
+def _named(families: Any, status: Array) -> dict[str, tuple[Array, Array]]:
     ends = np.cumsum([len(f.position) for f in families])
-    return {f.name: (f.position, part) for f, part in zip(families, np.split(numbers, ends), strict=False)}
+    return {f.name: (f.position, part) for f, part in zip(families, np.split(status, ends), strict=False)}
 
 
 def _known(family: Any, known: dict[str, tuple[Array, Array]], new: int) -> Array:
@@ -89,12 +128,6 @@ def _known(family: Any, known: dict[str, tuple[Array, Array]], new: int) -> Arra
         same = position[at] == family.position
         status[same] = statuses[at[same]]
     return status
-
-
-def optimal(highs: Any) -> bool:
-    """Return whether the last run ended at an optimum (of a program without columns, too)."""
-    kinds = highspy.HighsModelStatus
-    return highs.getModelStatus() in (kinds.kOptimal, kinds.kModelEmpty)
 
 
 def prove(program: Program, x: Array, dual: Array) -> dict[str, float]:

@@ -13,7 +13,8 @@ import numpy as np
 
 from .algebra import Array
 from .diagnosis import Cause, diagnose
-from .highs import Basis, basis_of, load, optimal, prove, start_from
+from .highs import Basis, Found, basis_of, found, load, optimal, prove, start_from, version
+from .parts import solve_apart
 from .program import Program, compile_block
 from .ties import break_ties, pick_prices
 
@@ -91,44 +92,48 @@ def solve(
         With the cause; nothing is stored in the block then.
     """
     program = compile_block(block)
-    mip = 0.0
+    gap = 0.0
     if program.integer.any():
-        highs = _run(program, time_limit, mip_gap, None)
-        mip = highs.getInfo().mip_gap
-        program = _fix_binaries(program, np.array(highs.getSolution().col_value))
-    highs = _run(program, time_limit, mip_gap, start.basis if start else None)
-    solution, basis = highs.getSolution(), basis_of(highs, program)
-    x, dual = np.array(solution.col_value), np.array(solution.row_dual)
-    iterations = highs.getInfo().simplex_iteration_count
+        run = _run(program, time_limit, mip_gap)
+        gap = run.gap / max(abs(float(program.cost @ run.x)), 1e-9)
+        program = _fix_binaries(program, run.x)
+    run = _run(program, time_limit, mip_gap, start.basis if start else None)
+    x, dual = run.x, run.dual
     if tie_break:
-        dual = pick_prices(highs, program, x, dual)
+        dual = pick_prices(run.highs, program, x, dual)
         x = break_ties(program, x, dual)
-    proof = prove(program, x, dual) | {"mip_gap": float(mip)}
+    proof = prove(program, x, dual) | {"mip_gap": gap}
     worst = max(proof["primal_residual"], proof["dual_residual"], proof["duality_gap"])
     if worst > ACCEPTED:
         raise NotOptimal(f"the proof of optimality fails by {worst:.3g}", proof["duality_gap"])
     program.store(np.clip(x, program.lower, program.upper), dual)
-    objective = float(program.cost @ x + program.offset)
-    return Solution(objective, f"HiGHS {highs.version()}", proof=proof, iterations=iterations, basis=basis)
+    return Solution(
+        objective=float(program.cost @ x + program.offset),
+        solver=f"HiGHS {version()}",
+        proof=proof,
+        iterations=run.iterations,
+        basis=basis_of(program, run),
+    )
 
 
-def _run(program: Program, time_limit: float | None, mip_gap: float, basis: Basis | None) -> Any:
-    """Return HiGHS at an optimum of the program, started from a basis if there is one; raise what went wrong."""
+def _run(program: Program, time_limit: float | None, mip_gap: float, basis: Basis | None = None) -> Found:
+    """Return an optimum of the program, from a basis or from parts where that leads to one; raise what went wrong."""
+    highs = load(program, time_limit, mip_gap)
     if basis is not None:
-        highs = load(program, time_limit, mip_gap)
         start_from(highs, program, basis)
         highs.run()
         if optimal(highs):
-            solution = highs.getSolution()
-            if (
-                max(prove(program, np.array(solution.col_value), np.array(solution.row_dual)).values())
-                <= ACCEPTED
-            ):
-                return highs
-    highs = load(program, time_limit, mip_gap)
+            run = found(highs)
+            if max(prove(program, run.x, run.dual).values()) <= ACCEPTED:
+                return run
+        highs = load(program, time_limit, mip_gap)
+    elif not any(family.priced for family in program.constraints):
+        apart = solve_apart(program, time_limit, mip_gap)
+        if apart is not None:
+            return apart
     highs.run()
     _accept_status(highs, program)
-    return highs
+    return found(highs)
 
 
 def _fix_binaries(program: Program, x: Array) -> Program:

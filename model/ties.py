@@ -8,6 +8,7 @@ import numpy as np
 
 from .algebra import Array
 from .highs import load, optimal, prove
+from .parts import solve_apart
 from .program import Program, bare
 
 NUDGES = (1e-4, 1e-5, 1e-6)
@@ -106,10 +107,13 @@ def break_ties(program: Program, x: Array, dual: Array, tolerance: float = 1e-7)
     )
     if not len(free) or not len(live):
         return x
+    moved = x.copy()
+    apart = solve_apart(face, None, 0.0)
+    if apart is not None:
+        moved[free] = apart.x
+        return moved
     highs = load(face, None, 0.0)
     highs.run()
-    if not optimal(highs):
-        return x  # the face is thinner than the tolerance: the optimum that stands is as good
-    moved = x.copy()
-    moved[free] = highs.getSolution().col_value
+    if optimal(highs):  # else the face is thinner than the tolerance: the optimum that stands is as good
+        moved[free] = highs.getSolution().col_value
     return moved
