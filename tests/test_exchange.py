@@ -1,0 +1,649 @@
+"""The exchange: rules by hand-worked examples, properties over random orders, and a plain matcher beside it."""
+
+import itertools
+from collections import defaultdict
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linprog
+
+from otonari.data.inputs import complete
+from otonari.model.exchange import Exchange, Rules, match, positions
+from otonari.model.outcome import ACTIONS
+
+from . import reference_matcher as reference
+
+SLOT = np.datetime64("2020-08-19T03:00", "ns")
+"""Noon in Japan; its product is open from noon of the day before until 12:20."""
+NODES = ("root", "b1", "b2", "b3")
+PARENT = {"root": None, "b1": "root", "b2": "root", "b3": "b2"}
+EDGE = {"root": 0, "b1": 830, "b2": 1130, "b3": 500}
+ACCESS = {"root": 0, "b1": 2450, "b2": 2450, "b3": 0}
+
+
+def order(order_id, minute, side, price, energy, who=None, node="", slot=SLOT, action="new", origin=""):
+    """Return a row of orders, ``minute`` minutes after 18 August 12:00 UTC; a price of None is a market order."""
+    placed = np.datetime64("2020-08-18T12:00", "ns") + np.timedelta64(minute, "m")
+    return {
+        "order_id": order_id,
+        "placed": placed,
+        "action": action,
+        "slot": slot,
+        "participant": who or f"of-{order_id}",
+        "node": node,
+        "side": side,
+        "price": np.nan if price is None else price,
+        "energy": np.nan if energy is None else energy,
+        "origin": origin,
+    }
+
+
+def change(order_id, minute, action, price=None, energy=None, **given):
+    row = order(order_id, minute, "", price, energy, action=action, slot=np.datetime64("NaT", "ns"))
+    return {**row, "participant": "", **given}
+
+
+def dataset(rows):
+    return xr.Dataset({name: (("event",), np.array([row[name] for row in rows])) for name in rows[0]})
+
+
+def community(participants, pair=None, limit=None, **changes):
+    """Return inputs of the four nodes with one slot; ``participants`` maps labels to nodes."""
+    people = list(participants)
+    per_slot = (("participant", "time"), np.full((len(people), 1), 1000.0))
+    inputs = {
+        "slot_hours": (("time",), [0.5]),
+        "demand": per_slot,
+        "pv_available": per_slot,
+        "participant_node": (("participant",), list(participants.values())),
+        "participant_tariff": (("participant",), ["flat"] * len(people)),
+        "retail_price": (("tariff", "time"), [[100.0]]),
+        "feed_in_price": (("tariff", "time"), [[-100.0]]),
+        "node_parent": (("node",), [PARENT[n] or "" for n in NODES]),
+        "node_fee": (("node",), [EDGE[n] / 1000 for n in NODES]),
+        "node_access_fee": (("node",), [ACCESS[n] / 1000 for n in NODES]),
+        "node_limit": (("node",), [np.inf if limit is None else limit.get(n, np.inf) for n in NODES]),
+        **changes,
+    }
+    if pair is not None:
+        inputs["trade_fee"] = (("node", "node_to"), pair)
+    coords = {"participant": people, "time": [SLOT], "tariff": ["flat"], "node": list(NODES)}
+    return complete(xr.Dataset(inputs, coords=coords))
+
+
+def trades(outcome):
+    t = outcome.trades
+    names = ("sell_order", "buy_order", "energy", "price", "fee")
+    return list(zip(*(t[f"trade_{n}"].values.tolist() for n in names), strict=True))
+
+
+def verdicts(outcome):
+    o = outcome.orders
+    return {i: c for i, c in zip(o["order_id"].values.tolist(), o["code"].values.tolist(), strict=True) if c}
+
+
+def still_open(outcome):
+    o = outcome.orders
+    return {i: e for i, e in zip(o["order_id"].values.tolist(), o["open"].values.tolist(), strict=True) if e}
+
+
+# published examples, worked by hand
+
+
+def test_time_decides_between_equal_prices():
+    """FIFO matching in Donadio and Ghosh, Learn Algorithmic Trading, 2019: 4 at 10.00 meet A (1), B (2), C (1 of 3)."""
+    bids = [("A", 10, 1), ("B", 10, 2), ("C", 10, 3), ("D", 9, 1)]
+    asks = [("X", 11, 1), ("Y", 11, 2), ("Z", 12, 2)]
+    rows = [order(i, m, "buy", p, e) for m, (i, p, e) in enumerate(bids)]
+    rows += [order(i, 10 + m, "sell", p, e) for m, (i, p, e) in enumerate(asks)]
+    found = match(dataset([*rows, order("K", 30, "sell", 10, 4)]))
+    assert trades(found) == [("K", "A", 1, 10, 0), ("K", "B", 2, 10, 0), ("K", "C", 1, 10, 0)]
+    assert still_open(found) == {"C": 2, "D": 1, "X": 1, "Y": 2, "Z": 2}
+
+
+def test_the_resting_price_holds_and_the_rest_rests():
+    """evanot.com, Market execution mechanics 14: sell 14 at 15 into bids of 2 at 16, 5 at 15, then 14 and 9."""
+    bids = [("a", 16, 2), ("b", 15, 5), ("c", 14, 3), ("d", 9, 3)]
+    rows = [order(i, m, "buy", p, e) for m, (i, p, e) in enumerate(bids)]
+    found = match(dataset([*rows, order("s", 9, "sell", 15, 14)]))
+    assert trades(found) == [("s", "a", 2, 16, 0), ("s", "b", 5, 15, 0)]
+    assert still_open(found) == {"c": 3, "d": 3, "s": 7}
+
+
+def test_the_uniform_price_is_the_middle_of_the_equilibrium_range():
+    """Hochschule Mittweida, blockchain-academy, Double auction: index 2, 85 <= p <= 90, average mechanism 87.5."""
+    rows = [order(f"b{k}", k, "buy", p, 1) for k, p in enumerate((100, 90, 80, 70, 60))]
+    rows += [order(f"s{k}", 9 + k, "sell", p, 1) for k, p in enumerate((80, 85, 95, 100, 110))]
+    found = match(dataset(rows), None, Rules("uniform"))
+    assert trades(found) == [("s0", "b0", 1, 87.5, 0), ("s1", "b1", 1, 87.5, 0)]
+
+
+def test_the_marginal_order_that_is_cut_sets_the_price():
+    """Range of Double auction, Wikipedia: [max(s_k, b_k+1), min(b_k, s_k+1)]; 2 of the 3 units that b1 wants: 20."""
+    rows = [order("b0", 1, "buy", 30, 1), order("b1", 2, "buy", 20, 3), order("s", 3, "sell", 10, 3)]
+    found = match(dataset(rows), None, Rules("uniform"))
+    assert trades(found) == [("s", "b0", 1, 20, 0), ("s", "b1", 2, 20, 0)]
+
+
+def test_a_buyer_pays_the_bid_where_pay_is_as_bid():
+    rows = [order("b0", 1, "buy", 30, 1), order("b1", 2, "buy", 20, 3), order("s", 3, "sell", 10, 3)]
+    rows.append(order("b2", 4, "buy", None, 1))
+    found = match(dataset(rows), None, Rules("pay-as-bid"))
+    # the market order outbids all: it takes part first, and as it names no price its seller gets the ask
+    assert trades(found) == [("s", "b0", 1, 30, 0), ("s", "b1", 1, 20, 0), ("s", "b2", 1, 10, 0)]
+
+
+# fees by hand, with the levels of higashi-fuji: 4.90 in a bank, 2 x 2.45 + 0.83 + 1.13 = 6.86 between b1 and b2
+
+
+@pytest.mark.parametrize(("bid", "traded"), [(14.89, False), (14.90, True)])
+@pytest.mark.parametrize("mechanism", ["continuous", "uniform", "pay-as-bid"])
+def test_the_difference_must_cover_the_fee(mechanism, bid, traded):
+    inputs = community({"p": "b1", "q": "b1"})
+    rows = [order("s", 1, "sell", 10, 1, "p"), order("b", 2, "buy", bid, 1, "q")]
+    assert trades(match(dataset(rows), inputs, Rules(mechanism))) == [("s", "b", 1, 10, 4.9)] * traded
+
+
+def test_priority_counts_the_fee_to_the_counterpart():
+    """The neighbour asks 11 and costs 15.90; the other bank asks 10, earlier, and costs 16.86."""
+    inputs = community({"far": "b2", "near": "b1", "buyer": "b1"})
+    rows = [order("far", 1, "sell", 10, 1, "far"), order("near", 2, "sell", 11, 1, "near")]
+    found = match(dataset([*rows, order("b", 3, "buy", 20, 1.5, "buyer")]), inputs)
+    assert trades(found) == [("near", "b", 1, 11, 4.9), ("far", "b", 0.5, 10, pytest.approx(6.86))]
+
+
+def test_a_resting_bid_pays_what_it_bid_and_the_fee_comes_off():
+    inputs = community({"seller": "b1", "near": "b1", "far": "b2"})
+    rows = [order("far", 1, "buy", 20, 1, "far"), order("near", 2, "buy", 18, 1, "near")]
+    # 20 - 6.86 = 13.14 from afar, 18 - 4.90 = 13.10 from the neighbour
+    found = match(dataset([*rows, order("s", 3, "sell", 13, 2, "seller")]), inputs)
+    assert trades(found) == [("s", "far", 1, 13.14, 6.86), ("s", "near", 1, pytest.approx(13.1), 4.9)]
+
+
+def test_equal_prices_with_fees_go_to_the_earliest():
+    """In b3 (access 0) an ask of 12.45 costs a buyer of b2 12.45 + 0.50 + 2.45 = 15.40; of b2 10.50 + 4.90 = 15.40."""
+    inputs = community({"s1": "b2", "s2": "b3", "buyer": "b2"})
+    first = [order("x", 1, "sell", 10.5, 1, "s1"), order("y", 2, "sell", 12.45, 1, "s2")]
+    swapped = [order("x", 2, "sell", 10.5, 1, "s1"), order("y", 1, "sell", 12.45, 1, "s2")]
+    for rows, winner in ((first, "x"), (swapped, "y")):
+        for mechanism in ("continuous", "uniform"):
+            found = match(dataset([*rows, order("b", 3, "buy", 15.4, 1, "buyer")]), inputs, Rules(mechanism))
+            assert [t[0] for t in trades(found)] == [winner]
+
+
+def test_fees_per_pair_of_nodes_depend_on_the_direction():
+    pair = np.full((4, 4), 9.0)
+    pair[1, 2], pair[2, 1] = 1.0, 3.0
+    inputs = community({"p": "b1", "q": "b2"}, pair=pair)
+    there = [order("s", 1, "sell", 10, 1, "p"), order("b", 2, "buy", 15.9, 1, "q")]
+    back = [order("s", 1, "sell", 10, 1, "q"), order("b", 2, "buy", 15.9, 1, "p")]
+    for mechanism in ("continuous", "uniform"):
+        rules = Rules(mechanism)
+        assert trades(match(dataset(there), inputs, rules)) == [("s", "b", 1, 10, pytest.approx(5.9))]
+        assert trades(match(dataset(back), inputs, rules)) == []
+
+
+# limits of edges
+
+
+def test_an_edge_carries_its_limit_each_way():
+    """2 kW over half an hour are 1 kWh net: what trades against the flow makes room again."""
+    inputs = community({"p": "b1", "p2": "b1", "q": "b2", "q2": "b2"}, limit={"b1": 2.0})
+    rows = [order("a", 1, "sell", 10, 1.5, "p"), order("b", 2, "buy", 20, 1.5, "q")]
+    assert still_open(match(dataset(rows), inputs)) == {"a": 0.5, "b": 0.5}
+    rows += [change("a", 3, "cancel"), change("b", 3, "cancel")]
+    rows += [order("c", 4, "sell", 10, 0.25, "q2"), order("d", 5, "buy", 20, 0.25, "p2")]
+    rows += [order("e", 6, "sell", 10, 1, "p"), order("f", 7, "buy", 20, 1, "q")]
+    found = [t[:3] for t in trades(match(dataset(rows), inputs))]
+    assert found == [("a", "b", 1), ("c", "d", 0.25), ("e", "f", 0.25)]
+
+
+def test_the_last_energy_over_an_edge_goes_to_who_comes_first():
+    inputs = community({"p": "b1", "q": "b2", "r": "b3"}, limit={"b1": 2.0})
+    rows = [
+        order("a", 1, "sell", 10, 2, "p"),
+        order("b", 2, "buy", 30, 0.75, "q"),
+        order("c", 3, "buy", 40, 1, "r"),
+    ]
+    found = match(dataset(rows), inputs)
+    assert [t[:3] for t in trades(found)] == [("a", "b", 0.75), ("a", "c", 0.25)]
+    assert still_open(found) == {"a": 1, "c": 0.75}
+
+
+def test_a_full_edge_earns_a_rent_under_a_uniform_price():
+    inputs = community({"p": "b1", "q": "b2", "r": "b2"}, limit={"b1": 2.0})
+    rows = [
+        order("a", 1, "sell", 10, 3, "p"),
+        order("b", 2, "buy", 40, 3, "q"),
+        order("c", 3, "sell", 30, 1, "r"),
+    ]
+    found = match(dataset(rows), inputs, Rules("uniform")).trades
+    # b1 has energy left at 10; in b2 the buyer, cut at 2 of 3 kWh, sets 40: 40 - 10 - 6.86 = 23.14 rent
+    assert found["trade_sell_order"].values.tolist() == ["a", "c"]
+    assert found["trade_price"].values.tolist() == [10, 35.1]
+    np.testing.assert_allclose(found["trade_congestion"].values, [23.14, 0])
+
+
+# market orders, amendments, cancellations
+
+
+def test_a_market_order_takes_what_there_is_and_says_what_it_missed():
+    rows = [order("s", 1, "sell", 10, 1), order("b", 2, "buy", None, 3), order("late", 3, "sell", 1, 1)]
+    found = match(dataset(rows))
+    assert trades(found) == [("s", "b", 1, 10, 0)]
+    assert verdicts(found) == {"b": "no-counterpart"}
+    assert found.orders["refused"].values.tolist() == [0, 2, 0]
+    assert found.orders["reason"].values[1] == "no order to match 2.000 of 3.000 kWh of this market order"
+
+
+@pytest.mark.parametrize(
+    ("price", "energy", "first"),
+    [(None, 0.5, "a"), (10, 1, "a"), (None, 2, "b"), (10.5, 1, "b"), (9.5, 1, "a")],
+)
+def test_a_place_in_time_is_kept_only_where_the_energy_falls(price, energy, first):
+    rows = [
+        order("a", 1, "sell", 10, 1),
+        order("b", 2, "sell", 10, 1),
+        change("a", 3, "amend", price, energy),
+    ]
+    found = match(dataset([*rows, order("k", 4, "buy", 20, 0.25)]))
+    assert [t[0] for t in trades(found)] == [first]
+
+
+def test_an_amended_price_trades_at_once_and_total_energy_counts_what_is_traded():
+    rows = [order("a", 1, "sell", 10, 2), order("b", 2, "buy", 10, 0.5), order("c", 3, "buy", 9, 1)]
+    rows += [change("a", 4, "amend", 9, 1), change("a", 5, "amend", energy=0.75), order("d", 6, "buy", 20, 1)]
+    found = match(dataset(rows))
+    # 0.5 traded of a total that is now 1: 0.5 more with c at c's bid; 0.75 would be less than that
+    assert trades(found) == [("a", "b", 0.5, 10, 0), ("a", "c", 0.5, 9, 0)]
+    assert verdicts(found) == {"a": "closed-order"}
+
+
+def test_less_than_is_traded_is_refused():
+    rows = [order("a", 1, "sell", 10, 2), order("b", 2, "buy", 10, 1), change("a", 3, "amend", energy=0.9)]
+    found = match(dataset(rows))
+    assert (verdicts(found), still_open(found)) == ({"a": "volume"}, {"a": 1})
+
+
+def test_a_cancellation_keeps_the_origin():
+    rows = [order("a", 1, "sell", 10, 1, origin="pv"), change("a", 2, "cancel")]
+    found = match(dataset([*rows, order("b", 3, "buy", 20, 1)])).orders
+    assert found["origin"].values.tolist() == ["pv", "pv", ""]
+    assert found["taken"].values.all()
+    assert found["traded"].values.tolist() == [0, 0, 0]
+    other = match(dataset([rows[0], change("a", 2, "cancel", origin="wind"), order("b", 3, "buy", 20, 1)]))
+    assert verdicts(other) == {"a": "attributes"}
+    assert other.trades["trade_origin"].values.tolist() == ["pv"]
+
+
+# what is refused
+
+
+def refused(row, *before, inputs=None, **rules):
+    found = match(dataset([*before, row]), inputs, Rules(**rules))
+    last = found.orders.isel(event=-1)
+    return str(last["code"].values), str(last["reason"].values)
+
+
+@pytest.mark.parametrize(
+    ("minute", "mechanism", "code"),
+    [(-541, "continuous", "early"), (-540, "continuous", ""), (919, "uniform", ""), (920, "uniform", "late")],
+)
+def test_a_product_opens_24_hours_before_its_slot_and_closes_10_minutes_before_its_end(
+    minute, mechanism, code
+):
+    """Kuno, Tanaka and Yamada 2022, section 2.2: orders are taken for 24 h 20 min = 1,460 minutes, -540 to 920."""
+    assert refused(order("a", minute, "sell", 10, 1), mechanism=mechanism)[0] == code
+
+
+def test_the_gate_is_a_parameter():
+    assert refused(order("a", 871, "sell", 10, 1), gate_minutes=60.0) == (
+        "late",
+        "the gate closed at 2020-08-19 02:30 UTC",
+    )
+
+
+def test_every_refusal_says_why():
+    inputs = community({"p": "b1", "q": "b2"}, retail_price=(("tariff", "time"), [[29.46]]))
+    inputs["feed_in_price"][:] = 8.5
+    row = order("a", 1, "sell", 10, 1, "p")
+    cases = {
+        "product": {**row, "slot": SLOT + np.timedelta64(30, "m")},
+        "participant": {**row, "participant": "nobody"},
+        "node": {**row, "node": "nowhere"},
+        "meter": {**row, "node": "b2"},
+        "band": {**row, "price": 8.499},
+        "own-generation": {**row, "energy": 500.001},
+        "unknown-order": change("x", 1, "cancel"),
+    }
+    for code, case in cases.items():
+        assert refused(case, inputs=inputs)[0] == code
+    assert (
+        refused(cases["band"], inputs=inputs)[1]
+        == "the price 8.499 lies outside the slot's band 8.5 .. 29.46"
+    )
+    assert refused({**row, "slot": SLOT + np.timedelta64(1, "m")})[0] == "product"
+    assert refused(cases["band"], inputs=inputs, band=(0.0, 50.0))[0] == ""
+    mine = order("b", 2, "buy", 14.9, 1, "p")
+    assert refused(mine, row, inputs=inputs)[0] == "self-trade"
+    assert refused({**mine, "price": 14.899}, row, inputs=inputs)[0] == ""
+    assert refused({**row, "placed": mine["placed"]}, row)[0] == "duplicate"
+
+
+def test_own_generation_and_connection_hold_over_all_orders_of_a_meter():
+    inputs = community({"p": "b1", "q": "b2"}, import_limit=(("participant",), [4.0, 4.0]))
+    inputs["pv_available"][:] = 3.0  # 1.5 kWh
+    rows = [order("a", 1, "sell", 10, 1, "p"), order("b", 2, "sell", 11, 0.6, "p")]
+    assert refused(rows[1], rows[0], inputs=inputs) == (
+        "own-generation",
+        "0.600 kWh exceed the own generation of 1.500 kWh, of which 0.500 kWh are free",
+    )
+    assert refused(rows[1], rows[0], change("a", 2, "cancel"), inputs=inputs)[0] == ""
+    assert refused(change("a", 2, "amend", energy=1.6), rows[0], inputs=inputs)[0] == "own-generation"
+    buys = [order("c", 1, "buy", 1, 2, "q"), order("d", 2, "buy", 1, 0.001, "q")]
+    assert refused(buys[1], buys[0], inputs=inputs)[0] == "import-limit"
+
+
+def test_positions_of_batteries_and_vehicles_at_home_and_away():
+    inputs = community({"p": "b1", "q": "b2"}, export_limit=(("participant",), [5.0, 6.0]))
+    inputs["pv_available"][:] = 1.0
+    store = {
+        "capacity": 9,
+        "initial_energy": 5,
+        "charge_limit": 3,
+        "discharge_limit": 2,
+        "charge_efficiency": 1,
+    }
+    store |= {"discharge_efficiency": 1}
+    more = {f"{d}_{n}": ((d,), [float(v)]) for d in ("battery", "vehicle") for n, v in store.items()}
+    more |= {"battery_owner": (("battery",), ["p"]), "vehicle_owner": (("vehicle",), ["p"])}
+    more |= {
+        "vehicle_host": (("vehicle", "time"), [["q"]]),
+        "vehicle_electric_economy": (("vehicle",), [10.0]),
+    }
+    kept = inputs.drop_vars(
+        [n for n in inputs.data_vars if n.startswith(("battery", "vehicle", "fuel", "trip"))]
+    )
+    kept = kept.drop_vars(["battery", "vehicle", "trip"])
+    away = complete(kept.assign(more).assign_coords(battery=["x"], vehicle=["v"]))
+    found = positions(away)
+    assert list(zip(found["meter_participant"].values, found["meter_node"].values, strict=True)) == [
+        ("p", "b1"),
+        ("q", "b2"),
+        ("p", "b2"),
+    ]
+    # half an hour of 1 kW PV + 2 kW battery; of PV alone; of the guest's charger
+    assert found["own_generation"].values[:, 0].tolist() == [1.5, 0.5, 1.0]
+    assert found["export_limit"].values[:, 0].tolist() == [2.5, 3.0, 1.0]
+    assert found["import_limit"].values[:, 0].tolist() == [np.inf, np.inf, 1.5]
+    away["vehicle_host"][:] = "p"
+    assert positions(away)["own_generation"].values[:, 0].tolist()[:2] == [2.5, 0.5]
+    rows = [order("s", 1, "sell", 10, 1, "p", "b2"), order("b", 2, "buy", 20, 1, "q")]
+    away["vehicle_host"][:] = "q"
+    assert trades(match(dataset(rows), away)) == [("s", "b", 1, 10, 4.9)]
+
+
+def test_limits_of_ones_own_replace_those_of_the_inputs():
+    inputs = community({"p": "b1", "q": "b2"})
+    limits = positions(inputs)
+    limits["own_generation"][:] = 0.25
+    exchange = Exchange(inputs, limits=limits)
+    exchange.submit(dataset([order("a", 1, "sell", 10, 0.251, "p"), order("b", 2, "sell", 10, 0.25, "p")]))
+    assert verdicts(exchange.outcome()) == {"a": "own-generation"}
+
+
+def test_orders_in_portions_trade_as_at_once():
+    rows = [order("a", 1, "sell", 10, 2), order("b", 2, "buy", 10, 0.5), order("c", 3, "buy", 11, 1)]
+    exchange = Exchange()
+    for row in rows:
+        exchange.submit(dataset([row]))
+    assert trades(exchange.outcome()) == trades(match(dataset(rows)))
+    (left,) = exchange.standing(int(SLOT.astype("datetime64[us]").astype(int)))
+    assert (left.order_id, left.open, left.price) == ("a", 500, 10000)
+    with pytest.raises(ValueError, match="placed before"):
+        exchange.submit(dataset([order("d", 2, "buy", 1, 1)]))
+
+
+def test_an_auction_is_called_once_at_its_gate():
+    exchange = Exchange(rules=Rules("uniform"))
+    exchange.submit(dataset([order("a", 1, "sell", 10, 1), order("b", 2, "buy", 12, 1)]))
+    gate = int((SLOT + np.timedelta64(20, "m")).astype("datetime64[us]").astype(int))
+    exchange.call(until=gate - 1)
+    assert trades(exchange.outcome()) == []
+    exchange.call(until=gate)
+    assert trades(exchange.outcome()) == [("a", "b", 1, 11, 0)]
+    exchange.call()
+    assert len(trades(exchange.outcome())) == 1
+
+
+# properties over random streams of orders
+
+PEOPLE = {f"{node}-{k}": node for node in NODES for k in (1, 2)}
+TREE = reference.Tree(PARENT, EDGE, ACCESS)
+RAGGED = np.array([[1, 2, 5, 4], [1, 0, 3, 7], [6, 1, 2, 2], [0, 3, 1, 1]], dtype=float)
+
+
+@st.composite
+def streams(draw, most=25, actions=ACTIONS):
+    """Return rows of orders: few prices, energies and moments, so that ties abound."""
+    rows, ids = [], []
+    for n in range(draw(st.integers(2, most))):
+        action = draw(st.sampled_from(actions)) if ids else "new"
+        minute = draw(st.integers(0, 8))
+        price = draw(st.one_of(st.none(), st.integers(8, 20), st.sampled_from([10.5, 12.83, 15.69])))
+        energy = draw(st.sampled_from([0.25, 0.5, 1.0, 1.001, 2.0]))
+        if action == "new":
+            ids.append(f"o{draw(st.integers(10, 99))}-{n}")
+            who = draw(st.sampled_from(sorted(PEOPLE)))
+            side = draw(st.sampled_from(["buy", "sell"]))
+            price = price if price is not None or draw(st.booleans()) else 12.0
+            rows.append(order(ids[-1], minute, side, price, energy, who))
+        else:
+            found = draw(st.sampled_from(ids))
+            if any((r["order_id"], r["action"]) == (found, action) for r in rows):
+                continue  # two alike at one moment are no file of orders
+            blank = action == "cancel"
+            rows.append(change(found, minute, action, None if blank else price, None if blank else energy))
+    return rows
+
+
+def plain(rows):
+    """Return the rows as the reference matcher reads them."""
+    return [
+        {
+            "id": r["order_id"],
+            "time": r["placed"],
+            "action": r["action"],
+            "slot": r["slot"],
+            "who": r["participant"],
+            "node": PEOPLE.get(r["participant"]),
+            "side": r["side"],
+            "price": None if np.isnan(r["price"]) else round(r["price"] * 1000),
+            "energy": 0 if np.isnan(r["energy"]) else round(r["energy"] * 1000),
+        }
+        for r in rows
+    ]
+
+
+NETWORKS = {
+    "tree": (community(PEOPLE), TREE),
+    "tree with limits": (
+        community(PEOPLE, limit={"b1": 1.0, "b3": 0.5, "b2": 3.0}),
+        reference.Tree(PARENT, EDGE, ACCESS, {"b1": 500, "b3": 250, "b2": 1500}),
+    ),
+    "pairs with limits": (
+        community(PEOPLE, pair=RAGGED, limit={"b1": 1.0, "b2": 2.0}),
+        reference.Pairs(
+            PARENT,
+            {(a, b): int(1000 * RAGGED[i, j]) for i, a in enumerate(NODES) for j, b in enumerate(NODES)},
+            ACCESS,
+            {"b1": 500, "b2": 1000},
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@settings(max_examples=100, deadline=None)
+@given(rows=streams())
+def test_a_plain_matcher_gives_the_same_trades(network, rows):
+    inputs, plain_network = NETWORKS[network]
+    found = match(dataset(rows), inputs)
+    t = found.trades
+    ours = [
+        (sell, buy, *(round(1000 * float(v)) for v in numbers))
+        for sell, buy, *numbers in zip(
+            *(t[f"trade_{n}"].values for n in ("sell_order", "buy_order", "energy", "price", "fee")),
+            strict=True,
+        )
+    ]
+    theirs, refused_rows = reference.match(plain(rows), plain_network)
+    assert ours == [trade[1:] for trade in theirs]
+    o = found.orders.isel(event=np.flatnonzero(~found.orders["taken"].values))
+    not_taken = list(zip(o["order_id"].values.tolist(), o["action"].values.tolist(), strict=True))
+    assert not_taken == refused_rows
+
+
+@pytest.mark.parametrize("mechanism", ["continuous", "uniform", "pay-as-bid"])
+@pytest.mark.parametrize("network", ["tree", "tree with limits", "pairs"])
+@settings(max_examples=40, deadline=None)
+@given(rows=streams(), seed=st.integers(0, 99))
+def test_what_holds_of_every_outcome(mechanism, network, rows, seed):
+    inputs = community(PEOPLE, pair=RAGGED) if network == "pairs" else NETWORKS[network][0]
+    found = match(dataset(rows), inputs, Rules(mechanism))
+    shuffled = [rows[k] for k in np.random.default_rng(seed).permutation(len(rows))]
+    again = match(dataset(shuffled), inputs, Rules(mechanism))
+    xr.testing.assert_identical(again.trades, found.trades)  # rows may come in any order
+    xr.testing.assert_identical(again.orders, found.orders)
+    taken = found.orders.isel(event=np.flatnonzero(found.orders["taken"].values))
+    new = taken.isel(event=np.flatnonzero(taken["action"].values == "new"))
+    limit = limits_of(new, taken)
+    sold, bought, flow = defaultdict(int), defaultdict(int), defaultdict(int)
+    t = found.trades
+    for k in range(t.sizes["trade"]):
+        one = {str(n).removeprefix("trade_"): v.values[k] for n, v in t.items()}
+        energy, price, fee, rent = (
+            round(1000 * float(one[n])) for n in ("energy", "price", "fee", "congestion")
+        )
+        sell, buy = str(one["sell_order"]), str(one["buy_order"])
+        assert energy > 0
+        assert rent >= 0
+        start, end = str(one["seller_node"]), str(one["buyer_node"])
+        pair = round(1000 * RAGGED[NODES.index(start), NODES.index(end)])
+        assert fee == (ACCESS[start] + ACCESS[end] + pair if network == "pairs" else TREE.fee(start, end))
+        assert price >= limit[sell][0]
+        assert price + fee + rent <= limit[buy][1]
+        sold[sell] += energy
+        bought[buy] += energy
+        for node, way in TREE.edges(start, end):
+            flow[node] += way * energy
+    traded = {
+        i: round(1000 * e) for i, e in zip(new["order_id"].values, new["traded"].values, strict=True) if e
+    }
+    assert traded == {**sold, **bought}
+    if mechanism == "continuous" and network != "pairs":
+        assert_nothing_left(new, flow, NETWORKS[network][1], limits_of(new, taken, latest=True))
+    if network == "tree with limits":
+        assert all(abs(flow[node]) <= most for node, most in NETWORKS[network][1].limit.items())
+    if mechanism == "uniform":
+        paid = t["trade_price"].values + t["trade_fee"].values + t["trade_congestion"].values
+        for node in NODES:
+            assert len(set(t["trade_price"].values[t["trade_seller_node"].values == node])) <= 1
+            assert len(set(np.round(paid[t["trade_buyer_node"].values == node], 6))) <= 1
+
+
+def assert_nothing_left(new, flow, network, limit):
+    """Assert that no two orders rest that could trade: on a fee tree no trade frees an edge for such a pair.
+
+    Fees of a tree obey the four-point condition. Let an edge keep ask a and bid b apart, and let c sell to d against its
+    flow, a and d on one side of it: then a is cheaper for d than c is, or b pays c more than d does.
+    """
+    resting = new.isel(event=np.flatnonzero(new["open"].values > 0))
+    names = ("order_id", "participant", "side")
+    people = list(zip(*(resting[n].values.tolist() for n in names), strict=True))
+    for (ask, seller, offers), (bid, buyer, wants) in itertools.permutations(people, 2):
+        if (offers, wants) == ("sell", "buy"):
+            start, end = PEOPLE[seller], PEOPLE[buyer]
+            rooms = [
+                network.limit[n] - w * flow[n] for n, w in network.edges(start, end) if n in network.limit
+            ]
+            assert limit[bid][1] - limit[ask][0] < network.fee(start, end) or min(rooms, default=1) <= 0
+
+
+def limits_of(new, taken, latest=False):
+    """Return the loosest prices that each order ever had, the least and the most, or the latest price twice."""
+    found = {}
+    for order_id in new["order_id"].values:
+        own = taken.isel(event=np.flatnonzero(taken["order_id"].values == order_id))
+        first = float(own["price"].values[0])
+        prices = [float(p) for p in own["price"].values if not np.isnan(p)]
+        prices = prices[-1:] if latest else prices
+        ends = (-(10**9), 10**9) if np.isnan(first) else (min(prices) * 1000, max(prices) * 1000)
+        found[str(order_id)] = tuple(round(e) for e in ends)
+    return found
+
+
+@pytest.mark.parametrize("mechanism", ["continuous", "uniform"])
+@pytest.mark.parametrize("network", ["tree", "tree with limits", "pairs"])
+@settings(max_examples=25, deadline=None)
+@given(rows=streams(), seed=st.integers(0, 99))
+def test_the_order_of_nodes_and_participants_changes_nothing(mechanism, network, rows, seed):
+    """The linear program then has other columns and may end at another vertex; the rules choose the same one."""
+    inputs = community(PEOPLE, pair=RAGGED) if network == "pairs" else NETWORKS[network][0]
+    rng = np.random.default_rng(seed)
+    turned = {dim: rng.permutation(inputs.sizes[dim]) for dim in ("node", "participant")}
+    if network == "pairs":
+        turned["node_to"] = turned["node"]
+    rules = Rules(mechanism)
+    xr.testing.assert_identical(
+        match(dataset(rows), inputs.isel(turned), rules).trades, match(dataset(rows), inputs, rules).trades
+    )
+
+
+@pytest.mark.parametrize("network", ["tree", "tree with limits", "pairs"])
+@settings(max_examples=100, deadline=None)
+@given(rows=streams(most=16, actions=("new",)))
+def test_an_auction_reaches_the_surplus_of_the_linear_program(network, rows):
+    """The program here has a column per ask and bid; the auction flows over edges."""
+    rows = [r for r in rows if not np.isnan(r["price"])] or [order("a", 1, "sell", 9, 1, "b1-1")]
+    inputs = community(PEOPLE, pair=RAGGED) if network == "pairs" else NETWORKS[network][0]
+    found = match(dataset(rows), inputs, Rules("uniform"))
+    kept = set(found.orders["order_id"].values[found.orders["taken"].values].tolist())
+    rows = [r for r in plain(rows) if r["id"] in kept]
+    asks, bids = ([r for r in rows if r["side"] == side] for side in ("sell", "buy"))
+    pairs = list(itertools.product(asks, bids))
+
+    def fee(ask, bid):
+        extra = RAGGED[NODES.index(ask["node"]), NODES.index(bid["node"])] * 1000
+        both = ACCESS[ask["node"]] + ACCESS[bid["node"]]
+        return both + extra if network == "pairs" else TREE.fee(ask["node"], bid["node"])
+
+    value = {r["id"]: r["price"] for r in rows}
+    ours = sum(
+        round(1000 * energy) * (value[bid] - value[ask] - round(1000 * fee_paid))
+        for ask, bid, energy, _, fee_paid in trades(found)
+    )
+    if not pairs:
+        assert ours == 0
+        return
+    gain = np.array([b["price"] - a["price"] - fee(a, b) for a, b in pairs])
+    rows_of = [[float(r["id"] in (a["id"], b["id"])) for a, b in pairs] for r in rows]
+    most = [r["energy"] for r in rows]
+    if network == "tree with limits":
+        for node, limit in NETWORKS[network][1].limit.items():
+            way = [float(dict(TREE.edges(a["node"], b["node"])).get(node, 0)) for a, b in pairs]
+            rows_of += [way, [-w for w in way]]
+            most += [limit, limit]
+    best = linprog(-gain, A_ub=np.array(rows_of), b_ub=most, method="highs")
+    assert best.status == 0
+    assert ours == pytest.approx(-best.fun, abs=1e-3)
+
+
+def test_an_auction_with_fees_per_pair_refuses_limits_of_nodes():
+    inputs = community(PEOPLE, pair=RAGGED, limit={"b1": 1.0})
+    rows = [order("s", 1, "sell", 1, 1, "b1-1"), order("b", 2, "buy", 20, 1, "b2-1")]
+    with pytest.raises(ValueError, match="holds no node limits"):
+        match(dataset(rows), inputs, Rules("uniform"))

@@ -1,0 +1,291 @@
+"""Files of orders, and ``otonari exchange match``: what it writes where, and what it says of a file that is wrong."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from otonari.cli import main
+from otonari.data.orders import REQUIRED, read_orders
+from otonari.data.problems import InputError
+
+HEADER = "order_id,placed,slot,participant,side,price,energy_kwh"
+GOOD = [
+    "s1,2020-08-19T09:00,2020-08-19T12:00,home-08,sell,9,0.4",
+    "b1,2020-08-19T10:00,2020-08-19T12:00,home-01,buy,20.5,1",
+    "b2,2020-08-19T11:00:30,2020-08-19T12:00,home-02,buy,,0.123",
+]
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    """Return a function that writes orders.csv, matches it, checks the exit code and returns what was printed."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(rows, *arguments, header=HEADER, code=0):
+        text = "\n".join([header, *rows]) + "\n" if isinstance(rows, list) else rows
+        (tmp_path / "orders.csv").write_bytes(text.encode() if isinstance(text, str) else text)
+        result = CliRunner().invoke(main, ["exchange", "match", "orders.csv", *arguments])
+        assert result.exit_code == code, result.output
+        return result
+
+    return run
+
+
+def rows_of(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_anybody_s_orders_without_a_scenario(call, tmp_path):
+    result = call([*GOOD, "x,2020-08-19T12:20,2020-08-19T12:00,home-02,buy,10,1"], "-o", "trades.csv")
+    assert (tmp_path / "trades.csv").read_text() == (
+        "slot,seller,buyer,energy_kwh,price,fee,sell_order,buy_order\n"
+        "2020-08-19T12:00,home-08,home-01,0.400,9.000,0.000,s1,b1\n"
+    )
+    market, late = rows_of(tmp_path / "trades.refused.csv")
+    assert (market["row"], market["code"], market["refused_kwh"]) == ("4", "no-counterpart", "0.123")
+    assert late == {
+        "row": "5",
+        "order_id": "x",
+        "placed": "2020-08-19T12:20",
+        "action": "new",
+        "slot": "2020-08-19T12:00",
+        "participant": "home-02",
+        "side": "buy",
+        "refused_kwh": "1.000",
+        "code": "late",
+        "reason": "the gate closed at 2020-08-19 12:20 UTC",
+    }
+    assert "refused x (line 5): the gate closed" in result.stdout
+    assert "4 orders, 1 trades, 0.400 kWh, 2 refused" in result.stdout
+
+
+def test_a_scenario_brings_fees_limits_and_prices(call, tmp_path):
+    """home-01, home-02 and home-08 are of one bank: 2 x 2.45; higashi-fuji's band is 8.5 .. 35.12 (32.14 + 2.98)."""
+    rows = [
+        *GOOD[:2],
+        "c,2020-08-19T11:00,2020-08-19T12:00,home-02,sell,9,0.1",
+        "d,2020-08-19T11:00,2020-08-19T12:00,home-01,buy,35.121,0.1",
+        "e,2020-08-19T11:00,2020-08-20T12:00,home-01,buy,20,0.1",
+    ]
+    found = json.loads(call(rows, "--scenario", "higashi-fuji", "--json").stdout)
+    assert found["trades"] == [
+        {
+            "slot": "2020-08-19T12:00",
+            "seller": "home-08",
+            "buyer": "home-01",
+            "energy_kwh": 0.4,
+            "price": 9.0,
+            "fee": 4.9,
+            "sell_order": "s1",
+            "buy_order": "b1",
+        }
+    ]
+    assert [(r["order_id"], r["code"]) for r in found["refused"]] == [
+        ("c", "own-generation"),
+        ("d", "band"),
+        ("e", "product"),
+    ]
+    assert found["totals"] == {
+        "orders": 5,
+        "refused": 3,
+        "trades": 1,
+        "energy_kwh": 0.4,
+        "to_sellers": 3.6,
+        "fees": 1.96,
+        "from_buyers": 5.56,
+    }
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "price"), [("continuous", "9.000"), ("uniform", "15.600"), ("pay-as-bid", "15.600")]
+)
+def test_mechanisms(call, tmp_path, mechanism, price):
+    """The buyer, who is cut, sets the uniform price: 20.5 less the fee of 4.90; it pays its bid as well."""
+    call(GOOD[:2], "--scenario", "higashi-fuji", "--mechanism", mechanism, "-o", "t.csv")
+    (trade,) = rows_of(tmp_path / "t.csv")
+    assert (trade["price"], trade["fee"]) == (price, "4.900")
+
+
+def test_times_with_offsets_come_back_with_offsets(call, tmp_path):
+    rows = [
+        "s,2020-08-19T09:00+09:00,2020-08-19T03:00Z,a,sell,9,1",
+        "b,2020-08-19T02:00Z,2020-08-19T12:00+09:00,b,buy,9,1",
+    ]
+    call(rows, "-o", "t.csv")
+    assert rows_of(tmp_path / "t.csv")[0]["slot"] == "2020-08-19T03:00+00:00"
+    call(
+        rows,
+        "-o",
+        "u.csv",
+        "--scenario",
+        "higashi-fuji",
+        "--set",
+        "tables.participants.home-01.participant=x",
+    )
+    assert [r["code"] for r in rows_of(tmp_path / "u.refused.csv")] == ["participant", "participant"]
+    assert rows_of(tmp_path / "u.refused.csv")[0]["slot"] == "2020-08-19T12:00+09:00"
+
+
+def test_a_different_earlier_file_is_kept(call, tmp_path):
+    call(GOOD, "-o", "t.csv")
+    first = (tmp_path / "t.csv").read_text()
+    assert "now" not in call(GOOD, "-o", "t.csv").stdout.split("stored", 1)[1]
+    result = call(GOOD[:1], "-o", "t.csv")
+    assert "an earlier, different file is now t.1.csv" in result.stdout
+    assert (tmp_path / "t.1.csv").read_text() == first
+
+
+def test_amend_and_cancel_leave_blank_what_stays(call):
+    rows = [f"{row},,new" for row in GOOD[:1]]
+    rows += ["s1,2020-08-19T09:30,,,,9.5,,,amend", f"{GOOD[1]},,new", "s1,2020-08-19T10:30,,,,,,pv,cancel"]
+    rows += ["s1,2020-08-19T10:31,,,,,,,cancel"]
+    found = json.loads(call(rows, "--json", header=f"{HEADER},origin,action").stdout)
+    assert [(t["price"], t["energy_kwh"]) for t in found["trades"]] == [(9.5, 0.4)]
+    assert [(r["row"], r["code"]) for r in found["refused"]] == [("5", "attributes"), ("6", "closed-order")]
+
+
+def test_a_file_without_orders_has_no_trades(call, tmp_path):
+    call([], "-o", "t.csv")
+    assert rows_of(tmp_path / "t.csv") == []
+
+
+def swap(old, new):
+    return [GOOD[0].replace(old, new)]
+
+
+BAD = {
+    "no file": (None, ": file: got "),
+    "empty": ("", ": file: got "),
+    "not text": (b"\xff\xfe\x00", ""),
+    "column missing": ("order_id,placed,slot,participant,side,price\n", ":1: energy_kwh: got no such column"),
+    "unknown column": (
+        swap("0.4", "0.4,1"),
+        ":1: nodes: got an unknown column 'nodes' (did you mean 'node'?)",
+    ),
+    "cells": (swap("0.4", "0.4,1"), ":2: row: got 8 cells, want 7, as in the header"),
+    "side": (swap("sell", "sel"), ":2: side: got 'sel' (did you mean 'sell'?), want one of buy, sell"),
+    "price": (swap(",9,", ",cheap,"), ":2: price: got 'cheap', want a"),
+    "not finite": (swap(",9,", ",nan,"), ":2: price: got 'nan', want a finite number"),
+    "huge price": (swap(",9,", ",1e9,"), ":2: price: got '1e9', want "),
+    "fine price": (swap(",9,", ",9.0001,"), ":2: price: got '9.0001', want at most three decimals"),
+    "fine energy": (swap("0.4", "0.4005"), ":2: energy_kwh: got '0.4005', want at most three decimals"),
+    "no energy": (swap("0.4", ""), ":2: energy_kwh: got nothing, want a value"),
+    "zero": (swap("0.4", "0"), ":2: energy_kwh: got '0', want "),
+    "no slot": (swap("2020-08-19T12:00", ""), ":2: slot: got nothing, want a value"),
+    "time": (swap("2020-08-19T09:00", "nine"), ":2: placed: got 'nine', want a time like"),
+    "twice": ([*GOOD, GOOD[0]], ":5: order_id: got 's1' again (line 2), want an order placed once"),
+}
+CELLS = ("", "a", "-1", "1", "9.5", "buy", "sell", "2020-08-19T12:00", "\x00", "nan", '"')
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_malformed_file_has_one_message_and_writes_nothing(call, tmp_path, case):
+    rows, message = BAD[case]
+    header = f"{HEADER},nodes" if case == "unknown column" else HEADER
+    if rows is None:
+        call([])
+        (tmp_path / "orders.csv").unlink()
+        result = CliRunner().invoke(main, ["exchange", "match", "orders.csv", "-o", "t.csv"])
+        assert result.exit_code == 2
+    else:
+        result = call(rows, "-o", "t.csv", header=header, code=2)
+    first, last = result.stderr.splitlines()
+    assert first.startswith(f"orders.csv{message}"), first
+    assert last == "otonari: 1 problem, nothing was done"
+    assert {p.name for p in tmp_path.iterdir()} <= {"orders.csv"}
+
+
+def test_all_problems_come_at_once(call):
+    rows = [GOOD[0].replace("sell", "give").replace(",9,", ",x,"), GOOD[1].replace(",1", ",-1"), GOOD[2]]
+    lines = call(rows, code=2).stderr.splitlines()
+    assert [line.split(": ")[:2] for line in lines[:-1]] == [
+        ["orders.csv:2", "price"],
+        ["orders.csv:2", "side"],
+        ["orders.csv:3", "energy_kwh"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cells", "field", "want"),
+    [
+        ("s1,2020-08-19T09:30,,,,5,,cancel", "price", "nothing: a cancellation takes all that is open"),
+        ("s1,2020-08-19T09:30,,,,,1,cancel", "energy_kwh", "nothing: a cancellation takes all that is open"),
+        ("s1,2020-08-19T09:30,,,,,1,change", "action", "one of new, amend, cancel"),
+    ],
+)
+def test_changes_that_say_too_much(call, cells, field, want):
+    line = call([cells], header=f"{HEADER},action", code=2).stderr.splitlines()[0]
+    assert line.startswith(f"orders.csv:2: {field}: got ")
+    assert line.endswith(f"want {want}")
+
+
+def test_the_same_change_twice_at_one_moment(call):
+    rows = [f"{GOOD[0]},new", "s1,2020-08-19T09:30,,,,5,,amend", "s1,2020-08-19T09:30,,,,6,,amend"]
+    line = call(rows, header=f"{HEADER},action", code=2).stderr.splitlines()[0]
+    assert line == "orders.csv:4: order_id: got 's1' again (line 3), want one amend of an order at a time"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["-o", "t.nc"], "want a name that ends in .csv"),
+        (["--set", "a=b"], "no --scenario"),
+        (["--price-band", "5", "1"], "want the lower price first"),
+        (["--mechanism", "random"], "random"),
+        (["--scenario", "nowhere"], "nowhere"),
+    ],
+)
+def test_bad_usage(call, tmp_path, arguments, text):
+    assert text in call(GOOD, *arguments, code=2).stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["orders.csv"]
+
+
+def test_an_auction_over_pairs_with_limits_is_bad_input(call):
+    change = "fees={method: by-distance, bands: [{fee_per_kwh: 1}]}"
+    changes = [change, "tables.nodes.*.length_m=100", "tables.nodes.bank-1.limit_kw=5"]
+    arguments = [
+        "--scenario",
+        "higashi-fuji",
+        "--mechanism",
+        "uniform",
+        *(x for c in changes for x in ("--set", c)),
+    ]
+    assert "want fees on a tree, or the continuous session" in call(GOOD, *arguments, code=2).stderr
+
+
+def test_local_times_where_the_clock_changes(tmp_path):
+    path = tmp_path / "orders.csv"
+    row = "s,2020-10-25T{},2020-10-25T12:00,a,sell,9,1"
+    path.write_text(f"{HEADER}\n{row.format('02:30')}\n")
+    with pytest.raises(InputError, match="placed: got 2020-10-25T02:30:00, want a time with its UTC offset"):
+        read_orders(path, "Europe/Berlin")
+    path.write_text(f"{HEADER}\n{row.format('02:30+01:00')}\n")
+    found = read_orders(path, "Europe/Berlin")
+    assert found["placed"].values[0] == np.datetime64("2020-10-25T01:30")
+    assert found["slot"].values[0] == np.datetime64("2020-10-25T11:00")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(st.sampled_from(CELLS), max_size=8), max_size=4))
+def test_any_cells_are_read_or_refused_with_their_place(tmp_path_factory, rows):
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_text("\n".join([HEADER, *map(",".join, rows)]) + "\n", encoding="utf-8")
+    problems = ()
+    try:
+        found = read_orders(path)
+    except InputError as error:
+        problems = error.problems
+    else:
+        assert set(found["side"].values.tolist()) <= {"buy", "sell"}
+        assert (found["energy"].values > 0).all()
+    assert all(p.where == str(path) and p.field and p.got and p.want for p in problems)
+
+
+def test_the_documented_columns_are_the_ones_that_must_be_there():
+    assert ",".join(REQUIRED) == HEADER
