@@ -1,0 +1,135 @@
+"""Forecasts of driving: by hand, from a cold start, without the future, petrol apart."""
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from otonari.data.forecast_rounds import Trips
+from otonari.data.forecast_vehicle import vehicle_forecast, weighted_quantiles
+
+MONDAY = np.datetime64("2020-08-03T00:00", "ns")
+DAY, HOUR = np.timedelta64(24, "h"), np.timedelta64(1, "h")
+
+
+def trips(*rows):
+    """Return trips from (vehicle, day, departure [h], arrival [h], energy)."""
+    vehicle, day, out, back, energy = np.array(rows, dtype=float).reshape(-1, 5).T
+    minutes = [np.round((day * 24 + h) * 60).astype("timedelta64[m]") for h in (out, back)]
+    return Trips(vehicle.astype(int), MONDAY + minutes[0], MONDAY + minutes[1], energy)
+
+
+def foresee(known, now, days=1, usable=(6.5,), **options):
+    return vehicle_forecast(known, np.array(usable), now, days, "UTC", holidays="none", **options)
+
+
+def test_a_cold_start_is_the_assumed_commuter():
+    found = foresee(trips(), MONDAY, 6)
+    # on a working day 5 assumed working days of weight 1 (4 driven) and 5 days off of weight 0.2 (3 driven)
+    assert found.drives[0] == pytest.approx([4.6 / 6] * 5 + [(3 + 0.8) / 6])
+    assert found.energy_mean[0, 0] == pytest.approx((3 + 3 + 3 + 4 + 0.2 * 6) / 6)
+    assert found.departure[2, 0, 0] == 7.5
+    assert found.days[5] == date(2020, 8, 8)
+    assert found.away[0, 0, 24] == pytest.approx(
+        (4 + 0.2 * 2 * 1) / 6 - 0.2 / 6
+    )  # 12:15: 4 at work, one errand
+    assert found.leaving[0, 0].sum() == pytest.approx(found.energy_mean[0, 0])
+
+
+def test_history_outweighs_the_prior():
+    known = trips(*[(0, d, 6.0, 9.0, 2.0) for d in range(60)])
+    found = foresee(known, MONDAY + 60 * DAY)
+    assert found.drives[0, 0] > 0.95
+    assert found.departure[2, 0, 0] == 6.0
+    assert found.arrival[2, 0, 0] == 9.0
+    assert found.energy[2, 0, 0] == 2.0
+
+
+def test_what_the_range_makes_petrol_is_not_charged_for():
+    known = trips(*[(0, d, 6.0, 20.0, 30.0) for d in range(60)])
+    short, far = (foresee(known, MONDAY + 60 * DAY, usable=(u,)) for u in (6.5, np.inf))
+    assert short.energy.max() == 6.5
+    assert far.energy[2, 0, 0] == 30.0
+    assert far.petrol_mean[0, 0] == 0.0
+    assert short.energy_mean + short.petrol_mean == pytest.approx(far.energy_mean)
+    twice = trips(*[(0, d, h, h + 2, 5.0) for d in range(60) for h in (6.0, 14.0)])
+    assert foresee(twice, MONDAY + 60 * DAY).energy[2, 0, 0] == 10.0  # it can be charged between two rounds
+
+
+def test_today_is_like_the_days_that_went_the_same_way():
+    rows = [(0, d, 7.0 if d % 2 else 15.0, 18.0, 1.0 if d % 2 else 4.0) for d in range(60)]
+    morning = foresee(trips(*rows), MONDAY + 60 * DAY + 8 * HOUR)
+    assert morning.departure[:, 0, 0].min() == 15.0
+    assert morning.energy[2, 0, 0] == 4.0
+    out = foresee(trips(*rows, (0, 60, 7.0, 30.0, 9.0)), MONDAY + 60 * DAY + 8 * HOUR)
+    assert out.energy[2, 0, 0] == 0.0
+    assert out.arrival[2, 0, 0] == 18.0
+    assert out.away[0, 0, 24] == pytest.approx(1.0)
+
+
+def test_a_round_over_midnight_is_away_on_both_days():
+    known = trips(*[(0, d, 20.0, 26.0, 1.0) for d in range(60)])
+    found = foresee(known, MONDAY + 61 * DAY - 12 * HOUR, 2)
+    assert found.arrival[2, 0, 0] == 26.0
+    assert found.away[0, 1, [2, 42]].min() > 0.7  # but for the assumed days, on a Saturday worth a quarter
+    assert found.away[0, 1, 10] == 0.0
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**31), hour=st.integers(0, 24 * 30))
+def test_a_forecast_knows_nothing_of_the_future(seed, hour):
+    rng = np.random.default_rng(seed)
+    rows = []
+    for vehicle in range(3):
+        for day in range(30):
+            if rng.random() < 0.7:
+                out = rng.uniform(5, 16)
+                rows.append((vehicle, day, out, out + rng.uniform(0.5, 12), rng.uniform(0, 20)))
+    known, now = trips(*rows), MONDAY + hour * HOUR
+    begun, under_way = known.departure < now, (known.departure < now) & (known.arrival > now)
+    later = Trips(
+        known.vehicle[begun],
+        known.departure[begun],
+        np.where(under_way, known.arrival + 5 * DAY, known.arrival)[begun],
+        np.where(under_way, 99.0, known.energy)[begun],
+    )
+    usable = np.array([6.5, 3.0, np.inf])
+    since = date(2020, 8, 3)
+    made = [vehicle_forecast(k, usable, now, 3, "Asia/Tokyo", since=since) for k in (known, later)]
+    for name in ("drives", "departure", "arrival", "energy_mean", "energy", "petrol_mean", "away", "leaving"):
+        assert getattr(made[0], name).tobytes() == getattr(made[1], name).tobytes(), name
+    assert ((made[0].drives >= 0) & (made[0].drives <= 1 + 1e-12)).all()
+    assert (np.diff(made[0].energy, axis=0) >= 0).all()
+    assert made[0].leaving[:, 1:].sum(axis=2) == pytest.approx(made[0].energy_mean[:, 1:])
+
+
+def test_chances_hold_on_synthetic_driving():
+    rng = np.random.default_rng(3)
+    driven = rng.random((200, 120)) < 0.6
+    energy = rng.gamma(3.0, 1.0, size=driven.shape)
+    rows = [(v, d, 8.0, 17.0, energy[v, d]) for v, d in zip(*np.nonzero(driven), strict=True)]
+    found = vehicle_forecast(
+        trips(*rows), np.full(200, np.inf), MONDAY + 119 * DAY, 1, "UTC", holidays="none"
+    )
+    assert found.drives.mean() == pytest.approx(0.6, abs=0.03)
+    came = np.where(driven[:, 119], energy[:, 119], 0.0)
+    below = (came <= found.energy[:, :, 0]).mean(axis=1)
+    assert below[2:] == pytest.approx([0.5, 0.75, 0.9], abs=0.08)
+
+
+def test_local_days():
+    known = trips(*[(0, d, 23.0, 24.5, 2.0) for d in range(60)])  # 08:00 to 09:30 in Tokyo
+    now = MONDAY + 60 * DAY + 15 * HOUR
+    found = vehicle_forecast(known, np.array([6.5]), now, 1, "Asia/Tokyo")
+    assert found.departure[2, 0, 0] == 8.0
+    assert found.days[0] == pd.Timestamp("2020-10-03").date()
+
+
+def test_weighted_quantiles_by_hand():
+    values, weights = np.array([[5.0, 1.0, 3.0]]), np.array([[1.0, 1.0, 2.0]])
+    found = weighted_quantiles(values, weights, np.array([0.25, 0.26, 0.75, 0.76]))
+    assert found.ravel().tolist() == [1.0, 3.0, 3.0, 5.0]
+    assert np.isnan(weighted_quantiles(values, 0 * weights, np.array([0.5])))
