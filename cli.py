@@ -16,13 +16,21 @@ EXIT_CODES = {
     "otonari.runs.compare.CompareError": 2,
     "builtins.OSError": 2,
     "otonari.model.solve.SolveError": 3,
-    "otonari.runs.chain.LedgerTampered": 4,
-    "otonari.runs.chain.LedgerConflict": 5,
-    "otonari.runs.ledger.LedgerLocked": 6,
-    "otonari.runs.ledger.LedgerTorn": 6,
-    "otonari.runs.chain.LedgerError": 2,
+    "otonari.runs.faults.LedgerTampered": 4,
+    "otonari.runs.faults.LedgerConflict": 5,
+    "otonari.runs.faults.LedgerLocked": 6,
+    "otonari.runs.faults.LedgerTorn": 6,
+    "otonari.runs.faults.LedgerError": 2,
 }
 """Exit code of each failure, by the name of its class so that none must be imported; others are bugs: 1."""
+
+
+_FILE = click.Path(path_type=Path)
+_TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+_directory = click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+_key = click.option("--key", type=_FILE, help="File with the ledger's private key, if it is signed.")
+_held = click.option("--checkpoint", "checkpoints", type=_FILE, multiple=True, help="One that you hold.")
+_pins = click.option("--key", "keys", multiple=True, metavar="VKEY", help="Public key, from elsewhere.")
 
 
 class _Reporting(click.Group):
@@ -74,10 +82,10 @@ def _stage(verbose: bool, quiet: bool) -> Callable[[str], None]:
     return lambda text: click.secho(f"{text} ...", err=True, dim=True)
 
 
-def _print_json(value: Any) -> None:
-    from .runs import tables
+def _print_json(value: Any, indent: int | None = 1) -> None:
+    from .runs import layout
 
-    click.echo(tables.as_json(value))
+    click.echo(layout.as_json(value, indent))
 
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -104,6 +112,7 @@ def main() -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Run file (.nc).")
 @click.option("--ledger", "directory", type=click.Path(path_type=Path, file_okay=False), help="Its ledger.")
 @click.option("--no-ledger", is_flag=True, help="Commit nothing.")
+@_key
 @click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), help="Seconds for each solve.")
 @click.option("--relax", is_flag=True, help="Ignore minimum charge powers.")
 @common
@@ -114,6 +123,7 @@ def clear(
     output: Path | None,
     directory: Path | None,
     no_ledger: bool,
+    key: Path | None,
     time_limit: float | None,
     relax: bool,
     as_json: bool,
@@ -125,8 +135,8 @@ def clear(
     Without SCENARIO the bundled higashi-fuji is cleared. The run is stored as
     runs-out/SCENARIO/MARKET.nc; the blocks of a p2p market go to a ledger beside it.
     """
-    if directory and (no_ledger or market == "grid-only"):
-        raise click.UsageError("--ledger: got a directory, but this run commits nothing")
+    if (directory or key) and (no_ledger or market == "grid-only"):
+        raise click.UsageError("--ledger, --key: this run commits nothing")
     if output and output.suffix != ".nc":
         raise click.UsageError(f"--output: got {output}, want a name that ends in .nc")
     stage = _stage(verbose, quiet)
@@ -140,6 +150,7 @@ def clear(
         output=output,
         directory=directory,
         record=not no_ledger,
+        key=key,
         time_limit=time_limit,
         stage=stage,
     )
@@ -227,37 +238,336 @@ def compare(runs: tuple[Path, ...], output: Path | None, as_json: bool, verbose:
 
 @main.group()
 def ledger() -> None:
-    """Check and read ledgers. A ledger is tamper-evident, not tamper-proof."""
+    """Keep, check and show ledgers. A ledger is tamper-evident, not tamper-proof; see runs/LEDGER.md."""
+
+
+def _ledger(name: str, summary: str, *parameters: Callable[..., Any]) -> None:
+    """Make a ledger command of the function of that name in ``runs.desk``, which gives an answer."""
+
+    def call(as_json: bool, verbose: bool, quiet: bool, **arguments: Any) -> None:
+        _stage(verbose, quiet)(f"ledger {name}")
+        from .runs import desk
+
+        answer = getattr(desk, name)(**arguments)
+        if as_json:
+            _print_json(answer.facts)
+        elif not quiet:
+            click.echo(answer.text)
+
+    for parameter in reversed(parameters):
+        call = parameter(call)
+    ledger.command(name, help=summary)(common(call))
+
+
+_ledger(
+    "keygen",
+    "Make an Ed25519 key. NAME is the market's id, or a name for a witness.",
+    click.argument("name"),
+    click.option("-o", "--output", type=_FILE, required=True, help="New file for the private key."),
+    click.option("--witness", is_flag=True, help="A key to cosign the checkpoints of others."),
+)
+_ledger(
+    "init",
+    "Begin a ledger: its first block pins market, units and public key.",
+    _directory,
+    click.option("--market", required=True, help="The market's id: market_id in its scenario."),
+    click.option("--currency", default="JPY", show_default=True),
+    _key,
+)
+_ledger(
+    "verify",
+    "Check every block and checkpoint of a ledger, against what you hold from elsewhere.",
+    _directory,
+    _held,
+    _pins,
+    click.option("--private", is_flag=True, help="Check the private leaves too."),
+)
+_ledger(
+    "receipt",
+    "Make receipts that a household can check without the ledger.",
+    _directory,
+    click.option("--participant", help="Its label in the scenario.  [default: all, into --output]"),
+    click.option("--since", type=click.DateTime(_TIMES), help="First slot, UTC."),
+    click.option("--until", type=click.DateTime(_TIMES), help="Slots before this, UTC."),
+    click.option("-o", "--output", type=_FILE, help="File, or directory for all.  [default: stdout]"),
+)
+_ledger(
+    "check",
+    "Check a receipt offline, against the ledger's public key or a checkpoint that you hold.",
+    click.argument("path", type=_FILE, metavar="RECEIPT"),
+    _held,
+    _pins,
+)
+_ledger(
+    "correct",
+    "Reverse what is committed of a run's slots, and commit the run in its place.",
+    _directory,
+    click.argument("run", type=_FILE, metavar="RUN.nc"),
+    _key,
+)
+_ledger(
+    "cosign",
+    "Sign the checkpoint as a witness, after checking the ledger and what you saw of it before.",
+    _directory,
+    click.option("--key", type=_FILE, required=True, help="Private key of a witness."),
+    _held,
+    click.option("-o", "--output", type=_FILE, help="Put it here and leave the ledger alone."),
+)
+_ledger(
+    "rotate",
+    "Hand a ledger on to another key, which the present one endorses.",
+    _directory,
+    click.option("--key", type=_FILE, required=True, help="The present private key."),
+    click.option("--successor", type=_FILE, required=True, help="The one that signs from now on."),
+)
+_ledger("repair", "Mend what a crash left behind. Nothing is deleted.", _directory, _key)
 
 
 @ledger.command()
-@click.argument("directory", type=click.Path(path_type=Path))
-@common
-def verify(directory: Path, as_json: bool, verbose: bool, quiet: bool) -> None:
-    """Check every block of a ledger."""
-    _stage(verbose, quiet)(f"checking {directory}")
-    from .runs import ledger as chain
-    from .runs import tables
-
-    summary = chain.verify(directory)
-    if as_json:
-        _print_json(vars(summary))
-    elif not quiet:
-        click.echo(tables.verified(summary))
-
-
-@ledger.command()
-@click.argument("directory", type=click.Path(path_type=Path))
+@_directory
 @common
 def show(directory: Path, as_json: bool, verbose: bool, quiet: bool) -> None:
     """Print the blocks of a ledger after checking them: a table, or with --json one block a line."""
     _stage(verbose, quiet)(f"reading {directory}")
-    from .runs import ledger as chain
-    from .runs import tables
+    from .runs import desk
+    from .runs import ledger as books
 
-    blocks: Iterable[dict[str, Any]] = chain.show(directory)
+    found: Iterable[dict[str, Any]] = books.show(directory)
     if as_json:
-        for block in blocks:
-            click.echo(tables.as_json(block, indent=None))
+        for block in found:
+            _print_json(block, indent=None)
     elif not quiet:
-        click.echo(tables.blocks(blocks))
+        click.echo(desk.blocks(found))
+
+
+@main.group()
+def exchange() -> None:
+    """Match orders of half-hour products under network fees."""
+
+
+@exchange.command()
+@click.argument("orders", type=_FILE, metavar="ORDERS.csv")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File of trades (.csv)."
+)
+@click.option("--scenario", help="Participants, fee network, limits, tariffs.  [default: none, no fees]")
+@click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change the scenario.")
+@click.option(
+    "--mechanism",
+    type=click.Choice(["continuous", "uniform", "pay-as-bid"]),
+    default="continuous",
+    show_default=True,
+    help="Session, or a call auction per slot.",
+)
+@click.option(
+    "--price-band", "band", type=(float, float), metavar="LOW HIGH", help="Instead of the tariffs'."
+)
+@click.option(
+    "--gate-minutes",
+    type=click.FloatRange(min=0),
+    default=10.0,
+    show_default=True,
+    help="A product closes so long before its slot ends.",
+)
+@common
+def match(orders: Path, as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
+    """Match anybody's orders; say of every refused one why.
+
+    Trades go to the file of --output, refused orders to NAME.refused.csv beside it.
+    """
+    output, band = options["output"], options["band"]
+    if output and output.suffix != ".csv":
+        raise click.UsageError(f"--output: got {output}, want a name that ends in .csv")
+    if options["overrides"] and not options["scenario"]:
+        raise click.UsageError("--set: got a change, but no --scenario to change")
+    if band and not band[0] <= band[1]:
+        raise click.UsageError(f"--price-band: got {band[0]:g} {band[1]:g}, want the lower price first")
+    stage = _stage(verbose, quiet)
+    from .runs import market
+
+    matched = market.match(orders, stage=stage, **options)
+    if as_json:
+        _print_json(market.facts(matched))
+    elif not quiet:
+        click.echo(market.report(matched))
+
+
+@main.group()
+def forecast() -> None:
+    """Back-test forecasts on a file: error and pinball loss beside plain rules, coverage of the quantiles."""
+
+
+def readings(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how a file of readings is written."""
+    for option in reversed(
+        (
+            click.argument("file", type=click.Path(path_type=Path)),
+            click.option("--column", "columns", multiple=True, help="A column.  [default: all]"),
+            click.option(
+                "--unit", default="kW", show_default=True, help="kW, kWh, W/kW or 'kWh cumulative'."
+            ),
+            click.option("--time-zone", default="Asia/Tokyo", show_default=True, help="Of times and days."),
+            click.option("--stamp", default="start", show_default=True, help="start, middle or end."),
+            click.option("--time-column", default="time", show_default=True),
+            click.option("--time-format", default="", help="Pattern of strptime."),
+            click.option("--separator", default=",", show_default=True),
+            click.option("--decimal", default=".", show_default=True),
+            click.option("--encoding", default="utf-8", show_default=True),
+            click.option("--skip-rows", default=0, type=click.IntRange(min=0), help="Before the header."),
+            click.option(
+                "--slot-minutes", default=0, type=click.IntRange(min=0), help="[default: as in the file]"
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def scored(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of every back-test."""
+    for option in reversed(
+        (
+            click.option("--holidays", help="japan or none.  [default: japan in Asia/Tokyo, else none]"),
+            click.option(
+                "--holiday", "dates", multiple=True, type=click.DateTime(["%Y-%m-%d"]), help="A date."
+            ),
+            click.option(
+                "--warm-up-days", "warm_up", default=28, show_default=True, type=click.IntRange(min=1)
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _days_off(holidays: str | None, dates: tuple[Any, ...], time_zone: str) -> Any:
+    if holidays and dates:
+        raise click.UsageError("--holidays and --holiday: got both, want one of them")
+    return [d.date() for d in dates] or holidays or ("japan" if time_zone == "Asia/Tokyo" else "none")
+
+
+def _print_report(report: Any, as_json: bool, quiet: bool) -> None:
+    from dataclasses import asdict
+
+    from .data import backtest
+    from .runs import layout
+
+    if as_json:
+        _print_json(asdict(report))
+    elif not quiet:
+        for note in report.notes:
+            click.echo(note, err=True)
+        click.echo("\n\n".join(layout.table(header, rows) for header, rows in backtest.as_rows(report)))
+
+
+@forecast.command("demand")
+@readings
+@scored
+@common
+def forecast_demand(
+    file: Path,
+    columns: tuple[str, ...],
+    slot_minutes: int,
+    holidays: str | None,
+    dates: tuple[Any, ...],
+    warm_up: int,
+    as_json: bool,
+    verbose: bool,
+    quiet: bool,
+    **written: Any,
+) -> None:
+    """Back-test demand forecasts on readings of homes: one column each."""
+    _stage(verbose, quiet)("forecasting day by day")
+    from .data import forecast_files
+    from .data.file_format import FileFormat
+
+    off = _days_off(holidays, dates, written["time_zone"])
+    report = forecast_files.demand(file, FileFormat(**written), columns, off, slot_minutes, warm_up)
+    _print_report(report, as_json, quiet)
+
+
+@forecast.command("pv")
+@readings
+@click.option("--latitude", type=click.FloatRange(-90, 90), help="Of the site; without it, no clear sky.")
+@click.option("--longitude", type=click.FloatRange(-180, 180))
+@click.option("--altitude", default=0.0, show_default=True, help="[m]")
+@click.option("--tilt", default=20.0, show_default=True, help="From the horizontal [deg].")
+@click.option("--azimuth", default=180.0, show_default=True, help="Clockwise from north [deg].")
+@click.option("--peak-kw", type=click.FloatRange(min=0, min_open=True), help="Installed, for the unit W/kW.")
+@click.option(
+    "--weather", type=click.Path(path_type=Path), help="CSV of day-ahead forecasts: ghi, dni, dhi, temp_air."
+)
+@click.option("--warm-up-days", "warm_up", default=28, show_default=True, type=click.IntRange(min=1))
+@common
+def forecast_pv(
+    file: Path,
+    columns: tuple[str, ...],
+    slot_minutes: int,
+    latitude: float | None,
+    longitude: float | None,
+    altitude: float,
+    tilt: float,
+    azimuth: float,
+    peak_kw: float | None,
+    weather: Path | None,
+    warm_up: int,
+    as_json: bool,
+    verbose: bool,
+    quiet: bool,
+    **written: Any,
+) -> None:
+    """Back-test PV forecasts on readings of arrays: one column each."""
+    if (latitude is None) != (longitude is None):
+        raise click.UsageError("--latitude, --longitude: got one of them, want both or neither")
+    _stage(verbose, quiet)("forecasting day by day")
+    from .data import forecast_files
+    from .data.file_format import FileFormat
+    from .data.solar import Site
+
+    report = forecast_files.pv(
+        file,
+        FileFormat(**written),
+        columns,
+        None if latitude is None or longitude is None else Site(latitude, longitude, altitude),
+        tilt,
+        azimuth,
+        weather,
+        peak_kw=peak_kw,
+        slot_minutes=slot_minutes,
+        warm_up=warm_up,
+    )
+    _print_report(report, as_json, quiet)
+
+
+@forecast.command("vehicle")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--usable-kwh", default=6.5, show_default=True, type=click.FloatRange(min=0), help="Of the battery."
+)
+@click.option("--economy", type=click.FloatRange(min=0, min_open=True), help="km/kWh, for trips in km.")
+@click.option("--time-zone", default="Asia/Tokyo", show_default=True, help="Of times and days.")
+@click.option("--separator", default=",", show_default=True)
+@click.option("--decimal", default=".", show_default=True)
+@click.option("--encoding", default="utf-8", show_default=True)
+@scored
+@common
+def forecast_vehicle(
+    file: Path,
+    usable_kwh: float,
+    economy: float | None,
+    time_zone: str,
+    holidays: str | None,
+    dates: tuple[Any, ...],
+    warm_up: int,
+    as_json: bool,
+    verbose: bool,
+    quiet: bool,
+    **written: str,
+) -> None:
+    """Back-test forecasts of driving on round trips: vehicle, departure, arrival, energy_kwh or distance_km."""
+    _stage(verbose, quiet)("forecasting day by day")
+    from .data import backtest_vehicle
+
+    off = _days_off(holidays, dates, time_zone)
+    report = backtest_vehicle.vehicle(file, time_zone, usable_kwh, economy, off, warm_up, **written)
+    _print_report(report, as_json, quiet)

@@ -1,42 +1,20 @@
-"""Blocks: a cleared run in the whole numbers of the ledger, one block per slot.
+"""A cleared run in the whole numbers of the ledger: one record per slot, public totals and private leaves.
 
 Energy is Wh, a price milli-currency/kWh, money micro-currency: 1 Wh at 1 milli-currency/kWh *is* 1
-micro-currency, so the money of a trade is the exact product. A block here lacks what only its place in a
-ledger gives: ``index`` and ``prev``.
+micro-currency, so the money of a trade is the exact product. A record becomes a block when the ledger's
+secret seals its leaves (:mod:`otonari.runs.leaves`) and its place gives it ``index`` and ``prev``.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from . import digest
-
-VERSION = 1
-FIRST = "0" * 64
-"""The ``prev`` of the genesis block."""
-
-
-def genesis(market: str, currency: str, software: str) -> dict[str, Any]:
-    """Return the block that opens a ledger: whose it is, and in which units it counts."""
-    units = {
-        "energy": "Wh",
-        "money": f"micro-{currency}",
-        "price": f"milli-{currency}/kWh",
-        "slot": "seconds since 1970-01-01T00:00:00Z",
-    }
-    return {
-        "version": VERSION,
-        "kind": "genesis",
-        "market": market,
-        "units": {k: digest.label(v) for k, v in units.items()},
-        "software": software,
-    }
+from . import canonical, digest, kinds
 
 
 def cleared(tree: xr.DataTree, market: str, software: str) -> list[dict[str, Any]]:
-    """Return one ``clearing`` block per slot of a cleared run, in order of time.
+    """Return one record per slot of a cleared run, in order of time.
 
     Parameters
     ----------
@@ -53,44 +31,60 @@ def cleared(tree: xr.DataTree, market: str, software: str) -> list[dict[str, Any
     of_results = digest.slots(results, "otonari results of a slot 1", digest.RESULTS_SCALE)
     prices = results[[n for n in ("price", "sale_price") if n in results]]
     of_prices = digest.slots(prices, "otonari prices of a slot 1", digest.RESULTS_SCALE)
-    grid_in = _energy(results, ("grid_import", "vehicle_import"), inputs["slot_hours"])
-    grid_out = _energy(results, ("grid_export", "vehicle_export"), inputs["slot_hours"])
-    blocks = []
+    names = [canonical.label(str(x)) for x in results["participant"].values]
+    grid = {
+        f"grid_{way}": _energy(inputs, results, kind) for way, kind in (("in", "import"), ("out", "export"))
+    }
+    records = []
     for k, time in enumerate(inputs["time"].values):
         rows = _trades(trades.isel(trade=np.flatnonzero(trades["trade_time"].values == time)))
-        totals = {**sums(rows), "grid_in": int(grid_in[k]), "grid_out": int(grid_out[k])}
-        blocks.append(
+        leaves = accounts(names, rows, {n: amounts[k].tolist() for n, amounts in grid.items()})
+        records.append(
             {
-                "version": VERSION,
+                "version": kinds.VERSION,
                 "kind": "clearing",
                 "market": market,
                 "slot": int(time.astype("datetime64[s]").astype(np.int64)),
                 "slot_seconds": int(seconds[k]),
-                "trades": rows,
-                "totals": totals,
+                "totals": kinds.totals(leaves),
                 "prices": of_prices[k],
                 "inputs": of_inputs,
                 "results": of_results[k],
                 "software": software,
+                "leaves": leaves,
             }
         )
-    return blocks
+    return records
 
 
-def sums(trades: list[dict[str, Any]]) -> dict[str, int]:
-    """Return the totals that follow from the trades of a slot: energy, and money by where it goes."""
-    return {
-        "energy": sum(t["energy"] for t in trades),
-        "money": sum(t["energy"] * t["price"] for t in trades),
-        "fees": sum(t["energy"] * t["fee"] for t in trades),
-        "congestion": sum(t["energy"] * t["congestion"] for t in trades),
+def accounts(
+    names: list[str], trades: list[dict[str, Any]], grid: dict[str, list[int]]
+) -> list[dict[str, Any]]:
+    """Return what each account bought and sold in a slot, to the Wh and the micro-currency, sorted by name.
+
+    ``origin`` is where its purchases came from: Wh by the selling account.
+    """
+    nothing = dict.fromkeys(("purchases", "sales", "paid", "earned", "fees", "congestion"), 0)
+    found: dict[str, dict[str, Any]] = {
+        name: {"participant": name, "origin": {}, **nothing, **{n: grid[n][i] for n in grid}}
+        for i, name in enumerate(names)
     }
+    for trade in trades:
+        buyer, seller, energy = found[trade["buyer"]], found[trade["seller"]], trade["energy"]
+        buyer["purchases"] += energy
+        buyer["origin"][trade["seller"]] = buyer["origin"].get(trade["seller"], 0) + energy
+        buyer["paid"] += energy * trade["price"]
+        buyer["fees"] += energy * trade["fee"]
+        buyer["congestion"] += energy * trade["congestion"]
+        seller["sales"] += energy
+        seller["earned"] += energy * trade["price"]
+    return [found[name] for name in sorted(found)]
 
 
 def _trades(trades: xr.Dataset) -> list[dict[str, Any]]:
     """Return the trades of one slot in whole numbers, sorted; those that round to 0 Wh are left out."""
     labels = {
-        name: [digest.label(str(x)) for x in trades[f"trade_{name}"].values]
+        name: [canonical.label(str(x)) for x in trades[f"trade_{name}"].values]
         for name in ("seller", "seller_vehicle", "buyer", "buyer_vehicle")
     }
     order = sorted(range(trades.sizes["trade"]), key=lambda i: [labels[n][i] for n in labels])
@@ -100,7 +94,7 @@ def _trades(trades: xr.Dataset) -> list[dict[str, Any]]:
         for name in ("price", "fee", "congestion")
     }
     return [
-        {n: labels[n][i] for n in labels}
+        {n: labels[n][i] for n in ("seller", "buyer")}
         | {"energy": int(energy[k])}
         | {n: int(p[k]) for n, p in prices.items()}
         for k, i in enumerate(order)
@@ -108,87 +102,12 @@ def _trades(trades: xr.Dataset) -> list[dict[str, Any]]:
     ]
 
 
-def _energy(results: xr.Dataset, names: tuple[str, ...], hours: xr.DataArray) -> np.ndarray:
-    """Return Wh per slot of some powers (kW), summed over whatever they stand for."""
-    total = np.zeros(hours.sizes["time"])
-    for name in names:
-        if name in results:
-            energy = (results[name] * hours * 1000).transpose("time", ...).values
-            total += energy.reshape(len(total), -1).sum(axis=1)
-    return digest.integers(total, 1)
-
-
-def _text(value: Any) -> bool:
-    return type(value) is str
-
-
-def _count(value: Any) -> bool:
-    return type(value) is int and value >= 0
-
-
-def _positive(value: Any) -> bool:
-    return type(value) is int and value > 0
-
-
-def _whole(value: Any) -> bool:
-    return type(value) is int
-
-
-def _hash(value: Any) -> bool:
-    return type(value) is str and len(value) == 64 and set(value) <= set("0123456789abcdef")
-
-
-_COMMON: dict[str, Any] = {
-    "version": _count,
-    "index": _count,
-    "prev": _hash,
-    "market": _text,
-    "software": _text,
-}
-_TRADE = {"seller": _text, "seller_vehicle": _text, "buyer": _text, "buyer_vehicle": _text} | {
-    "energy": _positive,
-    "price": _whole,
-    "fee": _whole,
-    "congestion": _whole,
-}
-TOTALS = {"energy": _count, "money": _whole, "fees": _whole, "congestion": _whole} | {
-    "grid_in": _count,
-    "grid_out": _count,
-}
-SHAPES: dict[str, Mapping[str, Any]] = {
-    "genesis": {"kind": _text, "units": dict.fromkeys(("energy", "money", "price", "slot"), _text)} | _COMMON,
-    "clearing": {
-        "kind": _text,
-        "slot": _whole,
-        "slot_seconds": _positive,
-        "trades": [_TRADE],
-        "totals": TOTALS,
-    }
-    | {"prices": _hash, "inputs": _hash, "results": _hash}
-    | _COMMON,
-}
-"""What a block of each kind holds: exactly these keys, each of its type; a list holds any number."""
-
-
-def misfit(block: Any, where: str = "block", shape: Any = None) -> str:
-    """Return the place where a parsed block is not of its shape, or nothing if it is."""
-    if shape is None:
-        kind = block.get("kind") if isinstance(block, dict) else None
-        if not isinstance(kind, str) or kind not in SHAPES:
-            return "kind"
-        shape = SHAPES[kind]
-    if callable(shape):
-        return "" if shape(block) else where
-    if isinstance(shape, list):
-        if not isinstance(block, list):
-            return where
-        found = (misfit(item, f"{where}[{i}]", shape[0]) for i, item in enumerate(block))
-        return next(filter(None, found), "")
-    if not isinstance(block, dict) or block.keys() != shape.keys():
-        return f"keys of {where}"
-    return next(
-        filter(
-            None, (misfit(block[k], k if where == "block" else f"{where}.{k}", s) for k, s in shape.items())
-        ),
-        "",
-    )
+def _energy(inputs: xr.Dataset, results: xr.Dataset, kind: str) -> np.ndarray[Any, Any]:
+    """Return Wh (slot, participant) to or from the retailer, vehicles that are guests elsewhere included."""
+    power = results[f"grid_{kind}"].transpose("participant", "time").values.copy()
+    if f"vehicle_{kind}" in results:
+        place = {name: i for i, name in enumerate(results["participant"].values)}
+        owners = np.array([place[name] for name in inputs["vehicle_owner"].values], dtype=np.int64)
+        np.add.at(power, owners, results[f"vehicle_{kind}"].transpose("vehicle", "time").values)
+    energy = np.maximum(power * inputs["slot_hours"].values * 1000, 0.0)
+    return np.array([digest.largest_remainder(slot) for slot in energy.T])

@@ -1,163 +1,288 @@
 """The chain of a ledger: which lines are right, one after another, and the lines of new blocks. No files."""
 
-import hashlib
-from bisect import bisect_left, insort
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
-from . import blocks, digest
+from . import canonical, kinds, merkle, notes
+from .faults import LedgerError, LedgerTampered
 
 _HEAD, _MIDDLE, _TAIL = b'{"block":', b',"hash":"', b'"}\n'
 _PLACE = ("index", "prev", "software")
 """What may differ between two blocks that record the same thing."""
 
-
-class LedgerError(Exception):
-    """The ledger cannot be read or written."""
-
-
-class LedgerTampered(LedgerError):
-    """Block ``index`` is not what the chain says: ``field`` was ``got`` where ``want`` belongs."""
-
-    def __init__(self, index: int, field: str, got: object, want: object):
-        self.index, self.field, self.got, self.want = index, field, str(got), str(want)
-        super().__init__(f"block {index}: {field}: got {got!s:.80}, want {want!s:.80}")
-
-
-class LedgerConflict(LedgerError):
-    """Something else is committed already; ``slots`` are the UTC epoch seconds concerned."""
-
-    def __init__(self, what: str, slots: Sequence[int] = ()):
-        self.slots = tuple(slots)
-        super().__init__(what)
+Block = dict[str, Any]
+Earlier = Callable[[int], Block]
+Wrong = tuple[str, object, object] | None
 
 
 @dataclass
 class Summary:
-    """What a checked chain holds so far. ``slots``: committed [start, end) in order, UTC epoch seconds."""
+    """What a checked chain holds so far; its size does not grow with the number of blocks.
+
+    ``spans`` are the committed times [start, end), UTC epoch seconds, in order, neighbours joined; ``slots``
+    is how many slots they are; ``tail`` how many bytes follow the last newline; ``keys`` those that sign it,
+    the present one last.
+    """
 
     count: int = 0
     size: int = 0
-    head: str = blocks.FIRST
+    tail: int = 0
+    head: str = kinds.FIRST
     market: str = ""
     units: dict[str, str] = field(default_factory=dict)
-    totals: dict[str, int] = field(default_factory=lambda: dict.fromkeys(blocks.TOTALS, 0))
-    slots: list[tuple[int, int]] = field(default_factory=list)
+    keys: list[notes.Key] = field(default_factory=list)
+    totals: dict[str, int] = field(default_factory=lambda: dict.fromkeys(kinds.TOTALS, 0))
+    slots: int = 0
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    reversed: set[int] = field(default_factory=set)
+    tree: merkle.Frontier = field(default_factory=merkle.Frontier)
+
+    def checkpoint(self) -> notes.Checkpoint:
+        """Return the checkpoint of this state."""
+        return notes.Checkpoint(notes.origin(self.market), self.count, self.tree.root())
 
 
-def advance(line: bytes, summary: Summary) -> dict[str, Any]:
-    """Return the block of the next line after checking it against the chain so far, and count it in.
+def walk(lines: Iterable[bytes], summary: Summary, earlier: Earlier) -> Iterator[Block]:
+    """Yield the block of each line after checking it against the chain so far, and count it in.
+
+    Parameters
+    ----------
+    lines : iterable of bytes
+        Each with its newline; one without it is the torn end, and is counted in ``summary.tail``.
+    summary : Summary
+        Of what came before; kept up to date.
+    earlier : callable
+        Gives the block at an index that was already walked over.
 
     Raises
     ------
     LedgerTampered
-        If anything about the line is not as the chain wants it.
+        If anything about a line is not as the chain wants it.
     LedgerError
         If its hash is right, but it is of another format version.
     """
-    data, frame = line[len(_HEAD) : -76], (line[: len(_HEAD)], line[-76:-67], line[-3:])
-    if frame != (_HEAD, _MIDDLE, _TAIL):
-        raise LedgerTampered(summary.count, "line", repr(line[:60]), 'the form {"block":...,"hash":"..."}')
-    want = _hash(data)
-    if line[-67:-3] != want.encode():
-        raise LedgerTampered(summary.count, "hash", line[-67:-3].decode(errors="replace"), want)
-    try:
-        block: dict[str, Any] = digest.parse(data)
-    except ValueError as error:
-        raise LedgerTampered(summary.count, "bytes", error, "canonical JSON") from error
-    _check(block, summary)
-    summary.count, summary.head, summary.size = summary.count + 1, want, summary.size + len(line)
-    return block
+    for line in lines:
+        if not line.endswith(b"\n"):
+            summary.tail = len(line)
+            return
+        yield _advance(line, summary, earlier)
 
 
-def content(block: dict[str, Any]) -> str:
+def content(block: Block) -> str:
     """Return a digest of what a block records, whatever its place and the software that wrote it."""
-    return _hash(digest.canonical({k: v for k, v in block.items() if k not in _PLACE}))
+    return merkle.leaf(canonical.dump({k: v for k, v in block.items() if k not in _PLACE})).hex()
 
 
-def unrecorded(
-    new: Sequence[dict[str, Any]], summary: Summary, recorded: dict[int, str]
-) -> list[dict[str, Any]]:
-    """Return the blocks that a ledger lacks.
-
-    Parameters
-    ----------
-    new : sequence of dict
-        Blocks as :func:`otonari.runs.blocks.cleared` gives them.
-    summary : Summary
-        Of the ledger.
-    recorded : dict
-        From the start of its slots, at least of those that are new ones', to the :func:`content` of the block.
+def extend(new: Sequence[Block], summary: Summary) -> tuple[bytes, Summary]:
+    """Return the lines of new blocks, chained to the last one, and the summary after them.
 
     Raises
     ------
-    LedgerConflict
-        If the ledger is another market's, or if it (or an earlier new block) holds something else there.
+    LedgerError
+        If a block is not what a verifier would accept.
     """
-    markets = {block["market"] for block in new} | ({summary.market} if summary.count else set())
-    if len(markets) > 1:
-        raise LedgerConflict(f"one ledger, several markets: {', '.join(sorted(markets))}")
-    slots, wanted, conflicts = list(summary.slots), [], []
-    for block in new:
-        start, end = block["slot"], block["slot"] + block["slot_seconds"]
-        if recorded.get(start) == content(block):
-            continue
-        if _overlap(slots, start, end):
-            conflicts.append(start)
-        else:
-            insort(slots, (start, end))
-            wanted.append(block)
-    if conflicts:
-        first = datetime.fromtimestamp(conflicts[0], UTC).strftime("%Y-%m-%d %H:%M UTC")
-        many = f"{len(conflicts)} of {len(new)} slots are committed with another result"
-        raise LedgerConflict(f"{many}, the first is {first}", conflicts)
-    return wanted
-
-
-def extend(new: Sequence[dict[str, Any]], summary: Summary) -> tuple[bytes, str]:
-    """Return the lines of new blocks, chained to the last one, and the head after them."""
-    lines, head = [], summary.head
+    lines, after = [], deepcopy(summary)
     for index, block in enumerate(new, start=summary.count):
-        data = digest.canonical({**block, "index": index, "prev": head})
-        head = _hash(data)
-        lines.append(_HEAD + data + _MIDDLE + head.encode() + _TAIL)
-    return b"".join(lines), head
+        try:
+            data = canonical.dump({**block, "index": index, "prev": after.head})
+            line = _HEAD + data + _MIDDLE + merkle.leaf(data).hex().encode() + _TAIL
+            _advance(line, after, lambda reversed_: _reversible(new, reversed_))
+        except LedgerTampered as error:
+            raise LedgerError(f"{error.field}: got {error.got}, want {error.want}") from error
+        except ValueError as error:
+            raise LedgerError(f"what is to be recorded does not fit into a block: {error}") from error
+        lines.append(line)
+    return b"".join(lines), after
 
 
-def _hash(data: bytes) -> str:
-    return hashlib.sha256(b"\x00" + data).hexdigest()
+def overlap(spans: list[tuple[int, int]], start: int, end: int) -> tuple[int, int] | None:
+    """Return the span that shares time with [start, end), if there is one; ``spans`` is sorted."""
+    near = spans[max(0, bisect_left(spans, (start, start)) - 1) :][:2]
+    return next((span for span in near if span[0] < end and start < span[1]), None)
 
 
-def _check(block: dict[str, Any], summary: Summary) -> None:
-    """Check a parsed block: its version and shape, its place in the chain, and that it agrees with itself."""
-    index = summary.count
-    if isinstance(block, dict) and type(block.get("version")) is int and block["version"] != blocks.VERSION:
-        raise LedgerError(f"block {index} has format version {block['version']}, want {blocks.VERSION}")
-    if wrong := blocks.misfit(block):
-        raise LedgerTampered(index, wrong, "something else", "the shape of its kind")
-    opening = block["kind"] == "genesis"
-    wants: dict[str, object] = {"index": index, "prev": summary.head}
-    wants["kind"] = "clearing" if index else "genesis"
-    if not opening:
-        wants["market"] = summary.market
-        wants["totals"] = {**block["totals"], **blocks.sums(block["trades"])}
-    for name, want in wants.items():
-        if block[name] != want:
-            raise LedgerTampered(index, name, block[name], want)
-    if opening:
+def join(spans: list[tuple[int, int]], start: int, end: int) -> None:
+    """Add a time to sorted spans that do not overlap it, joined with its neighbours."""
+    place = bisect_left(spans, (start, start))
+    if place < len(spans) and spans[place][0] == end:
+        end = spans.pop(place)[1]
+    if place and spans[place - 1][1] == start:
+        place -= 1
+        start = spans.pop(place)[0]
+    spans.insert(place, (start, end))
+
+
+def free(spans: list[tuple[int, int]], start: int, end: int) -> None:
+    """Take a time out of the span that holds it."""
+    place = next(i for i, span in enumerate(spans) if span[0] <= start and end <= span[1])
+    first, last = spans.pop(place)
+    spans[place:place] = [part for part in ((first, start), (end, last)) if part[0] < part[1]]
+
+
+def _reversible(new: Sequence[Block], index: int) -> Block:
+    """Return what the reversal of block ``index`` among new blocks says of it."""
+    block = next(b for b in new if b.get("reverses") == index)
+    totals = {name: -amount for name, amount in block["totals"].items()}
+    return {**block, "kind": "clearing", "totals": totals}
+
+
+def _advance(line: bytes, summary: Summary, earlier: Earlier) -> Block:
+    """Check a whole line and count it in."""
+    data = line[len(_HEAD) : -76]
+    leaf_hash = merkle.leaf(data)
+    for check in LINE_CHECKS.values():
+        if wrong := check(line, leaf_hash.hex().encode()):
+            raise LedgerTampered(summary.count, *wrong)
+    try:
+        block: Block = canonical.parse(data)
+    except ValueError as error:
+        raise LedgerTampered(summary.count, "bytes", error, "canonical JSON") from error
+    if isinstance(block, dict) and type(block.get("version")) is int and block["version"] != kinds.VERSION:
+        got = f"block {summary.count} has format version {block['version']}"
+        raise LedgerError(f"{got}, want {kinds.VERSION}")
+    for found in BLOCK_CHECKS.values():
+        if wrong := found(block, summary, earlier):
+            raise LedgerTampered(summary.count, *wrong)
+    _count_in(block, summary)
+    summary.tree.append(leaf_hash)
+    summary.count, summary.head, summary.size = summary.count + 1, leaf_hash.hex(), summary.size + len(line)
+    return block
+
+
+def _count_in(block: Block, summary: Summary) -> None:
+    """Take note of what a checked block changes."""
+    kind = block["kind"]
+    if kind == "genesis":
         summary.market, summary.units = block["market"], block["units"]
+    if block.get("key"):
+        summary.keys.append(notes.parse_key(block["key"]))
+    if "slot" not in block:
         return
     start, end = block["slot"], block["slot"] + block["slot_seconds"]
-    if taken := _overlap(summary.slots, start, end):
-        raise LedgerTampered(index, "slot", start, f"one that does not overlap slot {taken[0]}")
-    insort(summary.slots, (start, end))
+    if kind == "correction":
+        free(summary.spans, start, end)
+        summary.reversed.add(block["reverses"])
+    else:
+        join(summary.spans, start, end)
+    summary.slots += 1 if kind == "clearing" else -1
     for name, amount in block["totals"].items():
         summary.totals[name] += amount
 
 
-def _overlap(slots: list[tuple[int, int]], start: int, end: int) -> tuple[int, int] | None:
-    """Return the recorded slot that shares time with [start, end), if there is one; ``slots`` is sorted."""
-    near = slots[max(0, bisect_left(slots, (start, start)) - 1) :][:2]
-    return next((slot for slot in near if slot[0] < end and start < slot[1]), None)
+def _form(line: bytes, _: bytes) -> Wrong:
+    if (line[: len(_HEAD)], line[-76:-67], line[-3:]) == (_HEAD, _MIDDLE, _TAIL):
+        return None
+    return "line", repr(line[:60]), 'the form {"block":...,"hash":"..."}'
+
+
+def _hash(line: bytes, want: bytes) -> Wrong:
+    got = line[-67:-3]
+    return None if got == want else ("hash", got.decode(errors="replace"), want.decode())
+
+
+def _shape(block: Block, *_: object) -> Wrong:
+    wrong = kinds.misfit(block)
+    return (wrong, "something else", "the shape of its kind") if wrong else None
+
+
+def _same(name: str, want: Callable[[Summary], object]) -> Callable[[Block, Summary, Earlier], Wrong]:
+    def check(block: Block, summary: Summary, _: Earlier) -> Wrong:
+        return None if block[name] == want(summary) else (name, block[name], want(summary))
+
+    return check
+
+
+def _opening(block: Block, summary: Summary, _: Earlier) -> Wrong:
+    if (block["kind"] == "genesis") == (summary.count == 0):
+        return None
+    return "kind", block["kind"], "something else" if summary.count else "genesis"
+
+
+def _market(block: Block, summary: Summary, _: Earlier) -> Wrong:
+    return (
+        ("market", block["market"], summary.market)
+        if block["market"] != summary.market and summary.count
+        else None
+    )
+
+
+def _key(block: Block, *_: object) -> Wrong:
+    """Require a log's key of the market's own name; a ledger without one says so by ``""``."""
+    if "key" not in block or (block["kind"] == "genesis" and not block["key"]):
+        return None
+    want = notes.origin(block["market"])
+    try:
+        key = notes.parse_key(block["key"])
+    except notes.NoteError as error:
+        return "key", error, f"a key of {want}"
+    return None if (key.name, key.kind) == (want, notes.LOG) else ("key", key, f"a key of {want}")
+
+
+def _endorsed(block: Block, summary: Summary, _: Earlier) -> Wrong:
+    """Require the endorsement of a new key by the one before."""
+    if block["kind"] != "key-rotation":
+        return None
+    before = summary.keys[-1:]
+    want = f"the signature of {before[0]}" if before else "no rotation in a ledger without keys"
+    try:
+        text = kinds.handover(block, str(before[0]) if before else "")
+        note = notes.Note(text, ((notes.origin(block["market"]), notes.decode(block["endorsement"])),))
+        good = notes.verified(note, before)
+    except notes.NoteError:
+        good = []
+    return None if good else ("endorsement", block["endorsement"], want)
+
+
+def _vacant(block: Block, summary: Summary, _: Earlier) -> Wrong:
+    if block["kind"] != "clearing":
+        return None
+    taken = overlap(summary.spans, block["slot"], block["slot"] + block["slot_seconds"])
+    return ("slot", block["slot"], f"one that shares no time with {taken}") if taken else None
+
+
+def _before(block: Block, summary: Summary, _: Earlier) -> Wrong:
+    good = block["kind"] != "correction" or block["reverses"] < summary.count
+    return None if good else ("reverses", block["reverses"], f"an index below {summary.count}")
+
+
+def _once(block: Block, summary: Summary, _: Earlier) -> Wrong:
+    good = block["kind"] != "correction" or block["reverses"] not in summary.reversed
+    return None if good else ("reverses", block["reverses"], "a block that is not reversed yet")
+
+
+def _cancels(block: Block, _: Summary, earlier: Earlier) -> Wrong:
+    """Require that a reversal has the time of a clearing, and its totals with the other sign."""
+    if block["kind"] != "correction":
+        return None
+    found = earlier(block["reverses"])
+    if found["kind"] != "clearing":
+        return "reverses", found["kind"], "a clearing"
+    totals = {name: -amount for name, amount in found["totals"].items()}
+    for name, want in {
+        "slot": found["slot"],
+        "slot_seconds": found["slot_seconds"],
+        "totals": totals,
+    }.items():
+        if block[name] != want:
+            return name, block[name], want
+    return None
+
+
+LINE_CHECKS = {"form": _form, "hash": _hash}
+BLOCK_CHECKS: dict[str, Callable[[Block, Summary, Earlier], Wrong]] = {
+    "shape": _shape,
+    "index": _same("index", lambda summary: summary.count),
+    "prev": _same("prev", lambda summary: summary.head),
+    "opening": _opening,
+    "market": _market,
+    "key": _key,
+    "endorsed": _endorsed,
+    "vacant": _vacant,
+    "before": _before,
+    "once": _once,
+    "cancels": _cancels,
+}
+"""What must hold of a line, and of a block: each gives what is wrong (field, got, want) or nothing."""

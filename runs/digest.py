@@ -1,7 +1,4 @@
-r"""One spelling for every value: canonical JSON, whole numbers, and digests over the values of a Dataset.
-
-Canonical JSON is the subset of RFC 8785 that needs no escapes and no floats: objects with sorted keys,
-arrays, whole numbers of magnitude below 2^53, and strings of printable ASCII without ``"`` and ``\``.
+"""Whole numbers, and digests over the values of a Dataset.
 
 A digest is SHA-256 over *values*, never over file bytes, so that it survives compression, library versions
 and byte order. Integers are little-endian, ``text(s)`` is the length of s in UTF-8 as uint32 and its bytes::
@@ -15,8 +12,6 @@ Values stand in C order. Coordinates are variables like any other.
 """
 
 import hashlib
-import json
-import re
 import struct
 from collections.abc import Iterator
 from typing import Any
@@ -28,61 +23,6 @@ INPUTS_SCALE = 1_000_000
 """Inputs are digested in millionths of their unit."""
 RESULTS_SCALE = 1_000
 """Results are digested in thousandths of their unit: W, Wh, milli-currency, metres, millilitres."""
-
-_STRING = re.compile(r"[ !#-\[\]-~]*")
-_ALPHABET = re.compile(rb'(?:"[ !#-\[\]-~]*"|[{}\[\],:0-9-])*')
-_LARGEST = 2**53
-
-
-def canonical(value: Any) -> bytes:
-    """Return the one canonical JSON spelling of a value.
-
-    Raises
-    ------
-    ValueError
-        For anything outside the subset: floats, null, booleans, other strings, larger integers.
-    """
-    if type(value) is dict and all(type(key) is str for key in value):
-        pairs = (canonical(key) + b":" + canonical(value[key]) for key in sorted(value))
-        return b"{" + b",".join(pairs) + b"}"
-    if type(value) in (list, tuple):
-        return b"[" + b",".join(map(canonical, value)) + b"]"
-    if type(value) is int and -_LARGEST < value < _LARGEST:
-        return b"%d" % value
-    if type(value) is str and _STRING.fullmatch(value):
-        return b'"' + value.encode("ascii") + b'"'
-    raise ValueError(f"canonical JSON: got {value!r:.80}, want printable ASCII or an integer below 2^53")
-
-
-def parse(data: bytes) -> Any:
-    """Return the value that canonical bytes spell; any other spelling of it is a ``ValueError``."""
-    if not _ALPHABET.fullmatch(data):
-        raise ValueError("canonical JSON: got characters outside its subset")
-    try:
-        value = json.loads(data, parse_int=_integer)
-        again = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
-    except RecursionError as error:
-        raise ValueError("canonical JSON: nested too deeply") from error
-    if again != data:
-        raise ValueError("canonical JSON: another spelling of the same value")
-    return value
-
-
-def _integer(text: str) -> int:
-    if len(text) > 17 or abs(int(text)) >= _LARGEST:
-        raise ValueError("canonical JSON: got an integer of 2^53 or more")
-    return int(text)
-
-
-def label(text: str) -> str:
-    """Return a label in the strings of canonical JSON: whatever does not belong there is %-escaped as UTF-8.
-
-    >>> label("home 1"), label("お隣"), label("50%")
-    ('home 1', '%E3%81%8A%E9%9A%A3', '50%25')
-    """
-    return "".join(
-        c if c != "%" and _STRING.fullmatch(c) else "".join(f"%{b:02X}" for b in c.encode()) for c in text
-    )
 
 
 def largest_remainder(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

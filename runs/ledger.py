@@ -1,22 +1,23 @@
-"""The ledger: one hash-chained line per block in ``ledger.jsonl``, appended and never rewritten.
+"""The ledger: a directory that records what a market cleared, appended and never rewritten.
 
-It is tamper-*evident*, not tamper-proof: whoever can write the file can replace all of it, and it proves
-what was recorded, not that a meter told the truth. ``LEDGER.md`` describes the format.
+It is tamper-*evident*, not tamper-proof: there is no consensus, and it proves what was recorded, not that a
+meter told the truth. ``LEDGER.md`` describes the format.
 """
 
 import contextlib
-import errno
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import blocks, chain
-from .chain import LedgerConflict, LedgerError, LedgerTampered, Summary
+from . import durable, heads, leaves, notes, plan, reading
+from .chain import Block, Summary
+from .faults import LedgerConflict, LedgerError, LedgerLocked, LedgerTampered, LedgerTorn
+from .plan import Commit
+from .reading import NAME
 
 __all__ = [
+    "NAME",
     "Commit",
     "LedgerConflict",
     "LedgerError",
@@ -30,29 +31,25 @@ __all__ = [
     "verify",
 ]
 
-NAME = "ledger.jsonl"
-_LONGEST = 2**28
+Folder = str | os.PathLike[str]
 
 
-class LedgerTorn(LedgerError):
-    """The file ends inside a line: a write was cut short."""
+def verify(
+    directory: Folder, held: Sequence[Path] = (), pinned: Sequence[notes.Key] = (), *, private: bool = False
+) -> Summary:
+    """Check every block and every checkpoint of a ledger and return what it holds.
 
-
-class LedgerLocked(LedgerError):
-    """Another process is writing."""
-
-
-@dataclass(frozen=True)
-class Commit:
-    """What a commit does: how many slots it adds, how many stand there already, and the head then."""
-
-    added: int
-    already: int
-    head: str
-
-
-def verify(directory: str | os.PathLike[str]) -> Summary:
-    """Check every block of a ledger and return what it holds.
+    Parameters
+    ----------
+    directory : path
+        Of the ledger.
+    held : sequence of Path
+        Checkpoints kept elsewhere, which the ledger must agree with.
+    pinned : sequence of Key
+        Keys known from elsewhere: of the log (one that signs, or handed over to the one that does) and of
+        witnesses (that must have signed the checkpoint).
+    private : bool
+        Whether the private leaves are checked too.
 
     Raises
     ------
@@ -61,53 +58,67 @@ def verify(directory: str | os.PathLike[str]) -> Summary:
     LedgerError
         If there is no ledger, or one of another version.
     """
-    summary = Summary()
-    for _ in show(directory, summary):
-        pass
-    if not summary.count:
-        raise LedgerTorn(f"{Path(directory) / NAME} is empty")
+    book = Path(directory)
+    with durable.locked(book, 10.0, shared=True):
+        return examine(book, held, pinned, private=private)
+
+
+def examine(
+    book: Path, held: Sequence[Path] = (), pinned: Sequence[notes.Key] = (), *, private: bool = False
+) -> Summary:
+    """Verify a ledger that is locked; see :func:`verify`."""
+    summary, met = Summary(), heads.Heads(book, [heads.read(path, held=True) for path in held])
+    shelf = leaves.Shelf(book) if private else None
+    for block in reading.walk(book, summary, met):
+        if shelf and block["kind"] == "clearing":
+            reading.check_leaves(shelf, block)
+    met.finish(summary, pinned)
+    if why := met.torn(summary):
+        raise LedgerTorn(f"{book / NAME}: {why}; see `otonari ledger repair`")
     return summary
 
 
-def show(directory: str | os.PathLike[str], summary: Summary | None = None) -> Iterator[dict[str, Any]]:
+def show(directory: Folder) -> Iterator[Block]:
     """Yield the blocks of a ledger, each checked before it is given; errors as in :func:`verify`."""
-    path = Path(directory) / NAME
-    summary = Summary() if summary is None else summary
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise LedgerError(f"{path}: {error.strerror}") from error
-    with file:
-        for line in iter(lambda: file.readline(_LONGEST), b""):
-            if not line.endswith(b"\n"):
-                raise LedgerTorn(f"{path} ends inside block {summary.count}, after {len(line)} bytes of it")
-            yield chain.advance(line, summary)
+    book, summary = Path(directory), Summary()
+    with durable.locked(book, 10.0, shared=True):
+        met = heads.Heads(book)
+        yield from reading.walk(book, summary, met)
+        met.finish(summary)
+    if why := met.torn(summary):
+        raise LedgerTorn(f"{book / NAME}: {why}; see `otonari ledger repair`")
 
 
 @contextlib.contextmanager
 def prepare(
-    directory: str | os.PathLike[str],
+    directory: Folder,
     new: Sequence[dict[str, Any]],
     *,
     currency: str = "JPY",
+    signer: notes.Signer | None = None,
+    correct: bool = False,
     wait: float = 10.0,
-) -> Iterator[tuple[Commit, Callable[[], None]]]:
+) -> Iterator[tuple[Commit, Callable[[], Commit]]]:
     """Lock and verify a ledger, look for conflicts, and give what a commit will do and the function for it.
 
     What must stand before the ledger says so (a run file) is written between the two. Nothing is recorded
     if the function is not called. A directory without a ledger gets one, with a genesis block for the
-    market of the first new block.
+    market of the first new record.
 
     Parameters
     ----------
     directory : path
         The ledger's directory; made if it is missing.
     new : sequence of dict
-        Blocks of one market as :func:`otonari.runs.blocks.cleared` gives them.
+        Records of one market as :func:`otonari.runs.blocks.cleared` gives them.
     currency : str
         Currency of a new ledger.
+    signer : Signer, optional
+        The private key of a ledger that has one; for a new ledger it decides whether it has.
+    correct : bool
+        Whether a slot that is committed with another content is reversed and committed anew.
     wait : float
-        Seconds to wait for another writer.
+        Seconds to wait for another process.
 
     Raises
     ------
@@ -115,69 +126,18 @@ def prepare(
         If any slot is committed with another content, or the ledger is another market's.
     LedgerLocked, LedgerTampered, LedgerTorn
         If it cannot be appended to.
+    LedgerError
+        If the key is not the ledger's, or something cannot be written.
     """
-    path = Path(directory) / NAME
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(path.parent, wait):
-        summary = Summary()
-        found = show(directory, summary) if path.exists() else ()
-        slots = {block["slot"] for block in new}
-        recorded = {block["slot"]: chain.content(block) for block in found if block.get("slot") in slots}
-        wanted = chain.unrecorded(new, summary, recorded)
-        first = [] if summary.count else wanted[:1]
-        opening = [blocks.genesis(b["market"], currency, b["software"]) for b in first]
-        lines, head = chain.extend([*opening, *wanted], summary)
-        planned = Commit(len(wanted), len(new) - len(wanted), head)
-        yield planned, lambda: _append(path, lines, summary.size)
+    book = Path(directory)
+    durable.make_folder(book)
+    with durable.locked(book, wait):
+        state = plan.look(book, {record["slot"] for record in new})
+        made = plan.make(state, new, currency=currency, signer=signer, correct=correct)
+        yield made.commit, lambda: plan.carry_out(made, signer)
 
 
-def commit(directory: str | os.PathLike[str], new: Sequence[dict[str, Any]], **options: Any) -> Commit:
-    """Commit blocks at once; see :func:`prepare` for the arguments and errors."""
-    with prepare(directory, new, **options) as (planned, append):
-        append()
-    return planned
-
-
-def _append(path: Path, lines: bytes, size: int) -> None:
-    """Append all lines in one write and see them to the disk; a failed write leaves the file as it was."""
-    if not lines:
-        return
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        try:
-            if os.write(file, lines) < len(lines):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        except OSError as error:
-            os.ftruncate(file, size)
-            raise LedgerError(f"{path}: {error.strerror}; nothing was committed") from error
-        os.fsync(file)
-    finally:
-        os.close(file)
-    _sync(path.parent)
-    _sync(path.parent.parent)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _locked(directory: Path, wait: float) -> Iterator[None]:
-    """Hold the ledger's lock; it falls with the process that holds it."""
-    import fcntl
-
-    patience = time.monotonic() + wait
-    with (directory / ".lock").open("ab") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() >= patience:
-                    raise LedgerLocked(f"{directory}: another process is writing") from error
-                time.sleep(0.02)
-        yield
+def commit(directory: Folder, new: Sequence[dict[str, Any]], **options: Any) -> Commit:
+    """Commit records at once; see :func:`prepare` for the arguments and errors."""
+    with prepare(directory, new, **options) as (_, append):
+        return append()

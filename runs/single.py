@@ -4,8 +4,6 @@ Nothing is stored that was not checked. A block is committed only when the run b
 that conflicts with the ledger is not stored.
 """
 
-import contextlib
-import importlib.metadata
 import json
 import logging
 import time
@@ -18,7 +16,7 @@ import xarray as xr
 
 from ..data import inputs as table
 from ..data import scenario as scenarios
-from . import blocks, digest, ledger, store
+from . import blocks, canonical, keeping, ledger, store
 
 MARKETS = ("p2p", "grid-only")
 RECORDED = ("p2p",)
@@ -88,11 +86,10 @@ def clear(
     table.require(inputs)
     options = {"minimum_charge": minimum_charge, "time_limit": time_limit, "mip_gap": mip_gap}
     stage("clearing each participant alone")
-    alone, solution = _solved(inputs, "grid-only", options)
-    results = alone
-    if market != "grid-only":
+    results, solution = alone, baseline = _solved(inputs, "grid-only", options)
+    if market == "p2p":
         stage("clearing the neighbourhood")
-        results, solution = _solved(inputs, market, options)
+        results, solution = _solved(inputs, market, options, start=baseline)
     solved = time.perf_counter()
     stage("settling and checking")
     traded = trades.bilateral(inputs, results)
@@ -103,7 +100,7 @@ def clear(
     tree = xr.DataTree.from_dict({f"/{name}": _described(dataset) for name, dataset in groups.items()})
     tree.attrs = {
         "market": market,
-        "otonari_version": _version(),
+        "otonari_version": keeping.version(),
         "solver": solution.solver,
         "options": json.dumps(options, sort_keys=True),
         "status": solution.status,
@@ -125,6 +122,7 @@ def run(
     output: Path | None = None,
     directory: Path | None = None,
     record: bool = True,
+    key: Path | None = None,
     time_limit: float | None = None,
     stage: Stage = log.info,
 ) -> Outcome:
@@ -147,6 +145,8 @@ def run(
         ``ledger-`` and 8 digits of the scenario's hash).
     record : bool
         Whether to commit to a ledger at all.
+    key : path, optional
+        File with the private key of a ledger that is signed; it decides whether a new one is.
     time_limit, stage
         As for :func:`clear`.
 
@@ -188,26 +188,62 @@ def run(
     if not record or market not in RECORDED:
         return Outcome(tree, output, store.write_run(tree, output))
     own = "ledger" if scenario.market_id else f"ledger-{hash_[:8]}"
-    return _kept(tree, output, directory or output.parent / own)
+    return _kept(tree, output, directory or output.parent / own, key)
 
 
-def _kept(tree: xr.DataTree, output: Path, directory: Path) -> Outcome:
-    """Store a run and commit its blocks: after all conflicts are ruled out, the file before its blocks."""
+def correct(path: Path, directory: Path, key: Path | None = None) -> Outcome:
+    """Commit a stored run in the place of what a ledger has of its slots: reversed, then recorded anew.
+
+    Parameters
+    ----------
+    path : path
+        Run file of the right results, of the ledger's market; it gets the checkpoint.
+    directory, key : path
+        As for :func:`run`.
+
+    Raises
+    ------
+    LedgerError, RunFileError
+        As :func:`run`.
+    """
+    tree = store.open_run(path)
+    if tree.attrs["market"] not in RECORDED or "market_id" not in tree.attrs:
+        raise store.RunFileError(path, "is not the run of a market that is recorded")
+    if not (directory / ledger.NAME).exists():
+        raise ledger.LedgerError(f"{directory}: there is no ledger to correct")
+    return _kept(tree, path, directory, key, correct=True)
+
+
+def _kept(
+    tree: xr.DataTree, output: Path, directory: Path, key: Path | None, *, correct: bool = False
+) -> Outcome:
+    """Store a run and commit its blocks: after all conflicts are ruled out, the file before its blocks.
+
+    A checkpoint is signed only when its blocks are on the disk; the file of a signed ledger is then written again.
+    """
     software = f"otonari {tree.attrs['otonari_version']}"
-    new = blocks.cleared(tree, digest.label(tree.attrs["market_id"]), software)
-    with ledger.prepare(directory, new, currency=tree.attrs["currency"]) as (planned, append):
-        tree.attrs["ledger_head"] = planned.head
+    new = blocks.cleared(tree, canonical.label(tree.attrs["market_id"]), software)
+    signer = keeping.read_key(key, directory) if key else None
+    options: dict[str, Any] = {"currency": tree.attrs["currency"], "signer": signer, "correct": correct}
+    with ledger.prepare(directory, new, **options) as (planned, append):
+        tree.attrs |= {"ledger_head": planned.head, "ledger_checkpoint": planned.checkpoint}
         kept = store.write_run(tree, output)
-        append()
-    return Outcome(tree, output, kept, directory, planned)
+        done = append()
+        if done.checkpoint != planned.checkpoint:
+            tree.attrs["ledger_checkpoint"] = done.checkpoint
+            store.write_run(tree, output)
+    return Outcome(tree, output, kept, directory, done)
 
 
-def _solved(inputs: xr.Dataset, market: str, options: dict[str, Any]) -> tuple[xr.Dataset, Any]:
-    """Return the results of a market and the solution that they come from."""
+def _solved(
+    inputs: xr.Dataset, market: str, options: dict[str, Any], start: Any = None
+) -> tuple[xr.Dataset, Any]:
+    """Return the results of a market and the solution that they come from; ``start`` is one to start from."""
     from ..model import clearing, results, solve
 
     block = clearing.community_block(inputs, market, minimum_charge=options["minimum_charge"])
-    solution = solve.solve(block, time_limit=options["time_limit"], mip_gap=options["mip_gap"])
+    limits = {name: options[name] for name in ("time_limit", "mip_gap")}
+    solution = solve.solve(block, **limits, start=start)
     log.info("%s: %s, objective %.6f, %s", market, solution.status, solution.objective, solution.proof)
     return results.collect(block), solution
 
@@ -234,9 +270,3 @@ def _described(dataset: xr.Dataset) -> xr.Dataset:
         return dataset
     attributes = {"standard_name": "time", "long_name": "start of the slot, UTC", "axis": "T"}
     return dataset.assign_coords(time=dataset["time"].assign_attrs(attributes))
-
-
-def _version() -> str:
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        return importlib.metadata.version("otonari")
-    return "unknown"

@@ -2,14 +2,13 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 import xarray as xr
 
 from ..data import clock
-from .chain import Summary
+from .layout import table
 from .single import Outcome
 
 LABELS = {
@@ -31,24 +30,6 @@ LABELS = {
 }
 """Measures that a table shows, in their order, and what they are called there."""
 DRIVING = ("renewable_driving_share", "renewable_charge_share")
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return aligned columns: the first to the left, the others to the right.
-
-    >>> print(table(["kind", "JPY"], [["pv", "10.0"], ["all", "7.5"]]))
-    kind   JPY
-    pv    10.0
-    all    7.5
-    """
-    lines = [list(header), *map(list, rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
-    return "\n".join(
-        "  ".join(
-            [line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))]
-        ).rstrip()
-        for line in lines
-    )
 
 
 def number(value: float, unit: str = "") -> str:
@@ -152,51 +133,3 @@ def _measure(array: xr.DataArray, label: str) -> list[str]:
         sign = "" if change.startswith("-") else "+"
         cells.append(number(value, unit) + ("" if change == "-" else f" ({sign}{change.split(' ')[0]})"))
     return [label, *cells]
-
-
-def blocks(found: Iterable[dict[str, Any]]) -> str:
-    """Return a line per cleared block of a ledger: when, how much was traded, and for how much."""
-    rows, currency = [], ""
-    for block in found:
-        if block["kind"] == "genesis":
-            currency = block["units"]["money"].removeprefix("micro-")
-            continue
-        totals = block["totals"]
-        energy = [f"{totals[k] / 1000:,.3f}" for k in ("energy", "grid_in", "grid_out")]
-        money = [f"{totals[k] / 1e6:,.2f}" for k in ("money", "fees")]
-        rows.append([str(block["index"]), utc(block["slot"]), str(len(block["trades"])), *energy, *money])
-    energies = ["peers kWh", "grid in", "grid out"]
-    return table(["block", "slot UTC", "trades", *energies, f"to sellers {currency}", "fees"], rows)
-
-
-def as_json(value: Any, indent: int | None = 1) -> str:
-    """Return JSON text of plain values; what is not a finite number becomes null.
-
-    >>> as_json({"a": [1.5, float("nan")]}, indent=None)
-    '{"a": [1.5, null]}'
-    """
-
-    def plain(part: Any) -> Any:
-        if isinstance(part, Mapping):
-            return {str(k): plain(v) for k, v in part.items()}
-        if isinstance(part, list | tuple):
-            return [plain(v) for v in part]
-        return None if isinstance(part, float) and not math.isfinite(part) else part
-
-    return json.dumps(plain(value), indent=indent, ensure_ascii=False, default=str)
-
-
-def verified(summary: Summary) -> str:
-    """Return what a checked ledger holds, in a line."""
-    span = f", {utc(summary.slots[0][0])} to {utc(summary.slots[-1][1])} UTC" if summary.slots else ""
-    held = f"{summary.count} blocks, {len(summary.slots)} slots{span}"
-    return f"good: market {summary.market}, {held}, head {summary.head}"
-
-
-def utc(seconds: int) -> str:
-    """Return epoch seconds as a time.
-
-    >>> utc(1566313200)
-    '2019-08-20 15:00'
-    """
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")

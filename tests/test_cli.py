@@ -4,6 +4,7 @@ import csv
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -165,16 +166,16 @@ def test_time_limit(otonari):
 
 
 def test_tampered_ledger(otonari, day):
-    lines = (book_of(day) / ledger.NAME).read_bytes().splitlines(keepends=True)
-    Path("book").mkdir()
-    Path("book", ledger.NAME).write_bytes(
-        b"".join([*lines[:5], lines[5].replace(b'"fee":', b'"fie":'), *lines[6:]])
-    )
-    for command in (["ledger", "verify", "book"], ["ledger", "show", "book"]):
-        result = otonari(*command, code=4)
+    shutil.copytree(book_of(day), "book")
+    path = Path("book", ledger.NAME)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:5], lines[5].replace(b'"fees":', b'"fies":'), *lines[6:]]))
+    before = everything(".")
+    for command in ("verify", "show", "repair"):
+        result = otonari("ledger", command, "book", code=4)
         assert "ledger tampered: block 5: hash: got " in result.stderr
     otonari("clear", "six-kinds", "--ledger", "book", code=4)
-    assert everything(".") == [f"book/{ledger.NAME}"]
+    assert everything(".") == before
 
 
 def test_conflict(otonari):
@@ -187,16 +188,21 @@ def test_conflict(otonari):
 
 
 def test_torn_and_locked_ledger(otonari, day, monkeypatch):
-    Path("book").mkdir()
-    Path("book", ledger.NAME).write_bytes((book_of(day) / ledger.NAME).read_bytes()[:-7])
+    shutil.copytree(book_of(day), "book")
+    with Path("book", ledger.NAME).open("ab") as file:
+        file.write(b"half a li")
+    before = everything(".")
     assert "ledger torn" in otonari("ledger", "verify", "book", code=6).stderr
     otonari("clear", "six-kinds", "--ledger", "book", code=6)
-    monkeypatch.setattr(ledger.prepare.__wrapped__, "__kwdefaults__", {"currency": "JPY", "wait": 0.0})
+    monkeypatch.setitem(ledger.prepare.__wrapped__.__kwdefaults__, "wait", 0.0)
     Path("locked").mkdir()
     with Path("locked", ".lock").open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert "ledger locked" in otonari("clear", "six-kinds", "--ledger", "locked", code=6).stderr
-    assert everything(".") == [f"book/{ledger.NAME}"]
+    assert everything(".") == before
+    assert "moved the torn end to book/ledger.jsonl.0.torn" in otonari("ledger", "repair", "book").stdout
+    assert "nothing to repair" in otonari("ledger", "repair", "book").stdout
+    assert otonari("ledger", "verify", "book").stdout.startswith("good: ")
 
 
 def test_no_ledger_there(otonari):
@@ -275,11 +281,13 @@ def test_compare(otonari, day):
 
 def test_ledger_verify_and_show(otonari, day):
     book = book_of(day)
-    line = otonari("ledger", "verify", book).stdout
+    line, note = otonari("ledger", "verify", book, "--private").stdout.splitlines()
     assert line.startswith("good: market six-kinds@")
     assert "25 blocks, 24 slots, 2020-08-18 15:00 to 2020-08-19 15:00 UTC" in line
+    assert "written anew" in note
     facts = json.loads(otonari("ledger", "verify", book, "--json").stdout)
     assert (facts["count"], facts["head"]) == (25, ledger.verify(book).head)
+    assert facts["checkpoint"] == (book / "checkpoint").read_text()
     shown = otonari("ledger", "show", book).stdout.splitlines()
     assert len(shown) == 25  # a header instead of the genesis
     assert shown[1].split()[:3] == ["1", "2020-08-18", "15:00"]
@@ -287,9 +295,89 @@ def test_ledger_verify_and_show(otonari, day):
     assert blocks == list(ledger.show(book))
 
 
+def test_an_operators_year_in_a_nutshell(otonari):
+    """Keys, a signed ledger, a witness, a receipt, a correction, another key: each by its command."""
+    key = json.loads(otonari("ledger", "keygen", "susono", "-o", "susono.key", "--json").stdout)["key"]
+    other = otonari("ledger", "keygen", "susono", "-o", "new.key").stdout.splitlines()[-1]
+    witness = otonari("ledger", "keygen", "city.example", "--witness", "-o", "city.key").stdout.splitlines()[
+        -1
+    ]
+    assert (
+        f"signed by {key}"
+        in otonari("ledger", "init", "book", "--market", "susono", "--key", "susono.key").stdout
+    )
+    otonari("ledger", "init", "book", "--market", "susono", code=5)
+    assert (
+        "key: got " in otonari("ledger", "init", "o", "--market", "numazu", "--key", "new.key", code=2).stderr
+    )
+    clear = ["clear", "six-kinds", "--set", "market_id=susono", "--ledger", "book"]
+    assert "want susono+" in otonari(*clear, code=2).stderr
+    assert not Path("runs-out").exists()
+    assert "24 slots committed" in otonari(*clear, "--key", "susono.key").stdout
+    otonari("ledger", "cosign", "book", "--key", "city.key", "-o", "seen")
+    assert (
+        "city.example"
+        in otonari("ledger", "cosign", "book", "--key", "city.key", "--checkpoint", "seen").stdout
+    )
+    pins = ["--key", key, "--key", witness]
+    assert "which you gave" in otonari("ledger", "verify", "book", *pins, "--checkpoint", "seen").stdout
+    otonari("ledger", "verify", "book", "--key", other, code=4)
+    otonari("ledger", "verify", "book", "--key", "nonsense", code=2)
+
+    evening = ["--since", "2020-08-19T08:00", "--until", "2020-08-19T11:00"]
+    receipt = otonari("ledger", "receipt", "book", "--participant", "home-01", *evening).stdout
+    Path("home-01.tlog-proof").write_text(receipt, encoding="utf-8")
+    said = otonari("ledger", "check", "home-01.tlog-proof", *pins).stdout
+    assert said.startswith(
+        "good: home-01 in market susono, 3 slots, 2020-08-19 08:00 to 2020-08-19 11:00 UTC"
+    )
+    facts = json.loads(
+        otonari("ledger", "check", "home-01.tlog-proof", "--checkpoint", "seen", "--json", code=0).stdout
+    )
+    assert facts["slots"] == len(facts["leaves"]) == 3
+    otonari("ledger", "check", "home-01.tlog-proof", "--key", other, code=4)
+    assert "give the ledger's public key" in otonari("ledger", "check", "home-01.tlog-proof", code=2).stderr
+    otonari("ledger", "receipt", "book", code=2)
+    otonari("ledger", "receipt", "book", "--participant", "home-99", code=2)
+    assert len(otonari("ledger", "receipt", "book", "-o", "receipts").stdout.splitlines()) == 6
+    assert len(os.listdir("receipts")) == 6
+
+    otonari(
+        "clear",
+        "six-kinds",
+        "--set",
+        "market_id=susono",
+        "--set",
+        LESS,
+        "--no-ledger",
+        "-o",
+        "right.nc",
+        "-q",
+    )
+    assert (
+        " slots corrected, 0 added"
+        in otonari("ledger", "correct", "book", "right.nc", "--key", "susono.key").stdout
+    )
+    assert (
+        other in otonari("ledger", "rotate", "book", "--key", "susono.key", "--successor", "new.key").stdout
+    )
+    assert "reverses 1" in otonari("ledger", "show", "book").stdout
+    assert f"signed by {other}" in otonari("ledger", "verify", "book", "--private", "--key", key).stdout
+    otonari("ledger", "correct", "book", "right.nc")  # nothing to do, so nothing to sign
+
+
 def test_version_and_help(otonari):
     assert otonari("--version").stdout.startswith("otonari, version ")
-    for command in ([], ["clear"], ["validate"], ["init"], ["compare"], ["ledger"], ["ledger", "verify"]):
+    for command in (
+        [],
+        ["clear"],
+        ["validate"],
+        ["init"],
+        ["compare"],
+        ["ledger"],
+        ["ledger", "verify"],
+        ["ledger", "check"],
+    ):
         assert "Usage:" in otonari(*command, "-h").stdout
 
 
@@ -323,11 +411,13 @@ def test_logs_go_to_stderr(day, tmp_path):
 
 
 def test_another_process_writes_the_same_ledger(day, tmp_path):
+    """Given the same secret: nothing but that is left to chance."""
+    shutil.copytree(book_of(day) / "leaves", tmp_path / "book" / "leaves")
     command = [sys.executable, "-c", "from otonari.cli import main; main()", "clear", "six-kinds", "-q"]
     environment = {**os.environ, "PYTHONHASHSEED": "7", "TZ": "America/New_York"}
-    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
-    book = book_of(tmp_path / "runs-out" / "six-kinds")
-    assert (book / ledger.NAME).read_bytes() == (book_of(day) / ledger.NAME).read_bytes()
+    subprocess.run([*command, "--ledger", "book"], cwd=tmp_path, env=environment, check=True)
+    for name in everything(book_of(day)):
+        assert (tmp_path / "book" / name).read_bytes() == (book_of(day) / name).read_bytes()
 
 
 # the public face

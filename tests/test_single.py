@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import xarray as xr
 from otonari.data.problems import InputError
 from otonari.data.scenario import effective, load_scenario
 from otonari.model.solve import Infeasible
-from otonari.runs import blocks, ledger, single, store
+from otonari.runs import blocks, heads, keeping, leaves, ledger, notes, reading, receipts, single, store
 from otonari.runs.single import clear, run
 
 from .communities import community
@@ -49,6 +50,11 @@ def files(folder):
     """Return every file below a folder with its content, but for the empty locks."""
     found = sorted(p for p in Path(folder).rglob("*") if p.is_file() and p.name != ".lock")
     return {str(p.relative_to(folder)): p.read_bytes() for p in found}
+
+
+def public(folder):
+    """Return the names of all files but locks and private leaves."""
+    return [name for name in files(folder) if "/leaves/" not in name]
 
 
 def test_clear_by_hand():
@@ -124,12 +130,19 @@ def test_defaults(outcome):
     folder = outcome.path.parents[2]
     hash_ = outcome.tree.attrs["scenario_hash"]
     book = f"runs-out/six-kinds/ledger-{hash_[:8]}"
-    assert list(files(folder)) == [f"{book}/ledger.jsonl", "runs-out/six-kinds/p2p.nc"]
+    assert public(folder) == [
+        f"{book}/checkpoint",
+        f"{book}/checkpoints.log",
+        f"{book}/ledger.jsonl",
+        "runs-out/six-kinds/p2p.nc",
+    ]
     assert (outcome.commit.added, outcome.commit.already) == (24, 0)
     summary = ledger.verify(folder / book)
-    assert (summary.count, len(summary.slots)) == (25, 24)
+    assert (summary.count, summary.slots) == (25, 24)
     assert summary.market == f"six-kinds@{hash_}"
-    assert summary.head == outcome.commit.head == store.open_run(outcome.path).attrs["ledger_head"]
+    attributes = store.open_run(outcome.path).attrs
+    assert summary.head == outcome.commit.head == attributes["ledger_head"]
+    assert attributes["ledger_checkpoint"] == (folder / book / "checkpoint").read_text()
 
 
 def test_the_file_holds_the_run(outcome):
@@ -158,29 +171,89 @@ def test_the_blocks_add_up_to_the_settlement(outcome):
         assert totals[total] / 1e3 == pytest.approx(energy, abs=24 * 0.5e-3)
 
 
-def test_every_trade_is_in_its_block(outcome):
+def test_every_trade_is_in_the_leaves_of_its_block(outcome):
+    """Each account's purchases are its trades', each rounded by less than 1 Wh; what is bought is sold."""
     trades = outcome.tree["trades"]
+    shelf = leaves.Shelf(outcome.directory)
     for block in list(ledger.show(outcome.directory))[1:]:
+        private = reading.check_leaves(shelf, block)
         here = trades["trade_time"].values == np.datetime64(block["slot"], "s")
         exact = trades["trade_energy"].values[here] * 1000
-        assert len(block["trades"]) <= here.sum()
         assert abs(block["totals"]["energy"] - exact.sum()) <= 0.5
-        assert {t["seller"] for t in block["trades"]} <= set(trades["trade_seller"].values[here])
+        assert sum(leaf["sales"] for leaf in private) == block["totals"]["energy"]
+        for leaf in private:
+            mine = trades["trade_buyer"].values[here] == leaf["participant"]
+            assert abs(leaf["purchases"] - exact[mine].sum()) < max(1, mine.sum())
+            assert set(leaf["origin"]) <= set(trades["trade_seller"].values[here][mine])
+            assert sum(leaf["origin"].values()) == leaf["purchases"]
+
+
+def test_a_receipt_is_the_peer_part_of_the_bill(outcome):
+    """What a household can check offline is what its settlement says, but for rounding (24 slots, few trades each)."""
+    held = [heads.read(outcome.directory / "checkpoint", held=True)]
+    settlement = outcome.tree["settlement"].to_dataset()
+    for name in settlement["participant"].values:
+        text = receipts.make(outcome.directory, str(name))[str(name)]
+        proofs = receipts.check(text.encode(), (), held)
+        mine = settlement.sel(participant=name)
+        paid = sum(sum(p.leaf[n] for n in ("paid", "fees", "congestion")) for p in proofs) / 1e6
+        earned = sum(p.leaf["earned"] for p in proofs) / 1e6
+        assert len(proofs) == 24
+        assert paid == pytest.approx(float(mine["peer_cost"]), abs=24 * 5 * 40e-3)
+        assert earned == pytest.approx(float(mine["peer_revenue"]), abs=24 * 5 * 40e-3)
 
 
 def test_again_changes_nothing_but_wall_times(place):
-    first = run("six-kinds")
+    run("six-kinds")
     before = files(place)
     second = run("six-kinds")
     assert (second.commit.added, second.commit.already, second.kept) == (0, 24, None)
     assert list(files(place)) == list(before)
-    assert (second.directory / ledger.NAME).read_bytes() == before[str(first.directory / ledger.NAME)]
+    after = files(place)
+    assert all(after[name] == before[name] for name in before if not name.endswith(".nc"))
 
 
-def test_the_same_scenario_gives_the_same_ledger_anywhere(outcome, place):
-    done = run("six-kinds", output=place / "elsewhere" / "mine.nc")
-    assert done.directory.parent == place / "elsewhere"
-    assert (done.directory / ledger.NAME).read_bytes() == (outcome.directory / ledger.NAME).read_bytes()
+def test_the_same_scenario_and_secret_give_the_same_ledger_anywhere(outcome, place):
+    (place / "book" / "leaves").mkdir(parents=True)
+    shutil.copy(outcome.directory / "leaves" / "secret", place / "book" / "leaves")
+    done = run("six-kinds", output=place / "elsewhere" / "mine.nc", directory=place / "book")
+    assert files(done.directory) == files(outcome.directory)
+
+
+def test_a_signed_ledger(place):
+    market, key = ["market_id=susono"], place / "susono.key"
+    public = keeping.keygen("susono", key)
+    done = run("six-kinds", overrides=market, key=key)
+    assert ledger.verify(done.directory, pinned=[public]).slots == 24
+    attributes = store.open_run(done.path).attrs
+    assert attributes["ledger_checkpoint"] == (done.directory / "checkpoint").read_text(encoding="utf-8")
+    assert notes.verified(notes.parse(attributes["ledger_checkpoint"].encode()), [public]) == [public]
+    assert run("six-kinds", overrides=market).commit.already == 24  # nothing to sign
+    before = files(place)
+    with pytest.raises(ledger.LedgerError, match="key: got none"):
+        single.correct(run("six-kinds", overrides=[*market, LESS], record=False).path, done.directory)
+    assert files(done.directory) == {
+        name.removeprefix("runs-out/six-kinds/ledger/"): data
+        for name, data in before.items()
+        if "/ledger/" in name
+    }
+
+
+def test_a_correction(place):
+    market = ["market_id=susono"]
+    first = run("six-kinds", overrides=market)
+    right = run("six-kinds", overrides=[*market, LESS], record=False, output=place / "right.nc")
+    done = single.correct(right.path, first.directory)
+    assert (done.commit.corrected, done.kept) == (done.commit.added, None)
+    assert done.commit.corrected + done.commit.already == 24
+    assert store.open_run(right.path).attrs["ledger_checkpoint"] == done.commit.checkpoint
+    assert run("six-kinds", overrides=[*market, LESS]).commit.already == 24
+    assert ledger.verify(first.directory, private=True).slots == 24
+    with pytest.raises(ledger.LedgerError, match="no ledger to correct"):
+        single.correct(right.path, place / "nowhere")
+    alone = run("six-kinds", "grid-only", overrides=market)
+    with pytest.raises(store.RunFileError, match="not the run of a market that is recorded"):
+        single.correct(alone.path, first.directory)
 
 
 def test_a_run_file_clears_again_to_the_same_result(outcome, place):
@@ -225,7 +298,9 @@ def test_an_operators_market_has_one_truth(place):
     operator = "market_id=susono"
     run("six-kinds", overrides=[operator])
     before = files(place)
-    assert list(before) == ["runs-out/six-kinds/ledger/ledger.jsonl", "runs-out/six-kinds/p2p.nc"]
+    folder = "runs-out/six-kinds"
+    names = [f"{folder}/ledger/{name}" for name in ("checkpoint", "checkpoints.log", "ledger.jsonl")]
+    assert public(place) == [*names, f"{folder}/p2p.nc"]
     assert run("six-kinds", overrides=[operator]).commit.already == 24
     before = files(place)
     with pytest.raises(ledger.LedgerConflict):
@@ -294,5 +369,7 @@ def test_a_market_with_labels_of_other_scripts(place):
     tree = clear(inputs)
     found = blocks.cleared(tree, "street", "otonari")
     assert ledger.commit(place / "book", found).added == 2
-    seller = list(ledger.show(place / "book"))[1]["trades"][0]["seller"]
-    assert seller == "sun %E3%81%8A%E9%9A%A3%25"
+    (text,) = receipts.make(place / "book", "shade お隣%").values()
+    (first, _) = receipts.check(text.encode(), (), [heads.read(place / "book" / "checkpoint")])
+    assert first.leaf["participant"] == "shade %E3%81%8A%E9%9A%A3%25"
+    assert first.leaf["origin"] == {"sun %E3%81%8A%E9%9A%A3%25": 2000}

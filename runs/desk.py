@@ -1,0 +1,179 @@
+"""What the ledger commands do and say: each returns its facts for a machine and a text for a person."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from . import durable, heads, keeping, ledger, notes, receipts
+from .chain import Summary
+from .faults import LedgerError
+from .layout import table, utc
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command says: facts for a machine, a text for a person."""
+
+    facts: Any
+    text: str
+
+
+def keygen(name: str, output: Path, witness: bool) -> Answer:
+    """Make a key; see :func:`otonari.runs.keeping.keygen`."""
+    key = keeping.keygen(name, output, witness=witness)
+    told = "Publish the public key where nobody who can write the ledger can change it:"
+    return Answer({"key": str(key), "path": str(output)}, f"private key: {output}\n{told}\n{key}")
+
+
+def init(directory: Path, market: str, currency: str, key: Path | None) -> Answer:
+    """Begin a ledger; see :func:`otonari.runs.keeping.init`."""
+    signer = keeping.read_key(key, directory) if key else None
+    summary = keeping.init(directory, market, currency=currency, signer=signer)
+    signed = (
+        f"signed by {signer.key}"
+        if signer
+        else "not signed: anybody who can write it can write all of it anew"
+    )
+    return Answer(_facts(summary), f"began {directory} for market {summary.market}, {signed}")
+
+
+def verify(directory: Path, checkpoints: Sequence[Path], keys: Sequence[str], private: bool) -> Answer:
+    """Check a ledger; see :func:`otonari.runs.ledger.verify`."""
+    summary = ledger.verify(directory, checkpoints, _keys(keys), private=private)
+    times = f", {utc(summary.spans[0][0])} to {utc(summary.spans[-1][1])} UTC" if summary.spans else ""
+    held = f"{summary.count} blocks, {summary.slots} slots{times}, {len(summary.reversed)} corrected"
+    lines = [f"good: market {summary.market}, {held}, head {summary.head}"]
+    if summary.keys:
+        whose = "which you gave" if keys else "which you should compare with one from elsewhere (--key)"
+        lines.append(f"signed by {summary.keys[-1]}, {whose}")
+    if not keys and not checkpoints:
+        lines.append(
+            "note: without --key or --checkpoint from elsewhere, a ledger written anew would look as good"
+        )
+    return Answer(_facts(summary), "\n".join(lines))
+
+
+def receipt(
+    directory: Path,
+    participant: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    output: Path | None,
+) -> Answer:
+    """Write the receipts of one participant or of all; see :func:`otonari.runs.receipts.make`."""
+    if participant is None and output is None:
+        raise LedgerError("receipts of all participants: give --output DIRECTORY")
+    first, last = (int(t.replace(tzinfo=UTC).timestamp()) if t else None for t in (since, until))
+    span = (-(2**53) if first is None else first, 2**53 if last is None else last)
+    found = receipts.make(directory, participant, span)
+    if output is None:
+        return Answer(found, next(iter(found.values())).removesuffix("\n"))
+    paths = dict.fromkeys(found, output)
+    if participant is None:
+        durable.make_folder(output)
+        paths = {name: output / f"{name.replace('/', '%2F')}.tlog-proof" for name in found}
+    for name, path in paths.items():
+        durable.replace(path, found[name].encode(), mode=0o600)
+    return Answer({n: str(p) for n, p in paths.items()}, "\n".join(f"wrote {p}" for p in paths.values()))
+
+
+def check(path: Path, checkpoints: Sequence[Path], keys: Sequence[str]) -> Answer:
+    """Check a receipt without its ledger; see :func:`otonari.runs.receipts.check`."""
+    held = [heads.read(checkpoint, held=True) for checkpoint in checkpoints]
+    found = receipts.check(durable.read(path, receipts.LARGEST), _keys(keys), held, str(path))
+    sums = {n: sum(proof.leaf[n] for proof in found) for n in (*_ENERGY, *_MONEY)}
+    first, last = found[0].block["slot"], max(p.block["slot"] + p.block["slot_seconds"] for p in found)
+    who, market = found[0].leaf["participant"], found[0].block["market"]
+    rows = [[_SAID[n], f"{sums[n] / 1e3:,.3f} kWh"] for n in _ENERGY]
+    rows += [[_SAID[n], f"{sums[n] / 1e6:,.2f}"] for n in _MONEY]
+    said = f"good: {who} in market {market}, {len(found)} slots, {utc(first)} to {utc(last)} UTC"
+    facts = {"participant": who, "market": market, "slots": len(found), "first": first, "end": last, **sums}
+    return Answer({**facts, "leaves": [p.leaf for p in found]}, f"{said}\n\n{table(['recorded', ''], rows)}")
+
+
+def correct(directory: Path, run: Path, key: Path | None) -> Answer:
+    """Correct what a ledger has of a run's slots; see :func:`otonari.runs.single.correct`."""
+    from . import single
+
+    done = single.correct(run, directory, key).commit
+    assert done is not None  # a run that is recorded was committed
+    added, same = done.added - done.corrected, done.already
+    said = f"{directory}: {done.corrected} slots corrected, {added} added, {same} were there already"
+    return Answer(vars(done), f"{said}, head {done.head[:16]}")
+
+
+def cosign(directory: Path, key: Path, checkpoints: Sequence[Path], output: Path | None) -> Answer:
+    """Sign the checkpoint as a witness; see :func:`otonari.runs.keeping.cosign`."""
+    note = keeping.cosign(directory, keeping.read_key(key, directory), list(checkpoints), output)
+    return Answer({"checkpoint": str(note)}, str(note).removesuffix("\n"))
+
+
+def rotate(directory: Path, key: Path, successor: Path) -> Answer:
+    """Hand a ledger on to another key; see :func:`otonari.runs.keeping.rotate`."""
+    keys = [keeping.read_key(path, directory) for path in (key, successor)]
+    summary = keeping.rotate(directory, *keys)
+    return Answer(_facts(summary), f"{directory} is now signed by {summary.keys[-1]}")
+
+
+def repair(directory: Path, key: Path | None) -> Answer:
+    """Mend what a crash left; see :func:`otonari.runs.keeping.repair`."""
+    signer = keeping.read_key(key, directory) if key else None
+    summary, moved, vouched = keeping.repair(directory, signer)
+    done = [f"moved the torn end to {moved}"] if moved else []
+    done += [f"gave {vouched} good blocks a checkpoint"] if vouched else []
+    facts = {**_facts(summary), "moved": moved and str(moved), "vouched": vouched}
+    return Answer(facts, f"{directory}: " + (" and ".join(done) or "nothing to repair"))
+
+
+def blocks(found: Iterable[dict[str, Any]]) -> str:
+    """Return a line per block of a ledger: what it is, when, how much was traded, and for how much."""
+    rows, currency = [], ""
+    for block in found:
+        if block["kind"] == "genesis":
+            currency = block["units"]["money"].removeprefix("micro-")
+        if "totals" not in block:
+            continue
+        totals = block["totals"]
+        energy = [f"{totals[k] / 1000:,.3f}" for k in ("energy", "grid_in", "grid_out")]
+        money = [f"{totals[k] / 1e6:,.2f}" for k in ("money", "fees")]
+        what = f"reverses {block['reverses']}" if "reverses" in block else f"{block['leaves']} leaves"
+        rows.append([str(block["index"]), utc(block["slot"]), what, *energy, *money])
+    energies = ["peers kWh", "grid in", "grid out"]
+    return table(["block", "slot UTC", "", *energies, f"to sellers {currency}", "fees"], rows)
+
+
+def _facts(summary: Summary) -> dict[str, Any]:
+    """Return what a machine wants to know of a checked ledger."""
+    names = ("count", "size", "head", "market", "units", "totals", "slots", "spans")
+    facts = {name: getattr(summary, name) for name in names}
+    checkpoint = str(summary.checkpoint())
+    return {
+        **facts,
+        "reversed": sorted(summary.reversed),
+        "keys": [*map(str, summary.keys)],
+        "checkpoint": checkpoint,
+    }
+
+
+def _keys(texts: Sequence[str]) -> list[notes.Key]:
+    """Return the keys that somebody gave as vkeys."""
+    try:
+        return [notes.parse_key(text) for text in texts]
+    except notes.NoteError as error:
+        raise LedgerError(str(error)) from error
+
+
+_ENERGY = ("purchases", "sales", "grid_in", "grid_out")
+_MONEY = ("paid", "earned", "fees", "congestion")
+_SAID = {
+    "purchases": "bought from neighbours",
+    "sales": "sold to neighbours",
+    "grid_in": "from the retailer",
+    "grid_out": "to the retailer",
+    "paid": "paid to sellers",
+    "earned": "earned from buyers",
+    "fees": "network fees",
+    "congestion": "for scarce lines",
+}

@@ -1,0 +1,178 @@
+"""Keeping a ledger: its keys, its beginning, what a crash left behind, and the signatures of witnesses."""
+
+import contextlib
+import importlib.metadata
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from . import canonical, chain, durable, heads, kinds, leaves, ledger, notes, plan, reading
+from .chain import Summary
+from .faults import LedgerConflict, LedgerError
+
+
+def keygen(name: str, path: Path, *, witness: bool = False) -> notes.Key:
+    """Make a new private key, readable by its owner only, and return its public key.
+
+    Parameters
+    ----------
+    name : str
+        What it is for: the market's id for the key of a ledger, any name for a witness.
+    path : Path
+        The new file.
+    witness : bool
+        Whether it is to cosign the checkpoints of others.
+
+    Raises
+    ------
+    LedgerError
+        If the name is empty, or the file exists or cannot be written.
+    """
+    try:
+        made = notes.signer(notes.origin(canonical.label(name)), notes.WITNESS if witness else notes.LOG)
+    except ValueError as error:
+        raise LedgerError(str(error)) from error
+    durable.create(path, made.secret().encode(), mode=0o600)
+    return made.key
+
+
+def read_key(path: Path, book: Path | None = None) -> notes.Signer:
+    """Return the private key in a file.
+
+    Raises
+    ------
+    LedgerError
+        If others may read the file, if it stands in the directory of the ledger, or holds no key.
+    """
+    if book is not None and book.resolve() in path.resolve().parents:
+        raise LedgerError(f"{path}: a private key must stand outside the ledger")
+    try:
+        return notes.parse_signer(durable.read_private(path).decode(errors="replace"))
+    except notes.NoteError as error:
+        raise LedgerError(f"{path}: {error}") from error
+
+
+def init(
+    directory: Path, market: str, *, currency: str = "JPY", signer: notes.Signer | None = None
+) -> Summary:
+    """Begin a ledger with its genesis block, signed if there is a key, and return its summary.
+
+    Raises
+    ------
+    LedgerConflict
+        If there is one already.
+    LedgerError
+        If the key is not called what the market is, or something cannot be written.
+    """
+    durable.make_folder(directory)
+    with durable.locked(directory, 10.0):
+        if any(os.path.lexists(directory / name) for name in (reading.NAME, heads.OWN, heads.LOG)):
+            raise LedgerConflict(f"{directory}: there is a ledger already")
+        key = str(signer.key) if signer else ""
+        block = kinds.genesis(canonical.label(market), currency, f"otonari {version()}", key)
+        lines, after = chain.extend([block], Summary())
+        if leaves.secret(directory) is None:
+            leaves.write_secret(directory, os.urandom(32))
+        durable.append(directory / reading.NAME, lines, 0)
+        heads.publish(directory, after, signer)
+    return after
+
+
+def rotate(directory: Path, signer: notes.Signer, successor: notes.Signer) -> Summary:
+    """Hand a ledger on to another key, which the present one endorses, and return its summary.
+
+    Raises
+    ------
+    LedgerError, LedgerTampered, LedgerTorn
+        If the keys are not right, or the ledger cannot be appended to.
+    """
+    with durable.locked(directory, 10.0):
+        state = plan.look(directory, set())
+        plan.settled(state)
+        plan.check_signer(state.summary, signer)
+        block = kinds.rotation(state.summary.market, str(successor.key), "", f"otonari {version()}")
+        place = {**block, "index": state.summary.count, "prev": state.summary.head}
+        line = signer.sign(kinds.handover(place, str(signer.key)))
+        lines, after = chain.extend([{**block, "endorsement": line.split()[-1]}], state.summary)
+        state.met.heal()
+        durable.append(directory / reading.NAME, lines, state.summary.size)
+        heads.publish(directory, after, successor)
+    return after
+
+
+def repair(directory: Path, signer: notes.Signer | None = None) -> tuple[Summary, Path | None, int]:
+    """Mend what a crash left behind: nothing that a checkpoint vouches for is touched, nothing is deleted.
+
+    Bytes after the last newline are moved to a ``.torn`` file; good blocks beyond the checkpoint get one.
+
+    Returns
+    -------
+    tuple
+        The summary, the file that the torn bytes are in now (if any), and how many blocks were vouched for.
+
+    Raises
+    ------
+    LedgerTampered
+        If it is not a crash that did it.
+    LedgerError
+        If a checkpoint is to be signed and the key is not there.
+    """
+    path, moved = directory / reading.NAME, None
+    with durable.locked(directory, 10.0):
+        state = plan.look(directory, set(), torn=True)
+        if state.beyond:
+            plan.check_signer(state.summary, signer)
+        if state.summary.tail:
+            with durable.opened(path) as file:
+                torn = os.pread(file, state.summary.tail, state.summary.size)
+            moved = next(p for n in range(10**6) if not (p := directory / f"{path.name}.{n}.torn").exists())
+            durable.create(moved, torn)
+            durable.cut(path, state.summary.size)
+            state.summary.tail = 0
+        state.met.heal()
+        if state.beyond:
+            heads.publish(directory, state.summary, signer)
+    return state.summary, moved, len(state.beyond)
+
+
+def cosign(
+    directory: Path, witness: notes.Signer, held: list[Path], output: Path | None = None
+) -> notes.Note:
+    """Check a ledger as a witness and add its signature to the checkpoint (in place, or in another file).
+
+    Parameters
+    ----------
+    directory : Path
+        Of the ledger.
+    witness : Signer
+        A witness's key.
+    held : list of Path
+        Checkpoints that the witness saw before: the ledger must have grown from them.
+    output : Path, optional
+        Where the cosigned checkpoint goes (default: into the ledger).
+
+    Raises
+    ------
+    LedgerTampered, LedgerTorn
+        If the ledger is not good, or does not contain what the witness saw.
+    LedgerError
+        If the key is not a witness's.
+    """
+    if witness.key.kind != notes.WITNESS:
+        raise LedgerError(f"key: got the key of a log, {witness.key}; want that of a witness")
+    with durable.locked(directory, 10.0, shared=output is not None):
+        ledger.examine(directory, held)
+        note = heads.read(directory / heads.OWN).note
+        kept = [s for s in note.signatures if (s[0], s[1][:4]) != (witness.key.name, witness.key.id)]
+        line = notes.signature(witness.sign(note.text, int(time.time())))
+        signed = replace(note, signatures=(*kept, line))
+        durable.replace(output or directory / heads.OWN, str(signed).encode())
+    return signed
+
+
+def version() -> str:
+    """Return the version of this software."""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version("otonari")
+    return "unknown"

@@ -1,0 +1,131 @@
+"""The kinds of ledger block, and of private leaf: which keys each has, and of what type."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from . import canonical
+
+VERSION = 2
+FIRST = "0" * 64
+"""The ``prev`` of the genesis block."""
+TOTALS = ("energy", "money", "fees", "congestion", "grid_in", "grid_out")
+
+
+def genesis(market: str, currency: str, software: str, key: str = "") -> dict[str, Any]:
+    """Return the block that opens a ledger: whose it is, how it counts, and who signs it (nobody: ``""``)."""
+    units = {
+        "energy": "Wh",
+        "money": f"micro-{currency}",
+        "price": f"milli-{currency}/kWh",
+        "slot": "seconds since 1970-01-01T00:00:00Z",
+    }
+    return {
+        "version": VERSION,
+        "kind": "genesis",
+        "market": market,
+        "units": {k: canonical.label(v) for k, v in units.items()},
+        "key": key,
+        "software": software,
+    }
+
+
+def reversal(block: dict[str, Any], software: str) -> dict[str, Any]:
+    """Return the block that takes a clearing back: its slot is free again, its totals cancel."""
+    kept = {name: block[name] for name in ("version", "market", "slot", "slot_seconds")}
+    totals = {name: -amount for name, amount in block["totals"].items()}
+    return {**kept, "kind": "correction", "reverses": block["index"], "totals": totals, "software": software}
+
+
+def rotation(market: str, key: str, endorsement: str, software: str) -> dict[str, Any]:
+    """Return the block that hands a ledger on to another key, endorsed by the key before."""
+    return {
+        "version": VERSION,
+        "kind": "key-rotation",
+        "market": market,
+        "key": key,
+        "endorsement": endorsement,
+        "software": software,
+    }
+
+
+def handover(block: Mapping[str, Any], before: str) -> str:
+    """Return the text that the key before signs for a key-rotation block that has its place."""
+    place = f"{block['market']}\n{block['index']}\n{block['prev']}"
+    return f"otonari key rotation\n{place}\n{before}\n{block['key']}\n"
+
+
+def totals(leaves: list[dict[str, Any]]) -> dict[str, int]:
+    """Return the public totals of a slot: the sums over all accounts."""
+    parts = {"energy": "purchases", "money": "paid"}
+    return {name: sum(leaf[parts.get(name, name)] for leaf in leaves) for name in TOTALS}
+
+
+def _text(value: Any) -> bool:
+    return type(value) is str
+
+
+def _name(value: Any) -> bool:
+    return type(value) is str and value != ""
+
+
+def _count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _positive(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+def _whole(value: Any) -> bool:
+    return type(value) is int
+
+
+def _hash(value: Any) -> bool:
+    return type(value) is str and len(value) == 64 and set(value) <= set("0123456789abcdef")
+
+
+_SLOT = {"slot": _whole, "slot_seconds": _positive}
+_COMMON: dict[str, Any] = {
+    "version": _count,
+    "kind": _text,
+    "index": _count,
+    "prev": _hash,
+    "market": _name,
+    "software": _text,
+}
+_AMOUNTS = dict.fromkeys(("purchases", "sales", "grid_in", "grid_out"), _count)
+_MONEY = dict.fromkeys(("paid", "earned", "fees", "congestion"), _whole)
+SHAPES: dict[str, dict[str, Any]] = {
+    "genesis": {"units": dict.fromkeys(("energy", "money", "price", "slot"), _text), "key": _text} | _COMMON,
+    "clearing": {"leaves": _count, "root": _hash, "prices": _hash, "inputs": _hash, "results": _hash}
+    | {"totals": dict.fromkeys(TOTALS, _whole) | dict.fromkeys(("energy", "grid_in", "grid_out"), _count)}
+    | _SLOT
+    | _COMMON,
+    "correction": {"reverses": _count, "totals": dict.fromkeys(TOTALS, _whole)} | _SLOT | _COMMON,
+    "key-rotation": {"key": _text, "endorsement": _text} | _COMMON,
+    "leaf": {"kind": _text, "market": _text, "participant": _text, "origin": None, "salt": _hash}
+    | _SLOT
+    | _AMOUNTS
+    | _MONEY,
+}
+"""What each kind holds: exactly these keys, each of its type."""
+KINDS = tuple(kind for kind in SHAPES if kind != "leaf")
+
+
+def misfit(value: Any, known: tuple[str, ...] = KINDS) -> str:
+    """Return the place where a parsed block (or leaf) is not of its shape, or nothing if it is."""
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if not isinstance(kind, str) or kind not in known:
+        return "kind"
+    return _misfit(value, kind, SHAPES[kind])
+
+
+def _misfit(value: Any, where: str, shape: Any) -> str:
+    if shape is None:  # any number of labels, with Wh each
+        fits = isinstance(value, dict) and all(map(_positive, value.values()))
+        return "" if fits else where
+    if callable(shape):
+        return "" if shape(value) else where
+    if not isinstance(value, dict) or value.keys() != shape.keys():
+        return f"keys of {where}"
+    return next(filter(None, (_misfit(value[k], k, part) for k, part in shape.items())), "")

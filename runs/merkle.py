@@ -1,0 +1,92 @@
+"""Merkle trees of RFC 6962, section 2.1 (RFC 9162 keeps them): roots, inclusion proofs, and nothing else.
+
+https://www.rfc-editor.org/rfc/rfc6962#section-2.1, https://www.rfc-editor.org/rfc/rfc9162#section-2.1.3
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+
+def leaf(data: bytes) -> bytes:
+    """Return the hash of a leaf, SHA-256(0x00 || data)."""
+    return hashlib.sha256(b"\x00" + data).digest()
+
+
+def node(left: bytes, right: bytes) -> bytes:
+    """Return the hash of an inner node, SHA-256(0x01 || left || right)."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+@dataclass
+class Frontier:
+    """A growing tree that remembers only the roots of its complete subtrees, largest first."""
+
+    size: int = 0
+    peaks: list[bytes] = field(default_factory=list)
+
+    def append(self, leaf_hash: bytes) -> None:
+        """Add a leaf by its hash."""
+        self.size += 1
+        rest, subtree = self.size, leaf_hash
+        while rest % 2 == 0:
+            subtree, rest = node(self.peaks.pop(), subtree), rest // 2
+        self.peaks.append(subtree)
+
+    def root(self) -> bytes:
+        """Return the hash of the tree; of an empty one that is SHA-256 of nothing."""
+        if not self.peaks:
+            return hashlib.sha256().digest()
+        *larger, whole = self.peaks
+        for peak in reversed(larger):
+            whole = node(peak, whole)
+        return whole
+
+
+def root(leaf_hashes: Iterable[bytes]) -> bytes:
+    """Return the hash of the tree over leaves given by their hashes."""
+    tree = Frontier()
+    for leaf_hash in leaf_hashes:
+        tree.append(leaf_hash)
+    return tree.root()
+
+
+def path(leaf_hashes: Sequence[bytes], index: int) -> list[bytes]:
+    """Return the inclusion proof of leaf ``index``: its sibling first, the child of the root last."""
+    size = len(leaf_hashes)
+    if not 0 <= index < size:
+        raise ValueError(f"no leaf {index} in a tree of {size}")
+    if size == 1:
+        return []
+    split = 1 << (size - 1).bit_length() - 1
+    left, right = leaf_hashes[:split], leaf_hashes[split:]
+    if index < split:
+        return [*path(left, index), root(right)]
+    return [*path(right, index - split), root(left)]
+
+
+def climb(leaf_hash: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
+    """Return the root that an inclusion proof leads to (RFC 9162, section 2.1.3.2).
+
+    Raises
+    ------
+    ValueError
+        If a tree of ``size`` leaves has no leaf ``index``, or its proof another length.
+    """
+    if not 0 <= index < size:
+        raise ValueError(f"no leaf {index} in a tree of {size}")
+    here, last, steps = index, size - 1, iter(proof)
+    whole = leaf_hash
+    for sibling in steps:
+        if not last:
+            raise ValueError("the proof is too long")
+        if here % 2 or here == last:
+            whole = node(sibling, whole)
+            while here % 2 == 0 and here:
+                here, last = here // 2, last // 2
+        else:
+            whole = node(whole, sibling)
+        here, last = here // 2, last // 2
+    if last:
+        raise ValueError("the proof is too short")
+    return whole
