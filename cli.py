@@ -57,7 +57,8 @@ def _report(error: Exception) -> int:
         click.echo("\n".join(map(str, problems)), err=True)
         click.echo(f"otonari: {len(problems)} problem{'s' * (len(problems) > 1)}, nothing was done", err=True)
     elif causes := getattr(error, "causes", None):
-        click.echo("\n".join(["otonari: no solution:", *(f"  {cause}" for cause in causes)]), err=True)
+        more = [f"  and {len(causes) - 10} more"] if len(causes) > 10 else []
+        click.echo("\n".join(["otonari: no solution:", *(f"  {c}" for c in causes[:10]), *more]), err=True)
     else:
         click.echo(f"otonari: {_words(names[0])}{error}", err=True)
     if code == 5:
@@ -107,7 +108,9 @@ def main() -> None:
 
 @main.command()
 @click.argument("scenario", default=DEFAULT)
-@click.option("--market", type=click.Choice(["p2p", "grid-only"]), help="Market to clear.  [default: p2p]")
+@click.option(
+    "--market", type=click.Choice(["p2p", "grid-only", "unmanaged"]), help="Market to clear.  [default: p2p]"
+)
 @click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change the scenario.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Run file (.nc).")
 @click.option("--ledger", "directory", type=click.Path(path_type=Path, file_okay=False), help="Its ledger.")
@@ -135,7 +138,7 @@ def clear(
     Without SCENARIO the bundled higashi-fuji is cleared. The run is stored as
     runs-out/SCENARIO/MARKET.nc; the blocks of a p2p market go to a ledger beside it.
     """
-    if (directory or key) and (no_ledger or market == "grid-only"):
+    if (directory or key) and (no_ledger or market in ("grid-only", "unmanaged")):
         raise click.UsageError("--ledger, --key: this run commits nothing")
     if output and output.suffix != ".nc":
         raise click.UsageError(f"--output: got {output}, want a name that ends in .nc")

@@ -18,7 +18,7 @@ from ..data import inputs as table
 from ..data import scenario as scenarios
 from . import blocks, canonical, keeping, ledger, store
 
-MARKETS = ("p2p", "grid-only")
+MARKETS = ("p2p", "grid-only", "unmanaged")
 RECORDED = ("p2p",)
 """Markets whose clearings are committed to a ledger: where peers trade."""
 
@@ -52,8 +52,9 @@ def clear(
     ----------
     inputs : Dataset
         Of the variable table; defaults are filled in.
-    market : {"p2p", "grid-only"}
-        Peers co-optimized, or each participant alone. The latter is solved in both cases, to compare with.
+    market : {"p2p", "grid-only", "unmanaged"}
+        Peers co-optimized; each participant alone, which is solved in every case, to compare with; or nobody
+        plans: vehicles charge on arrival, batteries follow the meter.
     minimum_charge : bool
         Whether vehicles obey ``vehicle_min_charge``.
     time_limit : float, optional
@@ -90,12 +91,16 @@ def clear(
     if market == "p2p":
         stage("clearing the neighbourhood")
         results, solution = _solved(inputs, market, options, start=baseline)
+    elif market == "unmanaged":
+        results, solution = _unmanaged(inputs)
     solved = time.perf_counter()
     stage("settling and checking")
     traded = trades.bilateral(inputs, results)
     settled = settlement.settle(inputs, results, traded, alone)
-    relaxed = None if minimum_charge else True
-    checks.require(inputs, results, traded, settled, grid_only=alone, lp=relaxed)
+    held, linear = (
+        (inputs, None if minimum_charge else True) if market != "unmanaged" else (_aimless(inputs), False)
+    )
+    checks.require(held, results, traded, settled, grid_only=alone if held is inputs else None, lp=linear)
     groups = {"inputs": inputs, "results": results, "trades": traded, "settlement": settled}
     tree = xr.DataTree.from_dict({f"/{name}": _described(dataset) for name, dataset in groups.items()})
     tree.attrs = {
@@ -104,7 +109,7 @@ def clear(
         "solver": solution.solver,
         "options": json.dumps(options, sort_keys=True),
         "status": solution.status,
-        "objective": solution.objective,
+        "objective": solution.objective if market != "unmanaged" else float(settled["bill"].sum()),
         "currency": inputs.attrs["currency"],
         **{f"proof_{name}": value for name, value in solution.proof.items()},
         "solve_seconds": solved - begin,
@@ -246,6 +251,21 @@ def _solved(
     solution = solve.solve(block, **limits, start=start)
     log.info("%s: %s, objective %.6f, %s", market, solution.status, solution.objective, solution.proof)
     return results.collect(block), solution
+
+
+def _unmanaged(inputs: xr.Dataset) -> tuple[xr.Dataset, Any]:
+    """Return the results of the community that nobody manages: played through, not optimized."""
+    from ..model import solve, unmanaged
+
+    return unmanaged.unmanaged(inputs), solve.Solution(
+        objective=float("nan"), solver="none", status="simulated"
+    )
+
+
+def _aimless(inputs: xr.Dataset) -> xr.Dataset:
+    """Return the inputs without final energies, which are no target where nobody plans."""
+    names = [f"{device}_final_energy" for device in ("battery", "vehicle")]
+    return inputs.assign({name: inputs[name].copy(data=inputs[name].values * float("nan")) for name in names})
 
 
 def _definition(source: str | Path) -> tuple[Any, str]:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import otonari
 from otonari.model import checks, settlement, trades
 from otonari.model.clearing import community_block
 from otonari.model.results import collect
@@ -129,3 +130,14 @@ def test_it_obeys_the_physics_and_no_plan_costs_more(seed):
     solve(block)
     planned = settlement.settle(inputs, collect(block), nothing, results)
     assert (planned["bill"] <= accounts["bill"] + 1e-6).all()
+
+
+def test_clearing_it_stores_its_bill_beside_the_one_without_peers():
+    tree = otonari.clear(driver(), market="unmanaged")
+    settlement = tree["settlement"].to_dataset()
+    assert tree.attrs["status"] == "simulated"
+    # 3 + 1 + 3 + 3 + 1 + 1.4 / 0.9 kWh at 30 and 0.2 L at 140
+    assert tree.attrs["objective"] == pytest.approx((11 + 1.4 / 0.9) * 30 + 28)
+    assert float(settlement["bill"].sum()) == pytest.approx(tree.attrs["objective"])
+    assert (settlement["saving"] <= 0).all()
+    assert tree["trades"].sizes["trade"] == 0
