@@ -91,7 +91,7 @@ def solve(
     Infeasible, Unbounded, NotOptimal
         With the cause; nothing is stored in the block then.
     """
-    program = compile_block(block)
+    program, scale = _scaled(compile_block(block))
     gap = 0.0
     if program.integer.any():
         run = _run(program, time_limit, mip_gap)
@@ -106,14 +106,23 @@ def solve(
     worst = max(proof["primal_residual"], proof["dual_residual"], proof["duality_gap"])
     if worst > ACCEPTED:
         raise NotOptimal(f"the proof of optimality fails by {worst:.3g}", proof["duality_gap"])
-    program.store(np.clip(x, program.lower, program.upper), dual)
+    program.store(np.clip(x, program.lower, program.upper), dual / scale)
     return Solution(
-        objective=float(program.cost @ x + program.offset),
+        objective=float(program.cost @ x + program.offset) / scale,
         solver=f"HiGHS {version()}",
         proof=proof,
         iterations=run.iterations,
         basis=basis_of(program, run),
     )
+
+
+def _scaled(program: Program) -> tuple[Program, float]:
+    """Return the program with costs of ordinary size, and the factor: tolerances are absolute, currencies are not."""
+    largest = float(np.abs(program.cost).max(initial=0.0))
+    if largest == 0.0 or 1e-2 <= largest <= 1e4:
+        return program, 1.0
+    scale = 10.0 ** -np.floor(np.log10(largest))
+    return replace(program, cost=program.cost * scale, offset=program.offset * scale), float(scale)
 
 
 def _run(program: Program, time_limit: float | None, mip_gap: float, basis: Basis | None = None) -> Found:

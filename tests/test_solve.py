@@ -184,3 +184,18 @@ def test_a_warm_solve_without_proof_is_solved_cold(monkeypatch):
     monkeypatch.setattr(module, "prove", doubtful)
     assert solve(community_block(inputs), start=alone).objective == pytest.approx(expected, rel=1e-9)
     assert len(proofs) == 2  # the warm solve's, refused, and the one that counts
+
+
+@pytest.mark.parametrize("factor", [1e-12, 1e-7, 1e-3, 1e5, 1e9])
+def test_the_size_of_the_currency_does_not_matter(factor):
+    inputs = random_community(10)
+    expected_block = community_block(inputs)
+    expected = solve(expected_block).objective
+    scaled = inputs.copy(deep=True)
+    for name in ("retail_price", "feed_in_price", "battery_wear_cost", "vehicle_wear_cost", "fuel_price"):
+        scaled[name].values[:] *= factor
+    for name in ("node_fee", "node_access_fee"):
+        scaled[name].values[:] *= factor
+    block = community_block(scaled)
+    assert solve(block).objective == pytest.approx(expected * factor, rel=1e-8)
+    assert np.allclose(collect(block)["price"] / factor, collect(expected_block)["price"], atol=1e-6)
