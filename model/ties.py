@@ -53,19 +53,32 @@ def pick_prices(highs: Any, program: Program, x: Array, dual: Array) -> Array:
 
     The solved model is solved again, hot, with a little supply to be had, or demand to be met, at every row that makes
     a price (in generic parts by rank and slot as in `weights`): what is worth anything is taken, and the dual is what
-    one more of it is worth. The first of `NUDGES` whose duals prove the optimum of the model itself
-    decides; if something lies within all of them, the duals stay as they are.
+    one more of it is worth. Rows where neither is taken, because nobody could, get what one more would cost there. The
+    first of `NUDGES` whose duals prove the optimum of the model itself decides; if something lies within all of them,
+    the duals stay as they are.
     """
     rows, parts = _priced(program)
     for nudge in NUDGES if len(rows) else ():
         low, high = program.row_lower[rows] - nudge * parts, program.row_upper[rows] + nudge * parts
-        highs.changeRowsBounds(len(rows), rows.astype(np.int32), low, high)
-        highs.run()
-        picked = np.array(highs.getSolution().row_dual) if optimal(highs) else dual
-        proof = prove(program, x, picked)
-        if max(proof["dual_residual"], proof["duality_gap"]) <= EXACT:
-            return picked
+        picked = _hot(highs, program, x, rows, low, high)
+        if picked is None:
+            continue
+        activity = program.matrix[rows] @ np.array(highs.getSolution().col_value)
+        idle = (activity > low + nudge / 2) & (activity < high - nudge / 2)
+        costly = _hot(highs, program, x, rows, np.where(idle, high, low), high) if idle.any() else None
+        return picked if costly is None else costly
     return dual
+
+
+def _hot(highs: Any, program: Program, x: Array, rows: Array, low: Array, high: Array) -> Array | None:
+    """Return the duals of the program with other sides of some rows, if they prove the optimum of the program."""
+    highs.changeRowsBounds(len(rows), rows.astype(np.int32), low, high)
+    highs.run()
+    if not optimal(highs):
+        return None
+    picked = np.array(highs.getSolution().row_dual)
+    proof = prove(program, x, picked)
+    return picked if max(proof["dual_residual"], proof["duality_gap"]) <= EXACT else None
 
 
 def _priced(program: Program) -> tuple[Array, Array]:

@@ -15,7 +15,7 @@ from otonari.model.solve import Infeasible, NotOptimal, solve
 from otonari.model.ties import break_ties, weights
 
 from .benchmarks.neighbourhood import neighbourhood
-from .communities import random_community
+from .communities import community, random_community
 
 
 def small_program(**changes):
@@ -199,3 +199,16 @@ def test_the_size_of_the_currency_does_not_matter(factor):
     block = community_block(scaled)
     assert solve(block).objective == pytest.approx(expected * factor, rel=1e-8)
     assert np.allclose(collect(block)["price"] / factor, collect(expected_block)["price"], atol=1e-6)
+
+
+def test_a_node_where_nobody_could_buy_has_the_price_of_one_more():
+    hours = {"slots": [1, 1], "nodes": {"root": {"parent": "", "access_fee": 1}, "leaf": {"parent": "root"}}}
+    hours["nodes"]["leaf"] |= {"access_fee": 1, "fee": 2}
+    home = {"node": "leaf", "tariff": "flat", "demand": [1, 1], "pv_available": [0, 5]}
+    tariffs = {"flat": {"retail_price": 30, "feed_in_price": 8}}
+    block = community_block(community(hours | {"tariffs": tariffs, "participants": {"home": home}}))
+    solve(block)
+    # slot 1: a kWh offered saves 30 less the access fee; slot 2: a kWh wanted costs 8 forgone and the access fee; edge: 2
+    price = collect(block)["price"]
+    assert price.sel(node="leaf").values == pytest.approx([29, 9])
+    assert price.sel(node="root").values == pytest.approx([27, 11])
