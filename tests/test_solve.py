@@ -208,7 +208,7 @@ def test_a_node_where_nobody_could_buy_has_the_price_of_one_more():
     tariffs = {"flat": {"retail_price": 30, "feed_in_price": 8}}
     block = community_block(community(hours | {"tariffs": tariffs, "participants": {"home": home}}))
     solve(block)
-    # slot 1: a kWh offered saves 30 less the access fee; slot 2: a kWh wanted costs 8 forgone and the access fee; edge: 2
+    # slot 1: a kWh offered saves 30 - 1 of access; slot 2: a kWh wanted costs 8 forgone + 1; the edge costs 2
     price = collect(block)["price"]
     assert price.sel(node="leaf").values == pytest.approx([29, 9])
     assert price.sel(node="root").values == pytest.approx([27, 11])
