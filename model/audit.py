@@ -20,6 +20,8 @@ _SHARES = (
     "renewable_driving_share",
     "renewable_charge_share",
 )
+_ROUNDED = 5e-4
+"""Most by which an exchange rounds each access, edge and pair fee [currency/kWh]."""
 _METER = ("participant", "time"), ("vehicle", "time")
 
 
@@ -46,16 +48,19 @@ class _Trades:
             self.node[side] = np.where(guest, node, run.home[account])
 
 
-def audit(run: Run, trades: xr.Dataset, settlement: xr.Dataset, linear: bool) -> Iterator[Finding]:
-    """Yield every check of trades, prices and accounts."""
+def audit(
+    run: Run, trades: xr.Dataset, settlement: xr.Dataset, linear: bool, marginal: bool = True
+) -> Iterator[Finding]:
+    """Yield every check of trades, prices and accounts; ``marginal``: every trade has the prices of its nodes."""
     traded = _Trades(run, trades)
     yield Finding("trade parties", _TRADE, (~traded.known).astype(float))
     yield Finding("trade energy", _TRADE, np.where(traded.energy > 0, 0.0, np.inf))
     if traded.known.all():
         yield from _quantities(run, traded)
-        yield from _paths(run, traded)
-    yield from _accounts(run, settlement)
-    yield from _totals(run, traded, settlement, linear)
+        yield from _paths(run, traded, marginal)
+    peers = _peers(run) if marginal else _paid(run, traded)
+    yield from _accounts(run, settlement, peers)
+    yield from _totals(run, traded, settlement, linear and marginal, marginal)
 
 
 def recount(alone: Run, settlement: xr.Dataset) -> Iterator[Finding]:
@@ -78,15 +83,17 @@ def _quantities(run: Run, traded: _Trades) -> Iterator[Finding]:
             yield Finding(f"{device} {name} in trades", dims, abs(total - position), position)
 
 
-def _paths(run: Run, traded: _Trades) -> Iterator[Finding]:
+def _paths(run: Run, traded: _Trades, marginal: bool) -> Iterator[Finding]:
     """Yield fees and prices of every trade, and what the trades send over the edges or between the nodes."""
     start, end, slot = traded.node["seller"], traded.node["buyer"], traded.slot
     limit, flows = run.i["node_limit"][:, None], edges(run)
     scarce = np.maximum(*flows) >= limit * (1 - 1e-5) - 1e-5
     sent, tree_fee, crossed = np.zeros((2, *flows[0].shape)), np.zeros(len(slot)), np.zeros(len(slot), bool)
+    rounded = np.full(len(slot), 0.0 if marginal else 2 * _ROUNDED)
     for trade, edge, way in _climb(run, start, end):
         np.add.at(sent[way], (edge, slot[trade]), traded.energy[trade])
         np.add.at(tree_fee, trade, run.i["node_fee"][edge])
+        rounded[trade] += 0.0 if marginal else _ROUNDED
         crossed[trade] |= scarce[edge, slot[trade]]
     access = run.i["node_access_fee"]
     if "trade_fee" in run.i:
@@ -97,10 +104,14 @@ def _paths(run: Run, traded: _Trades) -> Iterator[Finding]:
         yield Finding("transfers in trades", ("node", "node_to", "time"), abs(moved - transfer), transfer)
     else:
         fee = tree_fee
+        if not marginal:  # trades of a session may cross an edge both ways; it carries the difference
+            sent -= sent.min(axis=0)
         for name, flow, energy in zip(("up", "down"), flows, sent, strict=True):
             yield Finding(f"flow {name} in trades", ("node", "time"), abs(energy - flow * run.hours), energy)
     fee = fee + access[start] + access[end]
-    yield Finding("trade fee", _TRADE, abs(traded.fee - fee), fee)
+    yield Finding("trade fee", _TRADE, np.maximum(abs(traded.fee - fee) - rounded, 0.0), fee)
+    if not marginal:
+        return
     nowhere = np.full(flows[0].shape, np.nan)
     paid = run.r.get("price", nowhere)[end, slot] + access[end]
     received = run.r.get("sale_price", nowhere)[start, slot] - access[start]
@@ -167,10 +178,19 @@ def _peers(run: Run) -> dict[str, Array]:
     return money
 
 
-def _accounts(run: Run, settlement: xr.Dataset) -> Iterator[Finding]:
+def _paid(run: Run, traded: _Trades) -> dict[str, Array]:
+    """Return what every participant pays to and gets from peers (P,), by the trades."""
+    total = traded.price + traded.fee + traded.congestion
+    money = {"peer_cost": np.zeros(run.participants), "peer_revenue": np.zeros(run.participants)}
+    np.add.at(money["peer_cost"], traded.account["buyer"], traded.energy * total)
+    np.add.at(money["peer_revenue"], traded.account["seller"], traded.energy * traded.price)
+    return money
+
+
+def _accounts(run: Run, settlement: xr.Dataset, peers: dict[str, Array]) -> Iterator[Finding]:
     """Yield every line of the accounts against its own computation."""
     s = arrays(settlement)
-    lines = _retail(run) | _peers(run)
+    lines = _retail(run) | peers
     scale = sum((abs(v) for k, v in lines.items() if k != "co2"), np.zeros(run.participants))
     for name, money in lines.items():
         yield Finding(name, _ACCOUNT, abs(s[name] - money), scale)
@@ -183,7 +203,9 @@ def _accounts(run: Run, settlement: xr.Dataset) -> Iterator[Finding]:
         yield Finding(name, _ACCOUNT, np.where(np.isnan(s[name]), 0.0, outside))
 
 
-def _totals(run: Run, traded: _Trades, settlement: xr.Dataset, linear: bool) -> Iterator[Finding]:
+def _totals(
+    run: Run, traded: _Trades, settlement: xr.Dataset, linear: bool, marginal: bool
+) -> Iterator[Finding]:
     """Yield the sums over the community: fees of the network, zero-sum money, and that nobody is worse off."""
     s, i, r = arrays(settlement), run.i, run.r
     access = i["node_access_fee"][:, None]
@@ -191,7 +213,9 @@ def _totals(run: Run, traded: _Trades, settlement: xr.Dataset, linear: bool) -> 
         r["peer_sale"] + r["peer_purchase"], r["vehicle_sale"] + r["vehicle_purchase"]
     )
     fees = float(((access * traded_power) @ run.hours).sum())
-    if "trade_fee" in i:
+    if not marginal:
+        fees = float(traded.energy @ traded.fee)
+    elif "trade_fee" in i:
         fees += (
             float(((r["node_transfer"] @ run.hours) * i["trade_fee"]).sum()) if "node_transfer" in r else 0.0
         )

@@ -46,6 +46,7 @@ def check(
     *,
     grid_only: xr.Dataset | None = None,
     lp: bool | None = None,
+    prices: str = "marginal",
     tolerance: float = 1e-5,
 ) -> list[Violation]:
     """Return what a solved run violates, the worst entries of every check; nothing if all is well.
@@ -53,12 +54,15 @@ def check(
     Parameters
     ----------
     inputs, results, trades, settlement : xr.Dataset
-        The groups of a run, settled at marginal prices.
+        The groups of a run.
     grid_only : xr.Dataset, optional
         The results of the market without peers: ``bill_grid_only`` is computed again from them.
     lp : bool, optional
         Whether the run was solved as a linear program. Then nobody may be worse off than without peers, and
         minimum charging powers are relaxed; else they hold. Default: whether no vehicle has one.
+    prices : {"marginal", "traded"}
+        Whether everybody pays the price of its node, or every trade has its own: then only the accounts are held to it,
+        and final energies are targets that a forecast may miss.
     tolerance : float
         A residual may reach ``tolerance`` times the greater of 1 and the quantities that it compares (kW, kWh,
         currency, currency/kWh).
@@ -70,7 +74,10 @@ def check(
         return [Violation("labels", misfit, np.nan) for misfit in dict.fromkeys(misfits) if misfit]
     linear = not (inputs["vehicle_min_charge"].values > 0).any() if lp is None else lp
     run = Run(inputs, results)
-    findings = [*physics(run, linear), *audit(run, trades, settlement, linear)]
+    found = physics(run, linear)
+    if prices == "traded":
+        found = (finding for finding in found if not finding.check.endswith("final energy"))
+    findings = [*found, *audit(run, trades, settlement, linear, prices == "marginal")]
     if grid_only is not None:
         findings += [*physics(alone := Run(inputs, grid_only), linear), *recount(alone, settlement)]
     return [violation for finding in findings for violation in _worst(finding, inputs, tolerance)]
@@ -84,10 +91,13 @@ def require(
     *,
     grid_only: xr.Dataset | None = None,
     lp: bool | None = None,
+    prices: str = "marginal",
     tolerance: float = 1e-5,
 ) -> None:
     """Raise :class:`CheckError` with what :func:`check` finds, if it finds anything."""
-    violations = check(inputs, results, trades, settlement, grid_only=grid_only, lp=lp, tolerance=tolerance)
+    violations = check(
+        inputs, results, trades, settlement, grid_only=grid_only, lp=lp, prices=prices, tolerance=tolerance
+    )
     if violations:
         raise CheckError(violations)
 

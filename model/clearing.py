@@ -13,10 +13,10 @@ from .blocks import Device, Sets
 from .grid import grid
 from .household import household
 from .meters import meters as meters_of
-from .network import network
+from .network import network, quoted
 from .vehicle import vehicle
 
-MARKETS = ("p2p", "grid-only")
+MARKETS = ("p2p", "grid-only", "quoted")
 
 
 class Community(Device):
@@ -28,7 +28,12 @@ class Community(Device):
 
 
 def community_block(
-    inputs: xr.Dataset, market: str = "p2p", *, own_tariff: bool = True, minimum_charge: bool = True
+    inputs: xr.Dataset,
+    market: str = "p2p",
+    *,
+    own_tariff: bool = True,
+    minimum_charge: bool = True,
+    quotes: xr.Dataset | None = None,
 ) -> Community:
     """Build the model of a community's market as a Pyomo Block.
 
@@ -36,13 +41,16 @@ def community_block(
     ----------
     inputs : xr.Dataset
         Completed inputs that obey the variable table (`data.inputs`).
-    market : {"p2p", "grid-only"}
-        Co-optimized trade among peers, or each participant's own optimum without peers.
+    market : {"p2p", "grid-only", "quoted"}
+        Co-optimized trade among peers, each participant's own optimum without peers, or its own optimum where
+        peers take and give any power at quoted prices.
     own_tariff : bool
         Whether ``cost`` includes the retailer; False leaves energy from the grid to the host model, which
         prices ``net_exchange``.
     minimum_charge : bool
         Whether vehicles obey ``vehicle_min_charge`` (binaries) or may charge with less.
+    quotes : xr.Dataset, optional
+        ``price`` and ``sale_price`` (node, time) [currency/kWh] of the quoted market, access fees not in them.
 
     Raises
     ------
@@ -52,8 +60,10 @@ def community_block(
     require(inputs)
     if market not in MARKETS:
         raise ValueError(f"market: got {market!r}, want one of {', '.join(MARKETS)}")
-    peers = market == "p2p"
-    meters = meters_of(inputs, peers=peers, priced=own_tariff)
+    if (market == "quoted") != (quotes is not None):
+        raise ValueError(f"quotes: want them for the quoted market and for no other, got market {market!r}")
+    peers = market != "grid-only"
+    meters = meters_of(inputs, peers=peers, priced=own_tariff and market != "quoted")
     sets = Sets(inputs, meters)
     community = Community(("meter", "time"), inputs, meters, sets)
     community.inputs, community.meters, community.market = inputs, meters, market
@@ -65,7 +75,9 @@ def community_block(
         "vehicle": vehicle(inputs, meters, sets, minimum_charge),
     }
     markets = {"grid": grid(inputs, meters, sets, own_tariff=own_tariff)}
-    if peers:
+    if quotes is not None:
+        markets["network"] = quoted(inputs, meters, sets, quotes)
+    elif peers:
         markets["network"] = network(inputs, meters, sets)
     for name, device in {**devices, **markets}.items():
         community.add_component(name, device)

@@ -118,6 +118,22 @@ def pairs(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     return block
 
 
+def quoted(inputs: xr.Dataset, meters: Meters, sets: Sets, quotes: xr.Dataset) -> Device:
+    """Trade of any power at quoted prices: no network, so that every meter is on its own.
+
+    cost = sum over m, t of ((price[n,t] + access_fee) * purchase[m,t] - (sale_price[n,t] - access_fee) * sale[m,t])
+    * hours[t] at the meter's node n.
+    """
+    block = Device(("meter", "time"), inputs, meters, sets)
+    purchase, sale = _positions(block, inputs, meters)
+    slot, hours = np.arange(inputs.sizes["time"]), inputs["slot_hours"].values
+    price, sale_price = (
+        quotes[name].transpose("node", "time").values[meters.node, slot] for name in ("price", "sale_price")
+    )
+    block.spent = (hours * ((price + meters.access) * purchase - (sale_price - meters.access) * sale)).sum()
+    return block
+
+
 def _positions(block: Device, inputs: xr.Dataset, meters: Meters) -> tuple[Linear, Linear]:
     """Add what each meter buys from and sells to its peers, and the meter's side of it."""
     there = meters.node >= 0

@@ -1,0 +1,187 @@
+"""Days that roll on: a simulation of many days from a scenario to a stored run, resumable day by day."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ..data import scenario as scenarios
+from . import checkpoint, keeping, single, store
+from .outturn import results_of, trades_of
+from .simulation import Options, Simulation, State
+from .timeline import Timeline, timeline
+
+WINDOW_HOURS = 24.0
+WARM_UP_DAYS = 14
+Progress = Callable[[int, int], None]
+
+
+def simulate(line: Timeline, options: Options, state: State | None = None) -> xr.DataTree:
+    """Simulate a timeline to its end, settle and check it.
+
+    Returns
+    -------
+    DataTree
+        Groups ``inputs``, ``results``, ``trades`` and ``settlement`` over all slots.
+
+    Raises
+    ------
+    SolveError
+        If the participants cannot plan, or the devices cannot do what they must.
+    CheckError
+        If what came of it contradicts the inputs.
+    """
+    simulation = Simulation(line, options, state)
+    while not simulation.done:
+        simulation.step()
+    return account(line.inputs, simulation.state, options)
+
+
+def run(
+    source: str | Path,
+    days: int,
+    mode: str = "exchange",
+    *,
+    overrides: Sequence[str] = (),
+    warm_up: int = WARM_UP_DAYS,
+    seed: int = 0,
+    premium: float = 0.0,
+    output: Path | None = None,
+    directory: Path | None = None,
+    record: bool = True,
+    key: Path | None = None,
+    progress: Progress = lambda done, slots: None,
+    stop_after: int | None = None,
+) -> single.Outcome | None:
+    """Simulate days of a scenario and keep the run; go on where an interrupted one of the same name and kind stopped.
+
+    Parameters
+    ----------
+    source : str or path
+        Bundled name, scenario file or folder.
+    days : int
+        Local days from the scenario's start on.
+    mode : {"exchange", "co-optimized"}
+        Agents' orders on an exchange, or the community co-optimized anew at each slot.
+    overrides : sequence of str
+        ``key.path=value`` each.
+    warm_up : int
+        Days before the first one that forecasts learn from; fewer where measured files do not reach so far.
+    seed : int
+        Of who comes first of those who place orders at once.
+    premium : float
+        What everybody pays on top of its limits for peers' own generation [currency/kWh].
+    output : path, optional
+        Run file (default ``runs-out/<scenario>/<mode>.nc``).
+    directory, record, key
+        Of the ledger, as for :func:`runs.single.run`; without a market id of the scenario's own, each simulation with
+        other options has its own ledger. Its blocks are committed when the run is complete.
+    progress : callable
+        Told how many slots are done, of how many.
+    stop_after : int, optional
+        Days after which to stop, with the checkpoint written and no run.
+
+    Raises
+    ------
+    InputError, SolveError, CheckError, LedgerError, RunFileError
+        As :func:`runs.single.run`.
+    """
+    begin = time.perf_counter()
+    scenario, line = timeline(source, days, warm_up, overrides)
+    hours = float(line.inputs["slot_hours"].values[0])
+    options = Options(mode=mode, window=round(WINDOW_HOURS / hours), premium=premium, seed=seed)
+    output = output or Path("runs-out") / scenario.name / f"{mode}.nc"
+    hash_ = scenarios.digest(scenario)
+    what = {"scenario": hash_, "options": asdict(options), "warm_up": line.known}
+    identity = json.dumps({**what, "version": keeping.version()}, sort_keys=True)
+    place = output.with_name(f"{output.stem}.checkpoint.npz")
+    simulation = Simulation(line, options, checkpoint.read(place, identity))
+    if not _finished(simulation, round(24 / hours), place, identity, progress, stop_after):
+        return None
+    tree = account(line.inputs, simulation.state, options)
+    own = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+    tree.attrs = _named(scenario, mode, hash_, own) | tree.attrs
+    tree.attrs |= {"warm_up_slots": line.known, "clear_seconds": time.perf_counter() - begin}
+    if record:
+        book = directory or output.parent / ("ledger" if scenario.market_id else f"ledger-{own[:8]}")
+        outcome = single._kept(tree, output, book, key)
+    else:
+        outcome = single.Outcome(tree, output, store.write_run(tree, output))
+    place.unlink(missing_ok=True)
+    return outcome
+
+
+def _finished(
+    simulation: Simulation,
+    per_day: int,
+    place: Path,
+    identity: str,
+    progress: Progress,
+    stop_after: int | None,
+) -> bool:
+    """Simulate to the end with a checkpoint after each day; or only so many days, and return False."""
+    slots = simulation.timeline.inputs.sizes["time"]
+    while not simulation.done:
+        simulation.step()
+        done = simulation.state.slot
+        progress(done, slots)
+        if done % per_day == 0:
+            checkpoint.write(place, identity, simulation.state)
+            if stop_after is not None and done >= stop_after * per_day and not simulation.done:
+                return False
+    return True
+
+
+def _named(scenario: Any, mode: str, hash_: str, own: str) -> dict[str, Any]:
+    """Return the attributes that say what a run is of; ``own`` is the hash of all that decides its result."""
+    return {
+        "title": f"{scenario.name}: {scenario.time.days} days, {mode}",
+        "scenario": scenario.name,
+        "scenario_hash": hash_,
+        "market_id": scenario.market_id or f"{scenario.name}@{own}",
+        "scenario_definition": json.dumps(scenarios.effective(scenario), ensure_ascii=False, sort_keys=True),
+    }
+
+
+def account(inputs: xr.Dataset, state: State, options: Options) -> xr.DataTree:
+    """Return a finished simulation as a run: settled by the prices of its trades, and checked."""
+    from ..model import checks, settlement
+
+    found = results_of(inputs, state)
+    traded = trades_of(inputs, state)
+    alone = grid_only(inputs)
+    settled = settlement.settle(inputs, found, traded, alone)
+    checks.require(inputs, found, traded, settled, grid_only=alone, lp=True, prices="traded")
+    groups = {"inputs": inputs, "results": found, "trades": traded, "settlement": settled}
+    tree = xr.DataTree.from_dict({f"/{name}": dataset for name, dataset in groups.items()})
+    tree.attrs = {
+        "market": options.mode,
+        "otonari_version": keeping.version(),
+        "options": json.dumps(asdict(options), sort_keys=True),
+        "status": "simulated",
+        "objective": float(settled["bill"].sum()),
+        "final_energy_missing": missing(inputs, state),
+        "currency": inputs.attrs["currency"],
+    }
+    return tree
+
+
+def missing(inputs: xr.Dataset, state: State) -> float:
+    """Return the energy [kWh] that batteries and vehicles lack at the end of what they should hold."""
+    final = np.concatenate([inputs[f"{d}_final_energy"].values for d in ("battery", "vehicle")])
+    return float(np.nansum(np.maximum(final - state.energy, 0.0)))
+
+
+def grid_only(inputs: xr.Dataset) -> xr.Dataset:
+    """Return each participant's own optimum, with foresight and without peers: what savings compare with."""
+    from ..model import clearing, results, solve
+
+    block = clearing.community_block(inputs, "grid-only", minimum_charge=False)
+    solve.solve(block)
+    return results.collect(block)
