@@ -10,6 +10,9 @@ import pandas as pd
 from .problems import InputError, Problem, suggestion
 
 _OFFSET = re.compile(r"(?:UTC)?([+-])(\d{1,2}):(\d{2})")
+YEARS = (1700, 2250)
+"""First and last year in which a horizon may start: nanoseconds count from 1677 to 2262."""
+
 _STAMP = re.compile(
     r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]0+)?)?)?"
     r"\s*(Z|[+-]\d{2}:?\d{2})?"
@@ -80,7 +83,9 @@ def slots(
     first = date.min
     try:
         first = date.fromisoformat(start) if isinstance(start, str) else start
-        first + timedelta(days=max(days, 0))
+        if not YEARS[0] <= first.year <= (first + timedelta(days=max(days, 0))).year <= YEARS[1] + 11:
+            want = f"days between the years {YEARS[0]} and {YEARS[1]}"
+            problems.append(Problem(where, "", "start", repr(str(start)), want))
     except (ValueError, OverflowError):
         problems.append(Problem(where, "", "start", repr(start), "a day as YYYY-MM-DD"))
     try:
@@ -89,6 +94,9 @@ def slots(
         raise InputError([*problems, *error.problems]) from None
     if problems:
         raise InputError(problems)
+    if _midnight(first, tz) == _midnight(first + timedelta(days=1), tz):
+        want = f"a day that the calendar of {time_zone} has"
+        raise InputError([Problem(where, "", "start", repr(str(first)), want)])
     begin, end = (_midnight(first + timedelta(days=n), tz) for n in (0, days))
     if (end - begin) % pd.Timedelta(minutes=slot_minutes):
         hours = (end - begin) / pd.Timedelta(hours=1)
@@ -99,8 +107,10 @@ def slots(
 
 
 def _midnight(day: date, tz: tzinfo) -> pd.Timestamp:
-    local = pd.Timestamp(day).tz_localize(tz, ambiguous=True, nonexistent="shift_forward")
-    return local.tz_convert("UTC").tz_localize(None)
+    # pandas shifts a day that a zone has skipped to an hour after the day that follows it
+    days = [pd.Timestamp(day + timedelta(days=n)) for n in (0, 1)]
+    local = [d.tz_localize(tz, ambiguous=True, nonexistent="shift_forward") for d in days]
+    return min(moment.tz_convert("UTC").tz_localize(None) for moment in local)
 
 
 def stamp(text: str, time_format: str = "") -> tuple[datetime, timedelta | None]:

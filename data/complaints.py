@@ -97,6 +97,8 @@ def _words(detail: dict[str, Any], at: Location, schema: dict[str, Any]) -> tupl
         if kind == "string_pattern_mismatch"
         else _WANTED.get(kind, detail["msg"])
     )
+    if kind.startswith("int_") and "exclusiveMaximum" in here:
+        want += f" less than {here['exclusiveMaximum']:.0f}"
     want = want.format_map({k: f"{v:g}" if isinstance(v, float) else v for k, v in context.items()})
     if isinstance(value, dict) and kind in here.get("properties", {}):  # ours, named after the key at fault
         return (*at, kind), shown(value.get(kind)), want

@@ -25,8 +25,10 @@ def fill(scenario: Scenario) -> Scenario:
 def settled(scenario: Scenario) -> Scenario:
     """Return the scenario with the defaults that stand nowhere in it: numbers, and what is computed from its row."""
     tables, carbon = scenario.tables, scenario.carbon
+    equator = 180.0 if scenario.site.latitude_deg >= 0 else 0.0  # where the sun stands at noon
     filled = tables.model_copy(
         update={
+            "participants": tuple(_with(p, pv_azimuth_deg=equator) for p in tables.participants),
             "batteries": tuple(_stored(b) for b in tables.batteries),
             "vehicles": tuple(_patterned(_stored(v)) for v in tables.vehicles),
             "nodes": tables.nodes or (Node(node=ROOT),),

@@ -62,16 +62,17 @@ def household(
     slot_hours
         Length of the slots [h].
     annual_kwh
-        Annual energy instead of the table's [kWh].
+        Annual energy instead of the table's [kWh]. It is this home's own, so that its level does not vary.
     variation
-        Scale of the variation; 0 gives the table itself. The expectation is the table's in any case.
+        Scale of the variation; 0 gives the table itself. The expectation is the annual energy's in any case.
     southern
         Whether July is winter.
     """
+    level = _HOME_LEVEL if annual_kwh is None else 0.0
     if annual_kwh is None:
         annual_kwh = ANNUAL_KWH[min(persons, len(ANNUAL_KWH)) - 1]
     shape = _shape(_HOME_WEEKDAY, _HOME_WEEKEND, _HOME_COOLING, _HOME_HEATING, southern)
-    spread = variation * np.array([_HOME_LEVEL, _DAY_LEVEL, _HALF_HOUR])
+    spread = variation * np.array([level, _DAY_LEVEL, _HALF_HOUR])
     return _demand(times, slot_hours, time_zone, shape, annual_kwh, spread, seed)
 
 

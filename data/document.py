@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from .content import content
 from .problems import InputError, Problem
 
 MOST_BYTES = 8_000_000
@@ -49,19 +50,12 @@ def read(path: Path) -> tuple[Any, dict[Location, int], list[Problem]]:
     InputError
         The file is missing, too large, not UTF-8, not YAML, or would unfold beyond the limits.
     """
+    raw = content(path, "a readable YAML file", MOST_BYTES)
     try:
-        size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise InputError([Problem(str(path), "", "file", f"{size} bytes", f"at most {MOST_BYTES}")])
-        content = path.read_bytes()
-    except OSError as error:
-        got = error.strerror or type(error).__name__
-        raise InputError([Problem(str(path), "", "file", got.lower(), "a readable YAML file")]) from None
-    try:
-        text = content.decode("utf-8-sig")
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        row = str(content.count(b"\n", 0, error.start) + 1)
-        got = f"the byte 0x{content[error.start]:02x}"
+        row = str(raw.count(b"\n", 0, error.start) + 1)
+        got = f"the byte 0x{raw[error.start]:02x}"
         raise InputError([Problem(str(path), row, "encoding", got, "text in UTF-8")]) from None
     return parse(text, str(path))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .content import content
 from .problems import InputError, Problem, suggestion
 
 UNITS = ("kW", "kWh", "W/kW", "kWh cumulative")
@@ -79,11 +80,7 @@ def several(where: str, field: str, entries: Sequence[tuple[int, str]], want: st
 def text(path: str | Path, encoding: str = "utf-8") -> str:
     """Return the text of a file; raise :class:`InputError` where it cannot be read."""
     where = str(path)
-    try:
-        raw = Path(path).read_bytes()
-    except OSError as error:
-        got = (error.strerror or type(error).__name__).lower()
-        raise InputError([Problem(where, "", "file", got, "a readable CSV file")]) from None
+    raw = content(Path(path), "a readable CSV file")
     utf8 = encoding.lower().replace("_", "-") in ("utf-8", "utf8")
     try:
         decoded = raw.decode("utf-8-sig" if utf8 else encoding)
@@ -142,6 +139,9 @@ def places(where: str, header: tuple[int, list[str]], columns: Sequence[str], fm
     """Return the positions of the time column and of the columns in a row."""
     line, names = header[0], [name.strip() for name in header[1]]
     problems = []
+    if "" in names:
+        got = f"no name for column {names.index('') + 1} of {len(names)}"
+        problems.append(Problem(where, str(line), "column", got, "a name for every column"))
     for name in dict.fromkeys([fmt.time_column, *columns]):
         if names.count(name) > 1:
             got = f"{names.count(name)} columns of this name"

@@ -13,7 +13,23 @@ from .problems import InputError, Problem, suggestion
 from .tree import faults
 from .variables import DIMS, KINDS, REQUIRED, TABLE, Variable, attributes
 
-__all__ = ["DIMS", "KINDS", "TABLE", "Variable", "attributes", "complete", "kinds", "require", "validate"]
+__all__ = [
+    "DIMS",
+    "KINDS",
+    "MOST",
+    "TABLE",
+    "Variable",
+    "attributes",
+    "complete",
+    "kinds",
+    "require",
+    "validate",
+]
+
+
+MOST = 1e6
+"""Largest magnitude of a finite number (kW, kWh, km, money per kWh): beyond it, it is a slip or a stand-in for
+no limit, and the solver's tolerances mean nothing."""
 
 
 def complete(dataset: xr.Dataset) -> xr.Dataset:
@@ -161,6 +177,8 @@ def _values(inputs: xr.Dataset) -> Iterator[Problem]:
         bounded = name.endswith("_limit") and row.dims != ("vehicle",) and row.dims != ("battery",)
         if not bounded:
             yield from _entries(array, np.isinf(values), "a finite number")
+        large = np.isfinite(values) & (np.abs(values) > MOST)
+        yield from _entries(array, large, f"a magnitude of at most {MOST:.0e}".replace("e+0", "e"))
         low = values <= row.low if row.low_open else values < row.low
         yield from _entries(array, low, f"{'more than' if row.low_open else 'at least'} {row.low:g}")
         yield from _entries(array, (values > row.high) & ~np.isinf(values), f"at most {row.high:g}")

@@ -14,6 +14,7 @@ from .file_format import STAMPS, FileFormat, places, several, table, text
 from .problems import InputError, Problem
 
 _MISSING = {"", "nan", "na", "n/a", "null", "none", "-"}
+_MOST = 1e12  # a reading beyond it is none, and its sums could overflow
 _HOUR = np.timedelta64(3_600_000_000_000, "ns")
 
 
@@ -50,7 +51,8 @@ def read(path: str | Path, columns: Sequence[str], fmt: FileFormat) -> tuple[Rea
     if problems:
         raise InputError(problems)
     header, *lines = table(where, text(path, fmt.encoding), fmt.separator, fmt.skip_rows)
-    rows, moments, offsets, cells, problems = _cells(where, lines, places(where, header, columns, fmt), fmt)
+    at, width = places(where, header, columns, fmt), len(header[1])
+    rows, moments, offsets, cells, problems = _cells(where, lines, at, width, fmt)
     if len(rows) < 2:
         got = f"{len(rows)} readings"
         raise InputError(
@@ -69,16 +71,18 @@ def read(path: str | Path, columns: Sequence[str], fmt: FileFormat) -> tuple[Rea
 
 
 def _cells(
-    where: str, lines: list[tuple[int, list[str]]], at: list[int], fmt: FileFormat
+    where: str, lines: list[tuple[int, list[str]]], at: list[int], width: int, fmt: FileFormat
 ) -> tuple[np.ndarray, np.ndarray, list[float], list[list[str]], list[Problem]]:
-    """Return line, naive moment, offset [s; NaN for none] and cells of each row that has a time."""
+    """Return line, naive moment, offset [s; NaN for none] and cells of each row that has a time.
+
+    A row has ``width`` cells, as the header: one with more may hold numbers that were cut at their decimal mark.
+    """
     rows, moments, offsets, cells = [], [], [], []
     problems: list[Problem] = []
-    short, bad = [], []
-    width = max(at) + 1
+    uneven, bad = [], []
     for line, row in lines:
-        if len(row) < width:
-            short.append((line, f"{len(row)} cells"))
+        if len(row) != width:
+            uneven.append((line, f"{len(row)} cells"))
             continue
         try:
             moment, offset = clock.stamp(row[at[0]], fmt.time_format)
@@ -89,7 +93,7 @@ def _cells(
         moments.append(np.datetime64(moment, "ns"))
         offsets.append(np.nan if offset is None else offset.total_seconds())
         cells.append([row[p].strip() for p in at[1:]])
-    problems += several(where, "row", short, f"at least {width} cells")
+    problems += several(where, "row", uneven, f"{width}, as in the header")
     form = repr(fmt.time_format) if fmt.time_format else "a time such as 2019-01-31T13:30"
     problems += several(where, fmt.time_column, bad, form)
     return np.array(rows), np.array(moments), offsets, cells, problems
@@ -155,7 +159,7 @@ def _numbers(
     values = np.full((len(columns), len(rows)), np.nan)
     other = "," if fmt.decimal == "." else "."
     for c, name in enumerate(columns):
-        bad, hint = [], ""
+        bad, large, hint = [], [], ""
         for r, cell in enumerate(row[c] for row in cells):
             text = cell.replace(fmt.decimal, ".") if other not in cell else "x"
             try:
@@ -167,7 +171,10 @@ def _numbers(
                         hint = f" (decimal: {other!r}?)"
             if np.isinf(values[c, r]):
                 bad.append((int(rows[r]), repr(cell)))
+            elif abs(values[c, r]) > _MOST:
+                large.append((int(rows[r]), repr(cell)))
         problems += several(where, name, bad, f"a number with the decimal mark {fmt.decimal!r}{hint}")
+        problems += several(where, name, large, f"a magnitude of at most {_MOST:g}")
     return values, problems
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from .values import Closed, Efficiency, Hour, Label, Moment, NotNegative, Positive
+from .values import Closed, Efficiency, Hour, Label, Moment, NotNegative, Number, Positive
 
 AWAY = "-"
 """Destination of a trip that ends where there is no plug."""
@@ -40,7 +40,9 @@ class Participant(Closed):
     )
     pv_kw: Positive | None = Field(default=None, description="peak power of a generated PV array")
     pv_tilt_deg: Annotated[float, Field(ge=0, le=90)] = Field(default=20.0, description="tilt, 0 = flat")
-    pv_azimuth_deg: Annotated[float, Field(ge=0, le=360)] = Field(default=180.0, description="180 = south")
+    pv_azimuth_deg: Annotated[float, Field(ge=0, le=360)] | None = Field(
+        default=None, description="180 = south (default: towards the equator, 180 north of it, 0 south)"
+    )
     pv_column: Label | None = Field(default=None, description="column of the PV file")
     pv_column_kw: Positive | None = Field(
         default=None, description="installed power, for a PV file in W per kW installed"
@@ -169,8 +171,8 @@ class Node(Closed):
         default=None, description="level of the edge to the parent, a key of fees.levels"
     )
     length_m: NotNegative | None = Field(default=None, description="length of the edge to the parent")
-    x_m: float | None = Field(default=None, description="position, for straight distances")
-    y_m: float | None = Field(default=None, description="position, for straight distances")
+    x_m: Number | None = Field(default=None, description="position, for straight distances")
+    y_m: Number | None = Field(default=None, description="position, for straight distances")
     fee_per_kwh: NotNegative | None = Field(default=None, description="edge fee, instead of the method's")
     access_fee_per_kwh: NotNegative | None = Field(
         default=None, description="paid here by each side of a trade (default: fees.access_fee_per_kwh)"

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from . import document
 from .complaints import complaints
 from .consistency import NOTHING, Parts, inconsistencies, parts_of
+from .content import content
 from .defaults import settled
 from .draft import Draft, anchor, files, override, read_tables
 from .problems import InputError, Problem, suggestion
@@ -150,12 +151,7 @@ def sha256(path: Path) -> str:
     InputError
         If it cannot be read.
     """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        got = (error.strerror or type(error).__name__).lower()
-        raise InputError([Problem(str(path), "", "file", got, "a readable file")]) from None
+    return hashlib.sha256(content(path, "a readable file")).hexdigest()
 
 
 def _draft(source: Source) -> Draft:

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from .files import PriceFile
-from .values import Closed, Label, NotNegative, Positive, TimeOfDay
+from .values import Closed, Label, NotNegative, Number, Positive, TimeOfDay
 
 
 def _rise(ends: Sequence[float | None]) -> bool:
@@ -20,7 +20,7 @@ class Flat(Closed):
     """One price all day."""
 
     type: Literal["flat"] = Field(default="flat", description="flat")
-    price_per_kwh: float = Field(description="price per kWh")
+    price_per_kwh: Number = Field(description="price per kWh")
 
 
 class Window(Closed):
@@ -29,7 +29,7 @@ class Window(Closed):
     start: TimeOfDay = Field(description='local time "HH:MM"')
     end: TimeOfDay = Field(description='local time "HH:MM", itself outside; before start = the next day')
     days: Literal["all", "weekdays", "weekends"] = Field(default="all", description="days on which it starts")
-    price_per_kwh: float = Field(description="price per kWh")
+    price_per_kwh: Number = Field(description="price per kWh")
 
     @model_validator(mode="after")
     def _some(self) -> Self:
@@ -42,7 +42,7 @@ class TimeOfUse(Closed):
     """Windows of the day with their own prices; the first window that holds decides."""
 
     type: Literal["time-of-use"] = Field(default="time-of-use", description="time-of-use")
-    price_per_kwh: float = Field(description="price per kWh outside every window")
+    price_per_kwh: Number = Field(description="price per kWh outside every window")
     windows: tuple[Window, ...] = Field(min_length=1, description="windows, the first that holds decides")
 
 
@@ -50,7 +50,7 @@ class Tier(Closed):
     """A block of the month's consumption."""
 
     up_to_kwh: Positive | None = Field(default=None, description="end of the tier; blank in the last one")
-    price_per_kwh: float = Field(description="price per kWh within the tier")
+    price_per_kwh: Number = Field(description="price per kWh within the tier")
 
 
 class TieredAverage(Closed):
@@ -73,7 +73,7 @@ class Tariff(Closed):
     energy: Annotated[Flat | TimeOfUse | TieredAverage | PriceFile, Field(discriminator="type")] = Field(
         description="price of energy: flat, time-of-use, tiered-average or series"
     )
-    levy_per_kwh: float = Field(default=0.0, description="levy on every kWh from the retailer")
+    levy_per_kwh: Number = Field(default=0.0, description="levy on every kWh from the retailer")
     feed_in: Annotated[Flat | TimeOfUse | PriceFile, Field(discriminator="type")] = Field(
         default=Flat(price_per_kwh=0.0), description="price that the retailer pays for surplus"
     )

@@ -98,8 +98,12 @@ def _separator(mark: str) -> str:
     return mark
 
 
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
+MOST = 1e9
+"""Largest magnitude that is read at all; what reaches a clearing has a narrower bound, ``inputs.MOST``."""
+
+Number = Annotated[float, Field(ge=-MOST, le=MOST)]
+Positive = Annotated[float, Field(gt=0, le=MOST)]
+NotNegative = Annotated[float, Field(ge=0, le=MOST)]
 Efficiency = Annotated[float, Field(gt=0, le=1)]
 Hour = Annotated[float, Field(ge=0, le=24)]
 

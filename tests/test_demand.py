@@ -78,8 +78,17 @@ def test_seeds_and_homes_differ():
     first, second = (demand.household(MONDAY, TOKYO, 3, seed) for seed in (1, 2))
     assert (first != second).all()
     np.testing.assert_array_equal(first, demand.household(MONDAY, TOKYO, 3, 1))
-    scaled = demand.household(MONDAY, TOKYO, 3, 1, annual_kwh=2 * demand.ANNUAL_KWH[2])
-    np.testing.assert_allclose(scaled, 2 * first, rtol=1e-12)
+    told, twice = (demand.household(MONDAY, TOKYO, 3, 1, annual_kwh=n * demand.ANNUAL_KWH[2]) for n in (1, 2))
+    np.testing.assert_allclose(twice, 2 * told, rtol=1e-12)
+    np.testing.assert_allclose(first / told, first[0] / told[0], rtol=1e-12)  # the level of a home alone
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_home_that_states_its_year_uses_it(seed):
+    """Days and half-hours vary, by 10 and 35 %: a year's sum stays within 2 %, a home's level would add 15 %."""
+    power = demand.household(YEAR, TOKYO, 3, seed, annual_kwh=5000.0)
+    assert power.sum() / 2 == pytest.approx(5000.0, rel=0.02)
+    assert np.std(power / demand.household(YEAR, TOKYO, 3, seed, annual_kwh=5000.0, variation=0)) > 0.2
 
 
 @pytest.mark.parametrize(("minutes", "group"), [(60, 2), (120, 4)])

@@ -328,3 +328,13 @@ def test_kinds_from_equipment():
     inputs = complete(raw())
     assert kinds(inputs).tolist() == ["consumer+phev", "pv+battery"]
     assert kinds(inputs, ["home-2"]).tolist() == ["consumer+phev", "business"]
+
+
+@pytest.mark.parametrize(
+    "name", ["demand", "retail_price", "trip_distance", "node_limit", "battery_capacity"]
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_magnitudes_that_no_community_has(name, sign):
+    values = planted(name, sign * 1.1e6, 0)
+    assert any(p.field == name and p.want == "a magnitude of at most 1e6" for p in validate(values))
+    assert not [p for p in validate(planted(name, 1e6, 0)) if "magnitude" in p.want]

@@ -1,6 +1,7 @@
 """Scenario files: what they may say, every problem at once, and the way back from the effective scenario."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -677,3 +678,52 @@ def test_mangled_files_never_raise_anything_else(tmp_path_factory, bytes_in, at,
         (folder / name).write_bytes(content)
     reading = scenario.read(folder)
     assert (reading.scenario is not None) or reading.problems
+
+
+@pytest.mark.parametrize(
+    ("override", "want"),
+    [
+        ("tables.participants.*.pv_kw=1e16", "got 1e+16, want at most 1e+09"),
+        ("tables.participants.*.pv_kw=1e308", "got 1e+308, want at most 1e+09"),
+        ("tables.participants.*.pv_kw=1e8", "want a magnitude of at most 1e6"),
+        ("tariffs.standard.levy_per_kwh=-1e308", "want at least -1e+09"),
+        ("seed=1e30", "seed: got 1e+30, want a whole number less than 4294967296"),
+        ("time.start=1600-01-01", "want a day between the years 1700 and 2250"),
+        ("time.start=2262-04-11", "want a day between the years 1700 and 2250"),
+        ("time.start=0001-01-01", "want a day between the years 1700 and 2250"),
+        ('tables.nodes="a\\0b"', "got a path with a NUL character"),
+        ("tables.nodes=/dev/zero", "/dev/zero: file: got a device or a pipe, want a regular file"),
+    ],
+)
+def test_absurd_values_are_problems(folder, override, want):
+    assert want in found(folder, override)[0]
+
+
+def test_a_day_that_never_was(folder):
+    assert found(folder, "time.start=2011-12-30", "time.time_zone=Pacific/Apia") == [
+        "--set time.start=2011-12-30: time.start: got '2011-12-30', "
+        "want a day that the calendar of Pacific/Apia has"
+    ]
+
+
+def test_only_regular_files_are_read(folder, tmp_path):
+    """A pipe that nobody writes to would be waited for without end."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    want = "file: got a device or a pipe, want a regular file"
+    for path in (pipe, Path("/dev/zero")):
+        assert [str(p) for p in problems(path)] == [f"{path}: {want}"]
+        weather = [f"weather={{source: file, path: {path}, format: {f}}}" for f in ("csv", "tmy3", "epw")]
+        for override in (f"series.demand.path={path}", *weather):
+            assert any(want in line for line in found(folder, override))
+
+
+@pytest.mark.parametrize(("latitude", "azimuth"), [(35.0, 180.0), (0.0, 180.0), (-35.0, 0.0)])
+def test_roofs_face_the_equator(folder, latitude, azimuth):
+    edit(folder, P, ",pv_azimuth_deg", ",pv_column_kw")
+    site = f"site.latitude_deg={latitude}"
+    loaded = load_scenario(folder, [site])
+    told = load_scenario(folder, [site, f"tables.participants.*.pv_azimuth_deg={azimuth}"])
+    rows = effective(loaded)["tables"]["participants"]
+    assert {row["pv_azimuth_deg"] for row in rows} == {azimuth}
+    assert build_inputs(loaded).equals(build_inputs(told))

