@@ -1,6 +1,7 @@
 """The command line: parse, call one function of ``runs`` or ``data``, print. Heavy modules load when used."""
 
 import logging
+import math
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -41,6 +42,9 @@ class _Reporting(click.Group):
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
+        except KeyboardInterrupt:
+            click.echo("otonari: interrupted", err=True)
+            ctx.exit(130)
         except Exception as error:
             ctx.exit(_report(error))
 
@@ -89,6 +93,12 @@ def _print_json(value: Any, indent: int | None = 1) -> None:
     click.echo(layout.as_json(value, indent))
 
 
+def _finite(ctx: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"got {value}, want a finite number")
+    return value
+
+
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that every command has."""
     for option in (
@@ -116,7 +126,12 @@ def main() -> None:
 @click.option("--ledger", "directory", type=click.Path(path_type=Path, file_okay=False), help="Its ledger.")
 @click.option("--no-ledger", is_flag=True, help="Commit nothing.")
 @_key
-@click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), help="Seconds for each solve.")
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    callback=_finite,
+    help="Seconds for each solve.",
+)
 @click.option("--relax", is_flag=True, help="Ignore minimum charge powers.")
 @common
 def clear(
@@ -224,6 +239,8 @@ def compare(runs: tuple[Path, ...], output: Path | None, as_json: bool, verbose:
     """Compare stored runs: totals and sums per kind, with differences to the first."""
     if output and output.suffix not in (".csv", ".nc"):
         raise click.UsageError(f"--output: got {output}, want a name that ends in .csv or .nc")
+    if output and output.exists() and any(run.exists() and run.samefile(output) for run in runs):
+        raise click.UsageError(f"--output: got {output}, which is one of the runs, want another name")
     stage = _stage(verbose, quiet)
     from .runs import compare as comparing
     from .runs import tables
@@ -231,12 +248,15 @@ def compare(runs: tuple[Path, ...], output: Path | None, as_json: bool, verbose:
     stage("reading the runs")
     comparison = comparing.compare(runs)
     kept = comparing.write(comparison, output) if output else None
+    stored = f"stored  {output}" + (f" (the earlier, different file is now {kept})" if kept else "")
     if as_json:
         _print_json(comparison.to_dict())
+        if kept:
+            click.echo(stored, err=True)
     elif not quiet:
-        click.echo(tables.compared(comparison))
-        if output:
-            click.echo(f"\nstored  {output}" + (f" (the earlier one is now {kept})" if kept else ""))
+        click.echo(tables.compared(comparison) + (f"\n\n{stored}" if output else ""))
+    if "comment" in comparison.attrs and not quiet:
+        click.echo(f"warning: {comparison.attrs['comment']}", err=True)
 
 
 @main.group()
@@ -574,3 +594,72 @@ def forecast_vehicle(
     off = _days_off(holidays, dates, time_zone)
     report = backtest_vehicle.vehicle(file, time_zone, usable_kwh, economy, off, warm_up, **written)
     _print_report(report, as_json, quiet)
+
+
+@main.command()
+@click.argument("scenario", default=DEFAULT)
+@click.option("--days", default=7, show_default=True, type=click.IntRange(min=1), help="Local days.")
+@click.option(
+    "--mode",
+    type=click.Choice(["exchange", "co-optimized"]),
+    default="exchange",
+    show_default=True,
+    help="Agents that bid, or the community planned as one at every slot.",
+)
+@click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change the scenario.")
+@click.option(
+    "--warm-up-days",
+    "warm_up",
+    default=14,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Days before the first one that forecasts learn from; fewer where measured files begin later.",
+)
+@click.option(
+    "--green-premium",
+    "premium",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="What buyers pay per kWh on top of their limits, for peers' own generation.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of who comes first of those who come at once.")
+@click.option("-o", "--output", type=_FILE, help="Run file (.nc).  [default: runs-out/SCENARIO/MODE.nc]")
+@click.option("--ledger", "directory", type=click.Path(path_type=Path, file_okay=False), help="Its ledger.")
+@click.option("--no-ledger", is_flag=True, help="Commit nothing.")
+@_key
+@common
+def simulate(
+    scenario: str, no_ledger: bool, as_json: bool, verbose: bool, quiet: bool, **options: Any
+) -> None:
+    """Simulate days of a scenario: forecasts, orders, trades, and what came of them.
+
+    A checkpoint is kept beside the run file after every day; an interrupted simulation goes on from there.
+    """
+    if no_ledger and (options["directory"] or options["key"]):
+        raise click.UsageError("--ledger, --key: this run commits nothing")
+    output = options["output"]
+    if output and output.suffix != ".nc":
+        raise click.UsageError(f"--output: got {output}, want a name that ends in .nc")
+    _stage(verbose, quiet)("simulating")
+    from .runs import compare, rolling, tables
+
+    shown = sys.stderr.isatty() and not quiet and not verbose
+    with click.progressbar(length=1, file=sys.stderr, hidden=not shown) as bar:
+
+        def progress(done: int, slots: int) -> None:
+            bar.length = slots
+            bar.update(done - bar.pos)
+
+        outcome = rolling.run(scenario, record=not no_ledger, progress=progress, **options)
+    if outcome is None:  # only where it is told to stop early
+        return
+    summary = compare.summary(outcome.tree)
+    if as_json:
+        _print_json(tables.facts(outcome, summary))
+    elif not quiet:
+        for note in tables.notes(outcome.tree):
+            click.echo(note, err=True)
+        click.echo(tables.heading(outcome.tree) + "\n")
+        click.echo(tables.cleared(summary, outcome.tree.attrs["currency"]) + "\n")
+        click.echo(tables.kept(outcome))

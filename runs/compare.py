@@ -41,6 +41,8 @@ def compare(runs: Sequence[Run], names: Sequence[str] | None = None) -> xr.Datas
     names : sequence of str, optional
         One per run (default: its scenario and market, numbered where equal).
 
+    The attribute ``comment`` says so where the runs differ in horizon or participants.
+
     Raises
     ------
     CompareError
@@ -62,7 +64,9 @@ def compare(runs: Sequence[Run], names: Sequence[str] | None = None) -> xr.Datas
     parts = [part.reindex(kind=kinds) for part in parts]
     together = xr.concat(parts, dim="scenario", coords="different", compat="equals", join="exact")
     together = together.assign_coords(scenario=("scenario", np.array(names, dtype=str)))
-    return together.assign_attrs(title="comparison of runs", currency=currencies.pop())
+    together = together.assign_attrs(title="comparison of runs", currency=currencies.pop())
+    comment = _unlike(trees, names)
+    return together.assign_attrs(comment=comment) if comment else together
 
 
 def summary(tree: xr.DataTree) -> xr.Dataset:
@@ -104,6 +108,24 @@ def write(comparison: xr.Dataset, path: str | os.PathLike[str]) -> Path | None:
         raise CompareError(f"{path}: got the ending {path.suffix!r}, want .csv or .nc")
     encoding = {str(n): store.encode(v) for n, v in comparison.variables.items()}
     return store.publish(path, lambda name: comparison.to_netcdf(name, engine="netcdf4", encoding=encoding))
+
+
+def _unlike(trees: Sequence[xr.DataTree], names: Sequence[str]) -> str:
+    """Return in what runs differ that makes their totals hard to compare; nothing where they do not."""
+    inputs = [tree["inputs"].to_dataset() for tree in trees]
+    starts = [np.datetime_as_string(i["time"].values.min(), "m").replace("T", " ") for i in inputs]
+    horizons = [
+        f"{float(i['slot_hours'].sum()):g} h from {s} UTC" for i, s in zip(inputs, starts, strict=True)
+    ]
+    groups = [frozenset(i["participant"].values.tolist()) for i in inputs]
+    said = []
+    if len(set(horizons)) > 1:
+        each = ", ".join(f"{n} {h}" for n, h in zip(names, horizons, strict=True))
+        said.append(f"the runs cover different horizons: {each}")
+    if len(set(groups)) > 1:
+        each = ", ".join(f"{n} {len(g)}" for n, g in zip(names, groups, strict=True))
+        said.append(f"the runs have different participants: {each}")
+    return "; ".join(said)
 
 
 def _csv(comparison: xr.Dataset) -> str:

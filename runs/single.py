@@ -6,6 +6,7 @@ that conflicts with the ledger is not stored.
 
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ def clear(
     minimum_charge : bool
         Whether vehicles obey ``vehicle_min_charge``.
     time_limit : float, optional
-        Seconds for each of the two solves.
+        Seconds for each of the two solves, finite.
     mip_gap : float
         Relative gap within which a clearing with minimum charge powers counts as optimal.
     stage : callable
@@ -83,6 +84,8 @@ def clear(
     begin = time.perf_counter()
     if market not in MARKETS:
         raise ValueError(f"market: got {market!r}, want one of {', '.join(MARKETS)}")
+    if time_limit is not None and not math.isfinite(time_limit):
+        raise ValueError(f"time_limit: got {time_limit}, want a finite number of seconds, or None")
     inputs = table.complete(inputs)
     table.require(inputs)
     options = {"minimum_charge": minimum_charge, "time_limit": time_limit, "mip_gap": mip_gap}
@@ -107,7 +110,7 @@ def clear(
         "market": market,
         "otonari_version": keeping.version(),
         "solver": solution.solver,
-        "options": json.dumps(options, sort_keys=True),
+        "options": json.dumps(options, sort_keys=True, allow_nan=False),
         "status": solution.status,
         "objective": solution.objective if market != "unmanaged" else float(settled["bill"].sum()),
         "currency": inputs.attrs["currency"],
@@ -168,8 +171,7 @@ def run(
 
     begin = time.perf_counter()
     stage("reading the scenario")
-    definition, earlier_market = _definition(source)
-    market = market or earlier_market
+    definition, market = _definition(source, market)
     scenario = scenarios.load_scenario(definition, overrides)
     if relax:
         scenario = _relaxed(scenario)
@@ -212,7 +214,7 @@ def correct(path: Path, directory: Path, key: Path | None = None) -> Outcome:
         As :func:`run`.
     """
     tree = store.open_run(path)
-    if tree.attrs["market"] not in RECORDED or "market_id" not in tree.attrs:
+    if tree.attrs.get("market") not in RECORDED or "market_id" not in tree.attrs:
         raise store.RunFileError(path, "is not the run of a market that is recorded")
     if not (directory / ledger.NAME).exists():
         raise ledger.LedgerError(f"{directory}: there is no ledger to correct")
@@ -268,14 +270,20 @@ def _aimless(inputs: xr.Dataset) -> xr.Dataset:
     return inputs.assign({name: inputs[name].copy(data=inputs[name].values * float("nan")) for name in names})
 
 
-def _definition(source: str | Path) -> tuple[Any, str]:
-    """Return what to load a scenario from, and the market that it was cleared as."""
+def _definition(source: str | Path, market: str | None) -> tuple[Any, str]:
+    """Return what to load a scenario from, and the market to clear: the given one, or that of the run file."""
     if Path(source).suffix != ".nc":
-        return source, MARKETS[0]
+        return source, market or MARKETS[0]
     attributes = store.open_run(source).attrs
     if "scenario_definition" not in attributes:
         raise store.RunFileError(source, "holds no scenario: it was cleared from inputs")
-    return json.loads(attributes["scenario_definition"]), attributes["market"]
+    market = market or attributes.get("market")
+    if market not in MARKETS:
+        raise store.RunFileError(source, f"market: got {market!r}, want one of {', '.join(MARKETS)}")
+    try:
+        return dict(json.loads(attributes["scenario_definition"])), market
+    except (TypeError, ValueError) as error:
+        raise store.RunFileError(source, f"scenario_definition: got no JSON object: {error}") from error
 
 
 def _relaxed(scenario: Any) -> Any:

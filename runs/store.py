@@ -7,6 +7,8 @@ same name is kept beside it as ``name.1.nc``, ``name.2.nc`` and so on.
 
 import contextlib
 import filecmp
+import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -115,9 +117,11 @@ def write_new(directory: str | os.PathLike[str], files: Mapping[str, bytes]) -> 
             with path.open("xb") as file:
                 written.append(path)
                 file.write(content)
-    except OSError as error:
+    except BaseException as error:  # an interrupt too leaves nothing half-written
         for path in written:
             path.unlink()
+        if not isinstance(error, OSError):
+            raise
         raise RunFileError(directory, f"cannot be written: {error.strerror}") from error
     return written
 
@@ -128,7 +132,8 @@ def open_run(path: str | os.PathLike[str]) -> xr.DataTree:
     Raises
     ------
     RunFileError
-        If the file is not a run, has another format version, or if its values do not fit its digests.
+        If the file is not a run, has another format version, or if its values or root attributes do not fit
+        its digests.
     """
     attributes = _attributes(path)
     try:
@@ -137,7 +142,8 @@ def open_run(path: str | os.PathLike[str]) -> xr.DataTree:
     except Exception as error:  # the libraries below raise anything on a mangled file
         raise RunFileError(path, f"damaged: {_first_line(error)}") from error
     tree.attrs = attributes
-    for key, value in _digests(tree).items():
+    found = {**_digests(tree), "attributes_digest": _attributes_digest(attributes)}
+    for key, value in found.items():
         if attributes.get(key) != value:
             raise RunFileError(
                 path, f"damaged or edited: {key}: got {value[:16]}, want {attributes.get(key)!s:.16}"
@@ -170,11 +176,19 @@ def _digests(tree: xr.DataTree) -> dict[str, str]:
     return {"inputs_digest": inputs, **{f"{g}_digest": d for g, d in zip(GROUPS[1:], found, strict=True)}}
 
 
+def _attributes_digest(attributes: Mapping[str, Any]) -> str:
+    """Return the digest of all root attributes but itself: SHA-256 of them as JSON, by name and in ASCII."""
+    others = {name: _scalar(value) for name, value in attributes.items() if name != "attributes_digest"}
+    return hashlib.sha256(json.dumps(others, sort_keys=True, default=str).encode()).hexdigest()
+
+
 def _fill(tree: xr.DataTree, name: str, digests: dict[str, str]) -> None:
     """Write all groups and the root attributes into a file."""
     groups = {g: tree[g].to_dataset().drop_encoding() for g in GROUPS}
     root = xr.DataTree.from_dict({f"/{g}": d for g, d in groups.items()})
-    root.attrs = {"Conventions": "CF-1.11", **tree.attrs, "otonari_run_format": FORMAT, **digests}
+    given = {str(name): value for name, value in tree.attrs.items()}
+    attributes = {"Conventions": "CF-1.11", **given, "otonari_run_format": FORMAT, **digests}
+    root.attrs = {**attributes, "attributes_digest": _attributes_digest(attributes)}
     encoding = {f"/{g}": {str(n): encode(v) for n, v in d.variables.items()} for g, d in groups.items()}
     root.to_netcdf(name, engine="netcdf4", format="NETCDF4", encoding=encoding)
 
@@ -213,8 +227,12 @@ def _copy(path: Path) -> Path:
     while (copy := path.with_name(f"{path.stem}.{number}{path.suffix}")).exists():
         number += 1
     with path.open("rb") as source, copy.open("xb") as target:
-        shutil.copyfileobj(source, target)
-        os.fsync(target.fileno())
+        try:
+            shutil.copyfileobj(source, target)
+            os.fsync(target.fileno())
+        except BaseException:
+            copy.unlink()
+            raise
     return copy
 
 
@@ -249,7 +267,7 @@ def _umask() -> int:
 
 
 def _scalar(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+    return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value
 
 
 def _first_line(error: BaseException) -> str:

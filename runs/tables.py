@@ -12,6 +12,7 @@ from .layout import table
 from .single import Outcome
 
 LABELS = {
+    "hours": "horizon",
     "bill": "cost",
     "bill_grid_only": "cost grid-only",
     "saving": "saving",

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -122,7 +123,7 @@ def test_bad_usage(otonari):
         ["clear", "--no-ledger", "--ledger", "x"],
         ["clear", "--market", "grid-only", "--ledger", "x"],
         ["clear", "-o", "x.csv"],
-        ["clear", "--time-limit", "0"],
+        *(["clear", "--time-limit", limit] for limit in ("0", "nan", "inf")),
         ["compare"],
         ["compare", "a.nc", "-o", "x.xlsx"],
         ["cleer"],
@@ -215,6 +216,43 @@ def test_oddities_of_the_data_are_told(otonari):
     assert result.stderr.splitlines() == [f"note: {note}" for note in notes]
 
 
+def test_an_edited_run_file(otonari, day):
+    import netCDF4
+
+    shutil.copy(day / "p2p.nc", "edited.nc")
+    with netCDF4.Dataset("edited.nc", "a") as file:
+        file.setncattr("scenario_definition", file.getncattr("scenario_definition")[:99])
+    for command in ("clear", "compare"):
+        assert "damaged or edited: attributes_digest" in otonari(command, "edited.nc", code=2).stderr
+    assert os.listdir() == ["edited.nc"]
+
+
+def test_an_interrupt(otonari, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "write_run", interrupt)
+    result = otonari("clear", "six-kinds", "--no-ledger", code=130)
+    assert result.stderr == "otonari: interrupted\n"
+    assert everything(".") == []
+
+
+def test_ctrl_c(tmp_path):
+    """A real signal, sent when the command is at work."""
+    command = [sys.executable, "-c", "from otonari.cli import main; main()", "clear", "-v"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        said = ""
+        while "building the inputs" not in said:
+            said = process.stderr.readline()
+            assert said
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+        assert process.wait() == 130, rest
+    assert rest.endswith("otonari: interrupted\n")
+    assert "Traceback" not in rest
+    assert everything(tmp_path) == []
+
+
 def test_our_bug(otonari, monkeypatch):
     def fail(*arguments, **options):
         raise KeyError("oops")
@@ -277,6 +315,36 @@ def test_compare(otonari, day):
     assert facts["data_vars"]["saving"]["data"][0] == pytest.approx(0)
     otonari("compare", *runs, "-o", "out.nc")
     assert "not a run file" in otonari("compare", "out.csv", code=2).stderr
+
+
+def test_compare_loses_nothing(otonari, day):
+    """A file in the way is kept, whatever it is; one of the runs is never written to."""
+    for name in ("p2p.nc", "grid-only.nc"):
+        shutil.copy(day / name, name)
+    os.symlink("p2p.nc", "link.nc")
+    before = {name: Path(name).read_bytes() for name in everything(".")}
+    for output in ("p2p.nc", "./grid-only.nc", "link.nc"):
+        assert "one of the runs" in otonari("compare", "p2p.nc", "grid-only.nc", "-o", output, code=2).stderr
+    assert {name: Path(name).read_bytes() for name in everything(".")} == before
+    for ending in ("csv", "nc"):
+        Path(f"out.{ending}").write_text("my thesis")
+        said = otonari("compare", "p2p.nc", "-o", f"out.{ending}").stdout
+        assert f"stored  out.{ending} (the earlier, different file is now out.1.{ending})" in said
+        assert Path(f"out.1.{ending}").read_text() == "my thesis"
+    result = otonari("compare", "p2p.nc", "grid-only.nc", "-o", "out.csv", "--json")
+    assert "is now out.2.csv" in result.stderr
+    assert json.loads(result.stdout)["data_vars"]
+
+
+def test_compare_warns_of_unlike_runs(otonari, day):
+    otonari("clear", "six-kinds", "--no-ledger", "-q", "-o", "next.nc", "--set", "time.start=2020-08-20")
+    result = otonari("compare", day / "p2p.nc", "next.nc")
+    (warning,) = result.stderr.splitlines()
+    assert warning.startswith(
+        "warning: the runs cover different horizons: six-kinds p2p 24 h from 2020-08-18"
+    )
+    assert "horizon" in result.stdout
+    assert otonari("compare", day / "p2p.nc", day / "grid-only.nc").stderr == ""
 
 
 def test_ledger_verify_and_show(otonari, day):

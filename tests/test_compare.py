@@ -132,6 +132,33 @@ def test_a_comparison_is_kept_too(runs, tmp_path):
         compare.write(first, tmp_path / "out.xlsx")
 
 
+def test_a_netcdf_comparison_is_kept_too(runs, tmp_path):
+    first = compare.compare(runs[:2])
+    for _ in range(2):
+        assert compare.write(first, tmp_path / "out.nc") is None
+    before = (tmp_path / "out.nc").read_bytes()
+    assert compare.write(compare.compare(runs), tmp_path / "out.nc") == tmp_path / "out.1.nc"
+    assert (tmp_path / "out.1.nc").read_bytes() == before
+
+
+def test_what_is_hard_to_compare_is_said(runs):
+    """The same street has one horizon; a longer one with another home has neither it nor its participants."""
+    assert "comment" not in compare.compare(runs[:2]).attrs
+    found = compare.compare(runs, ["a", "b", "c"])
+    start = np.datetime_as_string(runs[0]["inputs"]["time"].values[0], "m").replace("T", " ")
+    assert found.attrs["comment"] == (
+        f"the runs cover different horizons: a 2 h from {start} UTC, b 2 h from {start} UTC, c 4 h from {start} UTC; "
+        "the runs have different participants: a 2, b 2, c 3"
+    )
+    horizon = next(line for line in tables.compared(found).splitlines() if line.startswith("horizon"))
+    assert horizon.split() == ["horizon", "2.0", "h", "2.0", "h", "(+0.0)", "4.0", "h", "(+2.0)"]
+    later = runs[0].copy()
+    later["inputs"] = (
+        later["inputs"].to_dataset().assign_coords(time=later["inputs"]["time"] + np.timedelta64(1, "D"))
+    )
+    assert compare.compare([runs[0], later]).attrs["comment"].startswith("the runs cover different horizons")
+
+
 def test_a_table_says_the_differences(runs):
     lines = tables.compared(compare.compare(runs[:2])).splitlines()
     assert lines[0].split() == ["grid-only", "p2p"]

@@ -261,7 +261,7 @@ def test_a_run_file_clears_again_to_the_same_result(outcome, place):
     assert again.commit.already == 24
     assert again.tree.attrs["scenario_hash"] == outcome.tree.attrs["scenario_hash"]
     one, two = (store.open_run(path).attrs for path in (outcome.path, again.path))
-    assert all(one[k] == two[k] for k in one if k.endswith("_digest"))
+    assert all(one[f"{group}_digest"] == two[f"{group}_digest"] for group in store.GROUPS)
 
 
 def test_a_run_file_keeps_its_market(place):
@@ -273,6 +273,38 @@ def test_a_run_file_without_a_scenario(place):
     store.write_run(clear(community(CASE)), place / "library.nc")
     with pytest.raises(store.RunFileError, match="holds no scenario"):
         run(place / "library.nc")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"scenario_definition": '{"name": '}, "scenario_definition: got no JSON object"),
+        ({"scenario_definition": "[1]"}, "scenario_definition: got no JSON object"),
+        ({"scenario_definition": 3.0}, "scenario_definition: got no JSON object"),
+        ({"market": None}, "market: got None, want one of p2p"),
+        ({"market": "exchange"}, "market: got 'exchange', want one of p2p"),
+    ],
+)
+def test_a_run_file_that_cannot_be_cleared_again(outcome, place, change, message):
+    """Whole by its digests, but written by something else."""
+    tree = outcome.tree.copy()
+    tree.attrs = {k: v for k, v in (outcome.tree.attrs | change).items() if v is not None}
+    store.write_run(tree, place / "odd.nc")
+    with pytest.raises(store.RunFileError, match=message):
+        run(place / "odd.nc")
+    if "market" in change:
+        with pytest.raises(store.RunFileError, match="not the run of a market that is recorded"):
+            single.correct(place / "odd.nc", outcome.directory)
+
+
+def test_options_are_json(outcome):
+    def refuse(name):
+        raise AssertionError(name)
+
+    assert json.loads(outcome.tree.attrs["options"], parse_constant=refuse)["time_limit"] is None
+    for limit in (float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="want a finite number of seconds"):
+            clear(community(CASE), time_limit=limit)
 
 
 def test_grid_only_commits_nothing(place):

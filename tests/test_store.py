@@ -194,6 +194,27 @@ def test_a_directory_that_is_a_file(tmp_path):
         store.write_run(run(), tmp_path / "file" / "run.nc")
 
 
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_an_interrupt_leaves_nothing_half_written(tmp_path, monkeypatch, call):
+    path = tmp_path / "run.nc"
+    store.write_run(run(), path)
+    before = path.read_bytes()
+    real, calls = getattr(os, call), []
+
+    def interrupted(*args):
+        calls.append(args)
+        if call == "replace" or len(calls) == 2:  # the second one is that of the copy
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setattr(os, call, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.write_run(run(2.0), path)
+    assert path.read_bytes() == before
+    left = {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)}
+    assert left == {"run.nc": before} | ({"run.1.nc": before} if call == "replace" else {})
+
+
 # what is refused
 
 
@@ -228,6 +249,14 @@ EDITS = {
     "a label": (lambda file: file["settlement/label"].__setitem__(1, "x"), "settlement_digest"),
     "a name": (lambda file: file["results"].renameVariable("demand", "supply"), "results_digest"),
     "a group": (lambda file: file.renameGroup("trades", "deals"), "damaged"),
+    "an objective": (lambda file: file.setncattr("objective", 1.25), "attributes_digest"),
+    "a market": (lambda file: file.setncattr("market", "grid-only"), "attributes_digest"),
+    "a scenario": (lambda file: file.setncattr("scenario_definition", "{}"), "attributes_digest"),
+    "a type": (lambda file: file.setncattr("count", "3"), "attributes_digest"),
+    "a list": (lambda file: file.setncattr("count", [3, 4]), "attributes_digest"),
+    "one more": (lambda file: file.setncattr("status", "optimal"), "attributes_digest"),
+    "one less": (lambda file: file.delncattr("market"), "attributes_digest"),
+    "no digest": (lambda file: file.delncattr("attributes_digest"), "attributes_digest"),
     "a digest": (lambda file: file.delncattr("trades_digest"), "trades_digest"),
 }
 
