@@ -1,7 +1,7 @@
 """What is traded, when and at which prices: the half-hour products of an exchange, and its declared rules.
 
-A product opens 24 hours before its slot begins and closes 10 minutes before its slot *ends*, as in Kuno, Tanaka
-and Yamada, Energies 2022, 15(12), 4218, https://doi.org/10.3390/en15124218 (section 2.2), a paper of the laboratory
+A product opens 24 hours before its slot begins and closes 10 minutes before its slot *ends*, as in
+Energies 2022, 15(12), 4218, https://doi.org/10.3390/en15124218 (section 2.2), a paper of the laboratory
 that ran the trial; the trial's own gate was never published.
 """
 

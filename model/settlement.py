@@ -12,7 +12,7 @@ Shares follow the origin of the energy (`origin`):
 * self-sufficiency: own PV energy that reaches consumption, directly or through a store / consumption. Driving
   on electricity is consumption; the losses of stores are not.
 
-They are the rates of "Sizing of residential PV battery systems" (Weniger, Tjaden, Quaschning), Energy
+They are the rates of "Sizing of residential PV battery systems", Energy
 Procedia 46 (2014), doi:10.1016/j.egypro.2014.01.160, (direct use + charge) / PV and (direct use + discharge)
 / demand, carried over to stores that also hold other energy or give to others. For the community's own
 shares its members are no others.

@@ -295,7 +295,7 @@ def refused(row, *before, inputs=None, **rules):
 def test_a_product_opens_24_hours_before_its_slot_and_closes_10_minutes_before_its_end(
     minute, mechanism, code
 ):
-    """Kuno, Tanaka and Yamada 2022, section 2.2: orders are taken for 24 h 20 min = 1,460 minutes, -540 to 920."""
+    """Energies 2022, 15(12), 4218, section 2.2: orders are taken for 24 h 20 min = 1,460 minutes, -540 to 920."""
     assert refused(order("a", minute, "sell", 10, 1), mechanism=mechanism)[0] == code
 
 
