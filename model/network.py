@@ -28,7 +28,7 @@ def tree(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     down[n,t]), times hours[t]; up, down <= limit[n].
     """
     block = Device(("meter", "time"), inputs, meters, sets)
-    purchase, sale = _positions(block, inputs, meters)
+    purchase, sale = _positions(block, meters)
     parent = positions(inputs, "node_parent", "node")
     size, hours = len(parent), inputs["slot_hours"].values
     ancestors = _ancestors(parent)
@@ -77,7 +77,7 @@ def pairs(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     of n, each way, <= limit[n].
     """
     block = Device(("meter", "time"), inputs, meters, sets)
-    purchase, sale = _positions(block, inputs, meters)
+    purchase, sale = _positions(block, meters)
     size, slots = inputs.sizes["node"], inputs.sizes["time"]
     hours = inputs["slot_hours"].values
     buyers, sellers = _room(meters.draw_room, meters, size), _room(meters.give_room, meters, size)
@@ -125,7 +125,7 @@ def quoted(inputs: xr.Dataset, meters: Meters, sets: Sets, quotes: xr.Dataset) -
     * hours[t] at the meter's node n.
     """
     block = Device(("meter", "time"), inputs, meters, sets)
-    purchase, sale = _positions(block, inputs, meters)
+    purchase, sale = _positions(block, meters)
     slot, hours = np.arange(inputs.sizes["time"]), inputs["slot_hours"].values
     price, sale_price = (
         quotes[name].transpose("node", "time").values[meters.node, slot] for name in ("price", "sale_price")
@@ -134,7 +134,7 @@ def quoted(inputs: xr.Dataset, meters: Meters, sets: Sets, quotes: xr.Dataset) -
     return block
 
 
-def _positions(block: Device, inputs: xr.Dataset, meters: Meters) -> tuple[Linear, Linear]:
+def _positions(block: Device, meters: Meters) -> tuple[Linear, Linear]:
     """Add what each meter buys from and sells to its peers, and the meter's side of it."""
     there = meters.node >= 0
     purchase = block.var(

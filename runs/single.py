@@ -87,10 +87,11 @@ def clear(
     if time_limit is not None and not math.isfinite(time_limit):
         raise ValueError(f"time_limit: got {time_limit}, want a finite number of seconds, or None")
     inputs = table.complete(inputs)
-    table.require(inputs)
     options = {"minimum_charge": minimum_charge, "time_limit": time_limit, "mip_gap": mip_gap}
     stage("clearing each participant alone")
-    results, solution = alone, baseline = _solved(inputs, "grid-only", options)
+    results, solution = alone, baseline = _solved(
+        inputs, "grid-only", options, tie_break=market == "grid-only"
+    )
     if market == "p2p":
         stage("clearing the neighbourhood")
         results, solution = _solved(inputs, market, options, start=baseline)
@@ -243,14 +244,14 @@ def _kept(
 
 
 def _solved(
-    inputs: xr.Dataset, market: str, options: dict[str, Any], start: Any = None
+    inputs: xr.Dataset, market: str, options: dict[str, Any], start: Any = None, tie_break: bool = True
 ) -> tuple[xr.Dataset, Any]:
-    """Return the results of a market and the solution that they come from; ``start`` is one to start from."""
+    """Return the results of a market and its solution; ties matter only where more than the bills is wanted."""
     from ..model import clearing, results, solve
 
     block = clearing.community_block(inputs, market, minimum_charge=options["minimum_charge"])
     limits = {name: options[name] for name in ("time_limit", "mip_gap")}
-    solution = solve.solve(block, **limits, start=start)
+    solution = solve.solve(block, **limits, start=start, tie_break=tie_break)
     log.info("%s: %s, objective %.6f, %s", market, solution.status, solution.objective, solution.proof)
     return results.collect(block), solution
 
