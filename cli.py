@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -39,6 +40,7 @@ class _Reporting(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
+            _open_streams()
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
@@ -47,6 +49,16 @@ class _Reporting(click.Group):
             ctx.exit(130)
         except Exception as error:
             ctx.exit(_report(error))
+
+
+def _open_streams() -> None:
+    """Open a stream that the caller closed to nowhere, and escape what a terminal's encoding cannot spell."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open until the end
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _report(error: Exception) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from otonari import data
 from otonari.cli import EXIT_CODES, main
 from otonari.runs import ledger, store
 
@@ -476,6 +477,28 @@ def test_logs_go_to_stderr(day, tmp_path):
     assert json.loads(done.stdout)["market"] == "p2p"
     assert "clearing the neighbourhood" in done.stderr
     assert "objective" in done.stderr
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-"])
+def test_closed_streams(tmp_path, closed):
+    """What a caller closed is written to nobody; the exit codes stay."""
+    command = "from otonari.cli import main; main()"
+    for arguments, code in ((["validate", "six-kinds"], 0), (["validate", "nothing"], 2)):
+        line = f'exec "$@" {closed}'
+        done = subprocess.run(
+            ["sh", "-c", line, "sh", sys.executable, "-c", command, *arguments], check=False
+        )
+        assert done.returncode == code
+
+
+def test_a_terminal_without_the_alphabet(tmp_path):
+    """What cannot be spelled there is escaped, not an error."""
+    shutil.copytree(Path(data.__file__).parent / "scenarios" / "six-kinds", tmp_path / "富士")
+    command = [sys.executable, "-c", "from otonari.cli import main; main()", "validate", "富士"]
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command, capture_output=True, env=environment, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"\\u5bcc\\u58eb" in done.stdout
 
 
 def test_another_process_writes_the_same_ledger(day, tmp_path):
