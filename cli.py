@@ -271,6 +271,43 @@ def compare(runs: tuple[Path, ...], output: Path | None, as_json: bool, verbose:
         click.echo(f"warning: {comparison.attrs['comment']}", err=True)
 
 
+@main.command()
+@click.argument("run", type=_FILE, metavar="RUN.nc")
+@click.argument("participants", nargs=-1, metavar="[PARTICIPANT]...")
+@click.option("--bills", "everybody", is_flag=True, help="A bill for every participant.")
+@click.option("-o", "--output", type=_FILE, help="File, or folder for several bills.  [default: stdout]")
+@click.option(
+    "--ledger",
+    "directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Of the receipts in bills.  [default: beside the run file]",
+)
+@common
+def report(as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
+    """Report a stored run on one page, or bill its participants.
+
+    A bill is a page for a household with the receipt of its slots; `otonari ledger check` takes it.
+    """
+    run, several = options["run"], options["everybody"] or len(set(options["participants"])) > 1
+    output = options["output"]
+    if options["everybody"] and options["participants"]:
+        raise click.UsageError("--bills: bills all participants, so name none")
+    if options["directory"] and not (options["everybody"] or options["participants"]):
+        raise click.UsageError("--ledger: only bills need it; name participants, or give --bills")
+    if several and not (output or as_json):
+        raise click.UsageError("several bills: give --output FOLDER")
+    if output and output.exists() and run.exists() and run.samefile(output):
+        raise click.UsageError(f"--output: got {output}, which is the run, want another name")
+    _stage(verbose, quiet)("reading the run")
+    from .runs import desk
+
+    answer = desk.report(**options)
+    if as_json:
+        _print_json(answer.facts)
+    elif not quiet:
+        click.echo(answer.text)
+
+
 @main.group()
 def ledger() -> None:
     """Keep, check and show ledgers. A ledger is tamper-evident, not tamper-proof; see runs/LEDGER.md."""
@@ -328,7 +365,7 @@ _ledger(
 )
 _ledger(
     "check",
-    "Check a receipt offline, against the ledger's public key or a checkpoint that you hold.",
+    "Check a receipt or a bill offline, against the ledger's public key or a checkpoint that you hold.",
     click.argument("path", type=_FILE, metavar="RECEIPT"),
     _held,
     _pins,

@@ -12,6 +12,15 @@ import xarray as xr
 
 from . import canonical, digest, kinds
 
+RECORDED = ("p2p", "exchange", "co-optimized")
+"""Markets whose slots are committed to a ledger: where peers trade, in a clearing or a simulation."""
+
+
+def of_run(tree: xr.DataTree) -> list[dict[str, Any]]:
+    """Return one record per slot of a run whose attributes say of which market it is, and what cleared it."""
+    market, version = canonical.label(tree.attrs["market_id"]), tree.attrs["otonari_version"]
+    return cleared(tree, market, f"otonari {version}")
+
 
 def cleared(tree: xr.DataTree, market: str, software: str) -> list[dict[str, Any]]:
     """Return one record per slot of a cleared run, in order of time.

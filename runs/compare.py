@@ -103,7 +103,7 @@ def write(comparison: xr.Dataset, path: str | os.PathLike[str]) -> Path | None:
     """
     path = Path(path)
     if path.suffix == ".csv":
-        return store.publish(path, lambda name: _put(name, _csv(comparison)))
+        return store.publish_text(path, _csv(comparison))
     if path.suffix != ".nc":
         raise CompareError(f"{path}: got the ending {path.suffix!r}, want .csv or .nc")
     encoding = {str(n): store.encode(v) for n, v in comparison.variables.items()}
@@ -139,10 +139,6 @@ def _csv(comparison: xr.Dataset) -> str:
             for scenario, value in zip(array["scenario"].values, values, strict=True):
                 rows.writerow([scenario, measure, kind, unit, float(value), float(value - values[0])])
     return out.getvalue()
-
-
-def _put(name: str, text: str) -> None:
-    Path(name).write_text(text, encoding="utf-8")
 
 
 def _names(trees: Sequence[xr.DataTree]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the ledger commands do and say: each returns its facts for a machine and a text for a person."""
+"""What the ledger commands and ``report`` do and say: each returns its facts for a machine and a text for a person."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import durable, heads, keeping, ledger, notes, receipts
+from . import bills, canonical, durable, heads, keeping, ledger, notes, receipts
 from .chain import Summary
 from .faults import LedgerError
 from .layout import table, utc
@@ -80,17 +80,47 @@ def receipt(
 
 
 def check(path: Path, checkpoints: Sequence[Path], keys: Sequence[str]) -> Answer:
-    """Check a receipt without its ledger; see :func:`otonari.runs.receipts.check`."""
+    """Check a receipt or a bill without its ledger; see :mod:`otonari.runs.receipts` and :mod:`otonari.runs.bills`."""
     held = [heads.read(checkpoint, held=True) for checkpoint in checkpoints]
-    found = receipts.check(durable.read(path, receipts.LARGEST), _keys(keys), held, str(path))
+    data = durable.read(path, receipts.LARGEST)
+    bill = data.startswith(bills.OPENING)
+    found = (bills if bill else receipts).check(data, _keys(keys), held, str(path))
     sums = {n: sum(proof.leaf[n] for proof in found) for n in (*_ENERGY, *_MONEY)}
     first, last = found[0].block["slot"], max(p.block["slot"] + p.block["slot_seconds"] for p in found)
     who, market = found[0].leaf["participant"], found[0].block["market"]
     rows = [[_SAID[n], f"{sums[n] / 1e3:,.3f} kWh"] for n in _ENERGY]
     rows += [[_SAID[n], f"{sums[n] / 1e6:,.2f}"] for n in _MONEY]
     said = f"good: {who} in market {market}, {len(found)} slots, {utc(first)} to {utc(last)} UTC"
+    said += "\nthe bill says what its receipt proves" if bill else ""
     facts = {"participant": who, "market": market, "slots": len(found), "first": first, "end": last, **sums}
     return Answer({**facts, "leaves": [p.leaf for p in found]}, f"{said}\n\n{table(['recorded', ''], rows)}")
+
+
+def report(
+    run: Path, participants: Sequence[str], everybody: bool, output: Path | None, directory: Path | None
+) -> Answer:
+    """Report a run, or bill its participants; see :mod:`otonari.runs.report` and :mod:`otonari.runs.billing`."""
+    from . import billing, store
+    from .report import facts, report
+
+    if participants or everybody:
+        issued = billing.issue(run, participants, directory)
+        pages = {name: bills.write(bill) for name, bill in issued.items()}
+        told: Any = {name: bill.facts() for name, bill in issued.items()}
+    else:
+        tree = store.open_run(run)
+        pages, told = {"": report(tree)}, facts(tree)
+    if output is None:
+        return Answer(told, next(iter(pages.values())).removesuffix("\n"))
+    paths = dict.fromkeys(pages, output)
+    if everybody or len(pages) > 1 or (participants and output.is_dir()):
+        paths = {name: output / f"{canonical.label(name).replace('/', '%2F')}.md" for name in pages}
+    mode = 0o666 if "" in pages else 0o600  # a bill is its participant's
+    kept = {path: store.publish_text(path, pages[name], mode) for name, path in paths.items()}
+    lines = [
+        f"wrote {p}" + (f" (the earlier, different file is now {k})" if k else "") for p, k in kept.items()
+    ]
+    return Answer({"paths": [*map(str, kept)], "facts": told}, "\n".join(lines))
 
 
 def correct(directory: Path, run: Path, key: Path | None) -> Answer:

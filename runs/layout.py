@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from textwrap import indent
 from typing import Any
 
 
@@ -23,6 +24,15 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         ).rstrip()
         for line in lines
     )
+
+
+def section(title: str, text: str) -> str:
+    """Return a part of a Markdown page: a heading, and text that keeps its columns.
+
+    >>> section("Costs", table(["kind", "JPY"], [["pv", "10.0"]])).splitlines()
+    ['## Costs', '', '    kind   JPY', '    pv    10.0']
+    """
+    return f"## {title}\n\n{indent(text, '    ')}"
 
 
 def as_json(value: Any, indent: int | None = 1) -> str:

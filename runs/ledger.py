@@ -25,6 +25,7 @@ __all__ = [
     "LedgerTampered",
     "LedgerTorn",
     "Summary",
+    "beside",
     "commit",
     "prepare",
     "show",
@@ -32,6 +33,14 @@ __all__ = [
 ]
 
 Folder = str | os.PathLike[str]
+
+
+def beside(run: Path, market_id: str | None, hash_: str) -> Path:
+    """Return the ledger's directory beside a run file, if nobody names another one.
+
+    It is that of the market which the scenario names, else of all that decides the result, by its hash.
+    """
+    return run.parent / ("ledger" if market_id else f"ledger-{hash_[:8]}")
 
 
 def verify(

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import canonical, durable, heads, kinds, leaves, merkle, notes, reading
+from . import canonical, chain, durable, heads, kinds, leaves, merkle, notes, reading
 from .chain import Summary
 from .faults import LedgerError, LedgerTampered, LedgerTorn
+from .layout import utc
 
 _FIRST = "c2sp.org/tlog-proof@v1\n"
 LARGEST = 2**28
@@ -28,7 +29,12 @@ class Proof:
     note: notes.Note
 
 
-def make(book: Path, participant: str | None = None, span: tuple[int, int] | None = None) -> dict[str, str]:
+def make(
+    book: Path,
+    participant: str | None = None,
+    span: tuple[int, int] | None = None,
+    records: Sequence[dict[str, Any]] = (),
+) -> dict[str, str]:
     """Return the receipts of a participant, or of all of them, by participant.
 
     Parameters
@@ -39,17 +45,20 @@ def make(book: Path, participant: str | None = None, span: tuple[int, int] | Non
         As its label stands in the scenario.
     span : (int, int), optional
         Only slots that start in [first, second), UTC epoch seconds.
+    records : sequence of dict
+        As :func:`otonari.runs.blocks.cleared` gives them: what the ledger must have recorded of their slots.
 
     Raises
     ------
     LedgerTampered, LedgerTorn
         If the ledger is not good.
     LedgerError
-        If it has no such slots or participant, or no private leaves.
+        If it has no such slots or participant, no private leaves, or recorded something else.
     """
     wanted = None if participant is None else canonical.label(participant)
     with durable.locked(book, 10.0, shared=True):
         hashes, blocks, note = _blocks(book, span)
+        _require(book, blocks, note, records)
         found: dict[str, list[str]] = {}
         shelf = leaves.Shelf(book)
         for block in blocks:
@@ -93,11 +102,10 @@ def check(
         raise LedgerError(
             f"{source}: give the ledger's public key or a checkpoint that you hold; see LEDGER.md"
         )
-    found: list[Proof] = []
-    for number, part in enumerate(_split(data, source)):
+    found = read(data, source)
+    for number, proof in enumerate(found):
         where = f"{source}, proof {number + 1}"
         try:
-            proof = _checked(part, where)
             signed = notes.verified(proof.note, pinned)
         except ValueError as error:
             raise LedgerTampered(where, "form", error, "a proof") from error
@@ -106,7 +114,18 @@ def check(
                 raise LedgerTampered(where, "signature", "none", f"that of {key}")
         if held and proof.note.text not in {head.note.text for head in held}:
             raise LedgerTampered(where, "checkpoint", proof.note.text, "one that you hold")
-        found.append(proof)
+    return found
+
+
+def read(data: bytes, source: str) -> list[Proof]:
+    """Return what a receipt says if its checkpoints are right, whoever wrote them; see :func:`check`."""
+    found: list[Proof] = []
+    for number, part in enumerate(_split(data, source)):
+        where = f"{source}, proof {number + 1}"
+        try:
+            found.append(_checked(part, where))
+        except ValueError as error:
+            raise LedgerTampered(where, "form", error, "a proof") from error
     whose = {(p.leaf["participant"], p.block["market"]) for p in found}
     if len(whose) > 1 or len({p.block["slot"] for p in found}) < len(found):
         raise LedgerTampered(source, "slots", "several participants or a slot twice", "each slot of one once")
@@ -128,6 +147,28 @@ def _blocks(book: Path, span: tuple[int, int] | None) -> tuple[list[bytes], list
     if (why := met.torn(summary)) or met.own is None:
         raise LedgerTorn(f"{book / reading.NAME}: {why}; see `otonari ledger repair`")
     return hashes, [live[slot] for slot in sorted(live)], met.own.note
+
+
+def _require(
+    book: Path, blocks: list[dict[str, Any]], note: notes.Note, records: Sequence[dict[str, Any]]
+) -> None:
+    """Raise :class:`LedgerError` unless the blocks record what the records say, leaf by leaf."""
+    if not records:
+        return
+    if (secret := leaves.secret(book)) is None:
+        raise LedgerError(
+            f"{book / leaves.FOLDER / leaves.SECRET}: missing; without it no leaf can be compared"
+        )
+    got, want = notes.parse_checkpoint(note.text).origin, notes.origin(records[0]["market"])
+    if got != want:
+        raise LedgerError(f"{book}: got the ledger of market {got}, want that of {want}")
+    there = {block["slot"]: chain.content(block) for block in blocks}
+    wrong = [r["slot"] for r in records if there.get(r["slot"]) != chain.content(leaves.seal(r, secret)[0])]
+    if wrong:
+        many = f"{len(wrong)} of {len(records)} slots, the first is {utc(wrong[0])} UTC"
+        raise LedgerError(
+            f"{book}: what it has recorded is not this run, but another or a correction: {many}"
+        )
 
 
 def _proof(

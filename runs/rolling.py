@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from ..data import scenario as scenarios
-from . import checkpoint, keeping, single, store
+from . import checkpoint, keeping, ledger, single, store
 from .outturn import results_of, trades_of
 from .simulation import Options, Simulation, State
 from .timeline import Timeline, timeline
@@ -109,7 +109,7 @@ def run(
     tree.attrs = _named(scenario, mode, hash_, own) | tree.attrs
     tree.attrs |= {"warm_up_slots": line.known, "clear_seconds": time.perf_counter() - begin}
     if record:
-        book = directory or output.parent / ("ledger" if scenario.market_id else f"ledger-{own[:8]}")
+        book = directory or ledger.beside(output, scenario.market_id, own)
         outcome = single._kept(tree, output, book, key)
     else:
         outcome = single.Outcome(tree, output, store.write_run(tree, output))

@@ -17,12 +17,9 @@ import xarray as xr
 
 from ..data import inputs as table
 from ..data import scenario as scenarios
-from . import blocks, canonical, keeping, ledger, store
+from . import blocks, keeping, ledger, store
 
 MARKETS = ("p2p", "grid-only", "unmanaged")
-RECORDED = ("p2p",)
-"""Markets whose clearings are committed to a ledger: where peers trade."""
-
 Stage = Callable[[str], None]
 log = logging.getLogger(__name__)
 
@@ -181,22 +178,20 @@ def run(
     built = time.perf_counter()
     tree = clear(inputs, market, time_limit=time_limit, stage=stage)
     hash_ = scenarios.digest(scenario)
-    identity = scenario.market_id or f"{scenario.name}@{hash_}"
     tree.attrs = {
         "title": f"{scenario.name}: {market} market",
         "scenario": scenario.name,
         "scenario_hash": hash_,
-        "market_id": identity,
+        "market_id": scenario.market_id or f"{scenario.name}@{hash_}",
         **tree.attrs,
         "build_seconds": built - begin,
         "scenario_definition": json.dumps(scenarios.effective(scenario), ensure_ascii=False, sort_keys=True),
     }
     output = output or Path("runs-out") / scenario.name / f"{market}.nc"
     stage("storing")
-    if not record or market not in RECORDED:
+    if not record or market not in blocks.RECORDED:
         return Outcome(tree, output, store.write_run(tree, output))
-    own = "ledger" if scenario.market_id else f"ledger-{hash_[:8]}"
-    return _kept(tree, output, directory or output.parent / own, key)
+    return _kept(tree, output, directory or ledger.beside(output, scenario.market_id, hash_), key)
 
 
 def correct(path: Path, directory: Path, key: Path | None = None) -> Outcome:
@@ -214,12 +209,18 @@ def correct(path: Path, directory: Path, key: Path | None = None) -> Outcome:
     LedgerError, RunFileError
         As :func:`run`.
     """
-    tree = store.open_run(path)
-    if tree.attrs.get("market") not in RECORDED or "market_id" not in tree.attrs:
-        raise store.RunFileError(path, "is not the run of a market that is recorded")
+    tree = recorded(path)
     if not (directory / ledger.NAME).exists():
         raise ledger.LedgerError(f"{directory}: there is no ledger to correct")
     return _kept(tree, path, directory, key, correct=True)
+
+
+def recorded(path: Path) -> xr.DataTree:
+    """Return a stored run of a market that is recorded; any other is a :class:`RunFileError`."""
+    tree = store.open_run(path)
+    if tree.attrs.get("market") not in blocks.RECORDED or "market_id" not in tree.attrs:
+        raise store.RunFileError(path, "is not the run of a market that is recorded")
+    return tree
 
 
 def _kept(
@@ -229,11 +230,9 @@ def _kept(
 
     A checkpoint is signed only when its blocks are on the disk; the file of a signed ledger is then written again.
     """
-    software = f"otonari {tree.attrs['otonari_version']}"
-    new = blocks.cleared(tree, canonical.label(tree.attrs["market_id"]), software)
     signer = keeping.read_key(key, directory) if key else None
     options: dict[str, Any] = {"currency": tree.attrs["currency"], "signer": signer, "correct": correct}
-    with ledger.prepare(directory, new, **options) as (planned, append):
+    with ledger.prepare(directory, blocks.of_run(tree), **options) as (planned, append):
         tree.attrs |= {"ledger_head": planned.head, "ledger_checkpoint": planned.checkpoint}
         kept = store.write_run(tree, output)
         done = append()

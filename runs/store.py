@@ -64,7 +64,10 @@ def write_run(tree: xr.DataTree, path: str | os.PathLike[str]) -> Path | None:
 
 
 def publish(
-    path: Path, fill: Callable[[str], None], same: Callable[[Path], bool] | None = None
+    path: Path,
+    fill: Callable[[str], None],
+    same: Callable[[Path], bool] | None = None,
+    mode: int = 0o666,
 ) -> Path | None:
     """Put a file under its name atomically; return the copy of an earlier, different one if there was one.
 
@@ -76,6 +79,8 @@ def publish(
         Writes the content to the file name that it is given.
     same : callable, optional
         Whether the earlier file need not be kept (default: the same bytes).
+    mode : int
+        Who may read and write it, as far as the umask allows.
 
     Raises
     ------
@@ -86,7 +91,7 @@ def publish(
         path.parent.mkdir(parents=True, exist_ok=True)
         with _directory(path.parent) as directory, _temporary(path) as (name, descriptor):
             fill(name)
-            os.fchmod(descriptor, 0o666 & ~_umask())
+            os.fchmod(descriptor, mode & ~_umask())
             os.fsync(descriptor)
             kept = None
             if path.exists() and not (same(path) if same else filecmp.cmp(path, name, shallow=False)):
@@ -96,6 +101,15 @@ def publish(
     except (OSError, RuntimeError) as error:  # netCDF reports a full disk as either
         raise RunFileError(path, f"cannot be written: {_first_line(error)}") from error
     return kept
+
+
+def publish_text(path: Path, text: str, mode: int = 0o666) -> Path | None:
+    """Put a text, in UTF-8, under a name; see :func:`publish`."""
+
+    def fill(name: str) -> None:
+        Path(name).write_bytes(text.encode())
+
+    return publish(path, fill, mode=mode)
 
 
 def write_new(directory: str | os.PathLike[str], files: Mapping[str, bytes]) -> list[Path]:
@@ -228,6 +242,7 @@ def _copy(path: Path) -> Path:
         number += 1
     with path.open("rb") as source, copy.open("xb") as target:
         try:
+            os.fchmod(target.fileno(), os.fstat(source.fileno()).st_mode & 0o777)
             shutil.copyfileobj(source, target)
             os.fsync(target.fileno())
         except BaseException:

@@ -282,7 +282,7 @@ def test_a_run_file_without_a_scenario(place):
         ({"scenario_definition": "[1]"}, "scenario_definition: got no JSON object"),
         ({"scenario_definition": 3.0}, "scenario_definition: got no JSON object"),
         ({"market": None}, "market: got None, want one of p2p"),
-        ({"market": "exchange"}, "market: got 'exchange', want one of p2p"),
+        ({"market": "bazaar"}, "market: got 'bazaar', want one of p2p"),
     ],
 )
 def test_a_run_file_that_cannot_be_cleared_again(outcome, place, change, message):
