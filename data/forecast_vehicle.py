@@ -48,6 +48,10 @@ class VehicleForecast:
         Mean electric energy that departs in a slot (vehicle, day, slot) [kWh].
     levels
         (level,).
+    places
+        Where cars were plugged in on past days (place,), increasing: 0 is home.
+    plugged
+        Chance to be plugged in at a place for the whole slot (vehicle, day, slot, place).
     """
 
     days: tuple[date, ...]
@@ -60,6 +64,8 @@ class VehicleForecast:
     away: np.ndarray
     leaving: np.ndarray
     levels: np.ndarray
+    places: np.ndarray
+    plugged: np.ndarray
 
 
 def vehicle_forecast(
@@ -72,6 +78,7 @@ def vehicle_forecast(
     holidays: str | Collection[date] = "japan",
     since: date | None = None,
     slots_per_day: int = 48,
+    plugged: np.ndarray | None = None,
 ) -> VehicleForecast:
     """Return what is expected of cars on the local day of ``now`` and the following ones.
 
@@ -96,7 +103,10 @@ def vehicle_forecast(
     since
         First day on which trips were recorded (default: that of the first trip).
     slots_per_day
-        Slots of ``away`` and ``leaving``.
+        Slots of ``away``, ``leaving`` and ``plugged``.
+    plugged
+        Where cars were plugged in on past days, yesterday the last (vehicle, past day, slot): 0 at home, higher
+        numbers elsewhere, -1 nowhere (default: at home unless away).
     """
     usable = np.asarray(usable_kwh, dtype=float)
     wall = clock.local(pd.DatetimeIndex([now]), time_zone).tz_localize(None)[0]
@@ -105,7 +115,7 @@ def vehicle_forecast(
     past = legs(trips.known(now), usable, today, time_zone)
     recorded = -int(past.day.min(initial=0)) if since is None else (today - since).days
     age = np.arange(max(0, min(recorded, WINDOW)), 0, -1)
-    samples = _Samples.of(past, usable, len(age), slots_per_day)
+    samples = _Samples.of(past, usable, len(age), slots_per_day, plugged)
     weight = _weights(age, dates, holidays) * samples.known[:, None]
     weight[:, 0] = _alike(samples, weight[:, 0], past, hour)
     return _forecast(samples, weight, hour, dates, np.asarray(levels, dtype=float))
@@ -115,16 +125,20 @@ def vehicle_forecast(
 class _Samples:
     """Past days, the oldest first, and the assumed ones behind them: their rounds, and what is known of them wholly.
 
-    ``known`` (vehicle, sample); ``cell`` (leg,) = vehicle * samples + sample; ``middle`` (slot,) of slots [h].
+    ``known`` (vehicle, sample); ``cell`` (leg,) = vehicle * samples + sample; ``out`` (vehicle, sample, slot) whether
+    away at the middle of slots; ``place`` (vehicle, sample, slot) where plugged in: 0 at home, -1 nowhere.
     """
 
     legs: Legs
     cell: np.ndarray
     known: np.ndarray
-    middle: np.ndarray
+    out: np.ndarray
+    place: np.ndarray
 
     @classmethod
-    def of(cls, past: Legs, usable: np.ndarray, days: int, slots: int) -> "_Samples":
+    def of(
+        cls, past: Legs, usable: np.ndarray, days: int, slots: int, plugged: np.ndarray | None
+    ) -> "_Samples":
         """Return the samples of ``days`` past days, and the assumed ones."""
         count = days + len(PRIOR_WORKING) + len(PRIOR_OFF)
         known = np.ones((len(usable), count), dtype=bool)
@@ -134,7 +148,15 @@ class _Samples:
         shifted = replace(past, day=past.day + days)
         use = ~away & (shifted.day >= 0) & (shifted.day < days)
         found = shifted.only(use).joined(assumed(len(usable), usable, days))
-        return cls(found, found.vehicle * count + found.day, known, (np.arange(slots) + 0.5) * 24 / slots)
+        cell, middle = found.vehicle * count + found.day, (np.arange(slots) + 0.5) * 24 / slots
+        flat = np.zeros((known.size, slots), dtype=bool)
+        during = (found.departure[:, None] <= middle) & (found.arrival[:, None] > middle)
+        np.logical_or.at(flat, cell, during)
+        out = flat.reshape(*known.shape, slots)
+        place = np.where(out, -1, 0)
+        if plugged is not None:
+            place[:, :days] = plugged[:, plugged.shape[1] - days :]
+        return cls(found, cell, known, out, place)
 
     def per_day(self, values: np.ndarray, use: np.ndarray, how: np.ufunc, start: float) -> np.ndarray:
         """Return values (leg,) of some legs gathered by day (vehicle, sample)."""
@@ -189,6 +211,8 @@ def _forecast(
     electric = gather(found.electric, np.add, 0.0, rest)
     petrol = gather(found.petrol, np.add, 0.0, rest)
     total = weight.sum(axis=2)
+    share = weight / total[:, :, None]
+    places = np.unique([0, *samples.place[samples.place > 0]])
     return VehicleForecast(
         days=dates,
         drives=(weight * np.isfinite(first)).sum(axis=2) / total,
@@ -197,31 +221,22 @@ def _forecast(
         energy_mean=(weight * electric).sum(axis=2) / total,
         energy=weighted_quantiles(electric, weight, levels),
         petrol_mean=(weight * petrol).sum(axis=2) / total,
-        away=_away(samples, weight),
-        leaving=_leaving(samples, weight),
+        away=share @ samples.out,
+        leaving=_leaving(samples, share),
         levels=levels,
+        places=places,
+        plugged=np.stack([share @ (samples.place == place) for place in places], axis=-1),
     )
 
 
-def _away(samples: _Samples, weight: np.ndarray) -> np.ndarray:
-    """Return the chance to be away at the middle of slots (vehicle, day, slot)."""
-    found = samples.legs
-    out = np.zeros((samples.known.size, len(samples.middle)), dtype=bool)
-    during = (found.departure[:, None] <= samples.middle) & (found.arrival[:, None] > samples.middle)
-    np.logical_or.at(out, samples.cell, during)
-    share = weight / weight.sum(axis=2, keepdims=True)
-    return np.asarray(share @ out.reshape(*samples.known.shape, -1))
-
-
-def _leaving(samples: _Samples, weight: np.ndarray) -> np.ndarray:
+def _leaving(samples: _Samples, share: np.ndarray) -> np.ndarray:
     """Return the mean electric energy that departs in slots (vehicle, day, slot) [kWh]."""
-    found, slots = samples.legs, len(samples.middle)
+    found, slots = samples.legs, samples.out.shape[2]
     energy = np.zeros((samples.known.size, slots))
     own = found.departure >= 0
     slot = np.minimum(found.departure[own] * slots / 24, slots - 1).astype(int)
     np.add.at(energy, (samples.cell[own], slot), found.electric[own])
-    share = weight / weight.sum(axis=2, keepdims=True)
-    return np.asarray(share @ energy.reshape(*samples.known.shape, -1))
+    return np.asarray(share @ energy.reshape(*samples.known.shape, slots))
 
 
 def weighted_quantiles(values: np.ndarray, weights: np.ndarray, levels: np.ndarray) -> np.ndarray:

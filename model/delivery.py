@@ -87,18 +87,40 @@ def drive(inputs: xr.Dataset, slot: int, energy: Array, planned: Array) -> tuple
     return left, electric
 
 
+def meant(inputs: xr.Dataset, energy: Array, least: Array, value: Array) -> Array:
+    """Return how far the drivers of trips that nobody planned mean to go on electricity (trip,) [km].
+
+    As far as the battery reaches where petrol for the same way costs no less than the plan's value of what it holds.
+
+    Parameters
+    ----------
+    inputs : xr.Dataset
+        What really happens.
+    energy, least : Array
+        (V,) what vehicles hold, and what they must hold when the slot ends [kWh].
+    value : Array
+        (V,) of one more kWh at the end of the slot [currency/kWh].
+    """
+    driver = positions(inputs, "trip_vehicle", "vehicle")
+    economy, fuel = (inputs[f"vehicle_{n}_economy"].values for n in ("electric", "fuel"))
+    pays = ~(value > inputs["fuel_price"].values * economy / fuel + TIGHT)
+    reach = np.where(pays, np.maximum(energy - least, 0.0) * economy, 0.0)
+    return np.asarray(np.minimum(inputs["trip_distance"].values, reach[driver]))
+
+
 def required(inputs: xr.Dataset) -> Array:
     """Return the least energy (S, T) at the end of each slot [kWh] with which what must be is still in reach.
 
-    Final energies, and trips without an engine, with chargers at full power from then on.
+    Final and minimum energies, and trips without an engine, with chargers at full power from then on.
     """
     store, hours = stores(inputs), inputs["slot_hours"].values
     final = np.concatenate([inputs[f"{d}_final_energy"].values for d in ("battery", "vehicle")])
     driven = _forced(inputs)
     most = store.plugged * (store.charge_limit * store.charge_efficiency)[:, None] * hours
-    least = np.repeat(np.nan_to_num(final, nan=0.0)[:, None], len(hours), axis=1)
+    least = np.repeat(np.fmax(final, store.min_energy)[:, None], len(hours), axis=1)
     for t in range(len(hours) - 1, 0, -1):
-        least[:, t - 1] = np.clip(least[:, t] + driven[:, t] - most[:, t], 0.0, store.capacity)
+        needed = least[:, t] + driven[:, t] - most[:, t]
+        least[:, t - 1] = np.clip(needed, store.min_energy, store.capacity)
     return least
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 import numpy as np
 import xarray as xr
 
 from .agents import Wish, tariff_prices
+from .algebra import Array
 from .delivery import Deals
 from .exchange import Exchange, Rules
 from .orderbook import SELL, Order
@@ -26,7 +28,7 @@ class ProductBook:
     Parameters
     ----------
     inputs : xr.Dataset
-        All slots; of them only network, tariffs and who is plugged in where count.
+        All slots; of them only network and tariffs count.
     slot : int
         Position of the product's slot.
     limits : xr.Dataset
@@ -38,26 +40,32 @@ class ProductBook:
     def __init__(self, inputs: xr.Dataset, slot: int, limits: xr.Dataset, rules: Rules):
         own = inputs.isel(time=[slot])
         self.rows: list[Row] = []
-        self._who, self._labels = traders(own), inputs["participant"].values
+        self._account, self._labels = traders(own).account, inputs["participant"].values
         self._nodes = inputs["node"].values
         self._access = inputs["node_access_fee"].values
         self._start = own["time"].values.astype("datetime64[us]").astype(np.int64)[0]
         self._prices = tariff_prices(own, 0)
         self._exchange = Exchange(own, rules, limits.isel(time=[slot]))
 
-    def place(self, placed: int, number: int, wishes: Sequence[Wish], turn: Sequence[int]) -> None:
+    def place(
+        self, placed: int, number: int, wishes: Sequence[Wish], turn: Sequence[int], node: Array
+    ) -> None:
         """Let the traders' open orders become their wishes, at ``placed`` [microseconds since 1970 UTC].
 
-        ``number`` counts the occasions. ``turn`` (trader,) says who comes first of those who come at once. An order
-        whose price stays keeps its place in time as far as its energy only falls.
+        ``number`` counts the occasions. ``turn`` (trader,) says who comes first of those who come at once, ``node``
+        (trader,) where it expects to be. An order whose price and node stay keeps its place in time as far as its
+        energy only falls.
         """
         wanted = {(w.trader, w.part, w.side): w for w in wishes}
         rows = []
         for order in self._open():
-            trader, part = _of(order)
+            trader, part = _of(order.order_id)
             wish = wanted.get((trader, part, "sell" if order.side == SELL else "buy"))
             price = order.key if order.side == SELL else -order.key
-            if wish and round(wish.price * MILLI) == price and round(wish.energy * MILLI) <= order.open:
+            stays = (
+                wish and round(wish.price * MILLI) == price and order.node_label == self._nodes[node[trader]]
+            )
+            if wish and stays and round(wish.energy * MILLI) <= order.open:
                 del wanted[wish.trader, wish.part, wish.side]
                 if round(wish.energy * MILLI) < order.open:
                     energy = order.traded / MILLI + wish.energy
@@ -66,8 +74,8 @@ class ProductBook:
                 rows.append((placed, order.order_id, "", "", "", "cancel", "", np.nan, 0.0))
         for w in wanted.values():
             name = f"{number:06d}-{turn[w.trader]:05d}-{w.trader}-{w.part}-{w.side}"
-            who, node = str(self._labels[self._who.account[w.trader]]), self._who.node[w.trader, 0]
-            rows.append((placed, name, who, str(self._nodes[node]), w.side, "new", "own", w.price, w.energy))
+            who, at = str(self._labels[self._account[w.trader]]), str(self._nodes[node[w.trader]])
+            rows.append((placed, name, who, at, w.side, "new", "own", w.price, w.energy))
         self.submit(rows)
 
     def submit(self, rows: Sequence[Row]) -> None:
@@ -86,41 +94,59 @@ class ProductBook:
         every = columns | times | numbers
         self._exchange.submit(xr.Dataset({name: (("event",), values) for name, values in every.items()}))
 
-    def deals(self) -> Deals:
-        """Return the trades so far in the order in which they were made."""
-        t = self._exchange.outcome().trades
-        sides = [
-            np.array([int(o.split("-")[2]) for o in t[f"trade_{side}_order"].values.tolist()], dtype=np.int64)
-            for side in ("sell", "buy")
-        ]
-        return Deals(*sides, *(t[f"trade_{n}"].values for n in ("energy", "price", "fee", "congestion")))
+    def deals(self, node: Array) -> Deals:
+        """Return the trades so far in the order in which they were made, between traders who are at ``node`` (trader,).
 
-    def close(self) -> tuple[Deals, list[tuple[int, int, float, float]]]:
-        """Close the book; return its deals and what is to be learned of it, as `agents.Expectations.learn` takes it."""
+        Those of a vehicle that turned up elsewhere, or nowhere, are not: it cannot deliver them.
+        """
+        return _between(*self._made(), node)
+
+    def _made(self) -> tuple[Deals, tuple[Array, Array]]:
+        """Return all trades so far, and the nodes (trade,) at which seller and buyer placed their orders."""
+        t = self._exchange.outcome().trades
+        orders = [t[f"trade_{side}_order"].values.tolist() for side in ("sell", "buy")]
+        seller, buyer = (np.array([_of(order)[0] for order in ids], dtype=np.int64) for ids in orders)
+        at = [
+            np.array([self._exchange.orders[order].node for order in ids], dtype=np.int64) for ids in orders
+        ]
+        columns = (t[f"trade_{n}"].values for n in ("energy", "price", "fee", "congestion"))
+        return Deals(seller, buyer, *columns), (at[0], at[1])
+
+    def close(self, node: Array) -> tuple[Deals, list[tuple[int, int, float, float]]]:
+        """Close the book; return the deals of those who are at ``node`` (trader,), and what is to be learned of all.
+
+        The latter is as `agents.Expectations.learn` takes it.
+        """
         waiting = self._open()
         self._exchange.call()
-        deals, node = self.deals(), self._who.node[:, 0]
-        received = deals.price + self._access[node[deals.seller]]
-        paid = deals.price + deals.fee + deals.congestion - self._access[node[deals.buyer]]
+        made, (sold_at, bought_at) = self._made()
+        received = made.price + self._access[sold_at]
+        paid = made.price + made.fee + made.congestion - self._access[bought_at]
         seen = [
-            (side, int(node[m]), float(kwh), float(price))
-            for side, party, worth in ((0, deals.buyer, paid), (1, deals.seller, received))
-            for m, kwh, price in zip(party, deals.energy, worth, strict=True)
+            (side, int(at), float(kwh), float(price))
+            for side, place, worth in ((0, bought_at, paid), (1, sold_at, received))
+            for at, kwh, price in zip(place, made.energy, worth, strict=True)
         ]
         retail, feed_in = self._prices
         for order in waiting:
-            m, left = _of(order)[0], (order.energy - order.traded) / MILLI
-            access = self._access[node[m]]
+            m, left = _of(order.order_id)[0], (order.energy - order.traded) / MILLI
+            access = self._access[order.node]
             sells = order.side == SELL
             price = feed_in[m] + access if sells else retail[m] - access
-            seen.append((int(sells), int(node[m]), left, float(price)))
-        return deals, [row for row in seen if row[2] > 0]
+            seen.append((int(sells), order.node, left, float(price)))
+        return _between(made, (sold_at, bought_at), node), [row for row in seen if row[2] > 0]
 
     def _open(self) -> list[Order]:
         return [order for order in self._exchange.orders.values() if order.open]
 
 
-def _of(order: Order) -> tuple[int, str]:
+def _between(made: Deals, at: tuple[Array, Array], node: Array) -> Deals:
+    """Return the deals whose sellers and buyers are at ``node`` (trader,) as they were ``at`` their orders' (trade,)."""
+    there = (at[0] == node[made.seller]) & (at[1] == node[made.buyer])
+    return Deals(*(getattr(made, field.name)[there] for field in fields(made)))
+
+
+def _of(order_id: str) -> tuple[int, str]:
     """Return the trader that placed an order, and the part of its wishes that it stands for."""
-    _, _, trader, part, _ = order.order_id.split("-")
+    _, _, trader, part, _ = order_id.split("-")
     return int(trader), part

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from .algebra import Array
 from .wheeling import MILLI
 
 MECHANISMS = ("continuous", "uniform", "pay-as-bid")
@@ -102,13 +103,14 @@ def _tariff_band(inputs: xr.Dataset) -> list[tuple[int, int]]:
     return list(zip(low.tolist(), np.maximum(low, high).tolist(), strict=True))
 
 
-def positions(inputs: xr.Dataset) -> xr.Dataset:
+def positions(inputs: xr.Dataset, hosts: Array | None = None) -> xr.Dataset:
     """Return what each meter (a participant at a node) can trade in each slot [kWh], whatever it plans.
 
     ``own_generation`` (meter, time) is its PV and what its batteries and the vehicles plugged in behind it can
     discharge; ``export_limit`` and ``import_limit`` (meter, time) are those of its connection. A vehicle
     plugged in away from its owner's premises is a meter of its owner at its host's node, limited by its charger.
-    ``meter_participant`` and ``meter_node`` name the meters.
+    ``meter_participant`` and ``meter_node`` name the meters. ``hosts`` (vehicle, any): an exchange that does not
+    know where vehicles will be takes their orders for every slot at any of these.
     """
     hours = inputs["slot_hours"].values
     people, nodes = inputs["participant"].values.astype(str), inputs["participant_node"].values.astype(str)
@@ -122,14 +124,17 @@ def positions(inputs: xr.Dataset) -> xr.Dataset:
     for i, (person, node) in enumerate(zip(people, nodes, strict=True)):
         limits = [np.full(len(hours), float(inputs[f"{n}_limit"].values[i])) for n in ("export", "import")]
         found[person, node] = np.array([generation[i], *limits])
-    hosts = inputs["vehicle_host"].values.astype(str)
+    known, hosts = hosts is None, inputs["vehicle_host"].values if hosts is None else hosts
     for v, owner in enumerate(inputs["vehicle_owner"].values.astype(str)):
         give, take = (float(inputs[f"vehicle_{n}_limit"].values[v]) for n in ("discharge", "charge"))
         home = (owner, nodes[place[owner]])
-        found[home][0] += np.where(hosts[v] == owner, give, 0.0)
+        found[home][0] += np.where(hosts[v] == owner if known else True, give, 0.0)
         for host in sorted(set(hosts[v].tolist()) - {"", owner}):
-            there = hosts[v] == host
-            guest = found.setdefault((owner, nodes[place[host]]), np.zeros((3, len(hours))))
+            meter = (owner, nodes[place[host]])
+            if meter == home and not known:  # a visit next door that may never come makes no room at home
+                continue
+            there = hosts[v] == host if known else True
+            guest = found.setdefault(meter, np.zeros((3, len(hours))))
             guest += np.where(there, np.array([[give], [give], [take]]), 0.0)
     stacked = np.array(list(found.values())) * hours
     dims = ("meter", "time")

@@ -79,8 +79,9 @@ class Simulation:
         peak = np.repeat(SPARE_PV * before.max(axis=1)[:, None], inputs.sizes["time"], axis=1)
         if timeline.foresight:
             peak = np.maximum(peak, inputs["pv_available"].values)
-        self._limits = positions(inputs.assign(pv_available=(("participant", "time"), peak)))
-        self._required = delivery.required(inputs)
+        hosts = None if timeline.foresight else timeline.driving.hosts
+        self._limits = positions(inputs.assign(pv_available=(("participant", "time"), peak)), hosts)
+        self._required = delivery.required(timeline.announced())
         self._books: dict[int, ProductBook] = {}
         self.state = state or _begin(inputs, self._expectations)
         self._expectations.values = self.state.prices
@@ -101,12 +102,15 @@ class Simulation:
         seen = self.timeline.window(slot, count, state.energy)
         planned, deals = self._exchanged(seen) if self.options.mode == "exchange" else _cleared(seen)
         batteries = inputs.sizes["battery"]
-        electric = np.zeros(inputs.sizes["trip"])
-        electric[np.isin(inputs["trip"].values, seen["trip"].values)] = planned.electric
+        least = np.maximum(self._required[:, slot], delivery.required(seen)[:, 0])
+        worth = planned.value[batteries:, 0]
+        electric = delivery.meant(inputs, state.energy[batteries:], least[batteries:], worth)
+        place = seen.indexes["trip"].get_indexer(inputs.indexes["trip"])
+        electric = np.where(place >= 0, np.append(planned.electric, 0.0)[place], electric)
         tank, driven = delivery.drive(inputs, slot, state.energy[batteries:], electric)
         energy = np.concatenate([state.energy[:batteries], tank])
         contracted = deals.net(len(planned.net)) / hours
-        came = delivery.realise(inputs, slot, energy, planned, contracted, self._required[:, slot])
+        came = delivery.realise(inputs, slot, energy, planned, contracted, least)
         for name, values in state.power.items():
             values[:, slot] = getattr(came, name)
         state.deals.append(delivery.deliver(inputs, slot, deals, came.net))
@@ -119,7 +123,7 @@ class Simulation:
         """Return the agents' plan and the deals of the slot that closes, after they have traded."""
         slot, count, options = self.state.slot, seen.sizes["time"], self.options
         quotes = self._expectations.quotes(seen, self._place[slot : slot + count])
-        planned = agents.plan(seen, quotes)
+        planned, node = agents.plan(seen, quotes), traders(seen).node
         turn = np.random.default_rng([options.seed, slot]).permutation(len(planned.net))
         placed = int(seen["time"].values.astype("datetime64[us]").astype(np.int64)[0])
         daily = slot == 0 or self._place[slot] == 0
@@ -128,11 +132,11 @@ class Simulation:
         for ahead in range(count if daily else min(count, INTRADAY)):
             if starts[ahead] > opens:
                 break
-            book = self._book(slot + ahead)
-            contracted = book.deals().net(len(planned.net)) / seen["slot_hours"].values[ahead]
+            book, at = self._book(slot + ahead), node[:, ahead]
+            contracted = book.deals(at).net(len(planned.net)) / seen["slot_hours"].values[ahead]
             wanted = agents.wishes(seen, planned, ahead, contracted, options.premium)
-            book.place(placed, slot, wanted, turn.tolist())
-        deals, learned = self._book(slot).close()
+            book.place(placed, slot, wanted, turn.tolist(), at)
+        deals, learned = self._book(slot).close(node[:, 0])
         self._expectations.learn(int(self._place[slot]), learned)
         return planned, deals
 

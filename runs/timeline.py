@@ -17,6 +17,7 @@ from ..data.day_types import Calendar, calendar
 from ..data.forecast import demand_forecast, pv_forecast
 from ..data.problems import InputError
 from ..model.delivery import reachable
+from .driving import Driving, departures, driving
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Timeline:
     pv: np.ndarray
     known: int
     days: Calendar
+    driving: Driving
     foresight: bool = False
 
     def expected(self, slot: int, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -45,30 +47,38 @@ class Timeline:
         pv = pv_forecast(self.pv, None, self.days, now, count).mean
         return np.nan_to_num(demand), np.nan_to_num(pv)
 
+    def announced(self) -> xr.Dataset:
+        """Return what happens, without the final energies whose reach depends on driving that is not known yet."""
+        if self.foresight:
+            return self.inputs
+        final = self.inputs["vehicle_final_energy"]
+        unknown = np.isin(np.arange(final.size), self.driving.cars)
+        return self.inputs.assign(vehicle_final_energy=final.copy(data=np.where(unknown, np.nan, final)))
+
     def window(self, slot: int, count: int, energy: np.ndarray) -> xr.Dataset:
         """Return the inputs of ``count`` slots from ``slot`` on as the agents expect them.
 
-        ``energy`` (battery + vehicle,) [kWh] is what is stored at its start. Trips are known. Final energies hold
-        where the window reaches the end of the simulation, as far
-        as the chargers still get there.
+        ``energy`` (battery + vehicle,) [kWh] is what is stored at its start. Final energies hold where the window
+        reaches the end of the simulation, as far as the chargers still get there.
         """
-        whole, part = self.inputs, slice(slot, slot + count)
-        inputs = whole.isel(time=part)
-        end = inputs["time"].values[-1] + np.timedelta64(
-            round(float(inputs["slot_hours"].values[-1] * 3.6e12)), "ns"
-        )
-        departure = whole["trip_departure"].values
-        inputs = inputs.isel(trip=np.flatnonzero((departure >= inputs["time"].values[0]) & (departure < end)))
+        whole = self.inputs
+        inputs, changed = whole.isel(time=slice(slot, slot + count)), {}
+        if self.foresight:
+            inputs = inputs.isel(trip=np.flatnonzero(departures(whole, slot, count)))
+        else:
+            changed = self.driving.expected(whole, self.known, slot, count)
+            inputs = inputs.drop_dims("trip").assign_coords(trip=changed.pop("trip"))
         demand, pv = self.expected(slot, count)
         batteries = whole.sizes["battery"]
         stored = {"battery": energy[:batteries], "vehicle": energy[batteries:]}
-        changed: dict[str, Any] = {"demand": demand, "pv_available": pv}
+        values: dict[str, Any] = {"demand": demand, "pv_available": pv}
         last = slot + count == whole.sizes["time"]
         for device, kwh in stored.items():
-            changed[f"{device}_initial_energy"] = np.maximum(kwh, 0.0)
+            values[f"{device}_initial_energy"] = np.maximum(kwh, 0.0)
             final = whole[f"{device}_final_energy"].values
-            changed[f"{device}_final_energy"] = final if last else np.full(len(kwh), np.nan)
-        found = inputs.assign({name: inputs[name].copy(data=values) for name, values in changed.items()})
+            values[f"{device}_final_energy"] = final if last else np.full(len(kwh), np.nan)
+        changed |= {name: inputs[name].copy(data=array) for name, array in values.items()}
+        found = inputs.assign(changed)
         if last:
             most = dict(zip(stored, np.split(reachable(found), [batteries]), strict=True))
             names = {f"{device}_final_energy": kwh for device, kwh in most.items()}
@@ -114,4 +124,5 @@ def of_inputs(inputs: xr.Dataset, earlier: xr.Dataset, foresight: bool = False) 
         zone,
         "japan" if zone == "Asia/Tokyo" else "none",
     )
-    return Timeline(inputs, earlier["demand"].values, earlier["pv_available"].values, known, days, foresight)
+    demand, pv = (earlier[name].values for name in ("demand", "pv_available"))
+    return Timeline(inputs, demand, pv, known, days, driving(earlier, days), foresight)

@@ -108,6 +108,10 @@ def test_expectations_begin_in_the_middle_and_follow_what_came():
     assert found["sale_price"].values[0] == pytest.approx([19, 14])  # (19 + 9) / 2
 
 
+HERE = np.zeros(2, dtype=int)
+"""Both traders at the only node."""
+
+
 def book(inputs):
     return ProductBook(inputs, 0, positions(inputs), Rules())
 
@@ -117,13 +121,15 @@ def test_orders_become_deals_and_lessons():
     at = int(inputs["time"].values.astype("datetime64[us]").astype(np.int64)[0])
     product = book(inputs)
     ask, bid = agents.Wish(1, "home", "sell", 8.0, 2.0), agents.Wish(0, "home", "buy", 30.0, 3.0)
-    product.place(at - 3_600_000_000, 0, [ask], [0, 1])
-    product.place(at - 1_800_000_000, 1, [ask], [0, 1])  # the same wish: nothing is placed
+    product.place(at - 3_600_000_000, 0, [ask], [0, 1], HERE)
+    product.place(at - 1_800_000_000, 1, [ask], [0, 1], HERE)  # the same wish: nothing is placed
     assert len(product.rows) == 1
-    product.place(at, 2, [bid], [0, 1])  # no wish to sell any more: the ask is withdrawn before the bid comes
-    assert len(product.deals().energy) == 0
-    product.place(at, 3, [ask, bid], [0, 1])
-    deals, learned = product.close()
+    product.place(
+        at, 2, [bid], [0, 1], HERE
+    )  # no wish to sell any more: the ask is withdrawn before the bid comes
+    assert len(product.deals(HERE).energy) == 0
+    product.place(at, 3, [ask, bid], [0, 1], HERE)
+    deals, learned = product.close(HERE)
     # the resting bid pays 30: the seller gets 30 - 2 x 1 access; 1 kWh of the bid is left to the retailer
     assert (deals.seller.tolist(), deals.buyer.tolist(), deals.energy.tolist()) == ([1], [0], [2.0])
     assert (deals.price.tolist(), deals.fee.tolist()) == ([28.0], [2.0])
@@ -134,13 +140,15 @@ def test_a_book_is_the_same_after_it_is_made_again():
     inputs = home(demand=(3, 3), battery=False)
     at = int(inputs["time"].values.astype("datetime64[us]").astype(np.int64)[0])
     first = book(inputs)
-    first.place(at, 0, [agents.Wish(1, "home", "sell", 8.0, 2.0)], [0, 1])
-    first.place(at, 1, [agents.Wish(1, "home", "sell", 8.0, 1.5)], [0, 1])  # less at the same price: amended
+    first.place(at, 0, [agents.Wish(1, "home", "sell", 8.0, 2.0)], [0, 1], HERE)
+    first.place(
+        at, 1, [agents.Wish(1, "home", "sell", 8.0, 1.5)], [0, 1], HERE
+    )  # less at the same price: amended
     assert [row[5] for row in first.rows] == ["new", "amend"]
     second = book(inputs)
     second.submit(first.rows)
     for one in (first, second):
-        one.place(at, 2, [agents.Wish(0, "home", "buy", 30.0, 3.0)] * 1, [0, 1])
+        one.place(at, 2, [agents.Wish(0, "home", "buy", 30.0, 3.0)] * 1, [0, 1], HERE)
     assert first.rows == second.rows
 
 

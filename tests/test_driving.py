@@ -1,0 +1,181 @@
+"""Cars whose trips nobody announced: what is expected of them, and what comes of it."""
+
+import numpy as np
+import pytest
+
+from otonari.model import delivery
+from otonari.runs import rolling, timeline
+from otonari.runs.simulation import Options, Simulation
+
+from .communities import community
+
+DAYS = 40
+"""So many that the assumed days hardly count."""
+HOURS = 24
+
+
+def commuter(engine=True, last=True, week=True, **vehicle):
+    """Return days of 24 hours, home and site: the car is at the site from 9 to 17, on the last day perhaps at home.
+
+    Each leg takes an hour and 3 kWh of the 8 that the car can drive with. Retail 30 JPY, feed-in 8, access 1.
+    """
+    host, trips = [], {}
+    for day in range(DAYS):
+        at_work = day < DAYS - 1 or last
+        host += (["home"] * 8 + [""] + ["site"] * 8 + [""] + ["home"] * 6) if at_work else ["home"] * 24
+        for k, hour in enumerate((8, 17) if at_work else ()):
+            at = day * 24 + hour
+            trips[f"t{day}-{k}"] = {"vehicle": "car", "departure": at, "arrival": at + 1, "distance": 30}
+    sun = [0.0] * 10 + [6.0] * 4 + [0.0] * 10
+    people = {"home": {"demand": 0.5}, "site": {"demand": 0.5, "pv_available": sun * DAYS}}
+    car = {"owner": "home", "host": host, "capacity": 10, "min_energy": 2, "initial_energy": 6}
+    car |= {"charge_limit": 3, "discharge_limit": 2, "charge_efficiency": 1, "discharge_efficiency": 1}
+    car |= {"electric_economy": 10, "fuel_price": 160, "fuel_economy": 40 if engine else np.nan} | vehicle
+    return community(
+        {
+            "slots": [1] * 24 * DAYS,
+            "nodes": {"root": {"parent": ""}, "a": {"parent": "root", "access_fee": 1}}
+            | {"b": {"parent": "root", "access_fee": 1}},
+            "tariffs": {"flat": {"retail_price": 30, "feed_in_price": 8}},
+            "participants": {
+                name: {"node": node, "tariff": "flat"} | people[name]
+                for name, node in (("home", "a"), ("site", "b"))
+            },
+            "vehicles": {"car": car},
+            "trips": trips,
+        }
+    )
+
+
+def last_days(inputs, days=1):
+    """Return the timeline of the last days of inputs, with what comes before them as history."""
+    begin = inputs.sizes["time"] - days * HOURS
+    late = inputs["trip_departure"].values >= inputs["time"].values[begin]
+    part = inputs.isel(time=slice(begin, None), trip=np.flatnonzero(late))
+    return timeline.of_inputs(part, inputs)
+
+
+def test_a_commuter_is_expected_at_work():
+    line = last_days(commuter(last=False))  # today the car will stay, which nobody knows at midnight
+    seen = line.window(0, 24, np.array([6.0]))
+    host = seen["vehicle_host"].values[0].tolist()
+    assert host == ["home"] * 8 + [""] + ["site"] * 8 + [""] + ["home"] * 6
+    hour = (seen["trip_departure"].values - seen["time"].values[0]) / np.timedelta64(1, "h")
+    assert hour.tolist() == [8, 17]
+    # 6 kWh that day; the assumed days that a history never quite outweighs move some to the morning
+    assert seen["trip_distance"].values == pytest.approx([30, 30], abs=5)
+    assert seen["trip_distance"].values.sum() == pytest.approx(60)
+    # at nine it is seen to be there still: days on which it had not left are all that it may be like
+    assert line.window(9, 12, np.array([6.0]))["vehicle_host"].values[0, 0] == "home"
+
+
+def test_a_car_without_an_engine_announces_its_trips():
+    line = last_days(commuter(engine=False, last=False))
+    seen = line.window(0, 24, np.array([6.0]))
+    assert set(seen["vehicle_host"].values[0]) == {"home"}
+    assert seen.sizes["trip"] == 0
+
+
+def test_energy_beyond_the_range_is_not_expected_of_the_battery():
+    inputs = commuter()
+    far = inputs.assign(trip_distance=inputs["trip_distance"].copy(data=np.full(inputs.sizes["trip"], 200.0)))
+    seen = last_days(far).window(0, 24, np.array([6.0]))
+    assert seen["trip_distance"].values.max() <= 80 + 1e-9  # 20 kWh a leg, of which 8 are in the battery
+
+
+def steps(line, count, mode="exchange"):
+    """Return a simulation after some slots, and all that was planned and traded on the way."""
+    simulation, told = Simulation(line, Options(mode, window=12, seed=5)), []
+    for _ in range(count):
+        simulation.step()
+        state = simulation.state
+        told.append((state.energy.copy(), state.prices.copy(), {k: list(v) for k, v in state.books.items()}))
+    return simulation.state, told
+
+
+@pytest.mark.parametrize("mode", ["exchange", "co-optimized"])
+@pytest.mark.parametrize("now", [4, 8, 12])
+def test_nothing_is_read_of_what_comes_later(now, mode):
+    one = commuter()
+    begin, after = (DAYS - 2) * HOURS, (DAYS - 2) * HOURS + now + 1
+    later = np.arange(one.sizes["time"]) >= after
+    gone = one["trip_departure"].values >= one["time"].values[after]
+    changed = {
+        "vehicle_host": np.where(later, "", one["vehicle_host"].values),
+        "trip_distance": np.where(gone, 3.0, one["trip_distance"].values),
+        "demand": np.where(later, 4.0, one["demand"].values),
+        "pv_available": np.where(later, 0.5, one["pv_available"].values),
+    }
+    other = one.assign({name: one[name].copy(data=values) for name, values in changed.items()})
+    other = other.isel(trip=np.flatnonzero(~gone | (np.arange(len(gone)) % 2 == 0)))
+    (a, told), (b, again) = (steps(last_days(inputs, 2), now + 1, mode) for inputs in (one, other))
+    assert begin + now + 1 == after
+    for mine, theirs in zip(told, again, strict=True):
+        np.testing.assert_equal(mine, theirs)
+    for name in a.power:
+        np.testing.assert_array_equal(a.power[name], b.power[name])
+    for mine, theirs in zip(a.deals, b.deals, strict=True):
+        np.testing.assert_equal(vars(mine), vars(theirs))
+
+
+def test_a_guest_that_never_comes_trades_nothing():
+    # at midnight the car orders the site's sun for the day; it stays at home, and the site exports
+    inputs = commuter(last=False)
+    line = last_days(inputs)
+    simulation = Simulation(line, Options(window=24))
+    simulation.step()
+    placed = [
+        row for rows in simulation.state.books.values() for row in rows if row[4] == "buy" and row[3] == "b"
+    ]
+    assert any(row[2] == "home" for row in placed)
+    tree = rolling.simulate(line, Options(window=24))  # `account` checks physics and money
+    found = tree["results"]
+    assert float(found["vehicle_purchase"].sum() + found["vehicle_sale"].sum()) == 0
+    assert float(found["grid_export"].sel(participant="site").sum()) == pytest.approx(
+        4 * 5.5 - float(found["peer_sale"].sel(participant="site").sum())
+    )
+
+
+def test_a_parked_car_buys_from_its_host_and_sells_to_it():
+    line = last_days(commuter(), 3)
+    tree = rolling.simulate(line, Options(window=24))
+    trades = tree["trades"].to_dataset()
+    bought = trades["trade_energy"].values[trades["trade_buyer_vehicle"].values == "car"]
+    assert bought.sum() > 3
+    # Where a kWh saves but 10 JPY of petrol, a full car sells it for the 19 that it expects at first, less access: half
+    # a kWh an hour. Nothing can be used at home, nor leave it.
+    rich = commuter(initial_energy=10, final_energy=np.nan, fuel_price=40)
+    rich["pv_available"][:] = 0.0
+    rich["demand"].loc["home"] = 0.0
+    rich["export_limit"].loc["home"] = 0.0
+    sold = rolling.simulate(last_days(rich), Options(window=24))["trades"].to_dataset()
+    mine = sold["trade_seller_vehicle"].values == "car"
+    assert 2 < sold["trade_energy"].values[mine].sum() <= 4
+    assert set(sold["trade_buyer"].values[mine]) == {"site"}
+
+
+def test_a_trip_longer_than_planned_ends_on_petrol():
+    inputs = commuter()
+    distance = inputs["trip_distance"].values.copy()
+    distance[-2:] = 500
+    tree = rolling.simulate(
+        last_days(inputs.assign(trip_distance=inputs["trip_distance"].copy(data=distance))),
+        Options(window=24),
+    )
+    electric = tree["results"]["trip_electric_distance"].values
+    assert (electric <= 80).all()
+    assert electric.max() > 25  # all that was there
+    assert (tree["results"]["vehicle_energy"].values >= 2 - 1e-9).all()
+
+
+def test_drivers_use_petrol_only_where_the_battery_is_worth_more():
+    inputs = last_days(commuter()).inputs  # 160 JPY / 40 km/l x 10 km/kWh = 40 JPY/kWh
+    cheap, dear = (delivery.meant(inputs, np.array([6.0]), np.array([2.5]), np.array([v])) for v in (40, 41))
+    assert cheap.tolist() == [30, 30]
+    assert dear.tolist() == [0, 0]
+    assert delivery.meant(inputs, np.array([4.0]), np.array([2.5]), np.array([40.0])).tolist() == [15, 15]
+
+
+def test_a_car_without_an_engine_gets_where_it_announced_to_go():
+    tree = rolling.simulate(last_days(commuter(engine=False, initial_energy=3), 2), Options(window=24))
+    np.testing.assert_allclose(tree["results"]["trip_electric_distance"].values, 30)
