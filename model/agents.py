@@ -28,7 +28,8 @@ class Stores:
     """The S stores of a community, its batteries and after them its vehicles, as one array each.
 
     ``trader`` (S, T) is the position among the traders (participants, then guest vehicles) behind whose meter it is;
-    ``plugged`` (S, T) tells where it can charge; the rest (S,) bears the names of the variable table.
+    ``plugged`` (S, T) tells where it can charge; the rest (S,) bears the names of the variable table, where batteries
+    have no ``min_charge``.
     """
 
     trader: Array
@@ -40,6 +41,17 @@ class Stores:
     charge_efficiency: Array
     discharge_efficiency: Array
     wear_cost: Array
+    min_charge: Array
+
+    def chargeable(self, power: Array, room: Array, must: Array | float = 0.0) -> Array:
+        """Return charging powers (S, ...) [kW] as chargers take them: nothing, or at least the minimum.
+
+        What is below it becomes the nearer of the two, the minimum where something ``must`` be charged; nothing where
+        ``room`` (S, ...) is less than the minimum.
+        """
+        least = self.min_charge.reshape(-1, *[1] * (power.ndim - 1))
+        up = ((power >= least / 2) | (np.asarray(must) > 0)) & (room >= least)
+        return np.where(power >= least, power, np.where(up, least, 0.0))
 
 
 @dataclass(frozen=True)
@@ -90,6 +102,7 @@ def stores(inputs: xr.Dataset) -> Stores:
     return Stores(
         trader=np.concatenate([battery, behind]),
         plugged=np.concatenate([np.ones(battery.shape, dtype=bool), inputs["vehicle_host"].values != ""]),
+        min_charge=np.concatenate([np.zeros(len(battery)), inputs["vehicle_min_charge"].values]),
         **both,
     )
 
@@ -115,12 +128,19 @@ def plan(inputs: xr.Dataset, quotes: xr.Dataset) -> Plan:
 
 
 def of_block(block: Any, inputs: xr.Dataset, wanted: bool) -> Plan:
-    """Return the plan that a solved community stands for; ``wanted``: retail power is part of it, not a fallback."""
+    """Return the plan that a solved community stands for; ``wanted``: retail power is part of it, not a fallback.
+
+    Minimum charge powers are relaxed in the block, and hold in the plan (`Stores.chargeable`).
+    """
     store = stores(inputs)
-    charge, discharge = (
+    charge, discharge, energy = (
         np.concatenate([getattr(block, d).component(name).dense() for d in ("battery", "vehicle")])
-        for name in ("charge", "discharge")
+        for name in ("charge", "discharge", "energy")
     )
+    start = np.concatenate([inputs[f"{d}_initial_energy"].values for d in ("battery", "vehicle")])
+    before = np.concatenate([start[:, None], energy[:, :-1]], axis=1)
+    gain = store.charge_efficiency[:, None] * inputs["slot_hours"].values
+    charge = store.chargeable(charge, (store.capacity[:, None] - before) / gain)
     value = -np.concatenate([getattr(block, d).energy_balance.dense_dual() for d in ("battery", "vehicle")])
     net = uncontrolled(inputs) + at_traders(store.trader, charge - discharge, len(traders(inputs).account))
     target = np.zeros_like(net)

@@ -205,6 +205,7 @@ def realise(
     )
     able = (discharge <= 0) & (gain > feed_in[behind] + TIGHT)
     charge = charge + part(-lacking(), np.where(able, now.room - charge, 0.0))
+    charge = store.chargeable(charge, now.room, now.climb)
     charge, discharge, curtailment, net = _connected(inputs, slot, store, now, free, charge, discharge)
     change = store.charge_efficiency * charge * hours - discharge * hours / store.discharge_efficiency
     return Delivered(charge, discharge, energy + change, curtailment, net)
@@ -246,6 +247,7 @@ def _connected(
         return np.asarray(free + sum_at(behind, charge - discharge, len(free)))
 
     charge = charge - _shared(np.maximum(net() - most_in, 0.0), charge, behind)
+    charge = np.where(charge < store.min_charge, 0.0, charge)
     discharge = discharge + _shared(
         np.maximum(net() - most_in, 0.0), (now.reserve - discharge) * (charge <= 0), behind
     )

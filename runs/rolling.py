@@ -157,7 +157,7 @@ def account(inputs: xr.Dataset, state: State, options: Options) -> xr.DataTree:
     traded = trades_of(inputs, state)
     alone = grid_only(inputs)
     settled = settlement.settle(inputs, found, traded, alone)
-    checks.require(inputs, found, traded, settled, grid_only=alone, lp=True, prices="traded")
+    checks.require(inputs, found, traded, settled, grid_only=alone, prices="traded")
     groups = {"inputs": inputs, "results": found, "trades": traded, "settlement": settled}
     tree = xr.DataTree.from_dict({f"/{name}": dataset for name, dataset in groups.items()})
     tree.attrs = {
@@ -182,6 +182,6 @@ def grid_only(inputs: xr.Dataset) -> xr.Dataset:
     """Return each participant's own optimum, with foresight and without peers: what savings compare with."""
     from ..model import clearing, results, solve
 
-    block = clearing.community_block(inputs, "grid-only", minimum_charge=False)
+    block = clearing.community_block(inputs, "grid-only")
     solve.solve(block)
     return results.collect(block)

@@ -1,5 +1,7 @@
 """Agents by hand: plans, limit prices, expectations; and what is delivered of what was traded."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -194,6 +196,14 @@ def test_connections_hold():
     assert realised(home(import_limit=0.5), plan, [1.0, -1.0]).charge[0] == pytest.approx(0.5)
     spilt = realised(home(pv=(4, 0), export_limit=1), plan, [0.0, 0.0])
     assert (spilt.curtailment[0], spilt.net[0]) == pytest.approx((2, -1))
+
+
+def test_chargers_take_nothing_or_at_least_their_minimum():
+    store = replace(agents.stores(home()), min_charge=np.array([1.0]))
+    found = [store.chargeable(np.array([power]), np.array([2.0]))[0] for power in (0, 0.4, 0.5, 0.9, 1.6)]
+    assert found == [0, 0, 1, 1, 1.6]
+    assert store.chargeable(np.array([0.4]), np.array([2.0]), np.array([0.1]))[0] == 1  # it must be
+    assert store.chargeable(np.array([0.9]), np.array([0.9]))[0] == 0  # the battery is nearly full
 
 
 def test_energy_that_must_be_there_in_time():

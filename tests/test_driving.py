@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from otonari.model import delivery
+from otonari.model import agents, delivery
 from otonari.runs import rolling, timeline
 from otonari.runs.simulation import Options, Simulation
 
@@ -179,3 +179,20 @@ def test_drivers_use_petrol_only_where_the_battery_is_worth_more():
 def test_a_car_without_an_engine_gets_where_it_announced_to_go():
     tree = rolling.simulate(last_days(commuter(engine=False, initial_energy=3), 2), Options(window=24))
     np.testing.assert_allclose(tree["results"]["trip_electric_distance"].values, 30)
+
+
+def test_what_is_planned_and_delivered_obeys_a_minimum_charge():
+    # the car is to hold 6.7 kWh in the end: 3 kW for some hours, and a part of it for one
+    line = last_days(commuter(min_charge=1.4, final_energy=6.7))
+    simulation, planned = Simulation(line, Options(window=24)), []
+    while not simulation.done:
+        slot = simulation.state.slot
+        seen = line.window(slot, HOURS - slot, simulation.state.energy)
+        quotes = agents.Expectations(seen, HOURS).quotes(seen, np.arange(slot, HOURS))
+        planned.append(agents.plan(seen, quotes).charge.ravel())
+        simulation.step()
+    for charge in (np.concatenate(planned), simulation.state.power["charge"]):
+        assert ((charge == 0) | (charge >= 1.4)).all()
+        assert (charge > 0).any()
+    rolling.account(line.inputs, simulation.state, simulation.options)  # checks it too
+    assert simulation.state.energy[0] >= 6.7 - 1e-6

@@ -153,10 +153,11 @@ def test_call_auctions_can_take_the_place_of_the_session(mechanism):
 
 
 @pytest.mark.parametrize("mode", ["exchange", "co-optimized"])
+@pytest.mark.parametrize("min_charge", [False, True])
 @pytest.mark.parametrize("seed", [11, 12, 15, 20])
-def test_any_community_obeys_the_checks(seed, mode):
+def test_any_community_obeys_the_checks(seed, mode, min_charge):
     # `rolling.account` checks physics and money; here all slots are unknown until they come, without any history
-    inputs = random_community(seed)
+    inputs = random_community(seed, min_charge)
     if len(set(inputs["slot_hours"].values)) > 1:
         pytest.skip("slots of one length only")
     inputs.attrs["time_zone"] = "UTC"
