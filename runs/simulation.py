@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
-from ..model import agents, clearing, delivery, results, solve, trades
+from ..model import agents, clearing, delivery, reach, results, solve, trades
 from ..model.exchange import Rules, positions
 from ..model.product_book import ProductBook, Row
 from ..model.traders import parties, traders
@@ -81,7 +81,7 @@ class Simulation:
             peak = np.maximum(peak, inputs["pv_available"].values)
         hosts = None if timeline.foresight else timeline.driving.hosts
         self._limits = positions(inputs.assign(pv_available=(("participant", "time"), peak)), hosts)
-        self._required = delivery.required(timeline.announced())
+        self._required = reach.required(timeline.announced())
         self._books: dict[int, ProductBook] = {}
         self.state = state or _begin(inputs, self._expectations)
         self._expectations.values = self.state.prices
@@ -102,7 +102,7 @@ class Simulation:
         seen = self.timeline.window(slot, count, state.energy)
         planned, deals = self._exchanged(seen) if self.options.mode == "exchange" else _cleared(seen)
         batteries = inputs.sizes["battery"]
-        least = np.maximum(self._required[:, slot], delivery.required(seen)[:, 0])
+        least = np.maximum(self._required[:, slot], reach.required(seen)[:, 0])
         worth = planned.value[batteries:, 0]
         electric = delivery.meant(inputs, state.energy[batteries:], least[batteries:], worth)
         place = seen.indexes["trip"].get_indexer(inputs.indexes["trip"])

@@ -16,7 +16,7 @@ from ..data.build import build_inputs
 from ..data.day_types import Calendar, calendar
 from ..data.forecast import demand_forecast, pv_forecast
 from ..data.problems import InputError
-from ..model.delivery import reachable
+from ..model.reach import reachable
 from .driving import Driving, departures, driving
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from otonari.model import agents, delivery
+from otonari.model import agents, delivery, reach
 from otonari.model.clearing import community_block
 from otonari.model.delivery import Deals
 from otonari.model.exchange import Rules, positions
@@ -209,4 +209,4 @@ def test_chargers_take_nothing_or_at_least_their_minimum():
 def test_energy_that_must_be_there_in_time():
     # 1.8 kWh at the end with 0.9 kWh an hour: 0.9 must be there after the first
     inputs = home().assign(battery_final_energy=("battery", [1.8]))
-    assert delivery.required(inputs)[0] == pytest.approx([0.9, 1.8])
+    assert reach.required(inputs)[0] == pytest.approx([0.9, 1.8])

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from otonari.data.forecast_course import EARLY, ENOUGH, expected_course
 from otonari.data.forecast_rounds import Trips
 from otonari.data.forecast_vehicle import vehicle_forecast, weighted_quantiles
 
@@ -133,3 +134,49 @@ def test_weighted_quantiles_by_hand():
     found = weighted_quantiles(values, weights, np.array([0.25, 0.26, 0.75, 0.76]))
     assert found.ravel().tolist() == [1.0, 3.0, 3.0, 5.0]
     assert np.isnan(weighted_quantiles(values, 0 * weights, np.array([0.5])))
+
+
+def course(known, plugged, before=0, now=0, at=0):
+    """Return the course of day 60 from an hour on; ``plugged`` (hour,) is where it was on every day before."""
+    grid = np.repeat(np.array(plugged)[None, None], 60, axis=1)
+    begin = MONDAY + 60 * DAY + at * HOUR
+    options = {"levels": (EARLY, ENOUGH), "slots_per_day": 24, "plugged": grid}
+    found = foresee(known, begin, **options)
+    return expected_course(found, np.arange(at, 24), np.array([before]), np.array([now]))
+
+
+WORK = [0] * 8 + [-1] + [2] * 8 + [-1] + [0] * 6
+
+
+def test_a_course_stays_where_it_mostly_was_and_leaves_in_between():
+    known = trips(*[(0, d, h, h + 1, 3.0) for d in range(61) for h in (8.0, 17.0)])
+    found = course(known, WORK)
+    assert found.place[0].tolist() == WORK
+    assert found.departs.tolist() == [8, 17]
+    assert found.returns.tolist() == [9, 18]
+    assert found.energy.sum() == pytest.approx(6.0)
+    assert found.energy == pytest.approx([3, 3], abs=0.5)
+    # at nine, at work, only the way home is to come; having just left at eight, both are
+    assert course(known, WORK, 2, 2, 9).departs.tolist() == [17 - 9]
+    assert course(known, WORK, 0, -1, 8).departs.tolist() == [0, 17 - 8]
+
+
+def test_a_course_between_places_that_touch_leaves_a_slot_for_the_way():
+    known = trips(*[(0, d, 8.0, 8.2, 1.0) for d in range(60)])
+    found = course(known, [0] * 8 + [2] * 16)
+    assert found.place[0].tolist() == [0] * 8 + [-1] + [2] * 15
+    assert (found.departs.tolist(), found.returns.tolist()) == ([8], [9])
+
+
+def test_a_car_that_leaves_at_any_time_is_expected_to_leave_early():
+    known = trips(*[(0, d, 6.0 + d % 12, 7.0 + d % 12, 2.0) for d in range(60)])
+    found = course(known, [0] * 24)
+    assert found.departs[0] in (8, 9)  # a quarter of 6 to 17
+    assert found.energy[0] == pytest.approx(2.0)
+    assert (found.place[0] < 0).sum() == 1
+
+
+def test_a_car_that_mostly_stays_is_expected_to_stay():
+    found = course(trips(*[(0, d, 10.0, 14.0, 2.0) for d in range(0, 60, 5)]), [0] * 24)
+    assert found.place[0].tolist() == [0] * 24
+    assert len(found.departs) == 0
