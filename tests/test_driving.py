@@ -119,8 +119,9 @@ def test_nothing_is_read_of_what_comes_later(now, mode):
 
 
 def test_a_guest_that_never_comes_trades_nothing():
-    # at midnight the car orders the site's sun for the day; it stays at home, and the site exports
+    # at midnight the car orders the site's sun for the day; it stays at home, and takes what sun there is at home
     inputs = commuter(last=False)
+    inputs["pv_available"].loc["home"] = inputs["pv_available"].loc["site"].values / 3
     line = last_days(inputs)
     simulation = Simulation(line, Options(window=24))
     simulation.step()
@@ -131,6 +132,8 @@ def test_a_guest_that_never_comes_trades_nothing():
     tree = rolling.simulate(line, Options(window=24))  # `account` checks physics and money
     found = tree["results"]
     assert float(found["vehicle_purchase"].sum() + found["vehicle_sale"].sum()) == 0
+    charge = found["vehicle_charge"].values[0]
+    assert charge[10:14].sum() > 1
     assert float(found["grid_export"].sel(participant="site").sum()) == pytest.approx(
         4 * 5.5 - float(found["peer_sale"].sel(participant="site").sum())
     )
