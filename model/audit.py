@@ -25,7 +25,7 @@ _ROUNDED = 5e-4
 _METER = ("participant", "time"), ("vehicle", "time")
 
 
-class _Trades:
+class Trades:
     """The trades as arrays: positions of sellers, buyers, vehicles (-1 = none), nodes and slots (trade,)."""
 
     def __init__(self, run: Run, trades: xr.Dataset):
@@ -52,7 +52,7 @@ def audit(
     run: Run, trades: xr.Dataset, settlement: xr.Dataset, linear: bool, marginal: bool = True
 ) -> Iterator[Finding]:
     """Yield every check of trades, prices and accounts; ``marginal``: every trade has the prices of its nodes."""
-    traded = _Trades(run, trades)
+    traded = Trades(run, trades)
     yield Finding("trade parties", _TRADE, (~traded.known).astype(float))
     yield Finding("trade energy", _TRADE, np.where(traded.energy > 0, 0.0, np.inf))
     if traded.known.all():
@@ -71,7 +71,7 @@ def recount(alone: Run, settlement: xr.Dataset) -> Iterator[Finding]:
     yield Finding("bill_grid_only", _ACCOUNT, abs(settlement["bill_grid_only"].values - bill), scale)
 
 
-def _quantities(run: Run, traded: _Trades) -> Iterator[Finding]:
+def _quantities(run: Run, traded: Trades) -> Iterator[Finding]:
     """Yield each meter's trades against its sales and purchases [kWh], slot by slot."""
     for side, name in (("seller", "sale"), ("buyer", "purchase")):
         guest = traded.vehicle[side] >= 0
@@ -83,7 +83,7 @@ def _quantities(run: Run, traded: _Trades) -> Iterator[Finding]:
             yield Finding(f"{device} {name} in trades", dims, abs(total - position), position)
 
 
-def _paths(run: Run, traded: _Trades, marginal: bool) -> Iterator[Finding]:
+def _paths(run: Run, traded: Trades, marginal: bool) -> Iterator[Finding]:
     """Yield fees and prices of every trade, and what the trades send over the edges or between the nodes."""
     start, end, slot = traded.node["seller"], traded.node["buyer"], traded.slot
     limit, flows = run.i["node_limit"][:, None], edges(run)
@@ -178,7 +178,7 @@ def _peers(run: Run) -> dict[str, Array]:
     return money
 
 
-def _paid(run: Run, traded: _Trades) -> dict[str, Array]:
+def _paid(run: Run, traded: Trades) -> dict[str, Array]:
     """Return what every participant pays to and gets from peers (P,), by the trades."""
     total = traded.price + traded.fee + traded.congestion
     money = {"peer_cost": np.zeros(run.participants), "peer_revenue": np.zeros(run.participants)}
@@ -204,7 +204,7 @@ def _accounts(run: Run, settlement: xr.Dataset, peers: dict[str, Array]) -> Iter
 
 
 def _totals(
-    run: Run, traded: _Trades, settlement: xr.Dataset, linear: bool, marginal: bool
+    run: Run, traded: Trades, settlement: xr.Dataset, linear: bool, marginal: bool
 ) -> Iterator[Finding]:
     """Yield the sums over the community: fees of the network, zero-sum money, and that nobody is worse off."""
     s, i, r = arrays(settlement), run.i, run.r

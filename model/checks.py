@@ -1,6 +1,6 @@
 """Physics and money, computed again on a solved run.
 
-A second look at the Datasets alone: neither this nor `physics` and `audit`, where the checks stand, shares
+A second look at the Datasets alone: neither this nor `physics`, `audit` and `provenance`, where the checks stand, shares
 code with the model, the trades or the settlement.
 """
 
@@ -12,6 +12,7 @@ import xarray as xr
 
 from .audit import audit, recount
 from .physics import Finding, Run, physics
+from .provenance import provenance
 
 MOST = 5
 """Violations named per check; the worst ones."""
@@ -78,6 +79,7 @@ def check(
     if prices == "traded":
         found = (finding for finding in found if not finding.check.endswith("final energy"))
     findings = [*found, *audit(run, trades, settlement, linear, prices == "marginal")]
+    findings += provenance(run, trades, settlement)
     if grid_only is not None:
         findings += [*physics(alone := Run(inputs, grid_only), linear), *recount(alone, settlement)]
     return [violation for finding in findings for violation in _worst(finding, inputs, tolerance)]

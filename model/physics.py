@@ -12,7 +12,19 @@ import xarray as xr
 
 from .algebra import Array
 
-_ORDER = ("participant", "battery", "vehicle", "trip", "trade", "tariff", "node", "node_to", "time")
+_ORDER = (
+    "participant",
+    "battery",
+    "vehicle",
+    "trip",
+    "trade",
+    "tariff",
+    "node",
+    "node_to",
+    "source",
+    "origin",
+    "time",
+)
 PARTICIPANT = ("participant", "time")
 VEHICLE = ("vehicle", "time")
 SIGNED = ("price", "sale_price", "node_flow")

@@ -4,7 +4,9 @@ A participant's account covers its own meter and its vehicles wherever they plug
 
     bill = grid_cost - feed_in_revenue + peer_cost - peer_revenue + fuel_cost + wear_cost
 
-Carbon dioxide is what the retail power and the fuel of an account emit; energy given away earns no credit.
+Carbon dioxide is what the retail power and the fuel of an account emit; energy given away earns no credit. That of
+driving is its fuel's and, through the stores, that of the electricity driven (`origin`); beside it stands what the same
+trips would emit on petrol alone.
 
 Shares follow the origin of the energy (`origin`):
 
@@ -23,7 +25,7 @@ import xarray as xr
 
 from .algebra import Array
 from .meters import positions
-from .origin import Origins, trace
+from .origin import SOURCES, Origins, trace, variables
 from .traders import Traders, parties, sum_at, traders
 
 MONEY = {
@@ -38,6 +40,11 @@ MONEY = {
     "bill": "grid_cost - feed_in_revenue + peer_cost - peer_revenue + fuel_cost + wear_cost",
     "bill_grid_only": "bill without peers",
     "saving": "bill_grid_only - bill",
+}
+CARBON = {
+    "co2": "carbon dioxide of retail power and fuel",
+    "driving_co2": "carbon dioxide of driving: fuel, and the electricity driven by its origin",
+    "driving_co2_petrol": "carbon dioxide of the same trips on petrol alone; not known without an engine",
 }
 SHARES = {
     "self_consumption": "share of PV energy not given to others",
@@ -61,31 +68,31 @@ def settle(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, grid_onl
     Returns
     -------
     xr.Dataset
-        Over participant: ``MONEY`` (currency over the horizon), ``co2`` (kg) and ``SHARES`` (1), NaN where
+        Over participant: ``MONEY`` (currency over the horizon), ``CARBON`` (kg) and ``SHARES`` (1), NaN where
         there is nothing to share. Scalars: the shares of the whole community as ``community_...``, and
-        ``peer_energy`` (kWh).
+        ``peer_energy`` (kWh). The origins of energy as :func:`origin.variables` has them.
     """
     who, dims = traders(inputs), ("participant",)
     account = _account(inputs, results, trades, who)
     account["bill_grid_only"] = _account(inputs, grid_only, trades.isel(trade=slice(0)), who)["bill"]
     account["saving"] = account["bill_grid_only"] - account["bill"]
-    co2 = {"long_name": "carbon dioxide of retail power and fuel", "units": "kg"}
     volume = {"long_name": "energy traded among peers", "units": "kWh"}
     currency = inputs.attrs.get("currency", "JPY")
     origins = trace(inputs, results, trades)
-    own, community = _shares(origins), _community(origins)
+    own, community, carbon = _shares(origins), _community(origins), _carbon(inputs, results, who, origins)
     return xr.Dataset(
         {
             **{k: (dims, account[k], {"long_name": v, "units": currency}) for k, v in MONEY.items()},
-            "co2": (dims, _co2(inputs, results, who), co2),
+            **{k: (dims, carbon[k], {"long_name": v, "units": "kg"}) for k, v in CARBON.items()},
             **{k: (dims, own[k], {"long_name": v, "units": "1"}) for k, v in SHARES.items()},
             **{
                 f"community_{k}": ((), community[k], {"long_name": f"{v}, in the community", "units": "1"})
                 for k, v in SHARES.items()
             },
             "peer_energy": ((), float(trades["trade_energy"].sum()), volume),
+            **variables(inputs, origins),
         },
-        coords={"participant": inputs["participant"]},
+        coords={"participant": inputs["participant"], "time": inputs["time"], "source": list(SOURCES)},
         attrs=inputs.attrs,
     )
 
@@ -120,38 +127,48 @@ def _account(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, who: T
     return account
 
 
-def _co2(inputs: xr.Dataset, results: xr.Dataset, who: Traders) -> Array:
-    """Return the carbon dioxide (participant,) [kg] of retail power and fuel."""
+def _carbon(inputs: xr.Dataset, results: xr.Dataset, who: Traders, origins: Origins) -> dict[str, Array]:
+    """Return the carbon dioxide (participant,) [kg] of everything, of driving, and of driving on petrol alone."""
     size, driver = inputs.sizes["participant"], positions(inputs, "trip_vehicle", "vehicle")
     bought = who.stack(results["grid_import"], results["vehicle_import"])
     power = bought @ (inputs["slot_hours"].values * inputs["grid_carbon"].values)
-    fuel = results["trip_fuel"].values * inputs["fuel_carbon"].values[driver]
-    return sum_at(who.account, power, size) + sum_at(who.account[size:][driver], fuel, size)
+    per_litre, account = inputs["fuel_carbon"].values[driver], who.account[size:][driver]
+    litres = inputs["trip_distance"].values / inputs["vehicle_fuel_economy"].values[driver]
+    fuel = sum_at(account, results["trip_fuel"].values * per_litre, size)
+    return {
+        "co2": sum_at(who.account, power, size) + fuel,
+        "driving_co2": origins.carbon + fuel,
+        "driving_co2_petrol": sum_at(account, litres * per_litre, size),
+    }
 
 
 def _shares(origins: Origins) -> dict[str, Array]:
     """Return the shares (participant,) of every account."""
-    own = origins.demand_from[:, 0] + origins.driven_from[:, 0]
+    demand, driven, distance = (a.sum(axis=2) for a in _by_source(origins))
     return {
         "self_consumption": _share(origins.pv - origins.given, origins.pv),
-        "self_sufficiency": _share(own, origins.demand + origins.driven),
-        "renewable_share": _share(origins.demand_from.sum(axis=1), origins.demand),
-        "renewable_driving_share": _share(origins.distance_from.sum(axis=1), origins.distance),
-        "renewable_charge_share": _share(origins.driven_from.sum(axis=1), origins.driven),
+        "self_sufficiency": _share(demand[:, 0] + driven[:, 0], (demand + driven).sum(axis=1)),
+        "renewable_share": _share(demand[:, :2].sum(axis=1), demand.sum(axis=1)),
+        "renewable_driving_share": _share(distance[:, :2].sum(axis=1), origins.trips),
+        "renewable_charge_share": _share(driven[:, :2].sum(axis=1), driven.sum(axis=1)),
     }
 
 
 def _community(origins: Origins) -> dict[str, Array]:
     """Return the shares () of the community: what its members get from one another is its own."""
-    pv, demand, driven = origins.pv.sum(), origins.demand.sum(), origins.driven.sum()
-    used = origins.demand_from.sum() + origins.driven_from.sum()
+    pv, (demand, driven, distance) = origins.pv.sum(), (a.sum(axis=(0, 2)) for a in _by_source(origins))
     return {
         "self_consumption": _share(pv - origins.exported.sum(), pv),
-        "self_sufficiency": _share(used, demand + driven),
-        "renewable_share": _share(origins.demand_from.sum(), demand),
-        "renewable_driving_share": _share(origins.distance_from.sum(), origins.distance.sum()),
-        "renewable_charge_share": _share(origins.driven_from.sum(), driven),
+        "self_sufficiency": _share((demand + driven)[:2].sum(), (demand + driven).sum()),
+        "renewable_share": _share(demand[:2].sum(), demand.sum()),
+        "renewable_driving_share": _share(distance[:2].sum(), origins.trips.sum()),
+        "renewable_charge_share": _share(driven[:2].sum(), driven.sum()),
     }
+
+
+def _by_source(origins: Origins) -> tuple[Array, Array, Array]:
+    """Return demand, electricity driven [kWh] and the distance that it reached [km] (participant, source, time)."""
+    return origins.demand_from, origins.driving_from, origins.distance_from
 
 
 def _share(part: Array, whole: Array) -> Array:

@@ -1,0 +1,166 @@
+"""A slow tracer to hold `otonari.model.origin` against: labels and dicts, one meter after another, no arrays.
+
+It follows the text of that module and shares no line with it. A mixture is a dict of source -> share, the sources being
+labels of participants (their PV) and ``RETAIL``; carbon dioxide is counted beside it in kg/kWh.
+"""
+
+from collections import defaultdict
+
+import numpy as np
+
+RETAIL = ""
+
+
+def trace(inputs, results, trades):
+    """Return (use, account, source, slot) -> kWh (or km), and account -> kg of the electricity driven, of a run.
+
+    The uses are demand, charge, driving and distance; exported, lost and held are by producer alone, as account.
+    """
+    used, carbon = defaultdict(float), defaultdict(float)
+    stores = _stores(inputs)
+    for t, time in enumerate(inputs["time"].values):
+        hours = float(inputs["slot_hours"].values[t])
+        for store in stores:
+            _plan(store, inputs, results, t, hours)
+        given = {meter: _given(meter, stores, inputs, results, t, hours) for meter in _meters(inputs, t)}
+        lines = [k for k in range(trades.sizes["trade"]) if trades["trade_time"].values[k] == time]
+        pool = {m: _pool(m, given, lines, inputs, results, trades, t, hours) for m in given}
+        for meter, (sources, mixture, _) in given.items():
+            for source, share in mixture.items():
+                exported = hours * _at(meter, results, "grid_export", "vehicle_export", t)
+                used["exported", source, source, t] += exported * share if sources > 0 else 0.0
+        for name in inputs["participant"].values:
+            demand = hours * float(inputs["demand"].sel(participant=name)[t])
+            for source, share in pool["home", name][0].items():
+                used["demand", name, source, t] += demand * share
+        for store in stores:
+            _advance(store, pool[store["meter"]], used, carbon, t)
+    for store in stores:
+        for source, energy in store["holds"].items():
+            used["held", source, source, -1] += energy
+    return used, carbon
+
+
+def _stores(inputs):
+    mean = float(inputs["grid_carbon"].mean())
+    found = []
+    for device in ("battery", "vehicle"):
+        for name in inputs[device].values:
+            values = {
+                k: inputs[f"{device}_{k}"].sel({device: name}).item() for k in ("owner", "initial_energy")
+            }
+            gain, loss = (
+                inputs[f"{device}_{k}_efficiency"].sel({device: name}).item() for k in ("charge", "discharge")
+            )
+            start = values["initial_energy"]
+            found.append(
+                {"device": device, "name": name, "owner": values["owner"], "gain": gain, "loss": loss}
+                | {"holds": {RETAIL: start}, "carbon": start * mean}
+            )
+    return found
+
+
+def _plan(store, inputs, results, t, hours):
+    """Note what a store does in a slot: its meter, kWh charged and discharged (AC) and driven, and its mixture."""
+    device, name, owner = store["device"], store["name"], store["owner"]
+    charge, discharge = (
+        float(results[f"{device}_{k}"].sel({device: name})[t]) * hours for k in ("charge", "discharge")
+    )
+    driven, store["meter"], store["economy"] = 0.0, ("home", owner), np.nan
+    if device == "vehicle":
+        at = inputs["vehicle_host"].sel(vehicle=name).values[t]
+        store["meter"] = ("home", owner) if at == owner else ("guest", name)
+        store["economy"] = float(inputs["vehicle_electric_economy"].sel(vehicle=name))
+        ends = [*inputs["time"].values[1:], np.datetime64("2100-01-01")]
+        for k, trip in enumerate(inputs["trip_vehicle"].values):
+            if trip == name and inputs["time"].values[t] <= inputs["trip_departure"].values[k] < ends[t]:
+                driven += float(results["trip_electric_distance"][k]) / store["economy"]
+    held = sum(store["holds"].values())
+    out = discharge / store["loss"] + driven
+    part = min(1.0, held / out) if out > 0 else 1.0
+    share = {k: part * v / held for k, v in store["holds"].items()} if held > 1e-9 else {}
+    share[RETAIL] = 1.0 - sum(v for k, v in share.items() if k != RETAIL)
+    per_kwh = part * store["carbon"] / held if held > 1e-9 else 0.0
+    store.update(charge=charge, discharge=discharge, driven=driven, held=held, out=out, share=share)
+    store["per_kwh"] = per_kwh
+
+
+def _meters(inputs, t):
+    return [("home", p) for p in inputs["participant"].values] + [
+        ("guest", v) for v in inputs["vehicle"].values
+    ]
+
+
+def _at(meter, results, of_home, of_guest, t):
+    where, name = meter
+    if where == "home":
+        return float(results[of_home].sel(participant=name)[t])
+    return float(results[of_guest].sel(vehicle=name)[t])
+
+
+def _given(meter, stores, inputs, results, t, hours):
+    """Return the kWh of a meter's own sources, what they are a mixture of, and their kg/kWh."""
+    parts, carbon = defaultdict(float), 0.0
+    if meter[0] == "home":
+        pv = (
+            inputs["pv_available"].sel(participant=meter[1])[t]
+            - results["pv_curtailment"].sel(participant=meter[1])[t]
+        )
+        parts[meter[1]] += float(pv) * hours
+    for store in stores:
+        if store["meter"] == meter:
+            for source, share in store["share"].items():
+                parts[source] += store["discharge"] * share
+            carbon += store["discharge"] / store["loss"] * store["per_kwh"]
+    total = sum(parts.values())
+    if total <= 1e-9:
+        return 0.0, {RETAIL: 1.0}, 0.0
+    return total, {k: v / total for k, v in parts.items()}, carbon / total
+
+
+def _pool(meter, given, lines, inputs, results, trades, t, hours):
+    """Return what a meter's consumption and charging are a mixture of, and its kg/kWh."""
+    sources, mixture, per_kwh = given[meter]
+
+    def party(k, side):
+        vehicle = trades[f"trade_{side}_vehicle"].values[k]
+        return ("guest", vehicle) if vehicle else ("home", trades[f"trade_{side}"].values[k])
+
+    energy = trades["trade_energy"].values
+    sold = sum(energy[k] for k in lines if party(k, "seller") == meter)
+    left = max(sources - sold - hours * _at(meter, results, "grid_export", "vehicle_export", t), 0.0)
+    parts, carbon = defaultdict(float), left * per_kwh
+    for source, share in mixture.items():
+        parts[source] += left * share
+    for k in lines:
+        if party(k, "buyer") == meter:
+            _, theirs, their_kg = given[party(k, "seller")]
+            carbon += energy[k] * their_kg
+            for source, share in theirs.items():
+                parts[source] += energy[k] * share
+    imported = hours * _at(meter, results, "grid_import", "vehicle_import", t)
+    parts[RETAIL] += imported
+    carbon += imported * float(inputs["grid_carbon"][t])
+    total = sum(parts.values())
+    return (
+        ({k: v / total for k, v in parts.items()}, carbon / total) if total > 1e-9 else ({RETAIL: 1.0}, 0.0)
+    )
+
+
+def _advance(store, pool, used, carbon, t):
+    mixture, per_kwh = pool
+    owner, charge, driven, held, out = (store[k] for k in ("owner", "charge", "driven", "held", "out"))
+    for source, share in mixture.items():
+        used["charge", owner, source, t] += charge * share
+    for source, share in store["share"].items():
+        used["driving", owner, source, t] += driven * share
+        used["distance", owner, source, t] += driven * share * store["economy"] if driven else 0.0
+        used["lost", source, source, t] += (store["discharge"] / store["loss"] - store["discharge"]) * share
+    carbon[owner] += driven * store["per_kwh"]
+    left, added = (max(1.0 - out / held, 0.0) if held > 1e-9 else 0.0), store["gain"] * charge
+    stays = 1.0 - min(max(out - held, 0.0) / added, 1.0) if added > 1e-9 else 1.0
+    store["holds"] = defaultdict(float, {k: left * v for k, v in store["holds"].items()})
+    for source, share in mixture.items():
+        store["holds"][source] += stays * added * share
+        used["lost", source, source, t] += (charge - stays * added) * share
+    store["carbon"] = left * store["carbon"] + charge * per_kwh
