@@ -108,7 +108,7 @@ class _Stores:
         """Return what is in a kWh taken out of a store (S, 4): beyond what was in it, nothing that is known."""
         out, inside = self._out(t, driven), self.stuff[:, 0]
         part = np.divide(inside, out, out=np.ones_like(out), where=out > inside)[:, None]
-        return part * _per_kwh(self.stuff) + (1.0 - part) * np.array([1.0, 0.0, 0.0, 0.0])
+        return np.asarray(part * _per_kwh(self.stuff) + (1.0 - part) * np.array([1.0, 0.0, 0.0, 0.0]))
 
     def advance(self, t: int, pool: Array, driven: Array) -> None:
         """Take out of what was in the stores, and add of the meter's pool what does not go out at once."""

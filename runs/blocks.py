@@ -5,11 +5,13 @@ micro-currency, so the money of a trade is the exact product. A record becomes a
 secret seals its leaves (:mod:`otonari.runs.leaves`) and its place gives it ``index`` and ``prev``.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from ..model import mixing
 from . import canonical, digest, kinds
 
 RECORDED = ("p2p", "exchange", "co-optimized")
@@ -22,7 +24,9 @@ def of_run(tree: xr.DataTree) -> list[dict[str, Any]]:
     return cleared(tree, market, f"otonari {version}")
 
 
-def cleared(tree: xr.DataTree, market: str, software: str) -> list[dict[str, Any]]:
+def cleared(
+    tree: xr.DataTree, market: str, software: str, origins: Iterable[mixing.Slot] | None = None
+) -> list[dict[str, Any]]:
     """Return one record per slot of a cleared run, in order of time.
 
     Parameters
@@ -33,6 +37,9 @@ def cleared(tree: xr.DataTree, market: str, software: str) -> list[dict[str, Any
         Identity of the market, in the strings of canonical JSON.
     software : str
         What cleared it, e.g. ``otonari 0.1.0``.
+    origins : iterable of Slot, optional
+        Where the energy of each slot came from, where stores hold something that is known already: the ``content`` of a
+        slot goes on with :func:`otonari.model.mixing.follow` (default: followed from the first slot of the run on).
     """
     inputs, results, trades = (tree[g].to_dataset() for g in ("inputs", "results", "trades"))
     seconds = np.rint(inputs["slot_hours"].values * 3600).astype(np.int64)
@@ -45,9 +52,11 @@ def cleared(tree: xr.DataTree, market: str, software: str) -> list[dict[str, Any
         f"grid_{way}": _energy(inputs, results, kind) for way, kind in (("in", "import"), ("out", "export"))
     }
     records = []
-    for k, time in enumerate(inputs["time"].values):
+    slots = mixing.follow(inputs, results, trades) if origins is None else origins
+    for k, (time, slot) in enumerate(zip(inputs["time"].values, slots, strict=True)):
         rows = _trades(trades.isel(trade=np.flatnonzero(trades["trade_time"].values == time)))
-        leaves = accounts(names, rows, {n: amounts[k].tolist() for n, amounts in grid.items()})
+        used = {name: sources(names, getattr(slot, name)) for name in kinds.USES}
+        leaves = accounts(names, rows, {n: amounts[k].tolist() for n, amounts in grid.items()} | used)
         records.append(
             {
                 "version": kinds.VERSION,
@@ -67,15 +76,15 @@ def cleared(tree: xr.DataTree, market: str, software: str) -> list[dict[str, Any
 
 
 def accounts(
-    names: list[str], trades: list[dict[str, Any]], grid: dict[str, list[int]]
+    names: list[str], trades: list[dict[str, Any]], others: Mapping[str, Sequence[Any]]
 ) -> list[dict[str, Any]]:
     """Return what each account bought and sold in a slot, to the Wh and the micro-currency, sorted by name.
 
-    ``origin`` is where its purchases came from: Wh by the selling account.
+    ``origin`` is of whom it bought: Wh by the selling account. ``others`` is what else the leaves hold, by account.
     """
     nothing = dict.fromkeys(("purchases", "sales", "paid", "earned", "fees", "congestion"), 0)
     found: dict[str, dict[str, Any]] = {
-        name: {"participant": name, "origin": {}, **nothing, **{n: grid[n][i] for n in grid}}
+        name: {"participant": name, "origin": {}, **nothing, **{n: values[i] for n, values in others.items()}}
         for i, name in enumerate(names)
     }
     for trade in trades:
@@ -88,6 +97,23 @@ def accounts(
         seller["sales"] += energy
         seller["earned"] += energy * trade["price"]
     return [found[name] for name in sorted(found)]
+
+
+def sources(names: list[str], used: mixing.Matrix) -> list[dict[str, int]]:
+    """Return the Wh that each account used in a slot, by the account that made them, ``""`` the retailer.
+
+    ``used`` (P, P + 1) [kWh]. For each account they are rounded by largest remainder, so that their sum is its whole.
+    """
+    labels, entries = [*names, ""], used.tocoo()
+    rank = np.argsort(np.argsort(np.array(labels)))
+    line = np.lexsort((rank[entries.col], entries.row))
+    account, source = entries.row[line], entries.col[line]
+    # to the millionth of a Wh: what arithmetic leaves beyond that shall not decide
+    energy = digest.largest_remainder(np.round(entries.data[line] * 1000, 6), account)
+    found: list[dict[str, int]] = [{} for _ in names]
+    for k in np.flatnonzero(energy):
+        found[account[k]][labels[source[k]]] = int(energy[k])
+    return found
 
 
 def _trades(trades: xr.Dataset) -> list[dict[str, Any]]:

@@ -25,15 +25,21 @@ RESULTS_SCALE = 1_000
 """Results are digested in thousandths of their unit: W, Wh, milli-currency, metres, millilitres."""
 
 
-def largest_remainder(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def largest_remainder(
+    values: np.ndarray[Any, Any], group: np.ndarray[Any, Any] | None = None
+) -> np.ndarray[Any, Any]:
     """Round numbers >= 0 to whole ones whose sum is the rounded sum, each less than 1 away from its own.
 
-    The units that rounding down loses go to the largest remainders, and among equal ones to the first.
+    The units that rounding down loses go to the largest remainders, and among equal ones to the first. ``group`` (n,)
+    holds whole numbers >= 0: the values of each group have a sum of their own.
     """
+    group = np.zeros(len(values), dtype=np.int64) if group is None else group
     whole: np.ndarray[Any, Any] = np.floor(values).astype(np.int64)
-    missing = int(np.rint((values - whole).sum()))
-    order = np.argsort(-(values - whole), kind="stable")
-    whole[order[:missing]] += 1
+    missing = np.rint(np.bincount(group, values - whole)).astype(np.int64)
+    order = np.lexsort((whole - values, group))
+    size = np.bincount(group)
+    rank = np.arange(len(values)) - np.repeat(np.cumsum(size) - size, size)
+    whole[order[rank < missing[group[order]]]] += 1
     return whole
 
 

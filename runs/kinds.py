@@ -5,9 +5,11 @@ from typing import Any
 
 from . import canonical
 
-VERSION = 2
+VERSION = 3
 FIRST = "0" * 64
 """The ``prev`` of the genesis block."""
+USES = ("demand", "charge", "driving")
+"""What a leaf gives the sources of: Wh by the account that made the energy, ``""`` the retailer."""
 TOTALS = ("energy", "money", "fees", "congestion", "grid_in", "grid_out")
 
 
@@ -103,7 +105,8 @@ SHAPES: dict[str, dict[str, Any]] = {
     | _COMMON,
     "correction": {"reverses": _count, "totals": dict.fromkeys(TOTALS, _whole)} | _SLOT | _COMMON,
     "key-rotation": {"key": _text, "endorsement": _text} | _COMMON,
-    "leaf": {"kind": _text, "market": _text, "participant": _text, "origin": None, "salt": _hash}
+    "leaf": {"kind": _text, "market": _text, "participant": _text, "salt": _hash}
+    | dict.fromkeys(("origin", *USES))
     | _SLOT
     | _AMOUNTS
     | _MONEY,

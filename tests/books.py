@@ -13,14 +13,22 @@ WITNESS = notes.signer("witness.example", notes.WITNESS, b"w" * 32)
 
 def account(name, **amounts):
     nothing = dict.fromkeys(("purchases", "sales", "paid", "earned", "fees", "congestion", "grid_out"), 0)
-    return {"participant": name, "origin": {}, **nothing, "grid_in": 5, **amounts}
+    sources = {"origin": {}, "demand": {"": 5}, "charge": {}, "driving": {}}
+    return {"participant": name, **sources, **nothing, "grid_in": 5, **amounts}
 
 
 def record(number=0, energy=10, market="street", homes=3, **changes):
     """Return the record of a half-hour in which a sells to b, at 12 JPY/kWh and a fee of 1, and others do nothing."""
     leaves = [
         account("a", sales=energy, earned=energy * 12_000),
-        account("b", purchases=energy, paid=energy * 12_000, fees=energy * 1_000, origin={"a": energy}),
+        account(
+            "b",
+            purchases=energy,
+            paid=energy * 12_000,
+            fees=energy * 1_000,
+            origin={"a": energy},
+            demand={"a": energy, "": 5},
+        ),
         *(account(f"home {i}") for i in range(2, homes)),
     ]
     return {

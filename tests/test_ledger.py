@@ -11,7 +11,10 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from otonari.model import mixing
 from otonari.runs import blocks, canonical, digest, kinds, leaves
+
+from .communities import community
 
 START = np.datetime64("2019-08-20T15:00", "ns")  # 1566313200 s since 1970
 SECONDS = 1566313200
@@ -20,8 +23,6 @@ SECONDS = 1566313200
 def run_tree(slots=2, energy=0.5004, start=START):
     """Return a run of two homes and a guest car by hand: in every slot, home a sells to home b and to a's car."""
     time = start + np.arange(slots) * np.timedelta64(30, "m")
-    over = (("participant", "time"), np.zeros((2, slots)))
-    both = np.repeat([[0.0], [1.25]], slots, axis=1)
     trades = {
         "trade_time": np.repeat(time, 2),
         "trade_seller": np.array(["a"] * 2 * slots),
@@ -33,16 +34,47 @@ def run_tree(slots=2, energy=0.5004, start=START):
         "trade_fee": np.array([4.9, 0.0] * slots),
         "trade_congestion": np.array([0.0, 1.0] * slots),
     }
-    half = (("time",), np.full(slots, 0.5), {"units": "h"})
-    inputs = xr.Dataset({"slot_hours": half, "vehicle_owner": ("vehicle", ["a"])}, {"time": time})
+    store = {
+        "capacity": 9,
+        "initial_energy": 1,
+        "charge_limit": 3,
+        "discharge_limit": 0,
+        "electric_economy": 5,
+        "charge_efficiency": 1,
+        "discharge_efficiency": 1,
+    }
+    home = {"node": "n", "tariff": "t", "demand": 0}
+    case = {
+        "slots": [0.5] * slots,
+        "nodes": {"n": {"parent": ""}},
+        "tariffs": {"t": {"retail_price": 30, "feed_in_price": 8}},
+        "participants": {
+            "a": home | {"pv_available": 2 * (energy + 0.2004)},
+            "b": home | {"demand": 2 * energy + 1.25, "pv_available": 0},
+        },
+        "batteries": {"cell": {k: v for k, v in store.items() if k != "electric_economy"} | {"owner": "b"}},
+        "vehicles": {"car": store | {"owner": "a", "host": ["b"] * slots}},
+        "trips": {"later": {"vehicle": "car", "departure": 99, "arrival": 100, "distance": 10}},
+    }
+    inputs = community(case).assign_coords(time=time)
+    nothing = {
+        name: (dims, np.zeros([inputs.sizes[d] for d in dims]))
+        for names, dims in (
+            (("grid_export", "pv_curtailment"), ("participant", "time")),
+            (("vehicle_export", "vehicle_discharge"), ("vehicle", "time")),
+            (("battery_charge", "battery_discharge"), ("battery", "time")),
+            (("trip_electric_distance",), ("trip",)),
+        )
+        for name in names
+    }
+    both = np.repeat([[0.0], [1.25]], slots, axis=1)
     results = xr.Dataset(
         {
+            **nothing,
             "grid_import": (("participant", "time"), both, {"units": "kW"}),
-            "grid_export": over,
             "vehicle_import": (("vehicle", "time"), np.full((1, slots), 0.1)),
-            "vehicle_export": (("vehicle", "time"), np.zeros((1, slots))),
+            "vehicle_charge": (("vehicle", "time"), np.full((1, slots), 2 * 0.2004 + 0.1)),
             "price": (("node", "time"), np.full((1, slots), 12.3456), {"units": "JPY/kWh"}),
-            "trip_fuel": (("trip",), np.array([1.0])),
         },
         coords={"time": time, "participant": ["a", "b"], "vehicle": ["car"], "node": ["n"]},
     )
@@ -70,12 +102,19 @@ def test_a_record_by_hand():
     first, second = cleared()
     nothing = dict.fromkeys(
         ("purchases", "sales", "paid", "earned", "fees", "congestion", "grid_in", "grid_out"), 0
-    )
+    ) | {"demand": {}, "charge": {}, "driving": {}}
     a = {"sales": 701, "earned": 701 * 12346, "purchases": 201, "paid": 201 * 12346, "congestion": 201 * 1000}
     b = {"purchases": 500, "paid": 500 * 12346, "fees": 500 * 4900, "grid_in": 625}
     assert first["leaves"] == [
-        {**nothing, "participant": "a", "origin": {"a": 201}, **a, "grid_in": 50},
-        {**nothing, "participant": "b", "origin": {"a": 500}, **b},
+        {
+            **nothing,
+            "participant": "a",
+            "origin": {"a": 201},
+            **a,
+            "grid_in": 50,
+            "charge": {"a": 200, "": 50},
+        },
+        {**nothing, "participant": "b", "origin": {"a": 500}, **b, "demand": {"a": 500, "": 625}},
     ]
     assert first["totals"] == {
         "energy": 701,
@@ -88,6 +127,34 @@ def test_a_record_by_hand():
     assert (first["slot"], second["slot"], first["slot_seconds"]) == (SECONDS, SECONDS + 1800, 1800)
     assert first["results"] == second["results"]  # the same values in both slots
     assert first["market"] == "street"
+
+
+def test_what_stores_hold_goes_on_from_record_to_record():
+    """The car drives 1 kWh in slot 1: of 1 kWh unknown, and 0.2004 of a's and 0.05 of retail from slot 0."""
+    tree = run_tree()
+    inputs = tree["inputs"].to_dataset()
+    tree["inputs"] = inputs.assign(trip_departure=("trip", inputs["time"].values[1:]))
+    tree["results"]["trip_electric_distance"][0] = 5
+    whole = blocks.cleared(tree, "street", "otonari")
+    share = 0.2004 / 1.2504
+    assert whole[1]["leaves"][0]["driving"] == {"a": round(1000 * share), "": round(1000 - 1000 * share)}
+    content, parts = None, []
+    for t in (0, 1):
+        part = tree.map_over_datasets(lambda d, t=t: d.isel(time=[t]) if "time" in d.dims else d)
+        here = part["trades"]["trade_time"].values == inputs["time"].values[t]
+        part["trades"] = part["trades"].to_dataset().isel(trade=here)
+        slots = list(mixing.follow(*(part[g].to_dataset() for g in ("inputs", "results", "trades")), content))
+        parts += blocks.cleared(part, "street", "otonari", slots)
+        content = slots[-1].content
+    assert [r["leaves"] for r in parts] == [r["leaves"] for r in whole]
+
+
+def test_sources_in_wh_sum_to_what_was_used():
+    """1.4 + 1.4 + 1.4 = 4.2 Wh are 4: the one that rounding down loses goes to the first, the retailer."""
+    used = mixing.Matrix(np.array([[1.4, 1.4, 1.4], [0, 0.6, 0], [0.4, 0, 0]]) / 1000)
+    assert blocks.sources(["b", "a"], used[:2]) == [{"": 2, "a": 1, "b": 1}, {"a": 1}]
+    noise = mixing.Matrix(np.array([[0.2999999999999, 0.3], [0.0, 0.0]]))
+    assert blocks.sources(["b", "a"], noise[:, [0, 1, 1]]) == [{"b": 300, "a": 300, "": 300}, {}]
 
 
 def test_trades_that_round_to_nothing_are_left_out():

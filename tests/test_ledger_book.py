@@ -13,7 +13,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otonari.runs import canonical, chain, durable, heads, keeping, leaves, ledger, merkle, notes, receipts
+from otonari.runs import (
+    canonical,
+    chain,
+    durable,
+    heads,
+    keeping,
+    kinds,
+    leaves,
+    ledger,
+    merkle,
+    notes,
+    receipts,
+)
 
 from .books import (
     KEY,
@@ -210,8 +222,8 @@ def test_a_correction(signed):
     summary = ledger.verify(signed, private=True)
     assert (summary.count, summary.slots, summary.reversed) == (8, 3, {1, 2})
     assert (summary.totals["energy"], summary.totals["grid_in"]) == (21, 45)
-    kinds = [(b["kind"], b.get("reverses")) for b in ledger.show(signed)][3:]
-    assert kinds == [("correction", 1), ("clearing", None), ("correction", 2), *[("clearing", None)] * 2]
+    found = [(b["kind"], b.get("reverses")) for b in ledger.show(signed)][3:]
+    assert found == [("correction", 1), ("clearing", None), ("correction", 2), *[("clearing", None)] * 2]
     assert ledger.commit(signed, records(3, energy=7)).already == 3
     with pytest.raises(ledger.LedgerConflict):
         ledger.commit(signed, records(2), signer=KEY)
@@ -468,7 +480,7 @@ def test_no_such_receipt(signed):
 def forged(case):
     """Return a receipt that the holder of the key forged: good but for one thing."""
     block, private = leaves.seal(record(0), b"s" * 32)
-    block |= {"index": 1, "prev": "0" * 64, "version": 3 if case == "version" else 2}
+    block |= {"index": 1, "prev": "0" * 64, "version": kinds.VERSION + (case == "version")}
     if case == "slot":
         _, private = leaves.seal(record(1), b"s" * 32)
         block["root"] = merkle.root(map(merkle.leaf, private)).hex()

@@ -188,6 +188,30 @@ def test_every_trade_is_in_the_leaves_of_its_block(outcome):
             assert sum(leaf["origin"].values()) == leaf["purchases"]
 
 
+def test_the_leaves_say_where_every_metered_wh_came_from(outcome):
+    """Demand, charge and driving by source sum to the meters, and over the slots to what the settlement says."""
+    inputs, results, settlement = (outcome.tree[g].to_dataset() for g in ("inputs", "results", "settlement"))
+    shelf, own = leaves.Shelf(outcome.directory), dict.fromkeys(("demand", "driving"), 0)
+    for t, block in enumerate(list(ledger.show(outcome.directory))[1:]):
+        for leaf in reading.check_leaves(shelf, block):
+            name = leaf["participant"]
+            metered = float(inputs["demand"].sel(participant=name)[t] * inputs["slot_hours"][t]) * 1000
+            assert abs(sum(leaf["demand"].values()) - metered) <= 0.5 + 1e-6
+            took = sum(
+                float(results[f"{d}_charge"].values[inputs[f"{d}_owner"].values == name, t].sum())
+                for d in ("battery", "vehicle")
+            )
+            assert (
+                abs(sum(leaf["charge"].values()) - took * float(inputs["slot_hours"][t]) * 1000) <= 0.5 + 1e-6
+            )
+            for use in own:
+                own[use] += leaf[use].get(name, 0)
+    for use, energy in own.items():
+        exact = float(settlement[f"{use}_from"].sel(source="own").sum())
+        assert energy / 1000 == pytest.approx(exact, abs=0.024 * inputs.sizes["participant"])
+    assert own["demand"] > 1000
+
+
 def test_a_receipt_is_the_peer_part_of_the_bill(outcome):
     """What a household can check offline is what its settlement says, but for rounding (24 slots, few trades each)."""
     held = [heads.read(outcome.directory / "checkpoint", held=True)]
