@@ -1,4 +1,4 @@
-"""Runs side by side: totals and sums per kind of participant, as one Dataset over ``scenario``."""
+"""Runs side by side: totals, and sums per kind of participant and per hour, as one Dataset over ``scenario``."""
 
 import csv
 import io
@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
-from . import store
+from ..data import clock
+from . import digest, store
 
 MONEY = ("bill", "bill_grid_only", "saving", "peer_cost", "network_fee", "congestion_rent", "fuel_cost")
 """Columns of the settlement that add up over participants; ``bill`` is what the community pays."""
@@ -22,6 +24,8 @@ SHARES = (
     "renewable_charge_share",
 )
 BY_KIND = ("bill", "bill_grid_only", "saving", "co2")
+YARDSTICK = "p2p"
+"""The market that all others are measured against: co-optimized with perfect foresight."""
 
 
 class CompareError(ValueError):
@@ -32,16 +36,20 @@ Run = str | os.PathLike[str] | xr.DataTree
 
 
 def compare(runs: Sequence[Run], names: Sequence[str] | None = None) -> xr.Dataset:
-    """Return totals (scenario) and sums per kind (scenario, kind) of stored or fresh runs.
+    """Return totals (scenario) and sums per kind (scenario, kind) and per local hour (scenario, hour) of runs.
 
     Parameters
     ----------
     runs : sequence of path or DataTree
-        They may differ in participants, length and slots; kinds that a run lacks are NaN.
+        Stored or fresh. They may differ in participants, length and slots; kinds that a run lacks are NaN.
     names : sequence of str, optional
         One per run (default: its scenario and market, numbered where equal).
 
-    The attribute ``comment`` says so where the runs differ in horizon or participants.
+    ``efficiency`` is a run's share of what the community saves in the p2p run of the same inputs, against each alone.
+    The community's cost is the bills less the congestion rent. Where there is no such run it is NaN, and its attribute
+    ``comment`` says so.
+
+    The attribute ``comment`` of the whole says where the runs differ in horizon or participants.
 
     Raises
     ------
@@ -64,17 +72,19 @@ def compare(runs: Sequence[Run], names: Sequence[str] | None = None) -> xr.Datas
     parts = [part.reindex(kind=kinds) for part in parts]
     together = xr.concat(parts, dim="scenario", coords="different", compat="equals", join="exact")
     together = together.assign_coords(scenario=("scenario", np.array(names, dtype=str)))
+    together["efficiency"] = _efficiency(trees, names, together)
     together = together.assign_attrs(title="comparison of runs", currency=currencies.pop())
     comment = _unlike(trees, names)
     return together.assign_attrs(comment=comment) if comment else together
 
 
 def summary(tree: xr.DataTree) -> xr.Dataset:
-    """Return the totals of a run over its horizon, and what its participants pay, by kind.
+    """Return the totals of a run over its horizon, what its participants pay, by kind, and when they trade.
 
-    Shares are the community's, as the settlement defines them; NaN where there is nothing to share.
+    Shares are the community's, as the settlement defines them; NaN where there is nothing to share, or where the
+    file was stored before the settlement had it.
     """
-    inputs, results, settlement = (tree[g].to_dataset() for g in ("inputs", "results", "settlement"))
+    inputs, results, trades, settlement = (tree[g].to_dataset() for g in store.GROUPS)
     currency = str(tree.attrs.get("currency", "JPY"))
     hours = inputs["slot_hours"]
     money = {name: (float(settlement[name].sum()), currency) for name in MONEY}
@@ -91,9 +101,10 @@ def summary(tree: xr.DataTree) -> xr.Dataset:
         **{name: (settlement[f"community_{name}"], "1") for name in SHARES},
         "fuel": (results["trip_fuel"].sum(), "L"),
         "co2": (settlement["co2"].sum(), "kg"),
+        **_driving(settlement),
     }
     found = xr.Dataset({n: ((), float(value), {"units": unit}) for n, (value, unit) in totals.items()})
-    return found.merge(_by_kind(inputs, settlement, currency))
+    return found.merge(_by_kind(inputs, settlement, currency)).merge(_by_hour(inputs, trades, currency))
 
 
 def write(comparison: xr.Dataset, path: str | os.PathLike[str]) -> Path | None:
@@ -131,13 +142,15 @@ def _unlike(trees: Sequence[xr.DataTree], names: Sequence[str]) -> str:
 def _csv(comparison: xr.Dataset) -> str:
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
-    rows.writerow(["scenario", "measure", "kind", "unit", "value", "difference"])
+    rows.writerow(["scenario", "measure", "kind", "hour", "unit", "value", "difference"])
     for name, array in comparison.data_vars.items():
-        measure, unit = str(name).removeprefix("kind_"), array.attrs.get("units", "")
-        for kind in array["kind"].values if "kind" in array.dims else [""]:
-            values = array.sel(kind=kind).values if kind else array.values
+        unit, part = array.attrs.get("units", ""), [str(d) for d in array.dims if d != "scenario"]
+        measure = str(name).removeprefix(f"{part[0]}_") if part else str(name)
+        for label in array[part[0]].values if part else [""]:
+            values = array.sel({part[0]: label}).values if part else array.values
+            places = [label if [dim] == part else "" for dim in ("kind", "hour")]
             for scenario, value in zip(array["scenario"].values, values, strict=True):
-                rows.writerow([scenario, measure, kind, unit, float(value), float(value - values[0])])
+                rows.writerow([scenario, measure, *places, unit, float(value), float(value - values[0])])
     return out.getvalue()
 
 
@@ -162,6 +175,66 @@ def _by_kind(inputs: xr.Dataset, settlement: xr.Dataset, currency: str) -> xr.Da
         values = np.bincount(place, weights=settlement[name].values, minlength=len(kinds))
         found[f"kind_{name}"] = (("kind",), values, {"units": "kg" if name == "co2" else currency})
     return xr.Dataset(found, coords={"kind": kinds.astype(str)})
+
+
+def _driving(settlement: xr.Dataset) -> dict[str, tuple[Any, str]]:
+    """Return the carbon dioxide of driving, that of petrol alone, and the reduction, where petrol is an alternative."""
+    nothing = xr.full_like(settlement["co2"], np.nan)
+    emitted, petrol = (settlement.get(name, nothing) for name in ("driving_co2", "driving_co2_petrol"))
+    alike, whole = float(emitted.where(petrol.notnull()).sum()), float(petrol.sum())
+    return {
+        "driving_co2": (emitted.sum(skipna=False), "kg"),
+        "driving_co2_petrol": (petrol.sum(min_count=1), "kg"),
+        "driving_co2_reduction": (1 - alike / whole if whole > 0 else np.nan, "1"),
+    }
+
+
+def _by_hour(inputs: xr.Dataset, trades: xr.Dataset, currency: str) -> xr.Dataset:
+    """Return what peers trade in each local hour of the day, and its mean prices; NaN where they trade nothing."""
+    zone = clock.zone(str(inputs.attrs.get("time_zone", "UTC")))
+    hour = pd.DatetimeIndex(trades["trade_time"].values).tz_localize("UTC").tz_convert(zone).hour.to_numpy()
+    energy, price = trades["trade_energy"].values, trades["trade_price"].values
+    paid = price + trades["trade_fee"].values + trades["trade_congestion"].values
+    volume, revenue, cost = (
+        np.bincount(hour, energy * w, minlength=24) for w in (np.ones_like(price), price, paid)
+    )
+    some = np.where(volume > 0, volume, np.nan)
+    unit = f"{currency}/kWh"
+    found = {
+        "hour_peer_energy": (volume, {"units": "kWh", "long_name": "energy traded among peers"}),
+        "hour_sale_price": (revenue / some, {"units": unit, "long_name": "mean price that sellers get"}),
+        "hour_purchase_price": (
+            cost / some,
+            {"units": unit, "long_name": "mean price that buyers pay, with fees"},
+        ),
+    }
+    hours = xr.Variable("hour", np.arange(24), {"long_name": "local hour of the day"})
+    return xr.Dataset({n: ("hour", v, attrs) for n, (v, attrs) in found.items()}, coords={"hour": hours})
+
+
+def _efficiency(trees: Sequence[xr.DataTree], names: Sequence[str], totals: xr.Dataset) -> xr.DataArray:
+    """Return the share of the saving of the p2p run of the same inputs that each run reaches (scenario,)."""
+    same = [
+        digest.values(tree["inputs"].to_dataset(), "otonari inputs 1", digest.INPUTS_SCALE) for tree in trees
+    ]
+    saved = (totals["saving"] + totals["congestion_rent"]).values
+    best = {same[k]: saved[k] for k, tree in enumerate(trees) if tree.attrs.get("market") == YARDSTICK}
+    most = np.array([best.get(key, np.nan) for key in same])
+    share = np.divide(saved, most, out=np.full(len(most), np.nan), where=most > 1e-6)
+    said = [
+        f"no {YARDSTICK} run of the same inputs as {n}"
+        for n, key in zip(names, same, strict=True)
+        if key not in best
+    ]
+    said += [
+        f"{n} saves by ending with {lack:.1f} kWh less in its stores than it should"
+        for n, lack in zip(
+            names, (float(t.attrs.get("final_energy_missing", 0.0)) for t in trees), strict=True
+        )
+        if lack > 0.05
+    ]
+    attrs = {"units": "1", "long_name": "share of the saving of the co-optimum with perfect foresight"}
+    return xr.DataArray(share, dims="scenario", attrs=attrs | ({"comment": "; ".join(said)} if said else {}))
 
 
 def _energy(dataset: xr.Dataset, hours: xr.DataArray, *names: str) -> float:

@@ -17,6 +17,7 @@ LABELS = {
     "bill_grid_only": "cost grid-only",
     "saving": "saving",
     "saving_share": "saving share",
+    "efficiency": "efficiency",
     "peer_energy": "peer volume",
     "grid_import": "grid import",
     "grid_export": "grid export",
@@ -28,9 +29,14 @@ LABELS = {
     "network_fee": "network fees",
     "fuel": "fuel",
     "co2": "CO2",
+    "driving_co2": "CO2 of driving",
+    "driving_co2_petrol": "on petrol alone",
+    "driving_co2_reduction": "reduction",
 }
 """Measures that a table shows, in their order, and what they are called there."""
 DRIVING = ("renewable_driving_share", "renewable_charge_share")
+WIDTH = 100
+"""Columns of a terminal that a comparison fits into."""
 
 
 def number(value: float, unit: str = "") -> str:
@@ -104,7 +110,15 @@ def cleared(summary: xr.Dataset, currency: str) -> str:
     bill, alone = float(summary["bill"]), float(summary["bill_grid_only"])
     kinds.append(_row("all", float(summary["participants"]), bill, alone))
     header = ["kind", "number", f"cost {currency}", "grid-only", "saving", "%"]
-    shown = ["peer_energy", "self_sufficiency", "self_consumption", *DRIVING, "co2"]
+    shown = [
+        "peer_energy",
+        "self_sufficiency",
+        "self_consumption",
+        *DRIVING,
+        "co2",
+        "driving_co2",
+        "driving_co2_reduction",
+    ]
     figures = [[LABELS[n], number(float(summary[n]), summary[n].attrs["units"])] for n in shown]
     return f"{table(header, kinds)}\n\n{table(['community', ''], figures)}"
 
@@ -116,21 +130,62 @@ def _row(kind: str, count: float, bill: float, alone: float) -> list[str]:
 
 
 def compared(comparison: xr.Dataset) -> str:
-    """Return a line per measure and a column per run, with the difference to the first run in brackets."""
-    names = [str(n) for n in comparison["scenario"].values]
-    rows = [_measure(comparison[n], label) for n, label in LABELS.items() if n in comparison]
+    """Return a line per measure and a column per run, then when peers trade.
+
+    The difference to the first run stands in brackets where the table is not too wide for it.
+    """
+    common, names = _common([str(n) for n in comparison["scenario"].values])
+    measures = [(comparison[n], label) for n, label in LABELS.items() if n in comparison]
     for kind in comparison["kind"].values:
         here = comparison.sel(kind=kind)
-        rows += [_measure(here[f"kind_{n}"], f"{LABELS[n]}, {kind}") for n in ("bill", "saving")]
-    return table(["", *names], rows)
+        measures += [(here[f"kind_{n}"], f"{LABELS[n]}, {kind}") for n in ("bill", "saving")]
+    found = table([common, *names], [_measure(array, label, True) for array, label in measures])
+    if max(map(len, found.splitlines())) > WIDTH:
+        found = table([common, *names], [_measure(array, label, False) for array, label in measures])
+    said = comparison["efficiency"].attrs.get("comment", "")
+    parts = [found + (f"\nefficiency: {said}" if said else ""), _hours(comparison, names)]
+    return "\n\n".join(filter(None, parts))
 
 
-def _measure(array: xr.DataArray, label: str) -> list[str]:
+def _hours(comparison: xr.Dataset, names: list[str]) -> str:
+    """Return the energy that peers trade in each local hour, and at what mean price for sellers."""
+    energy, price = comparison["hour_peer_energy"], comparison["hour_sale_price"]
+    runs = [k for k in range(len(names)) if float(energy[k].sum()) > 0]
+    if not runs:
+        return ""
+    rows = [
+        [
+            f"{hour:02d}",
+            *(f"{energy[k, h]:.1f} at {price[k, h]:.1f}" if energy[k, h] > 0 else "-" for k in runs),
+        ]
+        for h, hour in enumerate(comparison["hour"].values)
+        if energy[runs, h].sum() > 0
+    ]
+    unit = f"peers by hour, kWh at {price.attrs['units']}"
+    return table([unit, *(names[k] for k in runs)], rows)
+
+
+def _common(names: list[str]) -> tuple[str, list[str]]:
+    """Return the words that all names begin with, and the names without them.
+
+    >>> _common(["my street p2p", "my street unmanaged"])
+    ('my street', ['p2p', 'unmanaged'])
+    """
+    words, count = [name.split(" ") for name in names], 0
+    while all(len(w) > count + 1 and w[count] == words[0][count] for w in words):
+        count += 1
+    return " ".join(words[0][:count]), [" ".join(w[count:]) for w in words]
+
+
+def _measure(array: xr.DataArray, label: str, change: bool) -> list[str]:
+    """Return a line: the label and a value per run, with its difference to the first one if that is wanted."""
     unit = str(array.attrs.get("units", ""))
     first, *others = (float(v) for v in array.values)
     cells = [number(first, unit)]
     for value in others:
-        change = number(value - first, unit)
-        sign = "" if change.startswith("-") else "+"
-        cells.append(number(value, unit) + ("" if change == "-" else f" ({sign}{change.split(' ')[0]})"))
+        more = number(value - first, unit)
+        sign = "" if more.startswith("-") else "+"
+        cells.append(
+            number(value, unit) + ("" if more == "-" or not change else f" ({sign}{more.split(' ')[0]})")
+        )
     return [label, *cells]

@@ -307,13 +307,17 @@ def test_schema(otonari):
 def test_compare(otonari, day):
     runs = [day / "grid-only.nc", day / "p2p.nc"]
     result = otonari("compare", *runs, "-o", "out.csv")
-    assert result.stdout.splitlines()[0].split() == ["six-kinds", "grid-only", "six-kinds", "p2p"]
+    assert result.stdout.splitlines()[0].split() == ["six-kinds", "grid-only", "p2p"]
     assert "stored  out.csv" in result.stdout
     with Path("out.csv").open(newline="") as file:
         assert {row["measure"] for row in csv.DictReader(file)} >= {"bill", "saving", "co2"}
     facts = json.loads(otonari("compare", *runs, "--json").stdout)
     assert facts["coords"]["scenario"]["data"] == ["six-kinds grid-only", "six-kinds p2p"]
     assert facts["data_vars"]["saving"]["data"][0] == pytest.approx(0)
+    assert facts["data_vars"]["efficiency"]["data"] == pytest.approx([0, 1])
+    assert sum(facts["data_vars"]["hour_peer_energy"]["data"][1]) == pytest.approx(
+        facts["data_vars"]["peer_energy"]["data"][1]
+    )
     otonari("compare", *runs, "-o", "out.nc")
     assert "not a run file" in otonari("compare", "out.csv", code=2).stderr
 

@@ -54,6 +54,9 @@ def test_totals_by_hand(runs):
         "renewable_driving_share": [np.nan, np.nan],
         "fuel": [0, 0],
         "co2": [1, 0],
+        "driving_co2": [0, 0],
+        "driving_co2_reduction": [np.nan, np.nan],
+        "efficiency": [0, 1],
     }.items():
         assert found[name].values == pytest.approx(want, nan_ok=True, abs=1e-9), name
         assert found[name].attrs["units"]
@@ -107,6 +110,8 @@ def test_csv(runs, tmp_path):
         pytest.approx(-44),
         "JPY",
     )
+    hourly = [r for r in rows if r["measure"] == "peer_energy" and r["scenario"] == "p2p"]
+    assert [(r["hour"], float(r["value"])) for r in hourly][:4] == [("", 2), ("0", 1), ("1", 1), ("2", 0)]
     (saving,) = [r for r in rows if (r["measure"], r["kind"], r["scenario"]) == ("saving", "consumer", "p2p")]
     assert float(saving["value"]) == float(saving["difference"]) > 0
 
@@ -168,6 +173,93 @@ def test_a_table_says_the_differences(runs):
     assert share.split() == ["self-sufficiency", "0.0", "%", "100.0", "%", "(+100.0)"]
     driving = next(line for line in lines if line.startswith("renewable driving"))
     assert driving.split() == ["renewable", "driving", "-", "-"]
+
+
+def as_exchange(run, saved, **attributes):
+    """Return a run as if the exchange had come to it, with another saving of the sunny home."""
+    tree = run.copy()
+    settlement = run["settlement"].to_dataset().copy(deep=True)
+    settlement["saving"][:] = [saved, 0]
+    tree["settlement"] = settlement
+    tree.attrs = {**run.attrs, "market": "exchange", **attributes}
+    return tree
+
+
+def test_efficiency_is_the_share_of_the_co_optimums_saving(runs):
+    """The co-optimum saves 44: 11 of them are a quarter, and a loss of 4.4 is a tenth."""
+    alone, together, longer = runs
+    found = compare.compare([alone, as_exchange(together, 11), as_exchange(together, -4.4), together])
+    assert found["efficiency"].values == pytest.approx([0, 0.25, -0.1, 1])
+    assert "comment" not in found["efficiency"].attrs
+    found = compare.compare([alone, as_exchange(together, 11)])
+    assert np.isnan(found["efficiency"]).all()
+    why = "no p2p run of the same inputs as grid-only; no p2p run of the same inputs as exchange"
+    assert found["efficiency"].attrs["comment"] == why
+    assert f"efficiency: {why}" in tables.compared(found).splitlines()
+    other = compare.compare([as_exchange(together, 11), longer])
+    assert np.isnan(other["efficiency"].values[0])
+    assert other["efficiency"].values[1] == 1
+
+
+def test_a_congestion_rent_is_no_cost_of_the_community(runs):
+    together = as_exchange(runs[1], 11)
+    together["settlement"]["congestion_rent"][:] = [11, 0]
+    assert compare.compare([together, runs[1]])["efficiency"].values[0] == pytest.approx(0.5)
+
+
+def test_a_saving_from_empty_stores_is_said(runs):
+    found = compare.compare([as_exchange(runs[1], 11, final_energy_missing=2.0), runs[1]])
+    assert found["efficiency"].attrs["comment"] == (
+        "exchange saves by ending with 2.0 kWh less in its stores than it should"
+    )
+
+
+def test_trades_by_local_hour(runs):
+    """1 kWh in each of two hours from midnight UTC, which is 9:00 in Tokyo; nothing else is traded."""
+    run = runs[1].copy()
+    inputs = run["inputs"].to_dataset()
+    for zone, first in (("UTC", 0), ("Asia/Tokyo", 9)):
+        run["inputs"] = inputs.assign_attrs(time_zone=zone)
+        trades = run["trades"].to_dataset().copy(deep=True)
+        trades["trade_price"][:], trades["trade_fee"][:], trades["trade_congestion"][:] = [20, 10], 1, [0, 2]
+        run["trades"] = trades
+        found = compare.summary(run)
+        assert found["hour_peer_energy"].values[first : first + 2].tolist() == [1, 1]
+        assert float(found["hour_peer_energy"].sum()) == 2
+        assert found["hour_sale_price"].values[first : first + 2] == pytest.approx([20, 10])
+        assert found["hour_purchase_price"].values[first : first + 2] == pytest.approx([21, 13])
+        assert int(found["hour_sale_price"].count()) == 2
+    lines = tables.compared(compare.compare([runs[0], run])).splitlines()
+    (header,) = [k for k, line in enumerate(lines) if line.startswith("peers by hour")]
+    assert lines[header].split()[-2:] == ["JPY/kWh", "p2p"]
+    assert [line.split() for line in lines[header + 1 :]] == [
+        ["09", "1.0", "at", "20.0"],
+        ["10", "1.0", "at", "10.0"],
+    ]
+
+
+def test_carbon_of_driving_is_compared_where_petrol_is_an_alternative(runs):
+    run = runs[0].copy()
+    settlement = run["settlement"].to_dataset().copy(deep=True)
+    settlement["driving_co2"][:], settlement["driving_co2_petrol"][:] = [3, 2], [4, np.nan]
+    run["settlement"] = settlement
+    found = compare.summary(run)
+    assert [float(found[f"driving_co2{n}"]) for n in ("", "_petrol", "_reduction")] == [5, 4, 0.25]
+    run["settlement"] = settlement.drop_vars(
+        ["driving_co2", "driving_co2_petrol"]
+    )  # stored by an earlier version
+    assert np.isnan(compare.summary(run)["driving_co2"])
+
+
+def test_four_runs_fit_into_a_hundred_columns(runs):
+    many = compare.compare(
+        [*runs[:2], *runs[:2]], [f"my street {n}" for n in ("unmanaged", "grid-only", "exchange", "p2p")]
+    )
+    many["bill"][:] = -1234567.8
+    lines = tables.compared(many).splitlines()
+    assert max(map(len, lines)) <= tables.WIDTH
+    assert lines[0].split() == ["my", "street", "unmanaged", "grid-only", "exchange", "p2p"]
+    assert "(" not in tables.compared(many)
 
 
 def test_a_table_of_a_clearing(runs):
