@@ -84,7 +84,7 @@ def summary(tree: xr.DataTree) -> xr.Dataset:
     Shares are the community's, as the settlement defines them; NaN where there is nothing to share, or where the
     file was stored before the settlement had it.
     """
-    inputs, results, trades, settlement = (tree[g].to_dataset() for g in store.GROUPS)
+    inputs, results, settlement = (tree[g].to_dataset() for g in ("inputs", "results", "settlement"))
     currency = str(tree.attrs.get("currency", "JPY"))
     hours = inputs["slot_hours"]
     money = {name: (float(settlement[name].sum()), currency) for name in MONEY}
@@ -104,7 +104,30 @@ def summary(tree: xr.DataTree) -> xr.Dataset:
         **_driving(settlement),
     }
     found = xr.Dataset({n: ((), float(value), {"units": unit}) for n, (value, unit) in totals.items()})
-    return found.merge(_by_kind(inputs, settlement, currency)).merge(_by_hour(inputs, trades, currency))
+    return found.merge(_by_kind(inputs, settlement, currency)).merge(by_hour(tree))
+
+
+def by_hour(tree: xr.DataTree) -> xr.Dataset:
+    """Return what peers trade in each local hour of the day, and its mean prices; NaN where they trade nothing."""
+    trades, zone = tree["trades"].to_dataset(), clock.zone(str(tree["inputs"].attrs.get("time_zone", "UTC")))
+    hour = pd.DatetimeIndex(trades["trade_time"].values).tz_localize("UTC").tz_convert(zone).hour.to_numpy()
+    energy, price = trades["trade_energy"].values, trades["trade_price"].values
+    paid = price + trades["trade_fee"].values + trades["trade_congestion"].values
+    volume, revenue, cost = (
+        np.bincount(hour, energy * w, minlength=24) for w in (np.ones_like(price), price, paid)
+    )
+    some = np.where(volume > 0, volume, np.nan)
+    unit = f"{tree.attrs.get('currency', 'JPY')}/kWh"
+    found = {
+        "hour_peer_energy": (volume, {"units": "kWh", "long_name": "energy traded among peers"}),
+        "hour_seller_price": (revenue / some, {"units": unit, "long_name": "mean price that sellers get"}),
+        "hour_buyer_price": (
+            cost / some,
+            {"units": unit, "long_name": "mean price that buyers pay, with fees"},
+        ),
+    }
+    hours = xr.Variable("hour", np.arange(24), {"long_name": "local hour of the day"})
+    return xr.Dataset({n: ("hour", v, attrs) for n, (v, attrs) in found.items()}, coords={"hour": hours})
 
 
 def write(comparison: xr.Dataset, path: str | os.PathLike[str]) -> Path | None:
@@ -187,29 +210,6 @@ def _driving(settlement: xr.Dataset) -> dict[str, tuple[Any, str]]:
         "driving_co2_petrol": (petrol.sum(min_count=1), "kg"),
         "driving_co2_reduction": (1 - alike / whole if whole > 0 else np.nan, "1"),
     }
-
-
-def _by_hour(inputs: xr.Dataset, trades: xr.Dataset, currency: str) -> xr.Dataset:
-    """Return what peers trade in each local hour of the day, and its mean prices; NaN where they trade nothing."""
-    zone = clock.zone(str(inputs.attrs.get("time_zone", "UTC")))
-    hour = pd.DatetimeIndex(trades["trade_time"].values).tz_localize("UTC").tz_convert(zone).hour.to_numpy()
-    energy, price = trades["trade_energy"].values, trades["trade_price"].values
-    paid = price + trades["trade_fee"].values + trades["trade_congestion"].values
-    volume, revenue, cost = (
-        np.bincount(hour, energy * w, minlength=24) for w in (np.ones_like(price), price, paid)
-    )
-    some = np.where(volume > 0, volume, np.nan)
-    unit = f"{currency}/kWh"
-    found = {
-        "hour_peer_energy": (volume, {"units": "kWh", "long_name": "energy traded among peers"}),
-        "hour_sale_price": (revenue / some, {"units": unit, "long_name": "mean price that sellers get"}),
-        "hour_purchase_price": (
-            cost / some,
-            {"units": unit, "long_name": "mean price that buyers pay, with fees"},
-        ),
-    }
-    hours = xr.Variable("hour", np.arange(24), {"long_name": "local hour of the day"})
-    return xr.Dataset({n: ("hour", v, attrs) for n, (v, attrs) in found.items()}, coords={"hour": hours})
 
 
 def _efficiency(trees: Sequence[xr.DataTree], names: Sequence[str], totals: xr.Dataset) -> xr.DataArray:

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..data import clock
 from . import compare, tables
 from .bills import LABELS
 from .layout import section, table
@@ -78,16 +77,9 @@ def balance(tree: xr.DataTree) -> dict[str, float]:
 
 
 def hours(tree: xr.DataTree) -> pd.DataFrame:
-    """Return what peers traded [kWh] by local hour of the day, and mean prices [currency/kWh]."""
-    trades = tree["trades"].to_dataset()
-    zone = clock.zone(str(tree["inputs"].attrs.get("time_zone", "UTC")))
-    local = pd.DatetimeIndex(trades["trade_time"].values).tz_localize("UTC").tz_convert(zone)
-    energy, price = trades["trade_energy"].values, trades["trade_price"].values
-    paid = price + trades["trade_fee"].values + trades["trade_congestion"].values
-    columns = {"hour": local.hour, "energy": energy, "earned": energy * price, "paid": energy * paid}
-    sums = pd.DataFrame(columns).groupby("hour", as_index=False).sum()
-    means = {"seller_price": sums["earned"] / sums["energy"], "buyer_price": sums["paid"] / sums["energy"]}
-    return sums[["hour", "energy"]].assign(**means)
+    """Return what peers traded [kWh] by local hour of the day, hours with trades only, and mean prices."""
+    found = compare.by_hour(tree).to_dataframe().dropna().reset_index()
+    return found.rename(columns=lambda name: name.removeprefix("hour_").removeprefix("peer_"))
 
 
 def _accounts(settlement: xr.Dataset) -> str:

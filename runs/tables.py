@@ -31,7 +31,7 @@ LABELS = {
     "co2": "CO2",
     "driving_co2": "CO2 of driving",
     "driving_co2_petrol": "on petrol alone",
-    "driving_co2_reduction": "reduction",
+    "driving_co2_reduction": "less than petrol",
 }
 """Measures that a table shows, in their order, and what they are called there."""
 DRIVING = ("renewable_driving_share", "renewable_charge_share")
@@ -149,7 +149,7 @@ def compared(comparison: xr.Dataset) -> str:
 
 def _hours(comparison: xr.Dataset, names: list[str]) -> str:
     """Return the energy that peers trade in each local hour, and at what mean price for sellers."""
-    energy, price = comparison["hour_peer_energy"], comparison["hour_sale_price"]
+    energy, price = comparison["hour_peer_energy"], comparison["hour_seller_price"]
     runs = [k for k in range(len(names)) if float(energy[k].sum()) > 0]
     if not runs:
         return ""

@@ -226,9 +226,9 @@ def test_trades_by_local_hour(runs):
         found = compare.summary(run)
         assert found["hour_peer_energy"].values[first : first + 2].tolist() == [1, 1]
         assert float(found["hour_peer_energy"].sum()) == 2
-        assert found["hour_sale_price"].values[first : first + 2] == pytest.approx([20, 10])
-        assert found["hour_purchase_price"].values[first : first + 2] == pytest.approx([21, 13])
-        assert int(found["hour_sale_price"].count()) == 2
+        assert found["hour_seller_price"].values[first : first + 2] == pytest.approx([20, 10])
+        assert found["hour_buyer_price"].values[first : first + 2] == pytest.approx([21, 13])
+        assert int(found["hour_seller_price"].count()) == 2
     lines = tables.compared(compare.compare([runs[0], run])).splitlines()
     (header,) = [k for k, line in enumerate(lines) if line.startswith("peers by hour")]
     assert lines[header].split()[-2:] == ["JPY/kWh", "p2p"]
