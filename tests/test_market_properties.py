@@ -43,12 +43,9 @@ def simulated(seed, mode, foresight):
     step = np.timedelta64(round(inputs["slot_hours"].values[0] * 3600), "s")
     day = round(np.timedelta64(24, "h") / step)
     time = inputs["time"].values[0] + step * np.arange(-day, inputs.sizes["time"])
-    series = inputs[["demand", "pv_available"]].isel(
-        time=np.arange(-day, inputs.sizes["time"]) % inputs.sizes["time"]
-    )
-    return rolling.simulate(
-        timeline.of_inputs(inputs, series.assign_coords(time=time), foresight), Options(mode)
-    )
+    earlier = inputs.isel(time=np.arange(-day, inputs.sizes["time"]) % inputs.sizes["time"])
+    earlier = earlier.assign_coords(time=time)  # the same weather and places again; no trips are known of
+    return rolling.simulate(timeline.of_inputs(inputs, earlier, foresight), Options(mode))
 
 
 def groups(tree):
