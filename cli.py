@@ -427,19 +427,20 @@ def exchange() -> None:
 @click.option(
     "--mechanism",
     type=click.Choice(["continuous", "uniform", "pay-as-bid"]),
-    default="continuous",
-    show_default=True,
-    help="Session, or a call auction per slot.",
+    help="Session, or a call auction per slot.  [default: the scenario's, else continuous]",
 )
 @click.option(
-    "--price-band", "band", type=(float, float), metavar="LOW HIGH", help="Instead of the tariffs'."
+    "--opening-hours",
+    type=click.FloatRange(min=0),
+    help="A product opens so long before its slot.  [default: the scenario's, else 24]",
 )
 @click.option(
     "--gate-minutes",
     type=click.FloatRange(min=0),
-    default=10.0,
-    show_default=True,
-    help="A product closes so long before its slot ends.",
+    help="It closes so long before its slot ends.  [default: the scenario's, else 10]",
+)
+@click.option(
+    "--price-band", "band", type=(float, float), metavar="LOW HIGH", help="Instead of the scenario's."
 )
 @common
 def match(orders: Path, as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
@@ -663,14 +664,6 @@ def forecast_vehicle(
     show_default=True,
     type=click.IntRange(min=0),
     help="Days before the first one that forecasts learn from; fewer where measured files begin later.",
-)
-@click.option(
-    "--green-premium",
-    "premium",
-    default=0.0,
-    show_default=True,
-    type=click.FloatRange(min=0),
-    help="What buyers pay per kWh on top of their limits, for peers' own generation.",
 )
 @click.option("--seed", default=0, show_default=True, help="Of who comes first of those who come at once.")
 @click.option("-o", "--output", type=_FILE, help="Run file (.nc).  [default: runs-out/SCENARIO/MODE.nc]")

@@ -100,6 +100,8 @@ def _dataset(
         "participant_node": (("participant",), community.labels(str(r.node) for r in rows)),
         "participant_tariff": (("participant",), community.labels(str(r.tariff) for r in rows)),
         **community.limits(rows),
+        "green_premium": (("participant",), np.array([r.green_premium_per_kwh for r in rows], dtype=float)),
+        "imbalance_fee": (("time",), np.full(len(time), scenario.exchange.imbalance_fee_per_kwh)),
         **rates,
         **community.storage("battery", tables.batteries),
         **community.storage("vehicle", tables.vehicles),

@@ -51,7 +51,7 @@ NOTHING = Parts({}, {}, {}, {})
 
 def inconsistencies(parts: Parts, place: Place) -> list[Problem]:
     """Return every inconsistency between parts that are valid on their own."""
-    checks = (_twins, _references, _nodes, _demand, _pv, _trips)
+    checks = (_twins, _references, _nodes, _demand, _pv, _trips, _gate)
     return [problem for check in checks for problem in check(parts, place)]
 
 
@@ -178,6 +178,17 @@ def _trips(parts: Parts, place: Place) -> Iterator[Problem]:
                 row = place(("tables", "trips", first, "arrival"))[1]
                 got = f"a departure before {vehicle!r} arrives from the trip before (row {row})"
                 yield Problem(*place(("tables", "trips", i, "departure")), got, "trips one after another")
+
+
+def _gate(parts: Parts, place: Place) -> Iterator[Problem]:
+    """Yield a gate that closes before its product opens."""
+    time, rules = parts.sections.get("time"), parts.sections.get("exchange")
+    if time is None or rules is None:
+        return
+    least = rules.gate_minutes - time.slot_minutes
+    if rules.opening_hours * 60 <= least:
+        want = f"more than {least / 60:g} hours: gate_minutes before the slot's end"
+        yield Problem(*place(("exchange", "opening_hours")), f"{rules.opening_hours:g}", want)
 
 
 def parts_of(

@@ -47,6 +47,10 @@ class Participant(Closed):
     pv_column_kw: Positive | None = Field(
         default=None, description="installed power, for a PV file in W per kW installed"
     )
+    green_premium_per_kwh: NotNegative | None = Field(
+        default=None,
+        description="paid on top for energy of renewable origin (default: exchange.green_premium_per_kwh)",
+    )
 
     @model_validator(mode="after")
     def _one_demand(self) -> Self:

@@ -19,6 +19,7 @@ from .draft import Draft, anchor, files, override, read_tables
 from .problems import InputError, Problem, suggestion
 from .rows import TABLES
 from .schema import Scenario, json_schema
+from .terms import Exchange
 from .values import Closed
 
 __all__ = [
@@ -117,12 +118,25 @@ def dumps(scenario: Scenario) -> str:
 
 
 def digest(scenario: Scenario) -> str:
-    """Return the SHA-256 of the effective scenario as canonical JSON; files count by content, not by path."""
+    """Return the SHA-256 of the effective scenario as canonical JSON; files count by content, not by path.
+
+    Keys that scenarios did not have at first count only where they say something, so that hashes last.
+    """
     parts = effective(scenario)
     for file in files(parts):
         del file["path"]
+    _without_later_keys(parts)
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _without_later_keys(parts: dict[str, Any]) -> None:
+    """Take out of an effective scenario what its first schema did not have, where it is as by default."""
+    if parts["exchange"] == Exchange().model_dump(mode="json"):
+        del parts["exchange"]
+    for row in parts["tables"]["participants"]:
+        if row["green_premium_per_kwh"] is None:
+            del row["green_premium_per_kwh"]
 
 
 def bundled() -> list[str]:

@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from .files import CarbonFile, SeriesFile, TableFile, Weather
 from .rows import Battery, Node, Participant, Trip, Vehicle
-from .terms import Fees, LevelFees, Tariff
+from .terms import Exchange, Fees, LevelFees, Tariff
 from .values import Closed, Currency, Day, Label, Line, Name, NotNegative, Zone
 
 
@@ -95,6 +95,7 @@ class Scenario(Closed):
     series: Series = Field(default=Series(), description="measured demand and PV")
     tariffs: dict[Label, Tariff] = Field(min_length=1, description="label -> retail contract")
     fees: Fees = Field(default=LevelFees(), description="fees of the network on a peer trade")
+    exchange: Exchange = Field(default=Exchange(), description="rules of the exchange, where orders meet")
     carbon: Carbon = Field(default=Carbon(), description="emission factors")
     fuel: Fuel = Field(default=Fuel(), description="fuel price")
 

@@ -127,4 +127,39 @@ class BandFees(Closed):
         return self
 
 
+class Exchange(Closed):
+    """The exchange: how orders meet and when, at which prices, and how its agents bid.
+
+    What stands nowhere is as in Energies 2022, 15(12), 4218, https://doi.org/10.3390/en15124218, section 2.2.
+    """
+
+    mechanism: Literal["continuous", "uniform", "pay-as-bid"] = Field(
+        default="continuous", description="session, or a call auction per slot at its gate"
+    )
+    opening_hours: NotNegative = Field(default=24.0, description="a product opens so long before its slot")
+    gate_minutes: NotNegative = Field(default=10.0, description="it closes so long before its slot ends")
+    floor_per_kwh: Number | None = Field(
+        default=None, description="least price of an order (default: the slot's lowest feed-in price)"
+    )
+    cap_per_kwh: Number | None = Field(
+        default=None, description="highest price of an order (default: the slot's highest retail price)"
+    )
+    imbalance_fee_per_kwh: NotNegative = Field(
+        default=0.0, description="paid to the exchange for energy traded and not delivered, beside the tariff"
+    )
+    green_premium_per_kwh: NotNegative = Field(
+        default=0.0, description="what agents pay on top for energy of renewable origin"
+    )
+    learning_weight: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.3, description="weight of the newest slot in the prices that agents expect"
+    )
+
+    @model_validator(mode="after")
+    def _band(self) -> Self:
+        floor, cap = self.floor_per_kwh, self.cap_per_kwh
+        if floor is not None and cap is not None and floor > cap:
+            raise PydanticCustomError("floor_per_kwh", "at most cap_per_kwh")
+        return self
+
+
 Fees = Annotated[LevelFees | LengthFees | BandFees, Field(discriminator="method")]

@@ -87,6 +87,9 @@ TABLE: dict[str, Variable] = {
     "participant_tariff": Variable(("participant",), "label", "its retail tariff", of="tariff"),
     "import_limit": Variable(("participant",), "kW", "connection limit on energy drawn", _INF, low=0),
     "export_limit": Variable(("participant",), "kW", "connection limit on energy given", _INF, low=0),
+    "green_premium": Variable(
+        ("participant",), _PRICE, "paid on top for peers' energy of renewable origin", 0.0, low=0
+    ),
     "retail_price": Variable(("tariff", "time"), _PRICE, "all-in price of energy from the retailer"),
     "feed_in_price": Variable(("tariff", "time"), _PRICE, "all-in price of energy sold to the retailer"),
     **_storage("battery"),
@@ -116,6 +119,9 @@ TABLE: dict[str, Variable] = {
     "node_limit": Variable(("node",), "kW", "peer power over the edge to the parent, each way", _INF, low=0),
     "trade_fee": Variable(
         ("node", "node_to"), _PRICE, "fee per pair of nodes, instead of the tree", None, low=0
+    ),
+    "imbalance_fee": Variable(
+        ("time",), _PRICE, "paid for energy that was traded and not delivered", 0.0, low=0
     ),
     "grid_carbon": Variable(("time",), "kg/kWh", "carbon dioxide of retail power", 0.0, low=0),
     "fuel_carbon": Variable(("vehicle",), "kg/L", "carbon dioxide of fuel", 2.32, low=0),

@@ -83,10 +83,11 @@ class Admission:
 
     def in_band(self, product: Product, price: int | None) -> None:
         """Refuse a price outside the slot's band."""
-        if price is None or product.low is None or product.high is None:
+        low, high = product.low, product.high
+        if price is None:
             return
-        if not product.low <= price <= product.high:
-            band = f"{product.low / MILLI:g} .. {product.high / MILLI:g}"
+        if (low is not None and price < low) or (high is not None and price > high):
+            band = " .. ".join("" if end is None else f"{end / MILLI:g}" for end in (low, high))
             raise Refusal("band", f"the price {price / MILLI:g} lies outside the slot's band {band}")
 
     def not_with_itself(self, order: Order, new_key: int) -> None:

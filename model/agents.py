@@ -170,42 +170,31 @@ def at_traders(trader: Array, power: Array, size: int) -> Array:
 
 
 def wishes(
-    inputs: xr.Dataset, planned: Plan, slot: int, contracted: Array, premium: Array | float = 0.0
+    inputs: xr.Dataset, planned: Plan, slot: int, contracted: Array, band: tuple[float, float]
 ) -> list[Wish]:
     """Return the orders that the traders want to stand for a slot, by trader; their limits are opportunity costs.
 
     Deficits that nobody controls are worth the retail price; charging is worth charge efficiency * value, at most the
     retail price; surplus PV is worth the feed-in price; discharging costs value / discharge efficiency + wear, and at
     least the feed-in price. ``contracted`` (P + V,) [kW] is bought less sold already and serves deficits first.
-    ``premium`` (participant,) [currency/kWh] is what a green participant pays on top of its limits, because what
-    peers offer is their own generation.
+    Nothing is placed that would cost more, or be worth less, than the price ``band`` [currency/kWh] of the slot lets
+    it earn or cost. Green participants pay their premium on top, because what peers offer is their own generation.
     """
     who, store, hours = traders(inputs), stores(inputs), float(inputs["slot_hours"].values[slot])
     retail, feed_in = tariff_prices(inputs, slot)
-    extra = np.broadcast_to(premium, (inputs.sizes["participant"],))[who.account]
-    band = feed_in.min(), retail.max()
+    extra = inputs["green_premium"].values[who.account]
     net, free = planned.net[:, slot], uncontrolled(inputs)[:, slot]
     behind, worth = store.trader[:, slot], planned.value[:, slot]
     bid = np.minimum(store.charge_efficiency * worth, retail[behind])
     ask = np.maximum(worth / store.discharge_efficiency + store.wear_cost, feed_in[behind])
-    asked = np.array(
-        [np.clip(retail + extra, *band), np.clip(bid + extra[behind], None, band[1])], dtype=object
-    )
     bought, sold = np.maximum(contracted, 0.0), np.maximum(-contracted, 0.0)
     found: list[Wish] = []
     sides = (
-        ("buy", np.maximum(net, 0.0), np.maximum(free, 0.0), bought, planned.charge, asked),
-        (
-            "sell",
-            np.maximum(-net, 0.0),
-            np.maximum(-free, 0.0),
-            sold,
-            planned.discharge,
-            (feed_in, np.minimum(ask, band[1])),
-        ),
+        ("buy", net, free, bought, planned.charge, (retail + extra, bid + extra[behind])),
+        ("sell", -net, -free, sold, planned.discharge, (feed_in, ask)),
     )
     for side, total, plain, have, power, (price, limit) in sides:
-        first = np.minimum(plain, total)
+        first = np.clip(plain, 0.0, np.maximum(total, 0.0))
         rest = np.maximum(total - np.maximum(first, have), 0.0)
         moved = power[:, slot]
         sum_moved = sum_at(behind, moved, len(net))[behind]
@@ -214,11 +203,10 @@ def wishes(
         parts += [
             (int(behind[s]), f"store{s}", limit[s], rest[behind[s]] * share[s]) for s in range(len(moved))
         ]
-        found += [
-            Wish(m, part, side, round(float(worth), 3), round(float(kw) * hours, 3))
-            for m, part, worth, kw in parts
-            if kw * hours >= WATT_HOUR and worth >= band[0]
-        ]
+        for m, part, worth, kw in parts:
+            price = round(float(min(worth, band[1]) if side == "buy" else max(worth, band[0])), 3)
+            if kw * hours >= WATT_HOUR and band[0] <= price <= band[1]:
+                found.append(Wish(m, part, side, price, round(float(kw) * hours, 3)))
     return sorted(found, key=lambda w: (w.trader, w.side, w.part))
 
 

@@ -24,25 +24,28 @@ _MINUTE = 60_000_000  # in microseconds
 class Rules:
     """The declared rules of an exchange.
 
-    ``mechanism`` is the continuous session or a call auction per slot; orders are taken from ``opens_hours``
+    ``mechanism`` is the continuous session or a call auction per slot; orders are taken from ``opening_hours``
     before the slot begins (included) to ``gate_minutes`` before it ends (excluded); slots have ``slot_minutes``
-    where no inputs say otherwise; ``band`` is the least and the highest price [currency/kWh] of an order (default:
-    per slot the lowest feed-in and the highest retail price of the tariffs; without inputs none).
+    where no inputs say otherwise; ``floor`` and ``cap`` are the least and the highest price [currency/kWh] of an order
+    (default: per slot the lowest feed-in and the highest retail price of the tariffs; without inputs none).
     """
 
     mechanism: str = "continuous"
-    opens_hours: float = 24.0
+    opening_hours: float = 24.0
     gate_minutes: float = 10.0
     slot_minutes: float = 30.0
-    band: tuple[float, float] | None = None
+    floor: float | None = None
+    cap: float | None = None
 
     def __post_init__(self) -> None:
         if self.mechanism not in MECHANISMS:
             raise ValueError(f"mechanism: got {self.mechanism!r}, want one of {', '.join(MECHANISMS)}")
-        if self.band is not None and not self.band[0] <= self.band[1]:
-            raise ValueError(f"band: got {self.band}, want the lower price first")
+        if self.floor is not None and self.cap is not None and not self.floor <= self.cap:
+            raise ValueError(
+                f"floor: got {self.floor:g} and a cap of {self.cap:g}, want the lower price first"
+            )
         # a declared gate after the slot's end, or before its opening, would be no market at all
-        if not (self.opens_hours >= 0 and self.gate_minutes >= 0 and self.slot_minutes > 0):
+        if not (self.opening_hours >= 0 and self.gate_minutes >= 0 and self.slot_minutes > 0):
             raise ValueError(f"rules: got {self}, want no negative times and a slot longer than nothing")
 
 
@@ -62,6 +65,12 @@ class Product:
     high: int | None
     position: int = -1
 
+    @property
+    def band(self) -> tuple[float, float]:
+        """Return the price band [currency/kWh], infinite where there is none."""
+        low, high = self.low, self.high
+        return -math.inf if low is None else low / MILLI, math.inf if high is None else high / MILLI
+
 
 class Products:
     """The products of an exchange, by the start of their slot; those of the inputs, or any aligned slot."""
@@ -72,25 +81,32 @@ class Products:
         self._open_ended = inputs is None
         if inputs is None:
             return
-        band = None if rules.band is not None else _tariff_band(inputs)
+        band = _tariff_band(inputs)
         starts = inputs["time"].values.astype("datetime64[us]").astype(np.int64).tolist()
         for k, (start, hours) in enumerate(zip(starts, inputs["slot_hours"].values.tolist(), strict=True)):
-            self._known[start] = self._product(start, hours, band[k] if band else None, k)
+            self._known[start] = self._product(start, hours, band[k], k)
+
+    def listed(self) -> list[Product]:
+        """Return the products of the inputs in the order of their slots."""
+        return [product for product in self._known.values() if product is not None]
 
     def find(self, start: int) -> Product | None:
         """Return the product whose slot starts here, or None."""
         if start not in self._known:
             minutes = self._rules.slot_minutes
             aligned = self._open_ended and start % round(minutes * _MINUTE) == 0
-            self._known[start] = self._product(start, minutes / 60, None) if aligned else None
+            self._known[start] = self._product(start, minutes / 60, (None, None)) if aligned else None
         return self._known[start]
 
-    def _product(self, start: int, hours: float, band: tuple[int, int] | None, position: int = -1) -> Product:
-        rules = self._rules
-        if rules.band is not None:
-            band = (math.ceil(rules.band[0] * MILLI - 1e-6), math.floor(rules.band[1] * MILLI + 1e-6))
-        low, high = band or (None, None)
-        opens = start - round(rules.opens_hours * 60 * _MINUTE)
+    def _product(
+        self, start: int, hours: float, band: tuple[int | None, int | None], position: int = -1
+    ) -> Product:
+        rules, (low, high) = self._rules, band
+        if rules.floor is not None:
+            low = math.ceil(rules.floor * MILLI - 1e-6)
+        if rules.cap is not None:
+            high = math.floor(rules.cap * MILLI + 1e-6)
+        opens = start - round(rules.opening_hours * 60 * _MINUTE)
         gate = start + round((hours * 60 - rules.gate_minutes) * _MINUTE)
         return Product(start, hours, opens, gate, low, high, position)
 

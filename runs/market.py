@@ -14,6 +14,8 @@ import xarray as xr
 
 from ..data import clock
 from ..data.problems import InputError, Problem
+from ..data.terms import Exchange
+from ..model.products import Rules
 from . import store
 
 log = logging.getLogger(__name__)
@@ -55,9 +57,10 @@ def match(
     *,
     scenario: str | None = None,
     overrides: Sequence[str] = (),
-    mechanism: str = "continuous",
+    mechanism: str | None = None,
+    opening_hours: float | None = None,
+    gate_minutes: float | None = None,
     band: tuple[float, float] | None = None,
-    gate_minutes: float = 10.0,
     stage: Callable[[str], None] = log.info,
 ) -> Matched:
     """Match a file of orders and store the trades.
@@ -73,12 +76,10 @@ def match(
         trades, free of fees, and times without an offset are UTC.
     overrides : sequence of str
         ``key.path=value`` each, of the scenario.
-    mechanism : {"continuous", "uniform", "pay-as-bid"}
-        The session, or a call auction per slot at its gate.
-    band : pair of float, optional
-        Least and highest price [currency/kWh] (default: those of the scenario's tariffs).
-    gate_minutes : float
-        How long before its slot's end a product closes.
+    mechanism, opening_hours, gate_minutes, band : optional
+        As in the scenario's section ``exchange``, and instead of what stands there; ``band`` is its floor and cap.
+    stage : callable
+        Told what is being done.
 
     Raises
     ------
@@ -91,15 +92,23 @@ def match(
     from ..model import exchange
 
     stage("reading the scenario")
-    inputs = _inputs(scenario, overrides)
-    if inputs is not None and mechanism != "continuous":
+    terms, inputs = _scenario(scenario, overrides)
+    floor, cap = band or (None, None)
+    declared = rules(
+        terms,
+        mechanism=mechanism,
+        opening_hours=opening_hours,
+        gate_minutes=gate_minutes,
+        floor=floor,
+        cap=cap,
+    )
+    if inputs is not None and declared.mechanism != "continuous":
         _require_one_network(inputs, str(scenario))
     zone = "UTC" if inputs is None else str(inputs.attrs["time_zone"])
     stage("reading the orders")
     orders = read_orders(path, zone)
     stage("matching")
-    rules = exchange.Rules(mechanism, gate_minutes=gate_minutes, band=band)
-    outcome = exchange.match(orders, inputs, rules)
+    outcome = exchange.match(orders, inputs, declared)
     when = _clock(zone, bool(orders.attrs["offsets"]))
     trades, refused = _trades(outcome.trades, when), _refused(outcome.orders, when)
     totals = _totals(outcome)
@@ -111,6 +120,18 @@ def match(
     contents = (_csv(REFUSED, refused), _csv(TRADES, trades))
     kept = [store.publish(f, _writer(content)) for f, content in zip(files, contents, strict=True)]
     return Matched(trades, refused, totals, currency, files[::-1], tuple(k for k in kept if k))
+
+
+def rules(terms: Exchange, **declared: Any) -> Rules:
+    """Return the rules that a scenario states, but for those that are declared here."""
+    stated = {
+        "mechanism": terms.mechanism,
+        "opening_hours": terms.opening_hours,
+        "gate_minutes": terms.gate_minutes,
+        "floor": terms.floor_per_kwh,
+        "cap": terms.cap_per_kwh,
+    }
+    return Rules(**stated | {name: value for name, value in declared.items() if value is not None})
 
 
 def facts(matched: Matched) -> dict[str, Any]:
@@ -139,13 +160,15 @@ def report(matched: Matched, most: int = 20) -> str:
     return "\n".join(lines)
 
 
-def _inputs(scenario: str | None, overrides: Sequence[str]) -> xr.Dataset | None:
-    if scenario is None:
-        return None
+def _scenario(source: str | None, overrides: Sequence[str]) -> tuple[Exchange, xr.Dataset | None]:
+    """Return the exchange that a scenario states, and its inputs."""
+    if source is None:
+        return Exchange(), None
     from ..data.build import build_inputs
     from ..data.scenario import load_scenario
 
-    return build_inputs(load_scenario(scenario, overrides))
+    scenario = load_scenario(source, overrides)
+    return scenario.exchange, build_inputs(scenario)
 
 
 def _require_one_network(inputs: xr.Dataset, where: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from ..data import scenario as scenarios
-from . import checkpoint, keeping, ledger, single, store
+from . import checkpoint, keeping, ledger, market, single, store
 from .outturn import results_of, trades_of
 from .simulation import Options, Simulation, State
 from .timeline import Timeline, timeline
@@ -51,7 +51,6 @@ def run(
     overrides: Sequence[str] = (),
     warm_up: int = WARM_UP_DAYS,
     seed: int = 0,
-    premium: float = 0.0,
     output: Path | None = None,
     directory: Path | None = None,
     record: bool = True,
@@ -75,8 +74,6 @@ def run(
         Days before the first one that forecasts learn from; fewer where measured files do not reach so far.
     seed : int
         Of who comes first of those who place orders at once.
-    premium : float
-        What everybody pays on top of its limits for peers' own generation [currency/kWh].
     output : path, optional
         Run file (default ``runs-out/<scenario>/<mode>.nc``).
     directory, record, key
@@ -95,7 +92,13 @@ def run(
     begin = time.perf_counter()
     scenario, line = timeline(source, days, warm_up, overrides)
     hours = float(line.inputs["slot_hours"].values[0])
-    options = Options(mode=mode, window=round(WINDOW_HOURS / hours), premium=premium, seed=seed)
+    options = Options(
+        mode=mode,
+        window=round(WINDOW_HOURS / hours),
+        rules=market.rules(scenario.exchange),
+        weight=scenario.exchange.learning_weight,
+        seed=seed,
+    )
     output = output or Path("runs-out") / scenario.name / f"{mode}.nc"
     hash_ = scenarios.digest(scenario)
     what = {"scenario": hash_, "options": asdict(options), "warm_up": line.known}

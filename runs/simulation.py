@@ -10,12 +10,13 @@ import xarray as xr
 from ..model import agents, clearing, delivery, reach, results, solve, trades
 from ..model.exchange import Rules, positions
 from ..model.product_book import ProductBook, Row
+from ..model.products import Products
 from ..model.traders import parties, traders
 from .timeline import Timeline
 
 MODES = ("exchange", "co-optimized")
 INTRADAY = 2
-"""Products that are traded anew at every slot: the one that is about to close and the next."""
+"""Products that are traded anew at every slot: of the open ones, the one that closes first and the next."""
 SPARE_PV = 1.2
 """Most PV that an exchange lets a meter offer, relative to the most of the days before. Assumption."""
 
@@ -25,14 +26,13 @@ class Options:
     """How a simulation goes.
 
     ``mode``: agents on an exchange, or the community co-optimized anew at each slot; ``window`` slots are planned
-    ahead (None: to the end); ``rules`` of the exchange; ``premium`` [currency/kWh] that all pay for renewable origin;
-    ``weight`` of the newest prices in what agents expect; ``seed`` of who comes first of those who come at once.
+    ahead (None: to the end); ``rules`` of the exchange; ``weight`` of the newest prices in what agents expect;
+    ``seed`` of who comes first of those who come at once.
     """
 
     mode: str = "exchange"
     window: int | None = None
     rules: Rules = field(default_factory=Rules)
-    premium: float = 0.0
     weight: float = 0.3
     seed: int = 0
 
@@ -83,6 +83,7 @@ class Simulation:
         self._limits = positions(inputs.assign(pv_available=(("participant", "time"), peak)), hosts)
         self._required = reach.required(timeline.announced())
         self._books: dict[int, ProductBook] = {}
+        self._products = Products(inputs, options.rules).listed()
         self.state = state or _begin(inputs, self._expectations)
         self._expectations.values = self.state.prices
         for slot, rows in self.state.books.items():
@@ -125,16 +126,13 @@ class Simulation:
         quotes = self._expectations.quotes(seen, self._place[slot : slot + count])
         planned, node = agents.plan(seen, quotes), traders(seen).node
         turn = np.random.default_rng([options.seed, slot]).permutation(len(planned.net))
-        placed = int(seen["time"].values.astype("datetime64[us]").astype(np.int64)[0])
+        placed, products = self._products[slot].start, self._products[slot : slot + count]
+        ahead = [k for k, product in enumerate(products) if product.opens <= placed < product.gate]
         daily = slot == 0 or self._place[slot] == 0
-        opens = placed + round(options.rules.opens_hours * 3.6e9)
-        starts = seen["time"].values.astype("datetime64[us]").astype(np.int64)
-        for ahead in range(count if daily else min(count, INTRADAY)):
-            if starts[ahead] > opens:
-                break
-            book, at = self._book(slot + ahead), node[:, ahead]
-            contracted = book.deals(at).net(len(planned.net)) / seen["slot_hours"].values[ahead]
-            wanted = agents.wishes(seen, planned, ahead, contracted, options.premium)
+        for k in ahead if daily else ahead[:INTRADAY]:
+            book, at = self._book(slot + k), node[:, k]
+            contracted = book.deals(at).net(len(planned.net)) / seen["slot_hours"].values[k]
+            wanted = agents.wishes(seen, planned, k, contracted, products[k].band)
             book.place(placed, slot, wanted, turn.tolist(), at)
         deals, learned = self._book(slot).close(node[:, 0])
         self._expectations.learn(int(self._place[slot]), learned)

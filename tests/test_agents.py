@@ -26,6 +26,9 @@ BATTERY = {
     "wear_cost": 1,
 }
 
+BAND = (8.0, 30.0)
+"""The tariffs' own: feed-in to retail."""
+
 
 def home(demand=(0, 1), pv=(0, 0), battery=True, **more):
     """Return one home over two hours; retail 30, feed-in 8, access fee 1."""
@@ -73,7 +76,7 @@ def test_quotes_belong_to_the_quoted_market():
 def test_limit_prices_are_opportunity_costs():
     inputs = home()
     plan = agents.plan(inputs, quotes(10, 20))
-    now, later = (agents.wishes(inputs, plan, t, np.zeros(2)) for t in (0, 1))
+    now, later = (agents.wishes(inputs, plan, t, np.zeros(2), BAND) for t in (0, 1))
     assert [w for w in now if w.trader == 0] == [agents.Wish(0, "store0", "buy", 14.4, 1.0)]  # 0.9 x 16
     assert [w for w in later if w.trader == 0] == [agents.Wish(0, "home", "buy", 30.0, 0.28)]  # retail
     assert [w for w in now if w.trader == 1] == [agents.Wish(1, "home", "sell", 8.0, 5.0)]  # feed-in
@@ -84,21 +87,39 @@ def test_discharge_is_offered_at_its_cost():
     inputs = home(demand=(0, 0))
     plan = agents.plan(inputs, quotes(10, 20))
     assert plan.value[0, 1] == pytest.approx(14.4)
-    assert agents.wishes(inputs, plan, 1, np.zeros(2))[0] == agents.Wish(0, "store0", "sell", 19.0, 0.72)
+    assert agents.wishes(inputs, plan, 1, np.zeros(2), BAND)[0] == agents.Wish(
+        0, "store0", "sell", 19.0, 0.72
+    )
 
 
 def test_what_is_contracted_is_not_ordered_again_and_never_resold():
     inputs = home(demand=(3, 3), battery=False)
     plan = agents.plan(inputs, quotes(10, 20))
-    assert agents.wishes(inputs, plan, 0, np.array([2.0, -5.0])) == [agents.Wish(0, "home", "buy", 30.0, 1.0)]
-    assert agents.wishes(inputs, plan, 0, np.array([4.0, -5.0])) == []
+    assert agents.wishes(inputs, plan, 0, np.array([2.0, -5.0]), BAND) == [
+        agents.Wish(0, "home", "buy", 30.0, 1.0)
+    ]
+    assert agents.wishes(inputs, plan, 0, np.array([4.0, -5.0]), BAND) == []
 
 
 def test_green_participants_pay_a_premium_within_the_band():
+    inputs = home(green_premium=3)
+    plan = agents.plan(inputs, quotes(10, 20))
+    assert agents.wishes(inputs, plan, 0, np.zeros(2), BAND)[0].price == pytest.approx(17.4)
+    assert agents.wishes(inputs, plan, 1, np.zeros(2), BAND)[0].price == 30.0
+
+
+def test_a_declared_band_holds_back_what_it_makes_worthless():
+    # the peer's surplus is worth 8, but asks for no less than the floor; a charge is worth 14.4, under the floor of 15;
+    # a deficit is worth 30, and bids no more than the cap; no discharge at 19 where the cap is 18
     inputs = home()
     plan = agents.plan(inputs, quotes(10, 20))
-    assert agents.wishes(inputs, plan, 0, np.zeros(2), np.array([3.0, 0.0]))[0].price == pytest.approx(17.4)
-    assert agents.wishes(inputs, plan, 1, np.zeros(2), 3.0)[0].price == 30.0
+    assert agents.wishes(inputs, plan, 0, np.zeros(2), (15.0, 30.0)) == [
+        agents.Wish(1, "home", "sell", 15.0, 5.0)
+    ]
+    assert agents.wishes(inputs, plan, 1, np.zeros(2), (8.0, 25.0))[0].price == 25.0
+    giving = home(demand=(0, 0))
+    plan = agents.plan(giving, quotes(10, 20))
+    assert [w.trader for w in agents.wishes(giving, plan, 1, np.zeros(2), (8.0, 18.0))] == [1]
 
 
 def test_expectations_begin_in_the_middle_and_follow_what_came():

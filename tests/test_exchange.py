@@ -326,7 +326,7 @@ def test_every_refusal_says_why():
         == "the price 8.499 lies outside the slot's band 8.5 .. 29.46"
     )
     assert refused({**row, "slot": SLOT + np.timedelta64(1, "m")})[0] == "product"
-    assert refused(cases["band"], inputs=inputs, band=(0.0, 50.0))[0] == ""
+    assert refused(cases["band"], inputs=inputs, floor=0.0, cap=50.0)[0] == ""
     mine = order("b", 2, "buy", 14.9, 1, "p")
     assert refused(mine, row, inputs=inputs)[0] == "self-trade"
     assert refused({**mine, "price": 14.899}, row, inputs=inputs)[0] == ""

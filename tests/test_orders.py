@@ -289,3 +289,29 @@ def test_any_cells_are_read_or_refused_with_their_place(tmp_path_factory, rows):
 
 def test_the_documented_columns_are_the_ones_that_must_be_there():
     assert ",".join(REQUIRED) == HEADER
+
+
+RULES = [
+    (("exchange.opening_hours=1",), (), ["early", "early"]),  # b2 comes 59 minutes before the slot
+    (("exchange.opening_hours=1",), ("--opening-hours", "3"), []),
+    (("exchange.gate_minutes=91",), (), ["late"]),  # 10:59 is the gate, and b2 comes at 11:00:30
+    (("exchange.gate_minutes=91",), ("--gate-minutes", "89"), []),
+    (("exchange={floor_per_kwh: 9.001}",), (), ["band"]),
+    (("exchange={cap_per_kwh: 20}",), (), ["band"]),
+    (("exchange={cap_per_kwh: 20}",), ("--price-band", "9", "20.5"), []),
+]
+
+
+@pytest.mark.parametrize(("changes", "options", "codes"), RULES)
+def test_the_scenario_states_the_rules_and_options_go_before_it(call, changes, options, codes):
+    changed = [part for change in changes for part in ("--set", change)]
+    found = json.loads(call(GOOD, "--scenario", "higashi-fuji", *changed, *options, "--json").stdout)
+    told = [r["code"] for r in found["refused"] if r["code"] != "no-counterpart"]
+    assert told == codes
+
+
+def test_the_scenario_states_the_mechanism(call, tmp_path):
+    uniform = ["--set", "exchange.mechanism=uniform"]
+    for options, price in ((uniform, 15.6), ([*uniform, "--mechanism", "continuous"], 9.0)):
+        found = json.loads(call(GOOD[:2], "--scenario", "higashi-fuji", *options, "--json").stdout)
+        assert [t["price"] for t in found["trades"]] == [price]

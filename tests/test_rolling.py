@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+import yaml
 from click.testing import CliRunner
 
 from otonari.cli import main
@@ -143,13 +144,28 @@ def test_perfect_forecasts_to_the_end_give_the_single_clearing():
     assert rolled.attrs["objective"] == pytest.approx(solve.solve(block).objective, abs=1e-4)
 
 
-@pytest.mark.parametrize("mechanism", ["uniform", "pay-as-bid"])
-def test_call_auctions_can_take_the_place_of_the_session(mechanism):
-    from otonari.model.exchange import Rules
-
-    line = timeline.timeline("six-kinds", 1, 2)[1]
-    tree = rolling.simulate(line, Options(window=12, rules=Rules(mechanism)))
+@pytest.mark.parametrize(
+    "exchange",
+    [
+        "{mechanism: uniform}",
+        "{mechanism: pay-as-bid}",
+        "{gate_minutes: 150}",  # before the slot begins: what is contracted then is all there is
+        "{opening_hours: 0}",  # nothing is traded a day ahead
+        "{floor_per_kwh: 15, cap_per_kwh: 20}",
+    ],
+)
+def test_the_scenario_states_how_the_exchange_works(tmp_path, exchange):
+    changes = [f"exchange={exchange}"]
+    tree = rolling.run(
+        "six-kinds", 1, overrides=changes, warm_up=2, record=False, output=tmp_path / "x.nc"
+    ).tree
+    trades, rules = tree["trades"], json.loads(tree.attrs["options"])["rules"]
+    assert all(rules[name] == value for name, value in yaml.safe_load(exchange).items() if name in rules)
     assert float(tree["settlement"]["peer_energy"]) > 0
+    if "floor" in exchange:
+        paid = trades["trade_price"].values + trades["trade_fee"].values
+        assert trades["trade_price"].values.min() >= 15
+        assert paid.max() <= 20
 
 
 @pytest.mark.parametrize("mode", ["exchange", "co-optimized"])

@@ -727,3 +727,47 @@ def test_roofs_face_the_equator(folder, latitude, azimuth):
     rows = effective(loaded)["tables"]["participants"]
     assert {row["pv_azimuth_deg"] for row in rows} == {azimuth}
     assert build_inputs(loaded).equals(build_inputs(told))
+
+
+# digests of the bundled scenarios before there was a section `exchange`
+FIRST = {
+    "higashi-fuji": "1ce9f7c7aa802ceb9f0abf57d734006d65e6e498cf8cefd43e588c44ced0058a",
+    "six-kinds": "822612b82f53b61b6ed5599f845345915f423eff305a72ce6f7ae2413d212470",
+}
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_a_section_that_says_nothing_leaves_the_digest_alone(name):
+    assert digest(load_scenario(name)) == FIRST[name]
+    assert digest(load_scenario(name, ["exchange={opening_hours: 24}"])) == FIRST[name]
+    assert digest(load_scenario(name, ["tables.participants.home-01.green_premium_per_kwh="])) == FIRST[name]
+    for change in ("exchange.gate_minutes=11", "tables.participants.home-01.green_premium_per_kwh=0"):
+        assert digest(load_scenario(name, [change])) != FIRST[name]
+
+
+def test_the_exchange_reaches_the_inputs():
+    changes = ["exchange.imbalance_fee_per_kwh=3", "exchange.green_premium_per_kwh=2"]
+    inputs = build_inputs(
+        load_scenario("six-kinds", [*changes, "tables.participants.home-01.green_premium_per_kwh=0"])
+    )
+    assert set(inputs["imbalance_fee"].values) == {3.0}
+    assert inputs["green_premium"].values.tolist() == [0.0, *[2.0] * (inputs.sizes["participant"] - 1)]
+
+
+@pytest.mark.parametrize(
+    ("change", "want"),
+    [
+        ("exchange.mechanism=random", "got 'random', want one of continuous, uniform, pay-as-bid"),
+        ("exchange={floor_per_kwh: 9, cap_per_kwh: 8}", "floor_per_kwh: got 9, want at most cap_per_kwh"),
+        ("exchange.gate=5", "got an unknown key"),
+        ("exchange.learning_weight=0", "want more than 0"),
+        ("exchange.imbalance_fee_per_kwh=-1", "want at least 0"),
+        (
+            "exchange={opening_hours: 0.5, gate_minutes: 90}",
+            "exchange.opening_hours: got 0.5, want more than 0.5 hours: gate_minutes before the slot's end",
+        ),
+    ],
+)
+def test_an_exchange_that_could_not_work_is_refused(folder, change, want):
+    (problem,) = found(folder, change)
+    assert want in problem

@@ -98,7 +98,7 @@ def main() -> None:
     print(f"{'nodes':>6} {'resting':>8} {'fill orders/s':>14} {'orders/s':>9} {'trades':>7}")
     for nodes in options.nodes:
         rng = np.random.default_rng(1)
-        exchange = Exchange(community(nodes, people), Rules(opens_hours=48))
+        exchange = Exchange(community(nodes, people), Rules(opening_hours=48))
         begin = time.perf_counter()
         exchange.submit(orders(options.resting, 0, people, rng, 5.0, 20.0, 0))
         filled = time.perf_counter()
@@ -114,7 +114,7 @@ def main() -> None:
         rows = orders(count, 0, people, np.random.default_rng(2), -15.0, 15.0, 0)
         rows["slot"][:] = START
         begin = time.perf_counter()
-        found = match(rows, community(30, people), Rules("uniform", opens_hours=48))
+        found = match(rows, community(30, people), Rules("uniform", opening_hours=48))
         print(f"{30:>6} {count:>8} {time.perf_counter() - begin:>10.2f} {found.trades.sizes['trade']:>7}")
 
 
