@@ -139,7 +139,7 @@ def run(
     source : str or path
         Bundled name, scenario file or folder, or a run file, whose effective scenario is cleared again.
     market : str, optional
-        Default: that of the run file, else p2p.
+        Default: that of the run file, else p2p (of a simulation too: its days as one).
     overrides : sequence of str
         ``key.path=value`` each.
     relax : bool
@@ -271,13 +271,20 @@ def _aimless(inputs: xr.Dataset) -> xr.Dataset:
 
 
 def _definition(source: str | Path, market: str | None) -> tuple[Any, str]:
-    """Return what to load a scenario from, and the market to clear: the given one, or that of the run file."""
+    """Return what to load a scenario from, and the market to clear: the given one, or that of the run file.
+
+    The days of a simulation are cleared as one, by default among peers: what its agents are compared with.
+    """
     if Path(source).suffix != ".nc":
         return source, market or MARKETS[0]
+    from . import simulation
+
     attributes = store.open_run(source).attrs
     if "scenario_definition" not in attributes:
         raise store.RunFileError(source, "holds no scenario: it was cleared from inputs")
     market = market or attributes.get("market")
+    if market in simulation.MODES:
+        market = MARKETS[0]
     if market not in MARKETS:
         raise store.RunFileError(source, f"market: got {market!r}, want one of {', '.join(MARKETS)}")
     try:

@@ -42,6 +42,19 @@ def test_the_ledger_has_every_slot(exchanged):
     assert traded / 1000 == pytest.approx(float(exchanged["settlement"]["peer_energy"]), abs=0.048)
 
 
+def test_a_simulated_run_is_cleared_again_as_one(exchanged, tmp_path):
+    """The co-optimum with foresight over the same days, from the same effective scenario."""
+    outcome = single.run(exchanged.attrs["path"], record=False, output=tmp_path / "p2p.nc")
+    assert outcome.tree.attrs["market"] == "p2p"
+    assert outcome.tree.attrs["scenario_hash"] == exchanged.attrs["scenario_hash"]
+    xr.testing.assert_equal(
+        outcome.tree["inputs"].to_dataset()["demand"], exchanged["inputs"].to_dataset()["demand"]
+    )
+    assert outcome.tree.attrs["objective"] <= exchanged.attrs["objective"]
+    alone = single.run(exchanged.attrs["path"], "grid-only", record=False, output=tmp_path / "alone.nc")
+    assert alone.tree.attrs["market"] == "grid-only"
+
+
 def test_the_command_prints_a_table_and_facts(tmp_path):
     path = tmp_path / "run.nc"
     arguments = ["simulate", "six-kinds", "--days", "1", "--warm-up-days", "1", "--mode", "co-optimized"]
