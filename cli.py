@@ -162,8 +162,8 @@ def clear(
 ) -> None:
     """Clear a scenario: a bundled name, a file, a folder, or a run file that is cleared again.
 
-    Without SCENARIO the bundled higashi-fuji is cleared; the days of a simulated run are cleared as one. The run is stored as
-    runs-out/SCENARIO/MARKET.nc; the blocks of a p2p market go to a ledger beside it.
+    Without SCENARIO the bundled higashi-fuji is cleared; the days of a simulated run are cleared as one.
+    The run is stored as runs-out/SCENARIO/MARKET.nc; the blocks of a p2p market go to a ledger beside it.
     """
     if (directory or key) and (no_ledger or market in ("grid-only", "unmanaged")):
         raise click.UsageError("--ledger, --key: this run commits nothing")

@@ -22,6 +22,8 @@ _SHARES = (
 )
 _ROUNDED = 5e-4
 """Most by which an exchange rounds each access, edge and pair fee [currency/kWh]."""
+_NOISE = 1e-6
+"""Energy [kWh] that solver and rounding leave between positions and trades."""
 _METER = ("participant", "time"), ("vehicle", "time")
 
 
@@ -31,6 +33,7 @@ class Trades:
     def __init__(self, run: Run, trades: xr.Dataset):
         t = arrays(trades)
         self.energy, self.price = t["trade_energy"], t["trade_price"]
+        self.contracted = t["trade_contracted"]
         self.fee, self.congestion = t["trade_fee"], t["trade_congestion"]
         self.slot = index(run.labels["time"], t["trade_time"])
         self.account, self.vehicle, self.node, self.known = {}, {}, {}, self.slot >= 0
@@ -54,11 +57,16 @@ def audit(
     """Yield every check of trades, prices and accounts; ``marginal``: every trade has the prices of its nodes."""
     traded = Trades(run, trades)
     yield Finding("trade parties", _TRADE, (~traded.known).astype(float))
-    yield Finding("trade energy", _TRADE, np.where(traded.energy > 0, 0.0, np.inf))
+    least = traded.energy if marginal else traded.contracted
+    yield Finding("trade energy", _TRADE, np.where((least > 0) & (traded.energy >= 0), 0.0, np.inf))
+    undelivered = traded.contracted - traded.energy
+    yield Finding("contracted energy", _TRADE, abs(undelivered) if marginal else -undelivered)
     if traded.known.all():
         yield from _quantities(run, traded)
         yield from _paths(run, traded, marginal)
     peers = _peers(run) if marginal else _paid(run, traded)
+    if traded.known.all():
+        peers |= _imbalance(run, traded)
     yield from _accounts(run, settlement, peers)
     yield from _totals(run, traded, settlement, linear and marginal, marginal)
 
@@ -187,14 +195,35 @@ def _paid(run: Run, traded: Trades) -> dict[str, Array]:
     return money
 
 
+def _imbalance(run: Run, traded: _Trades) -> dict[str, Array]:
+    """Return what every participant's meters are short of their contracts (P,) [kWh], and what that costs."""
+    r, energy = run.r, np.zeros((run.participants, len(run.hours)))
+    for grid, peer, count, owner in (
+        ("grid", "peer", run.participants, np.arange(run.participants)),
+        ("vehicle", "vehicle", run.vehicles, run.owner["vehicle"]),
+    ):
+        bought = np.zeros((count, len(run.hours)))
+        for side, sign in (("buyer", 1), ("seller", -1)):
+            guest = traded.vehicle[side] >= 0
+            mine = guest if grid == "vehicle" else ~guest
+            place = (traded.vehicle if grid == "vehicle" else traded.account)[side][mine]
+            np.add.at(bought, (place, traded.slot[mine]), sign * traded.contracted[mine])
+        drawn = (r[f"{grid}_import"] + r[f"{peer}_purchase"]) * run.hours
+        given = (r[f"{grid}_export"] + r[f"{peer}_sale"]) * run.hours
+        lack = np.where(bought > 0, bought - drawn.clip(min=0), -bought - given.clip(min=0))
+        np.add.at(energy, owner, np.where(lack > _NOISE, lack, 0.0))
+    return {"imbalance_energy": energy.sum(axis=1), "imbalance_cost": energy @ run.i["imbalance_fee"]}
+
+
 def _accounts(run: Run, settlement: xr.Dataset, peers: dict[str, Array]) -> Iterator[Finding]:
     """Yield every line of the accounts against its own computation."""
     s = arrays(settlement)
     lines = _retail(run) | peers
-    scale = sum((abs(v) for k, v in lines.items() if k != "co2"), np.zeros(run.participants))
+    amounts = (abs(v) for k, v in lines.items() if k not in ("co2", "imbalance_energy"))
+    scale = sum(amounts, np.zeros(run.participants))
     for name, money in lines.items():
         yield Finding(name, _ACCOUNT, abs(s[name] - money), scale)
-    paid = s["grid_cost"] + s["peer_cost"] + s["fuel_cost"] + s["wear_cost"]
+    paid = s["grid_cost"] + s["peer_cost"] + s["imbalance_cost"] + s["fuel_cost"] + s["wear_cost"]
     bill = paid - s["feed_in_revenue"] - s["peer_revenue"]
     yield Finding("bill", _ACCOUNT, abs(s["bill"] - bill), scale)
     yield Finding("saving", _ACCOUNT, abs(s["saving"] - s["bill_grid_only"] + s["bill"]), scale)

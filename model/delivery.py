@@ -44,7 +44,8 @@ class Delivered:
 class Deals:
     """The D trades of one slot in the order in which they were made: traders, energy [kWh] and prices.
 
-    The seller gets ``price``, the buyer pays ``price + fee + congestion`` [currency/kWh].
+    The seller gets ``price``, the buyer pays ``price + fee + congestion`` [currency/kWh]. ``energy`` is what is
+    delivered of the ``contracted`` energy; as long as nothing is delivered yet, both are the same.
     """
 
     seller: Array
@@ -53,6 +54,7 @@ class Deals:
     price: Array
     fee: Array
     congestion: Array
+    contracted: Array
 
     def net(self, size: int) -> Array:
         """Return the energy (size,) that every trader bought less what it sold [kWh]."""
@@ -245,10 +247,7 @@ def deliver(inputs: xr.Dataset, slot: int, deals: Deals, net: Array) -> Deals:
         given[seller] -= energy[k]
         drawn[buyer] -= energy[k]
     energy = _within_edges(inputs, slot, replace(deals, energy=energy))
-    kept = energy >= DUST
-    return Deals(
-        *(a[kept] for a in (deals.seller, deals.buyer, energy, deals.price, deals.fee, deals.congestion))
-    )
+    return replace(deals, energy=np.where(energy >= DUST, energy, 0.0))
 
 
 def _within_edges(inputs: xr.Dataset, slot: int, deals: Deals) -> Array:

@@ -18,6 +18,7 @@ from .traders import traders
 from .wheeling import MILLI
 
 TEXTS = ("order_id", "participant", "node", "side", "action", "origin")
+_TERMS = ("energy", "price", "fee", "congestion", "energy")  # nothing is delivered yet
 Row = tuple[int, str, str, str, str, str, str, float, float]
 """Microseconds of ``placed``, the ``TEXTS``, price and energy of one order."""
 
@@ -109,7 +110,7 @@ class ProductBook:
         at = [
             np.array([self._exchange.orders[order].node for order in ids], dtype=np.int64) for ids in orders
         ]
-        columns = (t[f"trade_{n}"].values for n in ("energy", "price", "fee", "congestion"))
+        columns = (t[f"trade_{n}"].values for n in _TERMS)
         return Deals(seller, buyer, *columns), (at[0], at[1])
 
     def close(self, node: Array) -> tuple[Deals, list[tuple[int, int, float, float]]]:

@@ -2,7 +2,12 @@
 
 A participant's account covers its own meter and its vehicles wherever they plug in, at its own tariff::
 
-    bill = grid_cost - feed_in_revenue + peer_cost - peer_revenue + fuel_cost + wear_cost
+    bill = grid_cost - feed_in_revenue + peer_cost - peer_revenue + imbalance_cost + fuel_cost + wear_cost
+
+**Imbalance.** Who has traded more than its meter shows pays ``imbalance_fee`` for what is short, to the operator of the
+exchange, and no peer gets it. Of each meter and slot, with c = bought less sold by contract [kWh]: a buyer (c > 0)
+is short by max(c - drawn, 0), a seller by max(-c - given, 0). A counterpart whose own meter kept the contract
+pays nothing. Clearings deliver what they trade.
 
 Carbon dioxide is what the retail power and the fuel of an account emit; energy given away earns no credit. That of
 driving is its fuel's and, through the stores, that of the electricity driven (`origin`); beside it stands what the same
@@ -35,9 +40,10 @@ MONEY = {
     "peer_revenue": "received from peers",
     "network_fee": "part of peer_cost that goes to the network",
     "congestion_rent": "part of peer_cost that pays for scarce lines",
+    "imbalance_cost": "paid to the exchange for energy traded and not delivered",
     "fuel_cost": "paid for fuel",
     "wear_cost": "wear of batteries by discharging",
-    "bill": "grid_cost - feed_in_revenue + peer_cost - peer_revenue + fuel_cost + wear_cost",
+    "bill": "grid_cost - feed_in_revenue + peer_cost - peer_revenue + imbalance_cost + fuel_cost + wear_cost",
     "bill_grid_only": "bill without peers",
     "saving": "bill_grid_only - bill",
 }
@@ -53,6 +59,9 @@ SHARES = {
     "renewable_driving_share": "share of the distance driven on own and peers' PV; on fuel is not",
     "renewable_charge_share": "share of the electricity driven that is own and peers' PV",
 }
+NOISE = 1e-6
+"""Energy [kWh] that is none: what solver and rounding leave between positions and trades."""
+_METERS = (("grid", "peer"), ("vehicle", "vehicle"))
 
 
 def settle(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, grid_only: xr.Dataset) -> xr.Dataset:
@@ -68,21 +77,23 @@ def settle(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, grid_onl
     Returns
     -------
     xr.Dataset
-        Over participant: ``MONEY`` (currency over the horizon), ``CARBON`` (kg) and ``SHARES`` (1), NaN where
-        there is nothing to share. Scalars: the shares of the whole community as ``community_...``, and
-        ``peer_energy`` (kWh). The origins of energy as :func:`origin.variables` has them.
+        Over participant: ``MONEY`` (currency over the horizon), ``imbalance_energy`` (kWh), ``CARBON`` (kg) and
+        ``SHARES`` (1), NaN where there is nothing to share. Scalars: the shares of the whole community as
+        ``community_...``, and ``peer_energy`` (kWh). The origins of energy as :func:`origin.variables` has them.
     """
     who, dims = traders(inputs), ("participant",)
     account = _account(inputs, results, trades, who)
     account["bill_grid_only"] = _account(inputs, grid_only, trades.isel(trade=slice(0)), who)["bill"]
     account["saving"] = account["bill_grid_only"] - account["bill"]
     volume = {"long_name": "energy traded among peers", "units": "kWh"}
+    missing = {"long_name": "energy traded and not delivered for want of it at the meter", "units": "kWh"}
     currency = inputs.attrs.get("currency", "JPY")
     origins = trace(inputs, results, trades)
     own, community, carbon = _shares(origins), _community(origins), _carbon(inputs, results, who, origins)
     return xr.Dataset(
         {
             **{k: (dims, account[k], {"long_name": v, "units": currency}) for k, v in MONEY.items()},
+            "imbalance_energy": (dims, account["imbalance_energy"], missing),
             **{k: (dims, carbon[k], {"long_name": v, "units": "kg"}) for k, v in CARBON.items()},
             **{k: (dims, own[k], {"long_name": v, "units": "1"}) for k, v in SHARES.items()},
             **{
@@ -111,6 +122,7 @@ def _account(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, who: T
     owner = {d: positions(inputs, f"{d}_owner", "participant") for d in ("battery", "vehicle")}
     discharged = {d: results[f"{d}_discharge"].values @ hours for d in owner}
     wear = (sum_at(owner[d], inputs[f"{d}_wear_cost"].values * discharged[d], size) for d in owner)
+    short = _short(inputs, results, trades, who)
     lines = {
         "grid_cost": (who.account, (bought * inputs["retail_price"].values[tariff]).sum(axis=1)),
         "feed_in_revenue": (who.account, (sold * inputs["feed_in_price"].values[tariff]).sum(axis=1)),
@@ -118,13 +130,30 @@ def _account(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, who: T
         "peer_revenue": (who.account[seller], revenue),
         "network_fee": (who.account[buyer], fee),
         "congestion_rent": (who.account[buyer], rent),
+        "imbalance_energy": (who.account, short.sum(axis=1)),
+        "imbalance_cost": (who.account, short @ inputs["imbalance_fee"].values),
         "fuel_cost": (owner["vehicle"][driver], fuel),
     }
     account = {name: sum_at(place, money, size) for name, (place, money) in lines.items()}
     account["wear_cost"] = sum(wear, np.zeros(size))
-    paid = (account[k] for k in ("grid_cost", "peer_cost", "fuel_cost", "wear_cost"))
+    paid = (account[k] for k in ("grid_cost", "peer_cost", "imbalance_cost", "fuel_cost", "wear_cost"))
     account["bill"] = sum(paid, np.zeros(size)) - account["feed_in_revenue"] - account["peer_revenue"]
     return account
+
+
+def _short(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, who: Traders) -> Array:
+    """Return by how much each meter's contracts exceed what it shows (P + V, T) [kWh]; see the module."""
+    seller, buyer, slot = parties(inputs, trades)
+    contract = np.zeros(who.node.shape)
+    np.add.at(contract, (buyer, slot), trades["trade_contracted"].values)
+    np.subtract.at(contract, (seller, slot), trades["trade_contracted"].values)
+    drawn, given = (
+        who.stack(*(results[f"{meter}_{grid}"] + results[f"{peer}_{trade}"] for meter, peer in _METERS))
+        for grid, trade in (("import", "purchase"), ("export", "sale"))
+    )
+    metered = np.where(contract > 0, drawn, given) * inputs["slot_hours"].values
+    short = np.abs(contract) - metered
+    return np.where(short > NOISE, short, 0.0)
 
 
 def _carbon(inputs: xr.Dataset, results: xr.Dataset, who: Traders, origins: Origins) -> dict[str, Array]:

@@ -15,7 +15,7 @@ from ..model.product_book import Row
 from . import store
 from .simulation import State
 
-_DEALS = ("seller", "buyer", "energy", "price", "fee", "congestion")
+_DEALS = ("seller", "buyer", "energy", "price", "fee", "congestion", "contracted")
 
 
 def write(path: Path, identity: str, state: State) -> None:

@@ -14,7 +14,16 @@ import xarray as xr
 from ..data import clock
 from . import digest, store
 
-MONEY = ("bill", "bill_grid_only", "saving", "peer_cost", "network_fee", "congestion_rent", "fuel_cost")
+MONEY = (
+    "bill",
+    "bill_grid_only",
+    "saving",
+    "peer_cost",
+    "network_fee",
+    "congestion_rent",
+    "imbalance_cost",
+    "fuel_cost",
+)
 """Columns of the settlement that add up over participants; ``bill`` is what the community pays."""
 SHARES = (
     "self_sufficiency",

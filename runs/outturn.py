@@ -12,7 +12,7 @@ from .simulation import State
 
 
 def trades_of(inputs: xr.Dataset, state: State) -> xr.Dataset:
-    """Return what was delivered (trade,), by slot and in the order in which it was traded."""
+    """Return what was traded (trade,), and what was delivered of it: by slot, in the order in which it was traded."""
     who, currency = traders(inputs), f"{inputs.attrs.get('currency', 'JPY')}/kWh"
     slot = np.repeat(np.arange(len(state.deals)), [len(d.energy) for d in state.deals])
 
@@ -28,6 +28,7 @@ def trades_of(inputs: xr.Dataset, state: State) -> xr.Dataset:
         "trade_seller_vehicle": (who.vehicle[seller], "vehicle that sells as a guest, or empty", ""),
         "trade_buyer_vehicle": (who.vehicle[buyer], "vehicle that buys as a guest, or empty", ""),
         "trade_energy": (joined("energy"), "energy delivered", "kWh"),
+        "trade_contracted": (joined("contracted"), "energy traded, delivered or not", "kWh"),
         "trade_price": (joined("price"), "what the seller gets", currency),
         "trade_fee": (joined("fee"), "what the buyer pays to the network", currency),
         "trade_congestion": (joined("congestion"), "what the buyer pays for scarce lines", currency),

@@ -160,5 +160,5 @@ def _cleared(seen: xr.Dataset) -> tuple[agents.Plan, delivery.Deals]:
     first = seen.isel(time=[0])
     made = trades.bilateral(first, results.collect(block).isel(time=[0]))
     seller, buyer, _ = parties(first, made)
-    columns = (made[f"trade_{n}"].values for n in ("energy", "price", "fee", "congestion"))
+    columns = (made[f"trade_{n}"].values for n in ("energy", "price", "fee", "congestion", "contracted"))
     return agents.of_block(block, seen, wanted=True), delivery.Deals(seller, buyer, *columns)

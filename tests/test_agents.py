@@ -177,7 +177,8 @@ def test_a_book_is_the_same_after_it_is_made_again():
 
 def deals(*rows):
     seller, buyer, energy = (np.array(column) for column in zip(*rows, strict=True))
-    return Deals(seller, buyer, energy.astype(float), *(np.full(len(rows), x) for x in (10.0, 2.0, 0.0)))
+    prices = (np.full(len(rows), x) for x in (10.0, 2.0, 0.0))
+    return Deals(seller, buyer, energy.astype(float), *prices, energy.astype(float))
 
 
 def test_first_traded_is_first_served():
@@ -186,7 +187,8 @@ def test_first_traded_is_first_served():
     served = delivery.deliver(inputs, 0, made, np.array([5.0, -3.0]))
     assert served.energy.tolist() == [2.0, 1.0]
     served = delivery.deliver(inputs, 0, made, np.array([1.5, -3.0]))
-    assert served.energy.tolist() == [1.5]
+    assert served.energy.tolist() == [1.5, 0.0]
+    assert served.contracted.tolist() == [2.0, 2.0]
 
 
 def realised(inputs, plan, contracted, energy=0.0, least=0.0):

@@ -394,7 +394,7 @@ def trade_with_nobody(i, r, t, s):
 
 @breaks("trade energy")
 def trade_of_nothing(i, r, t, s):
-    t["trade_energy"][3] = 0
+    t["trade_energy"][3] = t["trade_contracted"][3] = 0
     r["peer_purchase"][2, 3] = r["vehicle_sale"][0, 3] = 0
     r["draw"][2, 3] = 2.7
     i["demand"][2, 3] = 2.7
@@ -485,6 +485,27 @@ def another_retail_price(i, r, t, s):
 @breaks("feed_in_revenue")
 def another_feed_in_price(i, r, t, s):
     i["feed_in_price"][0, 3] = 9
+
+
+@breaks("imbalance_cost", "bill")
+def imbalance_costs_nothing_to_charge_for(i, r, t, s):
+    s["imbalance_cost"][0] += 1
+
+
+@breaks("imbalance_energy")
+def imbalance_of_nobody(i, r, t, s):
+    s["imbalance_energy"][0] += 1
+
+
+@breaks("contracted energy")
+def less_is_contracted_than_delivered(i, r, t, s):
+    t["trade_contracted"][0] = 1.4
+
+
+@breaks("contracted energy", "imbalance_energy", "imbalance_cost")
+def a_clearing_does_not_deliver(i, r, t, s):
+    i["imbalance_fee"][:] = 1
+    t["trade_contracted"][0] += 20
 
 
 @breaks("fuel_cost")

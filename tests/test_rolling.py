@@ -181,6 +181,33 @@ def test_the_scenario_states_how_the_exchange_works(tmp_path, exchange):
         assert paid.max() <= 20
 
 
+def test_the_imbalance_fee_reaches_the_bills_and_nothing_else(tmp_path):
+    trees = [
+        rolling.run(
+            "six-kinds",
+            1,
+            overrides=[f"exchange.imbalance_fee_per_kwh={fee}"],
+            warm_up=2,
+            record=False,
+            output=tmp_path / "x.nc",
+        ).tree
+        for fee in (0, 5)
+    ]
+    free, charged = (tree["settlement"].to_dataset() for tree in trees)
+    short = charged["imbalance_energy"]
+    assert float(short.sum()) > 0
+    xr.testing.assert_equal(short, free["imbalance_energy"])
+    xr.testing.assert_allclose(charged["imbalance_cost"], 5 * short)
+    assert float(free["imbalance_cost"].sum()) == 0
+    xr.testing.assert_allclose(charged["bill"] - free["bill"], 5 * short)
+    xr.testing.assert_identical(trees[0]["trades"].to_dataset(), trees[1]["trades"].to_dataset())
+    traded = trees[0]["trades"]
+    left = traded["trade_contracted"].values - traded["trade_energy"].values
+    assert left.min() >= -1e-9
+    # whoever is short has left trades undelivered, and both of its sides count
+    assert float(short.sum()) <= 2 * left.sum() + 1e-6
+
+
 @pytest.mark.parametrize("mode", ["exchange", "co-optimized"])
 @pytest.mark.parametrize("min_charge", [False, True])
 @pytest.mark.parametrize("seed", [11, 12, 15, 20])

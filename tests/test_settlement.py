@@ -25,6 +25,8 @@ PAPER = {
     "peer_revenue": [3.5 * 19.5, 0.3 * 15.5, 1 * 14.5],
     "network_fee": [0, 1.5 * 1 + 1 * 1, 2 * 4 + 0.3 * 1],
     "congestion_rent": [0, 0, 2 * 4],
+    "imbalance_cost": [0, 0, 0],
+    "imbalance_energy": [0, 0, 0],
     "fuel_cost": [0, 150, 0],
     "wear_cost": [0.4 * 5, 0.5 * 2, 0],
     "bill": [7.75, 446.0, 238.45],
@@ -84,11 +86,11 @@ def test_community_on_paper(settlement, name):
 
 def test_every_variable_is_on_paper_and_described(settlement):
     assert set(settlement.data_vars) == {*PAPER, *COMMUNITY, *ORIGINS}
-    assert {*MONEY, *SHARES, *CARBON} == set(PAPER)
+    assert {*MONEY, *SHARES, *CARBON, "imbalance_energy"} == set(PAPER)
     units = {
         "kg": CARBON,
         "JPY": MONEY,
-        "kWh": ORIGINS | {"peer_energy"},
+        "kWh": ORIGINS | {"peer_energy", "imbalance_energy"},
         "km": ("distance_from", "origin_distance"),
     }
     for name, array in settlement.data_vars.items():
@@ -110,6 +112,29 @@ def test_guest_pays_its_owners_tariff():
     results = neighbourhood.results()
     settlement = settle(inputs, results, bilateral(inputs, results), neighbourhood.grid_only())
     assert_allclose(settlement["grid_cost"], [2.6 * 30, 8.5 * 30, 6.7 * 90])
+
+
+def test_who_is_short_of_its_contract_pays_the_imbalance_and_not_who_it_fails():
+    # slot 0: anna gave 4 of 1.5 + 3 sold; the site drew the 3 that it bought. Slot 1: the car drew 2 of 1 + 1.5 bought.
+    # Slot 3: what the site bought of the car is far beyond what it drew, and what the car gave
+    run = neighbourhood.run()
+    contracted = run["trades"].assign(trade_contracted=("trade", [1.5, 3, 2.5, 0.3]))
+    inputs = run["inputs"].assign(imbalance_fee=("time", [4.0, 10.0, 100.0, 100.0]))
+    found = settle(inputs, run["results"], contracted, neighbourhood.grid_only())
+    assert_allclose(found["imbalance_energy"], [0.5, 0.5, 0.5])
+    assert_allclose(
+        found["imbalance_cost"], [0.5 * 4, 0.5 * 10, 0.5 * 10]
+    )  # the site gave 2 of 2.5 in slot 1
+    assert_allclose(found["bill"] - run["settlement"]["bill"], found["imbalance_cost"])
+    assert_allclose(found["peer_cost"], PAPER["peer_cost"])
+    # of 4.5 sold anna bought 0.5 back: net 4, as her meter shows
+    sold = run["trades"].isel(trade=[0, 1, 1])
+    back = sold.assign(trade_contracted=("trade", [1.5, 3.0, 0.5]), trade_energy=("trade", [1.5, 2.0, 0.0]))
+    back["trade_seller"], back["trade_buyer"] = (
+        ("trade", ["anna", "anna", "site"]),
+        ("trade", ["bert", "site", "anna"]),
+    )
+    assert_allclose(settle(inputs, run["results"], back, neighbourhood.grid_only())["imbalance_energy"], 0)
 
 
 def test_trade_within_an_account_keeps_its_own_pv():
