@@ -34,7 +34,10 @@ class Row(Closed):
     energy_kwh: Annotated[Positive, Field(le=1e6)] | None = Field(description="energy")
     node: Label | None = Field(default=None, description="node of the meter (default: the participant's own)")
     action: Literal["new", "amend", "cancel"] = Field(default="new", description="what is asked for")
-    origin: Label | None = Field(default=None, description="origin of the energy, carried along as it stands")
+    origin: Label | None = Field(default=None, description="origin of the energy that is sold")
+    green_premium: Annotated[float, Field(ge=0, le=1e6)] | None = Field(
+        default=None, description="what a buyer adds to its price where the origin is renewable"
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -46,7 +49,9 @@ class Row(Closed):
         if self.action == "cancel" and (self.price is not None or self.energy_kwh is not None):
             name = "price" if self.price is not None else "energy_kwh"
             raise PydanticCustomError(name, "nothing: a cancellation takes all that is open")
-        for name in ("price", "energy_kwh"):
+        if self.green_premium and (self.action != "new" or self.side != "buy" or self.price is None):
+            raise PydanticCustomError("green_premium", "nothing: only a new bid with a price adds a premium")
+        for name in ("price", "energy_kwh", "green_premium"):
             value = getattr(self, name)
             if value is not None and abs(value * 10**DIGITS - round(value * 10**DIGITS)) > _WHOLE:
                 raise PydanticCustomError(name, "at most three decimals")
@@ -62,7 +67,7 @@ def read_orders(path: Path, time_zone: str = "UTC") -> xr.Dataset:
     Parameters
     ----------
     path
-        With the columns of :class:`Row`; ``node``, ``action`` and ``origin`` may be missing.
+        With the columns of :class:`Row`; those with a default may be missing.
     time_zone
         Of the times that are written without their offset.
 
@@ -150,7 +155,7 @@ def _dataset(rows: list[tuple[int, Row, tuple[datetime, datetime | None]]]) -> x
         n: np.array(
             [np.nan if getattr(r, field) is None else getattr(r, field) for _, r, _ in rows], dtype=float
         )
-        for n, field in (("price", "price"), ("energy", "energy_kwh"))
+        for n, field in (("price", "price"), ("energy", "energy_kwh"), ("premium", "green_premium"))
     }
     times = {
         n: np.array([t[k] for _, _, t in rows], dtype="datetime64[us]").astype("datetime64[ns]")

@@ -13,6 +13,8 @@ from .products import Product, Products, Rules, positions
 from .wheeling import MILLI, Wheeling, home_nodes
 
 SIDES = ("sell", "buy")
+RENEWABLE = ("pv", "wind", "hydro", "biomass", "geothermal")
+"""Origins of asks for which bids with a premium add it."""
 
 
 class Refusal(Exception):
@@ -46,7 +48,8 @@ class Admission:
         product = self.product(row.slot)
         self.in_time(product, row.placed)
         node = self._place(row)
-        self.in_band(product, row.price)
+        premium = 0 if row.price is None else row.premium
+        self.in_band(product, row.price, premium)
         side = SIDES.index(row.side)
         order = Order(
             order_id=row.order_id,
@@ -60,6 +63,8 @@ class Admission:
             energy=row.energy,
             sequence=sequence,
             origin=row.origin,
+            green=side == SELL and row.origin in RENEWABLE,
+            premium=premium,
             open=row.energy,
         )
         self.not_with_itself(order, order.key)
@@ -81,20 +86,23 @@ class Admission:
         if placed >= product.gate:
             raise Refusal("late", f"the gate closed at {_utc(product.gate)} UTC")
 
-    def in_band(self, product: Product, price: int | None) -> None:
-        """Refuse a price outside the slot's band."""
+    def in_band(self, product: Product, price: int | None, premium: int = 0) -> None:
+        """Refuse a price outside the slot's band, and one that its premium lifts out of it."""
         low, high = product.low, product.high
         if price is None:
             return
-        if (low is not None and price < low) or (high is not None and price > high):
+        if (low is not None and price < low) or (high is not None and price + premium > high):
             band = " .. ".join("" if end is None else f"{end / MILLI:g}" for end in (low, high))
-            raise Refusal("band", f"the price {price / MILLI:g} lies outside the slot's band {band}")
+            more = f" with its premium {premium / MILLI:g}" if premium else ""
+            raise Refusal("band", f"the price {price / MILLI:g}{more} lies outside the slot's band {band}")
 
     def not_with_itself(self, order: Order, new_key: int) -> None:
         """Refuse what could trade with an open order of the same meter: that one has to be cancelled first."""
         fee = int(self._network.fees(order.node, order.side == BUY)[order.node])
         for other in self._standing[order.participant, order.node, order.slot, 1 - order.side]:
-            if other.open and other.key + fee <= -new_key:
+            ask, bid = (order, other) if order.side == SELL else (other, order)
+            extra = bid.premium if ask.green else 0
+            if other.open and other.key + fee - extra <= -new_key:
                 raise Refusal(
                     "self-trade", f"it would trade with the same meter's open order {other.order_id}"
                 )

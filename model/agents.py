@@ -73,13 +73,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class Wish:
-    """An order that a trader wants to stand: ``part`` names what it is for, and tells its orders of a slot apart."""
+    """An order that a trader wants to stand: ``part`` names what it is for, and tells its orders of a slot apart.
+
+    ``premium`` [currency/kWh] comes on top of the price of a bid where the ask is of renewable origin.
+    """
 
     trader: int
     part: str
     side: str
     price: float
     energy: float
+    premium: float = 0.0
 
 
 def stores(inputs: xr.Dataset) -> Stores:
@@ -178,7 +182,7 @@ def wishes(
     retail price; surplus PV is worth the feed-in price; discharging costs value / discharge efficiency + wear, and at
     least the feed-in price. ``contracted`` (P + V,) [kW] is bought less sold already and serves deficits first.
     Nothing is placed that would cost more, or be worth less, than the price ``band`` [currency/kWh] of the slot lets
-    it earn or cost. Green participants pay their premium on top, because what peers offer is their own generation.
+    it earn or cost. A green participant adds its premium to its bids, as far as the band lets it.
     """
     who, store, hours = traders(inputs), stores(inputs), float(inputs["slot_hours"].values[slot])
     retail, feed_in = tariff_prices(inputs, slot)
@@ -190,7 +194,7 @@ def wishes(
     bought, sold = np.maximum(contracted, 0.0), np.maximum(-contracted, 0.0)
     found: list[Wish] = []
     sides = (
-        ("buy", net, free, bought, planned.charge, (retail + extra, bid + extra[behind])),
+        ("buy", net, free, bought, planned.charge, (retail, bid)),
         ("sell", -net, -free, sold, planned.discharge, (feed_in, ask)),
     )
     for side, total, plain, have, power, (price, limit) in sides:
@@ -205,8 +209,9 @@ def wishes(
         ]
         for m, part, worth, kw in parts:
             price = round(float(min(worth, band[1]) if side == "buy" else max(worth, band[0])), 3)
+            premium = round(float(min(extra[m], band[1] - price)), 3) if side == "buy" else 0.0
             if kw * hours >= WATT_HOUR and band[0] <= price <= band[1]:
-                found.append(Wish(m, part, side, price, round(float(kw) * hours, 3)))
+                found.append(Wish(m, part, side, price, round(float(kw) * hours, 3), premium))
     return sorted(found, key=lambda w: (w.trader, w.side, w.part))
 
 

@@ -133,7 +133,7 @@ class Exchange:
         energy = row.energy or order.energy
         if energy < order.traded:
             raise Refusal("volume", f"{kwh(order.traded)} kWh of the order are traded already")
-        admission.in_band(product, row.price)
+        admission.in_band(product, row.price, order.premium)
         new = order.key if row.price is None else key(product, order.side, row.price)
         if new < order.key:
             admission.not_with_itself(order, new)

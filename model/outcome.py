@@ -21,7 +21,8 @@ NO_SLOT = int(np.iinfo(np.int64).min)
 class Event:
     """One row of orders: times in microseconds since 1970 UTC, price in milli-currency per kWh, energy in Wh.
 
-    ``price`` None is a market order (new) or no change (amend), ``energy`` 0 no change. Once handled, ``taken``
+    ``price`` None is a market order (new) or no change (amend), ``energy`` 0 no change, ``premium`` what a buyer adds
+    for renewable origin. Once handled, ``taken``
     tells whether the exchange took it; ``code`` and ``reason`` say why not, or why ``refused`` Wh of a market
     order were left.
     """
@@ -37,6 +38,7 @@ class Event:
     price: int | None
     energy: int
     origin: str
+    premium: int
     taken: bool = False
     code: str = ""
     reason: str = ""
@@ -46,11 +48,13 @@ class Event:
 def events(orders: xr.Dataset) -> list[Event]:
     """Return the rows of orders (event) in the order in which they count: time, order_id, action."""
     columns = {str(n): orders[n].values for n in orders.data_vars}
+    columns.setdefault("premium", np.zeros(orders.sizes["event"]))
     rank = np.array([ACTIONS.index(a) for a in columns["action"].tolist()], dtype=int)
     line = np.lexsort((rank, columns["order_id"], columns["placed"]))
     blank = np.isnan(columns["price"]).tolist()
     whole = {
-        n: np.rint(np.nan_to_num(columns[n]) * MILLI).astype(np.int64).tolist() for n in ("price", "energy")
+        n: np.rint(np.nan_to_num(columns[n]) * MILLI).astype(np.int64).tolist()
+        for n in ("price", "energy", "premium")
     }
     times = {n: columns[n].astype("datetime64[us]").astype(np.int64).tolist() for n in ("placed", "slot")}
     texts = {n: columns[n].tolist() for n in ("order_id", "participant", "node", "side", "action", "origin")}
@@ -62,6 +66,7 @@ def events(orders: xr.Dataset) -> list[Event]:
             slot=times["slot"][k],
             price=None if blank[k] else whole["price"][k],
             energy=whole["energy"][k],
+            premium=whole["premium"][k],
             **{n: text[k] for n, text in texts.items()},
         )
         for k in line.tolist()
@@ -117,6 +122,11 @@ def orders_dataset(found: Sequence[Event], orders: dict[str, Order], currency: s
         "price": (price, "limit price; NaN = market order, or no change", f"{currency}/kWh"),
         "energy": (_thousandths(e.energy for e in found), "energy; 0 = no change", "kWh"),
         "origin": (_texts(e.origin for e in found), "origin of the energy, as stated", ""),
+        "premium": (
+            _thousandths(e.premium for e in found),
+            "what a buyer adds for renewable origin",
+            f"{currency}/kWh",
+        ),
         "taken": (np.array([e.taken for e in found], dtype=bool), "whether the exchange took it", ""),
         "traded": (_thousandths(o.traded if o else 0 for o in placed), "traded by now", "kWh"),
         "open": (_thousandths(o.open if o else 0 for o in placed), "on the board by now", "kWh"),

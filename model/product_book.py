@@ -19,8 +19,8 @@ from .wheeling import MILLI
 
 TEXTS = ("order_id", "participant", "node", "side", "action", "origin")
 _TERMS = ("energy", "price", "fee", "congestion", "energy")  # nothing is delivered yet
-Row = tuple[int, str, str, str, str, str, str, float, float]
-"""Microseconds of ``placed``, the ``TEXTS``, price and energy of one order."""
+Row = tuple[int, str, str, str, str, str, str, float, float, float]
+"""Microseconds of ``placed``, the ``TEXTS``, price, energy and premium of one order."""
 
 
 class ProductBook:
@@ -70,13 +70,14 @@ class ProductBook:
                 del wanted[wish.trader, wish.part, wish.side]
                 if round(wish.energy * MILLI) < order.open:
                     energy = order.traded / MILLI + wish.energy
-                    rows.append((placed, order.order_id, "", "", "", "amend", "", np.nan, energy))
+                    rows.append((placed, order.order_id, "", "", "", "amend", "", np.nan, energy, 0.0))
             else:
-                rows.append((placed, order.order_id, "", "", "", "cancel", "", np.nan, 0.0))
+                rows.append((placed, order.order_id, "", "", "", "cancel", "", np.nan, 0.0, 0.0))
         for w in wanted.values():
             name = f"{number:06d}-{turn[w.trader]:05d}-{w.trader}-{w.part}-{w.side}"
             who, at = str(self._labels[self._account[w.trader]]), str(self._nodes[node[w.trader]])
-            rows.append((placed, name, who, at, w.side, "new", "own", w.price, w.energy))
+            texts = (name, who, at, w.side, "new", _origin(w))
+            rows.append((placed, *texts, w.price, w.energy, w.premium))
         self.submit(rows)
 
     def submit(self, rows: Sequence[Row]) -> None:
@@ -84,15 +85,15 @@ class ProductBook:
         self.rows += rows
         if not rows:
             return
-        placed, *texts, price, energy = zip(*rows, strict=True)
+        placed, *texts, price, energy, premium = zip(*rows, strict=True)
         columns = {name: np.array(values, dtype=str) for name, values in zip(TEXTS, texts, strict=True)}
         slot = np.where(columns["action"] == "new", self._start, NO_SLOT)
         times = {
             name: np.array(values, dtype=np.int64).astype("datetime64[us]").astype("datetime64[ns]")
             for name, values in (("placed", placed), ("slot", slot))
         }
-        numbers = {"price": np.array(price, dtype=float), "energy": np.array(energy, dtype=float)}
-        every = columns | times | numbers
+        numbers = (("price", price), ("energy", energy), ("premium", premium))
+        every = columns | times | {name: np.array(values, dtype=float) for name, values in numbers}
         self._exchange.submit(xr.Dataset({name: (("event",), values) for name, values in every.items()}))
 
     def deals(self, node: Array) -> Deals:
@@ -145,6 +146,11 @@ def _between(made: Deals, at: tuple[Array, Array], node: Array) -> Deals:
     """Return the deals whose sellers and buyers are at ``node`` (trader,) as they were ``at`` their orders' (trade,)."""
     there = (at[0] == node[made.seller]) & (at[1] == node[made.buyer])
     return Deals(*(getattr(made, field.name)[there] for field in fields(made)))
+
+
+def _origin(wish: Wish) -> str:
+    """Return the origin that an ask states: a surplus that no store gave is PV; what a store gives may be anything."""
+    return "" if wish.side == "buy" else "pv" if wish.part == "home" else "store"
 
 
 def _of(order_id: str) -> tuple[int, str]:

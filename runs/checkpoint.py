@@ -63,7 +63,7 @@ def read(path: Path, identity: str) -> State | None:
     ends = np.cumsum(content["deal_count"])[:-1]
     deals = [np.split(content[f"deal_{name}"], ends) for name in _DEALS]
     books: dict[int, list[Row]] = {int(slot): [] for slot in content["open_books"]}
-    columns = [content[f"order_{k}"].tolist() for k in range(9) if f"order_{k}" in content]
+    columns = [content[f"order_{k}"].tolist() for k in range(10) if f"order_{k}" in content]
     for slot, *row in zip(content["order_slot"].tolist(), *columns, strict=True):
         books[slot].append(tuple(row))
     return State(

@@ -13,7 +13,6 @@ import pandas as pd
 import xarray as xr
 
 from ..data import clock
-from ..data.problems import InputError, Problem
 from ..data.terms import Exchange
 from ..model.products import Rules
 from . import store
@@ -102,8 +101,6 @@ def match(
         floor=floor,
         cap=cap,
     )
-    if inputs is not None and declared.mechanism != "continuous":
-        _require_one_network(inputs, str(scenario))
     zone = "UTC" if inputs is None else str(inputs.attrs["time_zone"])
     stage("reading the orders")
     orders = read_orders(path, zone)
@@ -169,15 +166,6 @@ def _scenario(source: str | None, overrides: Sequence[str]) -> tuple[Exchange, x
 
     scenario = load_scenario(source, overrides)
     return scenario.exchange, build_inputs(scenario)
-
-
-def _require_one_network(inputs: xr.Dataset, where: str) -> None:
-    """Refuse an auction that is no flow over a network: limits of edges beside fees per pair of nodes."""
-    if "trade_fee" in inputs and np.isfinite(inputs["node_limit"].values).any():
-        got = "an auction, fees by distance and limits of nodes"
-        raise InputError(
-            [Problem(where, "", "fees.method", got, "fees on a tree, or the continuous session")]
-        )
 
 
 def _trades(trades: xr.Dataset, when: Callable[[np.ndarray], list[str]]) -> list[dict[str, str]]:

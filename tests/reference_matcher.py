@@ -2,7 +2,7 @@
 
 Orders are dictionaries, the board is one list, the best counterpart is found by looking at all of it. Energies are in
 Wh, prices and fees in thousandths of the currency. Rows: ``id, time, action, slot, who, node, side, price (None =
-market), energy (0 = unchanged)``.
+market), energy (0 = unchanged), green (an ask of renewable origin), premium (of a bid, for such asks)``.
 """
 
 
@@ -98,7 +98,11 @@ class Session:
         ask, bid = (order, other) if order["side"] == "sell" else (other, order)
         if ask["price"] is None or bid["price"] is None:
             return True
-        return bid["price"] - ask["price"] >= self.network.fee(ask["node"], bid["node"])
+        offered = bid["price"] + self.extra(ask, bid)
+        return offered - ask["price"] >= self.network.fee(ask["node"], bid["node"])
+
+    def extra(self, ask, bid):
+        return bid["premium"] if ask["green"] else 0
 
     def room(self, order, other):
         """Return the Wh that the edges between both still carry."""
@@ -113,8 +117,8 @@ class Session:
     def price_with_fee(self, order, other):
         """Return what the counterpart asks for, or minus what it bids, the fee included."""
         if order["side"] == "buy":
-            return other["price"] + self.network.fee(other["node"], order["node"])
-        return self.network.fee(order["node"], other["node"]) - other["price"]
+            return other["price"] + self.network.fee(other["node"], order["node"]) - self.extra(other, order)
+        return self.network.fee(order["node"], other["node"]) - other["price"] - self.extra(order, other)
 
     def arrive(self, order):
         while order["left"]:
@@ -133,7 +137,7 @@ class Session:
         energy = min(order["left"], other["left"], self.room(order, other))
         ask, bid = (order, other) if order["side"] == "sell" else (other, order)
         fee = self.network.fee(ask["node"], bid["node"])
-        price = ask["price"] if other is ask else bid["price"] - fee
+        price = ask["price"] if other is ask else bid["price"] + self.extra(ask, bid) - fee
         for o in (ask, bid):
             o["left"] -= energy
             o["traded"] += energy

@@ -101,11 +101,13 @@ def test_what_is_contracted_is_not_ordered_again_and_never_resold():
     assert agents.wishes(inputs, plan, 0, np.array([4.0, -5.0]), BAND) == []
 
 
-def test_green_participants_pay_a_premium_within_the_band():
+def test_green_participants_add_a_premium_within_the_band():
     inputs = home(green_premium=3)
     plan = agents.plan(inputs, quotes(10, 20))
-    assert agents.wishes(inputs, plan, 0, np.zeros(2), BAND)[0].price == pytest.approx(17.4)
-    assert agents.wishes(inputs, plan, 1, np.zeros(2), BAND)[0].price == 30.0
+    charge = agents.wishes(inputs, plan, 0, np.zeros(2), BAND)[0]
+    assert (charge.price, charge.premium) == (14.4, 3.0)
+    deficits = [agents.wishes(inputs, plan, 1, np.zeros(2), (8.0, cap))[0] for cap in (30.0, 31.5, 40.0)]
+    assert [(w.price, w.premium) for w in deficits] == [(30.0, 0.0), (30.0, 1.5), (30.0, 3.0)]
 
 
 def test_a_declared_band_holds_back_what_it_makes_worthless():
@@ -153,6 +155,7 @@ def test_orders_become_deals_and_lessons():
     assert len(product.deals(HERE).energy) == 0
     product.place(at, 3, [ask, bid], [0, 1], HERE)
     deals, learned = product.close(HERE)
+    assert [row[6] for row in product.rows] == ["pv", "", "", "pv"]
     # the resting bid pays 30: the seller gets 30 - 2 x 1 access; 1 kWh of the bid is left to the retailer
     assert (deals.seller.tolist(), deals.buyer.tolist(), deals.energy.tolist()) == ([1], [0], [2.0])
     assert (deals.price.tolist(), deals.fee.tolist()) == ([28.0], [2.0])

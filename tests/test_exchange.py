@@ -24,7 +24,9 @@ EDGE = {"root": 0, "b1": 830, "b2": 1130, "b3": 500}
 ACCESS = {"root": 0, "b1": 2450, "b2": 2450, "b3": 0}
 
 
-def order(order_id, minute, side, price, energy, who=None, node="", slot=SLOT, action="new", origin=""):
+def order(
+    order_id, minute, side, price, energy, who=None, node="", slot=SLOT, action="new", origin="", premium=0.0
+):
     """Return a row of orders, ``minute`` minutes after 18 August 12:00 UTC; a price of None is a market order."""
     placed = np.datetime64("2020-08-18T12:00", "ns") + np.timedelta64(minute, "m")
     return {
@@ -38,6 +40,7 @@ def order(order_id, minute, side, price, energy, who=None, node="", slot=SLOT, a
         "price": np.nan if price is None else price,
         "energy": np.nan if energy is None else energy,
         "origin": origin,
+        "premium": premium,
     }
 
 
@@ -424,12 +427,13 @@ def test_an_auction_is_called_once_at_its_gate():
 PEOPLE = {f"{node}-{k}": node for node in NODES for k in (1, 2)}
 TREE = reference.Tree(PARENT, EDGE, ACCESS)
 RAGGED = np.array([[1, 2, 5, 4], [1, 0, 3, 7], [6, 1, 2, 2], [0, 3, 1, 1]], dtype=float)
+RAGGED_FEE = {(a, b): int(1000 * RAGGED[i, j]) for i, a in enumerate(NODES) for j, b in enumerate(NODES)}
 
 
 @st.composite
 def streams(draw, most=25, actions=ACTIONS):
     """Return rows of orders: few prices, energies and moments, so that ties abound."""
-    rows, ids = [], []
+    rows, ids, green = [], [], draw(st.booleans())
     for n in range(draw(st.integers(2, most))):
         action = draw(st.sampled_from(actions)) if ids else "new"
         minute = draw(st.integers(0, 8))
@@ -440,7 +444,9 @@ def streams(draw, most=25, actions=ACTIONS):
             who = draw(st.sampled_from(sorted(PEOPLE)))
             side = draw(st.sampled_from(["buy", "sell"]))
             price = price if price is not None or draw(st.booleans()) else 12.0
-            rows.append(order(ids[-1], minute, side, price, energy, who))
+            origin = draw(st.sampled_from(["pv", "store"])) if green and side == "sell" else ""
+            premium = draw(st.sampled_from([0.0, 1.5, 4.0])) if green and side == "buy" and price else 0.0
+            rows.append(order(ids[-1], minute, side, price, energy, who, origin=origin, premium=premium))
         else:
             found = draw(st.sampled_from(ids))
             if any((r["order_id"], r["action"]) == (found, action) for r in rows):
@@ -463,6 +469,8 @@ def plain(rows):
             "side": r["side"],
             "price": None if np.isnan(r["price"]) else round(r["price"] * 1000),
             "energy": 0 if np.isnan(r["energy"]) else round(r["energy"] * 1000),
+            "green": r["origin"] == "pv",
+            "premium": round(r["premium"] * 1000),
         }
         for r in rows
     ]
@@ -474,14 +482,10 @@ NETWORKS = {
         community(PEOPLE, limit={"b1": 1.0, "b3": 0.5, "b2": 3.0}),
         reference.Tree(PARENT, EDGE, ACCESS, {"b1": 500, "b3": 250, "b2": 1500}),
     ),
+    "pairs": (community(PEOPLE, pair=RAGGED), reference.Pairs(PARENT, RAGGED_FEE, ACCESS)),
     "pairs with limits": (
         community(PEOPLE, pair=RAGGED, limit={"b1": 1.0, "b2": 2.0}),
-        reference.Pairs(
-            PARENT,
-            {(a, b): int(1000 * RAGGED[i, j]) for i, a in enumerate(NODES) for j, b in enumerate(NODES)},
-            ACCESS,
-            {"b1": 500, "b2": 1000},
-        ),
+        reference.Pairs(PARENT, RAGGED_FEE, ACCESS, {"b1": 500, "b2": 1000}),
     ),
 }
 
@@ -508,11 +512,11 @@ def test_a_plain_matcher_gives_the_same_trades(network, rows):
 
 
 @pytest.mark.parametrize("mechanism", ["continuous", "uniform", "pay-as-bid"])
-@pytest.mark.parametrize("network", ["tree", "tree with limits", "pairs"])
-@settings(max_examples=40, deadline=None)
+@pytest.mark.parametrize("network", NETWORKS)
+@settings(max_examples=25, deadline=None)
 @given(rows=streams(), seed=st.integers(0, 99))
 def test_what_holds_of_every_outcome(mechanism, network, rows, seed):
-    inputs = community(PEOPLE, pair=RAGGED) if network == "pairs" else NETWORKS[network][0]
+    inputs, plain_network = NETWORKS[network]
     found = match(dataset(rows), inputs, Rules(mechanism))
     shuffled = [rows[k] for k in np.random.default_rng(seed).permutation(len(rows))]
     again = match(dataset(shuffled), inputs, Rules(mechanism))
@@ -520,8 +524,10 @@ def test_what_holds_of_every_outcome(mechanism, network, rows, seed):
     xr.testing.assert_identical(again.orders, found.orders)
     taken = found.orders.isel(event=np.flatnonzero(found.orders["taken"].values))
     new = taken.isel(event=np.flatnonzero(taken["action"].values == "new"))
-    limit = limits_of(new, taken)
+    limit, premium = limits_of(new, taken), premiums_of(new)
+    relief = "limits" in network and (network != "tree with limits" or any(premium.values()))
     sold, bought, flow = defaultdict(int), defaultdict(int), defaultdict(int)
+    paid, received, rents = defaultdict(set), defaultdict(set), 0
     t = found.trades
     for k in range(t.sizes["trade"]):
         one = {str(n).removeprefix("trade_"): v.values[k] for n, v in t.items()}
@@ -530,12 +536,16 @@ def test_what_holds_of_every_outcome(mechanism, network, rows, seed):
         )
         sell, buy = str(one["sell_order"]), str(one["buy_order"])
         assert energy > 0
-        assert rent >= 0
+        assert rent == 0 or mechanism == "uniform"
+        assert rent >= 0 or relief  # a trade that frees an edge may be rewarded, out of what full edges earn
         start, end = str(one["seller_node"]), str(one["buyer_node"])
-        pair = round(1000 * RAGGED[NODES.index(start), NODES.index(end)])
-        assert fee == (ACCESS[start] + ACCESS[end] + pair if network == "pairs" else TREE.fee(start, end))
+        extra = premium[buy] if one["origin"] == "pv" else 0
+        assert fee == plain_network.fee(start, end)
         assert price >= limit[sell][0]
-        assert price + fee + rent <= limit[buy][1]
+        assert price + fee + rent <= limit[buy][1] + extra
+        paid[end, premium[buy]].add(price + fee + rent - extra)
+        received[start, str(one["origin"])].add(price)
+        rents += energy * rent
         sold[sell] += energy
         bought[buy] += energy
         for node, way in TREE.edges(start, end):
@@ -544,33 +554,37 @@ def test_what_holds_of_every_outcome(mechanism, network, rows, seed):
         i: round(1000 * e) for i, e in zip(new["order_id"].values, new["traded"].values, strict=True) if e
     }
     assert traded == {**sold, **bought}
-    if mechanism == "continuous" and network != "pairs":
-        assert_nothing_left(new, flow, NETWORKS[network][1], limits_of(new, taken, latest=True))
-    if network == "tree with limits":
-        assert all(abs(flow[node]) <= most for node, most in NETWORKS[network][1].limit.items())
-    if mechanism == "uniform":
-        paid = t["trade_price"].values + t["trade_fee"].values + t["trade_congestion"].values
-        for node in NODES:
-            assert len(set(t["trade_price"].values[t["trade_seller_node"].values == node])) <= 1
-            assert len(set(np.round(paid[t["trade_buyer_node"].values == node], 6))) <= 1
+    if mechanism == "continuous" and not relief:
+        assert_nothing_left(new, flow, plain_network, limits_of(new, taken, latest=True), premium)
+    assert all(abs(flow[node]) <= most for node, most in plain_network.limit.items())
+    assert rents >= 0
+    if mechanism == "uniform":  # one price for all that is alike
+        assert {len(prices) for prices in (*paid.values(), *received.values())} <= {1}
 
 
-def assert_nothing_left(new, flow, network, limit):
+def premiums_of(new):
+    """Return what each order adds for renewable origin."""
+    ids, values = new["order_id"].values.tolist(), new["premium"].values.tolist()
+    return {i: round(1000 * value) for i, value in zip(ids, values, strict=True)}
+
+
+def assert_nothing_left(new, flow, network, limit, premium):
     """Assert that no two orders rest that could trade: on a fee tree no trade frees an edge for such a pair.
 
     Fees of a tree obey the four-point condition. Let an edge keep ask a and bid b apart, and let c sell to d against its
     flow, a and d on one side of it: then a is cheaper for d than c is, or b pays c more than d does.
     """
     resting = new.isel(event=np.flatnonzero(new["open"].values > 0))
-    names = ("order_id", "participant", "side")
+    names = ("order_id", "participant", "side", "origin")
     people = list(zip(*(resting[n].values.tolist() for n in names), strict=True))
-    for (ask, seller, offers), (bid, buyer, wants) in itertools.permutations(people, 2):
+    for (ask, seller, offers, origin), (bid, buyer, wants, _) in itertools.permutations(people, 2):
         if (offers, wants) == ("sell", "buy"):
             start, end = PEOPLE[seller], PEOPLE[buyer]
             rooms = [
                 network.limit[n] - w * flow[n] for n, w in network.edges(start, end) if n in network.limit
             ]
-            assert limit[bid][1] - limit[ask][0] < network.fee(start, end) or min(rooms, default=1) <= 0
+            most = limit[bid][1] + (premium[bid] if origin == "pv" else 0)
+            assert most - limit[ask][0] < network.fee(start, end) or min(rooms, default=1) <= 0
 
 
 def limits_of(new, taken, latest=False):
@@ -586,16 +600,16 @@ def limits_of(new, taken, latest=False):
     return found
 
 
-@pytest.mark.parametrize("mechanism", ["continuous", "uniform"])
-@pytest.mark.parametrize("network", ["tree", "tree with limits", "pairs"])
-@settings(max_examples=25, deadline=None)
+@pytest.mark.parametrize("mechanism", ["continuous", "uniform", "pay-as-bid"])
+@pytest.mark.parametrize("network", NETWORKS)
+@settings(max_examples=12, deadline=None)
 @given(rows=streams(), seed=st.integers(0, 99))
 def test_the_order_of_nodes_and_participants_changes_nothing(mechanism, network, rows, seed):
     """The linear program then has other columns and may end at another vertex; the rules choose the same one."""
-    inputs = community(PEOPLE, pair=RAGGED) if network == "pairs" else NETWORKS[network][0]
+    inputs = NETWORKS[network][0]
     rng = np.random.default_rng(seed)
     turned = {dim: rng.permutation(inputs.sizes[dim]) for dim in ("node", "participant")}
-    if network == "pairs":
+    if "trade_fee" in inputs:
         turned["node_to"] = turned["node"]
     rules = Rules(mechanism)
     xr.testing.assert_identical(
@@ -603,47 +617,137 @@ def test_the_order_of_nodes_and_participants_changes_nothing(mechanism, network,
     )
 
 
-@pytest.mark.parametrize("network", ["tree", "tree with limits", "pairs"])
-@settings(max_examples=100, deadline=None)
+@pytest.mark.parametrize("mechanism", ["uniform", "pay-as-bid"])
+@pytest.mark.parametrize("network", NETWORKS)
+@settings(max_examples=40, deadline=None)
 @given(rows=streams(most=16, actions=("new",)))
-def test_an_auction_reaches_the_surplus_of_the_linear_program(network, rows):
-    """The program here has a column per ask and bid; the auction flows over edges."""
+def test_an_auction_reaches_the_surplus_of_the_linear_program(mechanism, network, rows):
+    """The program here has a column per ask and bid and a row per edge; the auction is a circulation."""
     rows = [r for r in rows if not np.isnan(r["price"])] or [order("a", 1, "sell", 9, 1, "b1-1")]
-    inputs = community(PEOPLE, pair=RAGGED) if network == "pairs" else NETWORKS[network][0]
-    found = match(dataset(rows), inputs, Rules("uniform"))
+    inputs, plain_network = NETWORKS[network]
+    found = match(dataset(rows), inputs, Rules(mechanism))
     kept = set(found.orders["order_id"].values[found.orders["taken"].values].tolist())
-    rows = [r for r in plain(rows) if r["id"] in kept]
-    asks, bids = ([r for r in rows if r["side"] == side] for side in ("sell", "buy"))
+    rows = {r["id"]: r for r in plain(rows) if r["id"] in kept}
+
+    def gain(ask, bid):
+        extra = bid["premium"] if ask["green"] else 0
+        return bid["price"] + extra - ask["price"] - plain_network.fee(ask["node"], bid["node"])
+
+    asks, bids = ([r for r in rows.values() if r["side"] == side] for side in ("sell", "buy"))
     pairs = list(itertools.product(asks, bids))
-
-    def fee(ask, bid):
-        extra = RAGGED[NODES.index(ask["node"]), NODES.index(bid["node"])] * 1000
-        both = ACCESS[ask["node"]] + ACCESS[bid["node"]]
-        return both + extra if network == "pairs" else TREE.fee(ask["node"], bid["node"])
-
-    value = {r["id"]: r["price"] for r in rows}
-    ours = sum(
-        round(1000 * energy) * (value[bid] - value[ask] - round(1000 * fee_paid))
-        for ask, bid, energy, _, fee_paid in trades(found)
-    )
+    if mechanism == "pay-as-bid":  # nobody could pay for a trade at a loss that frees an edge for another
+        pairs = [pair for pair in pairs if gain(*pair) >= 0]
+    ours = sum(round(1000 * t[2]) * gain(rows[t[0]], rows[t[1]]) for t in trades(found))
     if not pairs:
         assert ours == 0
         return
-    gain = np.array([b["price"] - a["price"] - fee(a, b) for a, b in pairs])
-    rows_of = [[float(r["id"] in (a["id"], b["id"])) for a, b in pairs] for r in rows]
-    most = [r["energy"] for r in rows]
-    if network == "tree with limits":
-        for node, limit in NETWORKS[network][1].limit.items():
-            way = [float(dict(TREE.edges(a["node"], b["node"])).get(node, 0)) for a, b in pairs]
-            rows_of += [way, [-w for w in way]]
-            most += [limit, limit]
-    best = linprog(-gain, A_ub=np.array(rows_of), b_ub=most, method="highs")
+    rows_of = [[float(r["id"] in (a["id"], b["id"])) for a, b in pairs] for r in rows.values()]
+    most = [r["energy"] for r in rows.values()]
+    for node, limit in plain_network.limit.items():
+        way = [float(dict(TREE.edges(a["node"], b["node"])).get(node, 0)) for a, b in pairs]
+        rows_of += [way, [-w for w in way]]
+        most += [limit, limit]
+    best = linprog([-gain(*pair) for pair in pairs], A_ub=np.array(rows_of), b_ub=most, method="highs")
     assert best.status == 0
     assert ours == pytest.approx(-best.fun, abs=1e-3)
 
 
-def test_an_auction_with_fees_per_pair_refuses_limits_of_nodes():
-    inputs = community(PEOPLE, pair=RAGGED, limit={"b1": 1.0})
-    rows = [order("s", 1, "sell", 1, 1, "b1-1"), order("b", 2, "buy", 20, 1, "b2-1")]
-    with pytest.raises(ValueError, match="holds no node limits"):
-        match(dataset(rows), inputs, Rules("uniform"))
+RELIEF = np.full((4, 4), 50.0)
+RELIEF[1, 2], RELIEF[2, 1] = 2.0, 0.0
+"""Fees per pair: only b1 and b2 trade, one with the other."""
+
+
+@pytest.mark.parametrize("mechanism", ["uniform", "pay-as-bid"])
+def test_a_trade_that_frees_a_full_edge_is_rewarded_out_of_its_rent(mechanism):
+    """b1's edge carries 1 kWh. a offers 3 at 5 in b1, b wants 3 at 40 in b2; back, c offers 1 at 20 and d bids 23.
+
+    The access fees are 2 x 2.45. c to d loses 20 + 4.9 - 23 = 1.9, and lets one more kWh through from a to b, a gain of
+    40 - 5 - 6.9 = 28.1. In b1 a, who has more, sets 5, and b, who wants more, 40 in b2: the edge earns 28.1 a kWh.
+    """
+    inputs = community({"a": "b1", "d": "b1", "b": "b2", "c": "b2"}, pair=RELIEF, limit={"b1": 2.0})
+    rows = [
+        order("a", 1, "sell", 5, 3, "a"),
+        order("b", 2, "buy", 40, 3, "b"),
+        order("c", 3, "sell", 20, 1, "c"),
+        order("d", 4, "buy", 23, 1, "d"),
+    ]
+    found = match(dataset(rows), inputs, Rules(mechanism)).trades
+    sold = list(zip(found["trade_sell_order"].values, found["trade_energy"].values, strict=True))
+    if mechanism == "pay-as-bid":
+        assert sold == [("a", 1)]
+        assert found["trade_price"].values.tolist() == [pytest.approx(33.1)]
+        return
+    assert sold == [("a", 2), ("c", 1)]
+    rent = found["trade_congestion"].values
+    np.testing.assert_allclose(rent, [28.1, -28.1])
+    assert found["trade_price"].values[0] == 5
+    assert found["trade_price"].values[1] >= 20
+    paid = found["trade_price"].values + found["trade_fee"].values + rent
+    assert paid[0] == pytest.approx(40)
+    assert paid[1] <= 23
+    assert float(found["trade_energy"].values @ rent) == pytest.approx(28.1)  # 1 kWh over the edge, net
+
+
+# premiums for renewable origin
+
+
+@pytest.mark.parametrize(("premium", "first"), [(2.5, "pv"), (2.0, "any"), (0.0, "any")])
+def test_a_green_buyer_takes_renewable_energy_first_as_far_as_its_premium_goes(premium, first):
+    rows = [order("any", 1, "sell", 10, 1, origin="store"), order("pv", 2, "sell", 12, 1, origin="pv")]
+    found = match(dataset([*rows, order("b", 3, "buy", 11, 1, premium=premium)]))
+    assert trades(found) == [(first, "b", 1, {"pv": 12, "any": 10}[first], 0)]
+    both = match(dataset([*rows, order("b", 3, "buy", 11, 2, premium=premium)]))
+    assert len(trades(both)) == (2 if premium >= 1 else 1)
+
+
+def test_a_resting_green_bid_adds_its_premium_for_renewable_energy_alone():
+    rows = [order("green", 1, "buy", 11, 2, premium=3.0), order("plain", 2, "buy", 12, 1)]
+    rows += [order("pv", 3, "sell", 11, 1, origin="pv"), order("store", 4, "sell", 11, 2, origin="store")]
+    assert trades(match(dataset(rows))) == [
+        ("pv", "green", 1, 14, 0),
+        ("store", "plain", 1, 12, 0),
+        ("store", "green", 1, 11, 0),
+    ]
+
+
+def test_a_green_bid_that_is_cancelled_or_cut_is_gone_from_both_boards():
+    rows = [order("g", 1, "buy", 11, 2, premium=3.0), order("h", 2, "buy", 10, 1, premium=5.0)]
+    sales = [order("s", 5, "sell", 11, 1, origin="pv"), order("t", 6, "sell", 10, 1)]
+    assert [t[1] for t in trades(match(dataset([*rows, *sales])))] == [
+        "h",
+        "g",
+    ]  # 15 before 14; then 11 before 10
+    gone = [*rows, change("h", 3, "cancel"), change("g", 4, "amend", 9.5)]
+    assert trades(match(dataset([*gone, *sales]))) == [("s", "g", 1, 12.5, 0)]
+
+
+@pytest.mark.parametrize("mechanism", ["uniform", "pay-as-bid"])
+def test_auctions_count_the_premium(mechanism):
+    """The green bid is worth 14 to pv and 11 to the store, which asks for 10; the plain bid of 12 is left with that.
+
+    Surplus: (14 - 9) + (12 - 10), not (12 - 9) + (11 - 10).
+    """
+    rows = [order("green", 1, "buy", 11, 1, premium=3.0), order("plain", 2, "buy", 12, 1)]
+    rows += [order("pv", 3, "sell", 9, 1, origin="pv"), order("store", 4, "sell", 10, 1, origin="store")]
+    found = match(dataset(rows), None, Rules(mechanism))
+    pairs = {(sell, buy) for sell, buy, *_ in trades(found)}
+    assert pairs == {("pv", "green"), ("store", "plain")}
+    price = {sell: p for sell, _, _, p, _ in trades(found)}
+    if mechanism == "pay-as-bid":
+        assert price == {"pv": 14, "store": 12}
+    else:
+        assert 10 <= price["store"] <= 11
+        assert 9 <= price["pv"] <= 14
+
+
+def test_a_premium_moves_within_the_band_and_not_into_ones_own_ask():
+    inputs = community({"p": "b1", "q": "b1"}, retail_price=(("tariff", "time"), [[30.0]]))
+    bid = order("b", 2, "buy", 28, 1, "p", premium=2.5)
+    assert refused(bid, inputs=inputs) == (
+        "band",
+        "the price 28 with its premium 2.5 lies outside the slot's band -100 .. 30",
+    )
+    mine = order("s", 1, "sell", 25, 1, "p", origin="pv")
+    assert refused({**bid, "premium": 2.0}, mine, inputs=inputs)[0] == "self-trade"
+    assert refused({**bid, "premium": 1.8}, mine, inputs=inputs)[0] == ""  # 29.8 < 25 + 4.9
+    assert refused({**bid, "premium": 2.0}, {**mine, "origin": "store"}, inputs=inputs)[0] == ""

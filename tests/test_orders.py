@@ -246,17 +246,31 @@ def test_bad_usage(call, tmp_path, arguments, text):
     assert [p.name for p in tmp_path.iterdir()] == ["orders.csv"]
 
 
-def test_an_auction_over_pairs_with_limits_is_bad_input(call):
-    change = "fees={method: by-distance, bands: [{fee_per_kwh: 1}]}"
-    changes = [change, "tables.nodes.*.length_m=100", "tables.nodes.bank-1.limit_kw=5"]
-    arguments = [
-        "--scenario",
-        "higashi-fuji",
-        "--mechanism",
-        "uniform",
-        *(x for c in changes for x in ("--set", c)),
-    ]
-    assert "want fees on a tree, or the continuous session" in call(GOOD, *arguments, code=2).stderr
+@pytest.mark.parametrize("mechanism", ["uniform", "pay-as-bid"])
+def test_an_auction_over_pairs_holds_limits(call, mechanism):
+    """Over 2 x 2.45 + 1; bank-1 lets out half of 0.4 kW, so 0.2 kWh of the 0.4 that home-08 would sell."""
+    change = "fees={method: by-distance, access_fee_per_kwh: 2.45, bands: [{fee_per_kwh: 1}]}"
+    changes = [change, "tables.nodes.*.length_m=100", "tables.participants.home-08.node=bank-2"]
+    changes.append("tables.nodes.bank-2.limit_kw=0.4")
+    arguments = ["--mechanism", mechanism, *(x for c in changes for x in ("--set", c))]
+    found = json.loads(call(GOOD[:2], "--scenario", "higashi-fuji", *arguments, "--json").stdout)
+    (trade,) = found["trades"]
+    assert trade["energy_kwh"] == 0.2
+    assert trade["price"] + trade["fee"] == 20.5  # the buyer, who is cut
+    assert trade["fee"] == (
+        11.5 if mechanism == "uniform" else 5.9
+    )  # the uniform price leaves a rent: 20.5 - 9
+
+
+def test_green_premiums_in_a_file(call):
+    rows = [f"{GOOD[0]},pv,", "b1,2020-08-19T08:00,2020-08-19T12:00,home-01,buy,8,1,,1.5"]
+    found = json.loads(call(rows, "--json", header=f"{HEADER},origin,green_premium").stdout)
+    assert [t["price"] for t in found["trades"]] == [9.5]
+    wrong = [f"{GOOD[0]},1", f"{GOOD[1]},0.0001", f"{GOOD[2]},1", f"{GOOD[1]},-1".replace("b1", "b3")]
+    told = call(wrong, header=f"{HEADER},green_premium", code=2).stderr
+    assert told.count("want nothing: only a new bid with a price adds a premium") == 2
+    assert "orders.csv:3: green_premium: got '0.0001', want at most three decimals" in told
+    assert "orders.csv:5: green_premium: got '-1', want at least 0" in told
 
 
 def test_local_times_where_the_clock_changes(tmp_path):
