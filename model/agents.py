@@ -208,10 +208,10 @@ def wishes(
             (int(behind[s]), f"store{s}", limit[s], rest[behind[s]] * share[s]) for s in range(len(moved))
         ]
         for m, part, worth, kw in parts:
-            price = round(float(min(worth, band[1]) if side == "buy" else max(worth, band[0])), 3)
-            premium = round(float(min(extra[m], band[1] - price)), 3) if side == "buy" else 0.0
-            if kw * hours >= WATT_HOUR and band[0] <= price <= band[1]:
-                found.append(Wish(m, part, side, price, round(float(kw) * hours, 3), premium))
+            at = round(float(min(worth, band[1]) if side == "buy" else max(worth, band[0])), 3)
+            more = round(min(float(extra[m]), band[1] - at), 3) if side == "buy" else 0.0
+            if kw * hours >= WATT_HOUR and band[0] <= at <= band[1]:
+                found.append(Wish(m, part, side, at, round(float(kw) * hours, 3), more))
     return sorted(found, key=lambda w: (w.trader, w.side, w.part))
 
 
