@@ -31,6 +31,9 @@ _FILE = click.Path(path_type=Path)
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 _directory = click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 _key = click.option("--key", type=_FILE, help="File with the ledger's private key, if it is signed.")
+_set = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change the scenario."
+)
 _held = click.option("--checkpoint", "checkpoints", type=_FILE, multiple=True, help="One that you hold.")
 _pins = click.option("--key", "keys", multiple=True, metavar="VKEY", help="Public key, from elsewhere.")
 
@@ -122,6 +125,32 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _ledger_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of a command that stores a run: its ledger."""
+    folder = click.Path(path_type=Path, file_okay=False)
+    command = click.option("--no-ledger", is_flag=True, help="Commit nothing.")(_key(command))
+    return click.option("--ledger", "directory", type=folder, help="Its ledger.")(command)
+
+
+def _require_suffix(path: Path | None, *endings: str) -> None:
+    if path and path.suffix not in endings:
+        raise click.UsageError(f"--output: got {path}, want a name that ends in {' or '.join(endings)}")
+
+
+def _print_run(outcome: Any, as_json: bool, quiet: bool) -> None:
+    from .runs import compare, tables
+
+    summary = compare.summary(outcome.tree)
+    if as_json:
+        _print_json(tables.facts(outcome, summary))
+    elif not quiet:
+        for note in tables.notes(outcome.tree):
+            click.echo(note, err=True)
+        click.echo(tables.heading(outcome.tree) + "\n")
+        click.echo(tables.cleared(summary, outcome.tree.attrs["currency"]) + "\n")
+        click.echo(tables.kept(outcome))
+
+
 @click.group(cls=_Reporting, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="otonari", prog_name="otonari")
 def main() -> None:
@@ -133,11 +162,9 @@ def main() -> None:
 @click.option(
     "--market", type=click.Choice(["p2p", "grid-only", "unmanaged"]), help="Market to clear.  [default: p2p]"
 )
-@click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change the scenario.")
+@_set
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Run file (.nc).")
-@click.option("--ledger", "directory", type=click.Path(path_type=Path, file_okay=False), help="Its ledger.")
-@click.option("--no-ledger", is_flag=True, help="Commit nothing.")
-@_key
+@_ledger_options
 @click.option(
     "--time-limit",
     type=click.FloatRange(min=0, min_open=True),
@@ -167,10 +194,9 @@ def clear(
     """
     if (directory or key) and (no_ledger or market in ("grid-only", "unmanaged")):
         raise click.UsageError("--ledger, --key: this run commits nothing")
-    if output and output.suffix != ".nc":
-        raise click.UsageError(f"--output: got {output}, want a name that ends in .nc")
+    _require_suffix(output, ".nc")
     stage = _stage(verbose, quiet)
-    from .runs import compare, single, tables
+    from .runs import single
 
     outcome = single.run(
         scenario,
@@ -184,20 +210,12 @@ def clear(
         time_limit=time_limit,
         stage=stage,
     )
-    summary = compare.summary(outcome.tree)
-    if as_json:
-        _print_json(tables.facts(outcome, summary))
-    elif not quiet:
-        for note in tables.notes(outcome.tree):
-            click.echo(note, err=True)
-        click.echo(tables.heading(outcome.tree) + "\n")
-        click.echo(tables.cleared(summary, outcome.tree.attrs["currency"]) + "\n")
-        click.echo(tables.kept(outcome))
+    _print_run(outcome, as_json, quiet)
 
 
 @main.command()
 @click.argument("scenario", default=DEFAULT)
-@click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change the scenario.")
+@_set
 @common
 def validate(scenario: str, overrides: tuple[str, ...], as_json: bool, verbose: bool, quiet: bool) -> None:
     """List every problem of a scenario, with file, row and field. Exit code 2 if there is one."""
@@ -249,8 +267,7 @@ def schema() -> None:
 @common
 def compare(runs: tuple[Path, ...], output: Path | None, as_json: bool, verbose: bool, quiet: bool) -> None:
     """Compare stored runs: totals and sums per kind, with differences to the first."""
-    if output and output.suffix not in (".csv", ".nc"):
-        raise click.UsageError(f"--output: got {output}, want a name that ends in .csv or .nc")
+    _require_suffix(output, ".csv", ".nc")
     if output and output.exists() and any(run.exists() and run.samefile(output) for run in runs):
         raise click.UsageError(f"--output: got {output}, which is one of the runs, want another name")
     stage = _stage(verbose, quiet)
@@ -423,7 +440,7 @@ def exchange() -> None:
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File of trades (.csv)."
 )
 @click.option("--scenario", help="Participants, fee network, limits, tariffs.  [default: none, no fees]")
-@click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change the scenario.")
+@_set
 @click.option(
     "--mechanism",
     type=click.Choice(["continuous", "uniform", "pay-as-bid"]),
@@ -449,8 +466,7 @@ def match(orders: Path, as_json: bool, verbose: bool, quiet: bool, **options: An
     Trades go to the file of --output, refused orders to NAME.refused.csv beside it.
     """
     output, band = options["output"], options["band"]
-    if output and output.suffix != ".csv":
-        raise click.UsageError(f"--output: got {output}, want a name that ends in .csv")
+    _require_suffix(output, ".csv")
     if options["overrides"] and not options["scenario"]:
         raise click.UsageError("--set: got a change, but no --scenario to change")
     if band and not band[0] <= band[1]:
@@ -470,6 +486,18 @@ def forecast() -> None:
     """Back-test forecasts on a file: error and pinball loss beside plain rules, coverage of the quantiles."""
 
 
+_learnt = click.option("--warm-up-days", "warm_up", default=28, show_default=True, type=click.IntRange(min=1))
+
+
+def _text(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how a file writes times and numbers."""
+    for name, default in (("encoding", "utf-8"), ("decimal", "."), ("separator", ",")):
+        command = click.option(f"--{name}", default=default, show_default=True)(command)
+    return click.option("--time-zone", default="Asia/Tokyo", show_default=True, help="Of times and days.")(
+        command
+    )
+
+
 def readings(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say how a file of readings is written."""
     for option in reversed(
@@ -479,13 +507,10 @@ def readings(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--unit", default="kW", show_default=True, help="kW, kWh, W/kW or 'kWh cumulative'."
             ),
-            click.option("--time-zone", default="Asia/Tokyo", show_default=True, help="Of times and days."),
             click.option("--stamp", default="start", show_default=True, help="start, middle or end."),
             click.option("--time-column", default="time", show_default=True),
             click.option("--time-format", default="", help="Pattern of strptime."),
-            click.option("--separator", default=",", show_default=True),
-            click.option("--decimal", default=".", show_default=True),
-            click.option("--encoding", default="utf-8", show_default=True),
+            _text,
             click.option("--skip-rows", default=0, type=click.IntRange(min=0), help="Before the header."),
             click.option(
                 "--slot-minutes", default=0, type=click.IntRange(min=0), help="[default: as in the file]"
@@ -504,9 +529,7 @@ def scored(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--holiday", "dates", multiple=True, type=click.DateTime(["%Y-%m-%d"]), help="A date."
             ),
-            click.option(
-                "--warm-up-days", "warm_up", default=28, show_default=True, type=click.IntRange(min=1)
-            ),
+            _learnt,
         )
     ):
         command = option(command)
@@ -570,7 +593,7 @@ def forecast_demand(
 @click.option(
     "--weather", type=click.Path(path_type=Path), help="CSV of day-ahead forecasts: ghi, dni, dhi, temp_air."
 )
-@click.option("--warm-up-days", "warm_up", default=28, show_default=True, type=click.IntRange(min=1))
+@_learnt
 @common
 def forecast_pv(
     file: Path,
@@ -618,10 +641,7 @@ def forecast_pv(
     "--usable-kwh", default=6.5, show_default=True, type=click.FloatRange(min=0), help="Of the battery."
 )
 @click.option("--economy", type=click.FloatRange(min=0, min_open=True), help="km/kWh, for trips in km.")
-@click.option("--time-zone", default="Asia/Tokyo", show_default=True, help="Of times and days.")
-@click.option("--separator", default=",", show_default=True)
-@click.option("--decimal", default=".", show_default=True)
-@click.option("--encoding", default="utf-8", show_default=True)
+@_text
 @scored
 @common
 def forecast_vehicle(
@@ -656,7 +676,7 @@ def forecast_vehicle(
     show_default=True,
     help="Agents that bid, or the community planned as one at every slot.",
 )
-@click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change the scenario.")
+@_set
 @click.option(
     "--warm-up-days",
     "warm_up",
@@ -667,9 +687,7 @@ def forecast_vehicle(
 )
 @click.option("--seed", default=0, show_default=True, help="Of who comes first of those who come at once.")
 @click.option("-o", "--output", type=_FILE, help="Run file (.nc).  [default: runs-out/SCENARIO/MODE.nc]")
-@click.option("--ledger", "directory", type=click.Path(path_type=Path, file_okay=False), help="Its ledger.")
-@click.option("--no-ledger", is_flag=True, help="Commit nothing.")
-@_key
+@_ledger_options
 @common
 def simulate(
     scenario: str, no_ledger: bool, as_json: bool, verbose: bool, quiet: bool, **options: Any
@@ -681,10 +699,9 @@ def simulate(
     if no_ledger and (options["directory"] or options["key"]):
         raise click.UsageError("--ledger, --key: this run commits nothing")
     output = options["output"]
-    if output and output.suffix != ".nc":
-        raise click.UsageError(f"--output: got {output}, want a name that ends in .nc")
+    _require_suffix(output, ".nc")
     _stage(verbose, quiet)("simulating")
-    from .runs import compare, rolling, tables
+    from .runs import rolling
 
     shown = sys.stderr.isatty() and not quiet and not verbose
     with click.progressbar(length=1, file=sys.stderr, hidden=not shown) as bar:
@@ -696,12 +713,4 @@ def simulate(
         outcome = rolling.run(scenario, record=not no_ledger, progress=progress, **options)
     if outcome is None:  # only where it is told to stop early
         return
-    summary = compare.summary(outcome.tree)
-    if as_json:
-        _print_json(tables.facts(outcome, summary))
-    elif not quiet:
-        for note in tables.notes(outcome.tree):
-            click.echo(note, err=True)
-        click.echo(tables.heading(outcome.tree) + "\n")
-        click.echo(tables.cleared(summary, outcome.tree.attrs["currency"]) + "\n")
-        click.echo(tables.kept(outcome))
+    _print_run(outcome, as_json, quiet)
