@@ -26,6 +26,7 @@ LABELS = {
     "network_fee": "of which network fee",
     "congestion_rent": "of which congestion rent",
     "peer_revenue": "peer revenue",
+    "imbalance_cost": "imbalance",
     "fuel_cost": "fuel",
     "wear_cost": "wear of batteries",
     "rounding": "rounding",
@@ -34,7 +35,15 @@ LABELS = {
     "saving": "saving",
 }
 """Lines of an account, in their order; revenue is negative on the page."""
-STATED = ("grid_cost", "feed_in_revenue", "fuel_cost", "wear_cost", "rounding", "bill_grid_only")
+STATED = (
+    "grid_cost",
+    "feed_in_revenue",
+    "imbalance_cost",
+    "fuel_cost",
+    "wear_cost",
+    "rounding",
+    "bill_grid_only",
+)
 """Those that the operator states."""
 SHARES = {
     "self_sufficiency": "demand and driving from own PV",
@@ -46,7 +55,7 @@ SHARES = {
 }
 """Where the energy came from, as the settlement has it."""
 TERMS = {"zone": "time zone", "rules": "kind of market", "currency": "currency"}
-_COSTS = ("grid_cost", "peer_cost", "fuel_cost", "wear_cost", "rounding")
+_COSTS = ("grid_cost", "peer_cost", "imbalance_cost", "fuel_cost", "wear_cost", "rounding")
 _ENERGIES = {
     "grid_cost": "grid_in",
     "feed_in_revenue": "grid_out",

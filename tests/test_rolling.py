@@ -1,6 +1,7 @@
 """Days that roll on: physics, money, resuming, and the co-optimum as the yardstick."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from otonari.model import clearing, solve
 from otonari.runs import checkpoint, ledger, rolling, single, store, timeline
 from otonari.runs.simulation import Options, Simulation
 
-from .communities import random_community
+from .communities import community, random_community
 
 DAYS = 2
 GROUPS = ("inputs", "results", "trades", "settlement")
@@ -142,6 +143,24 @@ def test_a_checkpoint_of_another_simulation_is_not_continued(tmp_path):
     found = checkpoint.read(path, "one")
     assert found.books == simulation.state.books
     np.testing.assert_equal(vars(found.deals[0]), vars(simulation.state.deals[0]))
+
+
+@pytest.mark.parametrize(
+    ("case", "mode", "trade"),
+    [
+        ("guest_charges", "exchange", ("office", "", "home", "car")),
+        ("guest_charges", "co-optimized", ("office", "", "home", "car")),
+        ("guest_gives", "co-optimized", ("home", "car", "office", "")),
+    ],
+)
+def test_trades_name_the_vehicle_that_trades_as_a_guest(case, mode, trade):
+    definition = (Path(__file__).parent / "cases" / f"{case}.yaml").read_text(encoding="utf-8")
+    inputs = community(yaml.safe_load(definition))
+    traded = rolling.simulate(timeline.of_inputs(inputs, inputs, foresight=True), Options(mode))["trades"]
+    names = ("seller", "seller_vehicle", "buyer", "buyer_vehicle")
+    assert [
+        tuple(str(traded[f"trade_{n}"].values[k]) for n in names) for k in range(traded.sizes["trade"])
+    ] == [trade]
 
 
 def test_the_seed_decides_and_nothing_else():
