@@ -104,6 +104,7 @@ def summary(tree: xr.DataTree) -> xr.Dataset:
         **money,
         "saving_share": (saving / alone if alone > 0 else np.nan, "1"),
         "peer_energy": (settlement["peer_energy"], "kWh"),
+        "imbalance_energy": (settlement["imbalance_energy"].sum(), "kWh"),
         "grid_import": (_energy(results, hours, "grid_import", "vehicle_import"), "kWh"),
         "grid_export": (_energy(results, hours, "grid_export", "vehicle_export"), "kWh"),
         "demand": (_energy(inputs, hours, "demand"), "kWh"),

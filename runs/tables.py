@@ -27,6 +27,8 @@ LABELS = {
     "renewable_driving_share": "renewable driving",
     "renewable_charge_share": "renewable charging",
     "network_fee": "network fees",
+    "imbalance_energy": "not delivered",
+    "imbalance_cost": "imbalance",
     "fuel": "fuel",
     "co2": "CO2",
     "driving_co2": "CO2 of driving",
@@ -34,6 +36,8 @@ LABELS = {
     "driving_co2_reduction": "less than petrol",
 }
 """Measures that a table shows, in their order, and what they are called there."""
+RARE = ("imbalance_energy", "imbalance_cost")
+"""Measures that are shown only where there is something of them."""
 DRIVING = ("renewable_driving_share", "renewable_charge_share")
 WIDTH = 100
 """Columns of a terminal that a comparison fits into."""
@@ -135,7 +139,8 @@ def compared(comparison: xr.Dataset) -> str:
     The difference to the first run stands in brackets where the table is not too wide for it.
     """
     common, names = _common([str(n) for n in comparison["scenario"].values])
-    measures = [(comparison[n], label) for n, label in LABELS.items() if n in comparison]
+    shown = [n for n in LABELS if n in comparison and (n not in RARE or bool(comparison[n].any()))]
+    measures = [(comparison[n], LABELS[n]) for n in shown]
     for kind in comparison["kind"].values:
         here = comparison.sel(kind=kind)
         measures += [(here[f"kind_{n}"], f"{LABELS[n]}, {kind}") for n in ("bill", "saving")]
