@@ -195,7 +195,7 @@ def _paid(run: Run, traded: Trades) -> dict[str, Array]:
     return money
 
 
-def _imbalance(run: Run, traded: _Trades) -> dict[str, Array]:
+def _imbalance(run: Run, traded: Trades) -> dict[str, Array]:
     """Return what every participant's meters are short of their contracts (P,) [kWh], and what that costs."""
     r, energy = run.r, np.zeros((run.participants, len(run.hours)))
     for grid, peer, count, owner in (
