@@ -120,7 +120,7 @@ def repair(directory: Path, signer: notes.Signer | None = None) -> tuple[Summary
     """
     path, moved = directory / reading.NAME, None
     with durable.locked(directory, 10.0):
-        state = plan.look(directory, set(), torn=True)
+        state = plan.look(directory, set(), log=True)
         if state.beyond:
             plan.check_signer(state.summary, signer)
         if state.summary.tail:

@@ -6,7 +6,7 @@ meter told the truth. ``LEDGER.md`` describes the format.
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ __all__ = [
     "LedgerLocked",
     "LedgerTampered",
     "LedgerTorn",
+    "Session",
     "Summary",
     "beside",
     "commit",
@@ -144,6 +145,51 @@ def prepare(
         state = plan.look(book, {record["slot"] for record in new})
         made = plan.make(state, new, currency=currency, signer=signer, correct=correct)
         yield made.commit, lambda: plan.carry_out(made, signer)
+
+
+class Session:
+    """Commits to one ledger, one after another, without reading all of it anew each time.
+
+    The first commit verifies the whole chain. What it found stays in memory; a later one compares the checkpoint
+    with it again, and verifies the whole chain anew if anything happened to a file of the ledger in between. The
+    lock is held during a commit only: others may read between two of them, and even write.
+
+    Parameters
+    ----------
+    directory : path
+        The ledger's directory; made if it is missing.
+    slots : iterable of int
+        Starts of all slots that may be committed, UTC epoch seconds.
+    currency, signer, wait
+        As for :func:`prepare`.
+    """
+
+    def __init__(
+        self,
+        directory: Folder,
+        slots: Iterable[int],
+        *,
+        currency: str = "JPY",
+        signer: notes.Signer | None = None,
+        wait: float = 10.0,
+    ):
+        self._book, self._slots, self._wait = Path(directory), frozenset(slots), wait
+        self._currency, self._signer = currency, signer
+        self._known: tuple[Summary, dict[int, Block], list[tuple[int, ...]]] | None = None
+
+    def commit(self, new: Sequence[dict[str, Any]]) -> Commit:
+        """Commit records; slots that are there with the same content are left alone. Errors as in :func:`prepare`."""
+        durable.make_folder(self._book)
+        with durable.locked(self._book, self._wait):
+            known, self._known = self._known, None  # a commit that fails leaves nothing known
+            if known and known[2] == plan.stamp(self._book):
+                state = plan.look_again(self._book, *known[:2])
+            else:
+                state = plan.look(self._book, self._slots)
+            made = plan.make(state, new, currency=self._currency, signer=self._signer, correct=False)
+            done = plan.carry_out(made, self._signer)
+            self._known = made.after, state.live, plan.stamp(self._book)
+        return done
 
 
 def commit(directory: Folder, new: Sequence[dict[str, Any]], **options: Any) -> Commit:

@@ -1,7 +1,7 @@
 """One commit to a ledger: what stands there, what is to be added, and the order in which it gets to the disk."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,8 +50,10 @@ class Plan:
     commit: Commit
 
 
-def look(book: Path, slots: set[int], *, torn: bool = False) -> State:
+def look(book: Path, slots: Set[int], *, log: bool = False) -> State:
     """Verify a ledger that is locked, if it is there, and compare it with its checkpoints.
+
+    Bytes after the last newline, and blocks beyond the checkpoint, are left to the caller.
 
     Parameters
     ----------
@@ -59,10 +61,10 @@ def look(book: Path, slots: set[int], *, torn: bool = False) -> State:
         Directory of the ledger.
     slots : set of int
         Starts of the slots whose blocks are wanted.
-    torn : bool
-        Whether bytes after the last newline are left to the caller.
+    log : bool
+        Whether it is compared with all checkpoints that there were, or with the last ones.
     """
-    state = State(book, Summary(), heads.Heads(book, log=torn), {}, [])
+    state = State(book, Summary(), heads.Heads(book, log=log), {}, [])
     vouched = state.met.own.checkpoint.size if state.met.own else 0
     if state.met.own or os.path.lexists(book / reading.NAME):
         for block in reading.walk(book, state.summary, state.met):
@@ -73,9 +75,21 @@ def look(book: Path, slots: set[int], *, torn: bool = False) -> State:
             if block["index"] >= vouched:
                 state.beyond.append(block)
     state.met.finish(state.summary)
-    if state.summary.tail and not torn:
-        settled(state)
     return state
+
+
+def look_again(book: Path, summary: Summary, live: dict[int, Block]) -> State:
+    """Return the state of a locked ledger whose blocks are those of a summary: only its checkpoint is compared."""
+    state = State(book, summary, heads.Heads(book, log=False), live, [])
+    state.met.meet(summary)
+    return state
+
+
+def stamp(book: Path) -> list[tuple[int, ...]]:
+    """Return what the system says of the public files of a ledger; writing to one of them changes it."""
+    paths = [path for name in (reading.NAME, heads.OWN, heads.LOG) if os.path.lexists(path := book / name)]
+    stats = [os.lstat(path) for path in paths]
+    return [(s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for s in stats]
 
 
 def make(
@@ -109,6 +123,9 @@ def make(
         blocks += [r for r in reversals if r["slot"] == block["slot"]]
         blocks.append(block)
     lines, after = chain.extend(blocks, summary)
+    if not lines.startswith(_torn(state)):
+        settled(state)
+    after.tail = 0
     if lines or state.beyond:
         check_signer(after, signer)
     standing = str(state.met.own.note) if state.met.own else ""
@@ -122,15 +139,16 @@ def make(
 def carry_out(plan: Plan, signer: notes.Signer | None) -> Commit:
     """Write what was planned: leaves, then blocks, then the checkpoint that vouches for them."""
     state, book = plan.state, plan.state.book
+    state.met.heal()
     if not plan.lines and not state.beyond:
         return plan.commit
-    state.met.heal()
     if plan.secret:
         leaves.write_secret(book, plan.secret)
     if plan.private:
         leaves.write(book, state.summary.count, plan.after.head, plan.private)
     if plan.lines:
-        durable.append(book / reading.NAME, plan.lines, state.summary.size)
+        size, tail = state.summary.size, state.summary.tail
+        durable.append(book / reading.NAME, plan.lines[tail:], size + tail)
     note = heads.publish(book, plan.after, signer)
     return replace(plan.commit, checkpoint=str(note))
 
@@ -147,6 +165,14 @@ def check_signer(summary: Summary, signer: notes.Signer | None) -> None:
     got = signer.key if signer else None
     if got != want:
         raise LedgerError(f"key: got {got or 'none'}, want {want or 'none: this ledger is not signed'}")
+
+
+def _torn(state: State) -> bytes:
+    """Return the bytes after the last newline: of what is being committed, if a crash cut that short."""
+    if not state.summary.tail:
+        return b""
+    with durable.opened(state.book / reading.NAME) as file:
+        return os.pread(file, state.summary.tail, state.summary.size)
 
 
 def _genesis(record: dict[str, Any], currency: str, signer: notes.Signer | None) -> Block:

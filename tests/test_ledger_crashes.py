@@ -1,7 +1,6 @@
 """Crashes, full disks and failing calls: no acknowledged block is lost, and no bad ledger is accepted."""
 
 import contextlib
-import errno
 import os
 import resource
 import shutil
@@ -19,48 +18,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from otonari.runs import heads, keeping, ledger
 
 from .books import KEY, OTHER, blocks_of, contents, make, record, records
+from .disks import HOWS, Disk, Killed
 
-CALLS = ("open", "write", "fsync", "replace", "ftruncate", "mkdir")
 ROOT = Path(__file__).resolve().parent.parent
-
-
-class Killed(BaseException):
-    """The process ends here."""
-
-
-class Disk:
-    """Stand between the ledger and the system, and let the n-th call fail: before, after, or halfway through it."""
-
-    def __init__(self, monkeypatch):
-        self.count, self.at, self.how = 0, -1, ""
-        self.real = {name: getattr(os, name) for name in CALLS}
-        for name in CALLS:
-            monkeypatch.setattr(os, name, self._call(name))
-
-    def _call(self, name):
-        def call(*arguments, **options):
-            self.count += 1
-            if self.count != self.at:
-                return self.real[name](*arguments, **options)
-            if self.how == "error":
-                raise OSError(errno.EIO, "Input/output error")
-            if self.how == "full" and name == "write":
-                return self.real[name](arguments[0], arguments[1][: len(arguments[1]) // 2])
-            if self.how == "full":
-                raise OSError(errno.ENOSPC, "No space left on device")
-            if self.how == "killed halfway" and name == "write":
-                self.real[name](arguments[0], arguments[1][: len(arguments[1]) * 2 // 3])
-            elif self.how == "killed after":
-                self.real[name](*arguments, **options)
-            raise Killed
-
-        return call
-
-    def fail(self, at, how):
-        self.count, self.at, self.how = 0, at, how
-
-    def work(self):
-        self.at = -1
 
 
 @pytest.fixture
@@ -75,9 +35,6 @@ def recover(book, signer):
     except ledger.LedgerTorn:
         if (book / ledger.NAME).stat().st_size:
             keeping.repair(book, signer)
-
-
-HOWS = ("error", "full", "killed before", "killed halfway", "killed after")
 
 
 @pytest.mark.parametrize("signer", [None, KEY], ids=["unsigned", "signed"])
@@ -115,6 +72,52 @@ def test_every_call_may_fail(tmp_path, disk, how, signer, first):
         assert done.added + done.already == 4
         assert ledger.verify(book, private=True).slots == 4
     assert failures > 10
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("first", [True, False], ids=["first commit", "next commit"])
+def test_the_same_commit_again_mends_what_a_crash_left(tmp_path, disk, how, first):
+    """Whichever call fails: the same records committed again give the ledger that a calm commit gives."""
+    start, new = make(tmp_path / "start", signer=KEY), records(2 if first else 4)
+    calm = shutil.copytree(start, tmp_path / "calm")
+    ledger.commit(calm, new, signer=KEY)
+    cut, disk.real["fsync"] = 0, lambda file: None  # it is the process that ends here, not the power
+    for at in range(1, 100):
+        book = tmp_path / str(at)
+        if first:  # what comes after has the same secret
+            (book / "leaves").mkdir(parents=True, mode=0o700)
+            shutil.copy2(start / "leaves" / "secret", book / "leaves" / "secret")
+        else:
+            shutil.copytree(start, book)
+        disk.fail(at, how)
+        with contextlib.suppress(ledger.LedgerError, Killed):
+            ledger.commit(book, new, signer=KEY)
+            if disk.count < at:
+                break
+        disk.work()
+        cut += (book / ledger.NAME).exists() and (book / ledger.NAME).read_bytes()[-1:] not in (b"", b"\n")
+        ledger.commit(book, new, signer=KEY)
+        found = contents(book)
+        assert {name: found[name] for name in contents(calm)} == contents(calm)
+    assert at > 10
+    assert cut or how != "killed halfway"
+
+
+def test_a_line_cut_short_is_completed_by_nothing_else(tmp_path):
+    start = make(tmp_path / "start")
+    calm = shutil.copytree(start, tmp_path / "calm")
+    ledger.commit(calm, records(3))
+    before, whole = ((book / ledger.NAME).read_bytes() for book in (start, calm))
+    for cut in (1, 200):
+        book = shutil.copytree(start, tmp_path / str(cut))
+        (book / ledger.NAME).write_bytes(whole[:-cut])
+        for other in (records(2), [*records(2), record(2, energy=9)], [record(3)]):
+            with pytest.raises(ledger.LedgerTorn, match="ends inside block 3"):
+                ledger.commit(book, other)
+        assert (book / ledger.NAME).read_bytes() == whole[:-cut]
+        assert ledger.commit(book, records(3)).added == 1
+        assert contents(book) == contents(calm)
+    assert whole.startswith(before)
 
 
 @pytest.mark.parametrize("how", HOWS)
