@@ -1,11 +1,13 @@
 """The command line: parse, call one function of ``runs`` or ``data``, print. Heavy modules load when used."""
 
+import contextlib
 import logging
 import math
 import os
+import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,22 @@ def _stage(verbose: bool, quiet: bool) -> Callable[[str], None]:
     if quiet or not sys.stderr.isatty():
         return lambda text: None
     return lambda text: click.secho(f"{text} ...", err=True, dim=True)
+
+
+@contextlib.contextmanager
+def _asked_to_stop() -> Iterator[Callable[[int], bool]]:
+    """Give what tells whether Ctrl-C was pressed; pressed again, it interrupts at once."""
+    asked: list[int] = []
+
+    def ask(number: int, frame: object) -> None:
+        asked.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield lambda done: bool(asked)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _print_json(value: Any, indent: int | None = 1) -> None:
@@ -694,7 +712,8 @@ def simulate(
 ) -> None:
     """Simulate days of a scenario: forecasts, orders, trades, and what came of them.
 
-    A checkpoint is kept beside the run file after every day; an interrupted simulation goes on from there.
+    Every slot is written into a journal beside the run file and committed to the ledger as it closes; the same command
+    goes on where an interrupted one stopped. Ctrl-C stops after the slot; a second one at once.
     """
     if no_ledger and (options["directory"] or options["key"]):
         raise click.UsageError("--ledger, --key: this run commits nothing")
@@ -704,13 +723,18 @@ def simulate(
     from .runs import rolling
 
     shown = sys.stderr.isatty() and not quiet and not verbose
-    with click.progressbar(length=1, file=sys.stderr, hidden=not shown) as bar:
+    reached = 0, 0
+    with click.progressbar(length=1, file=sys.stderr, hidden=not shown) as bar, _asked_to_stop() as stop:
 
         def progress(done: int, slots: int) -> None:
+            nonlocal reached
+            reached = done, slots
             bar.length = slots
             bar.update(done - bar.pos)
 
-        outcome = rolling.run(scenario, record=not no_ledger, progress=progress, **options)
-    if outcome is None:  # only where it is told to stop early
-        return
+        outcome = rolling.run(scenario, record=not no_ledger, progress=progress, stop=stop, **options)
+    if outcome is None:
+        at = f"otonari: stopped after {reached[0]} of {reached[1]} slots"
+        click.echo(f"{at}; the same command goes on from there", err=True)
+        raise click.exceptions.Exit(130)
     _print_run(outcome, as_json, quiet)

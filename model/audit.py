@@ -52,7 +52,7 @@ class Trades:
 
 
 def audit(
-    run: Run, trades: xr.Dataset, settlement: xr.Dataset, linear: bool, marginal: bool = True
+    run: Run, trades: xr.Dataset, settlement: xr.Dataset | None, linear: bool, marginal: bool = True
 ) -> Iterator[Finding]:
     """Yield every check of trades, prices and accounts; ``marginal``: every trade has the prices of its nodes."""
     traded = Trades(run, trades)
@@ -64,6 +64,8 @@ def audit(
     if traded.known.all():
         yield from _quantities(run, traded)
         yield from _paths(run, traded, marginal)
+    if settlement is None:
+        return
     peers = _peers(run) if marginal else _paid(run, traded)
     if traded.known.all():
         peers |= _imbalance(run, traded)

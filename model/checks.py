@@ -43,7 +43,7 @@ def check(
     inputs: xr.Dataset,
     results: xr.Dataset,
     trades: xr.Dataset,
-    settlement: xr.Dataset,
+    settlement: xr.Dataset | None,
     *,
     grid_only: xr.Dataset | None = None,
     lp: bool | None = None,
@@ -55,7 +55,7 @@ def check(
     Parameters
     ----------
     inputs, results, trades, settlement : xr.Dataset
-        The groups of a run.
+        The groups of a run; without a settlement (None) no accounts are computed again.
     grid_only : xr.Dataset, optional
         The results of the market without peers: ``bill_grid_only`` is computed again from them.
     lp : bool, optional
@@ -69,7 +69,11 @@ def check(
         currency, currency/kWh).
     """
     misfits = [
-        _misfit(d, inputs, data) for data in (results, settlement) for d in data.dims if d in inputs.dims
+        _misfit(d, inputs, data)
+        for data in (results, settlement)
+        if data is not None
+        for d in data.dims
+        if d in inputs.dims
     ]
     if any(misfits):
         return [Violation("labels", misfit, np.nan) for misfit in dict.fromkeys(misfits) if misfit]
@@ -79,8 +83,9 @@ def check(
     if prices == "traded":
         found = (finding for finding in found if not finding.check.endswith("final energy"))
     findings = [*found, *audit(run, trades, settlement, linear, prices == "marginal")]
-    findings += provenance(run, trades, settlement)
-    if grid_only is not None:
+    if settlement is not None:
+        findings += provenance(run, trades, settlement)
+    if settlement is not None and grid_only is not None:
         findings += [*physics(alone := Run(inputs, grid_only), linear), *recount(alone, settlement)]
     return [violation for finding in findings for violation in _worst(finding, inputs, tolerance)]
 
@@ -89,7 +94,7 @@ def require(
     inputs: xr.Dataset,
     results: xr.Dataset,
     trades: xr.Dataset,
-    settlement: xr.Dataset,
+    settlement: xr.Dataset | None,
     *,
     grid_only: xr.Dataset | None = None,
     lp: bool | None = None,

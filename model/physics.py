@@ -82,10 +82,8 @@ class Run:
 
 def arrays(dataset: xr.Dataset) -> dict[str, Array]:
     """Return the variables as arrays, with the dims in the order of the tables."""
-    return {
-        str(name): array.transpose(*(d for d in _ORDER if d in array.dims)).values
-        for name, array in dataset.data_vars.items()
-    }
+    columns = {str(name): dataset.variables[name] for name in dataset.data_vars}
+    return {name: v.transpose(*(d for d in _ORDER if d in v.dims)).values for name, v in columns.items()}
 
 
 def index(labels: Array, values: Array) -> Array:

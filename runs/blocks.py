@@ -5,7 +5,7 @@ micro-currency, so the money of a trade is the exact product. A record becomes a
 secret seals its leaves (:mod:`otonari.runs.leaves`) and its place gives it ``index`` and ``prev``.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,18 +14,28 @@ import xarray as xr
 from ..model import mixing
 from . import canonical, digest, kinds
 
-RECORDED = ("p2p", "exchange", "co-optimized")
+SIMULATED = ("exchange", "co-optimized")
+"""Markets whose slots close one by one, so that each is recorded as a run of its own."""
+RECORDED = ("p2p", *SIMULATED)
 """Markets whose slots are committed to a ledger: where peers trade, in a clearing or a simulation."""
 
 
-def of_run(tree: xr.DataTree) -> list[dict[str, Any]]:
-    """Return one record per slot of a run whose attributes say of which market it is, and what cleared it."""
-    market, version = canonical.label(tree.attrs["market_id"]), tree.attrs["otonari_version"]
-    return cleared(tree, market, f"otonari {version}")
+def of_run(tree: xr.DataTree, origins: Iterable[mixing.Slot] | None = None) -> list[dict[str, Any]]:
+    """Return one record per slot of a run whose attributes say of which market it is, and what cleared it.
+
+    ``origins`` as for :func:`cleared`.
+    """
+    market, software = canonical.label(tree.attrs["market_id"]), f"otonari {tree.attrs['otonari_version']}"
+    return cleared(tree, market, software, one_by_one=tree.attrs["market"] in SIMULATED, origins=origins)
 
 
 def cleared(
-    tree: xr.DataTree, market: str, software: str, origins: Iterable[mixing.Slot] | None = None
+    tree: xr.DataTree,
+    market: str,
+    software: str,
+    *,
+    one_by_one: bool = False,
+    origins: Iterable[mixing.Slot] | None = None,
 ) -> list[dict[str, Any]]:
     """Return one record per slot of a cleared run, in order of time.
 
@@ -37,13 +47,16 @@ def cleared(
         Identity of the market, in the strings of canonical JSON.
     software : str
         What cleared it, e.g. ``otonari 0.1.0``.
+    one_by_one : bool
+        Whether each slot was cleared by itself: its record is then the same whatever slots the run has beside it.
     origins : iterable of Slot, optional
         Where the energy of each slot came from, where stores hold something that is known already: the ``content`` of a
         slot goes on with :func:`otonari.model.mixing.follow` (default: followed from the first slot of the run on).
     """
     inputs, results, trades = (tree[g].to_dataset() for g in ("inputs", "results", "trades"))
     seconds = np.rint(inputs["slot_hours"].values * 3600).astype(np.int64)
-    of_inputs = digest.values(inputs, "otonari inputs 1", digest.INPUTS_SCALE)
+    parts: Iterable[xr.Dataset] = _alone(inputs, results) if one_by_one else [inputs]
+    of_inputs = [digest.values(part, "otonari inputs 1", digest.INPUTS_SCALE) for part in parts]
     of_results = digest.slots(results, "otonari results of a slot 1", digest.RESULTS_SCALE)
     prices = results[[n for n in ("price", "sale_price") if n in results]]
     of_prices = digest.slots(prices, "otonari prices of a slot 1", digest.RESULTS_SCALE)
@@ -66,13 +79,36 @@ def cleared(
                 "slot_seconds": int(seconds[k]),
                 "totals": kinds.totals(leaves),
                 "prices": of_prices[k],
-                "inputs": of_inputs,
+                "inputs": of_inputs[k if one_by_one else 0],
                 "results": of_results[k],
                 "software": software,
                 "leaves": leaves,
             }
         )
     return records
+
+
+def slots(inputs: xr.Dataset, stored: np.ndarray[Any, Any], first: int, last: int) -> xr.Dataset:
+    """Return the inputs of slots ``first`` to ``last`` (exclusive) alone, as if the run had begun with them.
+
+    ``stored`` (battery + vehicle, time) [kWh] is what was stored at the end of each slot. Trips are those that depart
+    in the slots.
+    """
+    departs = np.searchsorted(inputs["time"].values, inputs["trip_departure"].values, side="right") - 1
+    among = np.flatnonzero((departs >= first) & (departs < last))
+    found = inputs.isel(time=slice(first, last), trip=among)
+    if not first:
+        return found
+    energy = np.split(stored[:, first - 1], [inputs.sizes["battery"]])
+    names = [f"{device}_initial_energy" for device in ("battery", "vehicle")]
+    return found.assign({n: found[n].copy(data=kwh) for n, kwh in zip(names, energy, strict=True)})
+
+
+def _alone(inputs: xr.Dataset, results: xr.Dataset) -> Iterator[xr.Dataset]:
+    """Yield the inputs of each slot alone."""
+    stored = np.concatenate([results[f"{device}_energy"].values for device in ("battery", "vehicle")])
+    for k in range(inputs.sizes["time"]):
+        yield slots(inputs, stored, k, k + 1)
 
 
 def accounts(

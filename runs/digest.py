@@ -54,8 +54,8 @@ def values(dataset: xr.Dataset, domain: str, scale: int) -> str:
     """Return the digest (64 hex digits) of all variables and coordinates of a Dataset."""
     digest = hashlib.sha256(_text(domain))
     for name in sorted(map(str, dataset.variables)):
-        kind, content = _content(dataset[name].values, scale)
-        digest.update(_header(name, dataset[name], kind))
+        kind, content = _content(dataset.variables[name].values, scale)
+        digest.update(_header(name, dataset.variables[name], kind))
         digest.update(_bytes(content))
     return digest.hexdigest()
 
@@ -70,7 +70,7 @@ def slots(dataset: xr.Dataset, domain: str, scale: int) -> list[str]:
     for name, header, rows in _by_slot(timed.drop_vars("time"), scale):
         for k, digest in enumerate(digests):
             digest.update(header)
-            digest.update(_bytes(rows[k] if "time" in timed[name].dims else rows))
+            digest.update(_bytes(rows[k] if "time" in timed.variables[name].dims else rows))
     return [digest.hexdigest() for digest in digests]
 
 
@@ -78,7 +78,7 @@ def _by_slot(dataset: xr.Dataset, scale: int) -> Iterator[tuple[str, bytes, np.n
     """Yield name, header and content of each variable by name, with ``time`` first where it has it."""
     dims = {d for v in dataset.data_vars.values() for d in v.dims}
     for name in sorted(map(str, dataset.variables)):
-        array = dataset[name]
+        array = dataset.variables[name]
         if not dims.issuperset(array.dims):
             continue
         kind, content = _content(array.transpose("time", ..., missing_dims="ignore").values, scale)
@@ -102,7 +102,7 @@ def _bytes(content: np.ndarray) -> bytes:
     return b"".join(_text(str(x)) for x in content.flat)
 
 
-def _header(name: str, array: xr.DataArray, kind: bytes) -> bytes:
+def _header(name: str, array: xr.Variable, kind: bytes) -> bytes:
     dims = b"".join(_text(str(d)) + struct.pack("<Q", n) for d, n in array.sizes.items())
     return _text(name) + _text(array.attrs.get("units", "")) + kind + struct.pack("<I", array.ndim) + dims
 

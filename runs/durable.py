@@ -13,6 +13,7 @@ from pathlib import Path
 
 from .faults import LedgerError, LedgerLocked
 
+LOCK = ".lock"
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -125,14 +126,14 @@ def make_private_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path, wait: float, *, shared: bool = False) -> Iterator[None]:
-    """Hold the lock of a folder, shared by readers; it falls with the process that holds it.
+def locked(folder: Path, wait: float, *, shared: bool = False, name: str = LOCK) -> Iterator[None]:
+    """Hold the lock of a folder (or that on one file in it), shared by readers; it falls with the process.
 
     A reader needs no right to write: where there is no lock file, nobody ever wrote.
     """
     import fcntl
 
-    path = folder / ".lock"
+    path = folder / name
     if shared and not os.access(path, os.R_OK):
         yield
         return
@@ -145,7 +146,8 @@ def locked(folder: Path, wait: float, *, shared: bool = False) -> Iterator[None]
                 break
             except BlockingIOError as error:
                 if time.monotonic() >= patience:
-                    raise LedgerLocked(f"{folder}: another process holds it") from error
+                    held = folder if name == LOCK else path
+                    raise LedgerLocked(f"{held}: another process holds it") from error
                 time.sleep(0.005)
         yield
     finally:

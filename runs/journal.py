@@ -1,77 +1,117 @@
-"""The state of a simulation on the disk, so that an interrupted one goes on as if nothing had happened.
+"""The journal of a simulation: what each slot brought, on the disk before the slot is committed to a ledger.
 
-One file without pickles: arrays, and what they belong to. It is replaced as a whole or not at all.
+The first line says what simulation it is, each other line what one slot added to its state: its outturn, and what
+the agents carry on. A line is the SHA-256 (hex) of the hash before it and of its text, a space, and the text, JSON
+whose numbers are exact. It is only ever appended to, so it costs the same at every slot, and what a crash cut short
+shows: a simulation goes on from the last whole line.
 """
 
-import os
-import zipfile
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..model.delivery import Deals
-from ..model.product_book import Row
-from . import store
+from . import durable
 from .simulation import State
 
-_DEALS = ("seller", "buyer", "energy", "price", "fee", "congestion", "contracted")
+_DEALS = {"seller": np.int64, "buyer": np.int64} | dict.fromkeys(
+    ("energy", "price", "fee", "congestion", "contracted"), np.float64
+)
 
 
-def write(path: Path, identity: str, state: State) -> None:
-    """Store a state; ``identity`` says what simulation it belongs to.
+@contextlib.contextmanager
+def opened(path: Path, identity: str) -> Iterator["Journal"]:
+    """Hold the journal of a simulation; ``identity`` is the text that tells it from any other.
 
     Raises
     ------
-    RunFileError
+    LedgerLocked
+        If another process simulates the same.
+    LedgerError
         If it cannot be written.
     """
-    slots = [slot for slot, rows in state.books.items() for _ in rows]
-    rows = [row for rows in state.books.values() for row in rows]
-    content: dict[str, Any] = {
-        "identity": np.array(identity),
-        "slot": np.array(state.slot),
-        "energy": state.energy,
-        "prices": state.prices,
-        "electric": state.electric,
-        "open_books": np.array(list(state.books), dtype=np.int64),
-        "order_slot": np.array(slots, dtype=np.int64),
-        "deal_count": np.array([len(d.energy) for d in state.deals], dtype=np.int64),
-        **{f"power_{name}": values for name, values in state.power.items()},
-        **{f"deal_{n}": np.concatenate([getattr(d, n) for d in state.deals]) for n in _DEALS},
-        **{f"order_{k}": np.array(column) for k, column in enumerate(zip(*rows, strict=True))},
+    durable.make_folder(path.parent)
+    with durable.locked(path.parent, 0.0, name=path.name):
+        yield Journal(path, identity)
+
+
+class Journal:
+    """A journal that is locked; see :func:`opened`. Whatever does not belong to it, and what follows, is cut off."""
+
+    def __init__(self, path: Path, identity: str):
+        self.path, self._hash, self._size = path, "", 0
+        self._found = list(self._whole())
+        if self._found[:1] != [identity]:
+            self._found, self._hash, self._size = [], "", 0
+        durable.cut(path, self._size)
+        if not self._found:
+            self._append(identity)
+            durable.sync_folder(path.parent)
+        self._found = self._found[1:]
+
+    def replay(self, state: State) -> State:
+        """Bring the state in which the simulation begins to where it stands, and return it."""
+        for text in self._found:
+            _bring(state, json.loads(text))
+        self._found = []
+        self._note(state)
+        return state
+
+    def add(self, state: State) -> None:
+        """Write down what the slot before ``state.slot`` added; the slots before it are there already."""
+        slot = state.slot - 1
+        trips = np.flatnonzero(state.electric != self._electric)
+        places = np.flatnonzero(state.prices != self._prices)
+        content = {
+            "slot": slot,
+            "power": {name: values[:, slot].tolist() for name, values in state.power.items()},
+            "electric": [trips.tolist(), state.electric[trips].tolist()],
+            "deals": {name: getattr(state.deals[slot], name).tolist() for name in _DEALS},
+            "prices": [places.tolist(), state.prices.flat[places].tolist()],
+            "orders": [[k, rows[self._rows.get(k, 0) :]] for k, rows in state.books.items()],
+        }
+        self._append(json.dumps(content, separators=(",", ":")))
+        self._note(state)
+
+    def _note(self, state: State) -> None:
+        """Keep what the next line is compared with."""
+        self._electric, self._prices = state.electric.copy(), state.prices.copy()
+        self._rows = {slot: len(rows) for slot, rows in state.books.items()}
+
+    def _whole(self) -> Iterator[str]:
+        """Yield the text of each line up to the first one that is not whole."""
+        with durable.opened(self.path) as descriptor, open(descriptor, "rb", closefd=False) as file:
+            for line in file:
+                text = line[65:-1]
+                if line != _line(self._hash, text):
+                    return
+                self._hash, self._size = line[:64].decode(), self._size + len(line)
+                yield text.decode()
+
+    def _append(self, text: str) -> None:
+        line = _line(self._hash, text.encode())
+        durable.append(self.path, line, self._size)
+        self._hash, self._size = line[:64].decode(), self._size + len(line)
+
+
+def _line(before: str, text: bytes) -> bytes:
+    return hashlib.sha256(before.encode() + text).hexdigest().encode() + b" " + text + b"\n"
+
+
+def _bring(state: State, content: dict[str, Any]) -> None:
+    """Add to a state what one slot brought."""
+    slot = content["slot"]
+    for name, column in content["power"].items():
+        state.power[name][:, slot] = column
+    for values, (places, found) in ((state.electric, content["electric"]), (state.prices, content["prices"])):
+        values.flat[places] = found
+    state.deals.append(Deals(*(np.array(content["deals"][n], dtype=kind) for n, kind in _DEALS.items())))
+    state.books = {
+        k: [*state.books.get(k, []), *(tuple(row) for row in rows)] for k, rows in content["orders"]
     }
-
-    def fill(name: str) -> None:
-        with open(name, "wb") as file:
-            np.savez_compressed(file, **content)
-            file.flush()
-            os.fsync(file.fileno())
-
-    store.publish(path, fill, same=lambda earlier: True)
-
-
-def read(path: Path, identity: str) -> State | None:
-    """Return the state that is stored for a simulation, None where there is none, or that of another simulation."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            content = {name: stored[name] for name in stored.files}
-    except (FileNotFoundError, zipfile.BadZipFile, ValueError):
-        return None
-    if str(content.get("identity")) != identity:
-        return None
-    ends = np.cumsum(content["deal_count"])[:-1]
-    deals = [np.split(content[f"deal_{name}"], ends) for name in _DEALS]
-    books: dict[int, list[Row]] = {int(slot): [] for slot in content["open_books"]}
-    columns = [content[f"order_{k}"].tolist() for k in range(10) if f"order_{k}" in content]
-    for slot, *row in zip(content["order_slot"].tolist(), *columns, strict=True):
-        books[slot].append(tuple(row))
-    return State(
-        slot=int(content["slot"]),
-        energy=content["energy"],
-        prices=content["prices"],
-        power={n.removeprefix("power_"): v for n, v in content.items() if n.startswith("power_")},
-        electric=content["electric"],
-        deals=[Deals(*parts) for parts in zip(*deals, strict=True)],
-        books=books,
-    )
+    state.energy, state.slot = state.power["energy"][:, slot].copy(), slot + 1

@@ -1,5 +1,6 @@
-"""A finished simulation as Datasets: what was delivered, and the results that any other run has too."""
+"""What came of a simulation as Datasets: what was delivered, and the results that any other run has too."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,18 @@ import xarray as xr
 from ..model.results import assemble, variable
 from ..model.traders import traders
 from ..model.trades import tree
+from . import blocks
 from .simulation import State
+
+
+def since(inputs: xr.Dataset, state: State, first: int) -> tuple[xr.Dataset, State]:
+    """Return the slots from ``first`` up to where a simulation stands alone: their inputs, and what they brought."""
+    last = state.slot
+    power = {name: values[:, first:last] for name, values in state.power.items()}
+    part = blocks.slots(inputs, state.power["energy"], first, last)
+    trips = np.isin(inputs["trip"].values, part["trip"].values)
+    brought = replace(state, power=power, electric=state.electric[trips], deals=state.deals[first:last])
+    return part, brought
 
 
 def trades_of(inputs: xr.Dataset, state: State) -> xr.Dataset:
@@ -41,7 +53,7 @@ def trades_of(inputs: xr.Dataset, state: State) -> xr.Dataset:
 
 
 def results_of(inputs: xr.Dataset, state: State) -> xr.Dataset:
-    """Return a finished simulation as results (see ``model/README.md``): what peers do not deliver is the retailer's."""
+    """Return what came as results (see ``model/README.md``): what peers do not deliver is the retailer's."""
     who, hours = traders(inputs), inputs["slot_hours"].values
     sold, bought = np.zeros((2, *state.power["net"].shape))
     flow = _Flow(inputs)

@@ -1,4 +1,4 @@
-"""Days that roll on: a simulation of many days from a scenario to a stored run, resumable day by day."""
+"""Days that roll on: a simulation of many days from a scenario to a stored run, slot by slot into the ledger."""
 
 import hashlib
 import json
@@ -12,7 +12,8 @@ import numpy as np
 import xarray as xr
 
 from ..data import scenario as scenarios
-from . import checkpoint, keeping, ledger, market, single, store
+from . import journal, keeping, ledger, market, single
+from .closing import Closing
 from .outturn import results_of, trades_of
 from .simulation import Options, Simulation, State
 from .timeline import Timeline, timeline
@@ -56,9 +57,11 @@ def run(
     record: bool = True,
     key: Path | None = None,
     progress: Progress = lambda done, slots: None,
-    stop_after: int | None = None,
+    stop: Callable[[int], bool] = lambda done: False,
 ) -> single.Outcome | None:
-    """Simulate days of a scenario and keep the run; go on where an interrupted one of the same name and kind stopped.
+    """Simulate days of a scenario and keep the run; go on where an interrupted one of the same identity stopped.
+
+    Each slot is checked as it closes, written into the journal beside the run file, and committed to the ledger.
 
     Parameters
     ----------
@@ -78,11 +81,16 @@ def run(
         Run file (default ``runs-out/<scenario>/<mode>.nc``).
     directory, record, key
         Of the ledger, as for :func:`runs.single.run`; without a market id of the scenario's own, each simulation with
-        other options has its own ledger. Its blocks are committed when the run is complete.
+        other options has its own ledger.
     progress : callable
         Told how many slots are done, of how many.
-    stop_after : int, optional
-        Days after which to stop, with the checkpoint written and no run.
+    stop : callable
+        Asked after each slot, with how many are done; if it says so, the simulation stops there, to be gone on with.
+
+    Returns
+    -------
+    Outcome or None
+        None if it was stopped.
 
     Raises
     ------
@@ -102,43 +110,48 @@ def run(
     output = output or Path("runs-out") / scenario.name / f"{mode}.nc"
     hash_ = scenarios.digest(scenario)
     what = {"scenario": hash_, "options": asdict(options), "warm_up": line.known}
-    identity = json.dumps({**what, "version": keeping.version()}, sort_keys=True)
-    place = output.with_name(f"{output.stem}.checkpoint.npz")
-    simulation = Simulation(line, options, checkpoint.read(place, identity))
-    if not _finished(simulation, round(24 / hours), place, identity, progress, stop_after):
-        return None
-    tree = account(line.inputs, simulation.state, options)
-    own = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
-    tree.attrs = _named(scenario, mode, hash_, own) | tree.attrs
-    tree.attrs |= {"warm_up_slots": line.known, "clear_seconds": time.perf_counter() - begin}
-    if record:
-        book = directory or ledger.beside(output, scenario.market_id, own)
-        outcome = single._kept(tree, output, book, key)
-    else:
-        outcome = single.Outcome(tree, output, store.write_run(tree, output))
-    place.unlink(missing_ok=True)
+    own = _sha256(what)
+    names = _named(scenario, mode, hash_, own)
+    book = (directory or ledger.beside(output, scenario.market_id, own)) if record else None
+    closing = Closing(line.inputs, {"market": mode, **names}, book, key)
+    identity = what | {"version": keeping.version()}
+    place = output.with_name(f"{output.stem}.{_sha256(identity)[:8]}.journal")
+    with journal.opened(place, json.dumps(identity, sort_keys=True)) as written:
+        simulation = Simulation(line, options, written.replay(Simulation(line, options).state))
+        if not _finished(simulation, written, closing, progress, stop):
+            return None
+        tree = account(line.inputs, simulation.state, options)
+        tree.attrs = names | tree.attrs
+        tree.attrs |= {"warm_up_slots": line.known, "clear_seconds": time.perf_counter() - begin}
+        outcome = closing.keep(tree, output)
+        place.unlink()
     return outcome
 
 
 def _finished(
     simulation: Simulation,
-    per_day: int,
-    place: Path,
-    identity: str,
+    written: journal.Journal,
+    closing: Closing,
     progress: Progress,
-    stop_after: int | None,
+    stop: Callable[[int], bool],
 ) -> bool:
-    """Simulate to the end with a checkpoint after each day; or only so many days, and return False."""
+    """Simulate to the end, slot by slot: checked, written down, committed; return False if told to stop before."""
     slots = simulation.timeline.inputs.sizes["time"]
+    if simulation.state.slot:
+        closing.commit(closing.check(simulation.state, 0))
     while not simulation.done:
         simulation.step()
-        done = simulation.state.slot
-        progress(done, slots)
-        if done % per_day == 0:
-            checkpoint.write(place, identity, simulation.state)
-            if stop_after is not None and done >= stop_after * per_day and not simulation.done:
-                return False
+        closed = closing.check(simulation.state, simulation.state.slot - 1)
+        written.add(simulation.state)
+        closing.commit(closed)
+        progress(simulation.state.slot, slots)
+        if stop(simulation.state.slot) and not simulation.done:
+            return False
     return True
+
+
+def _sha256(what: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
 def _named(scenario: Any, mode: str, hash_: str, own: str) -> dict[str, Any]:

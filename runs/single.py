@@ -191,7 +191,7 @@ def run(
     stage("storing")
     if not record or market not in blocks.RECORDED:
         return Outcome(tree, output, store.write_run(tree, output))
-    return _kept(tree, output, directory or ledger.beside(output, scenario.market_id, hash_), key)
+    return keep(tree, output, directory or ledger.beside(output, scenario.market_id, hash_), key)
 
 
 def correct(path: Path, directory: Path, key: Path | None = None) -> Outcome:
@@ -212,7 +212,7 @@ def correct(path: Path, directory: Path, key: Path | None = None) -> Outcome:
     tree = recorded(path)
     if not (directory / ledger.NAME).exists():
         raise ledger.LedgerError(f"{directory}: there is no ledger to correct")
-    return _kept(tree, path, directory, key, correct=True)
+    return keep(tree, path, directory, key, correct=True)
 
 
 def recorded(path: Path) -> xr.DataTree:
@@ -223,10 +223,10 @@ def recorded(path: Path) -> xr.DataTree:
     return tree
 
 
-def _kept(
+def keep(
     tree: xr.DataTree, output: Path, directory: Path, key: Path | None, *, correct: bool = False
 ) -> Outcome:
-    """Store a run and commit its blocks: after all conflicts are ruled out, the file before its blocks.
+    """Store a run and commit its records: after all conflicts are ruled out, the file before its blocks.
 
     A checkpoint is signed only when its blocks are on the disk; the file of a signed ledger is then written again.
     """

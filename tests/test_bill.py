@@ -66,7 +66,7 @@ def keep(tree, folder, signer=KEY):
         key = folder / "private.key"
         key.touch(mode=0o600)
         key.write_text(signer.secret(), encoding="ascii")
-    return single._kept(tree, folder / "run.nc", folder / "ledger", key).path
+    return single.keep(tree, folder / "run.nc", folder / "ledger", key).path
 
 
 def otonari(*arguments, code=0):

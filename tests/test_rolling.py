@@ -14,8 +14,8 @@ from otonari.cli import main
 from otonari.data.build import build_inputs
 from otonari.data.scenario import load_scenario
 from otonari.model import clearing, solve
-from otonari.runs import checkpoint, ledger, rolling, single, store, timeline
-from otonari.runs.simulation import Options, Simulation
+from otonari.runs import ledger, rolling, single, store, timeline
+from otonari.runs.simulation import Options
 
 from .communities import community, random_community
 
@@ -117,32 +117,6 @@ def test_energy_is_conserved_and_nobody_sells_what_it_does_not_have(exchanged):
 def test_the_exchange_never_costs_less_than_the_co_optimum(exchanged):
     best = single.clear(build_inputs(load_scenario("six-kinds", [f"time.days={DAYS}"])))
     assert total(best, "bill") <= exchanged.attrs["objective"] < total(best, "bill_grid_only")
-
-
-def test_a_run_that_stops_goes_on_with_the_same_result(exchanged, tmp_path):
-    path = tmp_path / "exchange.nc"
-    assert rolling.run("six-kinds", DAYS, warm_up=4, output=path, stop_after=1) is None
-    assert not path.exists()
-    slots = []
-    rolling.run("six-kinds", DAYS, warm_up=4, output=path, progress=lambda done, of: slots.append(done))
-    assert slots == list(range(25, 49))
-    same(exchanged, store.open_run(path))
-    assert [p.name for p in tmp_path.iterdir() if p.suffix == ".npz"] == []
-
-
-def test_a_checkpoint_of_another_simulation_is_not_continued(tmp_path):
-    line = timeline.timeline("six-kinds", 1, 1)[1]
-    simulation = Simulation(line, Options(window=6))
-    simulation.step()
-    path = tmp_path / "x.npz"
-    checkpoint.write(path, "one", simulation.state)
-    assert checkpoint.read(path, "another") is None
-    assert checkpoint.read(tmp_path / "none.npz", "one") is None
-    path.with_name("torn.npz").write_bytes(path.read_bytes()[:100])
-    assert checkpoint.read(tmp_path / "torn.npz", "one") is None
-    found = checkpoint.read(path, "one")
-    assert found.books == simulation.state.books
-    np.testing.assert_equal(vars(found.deals[0]), vars(simulation.state.deals[0]))
 
 
 @pytest.mark.parametrize(
