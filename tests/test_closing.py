@@ -304,7 +304,7 @@ def crashed(folder, start, calm, disk, at, how):
 
 @pytest.mark.parametrize(
     ("how", "every"),
-    [("killed halfway", 4), *(pytest.param(how, 1, marks=pytest.mark.slow) for how in HOWS)],
+    [("killed halfway", 6), *(pytest.param(how, 1, marks=pytest.mark.slow) for how in HOWS)],
 )
 def test_any_call_may_fail(tmp_path, quick, monkeypatch, calm, how, every):
     """Between journal and ledger, and within both: the next start goes on, and the ledger is that of the calm run."""

@@ -36,6 +36,15 @@ def latency(book, first, rounds=9):
     return times[len(times) // 2], times[-1]
 
 
+def session_latency(book, first, rounds=48):
+    """Return the median and the largest time of committing one more slot in a session that has begun."""
+    new = [record(first + n, homes=HOMES) for n in range(rounds)]
+    session = ledger.Session(book, [r["slot"] for r in new], signer=KEY)
+    session.commit(new[:1])
+    times = sorted(seconds(session.commit, [r]) for r in new[1:])
+    return times[len(times) // 2], times[-1]
+
+
 def peak(book):
     """Return the peak memory (MB) of a process that imports the ledger, and of one that verifies too."""
     script = "import resource, sys; from otonari.runs import ledger, notes, heads\n{}\n"
@@ -67,6 +76,8 @@ def main():
         )
         median, worst = latency(book, 2 * 10**6)
         print(f"{48 * DAYS:6} slots: one more takes {median * 1e3:.1f} ms, at most {worst * 1e3:.1f} ms")
+        median, worst = session_latency(book, 3 * 10**6)
+        print(f"  in a session: {median * 1e3:.1f} ms, at most {worst * 1e3:.1f} ms")
         took = min(seconds(ledger.verify, book) for _ in range(3))
         count = ledger.verify(book).count
         size = (book / ledger.NAME).stat().st_size / 1e6
