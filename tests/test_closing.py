@@ -222,7 +222,7 @@ def test_another_result_of_the_same_slots_conflicts(tmp_path, quick, monkeypatch
     values = rolling.Simulation.__init__
 
     def another(self, line, options, state=None):
-        values(self, line, replace(options, premium=5.0), state)
+        values(self, line, replace(options, mode="co-optimized"), state)
 
     monkeypatch.setattr(rolling.Simulation, "__init__", another)
     with pytest.raises(ledger.LedgerConflict):
