@@ -55,8 +55,8 @@ class Closing:
     def commit(self, tree: xr.DataTree) -> None:
         """Commit checked slots, those after the ones before, to the ledger; what it has already is left alone."""
         if self._ledger:
-            groups = (tree[name].to_dataset() for name in ("inputs", "results", "trades"))
-            origins = list(mixing.follow(*groups, self._content))
+            inputs, results, trades = (tree[n].to_dataset() for n in ("inputs", "results", "trades"))
+            origins = list(mixing.follow(inputs, results, trades, self._content))
             self._content = origins[-1].content
             self._added += self._ledger.commit(blocks.of_run(tree, origins)).added
 
