@@ -107,6 +107,7 @@ def make(
         raise LedgerConflict(f"one ledger, several markets: {', '.join(sorted(markets))}")
     secret = leaves.secret(state.book)
     if secret is None and summary.count:
+        settled(state)  # a torn end comes first
         raise LedgerError(
             f"{state.book / leaves.FOLDER / leaves.SECRET}: missing; without it no leaf can be made"
         )

@@ -109,7 +109,7 @@ def run(
     )
     output = output or Path("runs-out") / scenario.name / f"{mode}.nc"
     hash_ = scenarios.digest(scenario)
-    what = {"scenario": hash_, "options": asdict(options), "warm_up": line.known}
+    what = {"scenario": hash_, "options": asdict(options), "warm_up": line.known, "timeline": line.hash}
     own = _sha256(what)
     names = _named(scenario, mode, hash_, own)
     book = (directory or ledger.beside(output, scenario.market_id, own)) if record else None

@@ -17,6 +17,7 @@ from ..data.day_types import Calendar, calendar
 from ..data.forecast import demand_forecast, pv_forecast
 from ..data.problems import InputError
 from ..model.reach import reachable
+from . import digest
 from .driving import Driving, departures, driving
 
 
@@ -35,6 +36,18 @@ class Timeline:
     days: Calendar
     driving: Driving
     foresight: bool = False
+
+    @property
+    def hash(self) -> str:
+        """The hash of all that happens, the days included that are only learned from."""
+        rounds = self.driving.rounds
+        every: dict[str, Any] = {
+            "demand": (("participant", "slot"), self.demand),
+            "pv": (("participant", "slot"), self.pv),
+            "host": (("vehicle", "slot"), self.driving.hosts),
+            **{f"round_{name}": ("round", values) for name, values in vars(rounds).items()},
+        }
+        return digest.values(xr.Dataset(every), "otonari timeline 1", digest.INPUTS_SCALE)
 
     def expected(self, slot: int, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the demand and PV (P, count) [kW] that are expected of slots from ``slot`` on."""

@@ -400,3 +400,14 @@ def test_control_c_stops_after_the_slot_and_says_how_to_go_on(tmp_path, calm):
     assert result.exit_code == 0, result.output
     assert f"{SLOTS - done} slots committed, {done} were there already" in result.stdout
     alike(tmp_path, calm)
+
+
+def test_what_is_only_learned_from_belongs_to_a_simulations_identity():
+    line = timeline.timeline("six-kinds", 1, 2)[1]
+    before = line.demand.copy()
+    before[0, 0] += 0.1
+    hosts = line.driving.hosts.copy()
+    hosts[0, 0] = "nowhere"
+    driving = replace(line.driving, hosts=hosts)
+    assert line.hash == replace(line).hash
+    assert len({line.hash, replace(line, demand=before).hash, replace(line, driving=driving).hash}) == 3

@@ -120,7 +120,7 @@ def test_nobody_sells_what_it_does_not_have(seed, mode, foresight):
     hours, host = inputs["slot_hours"].values, inputs["vehicle_host"].values
     given_away, has = defaultdict(float), defaultdict(float)
     for time, seller, _, energy, *_ in trades_of(trades):
-        assert energy > 0
+        assert energy >= 0  # a contract that was not delivered is a trade of nothing
         given_away[time, *seller] += energy
     for t, time in enumerate(inputs["time"].values):
         for p, name in enumerate(inputs["participant"].values):
