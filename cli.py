@@ -18,6 +18,7 @@ EXIT_CODES = {
     "otonari.data.problems.InputError": 2,
     "otonari.runs.store.RunFileError": 2,
     "otonari.runs.compare.CompareError": 2,
+    "otonari.runs.sweep.SweepError": 2,
     "builtins.OSError": 2,
     "otonari.model.solve.SolveError": 3,
     "otonari.runs.faults.LedgerTampered": 4,
@@ -738,3 +739,49 @@ def simulate(
         click.echo(f"{at}; the same command goes on from there", err=True)
         raise click.exceptions.Exit(130)
     _print_run(outcome, as_json, quiet)
+
+
+@main.command()
+@click.argument("file", type=_FILE, metavar="SWEEP.yaml")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the run files.  [default: runs-out/NAME]",
+)
+@click.option(
+    "--dataset", type=_FILE, help="What is gathered, .nc or .zarr.  [default: sweep.nc in the folder]"
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster.  [default: processes here]")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes here.  [default: one per core]")
+@common
+def sweep(
+    file: Path, dataset: Path | None, as_json: bool, verbose: bool, quiet: bool, **options: Any
+) -> None:
+    """Clear a scenario again and again, with other settings, days, seeds and markets; gather the figures.
+
+    Every run is stored as soon as it is done, and a sweep that was stopped goes on where it was. Exit code 3 if
+    points failed: the others are there, and each of these with its reason.
+    """
+    if dataset and dataset.suffix not in (".nc", ".zarr"):
+        raise click.UsageError(f"--dataset: got {dataset}, want a name that ends in .nc or .zarr")
+    if options["scheduler"] and options["workers"]:
+        raise click.UsageError("--workers: the scheduler has workers of its own")
+    _stage(verbose, quiet)("reading the sweep")
+    from .runs import gather, sweep, tables
+
+    shown = sys.stderr.isatty() and not quiet and not verbose
+    with click.progressbar(length=1, file=sys.stderr, hidden=not shown, show_pos=True) as bar:
+
+        def progress(done: int, points: int) -> None:
+            bar.length = points
+            bar.update(done - bar.pos)
+
+        outcome = sweep.run(file, dataset=dataset, progress=progress, **options)
+    if as_json:
+        _print_json(tables.swept(outcome))
+    elif not quiet:
+        click.echo(tables.compared(gather.comparison(outcome.dataset)) + "\n\n" + tables.gathered(outcome))
+    if outcome.failed:
+        click.echo(f"otonari: {len(outcome.failed)} points failed", err=True)
+        raise click.exceptions.Exit(3)

@@ -2,6 +2,7 @@
 
 import copy
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,10 @@ _OFFSET = re.compile(r"(T\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(?:Z|[+-]\d\d:?\d\d)$")
 
 @dataclass
 class Draft:
-    """A scenario while it is read: plain values, and for each of them where the user wrote it."""
+    """A scenario while it is read: plain values, and for each of them where the user wrote it.
+
+    ``stands`` says in which file and row an override stands that is not of the command line.
+    """
 
     where: str
     base: Path
@@ -30,6 +34,11 @@ class Draft:
     read: dict[str, Table] = field(default_factory=dict)
     set_by: dict[Location, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    stands: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def said(self, text: str) -> tuple[str, str]:
+        """Return file and row of an override: of the command line, where none are known."""
+        return self.stands.get(text, (f"--set {text if len(text) <= 60 else text[:57] + '...'}", ""))
 
     def place(self, at: Location) -> tuple[str, str, str]:
         """Return file, row and field of a value."""
@@ -38,7 +47,7 @@ class Draft:
         if text is None and at not in self.lines:  # a key that exists only because something was set below it
             text = next((by for key, by in self.set_by.items() if key[: len(at)] == at), None)
         if text is not None:
-            return f"--set {text if len(text) <= 60 else text[:57] + '...'}", "", dotted
+            return *self.said(text), dotted
         if at[:1] == ("tables",) and len(at) > 2 and at[1] in self.read:
             table, index = self.read[str(at[1])], int(at[2])
             return table.where, str(table.lines[index]), ".".join(map(str, at[3:])) or "row"
@@ -50,21 +59,21 @@ def override(draft: Draft, text: str) -> None:
     """Set ``key.path=value`` in the draft, or note why not; an empty value takes the key away."""
     path, equals, value = text.partition("=")
     keys = path.split(".")
-    where = f"--set {text}"
+    place = draft.said(text)
     if not equals or not all(keys):
-        draft.problems.append(Problem(where, "", "override", repr(text), "key.path=value"))
+        draft.problems.append(Problem(*place, "override", repr(text), "key.path=value"))
         return
     try:
-        parsed = document.parse(value, where)[0] if value.strip() else None
+        parsed = document.parse(value, place[0])[0] if value.strip() else None
     except InputError:
-        draft.problems.append(Problem(where, "", path, shown(value), "a value in YAML"))
+        draft.problems.append(Problem(*place, path, shown(value), "a value in YAML"))
         return
     targets: list[tuple[Any, Location]] = [(draft.values, ())]
     for key in keys[:-1]:
         targets = [step for target in targets for step in _step(*target, key)]
     targets = [(t, (*at, k)) for t, at in targets for k in _names(t, at, keys[-1])]
     if not targets:
-        draft.problems.append(Problem(where, "", path, "a path that leads nowhere", "a key or a row's label"))
+        draft.problems.append(Problem(*place, path, "a path that leads nowhere", "a key or a row's label"))
     for target, at in targets:
         draft.set_by[at] = text
         if value.strip():

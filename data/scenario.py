@@ -72,12 +72,18 @@ def load_scenario(source: Source, overrides: Sequence[str] = ()) -> Scenario:
     return reading.scenario
 
 
-def read(source: Source, overrides: Sequence[str] = ()) -> Reading:
-    """Return what a source says and everything that is wrong with it; see :func:`load_scenario`."""
+def read(
+    source: Source, overrides: Sequence[str] = (), stands: Mapping[str, tuple[str, str]] | None = None
+) -> Reading:
+    """Return what a source says and everything that is wrong with it; see :func:`load_scenario`.
+
+    ``stands`` gives file and row of overrides that do not come from the command line.
+    """
     try:
         draft = _draft(source)
     except InputError as error:
         return Reading(None, NOTHING, error.problems)
+    draft.stands = stands or {}
     if not isinstance(draft.values, dict):
         got = "a list" if isinstance(draft.values, list) else "a single value"
         return Reading(None, NOTHING, (Problem(draft.where, "1", "file", got, "keys such as name and time"),))

@@ -20,6 +20,7 @@ PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 _CURRENCY = r"^[A-Z]{3}$"
 _SHA256 = r"^[0-9a-f]{64}$"
+_PATH = r"^[^.=/\x00-\x20\x7f]+([.][^.=/\x00-\x1f\x7f]+)+$"
 _TIME_OF_DAY = r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"
 
 PATTERNS = {
@@ -27,6 +28,7 @@ PATTERNS = {
     _NAME: "letters, digits, . _ -, the first a letter or digit",
     _CURRENCY: "three letters of ISO 4217",
     _SHA256: "64 hexadecimal digits",
+    _PATH: "a key path of two words or more such as fuel.price_per_litre, without / and =",
     _TIME_OF_DAY: 'a local time "HH:MM"',
 }
 """Pattern of a text -> what it stands for."""
@@ -110,6 +112,7 @@ Hour = Annotated[float, Field(ge=0, le=24)]
 Line = Annotated[str, StringConstraints(pattern=PRINTABLE)]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=PRINTABLE)]
 Name = Annotated[str, StringConstraints(pattern=_NAME, max_length=80)]
+KeyPath = Annotated[str, StringConstraints(pattern=_PATH, max_length=200)]
 Currency = Annotated[str, StringConstraints(pattern=_CURRENCY)]
 Sha256 = Annotated[str, StringConstraints(pattern=_SHA256)]
 

@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from ..data import clock
-from . import digest, store
+from . import digest, gather, store
 
 MONEY = (
     "bill",
@@ -50,9 +50,10 @@ def compare(runs: Sequence[Run], names: Sequence[str] | None = None) -> xr.Datas
     Parameters
     ----------
     runs : sequence of path or DataTree
-        Stored or fresh. They may differ in participants, length and slots; kinds that a run lacks are NaN.
+        Stored or fresh. They may differ in participants, length and slots; kinds that a run lacks are NaN. Or one gathered
+        sweep, whose points stand for runs.
     names : sequence of str, optional
-        One per run (default: its scenario and market, numbered where equal).
+        One per run (default: its scenario and market, numbered where equal); a sweep's points have their own.
 
     ``efficiency`` is a run's share of what the community saves in the p2p run of the same inputs, against each alone.
     The community's cost is the bills less the congestion rent. Where there is no such run it is NaN, and its attribute
@@ -67,6 +68,8 @@ def compare(runs: Sequence[Run], names: Sequence[str] | None = None) -> xr.Datas
     RunFileError
         If a file is not a run.
     """
+    if len(runs) == 1 and names is None and gather.holds(runs[0]):
+        return gather.comparison(gather.read(runs[0]))
     trees = [run if isinstance(run, xr.DataTree) else store.open_run(run) for run in runs]
     names = _names(trees) if names is None else list(names)
     if not trees or len(names) != len(trees) or len(set(names)) != len(names):

@@ -154,30 +154,38 @@ def run(
     key : path, optional
         File with the private key of a ledger that is signed; it decides whether a new one is.
     time_limit, stage
-        As for :func:`clear`.
+        As for :func:`clear`, like what it raises.
 
     Raises
     ------
-    InputError, SolveError, CheckError
-        As :func:`clear`.
-    LedgerError
-        If the blocks cannot be committed; the run is not stored then either.
-    RunFileError
-        If the run file cannot be written; nothing is committed then.
+    LedgerError, RunFileError
+        If blocks cannot be committed, or the file not written; neither is done then.
     """
-    from ..data.build import build_inputs
-
-    begin = time.perf_counter()
     stage("reading the scenario")
     definition, market = _definition(source, market)
     scenario = scenarios.load_scenario(definition, overrides)
     if relax:
         scenario = _relaxed(scenario)
+    tree = cleared(scenario, market, time_limit=time_limit, stage=stage)
+    output = output or Path("runs-out") / scenario.name / f"{market}.nc"
+    stage("storing")
+    if not record or market not in blocks.RECORDED:
+        return Outcome(tree, output, store.write_run(tree, output))
+    hash_ = str(tree.attrs["scenario_hash"])
+    return keep(tree, output, directory or ledger.beside(output, scenario.market_id, hash_), key)
+
+
+def cleared(
+    scenario: scenarios.Scenario, market: str, *, time_limit: float | None = None, stage: Stage = log.info
+) -> xr.DataTree:
+    """Return the run of a scenario: built, cleared as :func:`clear` does (and raising alike), and named."""
+    from ..data.build import build_inputs
+
+    begin = time.perf_counter()
     stage("building the inputs")
     inputs = build_inputs(scenario)
     built = time.perf_counter()
-    tree = clear(inputs, market, time_limit=time_limit, stage=stage)
-    hash_ = scenarios.digest(scenario)
+    tree, hash_ = clear(inputs, market, time_limit=time_limit, stage=stage), scenarios.digest(scenario)
     tree.attrs = {
         "title": f"{scenario.name}: {market} market",
         "scenario": scenario.name,
@@ -187,11 +195,7 @@ def run(
         "build_seconds": built - begin,
         "scenario_definition": json.dumps(scenarios.effective(scenario), ensure_ascii=False, sort_keys=True),
     }
-    output = output or Path("runs-out") / scenario.name / f"{market}.nc"
-    stage("storing")
-    if not record or market not in blocks.RECORDED:
-        return Outcome(tree, output, store.write_run(tree, output))
-    return keep(tree, output, directory or ledger.beside(output, scenario.market_id, hash_), key)
+    return tree
 
 
 def correct(path: Path, directory: Path, key: Path | None = None) -> Outcome:

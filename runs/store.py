@@ -152,7 +152,7 @@ def open_run(path: str | os.PathLike[str]) -> xr.DataTree:
     attributes = _attributes(path)
     try:
         with xr.open_datatree(path, engine="netcdf4", decode_timedelta=False) as file:
-            tree = xr.DataTree.from_dict({f"/{g}": _plain(file[g].to_dataset()) for g in GROUPS})
+            tree = xr.DataTree.from_dict({f"/{g}": plain(file[g].to_dataset()) for g in GROUPS})
     except Exception as error:  # the libraries below raise anything on a mangled file
         raise RunFileError(path, f"damaged: {_first_line(error)}") from error
     tree.attrs = attributes
@@ -224,7 +224,7 @@ def encode(variable: xr.Variable) -> dict[str, Any]:
     return packed if variable.dtype.kind in "fiub" else {}
 
 
-def _plain(dataset: xr.Dataset) -> xr.Dataset:
+def plain(dataset: xr.Dataset) -> xr.Dataset:
     """Return a stored group as it was before it was written: labels as unicode arrays, times in ns."""
     dataset = dataset.load().drop_encoding()
     for name, variable in list(dataset.variables.items()):
@@ -235,11 +235,17 @@ def _plain(dataset: xr.Dataset) -> xr.Dataset:
     return dataset
 
 
+def free_name(path: Path) -> Path:
+    """Return the path with the first number that is free: ``name.1.nc``, ``name.2.nc`` and so on."""
+    number = 1
+    while (free := path.with_name(f"{path.stem}.{number}{path.suffix}")).exists():
+        number += 1
+    return free
+
+
 def _copy(path: Path) -> Path:
     """Copy a file beside itself under the first free number."""
-    number = 1
-    while (copy := path.with_name(f"{path.stem}.{number}{path.suffix}")).exists():
-        number += 1
+    copy = free_name(path)
     with path.open("rb") as source, copy.open("xb") as target:
         try:
             os.fchmod(target.fileno(), os.fstat(source.fileno()).st_mode & 0o777)

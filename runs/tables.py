@@ -10,6 +10,7 @@ import xarray as xr
 from ..data import clock
 from .layout import table
 from .single import Outcome
+from .sweep import Outcome as Swept
 
 LABELS = {
     "hours": "horizon",
@@ -38,6 +39,18 @@ LABELS = {
 """Measures that a table shows, in their order, and what they are called there."""
 RARE = ("imbalance_energy", "imbalance_cost")
 """Measures that are shown only where there is something of them."""
+ACROSS = (
+    "bill",
+    "bill_grid_only",
+    "saving_share",
+    "peer_energy",
+    "self_sufficiency",
+    "renewable_driving_share",
+    "co2",
+)
+"""Measures that a table with a line per run shows."""
+MOST_COLUMNS = 4
+"""More runs than that stand one a line."""
 DRIVING = ("renewable_driving_share", "renewable_charge_share")
 WIDTH = 100
 """Columns of a terminal that a comparison fits into."""
@@ -136,9 +149,13 @@ def _row(kind: str, count: float, bill: float, alone: float) -> list[str]:
 def compared(comparison: xr.Dataset) -> str:
     """Return a line per measure and a column per run, then when peers trade.
 
-    The difference to the first run stands in brackets where the table is not too wide for it.
+    The difference to the first run stands in brackets where the table is not too wide for it. Of many runs: a line
+    per run, with the measures ``ACROSS``.
     """
-    common, names = _common([str(n) for n in comparison["scenario"].values])
+    names = [str(n) for n in comparison["scenario"].values]
+    if not 0 < len(names) <= MOST_COLUMNS:
+        return _across(comparison, names)
+    common, names = _common(names)
     shown = [n for n in LABELS if n in comparison and (n not in RARE or bool(comparison[n].any()))]
     measures = [(comparison[n], LABELS[n]) for n in shown]
     for kind in comparison["kind"].values:
@@ -147,7 +164,7 @@ def compared(comparison: xr.Dataset) -> str:
     found = table([common, *names], [_measure(array, label, True) for array, label in measures])
     if max(map(len, found.splitlines())) > WIDTH:
         found = table([common, *names], [_measure(array, label, False) for array, label in measures])
-    said = comparison["efficiency"].attrs.get("comment", "")
+    said = comparison["efficiency"].attrs.get("comment", "") if "efficiency" in comparison else ""
     parts = [found + (f"\nefficiency: {said}" if said else ""), _hours(comparison, names)]
     return "\n\n".join(filter(None, parts))
 
@@ -180,6 +197,50 @@ def _common(names: list[str]) -> tuple[str, list[str]]:
     while all(len(w) > count + 1 and w[count] == words[0][count] for w in words):
         count += 1
     return " ".join(words[0][:count]), [" ".join(w[count:]) for w in words]
+
+
+def gathered(outcome: Swept) -> str:
+    """Return what came of a sweep's points, why some have no figures, and where it is stored."""
+    axes = [str(d) for d in outcome.dataset["reason"].dims]
+    lines = [
+        f"failed  {', '.join(f'{a} {v}' for a, v in zip(axes, point.labels, strict=True))}: {reason}"
+        for point, reason in outcome.failed.items()
+    ]
+    points = outcome.dataset["reason"].size
+    lines.append(f"points  {points}: {outcome.cleared} cleared, {outcome.already} were there already")
+    lines[-1] += f", {len(outcome.failed)} failed" if outcome.failed else ""
+    kept = f" (the earlier, different one is now {outcome.kept})" if outcome.kept else ""
+    return "\n".join([*lines, f"stored  {outcome.path}{kept}"])
+
+
+def swept(outcome: Swept) -> dict[str, Any]:
+    """Return what a machine wants to know of a sweep: counts, failures, files and all figures."""
+    axes = [str(d) for d in outcome.dataset["reason"].dims]
+    failed = [
+        {**dict(zip(axes, point.labels, strict=True)), "reason": reason}
+        for point, reason in outcome.failed.items()
+    ]
+    return {
+        "path": str(outcome.path),
+        "kept": outcome.kept and str(outcome.kept),
+        "points": outcome.dataset["reason"].size,
+        "cleared": outcome.cleared,
+        "already": outcome.already,
+        "failed": failed,
+        "results": outcome.dataset.to_dict(),
+    }
+
+
+def _across(comparison: xr.Dataset, names: list[str]) -> str:
+    """Return a line per run."""
+    arrays = [comparison[n] for n in ACROSS if n in comparison]
+    units = {a.name: "%" if a.attrs["units"] == "1" else str(a.attrs["units"]) for a in arrays}
+    header = ["", *(f"{LABELS[str(a.name)]} {units[a.name]}" for a in arrays)]
+    rows = [
+        [name, *(number(float(a.values[i]), a.attrs["units"]).split(" ")[0] for a in arrays)]
+        for i, name in enumerate(names)
+    ]
+    return table(header, rows)
 
 
 def _measure(array: xr.DataArray, label: str, change: bool) -> list[str]:

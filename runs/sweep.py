@@ -1,0 +1,258 @@
+"""Sweeps: every point of a plan cleared on Dask, stored at once under its hash, and gathered into one Dataset.
+
+The only module that knows Dask. What it leaves behind can always be gone on with: a point whose run is stored and
+intact is not cleared again.
+"""
+
+import contextlib
+import importlib.util
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from ..data import sweeps
+from ..data.scenario import digest, load_scenario
+from . import compare, gather, keeping, single, store
+
+EXPECTED = ("Infeasible", "NotOptimal", "Unbounded", "RunFileError", "SweepError")
+"""Failures whose message says all that there is to say."""
+PATIENCE = 10.0
+"""Time within which a scheduler must answer [s]."""
+
+Progress = Callable[[int, int], None]
+log = logging.getLogger(__name__)
+
+
+class SweepError(ValueError):
+    """A sweep cannot be run: an extra is missing, or its scheduler does not answer."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that a worker needs to know of a point."""
+
+    source: str
+    overrides: tuple[str, ...]
+    market: str
+    scenario_hash: str
+    path: str
+    time_limit: float | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a sweep: its Dataset and file, the copy of an earlier one, how many points and why some failed."""
+
+    dataset: xr.Dataset
+    path: Path
+    kept: Path | None
+    cleared: int
+    already: int
+    failed: dict[sweeps.Point, str]
+
+
+def run(
+    path: str | Path,
+    output: Path | None = None,
+    dataset: Path | None = None,
+    *,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    progress: Progress = lambda done, points: None,
+) -> Outcome:
+    """Clear every point of a sweep file that is not stored yet, and gather all of them.
+
+    Parameters
+    ----------
+    path : str or path
+        The sweep file; see ``data.sweeps``.
+    output : path, optional
+        Folder of the run files (default ``runs-out/<name>``), which all workers must see.
+    dataset : path, optional
+        Of the gathered Dataset, ``.nc`` or ``.zarr`` (default ``sweep.nc`` in the folder).
+    scheduler : str, optional
+        Address of a Dask scheduler (default: a cluster of processes on this machine alone).
+    workers : int, optional
+        Processes of the cluster on this machine (default: one per core); they share its memory evenly.
+    progress : callable
+        Told how many points are done, of how many.
+
+    Raises
+    ------
+    InputError
+        With every problem of the sweep and its scenarios; nothing was cleared then.
+    SweepError
+        If an extra is missing, or the scheduler does not answer or goes away.
+    RunFileError
+        If the Dataset cannot be written.
+    """
+    plan = sweeps.load(path)
+    folder = (output or Path("runs-out") / plan.sweep.name).absolute()
+    target = dataset or folder / "sweep.nc"
+    _require("distributed", *(["zarr"] if target.suffix == ".zarr" else []))
+    if target.exists():
+        gather.read(target)  # what is no sweep is refused before anything is cleared
+    tasks = {point: _task(plan, point, folder) for point in plan.points}
+    distinct = list({task.path: task for task in tasks.values()}.values())
+    answers: dict[str, tuple[xr.Dataset | str, bool]] = {}
+    with _client(scheduler, workers) as client:
+        for task, answer in _answers(client, distinct):
+            answers[task.path] = answer
+            progress(len(answers), len(distinct))
+    found = {point: answers[task.path][0] for point, task in tasks.items()}
+    gathered = gather.together(plan, found)
+    kept = gather.write(gathered, target)
+    failed = {point: part for point, part in found.items() if isinstance(part, str)}
+    fresh = [new for part, new in answers.values() if not isinstance(part, str)]
+    return Outcome(gathered, target, kept, sum(fresh), len(fresh) - sum(fresh), failed)
+
+
+def clear_point(task: Task) -> tuple[xr.Dataset | str, bool]:
+    """Return a point's figures, or why there are none, and whether it was cleared just now; runs on a worker."""
+    import dask
+
+    with dask.config.set(scheduler="synchronous"):  # xarray would ask the cluster to write its files
+        try:
+            if (tree := _stored(task)) is not None:
+                return figures(tree), False
+            return figures(_cleared(task)), True
+        except Exception as error:  # whatever it is: it is told, and the other points go on
+            return _reason(error), True
+
+
+def _cleared(task: Task) -> xr.DataTree:
+    """Clear a point and store its run."""
+    scenario = load_scenario(task.source, task.overrides)
+    if digest(scenario) != task.scenario_hash:
+        raise SweepError("its files are not what they were when the sweep began, or not here")
+    tree = single.cleared(scenario, task.market, time_limit=task.time_limit)
+    _set_aside(Path(task.path))
+    store.write_run(tree, task.path)
+    return tree
+
+
+def figures(tree: xr.DataTree) -> xr.Dataset:
+    """Return what is gathered of a run: the totals of a comparison, and every other sum of the settlement in money."""
+    found, settlement = compare.summary(tree), tree["settlement"].to_dataset()
+    currency = found["bill"].attrs["units"]
+    sums = {
+        name: ((), float(array.sum()), {"units": currency})
+        for name, array in settlement.data_vars.items()
+        if name not in found and array.dims == ("participant",) and array.attrs.get("units") == currency
+    }
+    return found.assign(sums)
+
+
+def _stored(task: Task) -> xr.DataTree | None:
+    """Return the run of a point where it is stored and intact, by this version, else None."""
+    try:
+        tree = store.open_run(task.path)
+    except store.RunFileError:
+        return None
+    want = (task.scenario_hash, task.market, keeping.version())
+    got = tuple(tree.attrs.get(name) for name in ("scenario_hash", "market", "otonari_version"))
+    return tree if got == want else None
+
+
+def _set_aside(path: Path) -> None:
+    """Give a file that cannot be read as a run another name, so that the run can be stored; it is not lost."""
+    if path.exists():
+        try:
+            store.open_run(path)
+        except store.RunFileError:
+            path.rename(store.free_name(path.with_suffix(".damaged")))
+
+
+def _reason(error: Exception) -> str:
+    """Return in a line why a point failed."""
+    for listed in (getattr(error, name, ()) for name in ("problems", "causes")):
+        if listed:
+            return "; ".join(map(str, listed[:2])) + (f"; and {len(listed) - 2} more" if listed[2:] else "")
+    text = " ".join(str(error).split())[:500]
+    if type(error).__name__ in EXPECTED:
+        return text
+    log.error("a point failed", exc_info=error)  # a bug, or a machine at its end: more than a line is wanted
+    return f"{type(error).__name__}: {text}"
+
+
+def _task(plan: sweeps.Plan, point: sweeps.Point, folder: Path) -> Task:
+    name = f"{point.scenario_hash[:16]}-{point.market}.nc"
+    limit = plan.sweep.time_limit_seconds
+    return Task(plan.source, point.overrides, point.market, point.scenario_hash, str(folder / name), limit)
+
+
+def _require(*packages: str) -> None:
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        names = " and ".join(missing)
+        raise SweepError(f"a sweep needs {names}, not installed here: pip install 'otonari[sweep]'")
+
+
+def _answers(client: Any, tasks: list[Task]) -> Iterator[tuple[Task, tuple[xr.Dataset | str, bool]]]:
+    """Yield each task with its answer as it comes; Dask gives those of a lost worker to another one."""
+    from distributed import CancelledError, as_completed
+
+    futures = {client.submit(clear_point, task, pure=False): task for task in tasks}
+    try:
+        for future in as_completed(list(futures), loop=client.loop):
+            error = future.exception()
+            if isinstance(error, CancelledError):
+                raise SweepError("the scheduler went away; what is stored stays, run it again to go on")
+            yield futures[future], (_lost(error), True) if error else future.result()
+    finally:
+        with contextlib.suppress(CancelledError):
+            client.cancel(list(futures))
+
+
+def _lost(error: BaseException) -> str:
+    """Return why a task has no answer: its workers died, again and again, or could not even begin."""
+    if type(error).__name__ == "KilledWorker":
+        return "every worker that took it died: out of memory? Fewer --workers leave more to each"
+    return f"{type(error).__name__}: {error}"
+
+
+@contextlib.contextmanager
+def _client(scheduler: str | None, workers: int | None) -> Iterator[Any]:
+    """Give a client of the scheduler, or of a cluster of processes that nobody else can reach."""
+    from distributed import Client, LocalCluster
+
+    if scheduler is not None:
+        try:
+            client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise SweepError(f"--scheduler {scheduler}: {' '.join(str(error).split())}") from error
+        with client:
+            yield client
+        return
+    with _uninterrupted():
+        cluster = LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # not one port for all sweeps of a machine
+            security=True,  # others on this machine cannot hand it tasks
+            silence_logs=logging.CRITICAL,
+        )
+    with cluster, Client(cluster, set_as_default=False) as client:
+        yield client
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Keep Ctrl-C from the processes that are started meanwhile: this one alone answers it, and ends them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
