@@ -256,15 +256,34 @@ def validate(scenario: str, overrides: tuple[str, ...], as_json: bool, verbose: 
 
 @main.command()
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--template", default=DEFAULT, show_default=True, help="Bundled scenario to start from.")
+@click.option("--template", default=DEFAULT, show_default=True, help="Bundled scenario, or town.")
+@click.option("--homes", type=click.IntRange(1, 999_999), help="Homes of a town.  [default: 1000]")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Of a town.  [default: 1]")
 @common
-def init(directory: Path, template: str, as_json: bool, verbose: bool, quiet: bool) -> None:
-    """Write a commented scenario that clears as it is. Nothing is ever overwritten."""
+def init(
+    directory: Path,
+    template: str,
+    homes: int | None,
+    seed: int | None,
+    as_json: bool,
+    verbose: bool,
+    quiet: bool,
+) -> None:
+    """Write a commented scenario that clears as it is. Nothing is ever overwritten.
+
+    The template town is made on the spot: homes of six kinds, businesses and PHEVs on a tree of fees.
+    """
+    if template != "town" and not homes is seed is None:
+        raise click.UsageError("--homes, --seed: only the template town has them")
     _stage(verbose, quiet)("copying the template")
-    from .data import scenario
+    from .data import scenario, town
     from .runs import store
 
-    written = store.write_new(directory, scenario.template_files(template))
+    made = template == town.NAME
+    files = (
+        town.files(homes or 1000, 1 if seed is None else seed) if made else scenario.template_files(template)
+    )
+    written = store.write_new(directory, files)
     if as_json:
         _print_json([str(path) for path in written])
     elif not quiet:

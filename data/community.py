@@ -118,20 +118,22 @@ def hosts(vehicles: Sequence[Vehicle], legs: pd.DataFrame, time: np.ndarray, hou
     vehicles
         In the order of the result.
     legs
-        As from :func:`trips`.
+        As from :func:`trips`: those of a vehicle one after another, vehicles in that order.
     time, hours
         Starts (time,), naive UTC, and lengths (time,) of the slots [h].
     """
     end = time + np.round(hours * 3.6e12).astype("timedelta64[ns]")
-    host = np.full((len(vehicles), len(time)), "", dtype="<U80")
+    number = legs["vehicle"].map({v.vehicle: n for n, v in enumerate(vehicles)}).to_numpy(int)
+    first = np.searchsorted(number, np.arange(len(vehicles) + 1))
+    arrivals, departures = (legs[c].to_numpy("datetime64[ns]") for c in ("arrival", "departure"))
+    stands = labels([*legs["destination"], *(v.owner for v in vehicles)])
+    host = np.full((len(vehicles), len(time)), "", dtype=stands.dtype)
     for v, vehicle in enumerate(vehicles):
-        own = legs[legs["vehicle"] == vehicle.vehicle]
-        arrivals = own["arrival"].to_numpy("datetime64[ns]")
-        departures = np.append(own["departure"].to_numpy("datetime64[ns]"), np.datetime64("2262-01-01", "ns"))
-        stands = np.array([vehicle.owner, *own["destination"]], dtype="<U80")
-        past = np.searchsorted(arrivals, time, side="right")
-        plugged = (departures[past] >= end) & (stands[past] != AWAY)
-        host[v] = np.where(plugged, stands[past], "")
+        own = slice(first[v], first[v + 1])
+        past = np.searchsorted(arrivals[own], time, side="right")
+        leaves = np.append(departures[own], np.datetime64("2262-01-01", "ns"))[past]
+        place = np.append(np.array([vehicle.owner], dtype=stands.dtype), stands[own])[past]
+        host[v] = np.where((leaves >= end) & (place != AWAY), place, "")
     return labels(host)
 
 

@@ -4,6 +4,9 @@ Every figure here is an **assumption**, chosen for the known features of such de
 and a large one in the evening at home, office hours at work, cooling in summer and heating in winter.
 """
 
+import math
+from functools import lru_cache
+
 import numpy as np
 import pandas as pd
 
@@ -94,6 +97,7 @@ def business(
     return _demand(times, slot_hours, time_zone, shape, annual_kwh, spread, seed)
 
 
+@lru_cache
 def _shape(weekday: str, weekend: str, cooling: str, heating: str, southern: bool) -> np.ndarray:
     """Return the power of a year of 1 kWh (month, day type, half-hour) [kW]."""
     types, cool, heat = (
@@ -121,15 +125,29 @@ def _demand(
     seed: int,
 ) -> np.ndarray:
     """Return the mean over each slot (time,) [kW] of the half-hours, or parts of one, that it holds."""
+    month, kind, half, day, days = _calendar(times.asi8.tobytes(), times.unit, slot_hours, time_zone)
+    factors = np.stack([_factors(seed, d, spread) for d in days])
+    power = annual_kwh * shape[month, kind, half]
+    return np.asarray((power * factors[day, half]).reshape(-1, len(times)).mean(axis=0))
+
+
+@lru_cache(maxsize=4)
+def _calendar(
+    starts: bytes, unit: str, slot_hours: float, time_zone: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[int]]:
+    """Return month, type of day, half-hour and number of the day of each piece of a slot, and the days.
+
+    The same for all homes: ``starts`` are the bytes of the slots' starts in a unit, naive UTC.
+    """
+    times = pd.DatetimeIndex(np.frombuffer(starts, dtype=f"datetime64[{unit}]"))
     pieces = max(1, round(slot_hours / 0.5))
     length = pd.Timedelta(hours=slot_hours) / pieces
     moments = np.concatenate([times + length * (k + 0.5) for k in range(pieces)])
     local = clock.local(pd.DatetimeIndex(moments), time_zone)
-    half = local.hour * 2 + local.minute // 30
-    power = annual_kwh * shape[local.month - 1, (local.day_of_week >= 5).astype(int), half]
+    half = local.hour.to_numpy() * 2 + local.minute.to_numpy() // 30
     days, day = np.unique(local.tz_localize(None).normalize().to_numpy(), return_inverse=True)
-    factors = np.stack([_factors(seed, int(d), spread) for d in days.astype("datetime64[D]").astype(int)])
-    return np.asarray((power * factors[day, half]).reshape(pieces, len(times)).mean(axis=0))
+    numbers = days.astype("datetime64[D]").astype(int).tolist()
+    return local.month.to_numpy() - 1, (local.day_of_week >= 5).astype(int), half, day, numbers
 
 
 def _factors(seed: int, day: int, spread: np.ndarray) -> np.ndarray:
@@ -137,10 +155,9 @@ def _factors(seed: int, day: int, spread: np.ndarray) -> np.ndarray:
     home = np.random.default_rng([seed, 0]).standard_normal()
     rng = np.random.default_rng([seed, 1, day + 1_000_000])
     today = rng.standard_normal()
-    shock = rng.standard_normal(48)
-    noise = np.empty(48)
-    noise[0] = shock[0]
-    for k in range(1, 48):
-        noise[k] = _MEMORY * noise[k - 1] + np.sqrt(1 - _MEMORY**2) * shock[k]
-    logarithm = spread[0] * home + spread[1] * today + spread[2] * noise
+    first, *shocks = rng.standard_normal(48).tolist()
+    noise, fresh = [first], math.sqrt(1 - _MEMORY**2)
+    for shock in shocks:
+        noise.append(_MEMORY * noise[-1] + fresh * shock)
+    logarithm = spread[0] * home + spread[1] * today + spread[2] * np.array(noise)
     return np.asarray(np.exp(logarithm - (spread**2).sum() / 2))

@@ -1,9 +1,11 @@
 """Trips of cars from seeded patterns. Every default is an **assumption**: the trial published none."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta, tzinfo
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -95,8 +97,8 @@ def trips(
         Every problem of the patterns, and a label that occurs twice; ``where`` is the file that they stand in.
     """
     problems = [p for pattern in patterns for p in pattern.problems(where)]
-    labels = [p.vehicle for p in patterns]
-    for label in sorted({v for v in labels if labels.count(v) > 1}):
+    count = Counter(pattern.vehicle for pattern in patterns)
+    for label in sorted(v for v, times in count.items() if times > 1):
         problems.append(Problem(where, f"vehicle={label}", "vehicle", "two patterns", "one pattern"))
     if problems:
         raise InputError(problems)
@@ -151,6 +153,7 @@ def _rounds(
         yield float(rng.uniform(9, 16)), float(rng.uniform(0.5, 2.5)), far, "other"
 
 
+@lru_cache(maxsize=20_000)
 def _instant(day: date, minute: int, tz: tzinfo) -> pd.Timestamp:
     """Return a local time of the day as naive UTC; a time that the clock skips is moved behind the gap."""
     written = pd.Timestamp(day) + pd.Timedelta(minutes=minute)
