@@ -6,26 +6,26 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from ..data.sweeps import Plan, Point
 from . import keeping, store
 from .store import RunFileError
+
+if TYPE_CHECKING:
+    from ..data.sweeps import Plan, Point
 
 FORMAT = 1
 """Version of the layout, in the attribute ``otonari_sweep_format``."""
 SUFFIXES = (".nc", ".zarr")
 
-Found = Mapping[Point, xr.Dataset | str]
-"""What became of each point: its figures, or the reason why there are none."""
 
-
-def together(plan: Plan, found: Found) -> xr.Dataset:
+def together(plan: "Plan", found: "Mapping[Point, xr.Dataset | str]") -> xr.Dataset:
     """Return the figures of all points over the swept dimensions, and ``reason``, empty where there are figures.
 
+    ``found`` is what became of each point: its figures, or the reason why there are none.
     Where a point has none, numbers are NaN. ``kind_`` variables have the dimension ``kind`` too; ``scenario_hash``
     is the point's.
     """

@@ -3,14 +3,16 @@
 import json
 import math
 from datetime import UTC
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from ..data import clock
 from .layout import table
 from .single import Outcome
-from .sweep import Outcome as Swept
+
+if TYPE_CHECKING:
+    from .sweep import Outcome as Swept
 
 LABELS = {
     "hours": "horizon",
@@ -199,7 +201,7 @@ def _common(names: list[str]) -> tuple[str, list[str]]:
     return " ".join(words[0][:count]), [" ".join(w[count:]) for w in words]
 
 
-def gathered(outcome: Swept) -> str:
+def gathered(outcome: "Swept") -> str:
     """Return what came of a sweep's points, why some have no figures, and where it is stored."""
     axes = [str(d) for d in outcome.dataset["reason"].dims]
     lines = [
@@ -213,7 +215,7 @@ def gathered(outcome: Swept) -> str:
     return "\n".join([*lines, f"stored  {outcome.path}{kept}"])
 
 
-def swept(outcome: Swept) -> dict[str, Any]:
+def swept(outcome: "Swept") -> dict[str, Any]:
     """Return what a machine wants to know of a sweep: counts, failures, files and all figures."""
     axes = [str(d) for d in outcome.dataset["reason"].dims]
     failed = [
