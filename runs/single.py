@@ -147,19 +147,14 @@ def run(
     output : path, optional
         Run file (default ``runs-out/<scenario>/<market>.nc``).
     directory : path, optional
-        Of the ledger (default beside the run file: ``ledger`` for a scenario with its own market id, else
-        ``ledger-`` and 8 digits of the scenario's hash).
+        Of the ledger (default: what ``ledger.beside`` says).
     record : bool
         Whether to commit to a ledger at all.
     key : path, optional
         File with the private key of a ledger that is signed; it decides whether a new one is.
     time_limit, stage
-        As for :func:`clear`, like what it raises.
-
-    Raises
-    ------
-    LedgerError, RunFileError
-        If blocks cannot be committed, or the file not written; neither is done then.
+        As for :func:`clear`, and it raises alike; LedgerError or RunFileError where blocks cannot be committed
+        or the file not written: neither is done then.
     """
     stage("reading the scenario")
     definition, market = _definition(source, market)
@@ -185,7 +180,8 @@ def cleared(
     stage("building the inputs")
     inputs = build_inputs(scenario)
     built = time.perf_counter()
-    tree, hash_ = clear(inputs, market, time_limit=time_limit, stage=stage), scenarios.digest(scenario)
+    tree = clear(inputs, market, time_limit=time_limit, stage=stage)
+    hash_ = scenarios.digest(scenario)
     tree.attrs = {
         "title": f"{scenario.name}: {market} market",
         "scenario": scenario.name,
