@@ -202,11 +202,11 @@ def _answers(client: Any, tasks: list[Task]) -> Iterator[tuple[Task, tuple[xr.Da
     try:
         for future in as_completed(list(futures), loop=client.loop):
             error = future.exception()
-            if isinstance(error, CancelledError):
-                raise SweepError("the scheduler went away; what is stored stays, run it again to go on")
             yield futures[future], (_lost(error), True) if error else future.result()
+    except (CancelledError, OSError) as error:  # nobody else cancels: the connection is lost
+        raise SweepError("the scheduler went away; what is stored stays, run it again to go on") from error
     finally:
-        with contextlib.suppress(CancelledError):
+        with contextlib.suppress(CancelledError, OSError):
             client.cancel(list(futures))
 
 
@@ -221,13 +221,14 @@ def _lost(error: BaseException) -> str:
 def _client(scheduler: str | None, workers: int | None) -> Iterator[Any]:
     """Give a client of the scheduler, or of a cluster of processes that nobody else can reach."""
     from distributed import Client, LocalCluster
+    from distributed.utils import silence_logging_cmgr
 
     if scheduler is not None:
         try:
             client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
         except (OSError, ValueError) as error:
             raise SweepError(f"--scheduler {scheduler}: {' '.join(str(error).split())}") from error
-        with client:
+        with silence_logging_cmgr(logging.CRITICAL), client:  # what is wrong is said by an error of ours
             yield client
         return
     with _uninterrupted():

@@ -27,12 +27,16 @@ set: {time.slot_minutes: 360, tables.vehicles: [], tables.trips: []}
 FEES = "grid: {fees.access_fee_per_kwh: [0, 5]}\n"
 
 
+def local(workers):
+    """Return a real cluster of processes."""
+    dashboard = {"dashboard_address": None, "scheduler_kwargs": {"dashboard_address": "127.0.0.1:0"}}
+    return LocalCluster(n_workers=workers, threads_per_worker=1, host="127.0.0.1", **dashboard)
+
+
 @pytest.fixture(scope="module")
 def cluster():
-    """Return a real cluster of two processes."""
-    options = {"host": "127.0.0.1", "dashboard_address": None}
-    options["scheduler_kwargs"] = {"dashboard_address": "127.0.0.1:0"}
-    with LocalCluster(n_workers=2, threads_per_worker=1, **options) as made:
+    """Return the cluster of all tests that leave it alive."""
+    with local(workers=2) as made:
         yield made
 
 
@@ -231,6 +235,20 @@ def test_an_interrupt_leaves_what_a_sweep_goes_on_from(swept, tmp_path):
     outcome = swept(SMALL + "seeds: [1, 2, 3, 4, 5, 6]\n")
     assert outcome.already >= stored
     assert outcome.cleared + outcome.already == 6
+
+
+def test_a_lost_scheduler_is_said_and_loses_nothing(tmp_path):
+    path = tmp_path / "sweep.yaml"
+    path.write_text(SMALL + "seeds: [1, 2, 3, 4]\n", encoding="utf-8")
+    with local(workers=1) as own, pytest.raises(SweepError, match="the scheduler went away"):
+        sweep.run(
+            path,
+            tmp_path / "out",
+            scheduler=own.scheduler_address,
+            progress=lambda done, points: own.close(),
+        )
+    (stored, *_) = (tmp_path / "out").glob("*-p2p.nc")
+    assert store.open_run(stored).attrs["market"] == "p2p"
 
 
 @pytest.mark.parametrize("name", ["figures.nc", "figures.zarr"])
