@@ -220,7 +220,9 @@ def _lost(error: BaseException) -> str:
 @contextlib.contextmanager
 def _client(scheduler: str | None, workers: int | None) -> Iterator[Any]:
     """Give a client of the scheduler, or of a cluster of processes that nobody else can reach."""
+    from dask.system import CPU_COUNT
     from distributed import Client, LocalCluster
+    from distributed.system import MEMORY_LIMIT
     from distributed.utils import silence_logging_cmgr
 
     if scheduler is not None:
@@ -231,10 +233,12 @@ def _client(scheduler: str | None, workers: int | None) -> Iterator[Any]:
         with silence_logging_cmgr(logging.CRITICAL), client:  # what is wrong is said by an error of ours
             yield client
         return
+    count = workers or CPU_COUNT
     with _uninterrupted():
         cluster = LocalCluster(
-            n_workers=workers,
+            n_workers=count,
             threads_per_worker=1,
+            memory_limit=MEMORY_LIMIT // count,
             processes=True,
             host="127.0.0.1",
             dashboard_address=None,

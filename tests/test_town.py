@@ -81,6 +81,24 @@ def test_a_larger_town_holds_a_smaller_one(homes, more, seed):
         assert town.tables(homes, (seed + 1) % 2**32)["participants"] != small["participants"]
 
 
+def test_a_part_has_the_same_inputs_alone_as_in_the_whole():
+    """Demand, PV, trips and where cars are plugged do not depend on who else lives in the town."""
+    part, whole = (build_inputs(town.scenario(homes, 11, days=2)) for homes in (40, 140))
+    people, cars = (
+        part["participant"].values[:-1],
+        part["vehicle"].values,
+    )  # the business of a feeder comes last
+    for name in ("demand", "pv_available", "participant_kind", "import_limit"):
+        np.testing.assert_array_equal(part[name].sel(participant=people), whole[name].sel(participant=people))
+    for name in ("vehicle_host", "vehicle_capacity", "vehicle_final_energy"):
+        np.testing.assert_array_equal(part[name].sel(vehicle=cars), whole[name].sel(vehicle=cars))
+    for name in ("trip_departure", "trip_arrival", "trip_distance"):
+        np.testing.assert_array_equal(part[name], whole[name].sel(trip=part["trip"]))
+    np.testing.assert_array_equal(
+        part["demand"].sel(participant="site-0001"), whole["demand"].sel(participant="site-0001")
+    )
+
+
 @pytest.mark.parametrize("homes", [1, 26, 130])
 def test_the_files_are_the_scenario(tmp_path, homes):
     """What init writes is what is made in memory, digest and all; a second seed is another town."""
