@@ -206,6 +206,27 @@ def test_points_of_one_scenario_share_a_run(swept, tmp_path):
     assert not outcome.dataset["bill"].isnull().any()
 
 
+def test_bad_data_and_changed_files_are_reasons(tmp_path):
+    """What only building finds, and a file that is another one by the time that a worker reads it."""
+    demand = tmp_path / "demand.csv"
+    demand.write_text("time,somebody\n2020-08-19T00:00,1\n", encoding="utf-8")
+    home = "tables.participants.home-01"
+    column = f"{home}.persons: null, {home}.demand_column: nobody"
+    path = tmp_path / "sweep.yaml"
+    path.write_text(
+        SMALL.replace("set: {", f"set: {{{column}, series.demand.path: {demand}, "), encoding="utf-8"
+    )
+    (point,) = load(path).points
+    task = sweep.Task(
+        "six-kinds", point.overrides, "p2p", point.scenario_hash, str(tmp_path / "run.nc"), None
+    )
+    reason, _ = sweep.clear_point(task)
+    assert f"{demand}:1: nobody: got the columns time, somebody" in reason
+    demand.write_text("time,nobody\n2020-08-19T00:00,1\n", encoding="utf-8")
+    assert "are not what they were when the sweep began" in sweep.clear_point(task)[0]
+    assert not (tmp_path / "run.nc").exists()
+
+
 def test_a_killed_worker_is_survived(swept, cluster):
     """One worker is really killed when the first point is done; all points are done in the end."""
     killed = []
