@@ -50,8 +50,8 @@ def compare(runs: Sequence[Run], names: Sequence[str] | None = None) -> xr.Datas
     Parameters
     ----------
     runs : sequence of path or DataTree
-        Stored or fresh. They may differ in participants, length and slots; kinds that a run lacks are NaN. Or one gathered
-        sweep, whose points stand for runs.
+        Stored or fresh. They may differ in participants, length and slots; kinds that a run lacks are NaN. Or one
+        gathered sweep, whose points stand for runs (but for ``efficiency``).
     names : sequence of str, optional
         One per run (default: its scenario and market, numbered where equal); a sweep's points have their own.
 

@@ -71,5 +71,12 @@ def test_an_infeasible_part_is_named_as_in_the_whole(monkeypatch):
     inputs["import_limit"].values[7] = 0.01
     with pytest.raises(Infeasible) as caught:
         solve(community_block(inputs, "grid-only"))
-    driven = inputs["vehicle"].values[inputs["vehicle_owner"].values == "home7"]
-    assert {c.who for c in caught.value.causes} == {"home7", *(f"vehicle {v}" for v in driven)}
+    home = inputs["participant"].values[7]
+    own = [
+        f"{device} {label}"
+        for device in ("battery", "vehicle")
+        for label in inputs[device].values[inputs[f"{device}_owner"].values == home]
+    ]
+    named = {c.who for c in caught.value.causes}
+    assert named
+    assert named <= {home, *own}
