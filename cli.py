@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -438,6 +438,8 @@ _ledger(
     _directory,
     click.option("--key", type=_FILE, required=True, help="Private key of a witness."),
     _held,
+    click.option("--log-key", "keys", multiple=True, metavar="VKEY", help="The ledger's public key."),
+    click.option("--first", is_flag=True, help="You have not seen anything of this ledger before."),
     click.option("-o", "--output", type=_FILE, help="Put it here and leave the ledger alone."),
 )
 _ledger(
@@ -447,7 +449,13 @@ _ledger(
     click.option("--key", type=_FILE, required=True, help="The present private key."),
     click.option("--successor", type=_FILE, required=True, help="The one that signs from now on."),
 )
-_ledger("repair", "Mend what a crash left behind. Nothing is deleted.", _directory, _key)
+_ledger(
+    "repair",
+    "Mend what a crash left behind. Nothing is deleted.",
+    _directory,
+    _key,
+    click.option("--head", metavar="HASH", help="Of the last block: you looked at it, and vouch for all."),
+)
 
 
 @ledger.command()
@@ -459,12 +467,12 @@ def show(directory: Path, as_json: bool, verbose: bool, quiet: bool) -> None:
     from .runs import desk
     from .runs import ledger as books
 
-    found: Iterable[dict[str, Any]] = books.show(directory)
     if as_json:
-        for block in found:
+        for block in books.show(directory):
             _print_json(block, indent=None)
     elif not quiet:
-        click.echo(desk.blocks(found))
+        for text in desk.show(directory):
+            click.echo(text)
 
 
 @main.group()

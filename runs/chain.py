@@ -9,6 +9,8 @@ from typing import Any
 from . import canonical, kinds, merkle, notes
 from .faults import LedgerError, LedgerTampered
 
+LONGEST = 2**20
+"""Bytes of a line, at most: parsing takes a hundred times as many of memory."""
 _HEAD, _MIDDLE, _TAIL = b'{"block":', b',"hash":"', b'"}\n'
 _PLACE = ("index", "prev", "software")
 """What may differ between two blocks that record the same thing."""
@@ -85,17 +87,27 @@ def extend(new: Sequence[Block], summary: Summary) -> tuple[bytes, Summary]:
         If a block is not what a verifier would accept.
     """
     lines, after = [], deepcopy(summary)
+    reversed_ = {block["reverses"]: _reversible(block) for block in new if block["kind"] == "correction"}
     for index, block in enumerate(new, start=summary.count):
         try:
             data = canonical.dump({**block, "index": index, "prev": after.head})
             line = _HEAD + data + _MIDDLE + merkle.leaf(data).hex().encode() + _TAIL
-            _advance(line, after, lambda reversed_: _reversible(new, reversed_))
+            _advance(line, after, reversed_.__getitem__)
         except LedgerTampered as error:
             raise LedgerError(f"{error.field}: got {error.got}, want {error.want}") from error
         except ValueError as error:
             raise LedgerError(f"what is to be recorded does not fit into a block: {error}") from error
         lines.append(line)
     return b"".join(lines), after
+
+
+def endorsed(block: Block, before: notes.Key) -> bool:
+    """Return whether a key endorsed a key-rotation block, which hands the ledger on to another one."""
+    signature = notes.origin(block["market"]), notes.decode(block["endorsement"])
+    try:
+        return bool(notes.verified(notes.Note(kinds.handover(block, str(before)), (signature,)), [before]))
+    except notes.NoteError:
+        return False
 
 
 def overlap(spans: list[tuple[int, int]], start: int, end: int) -> tuple[int, int] | None:
@@ -122,9 +134,13 @@ def free(spans: list[tuple[int, int]], start: int, end: int) -> None:
     spans[place:place] = [part for part in ((first, start), (end, last)) if part[0] < part[1]]
 
 
-def _reversible(new: Sequence[Block], index: int) -> Block:
-    """Return what the reversal of block ``index`` among new blocks says of it."""
-    block = next(b for b in new if b.get("reverses") == index)
+def hashes(lines: bytes) -> list[str]:
+    """Return the hashes of blocks, in the order of their lines."""
+    return [line[-66:-2].decode() for line in lines.splitlines()]
+
+
+def _reversible(block: Block) -> Block:
+    """Return what a reversal says of the block that it takes back."""
     totals = {name: -amount for name, amount in block["totals"].items()}
     return {**block, "kind": "clearing", "totals": totals}
 
@@ -140,9 +156,9 @@ def _advance(line: bytes, summary: Summary, earlier: Earlier) -> Block:
         block: Block = canonical.parse(data)
     except ValueError as error:
         raise LedgerTampered(summary.count, "bytes", error, "canonical JSON") from error
-    if isinstance(block, dict) and type(block.get("version")) is int and block["version"] != kinds.VERSION:
-        got = f"block {summary.count} has format version {block['version']}"
-        raise LedgerError(f"{got}, want {kinds.VERSION}")
+    version = block.get("version") if isinstance(block, dict) else None
+    if not summary.count and type(version) is int and version != kinds.VERSION:
+        raise LedgerError(f"the ledger has format version {version}, want {kinds.VERSION}")
     for found in BLOCK_CHECKS.values():
         if wrong := found(block, summary, earlier):
             raise LedgerTampered(summary.count, *wrong)
@@ -173,6 +189,8 @@ def _count_in(block: Block, summary: Summary) -> None:
 
 
 def _form(line: bytes, _: bytes) -> Wrong:
+    if len(line) > LONGEST:
+        return "line", f"{len(line)} bytes or more", f"{LONGEST} at most"
     if (line[: len(_HEAD)], line[-76:-67], line[-3:]) == (_HEAD, _MIDDLE, _TAIL):
         return None
     return "line", repr(line[:60]), 'the form {"block":...,"hash":"..."}'
@@ -225,15 +243,9 @@ def _endorsed(block: Block, summary: Summary, _: Earlier) -> Wrong:
     """Require the endorsement of a new key by the one before."""
     if block["kind"] != "key-rotation":
         return None
-    before = summary.keys[-1:]
-    want = f"the signature of {before[0]}" if before else "no rotation in a ledger without keys"
-    try:
-        text = kinds.handover(block, str(before[0]) if before else "")
-        note = notes.Note(text, ((notes.origin(block["market"]), notes.decode(block["endorsement"])),))
-        good = notes.verified(note, before)
-    except notes.NoteError:
-        good = []
-    return None if good else ("endorsement", block["endorsement"], want)
+    before = summary.keys[-1] if summary.keys else None
+    want = f"the signature of {before}" if before else "no rotation in a ledger without keys"
+    return None if before and endorsed(block, before) else ("endorsement", block["endorsement"], want)
 
 
 def _vacant(block: Block, summary: Summary, _: Earlier) -> Wrong:
@@ -261,11 +273,8 @@ def _cancels(block: Block, _: Summary, earlier: Earlier) -> Wrong:
     if found["kind"] != "clearing":
         return "reverses", found["kind"], "a clearing"
     totals = {name: -amount for name, amount in found["totals"].items()}
-    for name, want in {
-        "slot": found["slot"],
-        "slot_seconds": found["slot_seconds"],
-        "totals": totals,
-    }.items():
+    wants = {"slot": found["slot"], "slot_seconds": found["slot_seconds"], "totals": totals}
+    for name, want in wants.items():
         if block[name] != want:
             return name, block[name], want
     return None
@@ -274,6 +283,7 @@ def _cancels(block: Block, _: Summary, earlier: Earlier) -> Wrong:
 LINE_CHECKS = {"form": _form, "hash": _hash}
 BLOCK_CHECKS: dict[str, Callable[[Block, Summary, Earlier], Wrong]] = {
     "shape": _shape,
+    "version": _same("version", lambda _: kinds.VERSION),
     "index": _same("index", lambda summary: summary.count),
     "prev": _same("prev", lambda summary: summary.head),
     "opening": _opening,

@@ -1,6 +1,6 @@
 """What the ledger commands and ``report`` do and say: each returns its facts for a machine and a text for a person."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,13 +41,14 @@ def init(directory: Path, market: str, currency: str, key: Path | None) -> Answe
 
 def verify(directory: Path, checkpoints: Sequence[Path], keys: Sequence[str], private: bool) -> Answer:
     """Check a ledger; see :func:`otonari.runs.ledger.verify`."""
-    summary = ledger.verify(directory, checkpoints, _keys(keys), private=private)
+    pinned = _keys(keys)
+    summary = ledger.verify(directory, checkpoints, pinned, private=private)
     times = f", {utc(summary.spans[0][0])} to {utc(summary.spans[-1][1])} UTC" if summary.spans else ""
     held = f"{summary.count} blocks, {summary.slots} slots{times}, {len(summary.reversed)} corrected"
     lines = [f"good: market {summary.market}, {held}, head {summary.head}"]
     if summary.keys:
-        whose = "which you gave" if keys else "which you should compare with one from elsewhere (--key)"
-        lines.append(f"signed by {summary.keys[-1]}, {whose}")
+        lines.append(f"signed by {summary.keys[-1]}, {_whose(summary.keys, pinned)}")
+    lines += [f"cosigned by {key}, a witness which you gave" for key in pinned if key.kind == notes.WITNESS]
     if not keys and not checkpoints:
         lines.append(
             "note: without --key or --checkpoint from elsewhere, a ledger written anew would look as good"
@@ -72,6 +73,8 @@ def receipt(
         return Answer(found, next(iter(found.values())).removesuffix("\n"))
     paths = dict.fromkeys(found, output)
     if participant is None:
+        if long := [name for name in found if len(name) > _LONGEST]:
+            raise LedgerError(f"{long[0]:.60}...: too long for the name of a file; give --participant")
         durable.make_folder(output)
         paths = {name: output / f"{name.replace('/', '%2F')}.tlog-proof" for name in found}
     for name, path in paths.items():
@@ -81,18 +84,23 @@ def receipt(
 
 def check(path: Path, checkpoints: Sequence[Path], keys: Sequence[str]) -> Answer:
     """Check a receipt or a bill without its ledger; see :mod:`otonari.runs.receipts` and :mod:`otonari.runs.bills`."""
-    held = [heads.read(checkpoint, held=True) for checkpoint in checkpoints]
+    held, pinned = [heads.read(checkpoint, held=True) for checkpoint in checkpoints], _keys(keys)
     data = durable.read(path, receipts.LARGEST)
     bill = data.startswith(bills.OPENING)
-    found = (bills if bill else receipts).check(data, _keys(keys), held, str(path))
+    found = (bills if bill else receipts).check(data, pinned, held, str(path))
     sums = {n: sum(proof.leaf[n] for proof in found) for n in (*_ENERGY, *_MONEY)}
     first, last = found[0].block["slot"], max(p.block["slot"] + p.block["slot_seconds"] for p in found)
-    who, market = found[0].leaf["participant"], found[0].block["market"]
+    who, market, note = found[0].leaf["participant"], found[0].block["market"], found[0].note
     rows = [[_SAID[n], f"{sums[n] / 1e3:,.3f} kWh"] for n in _ENERGY]
     rows += [[_SAID[n], f"{sums[n] / 1e6:,.2f}"] for n in _MONEY]
     said = f"good: {who} in market {market}, {len(found)} slots, {utc(first)} to {utc(last)} UTC"
     said += "\nthe bill says what its receipt proves" if bill else ""
+    _, size, root = note.text.splitlines()
+    said += f"\nrecorded when the ledger had {size} blocks, tree hash {root}"
+    times = [(key.name, t) for key in pinned if key.kind == notes.WITNESS for t in notes.times(note, key)]
+    said += "".join(f"\nseen by {name} at {utc(t)} UTC" for name, t in times)
     facts = {"participant": who, "market": market, "slots": len(found), "first": first, "end": last, **sums}
+    facts |= {"checkpoint": str(note), "seen": dict(times)}
     return Answer({**facts, "leaves": [p.leaf for p in found]}, f"{said}\n\n{table(['recorded', ''], rows)}")
 
 
@@ -134,9 +142,17 @@ def correct(directory: Path, run: Path, key: Path | None) -> Answer:
     return Answer(vars(done), f"{said}, head {done.head[:16]}")
 
 
-def cosign(directory: Path, key: Path, checkpoints: Sequence[Path], output: Path | None) -> Answer:
+def cosign(
+    directory: Path,
+    key: Path,
+    checkpoints: Sequence[Path],
+    keys: Sequence[str],
+    first: bool,
+    output: Path | None,
+) -> Answer:
     """Sign the checkpoint as a witness; see :func:`otonari.runs.keeping.cosign`."""
-    note = keeping.cosign(directory, keeping.read_key(key, directory), list(checkpoints), output)
+    witness = keeping.read_key(key, directory)
+    note = keeping.cosign(directory, witness, checkpoints, output, pinned=_keys(keys), first=first)
     return Answer({"checkpoint": str(note)}, str(note).removesuffix("\n"))
 
 
@@ -147,31 +163,54 @@ def rotate(directory: Path, key: Path, successor: Path) -> Answer:
     return Answer(_facts(summary), f"{directory} is now signed by {summary.keys[-1]}")
 
 
-def repair(directory: Path, key: Path | None) -> Answer:
+def repair(directory: Path, key: Path | None, head: str | None) -> Answer:
     """Mend what a crash left; see :func:`otonari.runs.keeping.repair`."""
     signer = keeping.read_key(key, directory) if key else None
-    summary, moved, vouched = keeping.repair(directory, signer)
+    summary, moved, vouched = keeping.repair(directory, signer, head)
     done = [f"moved the torn end to {moved}"] if moved else []
-    done += [f"gave {vouched} good blocks a checkpoint"] if vouched else []
-    facts = {**_facts(summary), "moved": moved and str(moved), "vouched": vouched}
-    return Answer(facts, f"{directory}: " + (" and ".join(done) or "nothing to repair"))
+    done += [f"gave {len(vouched)} good blocks a checkpoint"] if vouched else []
+    said = f"{directory}: " + (" and ".join(done) or "nothing to repair")
+    said += "\n" + _blocks(vouched, "") if vouched else ""
+    return Answer({**_facts(summary), "moved": moved and str(moved), "vouched": vouched}, said)
 
 
-def blocks(found: Iterable[dict[str, Any]]) -> str:
-    """Return a line per block of a ledger: what it is, when, how much was traded, and for how much."""
-    rows, currency = [], ""
+def show(directory: Path) -> Iterator[str]:
+    """Yield a table of the blocks of a ledger, as far as they are good; only then what is wrong is raised."""
+    found, fault = [], None
+    try:
+        for block in ledger.show(directory):
+            found.append(block)
+    except LedgerError as error:
+        fault = error
+    if found:
+        yield _blocks(found, found[0].get("units", {}).get("money", "").removeprefix("micro-"))
+    if fault:
+        raise fault
+
+
+def _blocks(found: Sequence[dict[str, Any]], currency: str) -> str:
+    """Return a line per block: what it is, when, how much was traded, for how much; and if no checkpoint has it."""
+    rows = []
     for block in found:
-        if block["kind"] == "genesis":
-            currency = block["units"]["money"].removeprefix("micro-")
-        if "totals" not in block:
-            continue
-        totals = block["totals"]
-        energy = [f"{totals[k] / 1000:,.3f}" for k in ("energy", "grid_in", "grid_out")]
-        money = [f"{totals[k] / 1e6:,.2f}" for k in ("money", "fees")]
-        what = f"reverses {block['reverses']}" if "reverses" in block else f"{block['leaves']} leaves"
-        rows.append([str(block["index"]), utc(block["slot"]), what, *energy, *money])
+        totals = block.get("totals", {})
+        energy = [f"{totals[k] / 1000:,.3f}" if totals else "" for k in ("energy", "grid_in", "grid_out")]
+        money = [f"{totals[k] / 1e6:,.2f}" if totals else "" for k in ("money", "fees")]
+        what = f"reverses {block['reverses']}" if "reverses" in block else block["kind"]
+        what = f"{block['leaves']} leaves" if "leaves" in block else what
+        slot = utc(block["slot"]) if "slot" in block else ""
+        mark = "" if block.get("vouched", True) else "no checkpoint"
+        rows.append([str(block["index"]), slot, what, *energy, *money, mark])
     energies = ["peers kWh", "grid in", "grid out"]
-    return table(["block", "slot UTC", "", *energies, f"to sellers {currency}", "fees"], rows)
+    return table(["block", "slot UTC", "", *energies, f"to sellers {currency}".strip(), "fees", ""], rows)
+
+
+def _whose(signing: Sequence[notes.Key], pinned: Sequence[notes.Key]) -> str:
+    """Return what somebody who gave keys may conclude of the key that signs a ledger, the last of those it had."""
+    if signing[-1] in pinned:
+        return "which you gave"
+    if any(key.kind == notes.LOG for key in pinned):
+        return "to which the key that you gave handed it over"
+    return "which you should compare with one from elsewhere (--key)"
 
 
 def _facts(summary: Summary) -> dict[str, Any]:
@@ -195,6 +234,7 @@ def _keys(texts: Sequence[str]) -> list[notes.Key]:
         raise LedgerError(str(error)) from error
 
 
+_LONGEST = 240
 _ENERGY = ("purchases", "sales", "grid_in", "grid_out")
 _MONEY = ("paid", "earned", "fees", "congestion")
 _SAID = {

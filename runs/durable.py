@@ -14,8 +14,11 @@ from pathlib import Path
 from .faults import LedgerError, LedgerLocked
 
 LOCK = ".lock"
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-_WRITE = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_ALWAYS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+"""No links; and a pipe in the place of a file is refused, not waited for."""
+_READ = os.O_RDONLY | _ALWAYS
+_WRITE = os.O_WRONLY | os.O_CREAT | _ALWAYS
+_PART = 2**20
 
 
 @contextlib.contextmanager
@@ -76,22 +79,45 @@ def create(path: Path, data: bytes, mode: int = 0o644) -> None:
 
 
 def replace(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Replace a file by a temporary one, so that it holds the old content or the new: atomic and durable."""
-    temporary = path.with_name(f".{path.name}.tmp")
+    """Replace a file by a temporary one, so that it holds the old content or the new: atomic and durable.
+
+    The temporary file is a new one whose name nobody could guess and plant.
+    """
+    temporary = path.with_name(f".{path.name:.200}.{os.urandom(8).hex()}.tmp")
     if path.is_symlink():
         raise LedgerError(f"{path}: is a symbolic link, which is not followed")
-    with opened(temporary, _WRITE | os.O_TRUNC, mode) as file:
-        _write(file, temporary, data)
     try:
+        with opened(temporary, _WRITE | os.O_EXCL, mode) as file:
+            _write(file, temporary, data)
         os.replace(temporary, path)
+    except LedgerError:
+        temporary.unlink(missing_ok=True)
+        raise
     except OSError as error:
+        temporary.unlink(missing_ok=True)
         raise LedgerError(f"{path}: {error.strerror}") from error
     sync_folder(path.parent)
 
 
+def move_end(path: Path, size: int, target: Path) -> None:
+    """Move all that a file holds beyond a size to a new file: on the disk there before it is cut off here."""
+    with opened(path, os.O_RDWR | _ALWAYS) as file, opened(target, _WRITE | os.O_EXCL) as copy:
+        place = size
+        while part := os.pread(file, _PART, place):
+            if os.write(copy, part) < len(part):
+                raise LedgerError(f"{target}: could not be written whole; is the disk full?")
+            place += len(part)
+        os.fsync(copy)
+        sync_folder(target.parent)
+        if (os.fstat(file).st_size, os.fstat(copy).st_size) != (place, place - size):
+            raise LedgerError(f"{path}: its size changed while it was locked")
+        os.ftruncate(file, size)
+        os.fsync(file)
+
+
 def cut(path: Path, size: int) -> None:
     """Cut a file to a size."""
-    with opened(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC) as file:
+    with opened(path, os.O_WRONLY | _ALWAYS) as file:
         os.ftruncate(file, size)
         os.fsync(file)
 
@@ -115,14 +141,29 @@ def make_folder(folder: Path) -> None:
 
 def make_private_folder(folder: Path) -> None:
     """Make a folder that nobody but its owner may enter."""
-    if folder.is_symlink():
-        raise LedgerError(f"{folder}: is a symbolic link, which is not followed")
-    if not folder.is_dir():
+    if not private_folder(folder):
         try:
             folder.mkdir(mode=0o700)
         except OSError as error:
             raise LedgerError(f"{folder}: {error.strerror}") from error
         sync_folder(folder.parent)
+
+
+def private_folder(folder: Path) -> bool:
+    """Return whether there is a folder of that name, which must be the caller's own and nobody else's to enter."""
+    try:
+        found = os.lstat(folder)
+    except FileNotFoundError:
+        return False
+    if stat.S_ISLNK(found.st_mode):
+        raise LedgerError(f"{folder}: is a symbolic link, which is not followed")
+    if not stat.S_ISDIR(found.st_mode):
+        raise LedgerError(f"{folder}: not a directory")
+    if found.st_uid not in (0, os.geteuid()):
+        raise LedgerError(f"{folder}: belongs to another user ({found.st_uid})")
+    if (mode := stat.S_IMODE(found.st_mode)) & 0o077:
+        raise LedgerError(f"{folder}: others may use it (mode {mode:04o}, want 0700)")
+    return True
 
 
 @contextlib.contextmanager
@@ -131,27 +172,35 @@ def locked(folder: Path, wait: float, *, shared: bool = False, name: str = LOCK)
 
     A reader needs no right to write: where there is no lock file, nobody ever wrote.
     """
-    import fcntl
-
-    path = folder / name
-    if shared and not os.access(path, os.R_OK):
+    path, patience = folder / name, time.monotonic() + wait
+    if shared and not os.path.lexists(path):
         yield
         return
-    patience = time.monotonic() + wait
-    file = _open(path, _READ if shared else os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    if not shared and folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+        raise LedgerError(f"{folder}: Permission denied: nothing can be written there")
+    while (file := _lock(path, shared)) is None:
+        if time.monotonic() >= patience:
+            raise LedgerLocked(f"{folder if name == LOCK else path}: another process holds it")
+        time.sleep(0.005)
     try:
-        while True:
-            try:
-                fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() >= patience:
-                    held = folder if name == LOCK else path
-                    raise LedgerLocked(f"{held}: another process holds it") from error
-                time.sleep(0.005)
         yield
     finally:
         os.close(file)
+
+
+def _lock(path: Path, shared: bool) -> int | None:
+    """Return the descriptor of a lock file that is held, nothing if another process holds it, or took it away."""
+    import fcntl
+
+    file, held = _open(path, _READ if shared else os.O_RDWR | os.O_CREAT | _ALWAYS, 0o644), False
+    try:
+        with contextlib.suppress(BlockingIOError, FileNotFoundError):
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            held = os.path.samestat(os.fstat(file), os.lstat(path))
+    finally:
+        if not held:
+            os.close(file)
+    return file if held else None
 
 
 def _open(path: Path, flags: int, mode: int) -> int:

@@ -13,7 +13,7 @@ class LedgerTampered(LedgerError):
     def __init__(self, index: int | str, field: str, got: object, want: object):
         self.index, self.field, self.got, self.want = index, field, str(got), str(want)
         where = f"block {index}" if isinstance(index, int) else index
-        super().__init__(f"{where}: {field}: got {got!s:.100}, want {want!s:.100}")
+        super().__init__(_shown(f"{where}: {field}: got {got!s:.100}, want {want!s:.100}"))
 
 
 class LedgerConflict(LedgerError):
@@ -30,3 +30,8 @@ class LedgerTorn(LedgerError):
 
 class LedgerLocked(LedgerError):
     """Another process holds the ledger."""
+
+
+def _shown(text: str) -> str:
+    """Return a text with whatever could steer a terminal, or deceive the eye, spelled out: it is the forger's."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import durable, notes
+from . import durable, leaves, notes
 from .chain import Summary
 from .faults import LedgerError, LedgerTampered
 
@@ -167,9 +167,12 @@ def _last_bytes(path: Path, size: int, count: int) -> bytes:
 def _head(source: str, data: bytes, held: bool = False) -> Head:
     try:
         note = notes.parse(data)
-        return Head(source, note, notes.parse_checkpoint(note.text), held)
+        found = Head(source, note, notes.parse_checkpoint(note.text), held)
     except notes.NoteError as error:
         raise LedgerTampered(source, "form", error, "a checkpoint") from error
+    if not found.checkpoint.size:
+        raise LedgerTampered(source, "size", "no blocks", "1 at least")
+    return found
 
 
 def _entries(path: Path, everything: bool) -> Iterator[tuple[bytes, bool]]:
@@ -228,6 +231,13 @@ def _latest(heads: Heads, _: Summary) -> None:
         raise LedgerTampered(OWN, "size", size, f"{heads.last} at least, as {LOG} has")
 
 
+def _kept(heads: Heads, _: Summary) -> None:
+    """Require a checkpoint of what the keeper's own folder knows to be recorded."""
+    size, known = heads.own.checkpoint.size if heads.own else 0, leaves.latest(heads.book)
+    if size < known:
+        raise LedgerTampered(OWN, "size", size, f"{known} at least, as {leaves.FOLDER}/ has")
+
+
 def _log_end(heads: Heads, _: Summary) -> None:
     """Require that what a crash left at the end of the log is the beginning of the present checkpoint."""
     if heads.tail and heads.own and not entry(heads.own.note, heads.key).startswith(heads.tail):
@@ -242,6 +252,7 @@ HEAD_CHECKS: dict[str, Callable[[Head, Summary], None]] = {
 END_CHECKS: dict[str, Callable[[Heads, Summary], None]] = {
     "whole": _whole,
     "latest": _latest,
+    "kept": _kept,
     "log end": _log_end,
 }
 """What must hold of each checkpoint, and of all of them when every block is counted."""

@@ -4,12 +4,13 @@ import contextlib
 import importlib.metadata
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from . import canonical, chain, durable, heads, kinds, leaves, ledger, notes, plan, reading
-from .chain import Summary
-from .faults import LedgerConflict, LedgerError
+from . import chain, durable, heads, kinds, leaves, ledger, notes, plan, reading
+from .chain import Block, Summary
+from .faults import LedgerConflict, LedgerError, LedgerTorn
 
 
 def keygen(name: str, path: Path, *, witness: bool = False) -> notes.Key:
@@ -30,8 +31,8 @@ def keygen(name: str, path: Path, *, witness: bool = False) -> notes.Key:
         If the name is empty, or the file exists or cannot be written.
     """
     try:
-        made = notes.signer(notes.origin(canonical.label(name)), notes.WITNESS if witness else notes.LOG)
-    except ValueError as error:
+        made = notes.signer(notes.origin(kinds.label(name, "name")), notes.WITNESS if witness else notes.LOG)
+    except notes.NoteError as error:
         raise LedgerError(str(error)) from error
     durable.create(path, made.secret().encode(), mode=0o600)
     return made.key
@@ -65,17 +66,18 @@ def init(
     LedgerError
         If the key is not called what the market is, or something cannot be written.
     """
+    name, key = kinds.label(market, "market"), str(signer.key) if signer else ""
+    block = kinds.genesis(name, currency, f"otonari {version()}", key)
     durable.make_folder(directory)
     with durable.locked(directory, 10.0):
         if any(os.path.lexists(directory / name) for name in (reading.NAME, heads.OWN, heads.LOG)):
             raise LedgerConflict(f"{directory}: there is a ledger already")
-        key = str(signer.key) if signer else ""
-        block = kinds.genesis(canonical.label(market), currency, f"otonari {version()}", key)
-        lines, after = chain.extend([block], Summary())
+        state = plan.look(directory, set())
+        lines, after = chain.extend([block], state.summary)
+        plan.check_beginning(state, after)
         if leaves.secret(directory) is None:
             leaves.write_secret(directory, os.urandom(32))
-        durable.append(directory / reading.NAME, lines, 0)
-        heads.publish(directory, after, signer)
+        plan.append(state, lines, [], after, signer)
     return after
 
 
@@ -96,25 +98,38 @@ def rotate(directory: Path, signer: notes.Signer, successor: notes.Signer) -> Su
         line = signer.sign(kinds.handover(place, str(signer.key)))
         lines, after = chain.extend([{**block, "endorsement": line.split()[-1]}], state.summary)
         state.met.heal()
-        durable.append(directory / reading.NAME, lines, state.summary.size)
-        heads.publish(directory, after, successor)
+        plan.append(state, lines, [], after, successor)
     return after
 
 
-def repair(directory: Path, signer: notes.Signer | None = None) -> tuple[Summary, Path | None, int]:
+def repair(
+    directory: Path, signer: notes.Signer | None = None, head: str | None = None
+) -> tuple[Summary, Path | None, list[Block]]:
     """Mend what a crash left behind: nothing that a checkpoint vouches for is touched, nothing is deleted.
 
-    Bytes after the last newline are moved to a ``.torn`` file; good blocks beyond the checkpoint get one.
+    Bytes after the last newline are moved to a ``.torn`` file. Good blocks beyond the checkpoint get one if they are
+    what this ledger's keeper was about to append, as ``leaves/`` tells.
+
+    Parameters
+    ----------
+    directory : Path
+        Of the ledger.
+    signer : Signer, optional
+        The private key of a ledger that has one.
+    head : str, optional
+        Hash of the last block, from who looked at the blocks beyond the checkpoint and vouches for them all the same.
 
     Returns
     -------
     tuple
-        The summary, the file that the torn bytes are in now (if any), and how many blocks were vouched for.
+        The summary, the file that the torn bytes are in now (if any), and the blocks that were vouched for.
 
     Raises
     ------
     LedgerTampered
         If it is not a crash that did it.
+    LedgerTorn
+        If the blocks beyond the checkpoint are not what was about to be appended.
     LedgerError
         If a checkpoint is to be signed and the key is not there.
     """
@@ -123,21 +138,39 @@ def repair(directory: Path, signer: notes.Signer | None = None) -> tuple[Summary
         state = plan.look(directory, set(), log=True)
         if state.beyond:
             plan.check_signer(state.summary, signer)
+            _check_meant(state, head)
         if state.summary.tail:
-            with durable.opened(path) as file:
-                torn = os.pread(file, state.summary.tail, state.summary.size)
             moved = next(p for n in range(10**6) if not (p := directory / f"{path.name}.{n}.torn").exists())
-            durable.create(moved, torn)
-            durable.cut(path, state.summary.size)
+            durable.move_end(path, state.summary.size, moved)
             state.summary.tail = 0
         state.met.heal()
         if state.beyond:
             heads.publish(directory, state.summary, signer)
-    return state.summary, moved, len(state.beyond)
+    return state.summary, moved, state.beyond
+
+
+def _check_meant(state: plan.State, head: str | None) -> None:
+    """Raise :class:`LedgerTorn` unless the keeper, or a hash, says that the blocks beyond the checkpoint are right."""
+    last, first = state.summary.head, state.beyond[0]["index"]
+    if last == head or (head is None and leaves.meant(state.book, first, state.hashes)):
+        return
+    if head is not None:
+        raise LedgerTorn(f"{state.book}: the last block has the hash {last}, not {head}")
+    raise LedgerTorn(
+        f"{state.book}: {len(state.beyond)} blocks from {first} on are not what was about to be written here, so "
+        f"somebody else may have appended them; look (`otonari ledger show`), and only if they are right repair "
+        f"with --head {last}"
+    )
 
 
 def cosign(
-    directory: Path, witness: notes.Signer, held: list[Path], output: Path | None = None
+    directory: Path,
+    witness: notes.Signer,
+    held: Sequence[Path],
+    output: Path | None = None,
+    *,
+    pinned: Sequence[notes.Key] = (),
+    first: bool = False,
 ) -> notes.Note:
     """Check a ledger as a witness and add its signature to the checkpoint (in place, or in another file).
 
@@ -147,22 +180,28 @@ def cosign(
         Of the ledger.
     witness : Signer
         A witness's key.
-    held : list of Path
+    held : sequence of Path
         Checkpoints that the witness saw before: the ledger must have grown from them.
     output : Path, optional
         Where the cosigned checkpoint goes (default: into the ledger).
+    pinned : sequence of Key
+        Keys of the log that the witness knows from elsewhere.
+    first : bool
+        Whether the witness has not seen anything of this ledger before.
 
     Raises
     ------
     LedgerTampered, LedgerTorn
         If the ledger is not good, or does not contain what the witness saw.
     LedgerError
-        If the key is not a witness's.
+        If the key is not a witness's, or nothing that it saw before is given and it does not say that this is the first.
     """
     if witness.key.kind != notes.WITNESS:
         raise LedgerError(f"key: got the key of a log, {witness.key}; want that of a witness")
+    if not held and not first:
+        raise LedgerError("a witness signs what grew from what it saw: give that checkpoint, or --first")
     with durable.locked(directory, 10.0, shared=output is not None):
-        ledger.examine(directory, held)
+        ledger.examine(directory, held, pinned)
         note = heads.read(directory / heads.OWN).note
         kept = [s for s in note.signatures if (s[0], s[1][:4]) != (witness.key.name, witness.key.id)]
         line = notes.signature(witness.sign(note.text, int(time.time())))

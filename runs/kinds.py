@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import canonical
+from .faults import LedgerError
 
 VERSION = 3
 FIRST = "0" * 64
@@ -15,20 +16,35 @@ TOTALS = ("energy", "money", "fees", "congestion", "grid_in", "grid_out")
 
 def genesis(market: str, currency: str, software: str, key: str = "") -> dict[str, Any]:
     """Return the block that opens a ledger: whose it is, how it counts, and who signs it (nobody: ``""``)."""
-    units = {
+    return {
+        "version": VERSION,
+        "kind": "genesis",
+        "market": market,
+        "units": units(label(currency, "currency")),
+        "key": key,
+        "software": software,
+    }
+
+
+def units(currency: str) -> dict[str, str]:
+    """Return what the numbers of a ledger count, given the label of its currency."""
+    return {
         "energy": "Wh",
         "money": f"micro-{currency}",
         "price": f"milli-{currency}/kWh",
         "slot": "seconds since 1970-01-01T00:00:00Z",
     }
-    return {
-        "version": VERSION,
-        "kind": "genesis",
-        "market": market,
-        "units": {k: canonical.label(v) for k, v in units.items()},
-        "key": key,
-        "software": software,
-    }
+
+
+def label(text: str, what: str) -> str:
+    """Return a label as the ledger spells it; what is empty or no text is a :class:`LedgerError`."""
+    try:
+        found = canonical.label(text)
+    except UnicodeEncodeError as error:
+        raise LedgerError(f"{what}: got {text!r}, want Unicode text") from error
+    if not found:
+        raise LedgerError(f"{what}: got nothing, want a label")
+    return found
 
 
 def reversal(block: dict[str, Any], software: str) -> dict[str, Any]:
@@ -78,15 +94,28 @@ def _positive(value: Any) -> bool:
     return type(value) is int and value > 0
 
 
+def _time(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**37  # to the year 6325
+
+
+def _length(value: Any) -> bool:
+    return type(value) is int and 0 < value < 2**31
+
+
 def _whole(value: Any) -> bool:
     return type(value) is int
+
+
+def _units(value: Any) -> bool:
+    money = value.get("money") if isinstance(value, dict) else None
+    return type(money) is str and len(money) > len("micro-") and value == units(money.removeprefix("micro-"))
 
 
 def _hash(value: Any) -> bool:
     return type(value) is str and len(value) == 64 and set(value) <= set("0123456789abcdef")
 
 
-_SLOT = {"slot": _whole, "slot_seconds": _positive}
+_SLOT = {"slot": _time, "slot_seconds": _length}
 _COMMON: dict[str, Any] = {
     "version": _count,
     "kind": _text,
@@ -95,16 +124,17 @@ _COMMON: dict[str, Any] = {
     "market": _name,
     "software": _text,
 }
+_LATER = {**_COMMON, "index": _positive}
 _AMOUNTS = dict.fromkeys(("purchases", "sales", "grid_in", "grid_out"), _count)
 _MONEY = dict.fromkeys(("paid", "earned", "fees", "congestion"), _whole)
 SHAPES: dict[str, dict[str, Any]] = {
-    "genesis": {"units": dict.fromkeys(("energy", "money", "price", "slot"), _text), "key": _text} | _COMMON,
-    "clearing": {"leaves": _count, "root": _hash, "prices": _hash, "inputs": _hash, "results": _hash}
+    "genesis": {"units": _units, "key": _text} | _COMMON,
+    "clearing": {"leaves": _positive, "root": _hash, "prices": _hash, "inputs": _hash, "results": _hash}
     | {"totals": dict.fromkeys(TOTALS, _whole) | dict.fromkeys(("energy", "grid_in", "grid_out"), _count)}
     | _SLOT
-    | _COMMON,
-    "correction": {"reverses": _count, "totals": dict.fromkeys(TOTALS, _whole)} | _SLOT | _COMMON,
-    "key-rotation": {"key": _text, "endorsement": _text} | _COMMON,
+    | _LATER,
+    "correction": {"reverses": _count, "totals": dict.fromkeys(TOTALS, _whole)} | _SLOT | _LATER,
+    "key-rotation": {"key": _text, "endorsement": _text} | _LATER,
     "leaf": {"kind": _text, "market": _text, "participant": _text, "salt": _hash}
     | dict.fromkeys(("origin", *USES))
     | _SLOT

@@ -89,11 +89,16 @@ def examine(
 
 
 def show(directory: Folder) -> Iterator[Block]:
-    """Yield the blocks of a ledger, each checked before it is given; errors as in :func:`verify`."""
+    """Yield the blocks of a ledger, each checked before it is given; errors as in :func:`verify`.
+
+    Beside what is stored, each has its ``hash``, and whether a checkpoint ``vouched`` for it.
+    """
     book, summary = Path(directory), Summary()
     with durable.locked(book, 10.0, shared=True):
         met = heads.Heads(book)
-        yield from reading.walk(book, summary, met)
+        vouched = met.own.checkpoint.size if met.own else 0
+        for block in reading.walk(book, summary, met):
+            yield {**block, "hash": summary.head, "vouched": summary.count <= vouched}
         met.finish(summary)
     if why := met.torn(summary):
         raise LedgerTorn(f"{book / NAME}: {why}; see `otonari ledger repair`")
@@ -175,7 +180,7 @@ class Session:
     ):
         self._book, self._slots, self._wait = Path(directory), frozenset(slots), wait
         self._currency, self._signer = currency, signer
-        self._known: tuple[Summary, dict[int, Block], list[tuple[int, ...]]] | None = None
+        self._known: tuple[plan.State, Summary, list[tuple[int, ...]]] | None = None
 
     def commit(self, new: Sequence[dict[str, Any]]) -> Commit:
         """Commit records; slots that are there with the same content are left alone. Errors as in :func:`prepare`."""
@@ -183,12 +188,12 @@ class Session:
         with durable.locked(self._book, self._wait):
             known, self._known = self._known, None  # a commit that fails leaves nothing known
             if known and known[2] == plan.stamp(self._book):
-                state = plan.look_again(self._book, *known[:2])
+                state = plan.look_again(known[0], known[1])
             else:
                 state = plan.look(self._book, self._slots)
             made = plan.make(state, new, currency=self._currency, signer=self._signer, correct=False)
             done = plan.carry_out(made, self._signer)
-            self._known = made.after, state.live, plan.stamp(self._book)
+            self._known = state, made.after, plan.stamp(self._book)
         return done
 
 

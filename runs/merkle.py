@@ -51,18 +51,21 @@ def root(leaf_hashes: Iterable[bytes]) -> bytes:
     return tree.root()
 
 
-def path(leaf_hashes: Sequence[bytes], index: int) -> list[bytes]:
-    """Return the inclusion proof of leaf ``index``: its sibling first, the child of the root last."""
-    size = len(leaf_hashes)
-    if not 0 <= index < size:
-        raise ValueError(f"no leaf {index} in a tree of {size}")
-    if size == 1:
-        return []
-    split = 1 << (size - 1).bit_length() - 1
-    left, right = leaf_hashes[:split], leaf_hashes[split:]
-    if index < split:
-        return [*path(left, index), root(right)]
-    return [*path(right, index - split), root(left)]
+class Tree:
+    """A whole tree, level by level from its leaves: what proofs of many of them need."""
+
+    def __init__(self, leaf_hashes: Iterable[bytes]):
+        self.levels = [list(leaf_hashes)]
+        while len(below := self.levels[-1]) > 1:
+            pairs = (below[i : i + 2] for i in range(0, len(below), 2))
+            self.levels.append([node(*pair) if len(pair) == 2 else pair[0] for pair in pairs])
+
+    def path(self, index: int) -> list[bytes]:
+        """Return the inclusion proof of leaf ``index``: its sibling first, the child of the root last."""
+        if not 0 <= index < len(self.levels[0]):
+            raise ValueError(f"no leaf {index} in a tree of {len(self.levels[0])}")
+        siblings = ((level, (index >> height) ^ 1) for height, level in enumerate(self.levels))
+        return [level[place] for level, place in siblings if place < len(level)]
 
 
 def climb(leaf_hash: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:

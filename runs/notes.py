@@ -17,6 +17,13 @@ from dataclasses import dataclass, field
 LOG, WITNESS = 1, 4
 """Signature types: of a log over the text itself, and of a witness over time and text."""
 _DASH = "\u2014 "
+_P = 2**255 - 19
+_EIGHTH = 0x5FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_WEAK = {0, 1, _P - 1, _P, _P + 1, _EIGHTH, _P - _EIGHTH}
+"""The y of points whose order divides 8, in every spelling: for such a key anybody can sign.
+
+Doubling a point of order 8 gives y = 0, so x^2 = -y^2, and on the curve of RFC 8032 d y^4 + 2 y^2 = 1: ``_EIGHTH``.
+"""
 _MOST = 100
 _NAME = re.compile(r"[!-*,-~]+")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
@@ -115,7 +122,7 @@ def parse_key(text: str) -> Key:
     name, _, rest = text.partition("+")
     _, _, data = rest.partition("+")
     raw = decode(data)
-    if len(raw) == 33 and raw[0] in (LOG, WITNESS) and _NAME.fullmatch(name):
+    if len(raw) == 33 and raw[0] in (LOG, WITNESS) and _NAME.fullmatch(name) and not _weak(raw[1:]):
         key = Key(name, raw[0], raw[1:])
         if str(key) == text:
             return key
@@ -192,6 +199,12 @@ def verified(note: Note, keys: Iterable[Key]) -> list[Key]:
     return found
 
 
+def times(note: Note, witness: Key) -> list[int]:
+    """Return when a witness says that it signed a note (POSIX seconds)."""
+    mine = (data for name, data in note.signatures if (name, data[:4]) == (witness.name, witness.id))
+    return [int.from_bytes(data[4:12], "big") for data in mine]
+
+
 def _message(text: str, kind: int, stamp: bytes) -> bytes:
     if kind == LOG:
         return text.encode()
@@ -211,6 +224,11 @@ def signature(line: str) -> tuple[str, bytes]:
     ):
         raise NoteError(f"note: got {line!r:.100}, want a signature")
     return name, raw
+
+
+def _weak(public: bytes) -> bool:
+    """Return whether a public key is a point of small order."""
+    return int.from_bytes(public, "little") % 2**255 in _WEAK
 
 
 def _encode(data: bytes) -> str:

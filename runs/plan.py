@@ -1,13 +1,14 @@
 """One commit to a ledger: what stands there, what is to be added, and the order in which it gets to the disk."""
 
 import os
+from collections import Counter
 from collections.abc import Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import chain, durable, heads, kinds, leaves, notes, reading
+from . import canonical, chain, durable, heads, kinds, leaves, notes, reading
 from .chain import Block, Summary
 from .faults import LedgerConflict, LedgerError, LedgerTorn
 
@@ -16,15 +17,17 @@ from .faults import LedgerConflict, LedgerError, LedgerTorn
 class State:
     """A verified ledger.
 
-    Its summary and checkpoints, the live blocks of the slots in question by their slot, and the blocks that no
-    checkpoint vouches for yet.
+    Its summary and checkpoints, the live blocks of the slots in question by their slot, how often those slots were
+    reversed, and the blocks that no checkpoint vouches for yet, with their hashes.
     """
 
     book: Path
     summary: Summary
     met: heads.Heads
-    live: dict[int, Block]
-    beyond: list[Block]
+    live: dict[int, Block] = field(default_factory=dict)
+    turns: Counter[int] = field(default_factory=Counter)
+    beyond: list[Block] = field(default_factory=list)
+    hashes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -64,24 +67,26 @@ def look(book: Path, slots: Set[int], *, log: bool = False) -> State:
     log : bool
         Whether it is compared with all checkpoints that there were, or with the last ones.
     """
-    state = State(book, Summary(), heads.Heads(book, log=log), {}, [])
+    state = State(book, Summary(), heads.Heads(book, log=log))
     vouched = state.met.own.checkpoint.size if state.met.own else 0
     if state.met.own or os.path.lexists(book / reading.NAME):
         for block in reading.walk(book, state.summary, state.met):
             if block["kind"] == "clearing" and block["slot"] in slots:
                 state.live[block["slot"]] = block
-            elif block["kind"] == "correction":
+            elif block["kind"] == "correction" and block["slot"] in slots:
                 state.live.pop(block["slot"], None)
+                state.turns[block["slot"]] += 1
             if block["index"] >= vouched:
                 state.beyond.append(block)
+                state.hashes.append(state.summary.head)
     state.met.finish(state.summary)
     return state
 
 
-def look_again(book: Path, summary: Summary, live: dict[int, Block]) -> State:
-    """Return the state of a locked ledger whose blocks are those of a summary: only its checkpoint is compared."""
-    state = State(book, summary, heads.Heads(book, log=False), live, [])
-    state.met.meet(summary)
+def look_again(known: State, after: Summary) -> State:
+    """Return the state of a locked ledger after a commit to a known one: only its checkpoint is compared."""
+    state = State(known.book, after, heads.Heads(known.book, log=False), known.live, known.turns)
+    state.met.meet(after)
     return state
 
 
@@ -112,22 +117,19 @@ def make(
             f"{state.book / leaves.FOLDER / leaves.SECRET}: missing; without it no leaf can be made"
         )
     drawn = os.urandom(32) if secret is None else secret
-    try:
-        sealed = [leaves.seal(record, drawn) for record in new]
-    except ValueError as error:
-        raise LedgerError(f"what is to be recorded does not fit into a leaf: {error}") from error
     opening = [] if summary.count else [_genesis(record, currency, signer) for record in new[:1]]
-    wanted, reversals = _wanted(sealed, state, correct=correct)
-    _recognize(state, [*(block for block, _ in sealed)], currency)
+    if state.beyond:
+        _recognize(state, {chain.content(_seal(record, drawn, state)[0]) for record in new}, currency)
+    wanted, reversals = _wanted(new, drawn, state, correct=correct)
     blocks = [*opening]
     for block, _ in wanted:
-        blocks += [r for r in reversals if r["slot"] == block["slot"]]
-        blocks.append(block)
+        blocks += [reversals[block["slot"]], block] if block["slot"] in reversals else [block]
     lines, after = chain.extend(blocks, summary)
-    if not lines.startswith(_torn(state)):
+    if not _goes_on(state, lines):
         settled(state)
     after.tail = 0
     if lines or state.beyond:
+        check_beginning(state, after)
         check_signer(after, signer)
     standing = str(state.met.own.note) if state.met.own else ""
     checkpoint = str(after.checkpoint()) if lines or state.beyond else standing
@@ -143,21 +145,36 @@ def carry_out(plan: Plan, signer: notes.Signer | None) -> Commit:
     state.met.heal()
     if not plan.lines and not state.beyond:
         return plan.commit
+    if state.beyond:
+        note = heads.publish(book, state.summary, signer)
     if plan.secret:
         leaves.write_secret(book, plan.secret)
-    if plan.private:
-        leaves.write(book, state.summary.count, plan.after.head, plan.private)
     if plan.lines:
-        size, tail = state.summary.size, state.summary.tail
-        durable.append(book / reading.NAME, plan.lines[tail:], size + tail)
-    note = heads.publish(book, plan.after, signer)
+        note = append(state, plan.lines, plan.private, plan.after, signer)
     return replace(plan.commit, checkpoint=str(note))
+
+
+def append(
+    state: State, lines: bytes, private: list[bytes], after: Summary, signer: notes.Signer | None
+) -> notes.Note:
+    """Append lines to a ledger all of which has a checkpoint: their hashes and leaves first, their checkpoint last."""
+    leaves.write(state.book, state.summary.count, lines, private)
+    size, tail = state.summary.size, state.summary.tail
+    durable.append(state.book / reading.NAME, lines[tail:], size + tail)
+    return heads.publish(state.book, after, signer)
 
 
 def settled(state: State) -> None:
     """Raise :class:`LedgerTorn` if there is anything to repair."""
     if why := state.met.torn(state.summary):
         raise LedgerTorn(f"{state.book / reading.NAME}: {why}; see `otonari ledger repair`")
+
+
+def check_beginning(state: State, after: Summary) -> None:
+    """Raise :class:`LedgerError` if a ledger is to begin where another one has begun already, and its files are gone."""
+    if not state.summary.count and (file := leaves.another_beginning(state.book, after.head)):
+        known = state.book / leaves.FOLDER / file
+        raise LedgerError(f"{known}: is of a ledger that is not there: bring that back, or move this away")
 
 
 def check_signer(summary: Summary, signer: notes.Signer | None) -> None:
@@ -168,49 +185,59 @@ def check_signer(summary: Summary, signer: notes.Signer | None) -> None:
         raise LedgerError(f"key: got {got or 'none'}, want {want or 'none: this ledger is not signed'}")
 
 
-def _torn(state: State) -> bytes:
-    """Return the bytes after the last newline: of what is being committed, if a crash cut that short."""
-    if not state.summary.tail:
-        return b""
+def _goes_on(state: State, lines: bytes) -> bool:
+    """Return whether the bytes after the last newline, if any, are of the lines that are being committed."""
+    size, tail = state.summary.size, state.summary.tail
+    if not tail or tail > len(lines):
+        return not tail
     with durable.opened(state.book / reading.NAME) as file:
-        return os.pread(file, state.summary.tail, state.summary.size)
+        return lines.startswith(os.pread(file, tail, size))
 
 
 def _genesis(record: dict[str, Any], currency: str, signer: notes.Signer | None) -> Block:
     return kinds.genesis(record["market"], currency, record["software"], str(signer.key) if signer else "")
 
 
+def _seal(record: dict[str, Any], secret: bytes, state: State, more: int = 0) -> tuple[Block, list[bytes]]:
+    """Return the block of a record and its leaves, salted for as many reversals of its slot as there were."""
+    try:
+        return leaves.seal(record, secret, state.turns[record["slot"]] + more)
+    except ValueError as error:
+        raise LedgerError(f"what is to be recorded does not fit into a leaf: {error}") from error
+
+
 def _wanted(
-    sealed: Sequence[tuple[Block, list[bytes]]], state: State, *, correct: bool
-) -> tuple[list[tuple[Block, list[bytes]]], list[Block]]:
-    """Return the blocks that a ledger lacks with their leaves, and the reversals that make room for them."""
-    spans, wanted, reversals, conflicts = list(state.summary.spans), [], [], []
-    for block, private in sealed:
+    new: Sequence[dict[str, Any]], secret: bytes, state: State, *, correct: bool
+) -> tuple[list[tuple[Block, list[bytes]]], dict[int, Block]]:
+    """Return the blocks that a ledger lacks with their leaves, and the reversals that make room for them, by slot."""
+    spans, wanted, conflicts = list(state.summary.spans), [], []
+    reversals: dict[int, Block] = {}
+    for record in new:
+        block, private = _seal(record, secret, state)
         start, end = block["slot"], block["slot"] + block["slot_seconds"]
         there = state.live.get(start)
         if there and chain.content(there) == chain.content(block):
             continue
         if correct and there and there["slot_seconds"] == block["slot_seconds"] and there["index"] >= 0:
-            reversals.append(kinds.reversal(there, block["software"]))
-            state.live[start] = {**block, "index": -1}  # a second one for this slot is a conflict
+            reversals[start] = kinds.reversal(there, block["software"])
+            block, private = _seal(record, secret, state, more=1)
         elif chain.overlap(spans, start, end):
             conflicts.append(start)
             continue
         else:
             chain.join(spans, start, end)
-            state.live[start] = {**block, "index": -1}
+        state.live[start] = {**block, "index": -1}  # a second one for this slot is a conflict
         wanted.append((block, private))
     if conflicts:
         first = datetime.fromtimestamp(conflicts[0], UTC).strftime("%Y-%m-%d %H:%M UTC")
-        many = f"{len(conflicts)} of {len(sealed)} slots are committed with another result"
+        many = f"{len(conflicts)} of {len(new)} slots are committed with another result"
         raise LedgerConflict(f"{many}, the first is {first}", conflicts)
     return wanted, reversals
 
 
-def _recognize(state: State, ours: list[Block], currency: str) -> None:
+def _recognize(state: State, known: set[str], currency: str) -> None:
     """Accept blocks beyond the checkpoint only if they are what is being committed: a crash left them there."""
-    known = {chain.content(block) for block in ours}
     for block in state.beyond:
-        opening = block["kind"] == "genesis" and block["units"]["money"] == f"micro-{currency}"
+        opening = block["kind"] == "genesis" and block["units"] == kinds.units(canonical.label(currency))
         if not opening and chain.content(block) not in known:
             settled(state)

@@ -1,40 +1,71 @@
 """Reading a ledger's directory, block by block; who calls holds its lock."""
 
 import os
+from array import array
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from . import canonical, chain, durable, heads, kinds, leaves
 from .chain import Block, Summary
 from .faults import LedgerTampered
 
 NAME = "ledger.jsonl"
-_LONGEST = 2**28
+_STEP = 64
 
 
 def walk(book: Path, summary: Summary, met: heads.Heads) -> Iterator[Block]:
     """Yield the blocks of a ledger that somebody locked, compared with its checkpoints as they are counted."""
+    marks = array("Q")  # where every 64th line begins: a correction looks up the block that it reverses
 
     def earlier(index: int) -> Block:
         with durable.opened(book / NAME) as descriptor, open(descriptor, "rb", closefd=False) as again:
-            line = next(islice(again, index, None))
+            again.seek(marks[index // _STEP])
+            line = next(islice(again, index % _STEP, None))
         return dict(canonical.parse(line[9:-76]))
 
     if met.own and not os.path.lexists(book / NAME):
         raise LedgerTampered(heads.OWN, "size", "no blocks at all", met.own.checkpoint.size)
     with durable.opened(book / NAME) as descriptor, open(descriptor, "rb", closefd=False) as file:
-        for block in chain.walk(iter(lambda: file.readline(_LONGEST), b""), summary, earlier):
+        for block in chain.walk(_lines(file, summary, marks), summary, earlier):
             met.meet(summary)
             yield block
+        if summary.tail:
+            summary.tail = os.fstat(descriptor).st_size - summary.size
+
+
+def _lines(file: IO[bytes], summary: Summary, marks: "array[int]") -> Iterator[bytes]:
+    """Yield the lines of a ledger, of one that is too long its beginning, and note where every 64th begins."""
+    while line := file.readline(chain.LONGEST + 1):
+        if summary.count % _STEP == 0:
+            marks.append(summary.size)
+        whole = line.endswith(b"\n")
+        if not whole and any(b"\n" in part for part in iter(lambda: file.read(chain.LONGEST), b"")):
+            line += b"\n"  # a line that is too long, not a torn end
+        yield line
 
 
 def check_leaves(shelf: leaves.Shelf, block: Block) -> list[dict[str, Any]]:
-    """Return the private leaves of a clearing block after checking that they add up to its totals."""
+    """Return the private leaves of a clearing block after checking that they are its own, and add up to its totals."""
     found = [leaves.parse(leaf) for leaf in shelf.of_block(block)]
-    if kinds.totals(found) != block["totals"]:
-        raise LedgerTampered(
-            block["index"], "totals", block["totals"], f"{kinds.totals(found)}, the sums of its leaves"
-        )
+    for name, (got, want) in _sums(block, found).items():
+        if got != want:
+            raise LedgerTampered(block["index"], name, got, want)
     return found
+
+
+def _sums(block: Block, found: list[dict[str, Any]]) -> dict[str, tuple[object, object]]:
+    """Return what must be equal for leaves to be those of a block: (got, want) by name."""
+    place, names = ("market", "slot", "slot_seconds"), [leaf["participant"] for leaf in found]
+    origin = [sum(leaf["origin"].values()) for leaf in found]
+    total = {name: sum(leaf[name] for leaf in found) for name in ("purchases", "sales", "paid", "earned")}
+    return {
+        "leaves": (block["leaves"], len(found)),
+        "participants": (names, sorted(set(names))),
+        "place of a leaf": ({tuple(x[n] for n in place) for x in found}, {tuple(block[n] for n in place)}),
+        "totals": (block["totals"], kinds.totals(found)),
+        "sales": (total["sales"], total["purchases"]),
+        "earned": (total["earned"], total["paid"]),
+        "origin": (origin, [leaf["purchases"] for leaf in found]),
+    }

@@ -6,8 +6,10 @@ the block's Merkle root. Nothing of anybody else is in it but hashes of salted l
 """
 
 import base64
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,15 @@ LARGEST = 2**28
 
 @dataclass(frozen=True)
 class Proof:
-    """One slot of a receipt: the household's leaf, its block, and the checkpoint that vouches for both."""
+    """One slot of a receipt: the household's leaf, its block, and the checkpoint that vouches for both.
+
+    ``rotations`` are the blocks that handed the ledger on, from its first key to the one that signed the checkpoint.
+    """
 
     leaf: dict[str, Any]
     block: dict[str, Any]
     note: notes.Note
+    rotations: list[dict[str, Any]]
 
 
 def make(
@@ -55,21 +61,20 @@ def make(
     LedgerError
         If it has no such slots or participant, no private leaves, or recorded something else.
     """
-    wanted = None if participant is None else canonical.label(participant)
+    wanted = None if participant is None else kinds.label(participant, "participant")
     with durable.locked(book, 10.0, shared=True):
-        hashes, blocks, note = _blocks(book, span)
-        _require(book, blocks, note, records)
+        there = _standing(book, span)
+        _require(book, there, records)
         found: dict[str, list[str]] = {}
-        shelf = leaves.Shelf(book)
-        for block in blocks:
+        shelf, tree = leaves.Shelf(book), merkle.Tree(there.hashes)
+        for _, block in sorted(there.live.items()):
             private = shelf.of_block(block)
-            hidden = [merkle.leaf(leaf) for leaf in private]
-            outer = merkle.path(hashes, block["index"])
+            hidden, outer = merkle.Tree(map(merkle.leaf, private)), tree.path(block["index"])
             for place, data in enumerate(private):
                 name = leaves.parse(data)["participant"]
                 if wanted in (None, name):
-                    inner = merkle.path(hidden, place)
-                    found.setdefault(name, []).append(_proof(block, data, place, inner, outer, note))
+                    proof = Proof(canonical.parse(data), block, there.note, there.rotations)
+                    found.setdefault(name, []).append(_spelled(proof, place, hidden.path(place), outer))
     if not found:
         raise LedgerError(f"{book}: no slot of {participant or 'anybody'} in that time")
     return {name: "\n".join(proofs) for name, proofs in found.items()}
@@ -85,9 +90,9 @@ def check(
     data : bytes
         The receipt.
     pinned : sequence of Key
-        Each must have signed every checkpoint in it.
+        Each must have signed the checkpoint in it, or handed the ledger on to the key that did.
     held : sequence of Head
-        Each checkpoint in it must be one of these; empty if keys are enough.
+        The checkpoint in it must be one of these; empty if keys are enough.
     source : str
         What to call the receipt in an error.
 
@@ -103,17 +108,19 @@ def check(
             f"{source}: give the ledger's public key or a checkpoint that you hold; see LEDGER.md"
         )
     found = read(data, source)
-    for number, proof in enumerate(found):
-        where = f"{source}, proof {number + 1}"
-        try:
-            signed = notes.verified(proof.note, pinned)
-        except ValueError as error:
-            raise LedgerTampered(where, "form", error, "a proof") from error
-        for key in pinned:
-            if key not in signed:
-                raise LedgerTampered(where, "signature", "none", f"that of {key}")
-        if held and proof.note.text not in {head.note.text for head in held}:
-            raise LedgerTampered(where, "checkpoint", proof.note.text, "one that you hold")
+    note, market = found[0].note, found[0].block["market"]
+    try:
+        wanted = {key: _successor(key, found[0].rotations) for key in pinned}
+        signed = notes.verified(note, wanted.values())
+    except notes.NoteError as error:
+        raise LedgerTampered(source, "signature", error, "a good one") from error
+    for key, successor in wanted.items():
+        if successor not in signed:
+            raise LedgerTampered(source, "signature", "none", f"that of {key}, or of one that it endorsed")
+        if key.kind == notes.LOG and (successor.kind, successor.name) != (notes.LOG, notes.origin(market)):
+            raise LedgerTampered(source, "key", successor.name, f"that of {market}")
+    if held and note.text not in {head.note.text for head in held}:
+        raise LedgerTampered(source, "checkpoint", note.text, "one that you hold")
     return found
 
 
@@ -122,36 +129,65 @@ def read(data: bytes, source: str) -> list[Proof]:
     found: list[Proof] = []
     for number, part in enumerate(_split(data, source)):
         where = f"{source}, proof {number + 1}"
+        if len(part) > chain.LONGEST:
+            raise LedgerTampered(where, "size", len(part), f"{chain.LONGEST} characters at most")
         try:
             found.append(_checked(part, where))
         except ValueError as error:
             raise LedgerTampered(where, "form", error, "a proof") from error
-    whose = {(p.leaf["participant"], p.block["market"]) for p in found}
-    if len(whose) > 1 or len({p.block["slot"] for p in found}) < len(found):
-        raise LedgerTampered(source, "slots", "several participants or a slot twice", "each slot of one once")
+    _belong_together(found, source)
     return found
 
 
-def _blocks(book: Path, span: tuple[int, int] | None) -> tuple[list[bytes], list[dict[str, Any]], notes.Note]:
-    """Return the hashes of all blocks, the clearings that stand in a time, and the checkpoint."""
+def _belong_together(found: Sequence[Proof], source: str) -> None:
+    """Require one participant, one checkpoint, and slots that share no time: each time is counted once."""
+    whose = {(p.leaf["participant"], p.block["market"]) for p in found}
+    spans = sorted((p.block["slot"], p.block["slot"] + p.block["slot_seconds"]) for p in found)
+    if len(whose) > 1 or any(one[1] > two[0] for one, two in pairwise(spans)):
+        raise LedgerTampered(source, "slots", "several participants or a time twice", "each time of one once")
+    if any((p.note, p.rotations) != (found[0].note, found[0].rotations) for p in found):
+        raise LedgerTampered(source, "checkpoint", "different ones", "one for all slots")
+
+
+def _successor(key: notes.Key, rotations: Sequence[dict[str, Any]]) -> notes.Key:
+    """Return the key to which another one handed a ledger on, step by step: itself if it did not."""
+    for block in rotations:
+        if chain.endorsed(block, key):
+            key = notes.parse_key(block["key"])
+    return key
+
+
+@dataclass
+class _Standing:
+    """What stands in a ledger: all hashes, the clearings of a time and how often each was reversed, the rotations."""
+
+    note: notes.Note
+    hashes: list[bytes] = field(default_factory=list)
+    live: dict[int, dict[str, Any]] = field(default_factory=dict)
+    turns: Counter[int] = field(default_factory=Counter)
+    rotations: list[dict[str, Any]] = field(default_factory=list)
+
+
+def _standing(book: Path, span: tuple[int, int] | None) -> _Standing:
+    """Verify a ledger that is locked and return what stands there."""
     summary, met = Summary(), heads.Heads(book, log=False)
-    hashes: list[bytes] = []
-    live: dict[int, dict[str, Any]] = {}
+    found = _Standing(met.own.note if met.own else notes.Note(""))
     for block in reading.walk(book, summary, met):
-        hashes.append(bytes.fromhex(summary.head))
+        found.hashes.append(bytes.fromhex(summary.head))
         if block["kind"] == "correction":
-            live.pop(block["slot"], None)
+            found.live.pop(block["slot"], None)
+            found.turns[block["slot"]] += 1
         elif block["kind"] == "clearing" and (span is None or span[0] <= block["slot"] < span[1]):
-            live[block["slot"]] = block
+            found.live[block["slot"]] = block
+        elif block["kind"] == "key-rotation":
+            found.rotations.append(block)
     met.finish(summary)
-    if (why := met.torn(summary)) or met.own is None:
+    if why := met.torn(summary):
         raise LedgerTorn(f"{book / reading.NAME}: {why}; see `otonari ledger repair`")
-    return hashes, [live[slot] for slot in sorted(live)], met.own.note
+    return found
 
 
-def _require(
-    book: Path, blocks: list[dict[str, Any]], note: notes.Note, records: Sequence[dict[str, Any]]
-) -> None:
+def _require(book: Path, there: _Standing, records: Sequence[dict[str, Any]]) -> None:
     """Raise :class:`LedgerError` unless the blocks record what the records say, leaf by leaf."""
     if not records:
         return
@@ -159,25 +195,25 @@ def _require(
         raise LedgerError(
             f"{book / leaves.FOLDER / leaves.SECRET}: missing; without it no leaf can be compared"
         )
-    got, want = notes.parse_checkpoint(note.text).origin, notes.origin(records[0]["market"])
+    got, want = notes.parse_checkpoint(there.note.text).origin, notes.origin(records[0]["market"])
     if got != want:
         raise LedgerError(f"{book}: got the ledger of market {got}, want that of {want}")
-    there = {block["slot"]: chain.content(block) for block in blocks}
-    wrong = [r["slot"] for r in records if there.get(r["slot"]) != chain.content(leaves.seal(r, secret)[0])]
-    if wrong:
+    said = {slot: chain.content(block) for slot, block in there.live.items()}
+    ours = {r["slot"]: chain.content(leaves.seal(r, secret, there.turns[r["slot"]])[0]) for r in records}
+    if wrong := [slot for slot, content in ours.items() if said.get(slot) != content]:
         many = f"{len(wrong)} of {len(records)} slots, the first is {utc(wrong[0])} UTC"
         raise LedgerError(
             f"{book}: what it has recorded is not this run, but another or a correction: {many}"
         )
 
 
-def _proof(
-    block: dict[str, Any], leaf: bytes, place: int, inner: list[bytes], outer: list[bytes], note: notes.Note
-) -> str:
-    parts = {"block": block, "leaf": canonical.parse(leaf), "place": place, "path": [h.hex() for h in inner]}
+def _spelled(proof: Proof, place: int, inner: list[bytes], outer: list[bytes]) -> str:
+    """Return the text of a proof: place and path of the leaf in its block, and the path of the block in the ledger."""
+    held = {"block": proof.block, "leaf": proof.leaf, "rotations": proof.rotations}
+    parts = {**held, "place": place, "path": [h.hex() for h in inner]}
     extra = base64.b64encode(canonical.dump(parts)).decode()
     path = "".join(base64.b64encode(h).decode() + "\n" for h in outer)
-    return f"{_FIRST}extra {extra}\nindex {block['index']}\n{path}\n{note}"
+    return f"{_FIRST}extra {extra}\nindex {proof.block['index']}\n{path}\n{proof.note}"
 
 
 def _split(data: bytes, source: str) -> Iterator[str]:
@@ -197,24 +233,27 @@ def _checked(text: str, where: str) -> Proof:
     above, _, below = text.partition("\n\n")
     extra, _, *lines = above.split("\n")
     parts = canonical.parse(notes.decode(extra.removeprefix("extra ")))
-    if not isinstance(parts, dict) or parts.keys() != {"block", "leaf", "place", "path"}:
-        raise ValueError("extra: want block, leaf, place and path")
-    block, leaf, place, path = parts["block"], parts["leaf"], parts["place"], parts["path"]
+    if not isinstance(parts, dict) or parts.keys() != {"block", "leaf", "rotations", "place", "path"}:
+        raise ValueError("extra: want block, leaf, rotations, place and path")
+    block, leaf, rotations, place, path = (parts[n] for n in ("block", "leaf", "rotations", "place", "path"))
     if wrong := kinds.misfit(block, ("clearing",)) or kinds.misfit(leaf, ("leaf",)):
         raise ValueError(f"{wrong} does not fit")
+    if type(rotations) is not list or any(kinds.misfit(r, ("key-rotation",)) for r in rotations):
+        raise ValueError("rotations do not fit")
     if type(place) is not int or type(path) is not list or not all(type(h) is str for h in path):
         raise ValueError("place or path does not fit")
     note = notes.parse(below.encode())
     inner, outer = [bytes.fromhex(h) for h in path], [notes.decode(line) for line in lines]
     data, checkpoint = canonical.dump(leaf), notes.parse_checkpoint(note.text)
-    if _proof(block, data, place, inner, outer, note) != _FIRST + text:
+    proof = Proof(leaf, block, note, rotations)
+    if _spelled(proof, place, inner, outer) != _FIRST + text:
         raise ValueError("another spelling of the same proof")
     root = merkle.climb(merkle.leaf(data), place, block["leaves"], inner)
     tree = merkle.climb(merkle.leaf(canonical.dump(block)), block["index"], checkpoint.size, outer)
     for name, (got, want) in _links(block, leaf, root, tree, checkpoint).items():
         if got != want:
             raise LedgerTampered(where, name, got, want)
-    return Proof(leaf, block, note)
+    return proof
 
 
 def _links(

@@ -42,7 +42,7 @@ def record(number=0, energy=10, market="street", homes=3, **changes):
         "inputs": hashlib.sha256(b"inputs").hexdigest(),
         "results": hashlib.sha256(b"results %d" % energy).hexdigest(),
         "software": "otonari 0.1.0",
-        "leaves": leaves,
+        "leaves": sorted(leaves, key=lambda leaf: leaf["participant"]),
         **changes,
     }
 
@@ -57,6 +57,22 @@ def make(folder, count=2, signer=None, **options):
     return folder
 
 
+def cut_short(folder, act):
+    """Return a ledger that lacks its checkpoint, since the process ended when the lines of a write were on the disk."""
+
+    def end(*arguments):
+        raise KeyboardInterrupt
+
+    publish, heads.publish = heads.publish, end
+    try:
+        act()
+    except KeyboardInterrupt:
+        return folder
+    finally:
+        heads.publish = publish
+    raise AssertionError("nothing was written")
+
+
 def contents(folder):
     """Return every file of a ledger with its bytes, but for the empty lock."""
     found = (p for p in folder.rglob("*") if p.is_file() and p.name != ".lock")
@@ -69,6 +85,10 @@ def lines_of(folder):
 
 def blocks_of(folder):
     return [json.loads(line)["block"] for line in lines_of(folder)]
+
+
+def head_of(folder):
+    return lines_of(folder)[-1][-67:-3].decode()
 
 
 def line(data):

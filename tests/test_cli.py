@@ -17,6 +17,8 @@ from otonari import data
 from otonari.cli import EXIT_CODES, main
 from otonari.runs import ledger, store
 
+from .books import head_of, line, make, plain, record
+
 LESS = "tables.participants.home-01.persons=1"
 """An override of six-kinds that changes its results."""
 
@@ -362,10 +364,29 @@ def test_ledger_verify_and_show(otonari, day):
     assert (facts["count"], facts["head"]) == (25, ledger.verify(book).head)
     assert facts["checkpoint"] == (book / "checkpoint").read_text()
     shown = otonari("ledger", "show", book).stdout.splitlines()
-    assert len(shown) == 25  # a header instead of the genesis
-    assert shown[1].split()[:3] == ["1", "2020-08-18", "15:00"]
+    assert (len(shown), shown[1].split()) == (26, ["0", "genesis"])  # under a header
+    assert shown[2].split()[:3] == ["1", "2020-08-18", "15:00"]
     blocks = [json.loads(line) for line in otonari("ledger", "show", book, "--json").stdout.splitlines()]
     assert blocks == list(ledger.show(book))
+
+
+def test_ledger_repair_asks_who_else_may_have_appended(otonari, tmp_path):
+    """Blocks that nobody vouches for are shown, marked, and get a checkpoint only from who names the last one."""
+    book = make(tmp_path / "book")
+    last = line(plain(record(2) | {"leaves": 3, "root": "0" * 64, "index": 3, "prev": head_of(book)}))
+    with (book / ledger.NAME).open("ab") as file:
+        file.write(last)
+    shown = otonari("ledger", "show", book, code=6)
+    assert [row.endswith("no checkpoint") for row in shown.stdout.splitlines()] == [False] * 4 + [True]
+    blocks = [
+        json.loads(row) for row in otonari("ledger", "show", book, "--json", code=6).stdout.splitlines()
+    ]
+    assert [block["vouched"] for block in blocks] == [True, True, True, False]
+    refused = otonari("ledger", "repair", book, code=6).stderr
+    assert f"with --head {blocks[3]['hash']}" in refused
+    done = otonari("ledger", "repair", book, "--head", blocks[3]["hash"]).stdout
+    assert "gave 1 good blocks a checkpoint" in done
+    assert done.splitlines()[-1].split()[:3] == ["3", "2019-08-20", "16:00"]
 
 
 def test_an_operators_year_in_a_nutshell(otonari):
@@ -387,7 +408,8 @@ def test_an_operators_year_in_a_nutshell(otonari):
     assert "want susono+" in otonari(*clear, code=2).stderr
     assert not Path("runs-out").exists()
     assert "24 slots committed" in otonari(*clear, "--key", "susono.key").stdout
-    otonari("ledger", "cosign", "book", "--key", "city.key", "-o", "seen")
+    otonari("ledger", "cosign", "book", "--key", "city.key", "-o", "seen", code=2)
+    otonari("ledger", "cosign", "book", "--key", "city.key", "--first", "--log-key", key, "-o", "seen")
     assert (
         "city.example"
         in otonari("ledger", "cosign", "book", "--key", "city.key", "--checkpoint", "seen").stdout

@@ -116,7 +116,7 @@ def test_committing_again_changes_nothing(signed):
 
 
 def test_the_same_clearing_and_secret_give_the_same_bytes(signed, tmp_path):
-    (tmp_path / "other" / "leaves").mkdir(parents=True)
+    (tmp_path / "other" / "leaves").mkdir(parents=True, mode=0o700)
     (tmp_path / "other" / "leaves" / "secret").write_bytes((signed / "leaves" / "secret").read_bytes())
     (tmp_path / "other" / "leaves" / "secret").chmod(0o600)
     assert contents(make(tmp_path / "other", signer=KEY)) == contents(signed)
@@ -302,7 +302,7 @@ def test_keygen(tmp_path):
     assert keeping.keygen("w", tmp_path / "w", witness=True).kind == notes.WITNESS
     with pytest.raises(ledger.LedgerError, match="File exists"):
         keeping.keygen("again", tmp_path / "k")
-    with pytest.raises(ledger.LedgerError, match="name of a key"):
+    with pytest.raises(ledger.LedgerError, match="name: got nothing"):
         keeping.keygen("", tmp_path / "empty")
     with pytest.raises(ledger.LedgerError, match="market: got"):
         keeping.init(tmp_path / "book", "")
@@ -369,7 +369,7 @@ def test_a_ledger_without_a_key_is_not_handed_on(book):
 @pytest.mark.parametrize("signer", [KEY, None])
 def test_cosign(tmp_path, signer):
     book = make(tmp_path / "book", signer=signer)
-    keeping.cosign(book, WITNESS, [])
+    keeping.cosign(book, WITNESS, [], first=True)
     assert ledger.verify(book, pinned=[WITNESS.key]).slots == 2
     seen = tmp_path / "seen"
     seen.write_bytes((book / heads.OWN).read_bytes())
@@ -401,7 +401,7 @@ def test_a_witness_refuses_another_history(tmp_path):
 
 def test_a_receipt(signed):
     ledger.commit(signed, records(1, energy=7), signer=KEY, correct=True)
-    keeping.cosign(signed, WITNESS, [])
+    keeping.cosign(signed, WITNESS, [], first=True)
     found = receipts.make(signed)
     assert sorted(found) == ["a", "b", "home 2"]
     proofs = receipts.check(found["b"].encode(), [KEY.key, WITNESS.key], [heads.read(signed / heads.OWN)])
@@ -489,9 +489,10 @@ def forged(case):
     hashes = [merkle.leaf(b"genesis"), merkle.leaf(canonical.dump(block))]
     root = merkle.leaf(b"another tree") if case == "tree hash" else merkle.root(hashes)
     text = str(notes.Checkpoint("avenue" if case == "origin" else "street", 2, root))
-    inner, outer = merkle.path([*map(merkle.leaf, private)], 1), merkle.path(hashes, 1)
+    inner, outer = merkle.Tree([*map(merkle.leaf, private)]).path(1), merkle.Tree(hashes).path(1)
     note = notes.Note(text, (notes.signature(KEY.sign(text)),))
-    return receipts._proof(block, private[1], 1, inner, outer, note).encode()
+    leaf = canonical.parse(private[1])
+    return receipts._spelled(receipts.Proof(leaf, block, note, []), 1, inner, outer).encode()
 
 
 @pytest.mark.parametrize("case", ["version", "slot", "Merkle root", "tree hash", "origin"])

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from otonari.runs import heads, keeping, ledger
 
-from .books import KEY, OTHER, blocks_of, contents, make, record, records
+from .books import KEY, OTHER, blocks_of, contents, cut_short, make, record, records
 from .disks import HOWS, Disk, Killed
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -97,8 +97,10 @@ def test_the_same_commit_again_mends_what_a_crash_left(tmp_path, disk, how, firs
         disk.work()
         cut += (book / ledger.NAME).exists() and (book / ledger.NAME).read_bytes()[-1:] not in (b"", b"\n")
         ledger.commit(book, new, signer=KEY)
-        found = contents(book)
-        assert {name: found[name] for name in contents(calm)} == contents(calm)
+        found, want = contents(book), contents(calm)
+        del want[heads.LOG]  # what a crash left has a checkpoint of its own there
+        assert {name: found[name] for name in want} == want
+        assert ledger.verify(book, private=True).slots == len(new)
     assert at > 10
     assert cut or how != "killed halfway"
 
@@ -124,8 +126,9 @@ def test_a_line_cut_short_is_completed_by_nothing_else(tmp_path):
 def test_every_call_of_a_repair_may_fail(tmp_path, disk, how):
     start = make(tmp_path / "start", signer=KEY)
     extra = ledger.commit(shutil.copytree(start, tmp_path / "more"), records(3), signer=KEY)
+    cut_short(start, lambda: ledger.commit(start, records(3), signer=KEY))
     with (start / ledger.NAME).open("ab") as file:
-        file.write((tmp_path / "more" / ledger.NAME).read_bytes()[file.tell() :] + b'{"block":{"half')
+        file.write(b'{"block":{"half')
     for at in range(1, 100):
         book = shutil.copytree(start, tmp_path / str(at))
         before = (book / ledger.NAME).read_bytes()
@@ -147,13 +150,13 @@ def test_every_call_of_a_repair_may_fail(tmp_path, disk, how):
 def test_repair_says_what_it_did(tmp_path):
     book = make(tmp_path / "book")
     good = contents(book)
-    assert keeping.repair(book)[1:] == (None, 0)
+    assert keeping.repair(book)[1:] == (None, [])
     assert contents(book) == good
     for number in range(2):
         with (book / ledger.NAME).open("ab") as file:
             file.write(b"\0" * 100)
         summary, moved, vouched = keeping.repair(book)
-        assert (summary.count, moved, vouched) == (3, book / f"ledger.jsonl.{number}.torn", 0)
+        assert (summary.count, moved, vouched) == (3, book / f"ledger.jsonl.{number}.torn", [])
         assert moved.read_bytes() == b"\0" * 100
     assert contents(book) == good | {f"ledger.jsonl.{n}.torn": b"\0" * 100 for n in range(2)}
 
@@ -254,7 +257,7 @@ def test_a_full_disk(tmp_path):
     assert (book / ledger.NAME).read_bytes().startswith(before)
     with pytest.raises(ledger.LedgerTorn):
         ledger.verify(book)
-    assert keeping.repair(book)[2] == 1
+    assert [block["index"] for block in keeping.repair(book)[2]] == [3]
     assert ledger.commit(book, records(4)).already == 3
     assert ledger.verify(book, private=True).slots == 4
 
@@ -401,9 +404,13 @@ class Book(RuleBasedStateMachine):
         self.restart(dict.fromkeys(slots, energy), correct)
 
     def restart(self, tried, correct):
+        if (self.book / ledger.NAME).exists():
+            recover(self.book, KEY)
+        if not self.recorded():  # nothing got there: another beginning is made only when that is cleared away
+            for path in (self.book / "leaves").glob("00000000-*"):
+                path.unlink()
         if not (self.book / ledger.NAME).exists():
             return
-        recover(self.book, KEY)
         found = self.recorded()
         for slot, energy in self.known.items():
             allowed = {energy, *([tried.get(slot), None] if correct and slot in tried else [])}

@@ -42,10 +42,10 @@ def test_the_example_of_rfc_6962():
     a, b, c, d, e, f, j = HASHES[:7]
     g, h, i = merkle.node(a, b), merkle.node(c, d), merkle.node(e, f)
     k, whole = merkle.node(g, h), merkle.node(i, j)
-    assert merkle.path(HASHES[:7], 0) == [b, h, whole]
-    assert merkle.path(HASHES[:7], 3) == [c, g, whole]
-    assert merkle.path(HASHES[:7], 4) == [f, j, k]
-    assert merkle.path(HASHES[:7], 6) == [i, k]
+    assert merkle.Tree(HASHES[:7]).path(0) == [b, h, whole]
+    assert merkle.Tree(HASHES[:7]).path(3) == [c, g, whole]
+    assert merkle.Tree(HASHES[:7]).path(4) == [f, j, k]
+    assert merkle.Tree(HASHES[:7]).path(6) == [i, k]
 
 
 @settings(deadline=None)
@@ -57,7 +57,7 @@ def test_roots_and_proofs_of_pymerkle(case):
     for entry in data:
         tree.append_entry(entry)
     assert merkle.root(hashes) == tree.get_root()
-    proof = merkle.path(hashes, index)
+    proof = merkle.Tree(hashes).path(index)
     assert proof == tree.prove_inclusion(index + 1, size).path[1:]
     assert merkle.climb(hashes[index], index, size, proof) == tree.get_root()
 
@@ -67,7 +67,7 @@ def test_roots_and_proofs_of_pymerkle(case):
 def test_no_other_proof_leads_to_the_root(size, data):
     hashes = [merkle.leaf(b"%d" % i) for i in range(size)]
     index = data.draw(st.integers(0, size - 1))
-    proof, root = merkle.path(hashes, index), merkle.root(hashes)
+    proof, root = merkle.Tree(hashes).path(index), merkle.root(hashes)
     others = [(other, size, proof) for other in range(-1, size + 2) if other != index] + [
         (index, size, proof[:-1]),
         (index, size, [*proof, root]),
@@ -85,7 +85,7 @@ def test_no_other_proof_leads_to_the_root(size, data):
 
 def test_a_leaf_that_is_not_there():
     with pytest.raises(ValueError, match="no leaf 3"):
-        merkle.path(HASHES[:3], 3)
+        merkle.Tree(HASHES[:3]).path(3)
 
 
 # signatures (RFC 8032, section 7.1): secret key, public key, message, signature
@@ -146,6 +146,38 @@ def test_every_mangled_key_of_go():
         for text in bad:
             with pytest.raises(notes.NoteError):
                 parse(text)
+
+
+P = 2**255 - 19
+D = -121665 * pow(121666, -1, P) % P
+
+
+def doubled(x, y):
+    """Return 2 (x, y) on edwards25519 (RFC 8032, section 5.1.4, in affine coordinates)."""
+    k = D * x * x * y * y % P
+    return 2 * x * y * pow(1 + k, -1, P) % P, (y * y + x * x) * pow(1 - k, -1, P) % P
+
+
+def root_of(square):
+    """Return a square root modulo P (RFC 8032, section 5.1.3)."""
+    root = pow(square, (P + 3) // 8, P)
+    root = root if root * root % P == square % P else root * pow(2, (P - 1) // 4, P) % P
+    assert root * root % P == square % P
+    return root
+
+
+def test_keys_for_which_anybody_can_sign():
+    """Points P with 8 P = (0, 1): a signature of zeros, and R = A, may hold for them whatever the text is."""
+    weak = {y % P for y in notes._WEAK}
+    assert len(weak) == 5  # orders 1, 2, 4 and 8; x has two signs
+    for y in weak:
+        point = root_of((y * y - 1) * pow(D * y * y + 1, -1, P)), y
+        assert doubled(*doubled(*doubled(*point))) == (0, 1)
+    for y in notes._WEAK:
+        for sign in (0, 2**255):
+            key = notes.Key("m", notes.LOG, (y + sign).to_bytes(32, "little"))
+            with pytest.raises(notes.NoteError, match="public key"):
+                notes.parse_key(str(key))
 
 
 BAD_NOTES = {

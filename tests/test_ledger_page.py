@@ -46,7 +46,7 @@ def book(tmp_path):
     folder = make(tmp_path / "book", 5, KEY)
     ledger.commit(folder, records(2, energy=7), signer=KEY, correct=True)
     keeping.rotate(folder, KEY, OTHER)
-    keeping.cosign(folder, WITNESS, [])
+    keeping.cosign(folder, WITNESS, [], first=True)
     return folder
 
 

@@ -7,7 +7,21 @@ import pytest
 
 from otonari.runs import heads, keeping, ledger, plan, reading
 
-from .books import KEY, OTHER, SECONDS, WITNESS, contents, make, record, records
+from .books import (
+    KEY,
+    OTHER,
+    SECONDS,
+    WITNESS,
+    blocks_of,
+    contents,
+    cut_short,
+    head_of,
+    line,
+    make,
+    plain,
+    record,
+    records,
+)
 
 SLOTS = [SECONDS + 1800 * number for number in range(20)]
 
@@ -83,7 +97,7 @@ def test_another_writer_is_noticed(tmp_path, walks):
         session.commit([record(4)])
     ledger.commit(book, [record(4)], signer=KEY, correct=True)
     assert session.commit([record(4), record(5)]).added == 1
-    keeping.cosign(book, WITNESS, [])
+    keeping.cosign(book, WITNESS, [], first=True)
     assert session.commit([record(6)]).added == 1
     keeping.rotate(book, KEY, OTHER)
     with pytest.raises(ledger.LedgerError, match="key"):
@@ -134,3 +148,21 @@ def test_a_commit_that_failed_leaves_nothing_known(tmp_path, monkeypatch, walks)
     assert session.commit([record(3), record(4)]).added == 1
     assert len(walks) == 2
     assert ledger.verify(book, private=True).slots == 5
+
+
+def test_what_a_session_left_is_repaired_and_what_others_append_is_not(tmp_path):
+    book = make(tmp_path / "book", signer=KEY)
+    session = ledger.Session(book, SLOTS, signer=KEY)
+    session.commit([record(2)])
+    cut_short(book, lambda: session.commit([record(3)]))
+    assert [block["index"] for block in keeping.repair(book, KEY)[2]] == [4]
+    assert session.commit([record(3)]).already == 1
+    ledger.commit(book, [record(3, energy=9)], signer=KEY, correct=True)
+    assert session.commit([record(3, energy=9), record(4)]).already == 1  # salted for the slot's second turn
+    old = {**blocks_of(book)[4], "slot": SLOTS[9], "index": 8, "prev": head_of(book)}
+    with (book / ledger.NAME).open("ab") as file:
+        file.write(line(plain(old)))
+    with pytest.raises(ledger.LedgerTorn, match="--head"):
+        keeping.repair(book, KEY)
+    with pytest.raises(ledger.LedgerTorn):
+        session.commit([record(5)])

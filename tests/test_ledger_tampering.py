@@ -414,6 +414,15 @@ def unsigned(folder):
     store(folder, lines_of(folder))
 
 
+def forgotten(folder):
+    """Put back all public files of two commits ago, but not the keeper's folder."""
+    before = contents(folder)
+    ledger.commit(folder, records(3))
+    ledger.commit(folder, records(4))
+    for name in (ledger.NAME, heads.OWN, heads.LOG):
+        (folder / name).write_bytes(before[name])
+
+
 def late(folder):
     """Roll ledger and checkpoint back, but not the log."""
     before = contents(folder)
@@ -490,6 +499,18 @@ INSIDE = {
     "checkpoint of more blocks": shortened,
     "checkpoint older than the log": late,
     "no checkpoint": beheaded,
+    "checkpoint older than the keeper's folder": forgotten,
+    "version of a later block": at(1, version=2),
+    "clearing in the place of the genesis": lambda f: forge(f, [{**blocks_of(f)[1], "index": 0}]),
+    "units of another kind": nested(0, "units", energy="kWh"),
+    "units of two currencies": nested(0, "units", price="milli-EUR/kWh"),
+    "units of no currency": nested(0, "units", money="micro-", price="milli-/kWh"),
+    "units that are none": at(0, units="Wh"),
+    "slot before all time": at(1, slot=-1),
+    "slot after all time": at(1, slot=2**37),
+    "slot of a century": at(2, slot_seconds=2**31),
+    "energy of nobody": at(1, leaves=0),
+    "line of more than a mebibyte": at(1, software="x" * 2**20),
     "log that ends otherwise": ended,
 }
 
@@ -518,8 +539,9 @@ def test_what_an_insider_may_write(book):
 def test_another_version_is_not_read(book):
     for version in (2, 4):
         at(0, version=version)(book)
-        with pytest.raises(ledger.LedgerError, match=f"format version {version}, want 3"):
+        with pytest.raises(ledger.LedgerError, match=f"format version {version}, want 3") as caught:
             ledger.verify(book)
+        assert not isinstance(caught.value, ledger.LedgerTampered)
 
 
 def test_an_error_says_where_and_what(book):
