@@ -119,7 +119,9 @@ def make(
     drawn = os.urandom(32) if secret is None else secret
     opening = [] if summary.count else [_genesis(record, currency, signer) for record in new[:1]]
     if state.beyond:
-        _recognize(state, {chain.content(_seal(record, drawn, state)[0]) for record in new}, currency)
+        ours = [_seal(record, drawn, state)[0] for record in new]
+        if not _ours(state, ours, currency, correct=correct):
+            settled(state)
     wanted, reversals = _wanted(new, drawn, state, correct=correct)
     blocks = [*opening]
     for block, _ in wanted:
@@ -235,9 +237,13 @@ def _wanted(
     return wanted, reversals
 
 
-def _recognize(state: State, known: set[str], currency: str) -> None:
-    """Accept blocks beyond the checkpoint only if they are what is being committed: a crash left them there."""
-    for block in state.beyond:
-        opening = block["kind"] == "genesis" and block["units"] == kinds.units(canonical.label(currency))
-        if not opening and chain.content(block) not in known:
-            settled(state)
+def _ours(state: State, new: list[Block], currency: str, *, correct: bool) -> bool:
+    """Return whether the blocks beyond the checkpoint are what a crash left of what is being committed again."""
+    known, slots = {chain.content(block) for block in new}, {block["slot"] for block in new}
+    units = kinds.units(canonical.label(currency))
+    return leaves.meant(state.book, state.beyond[0]["index"], state.hashes) and all(
+        correct and block["slot"] in slots
+        if block["kind"] == "correction"
+        else block.get("units") == units or chain.content(block) in known
+        for block in state.beyond
+    )

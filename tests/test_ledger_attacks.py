@@ -129,6 +129,32 @@ def test_repair_vouches_for_the_beginning_of_what_was_to_be_written(signed, line
         assert ledger.verify(signed).count == 7
 
 
+@pytest.mark.parametrize("lines", [1, 2, 3, 4])
+def test_a_correction_that_was_cut_short_goes_on(signed, lines):
+    def correct():
+        return ledger.commit(signed, records(2, energy=9), signer=KEY, correct=True)
+
+    cut_short(signed, correct)
+    want = lines_of(signed)
+    (signed / ledger.NAME).write_bytes(b"".join(want[: 3 + lines]))
+    with pytest.raises(ledger.LedgerTorn):
+        ledger.commit(signed, records(3), signer=KEY)  # something else does not
+    correct()
+    assert lines_of(signed) == want
+    assert ledger.verify(signed, private=True).totals["energy"] == 18
+
+
+def test_nothing_that_somebody_else_appended_goes_on(tmp_path):
+    """A genesis that says what ours would, with the public key, is accepted only if we were to write it."""
+    book = tmp_path / "book"
+    book.mkdir()
+    leaves.write_secret(book, b"s" * 32)
+    first = kinds.genesis("street", "JPY", "not ours", str(KEY.key)) | {"index": 0, "prev": kinds.FIRST}
+    (book / ledger.NAME).write_bytes(line(plain(first)))
+    with pytest.raises(ledger.LedgerTorn):
+        ledger.commit(book, records(2), signer=KEY)
+
+
 def test_a_rotation_and_a_beginning_that_were_cut_short_are_repaired(signed, tmp_path):
     cut_short(signed, lambda: keeping.rotate(signed, KEY, OTHER))
     with pytest.raises(ledger.LedgerError, match="key: got"):
