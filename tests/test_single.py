@@ -238,7 +238,7 @@ def test_again_changes_nothing_but_wall_times(place):
 
 
 def test_the_same_scenario_and_secret_give_the_same_ledger_anywhere(outcome, place):
-    (place / "book" / "leaves").mkdir(parents=True)
+    (place / "book" / "leaves").mkdir(parents=True, mode=0o700)
     shutil.copy(outcome.directory / "leaves" / "secret", place / "book" / "leaves")
     done = run("six-kinds", output=place / "elsewhere" / "mine.nc", directory=place / "book")
     assert files(done.directory) == files(outcome.directory)
