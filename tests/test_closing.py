@@ -210,7 +210,7 @@ def test_other_options_have_their_own_journal_and_conflict_in_the_same_ledger(tm
     assert simulate(tmp_path, directory=book, stop=lambda done: done == 12) is None
     with pytest.raises(ledger.LedgerConflict, match="several markets"):
         simulate(tmp_path, directory=book, seed=5)
-    assert simulate(tmp_path, premium=1.0, stop=lambda done: done == 3) is None  # a ledger of its own
+    assert simulate(tmp_path, mode="co-optimized", stop=lambda done: done == 3) is None  # a ledger of its own
     assert len(list(tmp_path.glob("*.journal"))) == 3
     assert len(list(tmp_path.glob("ledger-*"))) == 1
     assert simulate(tmp_path, directory=book).commit.already == 12
