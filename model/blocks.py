@@ -61,15 +61,21 @@ class Device(ScalarBlock):
         dims: tuple[str, ...] = (),
         binary: bool = False,
         result: str | None = "",
+        stage: Any = 0,
+        basic: Any = False,
     ) -> Linear:
         """Add a family of variables and return it as expressions.
 
         ``where`` says which entries exist (the others are zero); ``result`` is the name in the results, by
-        default ``<block>_<name>``; None leaves it out.
+        default ``<block>_<name>``; None leaves it out. ``stage`` says when a clearing from the leaves upward takes an
+        entry in (`subtrees`), 0 from the start; ``basic`` where an entry makes up the balance of its row while nothing
+        is planned (a basis to start from).
         """
         dims = dims or self.dims
         family = ArrayVar(tuple(self.axes[d] for d in dims), lower, upper, where, binary, unit, doc)
         family.dims, family.result = dims, result
+        family.stage = np.broadcast_to(stage, family.shape).ravel()[family.position]
+        family.basic = np.broadcast_to(basic, family.shape).ravel()[family.position]
         self.add_component(name, family)
         return family.linear()
 
@@ -83,15 +89,16 @@ class Device(ScalarBlock):
         dims: tuple[str, ...] = (),
         lack: str = "",
         priced: bool = False,
+        balanced: bool = False,
     ) -> None:
         """Add a family of rows; ``doc`` is its formula.
 
         ``lack`` names, for people, what is short where the row cannot be met; such a row can be the cause
-        of an infeasible model.
+        of an infeasible model. ``priced`` rows make prices; ``balanced`` ones have one entry each that is ``basic``.
         """
         dims = dims or self.dims
         family = ArrayConstraint(tuple(self.axes[d] for d in dims), relation, where, doc)
-        family.dims, family.lack, family.priced = dims, lack, priced
+        family.dims, family.lack, family.priced, family.balanced = dims, lack, priced, balanced
         self.add_component(name, family)
 
     def expression(self, name: str, linear: Linear, doc: str, *, dims: tuple[str, ...] = ()) -> None:

@@ -95,6 +95,7 @@ def _rows(community: Community, devices: list[Device], markets: list[Device]) ->
         _sum(d.draw for d in (*devices, *markets)) == 0.0,
         "sum over blocks of draw[m,t] = 0",
         where=meters.draw_room + meters.give_room > 0,
+        balanced=True,
     )
     community.row(
         "own_generation",

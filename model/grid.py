@@ -14,6 +14,7 @@ def grid(inputs: xr.Dataset, meters: Meters, sets: Sets, *, own_tariff: bool = T
     the tariff is the host model's.
     """
     block = Device(("meter", "time"), inputs, meters, sets)
+    short = (meters.draw_room > 0) & ((meters.demand > meters.pv) | (meters.give_room <= 0))
     imports = block.var(
         "imports",
         "kW",
@@ -21,6 +22,7 @@ def grid(inputs: xr.Dataset, meters: Meters, sets: Sets, *, own_tariff: bool = T
         upper=spare(meters.draw_room),
         where=meters.draw_room > 0,
         result="grid_import",
+        basic=short,
     )
     exports = block.var(
         "exports",
@@ -29,6 +31,7 @@ def grid(inputs: xr.Dataset, meters: Meters, sets: Sets, *, own_tariff: bool = T
         upper=spare(meters.give_room),
         where=meters.give_room > 0,
         result="grid_export",
+        basic=~short,
     )
     block.draw = exports - imports
     if own_tariff:

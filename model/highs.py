@@ -16,63 +16,90 @@ SEED = 20190617
 """HiGHS's random seed in every run."""
 
 
-def load(program: Program, time_limit: float | None, mip_gap: float) -> Any:
-    """Return a HiGHS object that holds the program, for one thread and a fixed seed."""
+def load(program: Program, time_limit: float | None, mip_gap: float, primal: bool = False) -> Any:
+    """Return a HiGHS object that holds the program, for one thread and a fixed seed; ``primal`` names the simplex."""
     highs = _Highs()  # not its subclass highspy.Highs, which from 1.16 on prints when it is made
     for option, value in (
         ("output_flag", False),
         ("threads", 1),
         ("random_seed", SEED),
         ("solver", "simplex"),
+        ("simplex_strategy", 4 if primal else 1),
         ("mip_rel_gap", mip_gap),
         ("time_limit", np.inf if time_limit is None else float(time_limit)),
     ):
         highs.setOptionValue(option, value)
-    lp = highspy.HighsLp()
     rows, columns = program.matrix.shape
-    lp.num_col_, lp.num_row_ = columns, rows
-    lp.col_cost_, lp.col_lower_, lp.col_upper_ = program.cost, program.lower, program.upper
-    lp.row_lower_, lp.row_upper_, lp.offset_ = program.row_lower, program.row_upper, program.offset
-    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    lp.a_matrix_.num_col_, lp.a_matrix_.num_row_ = columns, rows
-    lp.a_matrix_.start_ = program.matrix.indptr
-    lp.a_matrix_.index_ = program.matrix.indices
-    lp.a_matrix_.value_ = program.matrix.data
-    if program.integer.any():
-        kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
-        lp.integrality_ = [kinds[int(i)] for i in program.integer]
-    highs.passModel(lp)
+    highs.passModel(
+        columns,
+        rows,
+        program.matrix.nnz,
+        int(highspy.MatrixFormat.kRowwise),
+        int(highspy.ObjSense.kMinimize),
+        program.offset,
+        program.cost,
+        program.lower,
+        program.upper,
+        program.row_lower,
+        program.row_upper,
+        program.matrix.indptr,
+        program.matrix.indices,
+        program.matrix.data,
+        program.integer.astype(np.int32),
+    )
     return highs
 
 
-class Found(NamedTuple):
-    """What a run found: values and status (int) of the columns, duals and status of the rows.
+def run_again(
+    highs: Any,
+    *,
+    cost: Array | None = None,
+    bounds: tuple[Array, Array] | None = None,
+    sides: tuple[Array, Array] | None = None,
+) -> bool:
+    """Solve again, hot, with other costs, bounds of columns or sides of rows; return whether that has an optimum.
 
-    ``gap`` is the difference between cost and bound of a program with binaries (currency); ``highs`` is the object that
-    holds the program, if one does.
+    Under other costs the basis stays feasible, which suits the primal simplex; under other sides alone it stays
+    optimal, which suits the dual one.
     """
+    highs.setOptionValue("simplex_strategy", 1 if cost is None else 4)
+    columns, rows = (np.arange(n, dtype=np.int32) for n in (highs.getNumCol(), highs.getNumRow()))
+    if cost is not None:
+        highs.changeColsCost(len(columns), columns, cost)
+    if bounds is not None:
+        highs.changeColsBounds(len(columns), columns, *bounds)
+    if sides is not None:
+        highs.changeRowsBounds(len(rows), rows, *sides)
+    highs.run()
+    return optimal(highs)
+
+
+class Found(NamedTuple):
+    """What a run found: values and status (int) of the columns, duals and status of the rows."""
 
     x: Array
     dual: Array
     column_status: Array
     row_status: Array
     iterations: int
-    gap: float
-    highs: Any
 
 
-def found(highs: Any) -> Found:
-    """Return what the last run ended at."""
-    solution, basis, info = highs.getSolution(), highs.getBasis(), highs.getInfo()
-    return Found(
-        x=np.array(solution.col_value),
-        dual=np.array(solution.row_dual),
-        column_status=np.array([int(s) for s in basis.col_status], dtype=np.int8),
-        row_status=np.array([int(s) for s in basis.row_status], dtype=np.int8),
-        iterations=int(info.simplex_iteration_count),
-        gap=float(info.objective_function_value - info.mip_dual_bound),
-        highs=highs,
-    )
+def found(highs: Any, program: Program) -> Found:
+    """Return what the last run of a program ended at."""
+    solution = highs.getSolution()
+    x, activity = np.array(solution.col_value), np.array(solution.row_value)
+    status = _at(x, program.lower, program.upper), _at(activity, program.row_lower, program.row_upper)
+    basic = highs.getBasicVariables()[1]
+    status[0][basic[basic >= 0]] = status[1][-1 - basic[basic < 0]] = int(highspy.HighsBasisStatus.kBasic)
+    iterations = int(highs.getInfo().simplex_iteration_count)
+    return Found(x, np.array(solution.row_dual), *status, iterations)
+
+
+def _at(value: Array, low: Array, high: Array) -> Array:
+    """Return the status of what is nonbasic: at its lower bound, its upper bound, or free."""
+    kinds = highspy.HighsBasisStatus
+    nearest = np.where(np.abs(value - low) <= np.abs(value - high), int(kinds.kLower), int(kinds.kUpper))
+    return np.where(np.isinf(low) & np.isinf(high), int(kinds.kZero), nearest).astype(np.int8)
 
 
 def version() -> str:
@@ -94,24 +121,49 @@ class Basis:
     rows: dict[str, tuple[Array, Array]]
 
 
-def basis_of(program: Program, run: Found) -> Basis:
-    """Return the basis that a run of a program ended at."""
-    return Basis(_named(program.variables, run.column_status), _named(program.constraints, run.row_status))
+def basis_of(program: Program, column_status: Array, row_status: Array) -> Basis:
+    """Return the basis of a program by name."""
+    return Basis(_named(program.variables, column_status), _named(program.constraints, row_status))
 
 
-def start_from(highs: Any, program: Program, basis: Basis) -> None:
-    """Start the next run from another program's basis: what is new is at its lower bound, new rows are slack."""
+def at_rest(program: Program) -> tuple[Array, Array]:
+    """Return the statuses (columns,), (rows,) of the basis at which no store moves and nobody trades with peers."""
     kinds = highspy.HighsBasisStatus
+    columns = np.full(len(program.cost), int(kinds.kLower), dtype=np.int8)
+    rows = np.full(len(program.row_lower), int(kinds.kBasic), dtype=np.int8)
+    start = 0
+    for variable in program.variables:
+        columns[start : start + len(variable.position)][variable.basic] = int(kinds.kBasic)
+        start += len(variable.position)
+    start = 0
+    for constraint in program.constraints:
+        if constraint.balanced:
+            rows[start : start + len(constraint.position)] = int(kinds.kLower)
+        start += len(constraint.position)
+    return columns, rows
+
+
+def statuses(program: Program, basis: Basis) -> tuple[Array, Array]:
+    """Return the statuses (columns,), (rows,) of another program's basis: new columns at zero, new rows slack."""
+    kinds = highspy.HighsBasisStatus
+    columns, rows = program.variables, program.constraints
+    return (
+        _filled(columns, basis.columns, int(kinds.kLower), len(program.cost)),
+        _filled(rows, basis.rows, int(kinds.kBasic), len(program.row_lower)),
+    )
+
+
+def start_from(highs: Any, column_status: Array, row_status: Array) -> None:
+    """Start the next run from the statuses (int) of columns and rows."""
     start = highspy.HighsBasis()
-    statuses = [kinds(i) for i in range(len(kinds.__members__))]
-    for side, families, known, new in (
-        ("col_status", program.variables, basis.columns, kinds.kLower),
-        ("row_status", program.constraints, basis.rows, kinds.kBasic),
-    ):
-        parts = [_known(f, known, int(new)) for f in families]
-        setattr(start, side, [statuses[i] for i in np.concatenate(parts).tolist()])
+    start.col_status, start.row_status = _KINDS[column_status].tolist(), _KINDS[row_status].tolist()
     start.valid = True
     highs.setBasis(start)
+
+
+_KINDS = np.array(
+    [highspy.HighsBasisStatus(i) for i in range(len(highspy.HighsBasisStatus.__members__))], dtype=object
+)
 
 
 def _named(families: Any, status: Array) -> dict[str, tuple[Array, Array]]:
@@ -161,3 +213,11 @@ def prove(program: Program, x: Array, dual: Array) -> dict[str, float]:
 def _outside(value: Array, low: Array, high: Array) -> float:
     over = np.maximum(low - value, value - high) / (1.0 + np.abs(value))
     return float(np.maximum(over, 0.0).max(initial=0.0))
+
+
+def _filled(families: Any, known: dict[str, tuple[Array, Array]], new: int, size: int) -> Array:
+    """Return the statuses (size,) of the entries of all families in order, ``new`` where they are not known."""
+    status = np.full(size, new, dtype=np.int8)
+    parts = [_known(f, known, new) for f in families]
+    status[: sum(map(len, parts))] = np.concatenate([np.zeros(0, dtype=np.int8), *parts])
+    return status

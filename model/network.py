@@ -13,6 +13,7 @@ import xarray as xr
 from .algebra import Array, Linear, Relation
 from .blocks import Device, Sets, spare
 from .meters import Meters, positions
+from .subtrees import stages
 
 
 def network(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
@@ -38,6 +39,7 @@ def tree(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     most_up = np.minimum(sellers_below, buyers.sum(axis=0) - buyers_below)
     most_down = np.minimum(buyers_below, sellers.sum(axis=0) - sellers_below)
     edge = (parent >= 0)[:, None]
+    stage = stages(parent, _crowd(meters, size))[:, None]
     flow = {
         name: block.var(
             name,
@@ -47,6 +49,7 @@ def tree(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
             where=edge,
             dims=("node", "time"),
             result=None,
+            stage=stage,
         )
         for name, doc, most in (
             ("up", "peer power to the parent node", most_up),
@@ -168,6 +171,12 @@ def _room(power: Array, meters: Meters, size: int) -> Array:
     meter, slot = np.nonzero(meters.node >= 0)
     np.add.at(room, (meters.node[meter, slot], slot), power[meter, slot])
     return room
+
+
+def _crowd(meters: Meters, size: int) -> Array:
+    """Return the number of meters at each node, on average over time (node,)."""
+    there = np.bincount(meters.node[meters.node >= 0], minlength=size)
+    return np.asarray(there / meters.node.shape[1])
 
 
 def _ancestors(parent: Array) -> Array:

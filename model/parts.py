@@ -1,8 +1,7 @@
-"""A program that falls apart into independent ones is solved in batches of them.
+"""A program in parts: what hangs together once some of its columns wait outside, at zero.
 
-Without peers every participant is on its own, and the optimal face of a clearing hangs together only where trades do. A
-simplex iteration costs by the size of what it works on, so that small programs one after another are several times
-faster than all of them as one.
+A simplex iteration costs by the size of what it works on, so that small programs one after another are several times
+faster than all of them as one. Parts that are tiny go together in batches.
 """
 
 from __future__ import annotations
@@ -12,61 +11,95 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from .algebra import Array
-from .highs import Found, found, load, optimal
 from .program import Program, bare
 
-ROWS = 1500
+ROWS = 1000
 """Rows of a batch: small enough for quick iterations, large enough not to count the calls."""
 
 
-def batches(program: Program) -> list[tuple[Array, Array]]:
-    """Return the columns and rows of batches of independent parts; a single batch where all hangs together."""
-    rows, columns = program.matrix.shape
-    entries = program.matrix.tocoo()
-    ends = (entries.row, rows + entries.col)
-    graph = sparse.csr_matrix((np.ones(len(entries.row), dtype=np.int8), ends), shape=(rows + columns,) * 2)
-    count, part = connected_components(graph, directed=False)
-    size = np.bincount(part[:rows], minlength=count)
-    batch = (np.cumsum(size) - size) // ROWS
-    kept = np.unique(batch)
-    return list(zip(_grouped(batch[part[rows:]], kept), _grouped(batch[part[:rows]], kept), strict=True))
+class Parts:
+    """The parts of a program whose columns ``inside`` count; the others wait.
 
-
-def _grouped(batch: Array, kept: Array) -> list[Array]:
-    """Return the positions of the members of each batch that is kept."""
-    order = np.argsort(batch, kind="stable")
-    return np.split(order, np.searchsorted(batch[order], kept[1:]))
-
-
-def solve_apart(program: Program, time_limit: float | None, mip_gap: float) -> Found | None:
-    """Return the optimum of a program put together from its parts; None where it does not fall apart.
-
-    None, too, where a part has no optimum: the whole program says best why. The time limit holds for each batch.
+    ``row`` and ``column`` say to which part each belongs: -1 for columns that wait; rows that only waiting columns
+    touch are parts of their own.
     """
-    if program.matrix.shape[0] <= ROWS or len(pieces := batches(program)) < 2:
-        return None
-    x, dual = np.zeros(len(program.cost)), np.zeros(len(program.row_lower))
-    column_status, row_status = np.zeros(len(x), dtype=np.int8), np.zeros(len(dual), dtype=np.int8)
-    iterations, gap = 0, 0.0
-    for columns, rows in pieces:
-        highs = load(_piece(program, columns, rows), time_limit, mip_gap)
-        highs.run()
-        if not optimal(highs):
-            return None
-        run = found(highs)
-        x[columns], dual[rows] = run.x, run.dual
-        column_status[columns], row_status[rows] = run.column_status, run.row_status
-        iterations, gap = iterations + run.iterations, gap + run.gap
-    return Found(x, dual, column_status, row_status, iterations, gap, None)
+
+    def __init__(self, program: Program, inside: Array):
+        self.program, self.inside = program, inside.copy()
+        rows, columns = program.matrix.shape
+        self.entries_of = program.matrix.tocsc()
+        owner = np.repeat(np.arange(rows), np.diff(program.matrix.indptr))
+        kept = inside[program.matrix.indices]
+        count, label = _components(rows + columns, owner[kept], rows + program.matrix.indices[kept])
+        touched = np.zeros(rows, dtype=bool)
+        touched[owner[kept]] = True
+        lonely = np.zeros(rows, dtype=bool)
+        lonely[owner[~kept]] = True
+        self.free = lonely & ~touched
+        batch = _batches(label[:rows], count, self.free)
+        self.row = batch[label[:rows]]
+        self.column = np.where(inside, batch[label[rows:]], -1)
+        self._place = np.full(columns, -1)
+
+    def join(self, opened: Array) -> Array:
+        """Take waiting columns (positions) in; return the labels of the parts that have changed by it."""
+        own = self.entries_of[:, opened].tocoo()
+        size = int(max(self.row.max(), self.column.max())) + 1
+        ends = self.row[own.row]
+        _, label = _components(size + len(opened), ends, size + own.col)
+        self.inside[opened] = True
+        self.free[own.row] = False
+        self.row, new = label[self.row], label[size:]
+        self.column = np.where(self.column >= 0, label[self.column], -1)
+        self.column[opened] = new
+        return np.unique(new)
+
+    def members(self, labels: Array | None = None) -> list[tuple[Array, Array]]:
+        """Return the rows and the columns of parts; by default of all that have columns."""
+        wanted = np.zeros(int(max(self.row.max(initial=0), self.column.max(initial=0))) + 1, dtype=bool)
+        wanted[self.column[self.column >= 0] if labels is None else labels] = True
+        order = np.cumsum(wanted) - 1
+        sides = [_grouped(label, wanted, order) for label in (self.row, self.column)]
+        return list(zip(*sides, strict=True))
+
+    def piece(self, rows: Array, columns: Array) -> Program:
+        """Return a part as a program of its own."""
+        program = self.program
+        self._place[columns] = np.arange(len(columns))
+        own = program.matrix[rows]
+        at = self._place[own.indices]
+        kept = at >= 0
+        start = np.concatenate([[0], np.cumsum(kept)])[own.indptr]
+        shape = (len(rows), len(columns))
+        return bare(
+            cost=program.cost[columns],
+            lower=program.lower[columns],
+            upper=program.upper[columns],
+            integer=program.integer[columns],
+            matrix=sparse.csr_matrix((own.data[kept], at[kept], start), shape=shape),
+            row_lower=program.row_lower[rows],
+            row_upper=program.row_upper[rows],
+        )
 
 
-def _piece(program: Program, columns: Array, rows: Array) -> Program:
-    return bare(
-        cost=program.cost[columns],
-        lower=program.lower[columns],
-        upper=program.upper[columns],
-        integer=program.integer[columns],
-        matrix=program.matrix[rows][:, columns],
-        row_lower=program.row_lower[rows],
-        row_upper=program.row_upper[rows],
-    )
+def _components(size: int, one: Array, other: Array) -> tuple[int, Array]:
+    graph = sparse.csr_matrix((np.ones(len(one), dtype=np.int8), (one, other)), shape=(size, size))
+    count, label = connected_components(graph, directed=False)
+    return int(count), label
+
+
+def _batches(label: Array, count: int, free: Array) -> Array:
+    """Return the batch of each component: as many of those in a row as have ``ROWS`` rows; free rows by themselves."""
+    size = np.bincount(label[~free], minlength=count)
+    batch = (np.cumsum(size) - size) // ROWS
+    alone = label[free]
+    batch[alone] = batch.max(initial=0) + 1 + np.arange(len(alone))
+    return np.asarray(batch)
+
+
+def _grouped(label: Array, wanted: Array, order: Array) -> list[Array]:
+    """Return the positions of the members of each wanted part."""
+    member = np.flatnonzero((label >= 0) & wanted[label])
+    number = order[label[member]]
+    member = member[np.argsort(number, kind="stable")]
+    return np.split(member, np.cumsum(np.bincount(number, minlength=int(order[-1]) + 1))[:-1])

@@ -11,12 +11,13 @@ from typing import Any
 import highspy
 import numpy as np
 
-from .algebra import Array
+from . import hierarchy
 from .diagnosis import Cause, diagnose
-from .highs import Basis, Found, basis_of, found, load, optimal, prove, start_from, version
-from .parts import solve_apart
+from .hierarchy import Optimum
+from .highs import Basis, basis_of, load, optimal, prove, statuses, version
+from .highs import found as found_at
+from .parts import Parts
 from .program import Program, compile_block
-from .ties import break_ties, pick_prices
 
 ACCEPTED = 1e-6
 """Largest primal and dual residual and relative duality gap of an accepted solution."""
@@ -52,12 +53,13 @@ class Unbounded(SolveError):
 class Solution:
     """An accepted optimum: objective (currency), solver, and the proof computed from the arrays.
 
-    ``proof`` holds primal_residual, dual_residual (absolute) and duality_gap, mip_gap (relative); ``basis`` is where
-    the solve of a like model may start from.
+    ``proof`` holds primal_residual, dual_residual (absolute) and duality_gap, mip_gap (relative); ``method`` says how it
+    was found; ``basis`` is where the solve of a like model may start from.
     """
 
     objective: float
     solver: str
+    method: str = ""
     status: str = "optimal"
     proof: dict[str, float] = field(default_factory=dict)
     iterations: int = 0
@@ -71,13 +73,14 @@ def solve(
     mip_gap: float = 1e-4,
     tie_break: bool = True,
     start: Solution | None = None,
+    threads: int = 1,
 ) -> Solution:
     """Solve a community block, or a linear model that holds such blocks, and store the values in it.
 
     Parameters
     ----------
     time_limit : float, optional
-        Seconds after which HiGHS gives up; the failure then says how far it was.
+        Seconds after which HiGHS gives up on a part; the failure then says how far it was.
     mip_gap : float
         Relative gap within which a solution with binaries counts as optimal.
     tie_break : bool
@@ -85,6 +88,8 @@ def solve(
     start : Solution, optional
         Of a like model, such as the same community without peers: its basis is a start several times nearer
         than none. What is found from there counts only with its proof; else the model is solved cold.
+    threads : int
+        Subtrees that are solved at the same time.
 
     Raises
     ------
@@ -92,28 +97,33 @@ def solve(
         With the cause; nothing is stored in the block then.
     """
     program, scale = _scaled(compile_block(block))
-    gap = 0.0
-    if program.integer.any():
-        run = _run(program, time_limit, mip_gap)
-        gap = run.gap / max(abs(float(program.cost @ run.x)), 1e-9)
-        program = _fix_binaries(program, run.x)
-    run = _run(program, time_limit, mip_gap, start.basis if start else None)
-    x, dual = run.x, run.dual
-    if tie_break:
-        dual = pick_prices(run.highs, program, x, dual)
-        x = break_ties(program, x, dual)
-    proof = prove(program, x, dual) | {"mip_gap": gap}
-    worst = max(proof["primal_residual"], proof["dual_residual"], proof["duality_gap"])
-    if worst > ACCEPTED:
+    program, gap = _decided(program, time_limit, mip_gap)
+    basis = statuses(program, start.basis) if start and start.basis else None
+    options: dict[str, Any] = {"time_limit": time_limit, "tie_break": tie_break, "threads": threads}
+    found, proof = _accepted(program, hierarchy.optimum(program, basis, **options))
+    if found is None:
+        found, proof = _accepted(program, _cold(program, time_limit, tie_break))
+    if found is None:
+        worst = max(proof.values())
         raise NotOptimal(f"the proof of optimality fails by {worst:.3g}", proof["duality_gap"])
+    x, dual = found.x, found.dual
     program.store(np.clip(x, program.lower, program.upper), dual / scale)
     return Solution(
         objective=float(program.cost @ x + program.offset) / scale,
         solver=f"HiGHS {version()}",
-        proof=proof,
-        iterations=run.iterations,
-        basis=basis_of(program, run),
+        method=found.method,
+        proof=proof | {"mip_gap": gap},
+        iterations=found.iterations,
+        basis=basis_of(program, found.column_status, found.row_status),
     )
+
+
+def _accepted(program: Program, found: Optimum | None) -> tuple[Optimum | None, dict[str, float]]:
+    """Return an optimum if its proof holds, else None; and the proof."""
+    if found is None:
+        return None, {}
+    proof = prove(program, found.x, found.dual)
+    return found if max(proof.values()) <= ACCEPTED else None, proof
 
 
 def _scaled(program: Program) -> tuple[Program, float]:
@@ -125,34 +135,45 @@ def _scaled(program: Program) -> tuple[Program, float]:
     return replace(program, cost=program.cost * scale, offset=program.offset * scale), float(scale)
 
 
-def _run(program: Program, time_limit: float | None, mip_gap: float, basis: Basis | None = None) -> Found:
-    """Return an optimum of the program, from a basis or from parts where that leads to one; raise what went wrong."""
-    highs = load(program, time_limit, mip_gap)
-    if basis is not None:
-        start_from(highs, program, basis)
-        highs.run()
-        if optimal(highs):
-            run = found(highs)
-            if max(prove(program, run.x, run.dual).values()) <= ACCEPTED:
-                return run
-        highs = load(program, time_limit, mip_gap)
-    elif not any(family.priced for family in program.constraints):
-        apart = solve_apart(program, time_limit, mip_gap)
-        if apart is not None:
-            return apart
+def _cold(program: Program, time_limit: float | None, tie_break: bool) -> Optimum:
+    """Return the optimum of the program as one, from nothing; raise what is wrong with it."""
+    highs = load(program, time_limit, 0.0)
     highs.run()
     _accept_status(highs, program)
-    return found(highs)
+    run = found_at(highs, program)
+    whole = hierarchy.optimum(
+        program, (run.column_status, run.row_status), together=True, tie_break=tie_break
+    )
+    if whole is None:
+        raise NotOptimal("ties could not be settled")
+    return whole
 
 
-def _fix_binaries(program: Program, x: Array) -> Program:
+def _decided(program: Program, time_limit: float | None, mip_gap: float) -> tuple[Program, float]:
+    """Return the program with its binaries fixed at their optimum, found part by part, and the relative gap."""
+    if not program.integer.any():
+        return program, 0.0
+    x, gap = np.zeros(len(program.cost)), 0.0
+    parts = Parts(program, np.ones(len(x), dtype=bool))
+    for rows, columns in parts.members():
+        highs = load(parts.piece(rows, columns), time_limit, mip_gap)
+        highs.run()
+        if not optimal(highs):
+            highs = load(program, time_limit, mip_gap)  # the whole says best why
+            highs.run()
+            _accept_status(highs, program)
+            rows, columns = np.arange(len(program.row_lower)), np.arange(len(x))
+        info = highs.getInfo()
+        x[columns] = highs.getSolution().col_value
+        gap += float(info.objective_function_value - info.mip_dual_bound)
     chosen = np.round(x)
-    return replace(
+    fixed = replace(
         program,
         lower=np.where(program.integer, chosen, program.lower),
         upper=np.where(program.integer, chosen, program.upper),
         integer=np.zeros(len(x), dtype=bool),
     )
+    return fixed, gap / max(abs(float(program.cost @ x)), 1e-9)
 
 
 def _accept_status(highs: Any, program: Program) -> None:

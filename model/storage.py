@@ -45,7 +45,12 @@ def energy(
     upper = np.maximum(given("capacity"), fallen)
     final = np.where(last, np.nan_to_num(given("final_energy"), nan=0.0), 0.0)
     stored = block.var(
-        "energy", "kWh", "energy at the end of the slot", lower=np.maximum(lower, final), upper=upper
+        "energy",
+        "kWh",
+        "energy at the end of the slot",
+        lower=np.maximum(lower, final),
+        upper=upper,
+        basic=True,
     )
     block.row(
         "energy_balance",
@@ -53,4 +58,5 @@ def energy(
         "energy[s,t] = energy[s,t-1] + charge_efficiency[s] * charge[s,t] * hours[t]"
         " - discharge[s,t] * hours[t] / discharge_efficiency[s] - driven[s,t]",
         lack="kWh of energy",
+        balanced=True,
     )

@@ -6,7 +6,7 @@ that conflicts with the ledger is not stored.
 
 import json
 import logging
-import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -42,6 +42,7 @@ def clear(
     minimum_charge: bool = True,
     time_limit: float | None = None,
     mip_gap: float = 1e-4,
+    threads: int | None = None,
     stage: Stage = log.info,
 ) -> xr.DataTree:
     """Clear, settle and check a market.
@@ -59,6 +60,8 @@ def clear(
         Seconds for each of the two solves, finite.
     mip_gap : float
         Relative gap within which a clearing with minimum charge powers counts as optimal.
+    threads : int, optional
+        Subtrees solved at the same time, which changes no result; default: the machine's cores.
     stage : callable
         Told what is being done.
 
@@ -81,17 +84,16 @@ def clear(
     begin = time.perf_counter()
     if market not in MARKETS:
         raise ValueError(f"market: got {market!r}, want one of {', '.join(MARKETS)}")
-    if time_limit is not None and not math.isfinite(time_limit):
+    if time_limit is not None and not 0 <= time_limit < float("inf"):
         raise ValueError(f"time_limit: got {time_limit}, want a finite number of seconds, or None")
     inputs = table.complete(inputs)
     options = {"minimum_charge": minimum_charge, "time_limit": time_limit, "mip_gap": mip_gap}
     stage("clearing each participant alone")
-    results, solution = alone, baseline = _solved(
-        inputs, "grid-only", options, tie_break=market == "grid-only"
-    )
+    alone, baseline = _solved(inputs, "grid-only", options, threads=threads, tie_break=market == "grid-only")
+    results, solution = alone, baseline
     if market == "p2p":
         stage("clearing the neighbourhood")
-        results, solution = _solved(inputs, market, options, start=baseline)
+        results, solution = _solved(inputs, market, options, threads=threads, start=baseline)
     elif market == "unmanaged":
         results, solution = _unmanaged(inputs)
     solved = time.perf_counter()
@@ -110,6 +112,7 @@ def clear(
         "solver": solution.solver,
         "options": json.dumps(options, sort_keys=True, allow_nan=False),
         "status": solution.status,
+        "method": solution.method,
         "objective": solution.objective if market != "unmanaged" else float(settled["bill"].sum()),
         "currency": inputs.attrs["currency"],
         **{f"proof_{name}": value for name, value in solution.proof.items()},
@@ -243,14 +246,14 @@ def keep(
 
 
 def _solved(
-    inputs: xr.Dataset, market: str, options: dict[str, Any], start: Any = None, tie_break: bool = True
+    inputs: xr.Dataset, market: str, options: dict[str, Any], *, threads: int | None, **solving: Any
 ) -> tuple[xr.Dataset, Any]:
     """Return the results of a market and its solution; ties matter only where more than the bills is wanted."""
     from ..model import clearing, results, solve
 
     block = clearing.community_block(inputs, market, minimum_charge=options["minimum_charge"])
     limits = {name: options[name] for name in ("time_limit", "mip_gap")}
-    solution = solve.solve(block, **limits, start=start, tie_break=tie_break)
+    solution = solve.solve(block, **limits, threads=threads or os.cpu_count() or 1, **solving)
     log.info("%s: %s, objective %.6f, %s", market, solution.status, solution.objective, solution.proof)
     return results.collect(block), solution
 
@@ -259,9 +262,7 @@ def _unmanaged(inputs: xr.Dataset) -> tuple[xr.Dataset, Any]:
     """Return the results of the community that nobody manages: played through, not optimized."""
     from ..model import solve, unmanaged
 
-    return unmanaged.unmanaged(inputs), solve.Solution(
-        objective=float("nan"), solver="none", status="simulated"
-    )
+    return unmanaged.unmanaged(inputs), solve.Solution(float("nan"), "none", status="simulated")
 
 
 def _aimless(inputs: xr.Dataset) -> xr.Dataset:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from otonari.model import hierarchy
 from otonari.model import highs as highs_module
 from otonari.model import solve as module
 from otonari.model.clearing import community_block
@@ -12,7 +13,7 @@ from otonari.model.highs import load, prove
 from otonari.model.program import bare, compile_block
 from otonari.model.results import collect
 from otonari.model.solve import Infeasible, NotOptimal, solve
-from otonari.model.ties import break_ties, weights
+from otonari.model.ties import least_weight, rules
 
 from .benchmarks.neighbourhood import neighbourhood
 from .communities import community, random_community
@@ -58,7 +59,7 @@ def test_every_solution_carries_its_proof(seed):
 
 
 def test_a_solution_whose_proof_fails_is_not_accepted(monkeypatch):
-    monkeypatch.setattr(module, "break_ties", lambda program, x, dual: x + 0.01)
+    monkeypatch.setattr(hierarchy, "least_weight", lambda highs, program, by, x, dual: x + 0.01)
     block = community_block(random_community(10))
     with pytest.raises(NotOptimal, match="proof of optimality fails"):
         solve(block)
@@ -72,8 +73,8 @@ def test_the_tie_break_keeps_the_cost_and_never_weighs_more(seed):
     highs = load(program, None, 0.0)
     highs.run()
     x, dual = np.array(highs.getSolution().col_value), np.array(highs.getSolution().row_dual)
-    moved = break_ties(program, x, dual)
-    weigh = weights(program)
+    by = rules(program)
+    moved, weigh = least_weight(highs, program, by, x, dual), by.weight
     assert program.cost @ moved == pytest.approx(program.cost @ x, rel=1e-9, abs=1e-9)
     assert weigh @ moved <= weigh @ x + 1e-9
 
