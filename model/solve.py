@@ -173,7 +173,7 @@ def _decided(program: Program, time_limit: float | None, mip_gap: float) -> tupl
         upper=np.where(program.integer, chosen, program.upper),
         integer=np.zeros(len(x), dtype=bool),
     )
-    return fixed, gap / max(abs(float(program.cost @ x)), 1e-9)
+    return fixed, max(gap, 0.0) / max(abs(float(program.cost @ x)), 1e-9)
 
 
 def _accept_status(highs: Any, program: Program) -> None:
