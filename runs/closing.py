@@ -55,10 +55,14 @@ class Closing:
     def commit(self, tree: xr.DataTree) -> None:
         """Commit checked slots, those after the ones before, to the ledger; what it has already is left alone."""
         if self._ledger:
-            inputs, results, trades = (tree[n].to_dataset() for n in ("inputs", "results", "trades"))
-            origins = list(mixing.follow(inputs, results, trades, self._content))
-            self._content = origins[-1].content
-            self._added += self._ledger.commit(blocks.of_run(tree, origins)).added
+            self._added += self._ledger.commit(self.records(tree)).added
+
+    def records(self, tree: xr.DataTree) -> list[dict[str, Any]]:
+        """Return the records of checked slots, those after the ones before, whose origins go on here."""
+        inputs, results, trades = (tree[n].to_dataset() for n in ("inputs", "results", "trades"))
+        origins = list(mixing.follow(inputs, results, trades, self._content))
+        self._content = origins[-1].content
+        return blocks.of_run(tree, origins)
 
     def keep(self, tree: xr.DataTree, output: Path) -> single.Outcome:
         """Store the run of all slots, and hold what the ledger has of it against it once more."""

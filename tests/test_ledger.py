@@ -144,7 +144,7 @@ def test_what_stores_hold_goes_on_from_record_to_record():
         here = part["trades"]["trade_time"].values == inputs["time"].values[t]
         part["trades"] = part["trades"].to_dataset().isel(trade=here)
         slots = list(mixing.follow(*(part[g].to_dataset() for g in ("inputs", "results", "trades")), content))
-        parts += blocks.cleared(part, "street", "otonari", slots)
+        parts += blocks.cleared(part, "street", "otonari", origins=slots)
         content = slots[-1].content
     assert [r["leaves"] for r in parts] == [r["leaves"] for r in whole]
 
