@@ -50,15 +50,18 @@ class Timeline:
         return digest.values(xr.Dataset(every), "otonari timeline 1", digest.INPUTS_SCALE)
 
     def expected(self, slot: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the demand and PV (P, count) [kW] that are expected of slots from ``slot`` on."""
+        """Return the demand and PV (P, count) [kW] that are expected of slots from ``slot`` on.
+
+        No forecast demands more than the connection lets through beside the PV that is expected.
+        """
         now = self.known + slot
         if self.foresight:
             return self.demand[:, now : now + count], self.pv[:, now : now + count]
         if now == 0:
             return np.zeros((len(self.demand), count)), np.zeros((len(self.pv), count))
-        demand = demand_forecast(self.demand, self.days, now, count).mean
-        pv = pv_forecast(self.pv, None, self.days, now, count).mean
-        return np.nan_to_num(demand), np.nan_to_num(pv)
+        demand = np.nan_to_num(demand_forecast(self.demand, self.days, now, count).mean)
+        pv = np.nan_to_num(pv_forecast(self.pv, None, self.days, now, count).mean)
+        return np.minimum(demand, self.inputs["import_limit"].values[:, None] + pv), pv
 
     def announced(self) -> xr.Dataset:
         """Return what happens, without the final energies whose reach depends on driving that is not known yet."""

@@ -35,9 +35,6 @@ def simulated(seed, mode, foresight):
     """Return a random community simulated after a day of which it knows the weather, or with perfect forecasts."""
     inputs = random_community(seed)
     inputs.attrs["time_zone"] = "UTC"
-    inputs["import_limit"][:] = (
-        np.inf
-    )  # no plan fits a connection that is less than the forecast of the demand
     if len(set(inputs["slot_hours"].values)) > 1:
         return None  # days roll on in slots of one length
     step = np.timedelta64(round(inputs["slot_hours"].values[0] * 3600), "s")
