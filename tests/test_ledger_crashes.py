@@ -319,9 +319,10 @@ except ledger.LedgerError as error:
 @pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed: no faults from below")
 @pytest.mark.parametrize("call", ["write", "fsync", "rename", "openat"])
 def test_faults_from_below(tmp_path, call):
-    """The same from outside the process: strace lets the n-th system call fail."""
+    """The same from outside the process: strace lets the n-th system call on these paths fail."""
     script = """
-import sys
+import os, sys
+os.urandom = bytes  # so that the temporary file has a name that strace can be told
 sys.path.insert(0, sys.argv[1])
 from tests.books import KEY, records
 from otonari.runs import ledger
@@ -334,7 +335,7 @@ except (ledger.LedgerError, OSError) as error:
     for number in (1, 2, 3, 4, 5, 6):
         book = shutil.copytree(start, tmp_path / str(number))
         traced = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", str(book), "-P", str(book / "leaves")]
-        for path in (ledger.NAME, heads.OWN, f".{heads.OWN}.tmp", heads.LOG):
+        for path in (ledger.NAME, heads.OWN, f".{heads.OWN}.{bytes(8).hex()}.tmp", heads.LOG):
             traced += ["-P", str(book / path)]
         traced += ["-e", f"inject={call}:error=EIO:when={number}"]
         command = [*traced, sys.executable, "-c", script, str(ROOT), str(book)]
