@@ -29,6 +29,12 @@ def load(program: Program, time_limit: float | None, mip_gap: float, primal: boo
         ("time_limit", np.inf if time_limit is None else float(time_limit)),
     ):
         highs.setOptionValue(option, value)
+    pass_model(highs, program)
+    return highs
+
+
+def pass_model(highs: Any, program: Program) -> None:
+    """Hand a program to a HiGHS object as it stands, in one call."""
     rows, columns = program.matrix.shape
     highs.passModel(
         columns,
@@ -47,7 +53,6 @@ def load(program: Program, time_limit: float | None, mip_gap: float, primal: boo
         program.matrix.data,
         program.integer.astype(np.int32),
     )
-    return highs
 
 
 def run_again(

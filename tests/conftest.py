@@ -1,9 +1,11 @@
-"""Options shared by all tests."""
+"""Options and fixtures shared by tests."""
 
 import os
 from pathlib import Path
 
 import pytest
+
+from .books import KEY, make
 
 
 def pytest_addoption(parser):
@@ -31,3 +33,21 @@ def real_data():
     if not folder:
         pytest.skip("OTONARI_REAL_DATA is not set: no real data here")
     return Path(folder)
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Do not wait for the disk: nothing crashes here."""
+    monkeypatch.setattr(os, "fsync", lambda file: None)
+
+
+@pytest.fixture
+def book(tmp_path):
+    """Return a ledger of two slots that nobody signs."""
+    return make(tmp_path / "book")
+
+
+@pytest.fixture
+def signed(tmp_path):
+    """Return a ledger of two slots signed by KEY."""
+    return make(tmp_path / "signed", signer=KEY)

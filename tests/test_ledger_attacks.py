@@ -48,16 +48,7 @@ from .books import (
 PUBLIC = (ledger.NAME, heads.OWN, heads.LOG)
 
 
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch):
-    """Do not wait for the disk: nothing crashes here."""
-    monkeypatch.setattr(os, "fsync", lambda file: None)
-
-
-@pytest.fixture
-def signed(tmp_path):
-    """Return a ledger of two slots signed by KEY."""
-    return make(tmp_path / "signed", signer=KEY)
+pytestmark = pytest.mark.usefixtures("impatient")
 
 
 def append(folder, *blocks):

@@ -26,10 +26,7 @@ from .books import (
 SLOTS = [SECONDS + 1800 * number for number in range(20)]
 
 
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch):
-    """Do not wait for the disk: nothing crashes here."""
-    monkeypatch.setattr(os, "fsync", lambda file: None)
+pytestmark = pytest.mark.usefixtures("impatient")
 
 
 @pytest.fixture

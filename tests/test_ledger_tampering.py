@@ -27,23 +27,7 @@ from .books import (
     store,
 )
 
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch):
-    """Do not wait for the disk: nothing crashes here."""
-    monkeypatch.setattr(os, "fsync", lambda file: None)
-
-
-@pytest.fixture
-def book(tmp_path):
-    """Return a ledger of two slots that nobody signs."""
-    return make(tmp_path / "book")
-
-
-@pytest.fixture
-def signed(tmp_path):
-    """Return a ledger of two slots signed by KEY."""
-    return make(tmp_path / "signed", signer=KEY)
+pytestmark = pytest.mark.usefixtures("impatient")
 
 
 def refused(folder, *errors, **options):

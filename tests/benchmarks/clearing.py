@@ -13,12 +13,12 @@ import statistics
 import time
 
 import highspy
-import numpy as np
 
 import otonari
 from otonari.data import town
 from otonari.data.build import build_inputs
 from otonari.model.clearing import community_block
+from otonari.model.highs import pass_model
 from otonari.model.program import compile_block
 
 from .neighbourhood import neighbourhood
@@ -30,24 +30,7 @@ def raw_solve(program, clock=time.perf_counter) -> tuple[float, float]:
     highs = highspy.Highs()
     highs.setOptionValue("output_flag", False)
     highs.setOptionValue("threads", 1)
-    rows, columns = program.matrix.shape
-    highs.passModel(
-        columns,
-        rows,
-        program.matrix.nnz,
-        int(highspy.MatrixFormat.kRowwise),
-        int(highspy.ObjSense.kMinimize),
-        program.offset,
-        program.cost,
-        program.lower,
-        program.upper,
-        program.row_lower,
-        program.row_upper,
-        program.matrix.indptr,
-        program.matrix.indices,
-        program.matrix.data,
-        np.zeros(columns, dtype=np.int32),
-    )
+    pass_model(highs, program)
     highs.run()
     assert highs.getModelStatus() == highspy.HighsModelStatus.kOptimal
     return clock() - begin, highs.getObjectiveValue()
