@@ -41,6 +41,29 @@ def impatient(monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda file: None)
 
 
+@pytest.fixture(scope="session")
+def cleared():
+    """Return the runs that are remembered, by what was cleared."""
+    return {}
+
+
+@pytest.fixture
+def remembered(cleared, monkeypatch):
+    """Clear a scenario once for all tests that ask for this: they are about what then becomes of the run."""
+    from otonari.data.scenario import digest
+    from otonari.runs import single
+
+    clear = single.cleared
+
+    def again(scenario, market, **options):
+        what = digest(scenario), market
+        if what not in cleared:
+            cleared[what] = clear(scenario, market, **options)
+        return cleared[what].copy(deep=True)
+
+    monkeypatch.setattr(single, "cleared", again)
+
+
 @pytest.fixture
 def book(tmp_path):
     """Return a ledger of two slots that nobody signs."""

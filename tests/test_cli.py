@@ -82,7 +82,7 @@ def test_clear_with_no_argument(otonari):
     assert "runs-out/higashi-fuji/p2p.nc" in everything(".")
 
 
-def test_clear_for_machines(otonari):
+def test_clear_for_machines(otonari, remembered):
     facts = json.loads(otonari("clear", "six-kinds", "--json").stdout)
     assert facts["path"] == "runs-out/six-kinds/p2p.nc"
     assert facts["status"] == "optimal"
@@ -92,14 +92,14 @@ def test_clear_for_machines(otonari):
     assert facts["kinds"]["consumer"]["participants"] == 1
 
 
-def test_clear_quietly(otonari):
+def test_clear_quietly(otonari, remembered):
     result = otonari("clear", "six-kinds", "-q", "--no-ledger", "-o", "x/mine.nc")
     assert (result.stdout, result.stderr) == ("", "")
     assert everything(".") == ["x/mine.nc"]
 
 
-def test_clear_again(otonari):
-    otonari("clear", "six-kinds")
+def test_clear_again(otonari, day, tmp_path):
+    shutil.copytree(day.parent, tmp_path / "runs-out")
     before = (book_of(Path("runs-out/six-kinds")) / ledger.NAME).read_bytes()
     assert "0 slots committed, 24 were there already" in otonari("clear", "six-kinds").stdout
     assert (book_of(Path("runs-out/six-kinds")) / ledger.NAME).read_bytes() == before
@@ -111,7 +111,7 @@ def test_clear_a_run_file(otonari, day):
     assert facts["scenario_hash"] == store.open_run(day / "p2p.nc").attrs["scenario_hash"]
 
 
-def test_clear_says_what_it_kept(otonari):
+def test_clear_says_what_it_kept(otonari, remembered):
     otonari("clear", "six-kinds", "--no-ledger")
     result = otonari("clear", "six-kinds", "--no-ledger", "--set", LESS)
     assert "the earlier, different run is now runs-out/six-kinds/p2p.1.nc" in result.stdout
@@ -169,7 +169,7 @@ def test_time_limit(otonari):
     assert os.listdir() == []
 
 
-def test_tampered_ledger(otonari, day):
+def test_tampered_ledger(otonari, day, remembered):
     shutil.copytree(book_of(day), "book")
     path = Path("book", ledger.NAME)
     lines = path.read_bytes().splitlines(keepends=True)
@@ -182,7 +182,7 @@ def test_tampered_ledger(otonari, day):
     assert everything(".") == before
 
 
-def test_conflict(otonari):
+def test_conflict(otonari, remembered):
     operator = ["six-kinds", "--set", "market_id=susono"]
     otonari("clear", *operator)
     before = {name: Path(name).read_bytes() for name in everything(".")}
@@ -191,7 +191,7 @@ def test_conflict(otonari):
     assert {name: Path(name).read_bytes() for name in everything(".")} == before
 
 
-def test_torn_and_locked_ledger(otonari, day, monkeypatch):
+def test_torn_and_locked_ledger(otonari, day, monkeypatch, remembered):
     shutil.copytree(book_of(day), "book")
     with Path("book", ledger.NAME).open("ab") as file:
         file.write(b"half a li")
@@ -213,7 +213,7 @@ def test_no_ledger_there(otonari):
     assert "No such file" in otonari("ledger", "verify", "nowhere", code=2).stderr
 
 
-def test_oddities_of_the_data_are_told(otonari):
+def test_oddities_of_the_data_are_told(otonari, remembered):
     result = otonari("clear", "six-kinds", "--no-ledger")
     notes = json.loads(store.open_run("runs-out/six-kinds/p2p.nc")["inputs"].attrs["notes"])
     assert result.stderr.splitlines() == [f"note: {note}" for note in notes]
@@ -230,7 +230,7 @@ def test_an_edited_run_file(otonari, day):
     assert os.listdir() == ["edited.nc"]
 
 
-def test_an_interrupt(otonari, monkeypatch):
+def test_an_interrupt(otonari, monkeypatch, remembered):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
@@ -389,7 +389,7 @@ def test_ledger_repair_asks_who_else_may_have_appended(otonari, tmp_path):
     assert done.splitlines()[-1].split()[:3] == ["3", "2019-08-20", "16:00"]
 
 
-def test_an_operators_year_in_a_nutshell(otonari):
+def test_an_operators_year_in_a_nutshell(otonari, remembered):
     """Keys, a signed ledger, a witness, a receipt, a correction, another key: each by its command."""
     key = json.loads(otonari("ledger", "keygen", "susono", "-o", "susono.key", "--json").stdout)["key"]
     other = otonari("ledger", "keygen", "susono", "-o", "new.key").stdout.splitlines()[-1]
@@ -509,7 +509,7 @@ def test_logs_go_to_stderr(day, tmp_path):
 def test_closed_streams(tmp_path, closed):
     """What a caller closed is written to nobody; the exit codes stay."""
     command = "from otonari.cli import main; main()"
-    for arguments, code in ((["validate", "six-kinds"], 0), (["validate", "nothing"], 2)):
+    for arguments, code in ((["schema"], 0), (["validate", "nothing"], 2)):
         line = f'exec "$@" {closed}'
         done = subprocess.run(
             ["sh", "-c", line, "sh", sys.executable, "-c", command, *arguments], check=False

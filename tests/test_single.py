@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,18 @@ def outcome(tmp_path_factory):
         folder = tmp_path_factory.mktemp("outcome")
         patch.chdir(folder)
         done = run("six-kinds")
-        return single.Outcome(done.tree, folder / done.path, done.kept, folder / done.directory, done.commit)
+        return replace(done, path=folder / done.path, directory=folder / done.directory)
+
+
+@pytest.fixture
+def copy(outcome, place):
+    """Return that run and its ledger, in a directory of the test's own."""
+    shutil.copytree(outcome.path.parents[2], place, dirs_exist_ok=True)
+    return replace(
+        outcome,
+        path=place / "runs-out/six-kinds/p2p.nc",
+        directory=place / "runs-out/six-kinds" / outcome.directory.name,
+    )
 
 
 def files(folder):
@@ -227,8 +239,7 @@ def test_a_receipt_is_the_peer_part_of_the_bill(outcome):
         assert earned == pytest.approx(float(mine["peer_revenue"]), abs=24 * 5 * 40e-3)
 
 
-def test_again_changes_nothing_but_wall_times(place):
-    run("six-kinds")
+def test_again_changes_nothing_but_wall_times(copy, place):
     before = files(place)
     second = run("six-kinds")
     assert (second.commit.added, second.commit.already, second.kept) == (0, 24, None)
@@ -244,7 +255,7 @@ def test_the_same_scenario_and_secret_give_the_same_ledger_anywhere(outcome, pla
     assert files(done.directory) == files(outcome.directory)
 
 
-def test_a_signed_ledger(place):
+def test_a_signed_ledger(place, remembered):
     market, key = ["market_id=susono"], place / "susono.key"
     public = keeping.keygen("susono", key)
     done = run("six-kinds", overrides=market, key=key)
@@ -263,7 +274,7 @@ def test_a_signed_ledger(place):
     }
 
 
-def test_a_correction(place):
+def test_a_correction(place, remembered):
     market = ["market_id=susono"]
     first = run("six-kinds", overrides=market)
     right = run("six-kinds", overrides=[*market, LESS], record=False, output=place / "right.nc")
@@ -288,7 +299,7 @@ def test_a_run_file_clears_again_to_the_same_result(outcome, place):
     assert all(one[f"{group}_digest"] == two[f"{group}_digest"] for group in store.GROUPS)
 
 
-def test_a_run_file_keeps_its_market(place):
+def test_a_run_file_keeps_its_market(place, remembered):
     done = run("six-kinds", "grid-only")
     assert run(done.path, output=place / "again.nc").tree.attrs["market"] == "grid-only"
 
@@ -331,26 +342,26 @@ def test_options_are_json(outcome):
             clear(community(CASE), time_limit=limit)
 
 
-def test_grid_only_commits_nothing(place):
+def test_grid_only_commits_nothing(place, remembered):
     done = run("six-kinds", "grid-only")
     assert done.commit is None
     assert list(files(place)) == ["runs-out/six-kinds/grid-only.nc"]
 
 
-def test_no_record(place):
+def test_no_record(place, remembered):
     assert run("six-kinds", record=False).directory is None
     assert list(files(place)) == ["runs-out/six-kinds/p2p.nc"]
 
 
-def test_a_what_if_has_its_own_ledger(place):
-    plain, changed = run("six-kinds"), run("six-kinds", overrides=[LESS])
-    assert plain.directory != changed.directory
+def test_a_what_if_has_its_own_ledger(copy):
+    changed = run("six-kinds", overrides=[LESS])
+    assert changed.directory.name != copy.directory.name
     assert changed.commit.added == 24
     assert changed.kept == Path("runs-out/six-kinds/p2p.1.nc")
-    assert store.open_run(changed.kept).attrs["scenario_hash"] == plain.tree.attrs["scenario_hash"]
+    assert store.open_run(changed.kept).attrs["scenario_hash"] == copy.tree.attrs["scenario_hash"]
 
 
-def test_an_operators_market_has_one_truth(place):
+def test_an_operators_market_has_one_truth(place, remembered):
     operator = "market_id=susono"
     run("six-kinds", overrides=[operator])
     before = files(place)
@@ -401,7 +412,7 @@ def test_a_failure_leaves_nothing(place, overrides, error):
     assert os.listdir(place) == []
 
 
-def test_what_cannot_be_stored_is_not_committed(place):
+def test_what_cannot_be_stored_is_not_committed(place, remembered):
     output = place / "run.nc"
     output.write_text("my thesis")
     with pytest.raises(store.RunFileError, match="not a run file"):
@@ -409,7 +420,7 @@ def test_what_cannot_be_stored_is_not_committed(place):
     assert files(place) == {"run.nc": b"my thesis"}
 
 
-def test_a_torn_ledger_stores_nothing(outcome, place):
+def test_a_torn_ledger_stores_nothing(outcome, place, remembered):
     (place / "book").mkdir()
     torn = (outcome.directory / ledger.NAME).read_bytes()[:-5]
     (place / "book" / ledger.NAME).write_bytes(torn)
