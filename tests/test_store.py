@@ -1,6 +1,7 @@
 """Run files: what is written is read back, whole or not at all, and nothing that is stored is lost."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -232,9 +233,14 @@ def test_netcdf_of_something_else(tmp_path):
         store.open_run(tmp_path / "x.nc")
 
 
-def edited(tmp_path, change):
-    path = tmp_path / "run.nc"
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    path = tmp_path_factory.mktemp("written") / "run.nc"
     store.write_run(run(), path)
+    return path
+
+
+def edited(path, change):
     with netCDF4.Dataset(path, "a") as file:
         change(file)
     return path
@@ -262,10 +268,10 @@ EDITS = {
 
 
 @pytest.mark.parametrize("case", EDITS)
-def test_an_edited_file_is_refused(tmp_path, case):
+def test_an_edited_file_is_refused(tmp_path, written, case):
     change, message = EDITS[case]
     with pytest.raises(store.RunFileError, match=message):
-        store.open_run(edited(tmp_path, change))
+        store.open_run(edited(shutil.copy(written, tmp_path / "run.nc"), change))
 
 
 def test_a_truncated_file_is_refused(tmp_path):
