@@ -31,9 +31,13 @@ EXIT_CODES = {
 
 
 _FILE = click.Path(path_type=Path)
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_NO_FOLDER = click.Path(path_type=Path, dir_okay=False)
+_POSITIVE = click.FloatRange(min=0, min_open=True)
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
-_directory = click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+_directory = click.argument("directory", type=_FOLDER)
 _key = click.option("--key", type=_FILE, help="File with the ledger's private key, if it is signed.")
+_scenario = click.argument("scenario", default=DEFAULT)
 _set = click.option(
     "--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change the scenario."
 )
@@ -77,7 +81,7 @@ def _report(error: Exception) -> int:
         return code
     if problems := getattr(error, "problems", None):
         click.echo("\n".join(map(str, problems)), err=True)
-        click.echo(f"otonari: {len(problems)} problem{'s' * (len(problems) > 1)}, nothing was done", err=True)
+        click.echo(f"{_problems(len(problems))}, nothing was done", err=True)
     elif causes := getattr(error, "causes", None):
         more = [f"  and {len(causes) - 10} more"] if len(causes) > 10 else []
         click.echo("\n".join(["otonari: no solution:", *(f"  {c}" for c in causes[:10]), *more]), err=True)
@@ -121,10 +125,34 @@ def _asked_to_stop() -> Iterator[Callable[[int], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
+@contextlib.contextmanager
+def _progress(shown: bool, **look: Any) -> Iterator[tuple[Any, Callable[[int, int], None]]]:
+    """Give a bar, and what draws on it how much is done, of how much."""
+    with click.progressbar(length=1, file=sys.stderr, hidden=not shown, **look) as bar:
+
+        def progress(done: int, of: int) -> None:
+            bar.length = of
+            bar.update(done - bar.pos)
+
+        yield bar, progress
+
+
 def _print_json(value: Any, indent: int | None = 1) -> None:
     from .runs import layout
 
     click.echo(layout.as_json(value, indent))
+
+
+def _print(answer: Any, as_json: bool, quiet: bool) -> None:
+    """Print the facts of an answer for a machine, or its text."""
+    if as_json:
+        _print_json(answer.facts)
+    elif not quiet:
+        click.echo(answer.text)
+
+
+def _problems(count: int) -> str:
+    return f"otonari: {count} problem{'s' * (count > 1)}"
 
 
 def _finite(ctx: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
@@ -133,27 +161,39 @@ def _finite(ctx: click.Context, parameter: click.Parameter, value: float | None)
     return value
 
 
-def common(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that every command has."""
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="Machine-readable on stdout."),
-        click.option("-v", "--verbose", is_flag=True, help="Say on stderr what is done."),
-        click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
-    ):
-        command = option(command)
-    return command
+def _together(*parameters: Callable[..., Any]) -> Callable[..., Any]:
+    """Return one decorator that adds several parameters, shown in this order."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for parameter in reversed(parameters):
+            command = parameter(command)
+        return command
+
+    return add
 
 
-def _ledger_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of a command that stores a run: its ledger."""
-    folder = click.Path(path_type=Path, file_okay=False)
-    command = click.option("--no-ledger", is_flag=True, help="Commit nothing.")(_key(command))
-    return click.option("--ledger", "directory", type=folder, help="Its ledger.")(command)
+common = _together(
+    click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
+    click.option("-v", "--verbose", is_flag=True, help="Say on stderr what is done."),
+    click.option("--json", "as_json", is_flag=True, help="Machine-readable on stdout."),
+)
+"""The options that every command has."""
+_ledger_options = _together(
+    click.option("--ledger", "directory", type=_FOLDER, help="Its ledger."),
+    click.option("--no-ledger", is_flag=True, help="Commit nothing."),
+    _key,
+)
+"""The options of a command that stores a run: its ledger."""
 
 
 def _require_suffix(path: Path | None, *endings: str) -> None:
     if path and path.suffix not in endings:
         raise click.UsageError(f"--output: got {path}, want a name that ends in {' or '.join(endings)}")
+
+
+def _require_ledger(options: dict[str, Any], none: bool) -> None:
+    if none and (options["directory"] or options["key"]):
+        raise click.UsageError("--ledger, --key: this run commits nothing")
 
 
 def _print_run(outcome: Any, as_json: bool, quiet: bool) -> None:
@@ -177,63 +217,35 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("scenario", default=DEFAULT)
+@_scenario
 @click.option(
     "--market", type=click.Choice(["p2p", "grid-only", "unmanaged"]), help="Market to clear.  [default: p2p]"
 )
 @_set
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Run file (.nc).")
+@click.option("-o", "--output", type=_NO_FOLDER, help="Run file (.nc).")
 @_ledger_options
-@click.option(
-    "--time-limit",
-    type=click.FloatRange(min=0, min_open=True),
-    callback=_finite,
-    help="Seconds for each solve.",
-)
+@click.option("--time-limit", type=_POSITIVE, callback=_finite, help="Seconds for each solve.")
 @click.option("--relax", is_flag=True, help="Ignore minimum charge powers.")
 @common
 def clear(
-    scenario: str,
-    market: str | None,
-    overrides: tuple[str, ...],
-    output: Path | None,
-    directory: Path | None,
-    no_ledger: bool,
-    key: Path | None,
-    time_limit: float | None,
-    relax: bool,
-    as_json: bool,
-    verbose: bool,
-    quiet: bool,
+    scenario: str, market: str, no_ledger: bool, as_json: bool, verbose: bool, quiet: bool, **options: Any
 ) -> None:
     """Clear a scenario: a bundled name, a file, a folder, or a run file that is cleared again.
 
     Without SCENARIO the bundled higashi-fuji is cleared; the days of a simulated run are cleared as one.
     The run is stored as runs-out/SCENARIO/MARKET.nc; the blocks of a p2p market go to a ledger beside it.
     """
-    if (directory or key) and (no_ledger or market in ("grid-only", "unmanaged")):
-        raise click.UsageError("--ledger, --key: this run commits nothing")
-    _require_suffix(output, ".nc")
+    _require_ledger(options, no_ledger or market in ("grid-only", "unmanaged"))
+    _require_suffix(options["output"], ".nc")
     stage = _stage(verbose, quiet)
     from .runs import single
 
-    outcome = single.run(
-        scenario,
-        market,
-        overrides=overrides,
-        relax=relax,
-        output=output,
-        directory=directory,
-        record=not no_ledger,
-        key=key,
-        time_limit=time_limit,
-        stage=stage,
-    )
+    outcome = single.run(scenario, market, record=not no_ledger, stage=stage, **options)
     _print_run(outcome, as_json, quiet)
 
 
 @main.command()
-@click.argument("scenario", default=DEFAULT)
+@_scenario
 @_set
 @common
 def validate(scenario: str, overrides: tuple[str, ...], as_json: bool, verbose: bool, quiet: bool) -> None:
@@ -248,31 +260,24 @@ def validate(scenario: str, overrides: tuple[str, ...], as_json: bool, verbose: 
         for problem in problems:
             click.echo(str(problem), err=True)
     if problems:
-        click.echo(f"otonari: {len(problems)} problem{'s' * (len(problems) > 1)}", err=True)
+        click.echo(_problems(len(problems)), err=True)
         raise click.exceptions.Exit(2)
     if not quiet and not as_json:
         click.echo(f"{scenario}: no problems")
 
 
 @main.command()
-@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@_directory
 @click.option("--template", default=DEFAULT, show_default=True, help="Bundled scenario, or town.")
 @click.option("--homes", type=click.IntRange(1, 999_999), help="Homes of a town.  [default: 1000]")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Of a town.  [default: 1]")
 @common
-def init(
-    directory: Path,
-    template: str,
-    homes: int | None,
-    seed: int | None,
-    as_json: bool,
-    verbose: bool,
-    quiet: bool,
-) -> None:
+def init(directory: Path, template: str, as_json: bool, verbose: bool, quiet: bool, **of_town: Any) -> None:
     """Write a commented scenario that clears as it is. Nothing is ever overwritten.
 
     The template town is made on the spot: homes of six kinds, businesses and PHEVs on a tree of fees.
     """
+    homes, seed = of_town["homes"], of_town["seed"]
     if template != "town" and not homes is seed is None:
         raise click.UsageError("--homes, --seed: only the template town has them")
     _stage(verbose, quiet)("copying the template")
@@ -300,8 +305,8 @@ def schema() -> None:
 
 
 @main.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN.nc...")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="CSV or NetCDF file.")
+@click.argument("runs", nargs=-1, required=True, type=_FILE, metavar="RUN.nc...")
+@click.option("-o", "--output", type=_NO_FOLDER, help="CSV or NetCDF file.")
 @common
 def compare(runs: tuple[Path, ...], output: Path | None, as_json: bool, verbose: bool, quiet: bool) -> None:
     """Compare stored runs: totals and sums per kind, with differences to the first."""
@@ -332,10 +337,7 @@ def compare(runs: tuple[Path, ...], output: Path | None, as_json: bool, verbose:
 @click.option("--bills", "everybody", is_flag=True, help="A bill for every participant.")
 @click.option("-o", "--output", type=_FILE, help="File, or folder for several bills.  [default: stdout]")
 @click.option(
-    "--ledger",
-    "directory",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Of the receipts in bills.  [default: beside the run file]",
+    "--ledger", "directory", type=_FOLDER, help="Of the receipts in bills.  [default: beside the run file]"
 )
 @common
 def report(as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
@@ -356,11 +358,7 @@ def report(as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
     _stage(verbose, quiet)("reading the run")
     from .runs import desk
 
-    answer = desk.report(**options)
-    if as_json:
-        _print_json(answer.facts)
-    elif not quiet:
-        click.echo(answer.text)
+    _print(desk.report(**options), as_json, quiet)
 
 
 @main.group()
@@ -375,15 +373,9 @@ def _ledger(name: str, summary: str, *parameters: Callable[..., Any]) -> None:
         _stage(verbose, quiet)(f"ledger {name}")
         from .runs import desk
 
-        answer = getattr(desk, name)(**arguments)
-        if as_json:
-            _print_json(answer.facts)
-        elif not quiet:
-            click.echo(answer.text)
+        _print(getattr(desk, name)(**arguments), as_json, quiet)
 
-    for parameter in reversed(parameters):
-        call = parameter(call)
-    ledger.command(name, help=summary)(common(call))
+    ledger.command(name, help=summary)(common(_together(*parameters)(call)))
 
 
 _ledger(
@@ -482,9 +474,7 @@ def exchange() -> None:
 
 @exchange.command()
 @click.argument("orders", type=_FILE, metavar="ORDERS.csv")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File of trades (.csv)."
-)
+@click.option("-o", "--output", type=_NO_FOLDER, help="File of trades (.csv).")
 @click.option("--scenario", help="Participants, fee network, limits, tariffs.  [default: none, no fees]")
 @_set
 @click.option(
@@ -535,57 +525,49 @@ def forecast() -> None:
 _learnt = click.option("--warm-up-days", "warm_up", default=28, show_default=True, type=click.IntRange(min=1))
 
 
-def _text(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say how a file writes times and numbers."""
-    for name, default in (("encoding", "utf-8"), ("decimal", "."), ("separator", ",")):
-        command = click.option(f"--{name}", default=default, show_default=True)(command)
-    return click.option("--time-zone", default="Asia/Tokyo", show_default=True, help="Of times and days.")(
-        command
-    )
+_text = _together(
+    click.option("--time-zone", default="Asia/Tokyo", show_default=True, help="Of times and days."),
+    click.option("--separator", default=",", show_default=True),
+    click.option("--decimal", default=".", show_default=True),
+    click.option("--encoding", default="utf-8", show_default=True),
+)
+"""How a file writes times and numbers."""
+_readings = _together(
+    click.argument("file", type=_FILE),
+    click.option("--column", "columns", multiple=True, help="A column.  [default: all]"),
+    click.option("--unit", default="kW", show_default=True, help="kW, kWh, W/kW or 'kWh cumulative'."),
+    click.option("--stamp", default="start", show_default=True, help="start, middle or end."),
+    click.option("--time-column", default="time", show_default=True),
+    click.option("--time-format", default="", help="Pattern of strptime."),
+    _text,
+    click.option("--skip-rows", default=0, type=click.IntRange(min=0), help="Before the header."),
+    click.option("--slot-minutes", default=0, type=click.IntRange(min=0), help="[default: as in the file]"),
+)
+"""How a file of readings is written."""
+_scored = _together(
+    click.option("--holidays", help="japan or none.  [default: japan in Asia/Tokyo, else none]"),
+    click.option("--holiday", "dates", multiple=True, type=click.DateTime(["%Y-%m-%d"]), help="A date."),
+    _learnt,
+)
+"""The options of a back-test of what depends on days off."""
 
 
-def readings(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say how a file of readings is written."""
-    for option in reversed(
-        (
-            click.argument("file", type=click.Path(path_type=Path)),
-            click.option("--column", "columns", multiple=True, help="A column.  [default: all]"),
-            click.option(
-                "--unit", default="kW", show_default=True, help="kW, kWh, W/kW or 'kWh cumulative'."
-            ),
-            click.option("--stamp", default="start", show_default=True, help="start, middle or end."),
-            click.option("--time-column", default="time", show_default=True),
-            click.option("--time-format", default="", help="Pattern of strptime."),
-            _text,
-            click.option("--skip-rows", default=0, type=click.IntRange(min=0), help="Before the header."),
-            click.option(
-                "--slot-minutes", default=0, type=click.IntRange(min=0), help="[default: as in the file]"
-            ),
-        )
-    ):
-        command = option(command)
-    return command
-
-
-def scored(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of every back-test."""
-    for option in reversed(
-        (
-            click.option("--holidays", help="japan or none.  [default: japan in Asia/Tokyo, else none]"),
-            click.option(
-                "--holiday", "dates", multiple=True, type=click.DateTime(["%Y-%m-%d"]), help="A date."
-            ),
-            _learnt,
-        )
-    ):
-        command = option(command)
-    return command
-
-
-def _days_off(holidays: str | None, dates: tuple[Any, ...], time_zone: str) -> Any:
+def _days_off(options: dict[str, Any], time_zone: str) -> Any:
+    """Take the options about days off from all others; return what they say."""
+    holidays, dates = options.pop("holidays"), options.pop("dates")
     if holidays and dates:
         raise click.UsageError("--holidays and --holiday: got both, want one of them")
     return [d.date() for d in dates] or holidays or ("japan" if time_zone == "Asia/Tokyo" else "none")
+
+
+def _reading(options: dict[str, Any]) -> Any:
+    """Take the options about how a file is written from all others; return its format."""
+    from dataclasses import fields
+
+    from .data.file_format import FileFormat
+
+    names = [field.name for field in fields(FileFormat) if field.name in options]
+    return FileFormat(**{name: options.pop(name) for name in names})
 
 
 def _print_report(report: Any, as_json: bool, quiet: bool) -> None:
@@ -603,117 +585,65 @@ def _print_report(report: Any, as_json: bool, quiet: bool) -> None:
 
 
 @forecast.command("demand")
-@readings
-@scored
+@_readings
+@_scored
 @common
-def forecast_demand(
-    file: Path,
-    columns: tuple[str, ...],
-    slot_minutes: int,
-    holidays: str | None,
-    dates: tuple[Any, ...],
-    warm_up: int,
-    as_json: bool,
-    verbose: bool,
-    quiet: bool,
-    **written: Any,
-) -> None:
+def forecast_demand(file: Path, as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
     """Back-test demand forecasts on readings of homes: one column each."""
     _stage(verbose, quiet)("forecasting day by day")
     from .data import forecast_files
-    from .data.file_format import FileFormat
 
-    off = _days_off(holidays, dates, written["time_zone"])
-    report = forecast_files.demand(file, FileFormat(**written), columns, off, slot_minutes, warm_up)
+    off = _days_off(options, options["time_zone"])
+    report = forecast_files.demand(file, _reading(options), holidays=off, **options)
     _print_report(report, as_json, quiet)
 
 
 @forecast.command("pv")
-@readings
+@_readings
 @click.option("--latitude", type=click.FloatRange(-90, 90), help="Of the site; without it, no clear sky.")
 @click.option("--longitude", type=click.FloatRange(-180, 180))
 @click.option("--altitude", default=0.0, show_default=True, help="[m]")
 @click.option("--tilt", default=20.0, show_default=True, help="From the horizontal [deg].")
 @click.option("--azimuth", default=180.0, show_default=True, help="Clockwise from north [deg].")
-@click.option("--peak-kw", type=click.FloatRange(min=0, min_open=True), help="Installed, for the unit W/kW.")
-@click.option(
-    "--weather", type=click.Path(path_type=Path), help="CSV of day-ahead forecasts: ghi, dni, dhi, temp_air."
-)
+@click.option("--peak-kw", type=_POSITIVE, help="Installed, for the unit W/kW.")
+@click.option("--weather", type=_FILE, help="CSV of day-ahead forecasts: ghi, dni, dhi, temp_air.")
 @_learnt
 @common
-def forecast_pv(
-    file: Path,
-    columns: tuple[str, ...],
-    slot_minutes: int,
-    latitude: float | None,
-    longitude: float | None,
-    altitude: float,
-    tilt: float,
-    azimuth: float,
-    peak_kw: float | None,
-    weather: Path | None,
-    warm_up: int,
-    as_json: bool,
-    verbose: bool,
-    quiet: bool,
-    **written: Any,
-) -> None:
+def forecast_pv(file: Path, as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
     """Back-test PV forecasts on readings of arrays: one column each."""
+    latitude, longitude, altitude = (options.pop(n) for n in ("latitude", "longitude", "altitude"))
     if (latitude is None) != (longitude is None):
         raise click.UsageError("--latitude, --longitude: got one of them, want both or neither")
     _stage(verbose, quiet)("forecasting day by day")
     from .data import forecast_files
-    from .data.file_format import FileFormat
     from .data.solar import Site
 
-    report = forecast_files.pv(
-        file,
-        FileFormat(**written),
-        columns,
-        None if latitude is None or longitude is None else Site(latitude, longitude, altitude),
-        tilt,
-        azimuth,
-        weather,
-        peak_kw=peak_kw,
-        slot_minutes=slot_minutes,
-        warm_up=warm_up,
-    )
+    site = None if latitude is None else Site(latitude, longitude, altitude)
+    report = forecast_files.pv(file, _reading(options), site=site, **options)
     _print_report(report, as_json, quiet)
 
 
 @forecast.command("vehicle")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=_FILE)
 @click.option(
     "--usable-kwh", default=6.5, show_default=True, type=click.FloatRange(min=0), help="Of the battery."
 )
-@click.option("--economy", type=click.FloatRange(min=0, min_open=True), help="km/kWh, for trips in km.")
+@click.option("--economy", "economy_km_per_kwh", type=_POSITIVE, help="km/kWh, for trips in km.")
 @_text
-@scored
+@_scored
 @common
-def forecast_vehicle(
-    file: Path,
-    usable_kwh: float,
-    economy: float | None,
-    time_zone: str,
-    holidays: str | None,
-    dates: tuple[Any, ...],
-    warm_up: int,
-    as_json: bool,
-    verbose: bool,
-    quiet: bool,
-    **written: str,
-) -> None:
+def forecast_vehicle(file: Path, as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
     """Back-test forecasts of driving on round trips: vehicle, departure, arrival, energy_kwh or distance_km."""
     _stage(verbose, quiet)("forecasting day by day")
     from .data import backtest_vehicle
 
-    off = _days_off(holidays, dates, time_zone)
-    report = backtest_vehicle.vehicle(file, time_zone, usable_kwh, economy, off, warm_up, **written)
+    off = _days_off(options, options["time_zone"])
+    report = backtest_vehicle.vehicle(file, holidays=off, **options)
     _print_report(report, as_json, quiet)
 
 
 @main.command()
-@click.argument("scenario", default=DEFAULT)
+@_scenario
 @click.option("--days", default=7, show_default=True, type=click.IntRange(min=1), help="Local days.")
 @click.option(
     "--mode",
@@ -743,26 +673,16 @@ def simulate(
     Every slot is written into a journal beside the run file and committed to the ledger as it closes; the same command
     goes on where an interrupted one stopped. Ctrl-C stops after the slot; a second one at once.
     """
-    if no_ledger and (options["directory"] or options["key"]):
-        raise click.UsageError("--ledger, --key: this run commits nothing")
-    output = options["output"]
-    _require_suffix(output, ".nc")
+    _require_ledger(options, no_ledger)
+    _require_suffix(options["output"], ".nc")
     _stage(verbose, quiet)("simulating")
     from .runs import rolling
 
     shown = sys.stderr.isatty() and not quiet and not verbose
-    reached = 0, 0
-    with click.progressbar(length=1, file=sys.stderr, hidden=not shown) as bar, _asked_to_stop() as stop:
-
-        def progress(done: int, slots: int) -> None:
-            nonlocal reached
-            reached = done, slots
-            bar.length = slots
-            bar.update(done - bar.pos)
-
+    with _progress(shown) as (bar, progress), _asked_to_stop() as stop:
         outcome = rolling.run(scenario, record=not no_ledger, progress=progress, stop=stop, **options)
     if outcome is None:
-        at = f"otonari: stopped after {reached[0]} of {reached[1]} slots"
+        at = f"otonari: stopped after {bar.pos} of {bar.length} slots"
         click.echo(f"{at}; the same command goes on from there", err=True)
         raise click.exceptions.Exit(130)
     _print_run(outcome, as_json, quiet)
@@ -770,12 +690,7 @@ def simulate(
 
 @main.command()
 @click.argument("file", type=_FILE, metavar="SWEEP.yaml")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the run files.  [default: runs-out/NAME]",
-)
+@click.option("-o", "--output", type=_FOLDER, help="Folder of the run files.  [default: runs-out/NAME]")
 @click.option(
     "--dataset", type=_FILE, help="What is gathered, .nc or .zarr.  [default: sweep.nc in the folder]"
 )
@@ -798,12 +713,7 @@ def sweep(
     from .runs import gather, sweep, tables
 
     shown = sys.stderr.isatty() and not quiet and not verbose
-    with click.progressbar(length=1, file=sys.stderr, hidden=not shown, show_pos=True) as bar:
-
-        def progress(done: int, points: int) -> None:
-            bar.length = points
-            bar.update(done - bar.pos)
-
+    with _progress(shown, show_pos=True) as (_, progress):
         outcome = sweep.run(file, dataset=dataset, progress=progress, **options)
     if as_json:
         _print_json(tables.swept(outcome))
