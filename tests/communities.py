@@ -3,8 +3,11 @@
 A random community covers the whole input table over the seeds; :func:`features` says what one holds.
 """
 
+from functools import lru_cache
+
 import numpy as np
 import xarray as xr
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from otonari.data.inputs import TABLE, complete
@@ -67,8 +70,14 @@ def _entry(name: str, value, slots: int):
 def random_community(seed: int, min_charge: bool = False) -> xr.Dataset:
     """Return a small random community that can be cleared: the first feasible draft of the seed.
 
-    ``min_charge`` gives its vehicles a least charging power; without it the problem is linear.
+    ``min_charge`` gives its vehicles a least charging power; without it the problem is linear. Many tests draw the same
+    seeds: each is drawn once, and every test has a copy.
     """
+    return first_feasible(seed, min_charge).copy(deep=True)
+
+
+@lru_cache(maxsize=1000)
+def first_feasible(seed: int, min_charge: bool) -> xr.Dataset:
     rng = np.random.default_rng(seed)
     for _ in range(20):
         inputs = community(_draft(rng, min_charge))
@@ -80,6 +89,18 @@ def random_community(seed: int, min_charge: bool = False) -> xr.Dataset:
 def communities(**options) -> st.SearchStrategy[xr.Dataset]:
     """Return a hypothesis strategy of random communities (they shrink by their seed only)."""
     return st.integers(1000, 10**6).map(lambda seed: random_community(seed, **options))
+
+
+def of_examples(examples: int) -> settings:
+    """Return the settings of a property of random communities: the same ones every time, and a seed does not shrink."""
+    return settings(
+        max_examples=examples,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=(Phase.explicit, Phase.generate),
+        suppress_health_check=[HealthCheck.too_slow],
+    )
 
 
 def _draft(rng: np.random.Generator, min_charge: bool) -> dict:

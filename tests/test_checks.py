@@ -8,7 +8,7 @@ import copy
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from otonari.model import audit, physics, provenance
@@ -20,16 +20,9 @@ from otonari.model.solve import solve
 from otonari.model.trades import bilateral
 
 from . import neighbourhood
-from .communities import random_community
+from .communities import of_examples, random_community
 
-few = settings(
-    max_examples=25,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    phases=(Phase.explicit, Phase.generate),  # a seed does not shrink
-    suppress_health_check=[HealthCheck.too_slow],
-)
+few = of_examples(25)
 MUTATIONS: dict = {}
 
 

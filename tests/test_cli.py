@@ -242,7 +242,10 @@ def test_an_interrupt(otonari, monkeypatch, remembered):
 
 def test_ctrl_c(tmp_path):
     """A real signal, sent when the command is at work."""
-    command = [sys.executable, "-c", "from otonari.cli import main; main()", "clear", "-v"]
+    heard = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # in a background job too
+    )
+    command = [sys.executable, "-c", f"{heard}; from otonari.cli import main; main()", "clear", "-v"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
         said = ""
         while "building the inputs" not in said:

@@ -134,7 +134,7 @@ def test_guests_tie_subtrees_together_exactly(monkeypatch):
 
 @pytest.mark.parametrize("seed", [2, 7, 19, 31, 64, 90])
 def test_edges_of_limit_zero_keep_subtrees_apart(small, seed):
-    inputs = random_community(seed).copy(deep=True)
+    inputs = random_community(seed)
     inputs["node_limit"].values[::2] = 0.0
     assert_same(climbed(inputs), single(inputs))
 

@@ -9,23 +9,16 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from otonari.model import clearing, solve
 from otonari.runs import rolling, timeline
 from otonari.runs.simulation import MODES, Options
 
-from .communities import random_community
+from .communities import of_examples, random_community
 
-few = settings(
-    max_examples=10,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    phases=(Phase.explicit, Phase.generate),  # a seed does not shrink
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+few = settings(of_examples(10), suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 runs = given(st.integers(1000, 1100), st.sampled_from(MODES), st.booleans())
 SLACK = 1e-5
 

@@ -12,7 +12,7 @@ from otonari.model.solve import Infeasible, solve
 from otonari.runs.single import clear
 
 from . import oracle
-from .communities import FEATURES, community, features, random_community
+from .communities import FEATURES, community, features, first_feasible, random_community
 
 SEEDS = range(250)
 CLEARED = range(0, 250, 10)  # through the whole chain of settlement and checks, which takes longer
@@ -37,7 +37,7 @@ def least(seed, market="p2p", min_charge=False):
 def test_communities_are_valid_and_tell_their_seed():
     for seed in SEEDS:
         assert validate(drawn(seed)) == [], seed
-    assert drawn(7).identical(random_community(7))
+    assert drawn(7).identical(first_feasible.__wrapped__(7, False))  # drawn anew
     assert not drawn(7).identical(random_community(8))
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from numpy.testing import assert_allclose
 
 from otonari.model.clearing import community_block
@@ -13,16 +13,9 @@ from otonari.model.solve import solve
 from otonari.model.trades import bilateral
 
 from . import neighbourhood, tracer
-from .communities import communities, community
+from .communities import communities, community, of_examples
 
-few = settings(
-    max_examples=8,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    phases=(Phase.explicit, Phase.generate),  # a seed does not shrink
-    suppress_health_check=[HealthCheck.too_slow],
-)
+few = of_examples(8)
 USES = ("demand", "driving", "distance")
 TOLERANCE = {"rtol": 1e-6, "atol": 1e-6}
 

@@ -6,7 +6,7 @@ Hypothesis draws small random communities; the examples are the same in every ru
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from otonari.model.clearing import community_block
@@ -14,16 +14,9 @@ from otonari.model.solve import solve
 from otonari.runs.single import clear
 
 from . import oracle
-from .communities import communities
+from .communities import communities, of_examples
 
-few = settings(
-    max_examples=15,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    phases=(Phase.explicit, Phase.generate),  # a seed does not shrink
-    suppress_health_check=[HealthCheck.too_slow],
-)
+few = of_examples(15)
 SAME = {"rel": 1e-6, "abs": 1e-6}
 SLACK = 1e-6
 MONEY = ("retail_price", "feed_in_price", "node_fee", "node_access_fee", "trade_fee", "fuel_price")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from numpy.testing import assert_allclose
 
 from otonari.model.clearing import community_block
@@ -14,7 +14,7 @@ from otonari.model.solve import solve
 from otonari.model.trades import bilateral
 
 from . import neighbourhood
-from .communities import communities
+from .communities import communities, of_examples
 
 # By account: anna, bert (and his car), site. The arithmetic in kWh x JPY/kWh.
 PAPER = {
@@ -59,14 +59,7 @@ COMMUNITY = {
     "community_renewable_charge_share": 0.3,
     "peer_energy": 1.5 + 2 + 1 + 0.3,
 }
-few = settings(
-    max_examples=12,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    phases=(Phase.explicit, Phase.generate),  # a seed does not shrink
-    suppress_health_check=[HealthCheck.too_slow],
-)
+few = of_examples(12)
 
 
 @pytest.fixture(scope="module")

@@ -386,8 +386,8 @@ def test_a_ledger_of_another_market(outcome, place):
 
 
 def test_relaxed_runs_are_other_scenarios(place):
-    car = "tables.vehicles.*.min_charge_kw=3"
-    strict, relaxed = run("six-kinds", overrides=[car]), run("six-kinds", overrides=[car], relax=True)
+    car = ["tables.vehicles.*.min_charge_kw=3", "time.slot_minutes=180"]
+    strict, relaxed = run("six-kinds", overrides=car), run("six-kinds", overrides=car, relax=True)
     assert relaxed.tree.attrs["objective"] <= strict.tree.attrs["objective"] + 1e-6
     assert (strict.tree["inputs"]["vehicle_min_charge"].values == 3).all()
     assert (relaxed.tree["inputs"]["vehicle_min_charge"].values == 0).all()

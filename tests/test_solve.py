@@ -94,7 +94,7 @@ def test_prices_and_quantities_do_not_depend_on_the_vertex_that_the_solver_ends_
 
 
 def test_an_import_limit_too_small_is_named_with_its_amount():
-    inputs = random_community(10).copy(deep=True)
+    inputs = random_community(10)
     alone = "home4"  # no PV, no battery: it must draw what it consumes
     inputs["import_limit"].loc[{"participant": alone}] = 1.0
     with pytest.raises(Infeasible) as caught:

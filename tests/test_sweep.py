@@ -40,16 +40,28 @@ def cluster():
         yield made
 
 
-@pytest.fixture
-def swept(tmp_path, cluster):
+def sweeps(folder, cluster):
     """Return a function that sweeps a text on the cluster."""
 
     def call(text, **options):
-        path = tmp_path / "sweep.yaml"
+        path = folder / "sweep.yaml"
         path.write_text(text, encoding="utf-8")
-        return sweep.run(path, tmp_path / "out", scheduler=cluster.scheduler_address, **options)
+        return sweep.run(path, folder / "out", scheduler=cluster.scheduler_address, **options)
 
     return call
+
+
+@pytest.fixture
+def swept(tmp_path, cluster):
+    return sweeps(tmp_path, cluster)
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory, cluster):
+    """Return a sweep of four points that clear and four that fail."""
+    broken = "cases: {as-is: {}, cut: {tables.participants.*.import_limit_kw: 0.01}}\n"
+    markets = "markets: [p2p, grid-only]\n"
+    return sweeps(tmp_path_factory.mktemp("mixed"), cluster)(SMALL + FEES + broken + markets)
 
 
 def refused(tmp_path, text):
@@ -147,11 +159,9 @@ def test_an_unknown_scenario_and_a_file_that_is_none(tmp_path):
     assert [p[1] for p in refused(tmp_path, "name: x\n")] == ["schema_version", "scenario"]
 
 
-def test_a_sweep_is_gathered_over_its_dimensions(swept, tmp_path):
+def test_a_sweep_is_gathered_over_its_dimensions(mixed):
     """Points hold what a clearing of the same scenario holds; a failed one has a reason and no figures."""
-    broken = "cases: {as-is: {}, cut: {tables.participants.*.import_limit_kw: 0.01}}\n"
-    outcome = swept(SMALL + FEES + broken + "markets: [p2p, grid-only]\n")
-    found = outcome.dataset
+    outcome, found = mixed, mixed.dataset
     axis = "fees.access_fee_per_kwh"
     assert found["bill"].dims == ("case", axis, "market")
     assert found["kind_bill"].dims == ("case", axis, "market", "kind")
@@ -166,7 +176,7 @@ def test_a_sweep_is_gathered_over_its_dimensions(swept, tmp_path):
     assert (together < alone).all()
     assert together.sel({axis: 0}) < together.sel({axis: 5})  # a fee can only cost
     hash_ = str(found["scenario_hash"].sel(case="as-is", market="p2p").values[1])
-    tree = store.open_run(tmp_path / "out" / f"{hash_[:16]}-p2p.nc")
+    tree = store.open_run(outcome.path.parent / f"{hash_[:16]}-p2p.nc")
     settled = tree["settlement"].to_dataset()
     point = found.sel(case="as-is", market="p2p").sel({axis: 5})
     for name in ("bill", "grid_cost", "feed_in_revenue", "peer_revenue", "wear_cost"):
@@ -285,16 +295,15 @@ def test_the_dataset_is_read_back_and_an_earlier_one_is_kept(swept, tmp_path, na
     assert sorted(p.name for p in target.parent.iterdir()) == sorted([name, other.kept.name])
 
 
-def test_compare_reads_a_sweep(swept, tmp_path):
+def test_compare_reads_a_sweep(mixed, tmp_path):
     """A line per point; the CSV is that of a comparison of the same runs, and failed points are told of."""
-    cut = "cases: {as-is: {}, cut: {tables.participants.*.import_limit_kw: 0.01}}\n"
-    outcome = swept(SMALL + FEES + cut + "markets: [p2p, grid-only]\n")
+    outcome = mixed
     comparison = compare.compare([outcome.path])
     names = [f"as-is, access_fee_per_kwh {f}, {market}" for f in (0, 5) for market in ("p2p", "grid-only")]
     assert comparison["scenario"].values.tolist() == names
     assert "4 of 8 points have no figures" in comparison.attrs["comment"]
     files = [
-        tmp_path / "out" / f"{outcome.dataset['scenario_hash'].values[0, i, 0][:16]}-{m}.nc"
+        outcome.path.parent / f"{outcome.dataset['scenario_hash'].values[0, i, 0][:16]}-{m}.nc"
         for i in (0, 1)
         for m in ("p2p", "grid-only")
     ]
