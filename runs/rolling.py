@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from ..data import scenario as scenarios
-from . import journal, keeping, ledger, market, single
+from . import journal, keeping, ledger, market, single, store
 from .closing import Closing
 from .outturn import results_of, trades_of
 from .simulation import Options, Simulation, State
@@ -174,8 +174,7 @@ def account(inputs: xr.Dataset, state: State, options: Options) -> xr.DataTree:
     alone = grid_only(inputs)
     settled = settlement.settle(inputs, found, traded, alone)
     checks.require(inputs, found, traded, settled, grid_only=alone, prices="traded")
-    groups = {"inputs": inputs, "results": found, "trades": traded, "settlement": settled}
-    tree = xr.DataTree.from_dict({f"/{name}": dataset for name, dataset in groups.items()})
+    tree = store.as_tree(inputs, found, traded, settled)
     tree.attrs = {
         "market": options.mode,
         "otonari_version": keeping.version(),

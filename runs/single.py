@@ -104,8 +104,7 @@ def clear(
         (inputs, None if minimum_charge else True) if market != "unmanaged" else (_aimless(inputs), False)
     )
     checks.require(held, results, traded, settled, grid_only=alone if held is inputs else None, lp=linear)
-    groups = {"inputs": inputs, "results": results, "trades": traded, "settlement": settled}
-    tree = xr.DataTree.from_dict({f"/{name}": _described(dataset) for name, dataset in groups.items()})
+    tree = store.as_tree(inputs, results, traded, settled)
     tree.attrs = {
         "market": market,
         "otonari_version": keeping.version(),
@@ -298,11 +297,3 @@ def _relaxed(scenario: Any) -> Any:
     """Return the scenario without minimum charge powers."""
     vehicles = tuple(v.model_copy(update={"min_charge_kw": 0.0}) for v in scenario.tables.vehicles)
     return scenario.model_copy(update={"tables": scenario.tables.model_copy(update={"vehicles": vehicles})})
-
-
-def _described(dataset: xr.Dataset) -> xr.Dataset:
-    """Return the Dataset with the CF attributes of its time axis."""
-    if "time" not in dataset.coords:
-        return dataset
-    attributes = {"standard_name": "time", "long_name": "start of the slot, UTC", "axis": "T"}
-    return dataset.assign_coords(time=dataset["time"].assign_attrs(attributes))

@@ -24,6 +24,7 @@ from . import digest
 FORMAT = 1
 """Version of the layout, in the root attribute ``otonari_run_format``."""
 GROUPS = ("inputs", "results", "trades", "settlement")
+TIME_ATTRIBUTES = {"standard_name": "time", "long_name": "start of the slot, UTC", "axis": "T"}
 
 
 class RunFileError(ValueError):
@@ -32,6 +33,14 @@ class RunFileError(ValueError):
     def __init__(self, path: str | os.PathLike[str], what: str):
         self.path = Path(path)
         super().__init__(f"{path}: {what}")
+
+
+def as_tree(*datasets: xr.Dataset) -> xr.DataTree:
+    """Return a run of the Datasets of ``GROUPS``, their time axes with the attributes of CF."""
+    tree = xr.DataTree.from_dict({f"/{g}": d for g, d in zip(GROUPS, datasets, strict=True)})
+    for group in (tree[g] for g in GROUPS if "time" in tree[g].coords):
+        group.coords["time"] = group["time"].assign_attrs(TIME_ATTRIBUTES)
+    return tree
 
 
 def write_run(tree: xr.DataTree, path: str | os.PathLike[str]) -> Path | None:
@@ -65,7 +74,7 @@ def write_run(tree: xr.DataTree, path: str | os.PathLike[str]) -> Path | None:
 
 def publish(
     path: Path,
-    fill: Callable[[str], None],
+    fill: Callable[[str], object],
     same: Callable[[Path], bool] | None = None,
     mode: int = 0o666,
 ) -> Path | None:
@@ -105,11 +114,7 @@ def publish(
 
 def publish_text(path: Path, text: str, mode: int = 0o666) -> Path | None:
     """Put a text, in UTF-8, under a name; see :func:`publish`."""
-
-    def fill(name: str) -> None:
-        Path(name).write_bytes(text.encode())
-
-    return publish(path, fill, mode=mode)
+    return publish(path, lambda name: Path(name).write_bytes(text.encode()), mode=mode)
 
 
 def write_new(directory: str | os.PathLike[str], files: Mapping[str, bytes]) -> list[Path]:

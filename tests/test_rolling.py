@@ -19,17 +19,20 @@ from otonari.runs.simulation import Options
 
 from .communities import community, random_community
 
-DAYS = 2
+DAYS, HOURS = 2, 2
+LONG = f"time.slot_minutes={60 * HOURS}"
+SLOTS = DAYS * 24 // HOURS
 GROUPS = ("inputs", "results", "trades", "settlement")
 
 
 @pytest.fixture(scope="module")
 def exchanged(tmp_path_factory):
-    """Return six homes simulated for two days, from the file."""
+    """Return six homes simulated for two days of slots of two hours, from the file."""
     path = tmp_path_factory.mktemp("runs") / "exchange.nc"
     seen = []
-    rolling.run("six-kinds", DAYS, warm_up=4, output=path, progress=lambda done, of: seen.append((done, of)))
-    assert seen == [(k + 1, 48) for k in range(48)]
+    options = {"warm_up": 4, "output": path, "progress": lambda done, of: seen.append((done, of))}
+    rolling.run("six-kinds", DAYS, overrides=[LONG], **options)
+    assert seen == [(k + 1, SLOTS) for k in range(SLOTS)]
     tree = store.open_run(path)
     tree.attrs["path"] = path
     return tree
@@ -38,9 +41,16 @@ def exchanged(tmp_path_factory):
 def test_the_ledger_has_every_slot(exchanged):
     (directory,) = exchanged.attrs["path"].parent.glob("ledger-*")
     blocks = [block for block in ledger.show(directory) if block.get("kind") == "clearing"]
-    assert len(blocks) == 48
+    assert len(blocks) == SLOTS
     traded = sum(block["totals"]["energy"] for block in blocks)
-    assert traded / 1000 == pytest.approx(float(exchanged["settlement"]["peer_energy"]), abs=0.048)
+    assert traded / 1000 == pytest.approx(float(exchanged["settlement"]["peer_energy"]), abs=SLOTS / 1000)
+
+
+def test_its_file_says_what_its_times_are(exchanged):
+    """As that of a clearing does: see tests/test_single.py."""
+    for group in GROUPS[:2]:
+        assert exchanged[group]["time"].attrs == store.TIME_ATTRIBUTES
+    assert store.TIME_ATTRIBUTES["axis"] == "T"
 
 
 def test_a_simulated_run_is_cleared_again_as_one(exchanged, tmp_path):
@@ -58,7 +68,18 @@ def test_a_simulated_run_is_cleared_again_as_one(exchanged, tmp_path):
 
 def test_the_command_prints_a_table_and_facts(tmp_path):
     path = tmp_path / "run.nc"
-    arguments = ["simulate", "six-kinds", "--days", "1", "--warm-up-days", "1", "--mode", "co-optimized"]
+    arguments = [
+        "simulate",
+        "six-kinds",
+        "--days",
+        "1",
+        "--warm-up-days",
+        "1",
+        "--mode",
+        "co-optimized",
+        "--set",
+        LONG,
+    ]
     result = CliRunner().invoke(main, [*arguments, "-o", str(path), "--no-ledger", "--json"])
     assert result.exit_code == 0, result.output
     facts = json.loads(result.stdout)
@@ -88,10 +109,12 @@ def test_peers_trade_and_money_goes_round(exchanged):
     grid = (r["grid_import"].sum("participant") + r["vehicle_import"].sum("vehicle")) * 29.46
     earned = (r["grid_export"].sum("participant") + r["vehicle_export"].sum("vehicle")) * 8.5
     outside = (
-        float((grid - earned).sum()) + total(exchanged, "network_fee") + float(r["trip_fuel"].sum()) * 135.5
+        HOURS * float((grid - earned).sum())
+        + total(exchanged, "network_fee")
+        + float(r["trip_fuel"].sum()) * 135.5
     )
     wear = total(exchanged, "wear_cost")
-    assert float(i["slot_hours"].values[0]) == 1
+    assert (i["slot_hours"] == HOURS).all()
     assert total(exchanged, "bill") == pytest.approx(outside + wear)
 
 
@@ -115,7 +138,7 @@ def test_energy_is_conserved_and_nobody_sells_what_it_does_not_have(exchanged):
 
 
 def test_the_exchange_never_costs_less_than_the_co_optimum(exchanged):
-    best = single.clear(build_inputs(load_scenario("six-kinds", [f"time.days={DAYS}"])))
+    best = single.clear(build_inputs(load_scenario("six-kinds", [f"time.days={DAYS}", LONG])))
     assert total(best, "bill") <= exchanged.attrs["objective"] < total(best, "bill_grid_only")
 
 
@@ -138,13 +161,13 @@ def test_trades_name_the_vehicle_that_trades_as_a_guest(case, mode, trade):
 
 
 def test_the_seed_decides_and_nothing_else():
-    line = timeline.timeline("six-kinds", 1, 2)[1]
-    runs = [rolling.simulate(line, Options(window=12, seed=seed)) for seed in (3, 3)]
+    line = timeline.timeline("six-kinds", 1, 2, [LONG])[1]
+    runs = [rolling.simulate(line, Options(window=6, seed=seed)) for seed in (3, 3)]
     same(*runs)
 
 
 def test_perfect_forecasts_to_the_end_give_the_single_clearing():
-    inputs = build_inputs(load_scenario("six-kinds"))
+    inputs = build_inputs(load_scenario("six-kinds", [LONG]))
     rolled = rolling.simulate(timeline.of_inputs(inputs, inputs, foresight=True), Options("co-optimized"))
     block = clearing.community_block(inputs, "p2p")
     assert rolled.attrs["objective"] == pytest.approx(solve.solve(block).objective, abs=1e-4)
@@ -161,7 +184,7 @@ def test_perfect_forecasts_to_the_end_give_the_single_clearing():
     ],
 )
 def test_the_scenario_states_how_the_exchange_works(tmp_path, exchange):
-    changes = [f"exchange={exchange}"]
+    changes = [LONG, f"exchange={exchange}"]
     tree = rolling.run(
         "six-kinds", 1, overrides=changes, warm_up=2, record=False, output=tmp_path / "x.nc"
     ).tree
@@ -179,7 +202,7 @@ def test_the_imbalance_fee_reaches_the_bills_and_nothing_else(tmp_path):
         rolling.run(
             "six-kinds",
             1,
-            overrides=[f"exchange.imbalance_fee_per_kwh={fee}"],
+            overrides=[LONG, f"exchange.imbalance_fee_per_kwh={fee}"],
             warm_up=2,
             record=False,
             output=tmp_path / "x.nc",
