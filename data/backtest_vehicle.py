@@ -13,7 +13,7 @@ from .backtest import WARM_UP_DAYS, Report, Trial, coverage, scores
 from .complaints import complaints
 from .document import Location
 from .forecast_rounds import Legs, Trips, legs
-from .forecast_vehicle import vehicle_forecast
+from .forecast_vehicle import VehicleForecast, vehicle_forecast
 from .problems import InputError, Problem
 from .rows import Trip
 
@@ -98,21 +98,8 @@ def report(
     }
     quantiles = np.concatenate([f.energy for f in made], axis=2)
     trial = Trial(energy[:, scored], quantiles, made[0].levels, points)
-    chance = np.concatenate([f.drives for f in made], axis=1)
-    middle = int(np.abs(made[0].levels - 0.5).argmin())
-    left, back = (
-        np.concatenate([getattr(f, name)[middle] for f in made], axis=1) for name in ("departure", "arrival")
-    )
-    drove = np.isfinite(departure).astype(float)
-    extra = {
-        "brier score": float(((chance - drove[:, scored]) ** 2).mean()),
-        "brier score, mean": float(((_mean_before(drove) - drove)[:, scored] ** 2).mean()),
-        "departure, hours": _error(left, departure[:, scored]),
-        "departure, hours, mean": _error(_mean_before(departure)[:, scored], departure[:, scored]),
-        "return, hours": _error(back, arrival[:, scored]),
-        "return, hours, mean": _error(_mean_before(arrival)[:, scored], arrival[:, scored]),
-        "electric kWh a day": float(energy[:, scored].mean()),
-    }
+    extra = _of_driving(made, departure, arrival, scored)
+    extra["electric kWh a day"] = float(energy[:, scored].mean())
     everyone = {"": np.ones(len(names), dtype=bool)}
     return Report(
         "vehicle",
@@ -122,6 +109,26 @@ def report(
         [],
         extra,
     )
+
+
+def _of_driving(
+    made: list[VehicleForecast], departure: np.ndarray, arrival: np.ndarray, scored: slice
+) -> dict[str, float]:
+    """Return how good the forecasts of days driven and of their hours are, each beside the mean of past days."""
+    chance = np.concatenate([f.drives for f in made], axis=1)
+    middle = int(np.abs(made[0].levels - 0.5).argmin())
+    left, back = (
+        np.concatenate([getattr(f, name)[middle] for f in made], axis=1) for name in ("departure", "arrival")
+    )
+    drove = np.isfinite(departure).astype(float)
+    return {
+        "brier score": float(((chance - drove[:, scored]) ** 2).mean()),
+        "brier score, mean": float(((_mean_before(drove) - drove)[:, scored] ** 2).mean()),
+        "departure, hours": _error(left, departure[:, scored]),
+        "departure, hours, mean": _error(_mean_before(departure)[:, scored], departure[:, scored]),
+        "return, hours": _error(back, arrival[:, scored]),
+        "return, hours, mean": _error(_mean_before(arrival)[:, scored], arrival[:, scored]),
+    }
 
 
 def _driven(rounds: Legs, vehicles: int, days: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

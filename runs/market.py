@@ -4,7 +4,7 @@ import csv
 import io
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,30 +93,23 @@ def match(
     stage("reading the scenario")
     terms, inputs = _scenario(scenario, overrides)
     floor, cap = band or (None, None)
-    declared = rules(
-        terms,
-        mechanism=mechanism,
-        opening_hours=opening_hours,
-        gate_minutes=gate_minutes,
-        floor=floor,
-        cap=cap,
-    )
-    zone = "UTC" if inputs is None else str(inputs.attrs["time_zone"])
+    times = {"opening_hours": opening_hours, "gate_minutes": gate_minutes}
+    declared = rules(terms, mechanism=mechanism, floor=floor, cap=cap, **times)
     stage("reading the orders")
-    orders = read_orders(path, zone)
+    known = {"time_zone": "UTC", "currency": "JPY"} if inputs is None else inputs.attrs
+    orders = read_orders(path, zone := str(known["time_zone"]))
     stage("matching")
     outcome = exchange.match(orders, inputs, declared)
     when = _clock(zone, bool(orders.attrs["offsets"]))
     trades, refused = _trades(outcome.trades, when), _refused(outcome.orders, when)
-    totals = _totals(outcome)
-    currency = "JPY" if inputs is None else str(inputs.attrs["currency"])
+    matched = Matched(trades, refused, _totals(outcome), str(known["currency"]))
     if output is None:
-        return Matched(trades, refused, totals, currency)
+        return matched
     stage("storing")
-    files = (output.with_name(f"{output.stem}.refused.csv"), output)
-    contents = (_csv(REFUSED, refused), _csv(TRADES, trades))
-    kept = [store.publish(f, _writer(content)) for f, content in zip(files, contents, strict=True)]
-    return Matched(trades, refused, totals, currency, files[::-1], tuple(k for k in kept if k))
+    beside = output.with_name(f"{output.stem}.refused.csv")
+    files = {beside: _csv(REFUSED, refused), output: _csv(TRADES, trades)}
+    kept = (store.publish(file, _writer(content)) for file, content in files.items())
+    return replace(matched, files=(output, beside), kept=tuple(filter(None, kept)))
 
 
 def rules(terms: Exchange, **declared: Any) -> Rules:
