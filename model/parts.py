@@ -21,24 +21,24 @@ class Parts:
     """The parts of a program whose columns ``inside`` count; the others wait.
 
     ``row`` and ``column`` say to which part each belongs: -1 for columns that wait; rows that only waiting columns
-    touch are parts of their own.
+    touch are parts of their own. Small parts go together in batches of ``rows``, by default `ROWS`.
     """
 
-    def __init__(self, program: Program, inside: Array):
+    def __init__(self, program: Program, inside: Array, rows: int | None = None):
         self.program, self.inside = program, inside.copy()
-        rows, columns = program.matrix.shape
+        height, columns = program.matrix.shape
         self.entries_of = program.matrix.tocsc()
-        owner = np.repeat(np.arange(rows), np.diff(program.matrix.indptr))
+        owner = np.repeat(np.arange(height), np.diff(program.matrix.indptr))
         kept = inside[program.matrix.indices]
-        count, label = _components(rows + columns, owner[kept], rows + program.matrix.indices[kept])
-        touched = np.zeros(rows, dtype=bool)
+        count, label = _components(height + columns, owner[kept], height + program.matrix.indices[kept])
+        touched = np.zeros(height, dtype=bool)
         touched[owner[kept]] = True
-        lonely = np.zeros(rows, dtype=bool)
+        lonely = np.zeros(height, dtype=bool)
         lonely[owner[~kept]] = True
         self.free = lonely & ~touched
-        batch = _batches(label[:rows], count, self.free)
-        self.row = batch[label[:rows]]
-        self.column = np.where(inside, batch[label[rows:]], -1)
+        batch = _batches(label[:height], count, self.free, rows or ROWS)
+        self.row = batch[label[:height]]
+        self.column = np.where(inside, batch[label[height:]], -1)
         self._place = np.full(columns, -1)
 
     def join(self, opened: Array) -> Array:
@@ -88,10 +88,10 @@ def _components(size: int, one: Array, other: Array) -> tuple[int, Array]:
     return int(count), label
 
 
-def _batches(label: Array, count: int, free: Array) -> Array:
-    """Return the batch of each component: as many of those in a row as have ``ROWS`` rows; free rows by themselves."""
+def _batches(label: Array, count: int, free: Array, rows: int) -> Array:
+    """Return the batch of each component: as many of those in a row as have ``rows``; free rows by themselves."""
     size = np.bincount(label[~free], minlength=count)
-    batch = (np.cumsum(size) - size) // ROWS
+    batch = (np.cumsum(size) - size) // rows
     alone = label[free]
     batch[alone] = batch.max(initial=0) + 1 + np.arange(len(alone))
     return np.asarray(batch)

@@ -11,12 +11,12 @@ from typing import Any
 import highspy
 import numpy as np
 
-from . import hierarchy
+from . import commitment, hierarchy
+from .commitment import Decided, fixed
 from .diagnosis import Cause, diagnose
 from .hierarchy import Optimum
 from .highs import Basis, basis_of, load, optimal, prove, statuses, version
 from .highs import found as found_at
-from .parts import Parts
 from .program import Program, compile_block
 
 ACCEPTED = 1e-6
@@ -97,10 +97,16 @@ def solve(
         With the cause; nothing is stored in the block then.
     """
     program, scale = _scaled(compile_block(block))
-    program, gap = _decided(program, time_limit, mip_gap)
     basis = statuses(program, start.basis) if start and start.basis else None
-    options: dict[str, Any] = {"time_limit": time_limit, "tie_break": tie_break, "threads": threads}
-    found, proof = _accepted(program, hierarchy.optimum(program, basis, **options))
+    options: dict[str, Any] = {"time_limit": time_limit, "threads": threads}
+    decided = commitment.decide(program, basis, mip_gap=mip_gap, **options)
+    options["tie_break"] = tie_break
+    if decided is not None:
+        found, proof = _accepted(decided.program, hierarchy.optimum(decided.program, basis, **options))
+    if decided is None or (found is None and decided.apart):
+        decided = _together(program, time_limit, mip_gap)
+        found, proof = _accepted(decided.program, hierarchy.optimum(decided.program, basis, **options))
+    program = decided.program
     if found is None:
         found, proof = _accepted(program, _cold(program, time_limit, tie_break))
     if found is None:
@@ -108,11 +114,15 @@ def solve(
         raise NotOptimal(f"the proof of optimality fails by {worst:.3g}", proof["duality_gap"])
     x, dual = found.x, found.dual
     program.store(np.clip(x, program.lower, program.upper), dual / scale)
+    objective = float(program.cost @ x + program.offset)
+    beyond = max(objective - decided.bound, 0.0) if np.isfinite(decided.bound) else 0.0
+    small = max(mip_gap * abs(objective), commitment.LEAST)
     return Solution(
-        objective=float(program.cost @ x + program.offset) / scale,
+        objective=objective / scale,
         solver=f"HiGHS {version()}",
-        method=found.method,
-        proof=proof | {"mip_gap": gap},
+        method="; ".join(filter(None, [found.method, decided.method])),
+        status="optimal" if beyond <= small else "feasible",
+        proof=proof | {"mip_gap": beyond / max(abs(objective), 1e-9)},
         iterations=found.iterations,
         basis=basis_of(program, found.column_status, found.row_status),
     )
@@ -149,31 +159,13 @@ def _cold(program: Program, time_limit: float | None, tie_break: bool) -> Optimu
     return whole
 
 
-def _decided(program: Program, time_limit: float | None, mip_gap: float) -> tuple[Program, float]:
-    """Return the program with its binaries fixed at their optimum, found part by part, and the relative gap."""
-    if not program.integer.any():
-        return program, 0.0
-    x, gap = np.zeros(len(program.cost)), 0.0
-    parts = Parts(program, np.ones(len(x), dtype=bool))
-    for rows, columns in parts.members():
-        highs = load(parts.piece(rows, columns), time_limit, mip_gap)
-        highs.run()
-        if not optimal(highs):
-            highs = load(program, time_limit, mip_gap)  # the whole says best why
-            highs.run()
-            _accept_status(highs, program)
-            rows, columns = np.arange(len(program.row_lower)), np.arange(len(x))
-        info = highs.getInfo()
-        x[columns] = highs.getSolution().col_value
-        gap += float(info.objective_function_value - info.mip_dual_bound)
-    chosen = np.round(x)
-    fixed = replace(
-        program,
-        lower=np.where(program.integer, chosen, program.lower),
-        upper=np.where(program.integer, chosen, program.upper),
-        integer=np.zeros(len(x), dtype=bool),
-    )
-    return fixed, max(gap, 0.0) / max(abs(float(program.cost @ x)), 1e-9)
+def _together(program: Program, time_limit: float | None, mip_gap: float) -> Decided:
+    """Return the program with its binaries fixed at their optimum, found as one; raise what is wrong with it."""
+    highs = load(program, time_limit, mip_gap)
+    highs.run()
+    _accept_status(highs, program)
+    bound = float(highs.getInfo().mip_dual_bound)
+    return Decided(fixed(program, np.array(highs.getSolution().col_value)), bound)
 
 
 def _accept_status(highs: Any, program: Program) -> None:

@@ -137,10 +137,10 @@ def _shares(program: Program) -> Array:
         else np.zeros(len(family.position))
         for number, family in enumerate(program.constraints)
     ]
-    return _filled(parts, len(program.row_lower))
+    return filled(parts, len(program.row_lower))
 
 
-def _filled(parts: list[Array], size: int) -> Array:
+def filled(parts: list[Array], size: int) -> Array:
     """Return the parts as one array (size,), zero for what follows them."""
     own = np.concatenate([np.zeros(0), *parts])
     return np.concatenate([own, np.zeros(size - len(own))])
@@ -158,7 +158,7 @@ def weights(program: Program) -> Array:
         _weights(v, np.pi + np.sqrt(number + 2.0)) if v.unit in _MOVED else np.zeros(len(v.position))
         for number, v in enumerate(program.variables)
     ]
-    return _filled(parts, len(program.cost))
+    return filled(parts, len(program.cost))
 
 
 _MOVED = ("kW", "km")
