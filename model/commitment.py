@@ -1,18 +1,20 @@
 """What is on or off, decided at any size: the binaries of a minimum charge power, with a certified gap.
 
-One MILP of a thousand homes has no solution within minutes; subtrees by themselves have one within seconds. The linear
-relaxation comes first (`hierarchy`): its optimum x, its duals p. Parts with too many binaries are then cut at their flows
-between subtrees, or else at everything that the market's rows hold, so that meters stand alone. A column y that is cut goes
-to each of its parts as a copy of its own, at the price that p gives it there; the copies' costs add up to that of y.
+One MILP of a thousand homes has no solution within minutes; subtrees by themselves have one within seconds. The
+linear relaxation comes first (`hierarchy`): its optimum x, its duals p. Parts with too many binaries are then cut
+at their flows between subtrees, or else at everything that the market's rows hold, so that meters stand alone. A
+column y that is cut goes to each of its parts as a copy of its own, at the price that p gives it there; the copies'
+costs add up to that of y.
 
-**The bound.** Letting the copies differ only relaxes the model, so that the sum of the parts' optima is a lower bound of
-the whole MILP (Lagrangean decomposition). Without the binaries that sum is the optimum of the relaxation, since x and p are
-optimal for every part too. Hence bound = relaxation + sum over parts of (bound of its MILP - its part of the relaxation).
+**The bound.** Letting the copies differ only relaxes the model, so that the sum of the parts' optima is a lower
+bound of the whole MILP (Lagrangean decomposition). Without the binaries that sum is the optimum of the relaxation,
+since x and p are optimal for every part too. Hence bound = relaxation + sum over parts of (bound of its MILP - its
+part of the relaxation).
 
-**Feasible always.** Whatever a meter draws from peers it can draw from the retailer, and what it gives to peers it can give
-to the retailer, over the same connection. Binaries that are feasible in the parts are therefore feasible together, whatever
-the copies are; the exchange is free again once they are fixed. A user's own rows may say otherwise: then, and where a part
-has no solution, the whole decides.
+**Feasible always.** Whatever a meter draws from peers it can draw from the retailer, and what it gives to peers it
+can give to the retailer, over the same connection. Binaries that are feasible in the parts are therefore feasible
+together, whatever the copies are; the exchange is free again once they are fixed. A user's own rows may say
+otherwise: then, and where a part has no solution, the whole decides.
 """
 
 from __future__ import annotations
@@ -96,11 +98,11 @@ def decide(
     members = parts.members(np.unique(parts.column[split.integer]))
     relaxation = float(program.cost @ found.x + program.offset)
     room = max(mip_gap * abs(relaxation), LEAST) / split.integer.sum()
-    limits = {"time_limit": time_limit, "nodes": None if inside.all() else NODES}
+    nodes = None if inside.all() else NODES
 
     def solved(member: tuple[Array, Array]) -> tuple[Array, float] | None:
         rows, columns = member
-        return _solved(parts.piece(rows, columns), x[columns], room, **limits)
+        return _solved(parts.piece(rows, columns), x[columns], room, time_limit, nodes)
 
     with ThreadPoolExecutor(threads) as pool:
         results = list((pool.map if threads > 1 else map)(solved, members))
@@ -144,7 +146,7 @@ def _cuts(program: Program) -> Iterator[Array]:
 def _split(program: Program, found: Optimum, parts: Parts) -> tuple[Program, Array]:
     """Return the program with a copy of each column that is cut for each of its parts, and the relaxation's values.
 
-    The cost of a copy in part k is sum over rows r of k of matrix[r, y] p[r], and an equal share of the reduced cost of y.
+    The cost of a copy in part k is sum over rows r of k of matrix[r, y] p[r], and a share of the reduced cost of y.
     The columns that were cut stay, without entries and without cost.
     """
     entries, width = program.matrix.tocoo(), len(program.cost)
@@ -175,8 +177,8 @@ def _solved(
 ) -> tuple[Array, float] | None:
     """Return the values (columns,) of a part and by how much its bound exceeds the relaxation; None if it has none.
 
-    First only what is on in the relaxation may be on: this is quick, and mostly as good. If that is further than ``room``
-    (cost per binary) from the relaxation, it is where the search among all begins.
+    First only what is on in the relaxation may be on: this is quick, and mostly as good. If that is further than
+    ``room`` (cost per binary) from the relaxation, it is where the search among all begins.
     """
     relaxation, room = float(piece.cost @ x), room * float(piece.integer.sum())
     off = piece.integer & (x <= OFF)

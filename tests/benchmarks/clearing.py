@@ -5,7 +5,8 @@ solve (HiGHS's own defaults but for one thread: the arrays are there, the model 
 ``otonari.clear`` (inputs -> model -> solve -> prices and quantities by rule -> trades -> settlement -> checks, with the
 grid-only baseline). The figure is the median of the ratios. Both are CPU seconds, which a loaded machine stretches less
 than the wall clock's; ``--wall`` measures the latter, for ``--threads``. ``--raw SECONDS`` takes the raw solve as known.
-``--town`` clears towns, whose businesses have guests, in the place of neighbourhoods.
+``--town`` clears towns, whose businesses have guests, in the place of neighbourhoods. ``--minimum-charge KW`` gives
+every vehicle a least charging power and prints, in the place of ratios, the seconds of the p2p solve alone and its gap.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from otonari.data.build import build_inputs
 from otonari.model.clearing import community_block
 from otonari.model.highs import pass_model
 from otonari.model.program import compile_block
+from otonari.model.solve import solve
 
 from .neighbourhood import neighbourhood
 
@@ -43,6 +45,16 @@ def end_to_end(inputs, clock=time.process_time, threads=1) -> float:
     return clock() - begin
 
 
+def least_power(inputs, kw: float, clock=time.process_time, threads=1) -> str:
+    """Return a line on the solve with a minimum charge power: seconds, gap, and how it was found."""
+    inputs = inputs.assign(vehicle_min_charge=inputs["vehicle_min_charge"] * 0 + kw)
+    begin = clock()
+    solution = solve(community_block(inputs), threads=threads)
+    return (
+        f"{clock() - begin:>9.2f} s  gap {solution.proof['mip_gap']:.2e} {solution.status}  {solution.method}"
+    )
+
+
 def main() -> None:
     """Print one line per size: medians of both times and of their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -52,12 +64,16 @@ def main() -> None:
     parser.add_argument("--wall", action="store_true")
     parser.add_argument("--raw", type=float)
     parser.add_argument("--town", action="store_true")
+    parser.add_argument("--minimum-charge", type=float, metavar="KW")
     options = parser.parse_args()
     clock = time.perf_counter if options.wall else time.process_time
     end_to_end(neighbourhood(6))  # imports are not what is measured
     print(f"{'homes':>6} {'columns':>8} {'rows':>7} {'HiGHS s':>9} {'clear s':>9} {'ratio':>6} (range)")
     for homes in options.homes:
         inputs = build_inputs(town.scenario(homes, seed=1)) if options.town else neighbourhood(homes)
+        if options.minimum_charge:
+            print(f"{homes:>6}", least_power(inputs, options.minimum_charge, clock, options.threads))
+            continue
         program = compile_block(community_block(inputs))
         pairs = [
             (options.raw or raw_solve(program, clock)[0], end_to_end(inputs, clock, options.threads))
