@@ -7,13 +7,14 @@ energy is worth to the one who bids: its opportunity cost.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from .algebra import Array
+from .basis import Basis
 from .clearing import community_block
 from .meters import positions
 from .solve import solve
@@ -60,7 +61,8 @@ class Plan:
 
     ``charge``, ``discharge`` (S, T) [kW]; ``value`` (S, T) what one more kWh in the store at the end of a slot is worth
     [currency/kWh]; ``electric`` (trip,) distance on electricity [km]; ``wanted`` (P + V, T) power that is to be
-    exchanged with the retailer in any case, + taken [kW]; ``net`` (P + V, T) power at the meter, + drawn [kW].
+    exchanged with the retailer in any case, + taken [kW]; ``net`` (P + V, T) power at the meter, + drawn [kW];
+    ``basis`` is where a later plan may start from.
     """
 
     charge: Array
@@ -69,6 +71,7 @@ class Plan:
     electric: Array
     wanted: Array
     net: Array
+    basis: Basis | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ def stores(inputs: xr.Dataset) -> Stores:
     )
 
 
-def plan(inputs: xr.Dataset, quotes: xr.Dataset) -> Plan:
+def plan(inputs: xr.Dataset, quotes: xr.Dataset, start: Basis | None = None) -> Plan:
     """Return every participant's best plan where peers take and give any power at the quoted prices.
 
     Parameters
@@ -120,6 +123,8 @@ def plan(inputs: xr.Dataset, quotes: xr.Dataset) -> Plan:
         As the agents expect them: forecasts in the place of demand and PV, energies as they stand.
     quotes : xr.Dataset
         ``price`` and ``sale_price`` (node, time) [currency/kWh]: expected, access fees not in them.
+    start : Basis, optional
+        Of the plan before. Who has several best plans may get another one by it.
 
     Raises
     ------
@@ -127,11 +132,11 @@ def plan(inputs: xr.Dataset, quotes: xr.Dataset) -> Plan:
         If nobody could plan like this.
     """
     block = community_block(inputs, "quoted", minimum_charge=False, quotes=quotes)
-    solve(block, tie_break=False)
-    return of_block(block, inputs, wanted=False)
+    solution = solve(block, tie_break=False, start=start)
+    return of_block(block, inputs, wanted=False, basis=solution.basis)
 
 
-def of_block(block: Any, inputs: xr.Dataset, wanted: bool) -> Plan:
+def of_block(block: Any, inputs: xr.Dataset, wanted: bool, basis: Basis | None = None) -> Plan:
     """Return the plan that a solved community stands for; ``wanted``: retail power is part of it, not a fallback.
 
     Minimum charge powers are relaxed in the block, and hold in the plan (`Stores.chargeable`).
@@ -157,7 +162,7 @@ def of_block(block: Any, inputs: xr.Dataset, wanted: bool) -> Plan:
         guest = meters.guest >= 0
         target[size:][guest] = power[meters.guest[guest]]
     electric = block.vehicle.electric_distance.dense()
-    return Plan(charge, discharge, value, electric, target, net)
+    return Plan(charge, discharge, value, electric, target, net, basis)
 
 
 def uncontrolled(inputs: xr.Dataset) -> Array:

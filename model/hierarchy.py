@@ -31,7 +31,8 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from .algebra import Array
-from .highs import at_rest, found, load, optimal, start_from
+from .basis import ZERO, at_rest, start_from
+from .highs import Simplex, found, load, optimal
 from .parts import Parts
 from .program import Program
 from .ties import EXACT, Settled, leaning, least_weight, rules, settle
@@ -117,16 +118,24 @@ class _Ascent:
     ):
         self.program, self.by = program, rules(program)
         self.shown = leaning(program, self.by)
-        self.edges = edges
-        inside = (program.lower != 0) | (program.upper != 0)  # what is zero in any case joins nothing
-        inside[self.edges.column] = False
-        self.parts = Parts(self.shown, inside)
-        self.time_limit, self.each = time_limit, each
+        self.edges, self.time_limit, self.each, self.started = edges, time_limit, each, start is not None
         rows, columns = program.matrix.shape
         self.column_status, self.row_status = (status.copy() for status in start or at_rest(program))
+        inside = (program.lower != 0) | (program.upper != 0)  # what is zero in any case joins nothing
+        inside[edges.column] = False
+        self.parts = Parts(self.shown, inside)
+        self._go_on()
         self.x, self.dual, self.picked = np.zeros(columns), np.zeros(rows), np.zeros(rows)
         self.pieces: list[_Piece] = []
         self.iterations = self.rounds = 0
+
+    def _go_on(self) -> None:
+        """Take in the flows around those in use where the clearing starts, and all if that leaves nothing apart."""
+        used = self.column_status[self.edges.column] != ZERO
+        if used.any():
+            self.parts.join(self.edges.column[_around(self.edges, self.parts.free, used)])
+            if len(self.parts.members()) == 1:
+                self.parts.join(self._waiting(int(self.edges.stage.max())).column)
 
     def climb(self, tie_break: bool) -> Optimum | None:
         """Solve the subtrees, join what can trade, stage by stage, and settle ties where nothing waits to pay."""
@@ -164,7 +173,7 @@ class _Ascent:
     def _piece(self, rows: Array, columns: Array) -> _Piece | None:
         """Solve a part of the leaning program and keep where it ended; None if it has no optimum."""
         program = self.parts.piece(rows, columns)
-        highs = load(program, self.time_limit, 0.0, primal=self.rounds > 0 or len(rows) <= SMALL)
+        highs = load(program, self.time_limit, 0.0, self._simplex(len(rows)))
         start_from(highs, self.column_status[columns], self.row_status[rows])
         highs.run()
         if not optimal(highs):
@@ -182,6 +191,12 @@ class _Ascent:
             row_upper=self.program.row_upper[rows],
         )
         return _Piece(rows, columns, true, highs, run.iterations)
+
+    def _simplex(self, rows: int) -> Simplex:
+        """Return which simplex suits where a part starts: at rest or joined, it is feasible."""
+        if self.rounds == 0 and self.started:
+            return Simplex.NEAR
+        return Simplex.PRIMAL if self.rounds or rows <= SMALL else Simplex.DUAL
 
     def _settle(self, piece: _Piece) -> bool:
         """Settle the ties of a part; return whether it has an optimum."""
@@ -217,8 +232,7 @@ class _Ascent:
         pays = dual[edges.target] - dual[edges.source] > cost + PAYS
         if not pays.any():
             return edges.column[:0]
-        region = _regions(edges, free)
-        return edges.column[np.isin(region, region[pays])]
+        return edges.column[_around(edges, free, pays)]
 
     def _idle(self) -> bool:
         """Return whether a price somewhere is that of what nobody would take."""
@@ -268,10 +282,11 @@ def _edges(program: Program, together: bool) -> Edges:
     return Edges(column[unit], source[unit], target[unit], stage[column][unit])
 
 
-def _regions(edges: Edges, free: Array) -> Array:
-    """Return the region (edge,) of each flow: flows that meet at a row that nothing else touches are in one."""
+def _around(edges: Edges, free: Array, chosen: Array) -> Array:
+    """Return which flows (edge,) are around chosen ones: those that meet at a row that nothing else touches."""
     count, line = len(edges.column), np.arange(len(edges.column))
     one = np.concatenate([line[free[end]] for end in (edges.source, edges.target)])
     other = np.concatenate([count + end[free[end]] for end in (edges.source, edges.target)])
     graph = sparse.csr_matrix((np.ones(len(one)), (one, other)), shape=(count + len(free),) * 2)
-    return np.asarray(connected_components(graph, directed=False)[1][:count])
+    region = connected_components(graph, directed=False)[1][:count]
+    return np.isin(region, region[chosen])

@@ -12,10 +12,11 @@ import highspy
 import numpy as np
 
 from . import commitment, hierarchy
+from .basis import Basis, basis_of, statuses
 from .commitment import Decided, fixed
 from .diagnosis import Cause, diagnose
 from .hierarchy import Optimum
-from .highs import Basis, basis_of, load, optimal, prove, statuses, version
+from .highs import dot, load, optimal, prove, version
 from .highs import found as found_at
 from .program import Program, compile_block
 
@@ -72,7 +73,7 @@ def solve(
     time_limit: float | None = None,
     mip_gap: float = 1e-4,
     tie_break: bool = True,
-    start: Solution | None = None,
+    start: Solution | Basis | None = None,
     threads: int = 1,
 ) -> Solution:
     """Solve a community block, or a linear model that holds such blocks, and store the values in it.
@@ -85,9 +86,10 @@ def solve(
         Relative gap within which a solution with binaries counts as optimal.
     tie_break : bool
         Whether to choose among equal optima by the declared rule.
-    start : Solution, optional
-        Of a like model, such as the same community without peers: its basis is a start several times nearer
-        than none. What is found from there counts only with its proof; else the model is solved cold.
+    start : Solution or Basis, optional
+        Of a like model: the same community without peers, at other prices, some slots earlier. What has the same
+        labels starts where it was, the rest at rest, which is several times nearer than nothing. What is found from
+        there counts only with its proof; else the model is solved cold.
     threads : int
         Subtrees that are solved at the same time.
 
@@ -97,7 +99,8 @@ def solve(
         With the cause; nothing is stored in the block then.
     """
     program, scale = _scaled(compile_block(block))
-    basis = statuses(program, start.basis) if start and start.basis else None
+    known = start.basis if isinstance(start, Solution) else start
+    basis = statuses(program, known) if known else None
     options: dict[str, Any] = {"time_limit": time_limit, "threads": threads}
     decided = commitment.decide(program, basis, mip_gap=mip_gap, **options)
     options["tie_break"] = tie_break
@@ -114,7 +117,7 @@ def solve(
         raise NotOptimal(f"the proof of optimality fails by {worst:.3g}", proof["duality_gap"])
     x, dual = found.x, found.dual
     program.store(np.clip(x, program.lower, program.upper), dual / scale)
-    objective = float(program.cost @ x + program.offset)
+    objective = dot(program.cost, x) + program.offset
     beyond = max(objective - decided.bound, 0.0) if np.isfinite(decided.bound) else 0.0
     small = max(mip_gap * abs(objective), commitment.LEAST)
     return Solution(

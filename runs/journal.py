@@ -1,20 +1,23 @@
 """The journal of a simulation: what each slot brought, on the disk before the slot is committed to a ledger.
 
 The first line says what simulation it is, each other line what one slot added to its state: its outturn, and what
-the agents carry on. A line is the SHA-256 (hex) of the hash before it and of its text, a space, and the text, JSON
-whose numbers are exact. It is only ever appended to, so it costs the same at every slot, and what a crash cut short
-shows: a simulation goes on from the last whole line.
+the agents carry on, down to the basis that the next plan starts from. A line is the SHA-256 (hex) of the hash before it
+and of its text, a space, and the text, JSON whose numbers are exact. It is only ever appended to, so it costs the same
+at every slot, and what a crash cut short shows: a simulation goes on from the last whole line.
 """
 
+import base64
 import contextlib
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..model.basis import ABSENT, Basis
 from ..model.delivery import Deals
 from . import durable
 from .simulation import State
@@ -22,6 +25,8 @@ from .simulation import State
 _DEALS = {"seller": np.int64, "buyer": np.int64} | dict.fromkeys(
     ("energy", "price", "fee", "congestion", "contracted"), np.float64
 )
+
+_DIGIT = np.int8(ord("0") - ABSENT)
 
 
 @contextlib.contextmanager
@@ -74,6 +79,7 @@ class Journal:
             "deals": {name: getattr(state.deals[slot], name).tolist() for name in _DEALS},
             "prices": [places.tolist(), state.prices.flat[places].tolist()],
             "orders": [[k, rows[self._rows.get(k, 0) :]] for k, rows in state.books.items()],
+            "basis": _packed(state.basis) if state.basis else None,
         }
         self._append(json.dumps(content, separators=(",", ":")))
         self._note(state)
@@ -114,4 +120,26 @@ def _bring(state: State, content: dict[str, Any]) -> None:
     state.books = {
         k: [*state.books.get(k, []), *(tuple(row) for row in rows)] for k, rows in content["orders"]
     }
+    packed = content.get("basis")  # not there in a journal of earlier days
+    state.basis = _unpacked(packed) if packed else None
     state.energy, state.slot = state.power["energy"][:, slot].copy(), slot + 1
+
+
+def _packed(basis: Basis) -> str:
+    """Return a basis as text: its labels, and a digit for each status, compressed."""
+    families = [
+        {name: [sets, (status + _DIGIT).tobytes().decode()] for name, (sets, status) in part.items()}
+        for part in (basis.columns, basis.rows)
+    ]
+    return base64.b64encode(zlib.compress(json.dumps([basis.labels, *families]).encode())).decode()
+
+
+def _unpacked(text: str) -> Basis:
+    """Return the basis that a text stands for."""
+    labels, *families = json.loads(zlib.decompress(base64.b64decode(text)))
+
+    def family(sets: list[str], digits: str) -> tuple[tuple[str, ...], np.ndarray]:
+        status = np.frombuffer(digits.encode(), dtype=np.int8) - _DIGIT
+        return tuple(sets), status.reshape([len(labels[name]) for name in sets])
+
+    return Basis(labels, *({name: family(*of) for name, of in part.items()} for part in families))

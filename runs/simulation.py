@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ..model import agents, clearing, delivery, reach, results, solve, trades
+from ..model.basis import Basis
 from ..model.exchange import Rules, positions
 from ..model.product_book import ProductBook, Row
 from ..model.products import Products
@@ -46,7 +47,8 @@ class State:
     """Where a simulation stands: the next ``slot``, stored ``energy`` (S,), expected ``prices``, all that came so far.
 
     ``power`` holds arrays over the slots: charge, discharge, energy (S, T), net (P + V, T), curtailment (P, T);
-    ``electric`` (trip,); ``deals`` what was delivered in each slot; ``books`` the rows of orders of open products.
+    ``electric`` (trip,); ``deals`` what was delivered in each slot; ``books`` the rows of orders of open products;
+    ``basis`` where the last plan ended, and the next one starts: between equal plans it decides.
     """
 
     slot: int
@@ -56,6 +58,7 @@ class State:
     electric: np.ndarray
     deals: list[delivery.Deals] = field(default_factory=list)
     books: dict[int, list[Row]] = field(default_factory=dict)
+    basis: Basis | None = None
 
 
 class Simulation:
@@ -101,7 +104,8 @@ class Simulation:
         left = inputs.sizes["time"] - slot
         count = min(left, self.options.window or left)
         seen = self.timeline.window(slot, count, state.energy)
-        planned, deals = self._exchanged(seen) if self.options.mode == "exchange" else _cleared(seen)
+        exchange = self.options.mode == "exchange"
+        planned, deals = self._exchanged(seen) if exchange else _cleared(seen, state.basis)
         batteries = inputs.sizes["battery"]
         least = np.maximum(self._required[:, slot], reach.required(seen)[:, 0])
         worth = planned.value[batteries:, 0]
@@ -116,7 +120,7 @@ class Simulation:
             values[:, slot] = getattr(came, name)
         state.deals.append(delivery.deliver(inputs, slot, deals, came.net))
         state.electric += driven
-        state.energy, state.slot = came.energy, slot + 1
+        state.energy, state.slot, state.basis = came.energy, slot + 1, planned.basis
         self._books.pop(slot, None)
         state.books = {k: book.rows for k, book in self._books.items()}
 
@@ -124,7 +128,7 @@ class Simulation:
         """Return the agents' plan and the deals of the slot that closes, after they have traded."""
         slot, count, options = self.state.slot, seen.sizes["time"], self.options
         quotes = self._expectations.quotes(seen, self._place[slot : slot + count])
-        planned, node = agents.plan(seen, quotes), traders(seen).node
+        planned, node = agents.plan(seen, quotes, self.state.basis), traders(seen).node
         turn = np.random.default_rng([options.seed, slot]).permutation(len(planned.net))
         placed, products = self._products[slot].start, self._products[slot : slot + count]
         ahead = [k for k, product in enumerate(products) if product.opens <= placed < product.gate]
@@ -153,12 +157,13 @@ def _begin(inputs: xr.Dataset, expectations: agents.Expectations) -> State:
     return State(0, energy, expectations.values, power, np.zeros(inputs.sizes["trip"]))
 
 
-def _cleared(seen: xr.Dataset) -> tuple[agents.Plan, delivery.Deals]:
+def _cleared(seen: xr.Dataset, start: Basis | None) -> tuple[agents.Plan, delivery.Deals]:
     """Return the community's common plan and the deals of its first slot, at the nodal prices."""
     block = clearing.community_block(seen, "p2p", minimum_charge=False)
-    solve.solve(block)
+    solution = solve.solve(block, start=start)
     first = seen.isel(time=[0])
     made = trades.bilateral(first, results.collect(block).isel(time=[0]))
     seller, buyer, _ = parties(first, made)
     columns = (made[f"trade_{n}"].values for n in ("energy", "price", "fee", "congestion", "contracted"))
-    return agents.of_block(block, seen, wanted=True), delivery.Deals(seller, buyer, *columns)
+    planned = agents.of_block(block, seen, wanted=True, basis=solution.basis)
+    return planned, delivery.Deals(seller, buyer, *columns)
