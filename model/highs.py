@@ -16,6 +16,10 @@ SEED = 20190617
 """HiGHS's random seed in every run."""
 
 
+_ENOUGH, _MANY = 10, 2**31 - 1
+"""Iterations per row after which a start that was thought near has gone astray (costs as they are can stall); none."""
+
+
 class Simplex(IntEnum):
     """A simplex method, by HiGHS's number.
 
@@ -39,6 +43,7 @@ def load(program: Program, time_limit: float | None, mip_gap: float, simplex: Si
         ("simplex_strategy", int(simplex)),
         ("dual_simplex_cost_perturbation_multiplier", 0.0 if simplex == Simplex.NEAR else 1.0),
         ("simplex_dual_edge_weight_strategy", 1 if simplex == Simplex.NEAR else -1),
+        ("simplex_iteration_limit", _ENOUGH * len(program.row_lower) if simplex == Simplex.NEAR else _MANY),
         ("mip_rel_gap", mip_gap),
         ("time_limit", np.inf if time_limit is None else float(time_limit)),
     ):
