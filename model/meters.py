@@ -71,10 +71,14 @@ class Meters:
 
 def positions(inputs: xr.Dataset, variable: str, dim: str) -> Array:
     """Return where in ``dim`` the labels of a variable stand, -1 for the empty label."""
-    labels = inputs[dim].values.astype(str)
-    values = inputs[variable].values
+    return places(inputs[dim].values, inputs[variable].values)
+
+
+def places(labels: Array, values: Array) -> Array:
+    """Return where in ``labels`` the values stand, -1 for those that are not there."""
     if not len(labels):
         return np.full(values.shape, -1)
+    labels = labels.astype(str)
     order = np.argsort(labels)
     at = order[np.searchsorted(labels, values, sorter=order).clip(max=len(labels) - 1)]
     return np.where(labels[at] == values, at, -1)

@@ -25,7 +25,7 @@ import xarray as xr
 
 from .algebra import Array
 from .meters import positions
-from .mixing import Content, Matrix, begin, follow
+from .mixing import Content, Matrix, begin, follow, placed
 from .traders import sum_at
 
 SOURCES = ("own", "peers", "retail")
@@ -77,12 +77,17 @@ def trace(
     used = {name: Matrix((people, people + 1)) for name in ("demand", "driving", "distance")}
     sources = {name: np.zeros((people, len(SOURCES), len(hours))) for name in used}
     given, carbon, exported, lost = np.zeros((4, people))
-    for t, slot in enumerate(follow(inputs, results, trades, content)):
+    done = 0
+    for span in follow(inputs, results, trades, content):
         for name in used:
-            used[name] = used[name] + getattr(slot, name)
-            sources[name][:, :, t] = _by_source(getattr(slot, name))
-        given, carbon = given + slot.given, carbon + slot.carbon
-        exported, lost, content = exported + slot.exported, lost + slot.lost, slot.content
+            entries = getattr(span, name).tocoo()
+            slot, account = np.divmod(entries.row, people)
+            used[name] = used[name] + placed(entries.data, account, entries.col, used[name].shape)
+            source = np.where(entries.col == people, 2, entries.col != account)
+            np.add.at(sources[name], (account, source, done + slot), entries.data)
+        given, carbon = given + span.given, carbon + span.carbon
+        exported, lost, content = exported + span.exported, lost + span.lost, span.content
+        done += span.demand.shape[0] // people
     return Origins(
         pv=(inputs["pv_available"] - results["pv_curtailment"]).transpose("participant", "time").values
         @ hours,
@@ -149,9 +154,3 @@ def _lines(used: Matrix) -> tuple[Array, Array]:
     entries, people = used.tocoo(), used.shape[0]
     some = (entries.col < people) & (entries.data > 0)
     return entries.row[some].astype(np.int64) * people + entries.col[some], entries.data[some]
-
-
-def _by_source(used: Matrix) -> Array:
-    """Return what accounts used (P, P + 1) as own PV, peers' PV and retail power (P, 3)."""
-    own, retail = used.diagonal(), used[:, [-1]].toarray()[:, 0]
-    return np.stack([own, used[:, :-1].sum(axis=1) - own, retail], axis=1)

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from .algebra import Array
-from .meters import positions
+from .meters import places, positions
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,12 @@ def traders(inputs: xr.Dataset) -> Traders:
 
 def parties(inputs: xr.Dataset, trades: xr.Dataset) -> tuple[Array, Array, Array]:
     """Return the seller, the buyer (positions among the traders) and the slot of every trade (trade,)."""
-    both = inputs.assign(trades.data_vars)
     trader = []
     for side in ("seller", "buyer"):
-        vehicle = positions(both, f"trade_{side}_vehicle", "vehicle")
-        participant = positions(both, f"trade_{side}", "participant")
+        vehicle, participant = (
+            places(inputs[dim].values, trades[f"trade_{side}{name}"].values)
+            for name, dim in (("_vehicle", "vehicle"), ("", "participant"))
+        )
         trader.append(np.where(vehicle >= 0, inputs.sizes["participant"] + vehicle, participant))
     return trader[0], trader[1], np.searchsorted(inputs["time"].values, trades["trade_time"].values)
 

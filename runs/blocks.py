@@ -20,7 +20,7 @@ RECORDED = ("p2p", *SIMULATED)
 """Markets whose slots are committed to a ledger: where peers trade, in a clearing or a simulation."""
 
 
-def of_run(tree: xr.DataTree, origins: Iterable[mixing.Slot] | None = None) -> list[dict[str, Any]]:
+def of_run(tree: xr.DataTree, origins: Iterable[mixing.Span] | None = None) -> list[dict[str, Any]]:
     """Return one record per slot of a run whose attributes say of which market it is, and what cleared it.
 
     ``origins`` as for :func:`cleared`.
@@ -35,7 +35,7 @@ def cleared(
     software: str,
     *,
     one_by_one: bool = False,
-    origins: Iterable[mixing.Slot] | None = None,
+    origins: Iterable[mixing.Span] | None = None,
 ) -> list[dict[str, Any]]:
     """Return one record per slot of a cleared run, in order of time.
 
@@ -49,9 +49,9 @@ def cleared(
         What cleared it, e.g. ``otonari 0.1.0``.
     one_by_one : bool
         Whether each slot was cleared by itself: its record is then the same whatever slots the run has beside it.
-    origins : iterable of Slot, optional
-        Where the energy of each slot came from, where stores hold something that is known already: the ``content`` of a
-        slot goes on with :func:`otonari.model.mixing.follow` (default: followed from the first slot of the run on).
+    origins : iterable of Span, optional
+        Where the energy of the slots came from, where stores hold something that is known already: the ``content`` of a
+        span goes on with :func:`otonari.model.mixing.follow` (default: followed from the first slot of the run on).
     """
     inputs, results, trades = (tree[g].to_dataset() for g in ("inputs", "results", "trades"))
     seconds = np.rint(inputs["slot_hours"].values * 3600).astype(np.int64)
@@ -65,10 +65,11 @@ def cleared(
         f"grid_{way}": _energy(inputs, results, kind) for way, kind in (("in", "import"), ("out", "export"))
     }
     records = []
-    slots = mixing.follow(inputs, results, trades) if origins is None else origins
+    spans = mixing.follow(inputs, results, trades) if origins is None else origins
+    slots = (slot for span in spans for slot in span.slots(kinds.USES))
     for k, (time, slot) in enumerate(zip(inputs["time"].values, slots, strict=True)):
         rows = _trades(trades.isel(trade=np.flatnonzero(trades["trade_time"].values == time)))
-        used = {name: sources(names, getattr(slot, name)) for name in kinds.USES}
+        used = {name: sources(names, matrix) for name, matrix in slot.items()}
         leaves = accounts(names, rows, {n: amounts[k].tolist() for n, amounts in grid.items()} | used)
         records.append(
             {
