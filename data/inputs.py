@@ -53,7 +53,7 @@ def complete(dataset: xr.Dataset) -> xr.Dataset:
     variables: dict[str, Any] = {}
     for name, row in TABLE.items():
         if name in dataset:
-            array = dataset[name]
+            array = dataset.variables[name]
             values = array.transpose(*row.dims).values if set(array.dims) == set(row.dims) else array.values
             dims = row.dims if set(array.dims) == set(row.dims) else array.dims
         elif row.default in (None, "derived") or (
@@ -140,7 +140,7 @@ def _structure(inputs: xr.Dataset) -> Iterator[Problem]:
             if row.default is not None:
                 yield _problem(name, "nothing", f"a variable over {row.dims}")
             continue
-        array = inputs[name]
+        array = inputs.variables[name]
         if array.dims != row.dims:
             yield _problem(name, f"dims {array.dims}", f"dims {row.dims}")
         unit = attributes(row, currency).get("units")
@@ -167,21 +167,20 @@ def _values(inputs: xr.Dataset) -> Iterator[Problem]:
     for name, row in TABLE.items():
         if name not in inputs or row.unit == "label":
             continue
-        array = inputs[name]
+        values = inputs.variables[name].values
         if row.unit == "UTC":
-            yield from _entries(array, np.isnat(array.values), "a time")
+            yield from _entries(inputs, name, np.isnat(values), "a time")
             continue
-        values = array.values
         if not row.nan:
-            yield from _entries(array, np.isnan(values), "a number")
+            yield from _entries(inputs, name, np.isnan(values), "a number")
         bounded = name.endswith("_limit") and row.dims != ("vehicle",) and row.dims != ("battery",)
         if not bounded:
-            yield from _entries(array, np.isinf(values), "a finite number")
+            yield from _entries(inputs, name, np.isinf(values), "a finite number")
         large = np.isfinite(values) & (np.abs(values) > MOST)
-        yield from _entries(array, large, f"a magnitude of at most {MOST:.0e}".replace("e+0", "e"))
+        yield from _entries(inputs, name, large, f"a magnitude of at most {MOST:.0e}".replace("e+0", "e"))
         low = values <= row.low if row.low_open else values < row.low
-        yield from _entries(array, low, f"{'more than' if row.low_open else 'at least'} {row.low:g}")
-        yield from _entries(array, (values > row.high) & ~np.isinf(values), f"at most {row.high:g}")
+        yield from _entries(inputs, name, low, f"{'more than' if row.low_open else 'at least'} {row.low:g}")
+        yield from _entries(inputs, name, (values > row.high) & ~np.isinf(values), f"at most {row.high:g}")
 
 
 def _labels(inputs: xr.Dataset) -> Iterator[Problem]:
@@ -189,13 +188,13 @@ def _labels(inputs: xr.Dataset) -> Iterator[Problem]:
     for name, row in TABLE.items():
         if row.of and name in inputs:
             known = inputs[row.of].values.astype(str).tolist()
-            values = inputs[name].values
+            values = inputs.variables[name].values
             wrong = ~np.isin(values, known) & ~((values == "") & row.empty)
             if wrong.any():
                 near = suggestion(str(values[wrong][0]), known)
-                yield from _entries(inputs[name], wrong, f"a label of dimension {row.of!r}{near}")
+                yield from _entries(inputs, name, wrong, f"a label of dimension {row.of!r}{near}")
     wrong = ~np.isin(inputs["participant_kind"].values, KINDS)
-    yield from _entries(inputs["participant_kind"], wrong, f"one of {', '.join(KINDS)}")
+    yield from _entries(inputs, "participant_kind", wrong, f"one of {', '.join(KINDS)}")
 
 
 def _times(inputs: xr.Dataset) -> Iterator[Problem]:
@@ -204,18 +203,19 @@ def _times(inputs: xr.Dataset) -> Iterator[Problem]:
     if not np.isfinite(hours).all():  # said already
         return
     end = time + np.round(hours * 3.6e12).astype("timedelta64[ns]")
-    yield from _entries(inputs["time"][1:], time[1:] != end[:-1], "the end of the slot before")
+    wrong = np.concatenate([[False], time[1:] != end[:-1]])
+    yield from _entries(inputs, "time", wrong, "the end of the slot before")
     departure, arrival = inputs["trip_departure"].values, inputs["trip_arrival"].values
-    yield from _entries(inputs["trip_arrival"], arrival <= departure, "an arrival after the departure")
+    yield from _entries(inputs, "trip_arrival", arrival <= departure, "an arrival after the departure")
     outside = (departure < time[0]) | (departure >= end[-1])
-    yield from _entries(inputs["trip_departure"], outside, "a departure within the horizon")
+    yield from _entries(inputs, "trip_departure", outside, "a departure within the horizon")
     order = np.lexsort((departure, inputs["trip_vehicle"].values))
     same = inputs["trip_vehicle"].values[order][1:] == inputs["trip_vehicle"].values[order][:-1]
     overlap = np.zeros(len(order), dtype=bool)
     overlap[order[1:]] = same & (departure[order][1:] < arrival[order][:-1])
-    yield from _entries(inputs["trip_departure"], overlap, "a departure after the arrival of the trip before")
+    yield from _entries(inputs, "trip_departure", overlap, "a departure after the arrival of the trip before")
     yield from _entries(
-        inputs["trip_vehicle"], _plugged(inputs, end), 'a vehicle whose vehicle_host is "" while it drives'
+        inputs, "trip_vehicle", _plugged(inputs, end), 'a vehicle whose vehicle_host is "" while it drives'
     )
 
 
@@ -244,20 +244,22 @@ def _devices(inputs: xr.Dataset) -> Iterator[Problem]:
     for device in ("battery", "vehicle"):
         capacity = inputs[f"{device}_capacity"].values
         for name in (f"{device}_min_energy", f"{device}_final_energy"):
-            yield from _entries(inputs[name], inputs[name].values > capacity, f"at most {device}_capacity")
+            yield from _entries(inputs, name, inputs[name].values > capacity, f"at most {device}_capacity")
     over = inputs["vehicle_min_charge"].values > inputs["vehicle_charge_limit"].values
-    yield from _entries(inputs["vehicle_min_charge"], over, "at most vehicle_charge_limit")
+    yield from _entries(inputs, "vehicle_min_charge", over, "at most vehicle_charge_limit")
 
 
-def _entries(array: xr.DataArray, wrong: np.ndarray, want: str, most: int = 5) -> Iterator[Problem]:
+def _entries(inputs: xr.Dataset, name: str, wrong: np.ndarray, want: str, most: int = 5) -> Iterator[Problem]:
     """Yield a problem for each of the first wrong entries, and one that counts the rest."""
-    places = np.argwhere(wrong)
+    if not wrong.any():
+        return
+    array, places = inputs[name], np.argwhere(wrong)
     for place in places[:most]:
         labels = (f"{d}={_label(array[d].values[i])}" for d, i in zip(array.dims, place, strict=True))
         got = array.values[tuple(place)]
-        yield _problem(str(array.name), _label(got) or '""', want, ", ".join(labels))
+        yield _problem(name, _label(got) or '""', want, ", ".join(labels))
     if len(places) > most:
-        yield _problem(str(array.name), f"{len(places) - most} more entries like these", want, "~")
+        yield _problem(name, f"{len(places) - most} more entries like these", want, "~")
 
 
 def _label(value: Any) -> str:

@@ -71,7 +71,7 @@ class Meters:
 
 def positions(inputs: xr.Dataset, variable: str, dim: str) -> Array:
     """Return where in ``dim`` the labels of a variable stand, -1 for the empty label."""
-    return places(inputs[dim].values, inputs[variable].values)
+    return places(inputs.variables[dim].values, inputs.variables[variable].values)
 
 
 def places(labels: Array, values: Array) -> Array:
