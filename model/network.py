@@ -39,7 +39,7 @@ def tree(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     most_up = np.minimum(sellers_below, buyers.sum(axis=0) - buyers_below)
     most_down = np.minimum(buyers_below, sellers.sum(axis=0) - sellers_below)
     edge = (parent >= 0)[:, None]
-    stage = stages(parent, _crowd(meters, size))[:, None]
+    stage = stages(parent, _crowd(meters, size), _travelled(meters, ancestors))[:, None]
     flow = {
         name: block.var(
             name,
@@ -177,6 +177,15 @@ def _crowd(meters: Meters, size: int) -> Array:
     """Return the number of meters at each node, on average over time (node,)."""
     there = np.bincount(meters.node[meters.node >= 0], minlength=size)
     return np.asarray(there / meters.node.shape[1])
+
+
+def _travelled(meters: Meters, ancestors: Array) -> Array:
+    """Return the edges (node,) on the way between nodes where one vehicle is plugged in: it ties both ends together."""
+    visits = np.zeros((len(meters.plug), len(ancestors)))
+    vehicle, slot = np.nonzero(meters.plug >= 0)
+    visits[vehicle, meters.node[meters.plug[vehicle, slot], slot]] = 1.0
+    below, everywhere = visits @ ancestors, visits.sum(axis=1, keepdims=True)
+    return np.asarray(((below > 0) & (below < everywhere)).any(axis=0))
 
 
 def _ancestors(parent: Array) -> Array:

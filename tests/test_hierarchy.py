@@ -132,6 +132,15 @@ def test_guests_tie_subtrees_together_exactly(monkeypatch):
     assert_same(climbed(inputs), single(inputs))
 
 
+def test_no_flow_waits_on_the_way_of_a_guest(monkeypatch):
+    monkeypatch.setattr(subtrees, "METERS", 10)
+    inputs = neighbourhood(60).copy(deep=True)
+    inputs["vehicle_host"].values[0, :8] = "home30"  # from bank0 to bank1
+    network = community_block(inputs).network
+    stage = dict(zip(inputs["node"].values[1:], network.up.stage.reshape(-1, 48).max(axis=1), strict=True))
+    assert stage["bank0"] == stage["bank1"] == 0 < stage["bank2"]
+
+
 @pytest.mark.parametrize("seed", [2, 7, 19, 31, 64, 90])
 def test_edges_of_limit_zero_keep_subtrees_apart(small, seed):
     inputs = random_community(seed)
@@ -151,15 +160,26 @@ def test_the_stages_join_a_few_subtrees_at_a_time():
     # root 0 - feeders 1, 2 - five transformers of 25 meters below each
     parent = np.array([-1, 0, 0, *[1] * 5, *[2] * 5])
     crowd = np.array([0, 0, 0, *[25] * 10])
-    stage = subtrees.stages(parent, crowd)
-    assert stage[[1, 2]].max() == 2  # 250 meters: more than 40 * 5
-    assert sorted(stage[3:8].tolist()) == [0, 1, 1, 1, 1]  # a feeder goes with one of its transformers
-    assert (subtrees.stages(parent, crowd / 10) == 0).all()
-    assert subtrees.stages(np.array([-1]), np.array([1000.0])).tolist() == [0]
+    nothing = np.zeros(13, dtype=bool)
+    stage = subtrees.stages(parent, crowd, nothing)
+    assert stage[[1, 2]].max() == 2  # 250 meters: more than 60 * 3
+    assert sorted(stage[3:8].tolist()) == [0, 0, 1, 1, 1]  # a feeder goes with two of its transformers
+    assert (subtrees.stages(parent, crowd / 10, nothing) == 0).all()
+    assert subtrees.stages(np.array([-1]), np.array([1000.0]), nothing[:1]).tolist() == [0]
+
+
+def test_what_is_tied_together_is_not_cut():
+    parent = np.array([-1, 0, 0, *[1] * 5, *[2] * 5])
+    crowd, tied = np.array([0, 0, 0, *[25] * 10]), np.zeros(13, dtype=bool)
+    tied[3:7] = (
+        True  # four of the transformers of the first feeder: 100 meters, and no edge between them waits
+    )
+    stage = subtrees.stages(parent, crowd, tied)
+    assert stage[3:8].tolist() == [0, 0, 0, 0, 1]
 
 
 def test_a_chain_is_cut_into_pieces_of_like_size():
-    stage = subtrees.stages(np.arange(-1, 399), np.ones(400))
+    stage = subtrees.stages(np.arange(-1, 399), np.ones(400), np.zeros(400, dtype=bool))
     ends = np.flatnonzero(stage > 0)
     assert np.diff(ends).max() == subtrees.METERS
     assert stage.max() == 2
