@@ -165,6 +165,24 @@ def prove(program: Program, x: Array, dual: Array) -> dict[str, float]:
     }
 
 
+def slackness(program: Program, x: Array, dual: Array) -> float:
+    """Return how far a primal and dual solution are from complementary slackness.
+
+    That is the worst, over columns and rows, of the lesser of two: what one more unit would save, and by how many units it
+    is from the bound or side where that keeps it. A duality gap relative to the cost of thousands of homes would not
+    show a wrong price at a few watts; this does.
+    """
+    reduced, activity = program.cost - program.matrix.T @ dual, program.matrix @ x
+    worst = 0.0
+    for slope, value, low, high in (
+        (reduced, x, program.lower, program.upper),
+        (dual, activity, program.row_lower, program.row_upper),
+    ):
+        distance = np.where(slope > 0, value - low, high - value)
+        worst = max(worst, float(np.minimum(np.abs(slope), np.abs(distance)).max(initial=0.0)))
+    return worst
+
+
 def dot(one: Array, other: Array) -> float:
     """Return the sum of products, added up in one order: BLAS parts it by its threads, and waits for them."""
     return float((one * other).sum())

@@ -9,7 +9,7 @@ from otonari.model import highs as highs_module
 from otonari.model import solve as module
 from otonari.model.clearing import community_block
 from otonari.model.diagnosis import diagnose
-from otonari.model.highs import load, prove
+from otonari.model.highs import load, prove, slackness
 from otonari.model.program import bare, compile_block
 from otonari.model.results import collect
 from otonari.model.solve import Infeasible, NotOptimal, solve
@@ -50,6 +50,44 @@ def test_the_proof_of_a_hand_solved_optimum_is_exact():
 )
 def test_the_proof_fails_where_something_is_wrong(x, dual, field):
     assert prove(small_program(), np.array(x), np.array(dual))[field] > 1e-3
+
+
+def test_complementary_slackness_shows_the_wrong_price_of_a_little():
+    program = small_program(cost=np.array([-1.0, -0.5]))
+    right, little = np.array([1.0, 0.0]), np.array([1.0 - 1e-4, 1e-4])
+    assert slackness(program, right, np.array([-1.0])) == 0.0
+    assert slackness(program, little, np.array([-1.0])) == pytest.approx(1e-4)  # y pays, though it costs 0.5
+    assert slackness(program, np.array([0.5, 0.0]), np.array([-1.0])) == pytest.approx(0.5)  # the row is not full
+
+
+def test_a_little_trade_has_the_price_of_its_way_however_much_is_bought_elsewhere():
+    """0.09 W from left to right are less than what prices are tried with, and nothing beside the works' bill."""
+    nodes = {
+        "root": {"parent": "", "fee": 0, "access_fee": 0, "limit": np.inf},
+        "left": {"parent": "root", "fee": 1, "access_fee": 0, "limit": np.inf},
+        "right": {"parent": "root", "fee": 2, "access_fee": 0, "limit": np.inf},
+    }
+    people = {
+        "seller": {"node": "left", "tariff": "flat", "demand": 0, "pv_available": 2},
+        "buyer": {"node": "right", "tariff": "flat", "demand": 1 + 9e-5, "pv_available": 0},
+        "roof": {"node": "right", "tariff": "flat", "demand": 0, "pv_available": 1},
+        "works": {"node": "root", "tariff": "works", "demand": 1e6, "pv_available": 0},
+    }
+    inputs = community(
+        {
+            "slots": [1, 1],
+            "nodes": nodes,
+            "tariffs": {
+                "flat": {"retail_price": 30, "feed_in_price": 8},
+                "works": {"retail_price": 9, "feed_in_price": 8},
+            },
+            "participants": people,
+        }
+    )
+    block = community_block(inputs)
+    solve(block, start=solve(community_block(inputs, "grid-only")))
+    price = collect(block)["price"].sel(node=["left", "right"]).values
+    np.testing.assert_allclose(price, [[8, 8], [11, 11]], atol=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(20))
