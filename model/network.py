@@ -33,7 +33,7 @@ def tree(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     parent = positions(inputs, "node_parent", "node")
     size, hours = len(parent), inputs["slot_hours"].values
     ancestors = _ancestors(parent)
-    buyers, sellers = _room(meters.draw_room, meters, size), _room(meters.give_room, meters, size)
+    buyers, sellers = room(meters.draw_room, meters, size), room(meters.give_room, meters, size)
     buyers_below, sellers_below = ancestors.T @ buyers, ancestors.T @ sellers
     limit = np.where(parent >= 0, inputs["node_limit"].values, 0.0)[:, None]
     most_up = np.minimum(sellers_below, buyers.sum(axis=0) - buyers_below)
@@ -83,7 +83,7 @@ def pairs(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     purchase, sale = _positions(block, meters)
     size, slots = inputs.sizes["node"], inputs.sizes["time"]
     hours = inputs["slot_hours"].values
-    buyers, sellers = _room(meters.draw_room, meters, size), _room(meters.give_room, meters, size)
+    buyers, sellers = room(meters.draw_room, meters, size), room(meters.give_room, meters, size)
     most = np.minimum(sellers[:, None, :], buyers[None, :, :])
     dims = ("node", "node_to", "time")
     transfer = block.var(
@@ -165,7 +165,7 @@ def _at_nodes(linear: Linear, meters: Meters, size: int) -> Linear:
     return linear.at(meters.node, size)
 
 
-def _room(power: Array, meters: Meters, size: int) -> Array:
+def room(power: Array, meters: Meters, size: int) -> Array:
     """Return the sum of ``power`` (meter, time) over the meters at each node (node, time)."""
     room = np.zeros((size, power.shape[1]))
     meter, slot = np.nonzero(meters.node >= 0)

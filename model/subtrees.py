@@ -20,18 +20,18 @@ def stages(parent: Array, crowd: Array, tied: Array) -> Array:
     stage k an edge counts when it lies within a subtree of at most METERS * GROWTH**k meters (a node that alone
     exceeds that stays by itself), so that every stage joins a few of the subtrees of the stage before.
     """
-    order, most, k = _from_leaves(parent), float(METERS), 0
+    order, most, k = from_leaves(parent), float(METERS), 0
     stage = np.zeros(len(parent), dtype=int)
-    waiting = _cuts(parent, crowd, order, most, tied)
+    waiting = cuts(parent, crowd, order, most, tied)
     while waiting.any():
         k, most = k + 1, most * GROWTH
-        still = waiting & _cuts(parent, crowd, order, most, tied)
+        still = waiting & cuts(parent, crowd, order, most, tied)
         stage[waiting & ~still] = k
         waiting = still
     return stage
 
 
-def _from_leaves(parent: Array) -> list[int]:
+def from_leaves(parent: Array) -> list[int]:
     """Return the nodes, children before their parents."""
     depth, above = np.zeros(len(parent), dtype=int), parent
     while (above >= 0).any():
@@ -40,8 +40,11 @@ def _from_leaves(parent: Array) -> list[int]:
     return [int(n) for n in np.argsort(-depth, kind="stable")]
 
 
-def _cuts(parent: Array, crowd: Array, order: list[int], most: float, tied: Array) -> Array:
-    """Return the nodes (node,) whose edge is cut, so that what hangs together has at most ``most`` meters."""
+def cuts(parent: Array, crowd: Array, order: list[int], most: float, tied: Array) -> Array:
+    """Return the nodes (node,) whose edge is cut, so that what hangs together has at most ``most`` meters.
+
+    ``order`` is that of `from_leaves`; the other arrays are those of :func:`stages`.
+    """
     below: list[list[tuple[float, int]]] = [[] for _ in order]
     cut = np.zeros(len(parent), dtype=bool)
     for node in order:
