@@ -108,7 +108,7 @@ def _dataset(
         **community.drives(tables.vehicles),
         "vehicle_host": (("vehicle", "time"), community.hosts(tables.vehicles, legs, time, hours)),
         **trips,
-        **_fees(tables.nodes, scenario.fees),
+        **fee_network(tables.nodes, scenario.fees),
     }
     coords = {
         "participant": community.labels(r.participant for r in rows),
@@ -162,7 +162,7 @@ def _price(price: Flat | TimeOfUse | TieredAverage | PriceFile, frame: profiles.
     return tariffs.time_of_use(frame.times, time.slot_minutes, time.time_zone, windows, price.price_per_kwh)
 
 
-def _fees(nodes: Sequence[Node], fees: LevelFees | LengthFees | BandFees) -> dict[str, Any]:
+def fee_network(nodes: Sequence[Node], fees: LevelFees | LengthFees | BandFees) -> dict[str, Any]:
     """Return the fee network: parents, limits [kW], and fees [currency/kWh] of access and edges or pairs."""
     d = ("node",)
     length = np.array([n.length_m or 0.0 for n in nodes])

@@ -13,7 +13,7 @@ from .tree import faults
 
 Place = Callable[[Location], tuple[str, str, str]]
 
-_REFERENCES = (
+REFERENCES = (
     ("participants", "node", "nodes"),
     ("participants", "tariff", "tariffs"),
     ("batteries", "owner", "participants"),
@@ -23,6 +23,7 @@ _REFERENCES = (
     ("trips", "destination", "participants"),
     ("nodes", "parent", "nodes"),
 )
+"""Table and column of each label, and what it names."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def _twins(parts: Parts, place: Place) -> Iterator[Problem]:
 
 def _references(parts: Parts, place: Place) -> Iterator[Problem]:
     """Yield labels that name nothing."""
-    for table, column, target in _REFERENCES:
+    for table, column, target in REFERENCES:
         if target not in parts.labels:
             continue
         known = set(parts.labels[target])

@@ -2,20 +2,20 @@
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from . import document
+from . import document, tables
 from .complaints import complaints, shown
 from .document import Location
 from .files import TableFile
 from .problems import InputError, Problem
 from .rows import TABLES
-from .tables import Table, read
+from .tables import Table
 
 _OFFSET = re.compile(r"(T\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(?:Z|[+-]\d\d:?\d\d)$")
 
@@ -123,12 +123,24 @@ def read_tables(draft: Draft) -> None:
             continue
         path = draft.base / file.path
         form = file.model_dump(exclude={"path", "keep_clock"})
-        draft.read[name], wrong = read(path, row_model, **form)
+        draft.read[name], wrong = tables.read(path, row_model, **form)
         draft.problems += wrong
         rows = [dict(row) for row in draft.read[name].rows]
         if file.keep_clock:
             rows = [{c: _OFFSET.sub(r"\1", v) for c, v in row.items()} for row in rows]
         section[name] = rows
+
+
+def rows(draft: Draft, name: str) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a table one by one, as :func:`read_tables` has them; raise where anything is wrong with it."""
+    value = draft.values["tables"].get(name)
+    if not isinstance(value, str | dict):
+        yield from value or ()
+        return
+    file = TableFile.model_validate({"path": value} if isinstance(value, str) else value)
+    form = file.model_dump(exclude={"path", "keep_clock"})
+    for row in tables.rows(draft.base / file.path, TABLES[name][0], **form):
+        yield {c: _OFFSET.sub(r"\1", v) for c, v in row.items()} if file.keep_clock else row
 
 
 def anchor(draft: Draft) -> None:

@@ -109,7 +109,14 @@ def _other_encoding(raw: bytes, told: str) -> str:
 
 
 def table(where: str, text: str, separator: str = ",", skip_rows: int = 0) -> list[tuple[int, list[str]]]:
-    """Return header and rows of a text as (line, cells), without blank lines and comments (``#``).
+    """Return header and rows of a text as (line, cells), without blank lines and comments (``#``); see :func:`lines`."""
+    return list(lines(where, text, separator, skip_rows))
+
+
+def lines(
+    where: str, text: str, separator: str = ",", skip_rows: int = 0
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield header and rows of a text as (line, cells), without blank lines and comments (``#``).
 
     Raises
     ------
@@ -117,22 +124,26 @@ def table(where: str, text: str, separator: str = ",", skip_rows: int = 0) -> li
         Where there is no header, or one that is not cut at the separator.
     """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    lines, line = [], 1
+    headed, line = False, 1
     try:
         for cells in reader:
             if line > skip_rows and any(cell.strip() for cell in cells) and not cells[0].startswith("#"):
-                lines.append((line, cells))
+                if not headed:
+                    _check_header(where, line, cells, separator)
+                headed = True
+                yield line, cells
             line = reader.line_num + 1
     except csv.Error as error:
         raise InputError([Problem(where, str(reader.line_num), "file", str(error), "a CSV table")]) from None
-    if not lines:
+    if not headed:
         raise InputError([Problem(where, "", "file", "no header", "a header and rows")])
-    line, header = lines[0]
+
+
+def _check_header(where: str, line: int, header: list[str], separator: str) -> None:
     for other in ";\t,|" if len(header) == 1 else "":
         if other in header[0] and other != separator:
             got, want = f"one column, cut at {separator!r}", f"columns (separator: {other!r}?)"
             raise InputError([Problem(where, str(line), "separator", got, want)])
-    return lines
 
 
 def places(where: str, header: tuple[int, list[str]], columns: Sequence[str], fmt: FileFormat) -> list[int]:

@@ -80,14 +80,14 @@ def read(
     ``stands`` gives file and row of overrides that do not come from the command line.
     """
     try:
-        draft = _draft(source)
+        draft = opened(source)
     except InputError as error:
         return Reading(None, NOTHING, error.problems)
     draft.stands = stands or {}
     if not isinstance(draft.values, dict):
         got = "a list" if isinstance(draft.values, list) else "a single value"
         return Reading(None, NOTHING, (Problem(draft.where, "1", "file", got, "keys such as name and time"),))
-    rows = [o for o in overrides if o.startswith("tables.") and o.partition("=")[0].count(".") >= 3]
+    rows = [text for text in overrides if changes_rows(text)]
     for text in overrides:
         if text not in rows:
             override(draft, text)
@@ -98,6 +98,11 @@ def read(
     scenario, parts = _validate(draft)
     draft.problems += inconsistencies(parts, draft.place)
     return Reading(scenario, parts, tuple(sorted(set(draft.problems))))
+
+
+def changes_rows(override: str) -> bool:
+    """Return whether an override changes rows of a table rather than a key."""
+    return override.startswith("tables.") and override.partition("=")[0].count(".") >= 3
 
 
 def effective(scenario: Scenario) -> dict[str, Any]:
@@ -128,12 +133,15 @@ def digest(scenario: Scenario) -> str:
 
     Keys that scenarios did not have at first count only where they say something, so that hashes last.
     """
-    parts = effective(scenario)
+    return hashlib.sha256(canonical(effective(scenario)).encode()).hexdigest()
+
+
+def canonical(parts: dict[str, Any]) -> str:
+    """Return the text that a digest is of; the effective scenario that is given is stripped for it."""
     for file in files(parts):
         del file["path"]
     _without_later_keys(parts)
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def _without_later_keys(parts: dict[str, Any]) -> None:
@@ -176,7 +184,8 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(content(path, "a readable file")).hexdigest()
 
 
-def _draft(source: Source) -> Draft:
+def opened(source: Source) -> Draft:
+    """Return what a source says before anything is judged; raise :class:`InputError` where it cannot be read."""
     if isinstance(source, Mapping):
         return Draft("scenario", Path(), json.loads(json.dumps(dict(source), default=str)))
     path = Path(source)

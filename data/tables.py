@@ -1,6 +1,6 @@
 """CSV tables to rows of text: every problem of the file collected, every row with its line."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
@@ -8,7 +8,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from .file_format import table, text
+from .file_format import lines, table, text
 from .problems import InputError, Problem, suggestion
 
 
@@ -47,23 +47,73 @@ def read(
         header, *records = table(where, text(path, encoding), separator)
     except InputError as error:
         return Table(where, complete=False, known=False), list(error.problems)
-    columns = [(rename or {}).get(name, name) for name in (cell.strip() for cell in header[1])]
-    problems = _header(columns, row_model, where, str(header[0]), ignore, rename or {})
-    known = set(row_model.model_fields)
-    numbers = {n for n, f in row_model.model_fields.items() if float in _types(f.annotation)}
+    columns, problems = _columns(where, header, row_model, rename or {}, ignore)
+    numbers = _numbers(row_model) if decimal != "." else set()
     whole = all(len(cells) == len(columns) for _, cells in records)
     found = Table(where, columns=tuple(columns), complete=whole, known=not problems)
     for line, cells in records:
         if len(cells) != len(columns):
-            got = f"{len(cells)} cells"
-            problems.append(Problem(where, str(line), "row", got, f"{len(columns)}, as in the header"))
+            problems.append(_cut(where, line, cells, columns))
             continue
-        row = {c: v.strip() for c, v in zip(columns, cells, strict=True) if c in known and v.strip()}
-        if decimal != ".":
-            row = {c: v.replace(decimal, ".") if c in numbers else v for c, v in row.items()}
-        found.rows.append(row)
+        found.rows.append(_row(cells, columns, row_model, numbers, decimal))
         found.lines.append(line)
     return found, problems
+
+
+def rows(
+    path: Path,
+    row_model: type[BaseModel],
+    separator: str = ",",
+    decimal: str = ".",
+    encoding: str = "utf-8",
+    rename: Mapping[str, str] | None = None,
+    ignore: Sequence[str] = (),
+) -> Iterator[dict[str, str]]:
+    """Yield the rows of a CSV file one by one, as :func:`read` gives them.
+
+    Raises
+    ------
+    InputError
+        At the first thing that is wrong with its shape.
+    """
+    where = str(path)
+    records = lines(where, text(path, encoding), separator)
+    columns, problems = _columns(where, next(records), row_model, rename or {}, ignore)
+    if problems:
+        raise InputError(problems)
+    numbers = _numbers(row_model) if decimal != "." else set()
+    for line, cells in records:
+        if len(cells) != len(columns):
+            raise InputError([_cut(where, line, cells, columns)])
+        yield _row(cells, columns, row_model, numbers, decimal)
+
+
+def _columns(
+    where: str,
+    header: tuple[int, list[str]],
+    row_model: type[BaseModel],
+    rename: Mapping[str, str],
+    ignore: Sequence[str],
+) -> tuple[list[str], list[Problem]]:
+    """Return the columns as the table calls them, and what is wrong with them."""
+    columns = [rename.get(name, name) for name in (cell.strip() for cell in header[1])]
+    return columns, _header(columns, row_model, where, str(header[0]), ignore, rename)
+
+
+def _numbers(row_model: type[BaseModel]) -> set[str]:
+    return {n for n, f in row_model.model_fields.items() if float in _types(f.annotation)}
+
+
+def _row(
+    cells: list[str], columns: list[str], row_model: type[BaseModel], numbers: set[str], decimal: str
+) -> dict[str, str]:
+    known = row_model.model_fields
+    row = {c: v.strip() for c, v in zip(columns, cells, strict=True) if c in known and v.strip()}
+    return {c: v.replace(decimal, ".") if c in numbers else v for c, v in row.items()} if numbers else row
+
+
+def _cut(where: str, line: int, cells: list[str], columns: list[str]) -> Problem:
+    return Problem(where, str(line), "row", f"{len(cells)} cells", f"{len(columns)}, as in the header")
 
 
 def _header(
