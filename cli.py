@@ -18,7 +18,7 @@ EXIT_CODES = {
     "otonari.data.problems.InputError": 2,
     "otonari.runs.store.RunFileError": 2,
     "otonari.runs.compare.CompareError": 2,
-    "otonari.runs.sweep.SweepError": 2,
+    "otonari.runs.cluster.ClusterError": 2,
     "builtins.OSError": 2,
     "otonari.model.solve.SolveError": 3,
     "otonari.runs.faults.LedgerTampered": 4,
@@ -196,6 +196,14 @@ def _require_ledger(options: dict[str, Any], none: bool) -> None:
         raise click.UsageError("--ledger, --key: this run commits nothing")
 
 
+def _require_regional(market: str | None, output: Path | None, **options: Any) -> None:
+    if options["scheduler"] and options["workers"]:
+        raise click.UsageError("--workers: the scheduler has workers of its own")
+    if market not in (None, "p2p"):
+        raise click.UsageError(f"--market: got {market}; only the p2p market is cleared by regions")
+    _require_suffix(output, ".zarr")
+
+
 def _print_run(outcome: Any, as_json: bool, quiet: bool) -> None:
     from .runs import compare, tables
 
@@ -222,10 +230,12 @@ def main() -> None:
     "--market", type=click.Choice(["p2p", "grid-only", "unmanaged"]), help="Market to clear.  [default: p2p]"
 )
 @_set
-@click.option("-o", "--output", type=_NO_FOLDER, help="Run file (.nc).")
+@click.option("-o", "--output", type=_FILE, help="Run file (.nc), or store (.zarr) of a clearing by regions.")
 @_ledger_options
 @click.option("--time-limit", type=_POSITIVE, callback=_finite, help="Seconds for each solve.")
 @click.option("--relax", is_flag=True, help="Ignore minimum charge powers.")
+@click.option("--workers", type=click.IntRange(min=1), help="Clear by regions, in so many processes here.")
+@click.option("--scheduler", metavar="ADDRESS", help="Clear by regions, on a Dask cluster.")
 @common
 def clear(
     scenario: str, market: str, no_ledger: bool, as_json: bool, verbose: bool, quiet: bool, **options: Any
@@ -234,9 +244,23 @@ def clear(
 
     Without SCENARIO the bundled higashi-fuji is cleared; the days of a simulated run are cleared as one.
     The run is stored as runs-out/SCENARIO/MARKET.nc; the blocks of a p2p market go to a ledger beside it.
+
+    With --workers or --scheduler a community larger than memory is cleared by regions of its fee tree, and stored in
+    chunks as runs-out/SCENARIO/p2p.zarr; what is done stays if it is stopped, and the same command goes on from there.
     """
     _require_ledger(options, no_ledger or market in ("grid-only", "unmanaged"))
+    if options["workers"] or options["scheduler"]:
+        _require_regional(market, **options)
+        from .runs import union
+
+        shown = sys.stderr.isatty() and not quiet and not verbose
+        with _progress(shown, show_pos=True) as (_, progress):
+            stage = _stage(verbose, quiet=True)
+            outcome = union.run(scenario, record=not no_ledger, progress=progress, stage=stage, **options)
+        _print_run(outcome, as_json, quiet)
+        return
     _require_suffix(options["output"], ".nc")
+    del options["workers"], options["scheduler"]
     stage = _stage(verbose, quiet)
     from .runs import single
 

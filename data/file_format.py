@@ -113,9 +113,7 @@ def table(where: str, text: str, separator: str = ",", skip_rows: int = 0) -> li
     return list(lines(where, text, separator, skip_rows))
 
 
-def lines(
-    where: str, text: str, separator: str = ",", skip_rows: int = 0
-) -> Iterator[tuple[int, list[str]]]:
+def lines(where: str, text: str, separator: str = ",", skip_rows: int = 0) -> Iterator[tuple[int, list[str]]]:
     """Yield header and rows of a text as (line, cells), without blank lines and comments (``#``).
 
     Raises

@@ -50,9 +50,10 @@ class Outline:
 
     ``sections`` is the effective scenario without the rows of its tables, ``hash`` its digest with them. The fee tree
     (node,): ``node`` labels, ``parent`` positions (-1 at the root), ``fee``, ``limit`` and ``access`` as in the inputs,
-    ``crowd`` participants at each. ``home`` is the position of the node of each participant, ``garage`` of each
-    vehicle's owner; ``ties`` (k, 2) are the nodes of a vehicle's owner and of another host. ``least_charge`` says
-    whether a vehicle has a minimum charge power, ``pairwise`` whether fees are those of pairs of nodes.
+    ``crowd`` participants at each. ``batteries`` are their labels; ``home`` is the position of the node of each
+    participant, ``garage`` of each vehicle's owner; ``ties`` (k, 2) are the nodes of a vehicle's owner and of another
+    host. ``least_charge`` says whether a vehicle has a minimum charge power, ``pairwise`` whether fees are those of
+    pairs of nodes.
     """
 
     sections: Mapping[str, Any]
@@ -64,19 +65,20 @@ class Outline:
     access: np.ndarray
     crowd: np.ndarray
     ties: np.ndarray
+    batteries: Sequence[str]
     home: Mapping[str, int]
     garage: Mapping[str, int]
     least_charge: bool
     pairwise: bool
     draft: Draft
-    changes: tuple[str, ...]
+    overrides: tuple[str, ...]
 
     def pieces(self) -> Iterator[tuple[str, list[int], Rows]]:
         """Yield the effective rows again: table, the node that each belongs to, and the rows."""
         place = {name: n for n, name in enumerate(self.node.tolist())}
         root = int(np.flatnonzero(self.parent < 0)[0])
         for name in _LABELS:
-            for found in _pieces(self.draft, self.changes, self.sections, name):
+            for found in _pieces(self.draft, _of_rows(self.overrides), self.sections, name):
                 if name == "nodes":
                     at = [place[row["node"]] for row in found]
                 elif name == "participants":
@@ -107,7 +109,7 @@ def outline(source: Source, overrides: Sequence[str] = ()) -> Outline:
 
 def _outline(source: Source, overrides: Sequence[str]) -> Outline:
     draft = opened(source)
-    changes = tuple(text for text in overrides if changes_rows(text))
+    changes = _of_rows(overrides)
     if not isinstance(draft.values, dict):
         raise _Refused
     for text in overrides:
@@ -133,7 +135,9 @@ def _outline(source: Source, overrides: Sequence[str]) -> Outline:
     root = int(np.flatnonzero(parent < 0)[0])
     home = {
         str(label): root if node is None else place[node]
-        for label, node in zip(labels["participants", "participant"], labels["participants", "node"], strict=True)
+        for label, node in zip(
+            labels["participants", "participant"], labels["participants", "node"], strict=True
+        )
     }
     owners = zip(labels["vehicles", "vehicle"], labels["vehicles", "owner"], strict=True)
     garage = {str(vehicle): home[str(owner)] for vehicle, owner in owners}
@@ -146,13 +150,18 @@ def _outline(source: Source, overrides: Sequence[str]) -> Outline:
         access=np.array([n.access_fee_per_kwh for n in whole.tables.nodes], dtype=float),
         crowd=np.bincount(list(home.values()), minlength=len(nodes)),
         ties=_ties(labels, home, garage),
+        batteries=[str(label) for label in labels["batteries", "battery"]],
         home=home,
         garage=garage,
         least_charge=least,
         pairwise=pairwise,
         draft=draft,
-        changes=changes,
+        overrides=tuple(overrides),
     )
+
+
+def _of_rows(overrides: Sequence[str]) -> tuple[str, ...]:
+    return tuple(text for text in overrides if changes_rows(text))
 
 
 Labels = dict[tuple[str, str], list[str | None]]
@@ -163,7 +172,7 @@ def _read(
 ) -> tuple[Labels, Rows, str, bool]:
     """Return the labels of all rows, the nodes, the digest, and whether a vehicle has a minimum charge power."""
     labels: Labels = {(name, column): [] for name, columns in _LABELS.items() for column in columns}
-    empty = {name: [] for name in sorted(TABLES)}
+    empty: dict[str, Rows] = {name: [] for name in sorted(TABLES)}
     marker = '"tables":{' + ",".join(f'"{name}":[]' for name in empty) + "}"
     before, after = canonical(copy.deepcopy(dict(sections)) | {"tables": empty}).split(marker)
     digest = hashlib.sha256(f'{before}"tables":{{'.encode())
@@ -190,9 +199,7 @@ def _spelt(name: str, found: Rows) -> str:
     return text[begin : text.rindex('],"participants":[]' if name < "participants" else "]")]
 
 
-def _pieces(
-    draft: Draft, changes: tuple[str, ...], sections: Mapping[str, Any], name: str
-) -> Iterator[Rows]:
+def _pieces(draft: Draft, changes: tuple[str, ...], sections: Mapping[str, Any], name: str) -> Iterator[Rows]:
     """Yield the effective rows of a table, some at a time; the nodes and the trips, and what is changed, all at once."""
     own = [text for text in changes if text.split(".")[1] == name]
     source = rows(draft, name)
@@ -204,10 +211,12 @@ def _pieces(
             raise _Refused
         source = iter(part.values["tables"][name])
     size = sys.maxsize if name in ("nodes", "trips") else CHUNK
-    empty = name == "nodes"  # without any there is one
-    while chunk := list(islice(source, size)) or [None] * empty:
-        empty = False
-        yield _effective(draft, sections, name, [row for row in chunk if row is not None])
+    chunk = list(islice(source, size))
+    while chunk or name == "nodes":  # of which there is one in any case
+        yield _effective(draft, sections, name, chunk)
+        if name == "nodes":
+            return
+        chunk = list(islice(source, size))
 
 
 def _effective(draft: Draft, sections: Mapping[str, Any], name: str, chunk: Rows) -> Rows:
@@ -223,15 +232,17 @@ def _effective(draft: Draft, sections: Mapping[str, Any], name: str, chunk: Rows
 
 def _refer(labels: Labels, tariffs: Mapping[str, Any]) -> None:
     """Refuse labels that occur twice or name nothing, and a scenario without participants."""
-    known = {
-        table: set(labels[table, column]) for table, (_, column) in TABLES.items() if column
-    }
+    known = {table: set(labels[table, column]) for table, (_, column) in TABLES.items() if column}
     twins = any(len(known[t]) < len(labels[t, column]) for t, (_, column) in TABLES.items() if column)
     names: Mapping[str, Any] = {**known, "tariffs": tariffs}
-    if twins or not known["participants"] or any(
-        label is not None and label not in names[target] and (column, label) != ("destination", AWAY)
-        for table, column, target in REFERENCES
-        for label in labels[table, column]
+    if (
+        twins
+        or not known["participants"]
+        or any(
+            label is not None and label not in names[target] and (column, label) != ("destination", AWAY)
+            for table, column, target in REFERENCES
+            for label in labels[table, column]
+        )
     ):
         raise _Refused
 

@@ -185,12 +185,42 @@ def _shares(origins: Origins) -> dict[str, Array]:
 
 def _community(origins: Origins) -> dict[str, Array]:
     """Return the shares () of the community: what its members get from one another is its own."""
-    pv, (demand, driven, distance) = origins.pv.sum(), (a.sum(axis=(0, 2)) for a in _by_source(origins))
+    demand, driven, distance = (a.sum(axis=(0, 2)) for a in _by_source(origins))
+    return community_shares(
+        {
+            "pv": origins.pv.sum(),
+            "exported": origins.exported.sum(),
+            "demand": demand,
+            "driving": driven,
+            "distance": distance,
+            "trips": origins.trips.sum(),
+        }
+    )
+
+
+def community_sums(inputs: xr.Dataset, results: xr.Dataset, settled: xr.Dataset) -> dict[str, Array]:
+    """Return the sums behind the shares of a community, which add up over communities that do not trade.
+
+    ``pv`` and ``exported`` [kWh] and ``trips`` [km] (); ``demand``, ``driving`` [kWh] and ``distance`` [km] (source,).
+    """
+    made = (inputs["pv_available"] - results["pv_curtailment"]).transpose("participant", "time")
+    over = ("participant", "time")
     return {
-        "self_consumption": _share(pv - origins.exported.sum(), pv),
+        "pv": (made.values @ inputs["slot_hours"].values).sum(),
+        "exported": settled["pv_exported"].values.sum(),
+        **{name: settled[f"{name}_from"].sum(over).values for name in ("demand", "driving", "distance")},
+        "trips": inputs["trip_distance"].values.sum(),
+    }
+
+
+def community_shares(sums: dict[str, Array]) -> dict[str, Array]:
+    """Return the shares () of a community from its sums, see :func:`community_sums`."""
+    demand, driven = sums["demand"], sums["driving"]
+    return {
+        "self_consumption": _share(sums["pv"] - sums["exported"], sums["pv"]),
         "self_sufficiency": _share((demand + driven)[:2].sum(), (demand + driven).sum()),
         "renewable_share": _share(demand[:2].sum(), demand.sum()),
-        "renewable_driving_share": _share(distance[:2].sum(), origins.trips.sum()),
+        "renewable_driving_share": _share(sums["distance"][:2].sum(), sums["trips"]),
         "renewable_charge_share": _share(driven[:2].sum(), driven.sum()),
     }
 

@@ -6,6 +6,7 @@ secret seals its leaves (:mod:`otonari.runs.leaves`) and its place gives it ``in
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,20 @@ SIMULATED = ("exchange", "co-optimized")
 """Markets whose slots close one by one, so that each is recorded as a run of its own."""
 RECORDED = ("p2p", *SIMULATED)
 """Markets whose slots are committed to a ledger: where peers trade, in a clearing or a simulation."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """What the accounts of a run, or of a part of it that trades with no other, did in a slot.
+
+    ``trades`` are seller, its vehicle, buyer, its vehicle (canonical labels), energy [kWh], price, fee and congestion
+    [currency/kWh] each; ``grid`` the Wh of every account to and from the retailer; ``uses`` the Wh that each used by
+    source.
+    """
+
+    trades: list[tuple[Any, ...]]
+    grid: dict[str, list[float]]
+    uses: dict[str, list[dict[str, int]]]
 
 
 def of_run(tree: xr.DataTree, origins: Iterable[mixing.Span] | None = None) -> list[dict[str, Any]]:
@@ -53,40 +68,64 @@ def cleared(
         Where the energy of the slots came from, where stores hold something that is known already: the ``content`` of a
         span goes on with :func:`otonari.model.mixing.follow` (default: followed from the first slot of the run on).
     """
-    inputs, results, trades = (tree[g].to_dataset() for g in ("inputs", "results", "trades"))
-    seconds = np.rint(inputs["slot_hours"].values * 3600).astype(np.int64)
+    inputs, results = (tree[g].to_dataset() for g in ("inputs", "results"))
     parts: Iterable[xr.Dataset] = _alone(inputs, results) if one_by_one else [inputs]
     of_inputs = [digest.values(part, "otonari inputs 1", digest.INPUTS_SCALE) for part in parts]
-    of_results = digest.slots(results, "otonari results of a slot 1", digest.RESULTS_SCALE)
+    names = [canonical.label(str(x)) for x in results["participant"].values]
+    found = zip(times(inputs), of_slots(results), shares(tree, origins), strict=True)
+    return [
+        record(names, share, time | told | {"inputs": of_inputs[k if one_by_one else 0]}, market, software)
+        for k, (time, told, share) in enumerate(found)
+    ]
+
+
+def record(
+    names: list[str], share: Share, told: Mapping[str, Any], market: str, software: str
+) -> dict[str, Any]:
+    """Return the record of a slot: what all accounts (canonical labels) did, and what is told of its time and data."""
+    others: dict[str, Sequence[Any]] = {**{n: _whole(p) for n, p in share.grid.items()}, **share.uses}
+    leaves = accounts(names, _rounded(share.trades), others)
+    return {
+        "version": kinds.VERSION,
+        "kind": "clearing",
+        "market": market,
+        **told,
+        "totals": kinds.totals(leaves),
+        "software": software,
+        "leaves": leaves,
+    }
+
+
+def times(inputs: xr.Dataset) -> list[dict[str, int]]:
+    """Return start and length of every slot [s]."""
+    starts = inputs["time"].values.astype("datetime64[s]").astype(np.int64)
+    seconds = np.rint(inputs["slot_hours"].values * 3600).astype(np.int64)
+    return [{"slot": int(s), "slot_seconds": int(n)} for s, n in zip(starts, seconds, strict=True)]
+
+
+def of_slots(results: xr.Dataset) -> list[dict[str, str]]:
+    """Return the digests of every slot's results and prices."""
     prices = results[[n for n in ("price", "sale_price") if n in results]]
     of_prices = digest.slots(prices, "otonari prices of a slot 1", digest.RESULTS_SCALE)
+    of_results = digest.slots(results, "otonari results of a slot 1", digest.RESULTS_SCALE)
+    return [{"prices": p, "results": r} for p, r in zip(of_prices, of_results, strict=True)]
+
+
+def shares(tree: xr.DataTree, origins: Iterable[mixing.Span] | None = None) -> Iterator[Share]:
+    """Yield what the accounts of a run did, slot after slot; ``origins`` as for :func:`cleared`."""
+    inputs, results, trades = (tree[g].to_dataset() for g in ("inputs", "results", "trades"))
     names = [canonical.label(str(x)) for x in results["participant"].values]
     grid = {
         f"grid_{way}": _energy(inputs, results, kind) for way, kind in (("in", "import"), ("out", "export"))
     }
-    records = []
     spans = mixing.follow(inputs, results, trades) if origins is None else origins
     slots = (slot for span in spans for slot in span.slots(kinds.USES))
     for k, (time, slot) in enumerate(zip(inputs["time"].values, slots, strict=True)):
-        rows = _trades(trades.isel(trade=np.flatnonzero(trades["trade_time"].values == time)))
-        used = {name: sources(names, matrix) for name, matrix in slot.items()}
-        leaves = accounts(names, rows, {n: amounts[k].tolist() for n, amounts in grid.items()} | used)
-        records.append(
-            {
-                "version": kinds.VERSION,
-                "kind": "clearing",
-                "market": market,
-                "slot": int(time.astype("datetime64[s]").astype(np.int64)),
-                "slot_seconds": int(seconds[k]),
-                "totals": kinds.totals(leaves),
-                "prices": of_prices[k],
-                "inputs": of_inputs[k if one_by_one else 0],
-                "results": of_results[k],
-                "software": software,
-                "leaves": leaves,
-            }
+        yield Share(
+            trades=_trades(trades.isel(trade=np.flatnonzero(trades["trade_time"].values == time))),
+            grid={name: energy[:, k].tolist() for name, energy in grid.items()},
+            uses={name: sources(names, matrix) for name, matrix in slot.items()},
         )
-    return records
 
 
 def slots(inputs: xr.Dataset, stored: np.ndarray[Any, Any], first: int, last: int) -> xr.Dataset:
@@ -153,33 +192,40 @@ def sources(names: list[str], used: mixing.Matrix) -> list[dict[str, int]]:
     return found
 
 
-def _trades(trades: xr.Dataset) -> list[dict[str, Any]]:
-    """Return the trades of one slot in whole numbers, sorted; those that round to 0 Wh are left out."""
-    labels = {
-        name: [canonical.label(str(x)) for x in trades[f"trade_{name}"].values]
+def _trades(trades: xr.Dataset) -> list[tuple[Any, ...]]:
+    """Return the trades of one slot with canonical labels, see `Share`."""
+    labels = (
+        [canonical.label(str(x)) for x in trades[f"trade_{name}"].values]
         for name in ("seller", "seller_vehicle", "buyer", "buyer_vehicle")
-    }
-    order = sorted(range(trades.sizes["trade"]), key=lambda i: [labels[n][i] for n in labels])
-    energy = digest.largest_remainder(trades["trade_energy"].values[order] * 1000)
-    prices = {
-        name: digest.integers(trades[f"trade_{name}"].values[order], 1000)
-        for name in ("price", "fee", "congestion")
-    }
+    )
+    numbers = (trades[f"trade_{name}"].values.tolist() for name in ("energy", "price", "fee", "congestion"))
+    return list(zip(*labels, *numbers, strict=True))
+
+
+def _rounded(trades: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Return the trades of one slot in whole numbers, sorted; those that round to 0 Wh are left out."""
+    ordered = sorted(trades, key=lambda trade: tuple(trade[:4]))
+    columns = np.array([trade[4:] for trade in ordered], dtype=float).reshape(-1, 4).T
+    energy = digest.largest_remainder(columns[0] * 1000)
+    price, fee, congestion = (digest.integers(column, 1000) for column in columns[1:])
     return [
-        {n: labels[n][i] for n in ("seller", "buyer")}
-        | {"energy": int(energy[k])}
-        | {n: int(p[k]) for n, p in prices.items()}
-        for k, i in enumerate(order)
+        {"seller": seller, "buyer": buyer, "energy": int(energy[k])}
+        | {"price": int(price[k]), "fee": int(fee[k]), "congestion": int(congestion[k])}
+        for k, (seller, _, buyer, *_) in enumerate(ordered)
         if energy[k]
     ]
 
 
+def _whole(energy: list[float]) -> list[int]:
+    """Return Wh of every account as whole numbers with the same sum."""
+    return [int(x) for x in digest.largest_remainder(np.array(energy, dtype=float))]
+
+
 def _energy(inputs: xr.Dataset, results: xr.Dataset, kind: str) -> np.ndarray[Any, Any]:
-    """Return Wh (slot, participant) to or from the retailer, vehicles that are guests elsewhere included."""
+    """Return Wh (participant, slot) to or from the retailer, vehicles that are guests elsewhere included."""
     power = results[f"grid_{kind}"].transpose("participant", "time").values.copy()
     if f"vehicle_{kind}" in results:
         place = {name: i for i, name in enumerate(results["participant"].values)}
         owners = np.array([place[name] for name in inputs["vehicle_owner"].values], dtype=np.int64)
         np.add.at(power, owners, results[f"vehicle_{kind}"].transpose("vehicle", "time").values)
-    energy = np.maximum(power * inputs["slot_hours"].values * 1000, 0.0)
-    return np.array([digest.largest_remainder(slot) for slot in energy.T])
+    return np.asarray(np.maximum(power * inputs["slot_hours"].values * 1000, 0.0))

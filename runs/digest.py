@@ -21,6 +21,8 @@ import xarray as xr
 
 INPUTS_SCALE = 1_000_000
 """Inputs are digested in millionths of their unit."""
+PART = 1_000_000
+"""Values that are digested at a time."""
 RESULTS_SCALE = 1_000
 """Results are digested in thousandths of their unit: W, Wh, milli-currency, metres, millilitres."""
 
@@ -54,9 +56,11 @@ def values(dataset: xr.Dataset, domain: str, scale: int) -> str:
     """Return the digest (64 hex digits) of all variables and coordinates of a Dataset."""
     digest = hashlib.sha256(_text(domain))
     for name in sorted(map(str, dataset.variables)):
-        kind, content = _content(dataset.variables[name].values, scale)
-        digest.update(_header(name, dataset.variables[name], kind))
-        digest.update(_bytes(content))
+        for n, part in enumerate(_parts(dataset.variables[name])):
+            kind, content = _content(part, scale)
+            if n == 0:
+                digest.update(_header(name, dataset.variables[name], kind))
+            digest.update(_bytes(content))
     return digest.hexdigest()
 
 
@@ -72,6 +76,16 @@ def slots(dataset: xr.Dataset, domain: str, scale: int) -> list[str]:
             digest.update(header)
             digest.update(_bytes(rows[k] if "time" in timed.variables[name].dims else rows))
     return [digest.hexdigest() for digest in digests]
+
+
+def _parts(variable: xr.Variable) -> Iterator[np.ndarray]:
+    """Yield the values of a variable in C order, so many at a time that one larger than memory can be read."""
+    step = max(1, PART * variable.shape[0] // variable.size) if variable.size > PART else 0
+    if not step:
+        yield variable.values
+        return
+    for begin in range(0, variable.shape[0], step):
+        yield variable[begin : begin + step].values
 
 
 def _by_slot(dataset: xr.Dataset, scale: int) -> Iterator[tuple[str, bytes, np.ndarray]]:

@@ -2,8 +2,6 @@
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from . import keeping, store
+from . import folders, keeping, store
 from .store import RunFileError
 
 if TYPE_CHECKING:
@@ -76,7 +74,7 @@ def write(dataset: xr.Dataset, path: Path) -> Path | None:
         return read(earlier).identical(dataset)
 
     if path.suffix == ".zarr":
-        return _publish_folder(path, lambda name: _fill_zarr(dataset, name), same)
+        return folders.publish(path, lambda name: _fill_zarr(dataset, name), same)
     encoding = {str(n): store.encode(v) for n, v in dataset.variables.items()}
     return store.publish(path, lambda n: dataset.to_netcdf(n, engine="netcdf4", encoding=encoding), same)
 
@@ -106,11 +104,9 @@ def read(path: str | os.PathLike[str]) -> xr.Dataset:
 
 
 def holds(path: Any) -> bool:
-    """Return whether a path looks like a gathered sweep: a Zarr folder, or a NetCDF file that says so."""
+    """Return whether a path is that of a gathered sweep."""
     if not isinstance(path, str | os.PathLike):
         return False
-    if Path(path).suffix == ".zarr":
-        return True
     try:
         return "otonari_sweep_format" in read(path).attrs
     except RunFileError:
@@ -145,24 +141,3 @@ def _named(axis: str, label: Any) -> str:
 
 def _fill_zarr(dataset: xr.Dataset, name: str) -> None:
     dataset.to_zarr(name, mode="w", zarr_format=2, consolidated=True)
-
-
-def _publish_folder(path: Path, fill: Any, same: Any) -> Path | None:
-    """Put a folder under its name; return the name that an earlier, different one has now."""
-    kept = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
-        try:
-            fill(str(temporary / "new"))
-            if path.exists():
-                equal = same(path)
-                kept = temporary / "old" if equal else store.free_name(path)
-                path.rename(kept)
-                kept = None if equal else kept
-            (temporary / "new").rename(path)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    except OSError as error:
-        raise RunFileError(path, f"cannot be written: {error.strerror or error}") from error
-    return kept

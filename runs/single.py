@@ -159,7 +159,7 @@ def run(
         or the file not written: neither is done then.
     """
     stage("reading the scenario")
-    definition, market = _definition(source, market)
+    definition, market = defined(source, market)
     scenario = scenarios.load_scenario(definition, overrides)
     if relax:
         scenario = _relaxed(scenario)
@@ -173,16 +173,16 @@ def run(
 
 
 def cleared(
-    scenario: scenarios.Scenario, market: str, *, time_limit: float | None = None, stage: Stage = log.info
+    scenario: scenarios.Scenario, market: str, *, stage: Stage = log.info, **options: Any
 ) -> xr.DataTree:
-    """Return the run of a scenario: built, cleared as :func:`clear` does (and raising alike), and named."""
+    """Return the run of a scenario: built, cleared with the options of :func:`clear` (and raising alike), and named."""
     from ..data.build import build_inputs
 
     begin = time.perf_counter()
     stage("building the inputs")
     inputs = build_inputs(scenario)
     built = time.perf_counter()
-    tree = clear(inputs, market, time_limit=time_limit, stage=stage)
+    tree = clear(inputs, market, stage=stage, **options)
     hash_ = scenarios.digest(scenario)
     tree.attrs = {
         "title": f"{scenario.name}: {market} market",
@@ -219,6 +219,8 @@ def correct(path: Path, directory: Path, key: Path | None = None) -> Outcome:
 
 def recorded(path: Path) -> xr.DataTree:
     """Return a stored run of a market that is recorded; any other is a :class:`RunFileError`."""
+    if path.suffix == ".zarr":
+        raise store.RunFileError(path, "is a run in chunks: receipts of it come from its ledger alone")
     tree = store.open_run(path)
     if tree.attrs.get("market") not in blocks.RECORDED or "market_id" not in tree.attrs:
         raise store.RunFileError(path, "is not the run of a market that is recorded")
@@ -270,7 +272,7 @@ def _aimless(inputs: xr.Dataset) -> xr.Dataset:
     return inputs.assign({name: inputs[name].copy(data=inputs[name].values * float("nan")) for name in names})
 
 
-def _definition(source: str | Path, market: str | None) -> tuple[Any, str]:
+def defined(source: str | Path, market: str | None) -> tuple[Any, str]:
     """Return what to load a scenario from, and the market to clear: the given one, or that of the run file.
 
     The days of a simulation are cleared as one, by default among peers: what its agents are compared with.

@@ -63,13 +63,13 @@ def write_run(tree: xr.DataTree, path: str | os.PathLike[str]) -> Path | None:
     RunFileError
         If the file cannot be written, or if something that is no run stands under that name.
     """
-    digests = _digests(tree)
+    told = digests(tree)
 
     def same(earlier: Path) -> bool:
         attributes = _attributes(earlier)
-        return all(attributes.get(key) == value for key, value in digests.items())
+        return all(attributes.get(key) == value for key, value in told.items())
 
-    return publish(Path(path), lambda name: _fill(tree, name, digests), same)
+    return publish(Path(path), lambda name: _fill(tree, name, told), same)
 
 
 def publish(
@@ -146,7 +146,7 @@ def write_new(directory: str | os.PathLike[str], files: Mapping[str, bytes]) -> 
 
 
 def open_run(path: str | os.PathLike[str]) -> xr.DataTree:
-    """Return a stored run, loaded into memory, every value as it was written.
+    """Return a stored run, loaded into memory, every value as it was written; one in chunks lazily, see ``chunked``.
 
     Raises
     ------
@@ -154,6 +154,10 @@ def open_run(path: str | os.PathLike[str]) -> xr.DataTree:
         If the file is not a run, has another format version, or if its values or root attributes do not fit
         its digests.
     """
+    if Path(path).suffix == ".zarr":
+        from . import chunked  # which stands on this module
+
+        return chunked.open_run(path)
     attributes = _attributes(path)
     try:
         with xr.open_datatree(path, engine="netcdf4", decode_timedelta=False) as file:
@@ -161,7 +165,7 @@ def open_run(path: str | os.PathLike[str]) -> xr.DataTree:
     except Exception as error:  # the libraries below raise anything on a mangled file
         raise RunFileError(path, f"damaged: {_first_line(error)}") from error
     tree.attrs = attributes
-    found = {**_digests(tree), "attributes_digest": _attributes_digest(attributes)}
+    found = {**digests(tree), "attributes_digest": attributes_digest(attributes)}
     for key, value in found.items():
         if attributes.get(key) != value:
             raise RunFileError(
@@ -188,26 +192,25 @@ def _attributes(path: str | os.PathLike[str]) -> dict[str, Any]:
     return attributes
 
 
-def _digests(tree: xr.DataTree) -> dict[str, str]:
+def digests(tree: xr.DataTree) -> dict[str, str]:
     """Return the digests that identify a run: of its inputs, and of the groups computed from them."""
-    inputs = digest.values(tree["inputs"].to_dataset(), "otonari inputs 1", digest.INPUTS_SCALE)
-    found = [digest.values(tree[g].to_dataset(), f"otonari {g} 1", digest.RESULTS_SCALE) for g in GROUPS[1:]]
-    return {"inputs_digest": inputs, **{f"{g}_digest": d for g, d in zip(GROUPS[1:], found, strict=True)}}
+    scale = dict.fromkeys(GROUPS, digest.RESULTS_SCALE) | {"inputs": digest.INPUTS_SCALE}
+    return {f"{g}_digest": digest.values(tree[g].to_dataset(), f"otonari {g} 1", scale[g]) for g in GROUPS}
 
 
-def _attributes_digest(attributes: Mapping[str, Any]) -> str:
+def attributes_digest(attributes: Mapping[str, Any]) -> str:
     """Return the digest of all root attributes but itself: SHA-256 of them as JSON, by name and in ASCII."""
     others = {name: _scalar(value) for name, value in attributes.items() if name != "attributes_digest"}
     return hashlib.sha256(json.dumps(others, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _fill(tree: xr.DataTree, name: str, digests: dict[str, str]) -> None:
+def _fill(tree: xr.DataTree, name: str, told: dict[str, str]) -> None:
     """Write all groups and the root attributes into a file."""
     groups = {g: tree[g].to_dataset().drop_encoding() for g in GROUPS}
     root = xr.DataTree.from_dict({f"/{g}": d for g, d in groups.items()})
     given = {str(name): value for name, value in tree.attrs.items()}
-    attributes = {"Conventions": "CF-1.11", **given, "otonari_run_format": FORMAT, **digests}
-    root.attrs = {**attributes, "attributes_digest": _attributes_digest(attributes)}
+    attributes = {"Conventions": "CF-1.11", **given, "otonari_run_format": FORMAT, **told}
+    root.attrs = {**attributes, "attributes_digest": attributes_digest(attributes)}
     encoding = {f"/{g}": {str(n): encode(v) for n, v in d.variables.items()} for g, d in groups.items()}
     root.to_netcdf(name, engine="netcdf4", format="NETCDF4", encoding=encoding)
 

@@ -1,36 +1,28 @@
 """Sweeps: every point of a plan cleared on Dask, stored at once under its hash, and gathered into one Dataset.
 
-The only module that knows Dask. What it leaves behind can always be gone on with: a point whose run is stored and
-intact is not cleared again.
+What it leaves behind can always be gone on with: a point whose run is stored and intact is not cleared again.
 """
 
-import contextlib
-import importlib.util
 import logging
-import signal
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import xarray as xr
 
 from ..data import sweeps
 from ..data.scenario import digest, load_scenario
-from . import compare, gather, keeping, single, store
+from . import cluster, compare, gather, keeping, single, store
 
 EXPECTED = ("Infeasible", "NotOptimal", "Unbounded", "RunFileError", "SweepError")
 """Failures whose message says all that there is to say."""
-PATIENCE = 10.0
-"""Time within which a scheduler must answer [s]."""
 
 Progress = Callable[[int, int], None]
 log = logging.getLogger(__name__)
 
 
 class SweepError(ValueError):
-    """A sweep cannot be run: an extra is missing, or its scheduler does not answer."""
+    """A point cannot be cleared: its files are not what they were."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +79,7 @@ def run(
     ------
     InputError
         With every problem of the sweep and its scenarios; nothing was cleared then.
-    SweepError
+    ClusterError
         If an extra is missing, or the scheduler does not answer or goes away.
     RunFileError
         If the Dataset cannot be written.
@@ -95,35 +87,32 @@ def run(
     plan = sweeps.load(path)
     folder = (output or Path("runs-out") / plan.sweep.name).absolute()
     target = dataset or folder / "sweep.nc"
-    _require("distributed", *(["zarr"] if target.suffix == ".zarr" else []))
+    cluster.require("a sweep", "distributed", *(["zarr"] if target.suffix == ".zarr" else []))
     if target.exists():
         gather.read(target)  # what is no sweep is refused before anything is cleared
     tasks = {point: _task(plan, point, folder) for point in plan.points}
     distinct = list({task.path: task for task in tasks.values()}.values())
     answers: dict[str, tuple[xr.Dataset | str, bool]] = {}
-    with _client(scheduler, workers) as client:
-        for task, answer in _answers(client, distinct):
-            answers[task.path] = answer
+    with cluster.connected(scheduler, workers) as client:
+        for task, answer in cluster.answers(client, clear_point, distinct):
+            answers[task.path] = (cluster.lost(answer), True) if isinstance(answer, BaseException) else answer
             progress(len(answers), len(distinct))
     found = {point: answers[task.path][0] for point, task in tasks.items()}
     gathered = gather.together(plan, found)
     kept = gather.write(gathered, target)
-    failed = {point: part for point, part in found.items() if isinstance(part, str)}
+    failures = {point: part for point, part in found.items() if isinstance(part, str)}
     fresh = [new for part, new in answers.values() if not isinstance(part, str)]
-    return Outcome(gathered, target, kept, sum(fresh), len(fresh) - sum(fresh), failed)
+    return Outcome(gathered, target, kept, sum(fresh), len(fresh) - sum(fresh), failures)
 
 
 def clear_point(task: Task) -> tuple[xr.Dataset | str, bool]:
     """Return a point's figures, or why there are none, and whether it was cleared just now; runs on a worker."""
-    import dask
-
-    with dask.config.set(scheduler="synchronous"):  # xarray would ask the cluster to write its files
-        try:
-            if (tree := _stored(task)) is not None:
-                return figures(tree), False
-            return figures(_cleared(task)), True
-        except Exception as error:  # whatever it is: it is told, and the other points go on
-            return _reason(error), True
+    try:
+        if (tree := _stored(task)) is not None:
+            return figures(tree), False
+        return figures(_cleared(task)), True
+    except Exception as error:  # whatever it is: it is told, and the other points go on
+        return reason(error), True
 
 
 def _cleared(task: Task) -> xr.DataTree:
@@ -169,7 +158,7 @@ def _set_aside(path: Path) -> None:
             path.rename(store.free_name(path.with_suffix(".damaged")))
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """Return in a line why a point failed."""
     for listed in (getattr(error, name, ()) for name in ("problems", "causes")):
         if listed:
@@ -185,79 +174,3 @@ def _task(plan: sweeps.Plan, point: sweeps.Point, folder: Path) -> Task:
     name = f"{point.scenario_hash[:16]}-{point.market}.nc"
     limit = plan.sweep.time_limit_seconds
     return Task(plan.source, point.overrides, point.market, point.scenario_hash, str(folder / name), limit)
-
-
-def _require(*packages: str) -> None:
-    missing = [name for name in packages if importlib.util.find_spec(name) is None]
-    if missing:
-        names = " and ".join(missing)
-        raise SweepError(f"a sweep needs {names}, not installed here: pip install 'otonari[sweep]'")
-
-
-def _answers(client: Any, tasks: list[Task]) -> Iterator[tuple[Task, tuple[xr.Dataset | str, bool]]]:
-    """Yield each task with its answer as it comes; Dask gives those of a lost worker to another one."""
-    from distributed import CancelledError, as_completed
-
-    futures = {client.submit(clear_point, task, pure=False): task for task in tasks}
-    try:
-        for future in as_completed(list(futures), loop=client.loop):
-            error = future.exception()
-            yield futures[future], (_lost(error), True) if error else future.result()
-    except (CancelledError, OSError) as error:  # nobody else cancels: the connection is lost
-        raise SweepError("the scheduler went away; what is stored stays, run it again to go on") from error
-    finally:
-        with contextlib.suppress(CancelledError, OSError):
-            client.cancel(list(futures))
-
-
-def _lost(error: BaseException) -> str:
-    """Return why a task has no answer: its workers died, again and again, or could not even begin."""
-    if type(error).__name__ == "KilledWorker":
-        return "every worker that took it died: out of memory? Fewer --workers leave more to each"
-    return f"{type(error).__name__}: {error}"
-
-
-@contextlib.contextmanager
-def _client(scheduler: str | None, workers: int | None) -> Iterator[Any]:
-    """Give a client of the scheduler, or of a cluster of processes that nobody else can reach."""
-    from dask.system import CPU_COUNT
-    from distributed import Client, LocalCluster
-    from distributed.system import MEMORY_LIMIT
-    from distributed.utils import silence_logging_cmgr
-
-    if scheduler is not None:
-        try:
-            client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise SweepError(f"--scheduler {scheduler}: {' '.join(str(error).split())}") from error
-        with silence_logging_cmgr(logging.CRITICAL), client:  # what is wrong is said by an error of ours
-            yield client
-        return
-    count = workers or CPU_COUNT
-    with _uninterrupted():
-        cluster = LocalCluster(
-            n_workers=count,
-            threads_per_worker=1,
-            memory_limit=MEMORY_LIMIT // count,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address=None,
-            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # not one port for all sweeps of a machine
-            security=True,  # others on this machine cannot hand it tasks
-            silence_logs=logging.CRITICAL,
-        )
-    with cluster, Client(cluster, set_as_default=False) as client:
-        yield client
-
-
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Keep Ctrl-C from the processes that are started meanwhile: this one alone answers it, and ends them."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

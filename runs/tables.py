@@ -90,7 +90,10 @@ def kept(outcome: Outcome) -> str:
     """Return where a run is stored, and what the ledger has of it."""
     lines = [f"stored  {outcome.path}"]
     if outcome.kept:
-        lines[0] += f" (the earlier, different run is now {outcome.kept})"
+        lines[-1] += f" (the earlier, different run is now {outcome.kept})"
+    if "regions" in outcome.tree.attrs:
+        regions, gap = (outcome.tree.attrs[name] for name in ("regions", "certified_gap"))
+        lines.insert(0, f"regions {regions}, certified gap {gap:.2g}" + ("" if gap else ": the optimum"))
     if outcome.commit:
         added, already = outcome.commit.added, outcome.commit.already
         had = f", {already} were there already" if already else ""

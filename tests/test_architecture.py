@@ -38,7 +38,7 @@ def test_a_module_imports_only_what_its_floor_allows(path):
     assert "otonari" not in packs, "inside the package imports are relative"
     assert floor == "model" or not packs & {"pyomo", "highspy"}
     assert floor == "cli" or "click" not in packs
-    assert path == ROOT / "runs" / "sweep.py" or not packs & {"dask", "distributed"}
+    assert path == ROOT / "runs" / "cluster.py" or not packs & {"dask", "distributed"}
     assert (floor == "data" and path.stem == "solar") or "pvlib" not in packs
     if floor == "model":
         others = {m for level, m in imported(path) if level == 2}

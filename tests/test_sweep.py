@@ -15,7 +15,7 @@ from otonari.cli import main
 from otonari.data.problems import InputError
 from otonari.data.sweeps import MOST_POINTS, load
 from otonari.runs import compare, gather, store, sweep, tables
-from otonari.runs.sweep import SweepError
+from otonari.runs.cluster import ClusterError
 
 SMALL = """
 schema_version: 1
@@ -271,7 +271,7 @@ def test_an_interrupt_leaves_what_a_sweep_goes_on_from(swept, tmp_path):
 def test_a_lost_scheduler_is_said_and_loses_nothing(tmp_path):
     path = tmp_path / "sweep.yaml"
     path.write_text(SMALL + "seeds: [1, 2, 3, 4]\n", encoding="utf-8")
-    with local(workers=1) as own, pytest.raises(SweepError, match="the scheduler went away"):
+    with local(workers=1) as own, pytest.raises(ClusterError, match="the scheduler went away"):
         sweep.run(
             path,
             tmp_path / "out",
@@ -339,8 +339,8 @@ def test_refusals_before_anything_runs(tmp_path, monkeypatch, swept):
         swept(SMALL, dataset=target)
     assert target.read_bytes() == b"a novel"
     path = tmp_path / "sweep.yaml"
-    monkeypatch.setattr(sweep, "PATIENCE", 0.5)
-    with pytest.raises(SweepError, match=r"--scheduler tcp://127\.0\.0\.1:1"):
+    monkeypatch.setattr("otonari.runs.cluster.PATIENCE", 0.5)
+    with pytest.raises(ClusterError, match=r"--scheduler tcp://127\.0\.0\.1:1"):
         sweep.run(path, tmp_path / "out", scheduler="tcp://127.0.0.1:1")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     result = CliRunner().invoke(main, ["sweep", str(path), "-o", str(tmp_path / "out")])

@@ -1,0 +1,326 @@
+"""A community cleared by regions on a real cluster, against the same cleared as one."""
+
+import json
+import os
+import shutil
+import signal
+
+import numpy as np
+import pytest
+import xarray as xr
+from click.testing import CliRunner
+from distributed import LocalCluster
+
+from otonari.cli import main
+from otonari.data import regional as scenarios
+from otonari.data import town
+from otonari.data.build import build_inputs, problems
+from otonari.data.problems import InputError
+from otonari.data.scenario import digest, load_scenario
+from otonari.model import settlement
+from otonari.model.solve import SolveError
+from otonari.runs import blocks, chunked, compare, ledger, regional, single, store, union
+from otonari.runs.cluster import ClusterError
+
+COARSE = ("time.slot_minutes=240", "tables.vehicles.*.work=")
+APART = (*COARSE, "fees.levels.bank=40")
+"""A fee beyond what two banks could gain from each other."""
+NEAR = (*COARSE, "fees.levels.bank=0.1")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    dashboard = {"dashboard_address": None, "scheduler_kwargs": {"dashboard_address": "127.0.0.1:0"}}
+    with LocalCluster(n_workers=1, threads_per_worker=1, host="127.0.0.1", **dashboard) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Return a town of two banks, with 25 homes and 7, and a business."""
+    path = tmp_path_factory.mktemp("town") / "t"
+    store.write_new(path, town.files(32, 3))
+    return path
+
+
+@pytest.fixture
+def cleared(cluster, folder, tmp_path, monkeypatch):
+    """Return a function that clears the town by regions of at most 25 participants."""
+    monkeypatch.setattr(regional, "PEOPLE", 25)
+
+    def call(*overrides, **options):
+        options = {"record": False, "output": tmp_path / "out" / "p2p.zarr"} | options
+        return union.run(folder, overrides=overrides, scheduler=cluster.scheduler_address, **options)
+
+    return call
+
+
+def in_order(dataset, like):
+    """Return a group with its entries in the order of another one."""
+    return dataset.sel(
+        {d: like[d].values for d in ("participant", "battery", "vehicle", "trip") if d in like.dims}
+    )
+
+
+def test_regions_apart_are_the_community_as_one(cleared, folder, tmp_path):
+    """Where no bank trades with the other: inputs, prices, bills and figures are those of a clearing as one.
+
+    Among equal optima a rule decides that weighs all columns of a program, so quantities may differ.
+    """
+    one = single.run(folder, overrides=APART, output=tmp_path / "p2p.nc", record=False)
+    many = cleared(*APART, record=True, directory=tmp_path / "many")
+    assert many.tree.attrs["regions"] == 2
+    assert (many.tree.attrs["certified_gap"], many.tree.attrs["status"]) == (0, "optimal")
+    assert many.tree.attrs["objective"] == pytest.approx(one.tree.attrs["objective"], rel=1e-9)
+    assert many.tree.attrs["scenario_hash"] == one.tree.attrs["scenario_hash"]
+    assert {n: v for n, v in one.tree.attrs.items() if n == "market_id"}.items() <= many.tree.attrs.items()
+    got, want = (o.tree["inputs"].to_dataset().load() for o in (many, one))
+    xr.testing.assert_equal(in_order(got, want), want)
+    for name in ("results", "settlement", "trades"):
+        assert set(many.tree[name].variables) == set(one.tree[name].variables)
+    got, want = (o.tree["settlement"].to_dataset().load() for o in (many, one))
+    for name in ("bill", "bill_grid_only", "saving"):
+        np.testing.assert_allclose(in_order(got, want)[name], want[name], atol=1e-5)
+    got, want = (o.tree["results"]["price"] for o in (many, one))
+    xr.testing.assert_allclose(got.load(), want, atol=1e-6)
+    assert not list((tmp_path / "out").glob("*regions*")), "nothing but the store is left"
+    as_committed_from_one_file(many, one.tree, tmp_path)
+
+
+def as_committed_from_one_file(many, one, tmp_path):
+    """Assert that the ledger and the figures of a run in chunks are those of the same run in one piece."""
+    groups = {g: many.tree[g].to_dataset().load() for g in store.GROUPS}
+    groups = {f"/{g}": in_order(d, one[g].to_dataset()) if g != "trades" else d for g, d in groups.items()}
+    whole = xr.DataTree.from_dict(groups)
+    whole.attrs = many.tree.attrs
+    store.write_run(whole, tmp_path / "whole.nc")
+    whole = store.open_run(tmp_path / "whole.nc")
+    xr.testing.assert_allclose(compare.summary(many.tree), compare.summary(whole))
+    settled = settlement.settle(
+        *(whole[g].to_dataset() for g in ("inputs", "results", "trades")), whole["results"].to_dataset()
+    )
+    for name in settlement.SHARES:
+        assert float(settled[f"community_{name}"]) == pytest.approx(
+            float(whole["settlement"][f"community_{name}"])
+        )
+    shutil.copytree(tmp_path / "many", tmp_path / "again")
+    assert ledger.commit(tmp_path / "again", blocks.of_run(whole)).added == 0, (
+        "all blocks are there, byte by byte"
+    )
+    assert (
+        ledger.verify(tmp_path / "many", private=True).head
+        == many.tree.attrs["ledger_head"]
+        == many.commit.head
+    )
+
+
+def test_regions_that_would_trade_are_joined(cleared, folder):
+    """Banks that are near trade, and are cleared again as one region: the optimum of the whole."""
+    found = cleared(*NEAR)
+    assert (found.tree.attrs["regions"], found.tree.attrs["certified_gap"]) == (1, 0)
+    assert found.tree.attrs["method"] == "regions apart: 1, in rounds: 2"
+    optimum = single.run(
+        folder,
+        overrides=NEAR,
+        record=False,
+        output=found.path.with_suffix(".nc"),
+    )
+    assert found.tree.attrs["objective"] == pytest.approx(optimum.tree.attrs["objective"], rel=1e-6)
+    assert in_order(found.tree["results"].to_dataset(), optimum.tree["results"].to_dataset())[
+        "price"
+    ].values == pytest.approx(optimum.tree["results"]["price"].values, abs=1e-6)
+
+
+def test_where_too_many_would_be_joined_the_gap_is_certified(cleared, folder, monkeypatch, tmp_path):
+    monkeypatch.setattr(regional, "MOST", 26)
+    changes = list(NEAR)
+    found = cleared(*changes)
+    optimum = single.run(folder, overrides=changes, record=False, output=tmp_path / "p2p.nc").tree.attrs[
+        "objective"
+    ]
+    objective, gap = (found.tree.attrs[n] for n in ("objective", "certified_gap"))
+    assert found.tree.attrs["regions"] == 2
+    assert 0 < objective - optimum <= gap * abs(objective) + 1e-6
+    assert found.tree.attrs["status"] == "feasible"
+
+
+def test_the_inputs_of_a_region_are_those_of_the_whole(folder, tmp_path, monkeypatch):
+    """Series, trips, defaults and changed rows, whichever rows are read beside them; and the same digest."""
+    monkeypatch.setattr(scenarios, "CHUNK", 7)
+    monkeypatch.setattr(regional, "PEOPLE", 25)
+    changes = [*COARSE, "tables.participants.home-000003.persons=5", "fuel.price_per_litre=150"]
+    whole = scenarios.outline(folder, changes)
+    scenario = load_scenario(folder, changes)
+    assert whole.hash == digest(scenario)
+    inputs = build_inputs(scenario)
+    community = regional.Community(whole, tmp_path / "parts")
+    community.spread()
+    seen = 0
+    for task in community.tasks().values():
+        own = build_inputs(load_scenario(regional._scenario(task)))
+        top = own["node"].values[own["node_parent"].values == ""]
+        labels = {d: own[d].values for d in ("participant", "battery", "vehicle", "trip", "node")}
+        want = inputs.sel(labels).copy(deep=True)
+        want["node_parent"].loc[{"node": top}], want["node_fee"].loc[{"node": top}] = "", 0.0
+        xr.testing.assert_equal(own, want)
+        seen += own.sizes["participant"]
+    assert seen == inputs.sizes["participant"]
+    np.testing.assert_array_equal(whole.fee, inputs["node_fee"])
+    np.testing.assert_array_equal(whole.access, inputs["node_access_fee"])
+    np.testing.assert_array_equal(whole.limit, inputs["node_limit"])
+
+
+@pytest.mark.parametrize(
+    ("table", "old", "new"),
+    [
+        ("participants", "home-000009,", "home-000008,"),
+        ("participants", "bank-00002", "bank-00099"),
+        ("batteries", ",home-0", ",hone-0"),
+        ("vehicles", "commuter", "comuter"),
+        ("nodes", "feeder-0001,substation-001", "feeder-0001,bank-00001"),
+        ("vehicles", "owner", "ouner"),
+    ],
+)
+def test_bad_input_is_told_as_validate_tells_it(folder, tmp_path, table, old, new):
+    made = shutil.copytree(folder, tmp_path / "bad")
+    path = made / f"{table}.csv"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(InputError) as caught:
+        union.run(made, record=False, output=tmp_path / "p2p.zarr")
+    assert list(caught.value.problems) == problems(made)
+    assert not (tmp_path / "p2p.zarr").exists()
+
+
+def test_a_clearing_goes_on_where_it_was(cleared, tmp_path, monkeypatch):
+    """A region that is stored and intact is not cleared again; a damaged one is, and nothing is lost."""
+    monkeypatch.setattr(chunked, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        cleared(*APART)
+    monkeypatch.undo()
+    monkeypatch.setattr(regional, "PEOPLE", 25)
+    (parts,) = (tmp_path / "out").glob("p2p-regions-*")
+    one, other = sorted(parts.glob("*.nc"))
+    one.write_bytes(one.read_bytes()[:3000])
+    stamp = other.stat().st_mtime_ns
+    shutil.copytree(parts, tmp_path / "copy", copy_function=shutil.copy2)
+    monkeypatch.setattr(shutil, "rmtree", lambda *a, **k: None)
+    found = cleared(*APART)
+    assert found.tree.attrs["regions"] == 2
+    assert other.stat().st_mtime_ns == stamp
+    assert list(parts.glob("*.damaged"))
+
+
+def test_what_only_a_region_finds_wrong_is_told_of_the_whole(cluster, folder, tmp_path):
+    """A capacity that no battery has is wrong with the inputs, not with its row."""
+    made = shutil.copytree(folder, tmp_path / "bad")
+    text = (made / "batteries.csv").read_text().splitlines()
+    header, *rows = [line.split(",") for line in text if not line.startswith("#")]
+    rows[0][header.index("capacity_kwh")] = "2000000"
+    (made / "batteries.csv").write_text("\n".join(",".join(row) for row in [header, *rows]))
+    with pytest.raises(InputError) as caught:
+        union.run(made, record=False, output=tmp_path / "p2p.zarr", scheduler=cluster.scheduler_address)
+    assert list(caught.value.problems) == problems(made)
+    assert caught.value.problems[0].field == "battery_capacity"
+
+
+def test_minimum_charge_powers_and_pairs_of_nodes_are_refused(tmp_path):
+    least = ["tables.vehicles.*.min_charge_kw=1"]
+    with pytest.raises(ClusterError, match="minimum charge"):
+        union.run("six-kinds", overrides=least, output=tmp_path / "p2p.zarr")
+    assert not union._outline("six-kinds", least, True).least_charge
+    bands = [
+        "fees={method: by-distance, distance: path, bands: [{fee_per_kwh: 1}]}",
+        "tables.nodes.*.length_m=5",
+    ]
+    with pytest.raises(ClusterError, match="pair of nodes"):
+        union.run("six-kinds", overrides=bands, output=tmp_path / "p2p.zarr")
+
+
+def interrupted(*arguments, **options):
+    raise KeyboardInterrupt
+
+
+def test_a_region_without_solution_is_named(cleared, tmp_path):
+    with pytest.raises(SolveError, match=r"region town: .*of connection for what it must draw"):
+        cleared(*APART, "tables.participants.home-000030.import_limit_kw=0.001")
+    assert not (tmp_path / "out" / "p2p.zarr").exists()
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_is_survived(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(regional, "PEOPLE", 25)
+    killed = []
+
+    def progress(done, whole):
+        if done == 1 and not killed:
+            killed.append(True)
+            for worker in own.workers.values():
+                os.kill(worker.pid, signal.SIGKILL)
+
+    with LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address=None,
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+    ) as own:
+        found = union.run(
+            folder,
+            overrides=APART,
+            record=False,
+            output=tmp_path / "p2p.zarr",
+            scheduler=own.scheduler_address,
+            progress=progress,
+        )
+    assert killed
+    assert found.tree.attrs["regions"] == 2
+
+
+def test_the_command_line(cluster, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(regional, "PEOPLE", 25)
+    path = tmp_path / "p2p.zarr"
+    call = [
+        "clear",
+        str(folder),
+        "--scheduler",
+        cluster.scheduler_address,
+        "-o",
+        str(path),
+        "--no-ledger",
+        "--json",
+    ]
+    changes = [a for text in APART for a in ("--set", text)]
+    result = CliRunner().invoke(main, [*call, *changes])
+    assert result.exit_code == 0, result.output
+    facts = json.loads(result.stdout)
+    assert (facts["regions"], facts["certified_gap"]) == (2, 0)
+    first = chunked.attributes_of(path)
+    result = CliRunner().invoke(main, [*call, *changes, "--set", "fuel.price_per_litre=170"])
+    assert result.exit_code == 0, result.output
+    assert chunked.attributes_of(tmp_path / "p2p.1.zarr") == first, "an earlier, different run is kept"
+    result = CliRunner().invoke(main, ["compare", str(path), str(tmp_path / "p2p.1.zarr")])
+    assert result.exit_code == 0, result.output
+    for wrong in (["--market", "grid-only"], ["--workers", "2"], ["-o", "x.nc"]):
+        assert CliRunner().invoke(main, [*call, *wrong]).exit_code == 2
+    assert (
+        CliRunner()
+        .invoke(
+            main,
+            [
+                "clear",
+                "six-kinds",
+                "--workers",
+                "1",
+                "--no-ledger",
+                "--set",
+                "tables.vehicles.*.min_charge_kw=1",
+            ],
+        )
+        .exit_code
+        == 2
+    )
+    (path / ".zattrs").write_text((path / ".zattrs").read_text().replace('"regions": 2', '"regions": 3'))
+    with pytest.raises(store.RunFileError, match="edited"):
+        store.open_run(path)
