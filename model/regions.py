@@ -56,12 +56,19 @@ def way(parent: Array, one: int, other: int) -> list[int]:
 
 
 def joined(tree: Tree, cut_above: Array, pairs: Array, most: float) -> Array:
-    """Return the cuts without those between nodes that would trade, where what is joined keeps to ``most`` meters."""
-    found = cut_above.copy()
-    for one, other in pairs:
+    """Return the cuts without those between nodes that would trade, where what is joined keeps to ``most`` meters.
+
+    The first of the ``pairs`` (pair, 2) come first, and each region is joined with one other at most: how its prices
+    move by that decides whether more has to be.
+    """
+    found, before, met = cut_above.copy(), regions(tree.parent, cut_above), set[int]()
+    for one, other in pairs.tolist():
+        if met & {int(before[one]), int(before[other])}:
+            continue
         tried = found.copy()
-        tried[way(tree.parent, int(one), int(other))] = False
+        tried[way(tree.parent, one, other)] = False
         region = regions(tree.parent, tried)
         if tree.crowd[region == region[one]].sum() <= most:
             found = tried
+            met |= {int(before[one]), int(before[other])}
     return found
