@@ -57,7 +57,9 @@ def test_complementary_slackness_shows_the_wrong_price_of_a_little():
     right, little = np.array([1.0, 0.0]), np.array([1.0 - 1e-4, 1e-4])
     assert slackness(program, right, np.array([-1.0])) == 0.0
     assert slackness(program, little, np.array([-1.0])) == pytest.approx(1e-4)  # y pays, though it costs 0.5
-    assert slackness(program, np.array([0.5, 0.0]), np.array([-1.0])) == pytest.approx(0.5)  # the row is not full
+    assert slackness(program, np.array([0.5, 0.0]), np.array([-1.0])) == pytest.approx(
+        0.5
+    )  # the row is not full
 
 
 def test_a_little_trade_has_the_price_of_its_way_however_much_is_bought_elsewhere():
