@@ -168,9 +168,9 @@ def prove(program: Program, x: Array, dual: Array) -> dict[str, float]:
 def slackness(program: Program, x: Array, dual: Array) -> float:
     """Return how far a primal and dual solution are from complementary slackness.
 
-    That is the worst, over columns and rows, of the lesser of two: what one more unit would save, and by how many units it
-    is from the bound or side where that keeps it. A duality gap relative to the cost of thousands of homes would not
-    show a wrong price at a few watts; this does.
+    That is the worst, over columns and rows, of the lesser of two: what one more unit would save, and by how many
+    units it is from the bound or side where that keeps it. A duality gap relative to the cost of thousands of homes
+    would not show a wrong price at a few watts; this does.
     """
     reduced, activity = program.cost - program.matrix.T @ dual, program.matrix @ x
     worst = 0.0
