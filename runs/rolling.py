@@ -161,7 +161,7 @@ def _named(scenario: Any, mode: str, hash_: str, own: str) -> dict[str, Any]:
         "scenario": scenario.name,
         "scenario_hash": hash_,
         "market_id": scenario.market_id or f"{scenario.name}@{own}",
-        "scenario_definition": json.dumps(scenarios.effective(scenario), ensure_ascii=False, sort_keys=True),
+        "scenario_definition": json.dumps(scenarios.effective(scenario), ensure_ascii=False),
     }
 
 

@@ -191,7 +191,7 @@ def cleared(
         "market_id": scenario.market_id or f"{scenario.name}@{hash_}",
         **tree.attrs,
         "build_seconds": built - begin,
-        "scenario_definition": json.dumps(scenarios.effective(scenario), ensure_ascii=False, sort_keys=True),
+        "scenario_definition": json.dumps(scenarios.effective(scenario), ensure_ascii=False),
     }
     return tree
 

@@ -310,6 +310,18 @@ def test_a_run_file_without_a_scenario(place):
         run(place / "library.nc")
 
 
+def test_a_run_file_keeps_which_tariff_is_the_default(place):
+    """It is the first, wherever its name stands in the alphabet; homes that name none pay 26.48 + 2.98."""
+    other = [
+        "tariffs.alternative.energy={type: flat, price_per_kwh: 99}",
+        "tariffs.alternative.feed_in={type: flat, price_per_kwh: 1}",
+    ]
+    first = single.run("six-kinds", "grid-only", overrides=other)
+    again = single.run(first.path, output=place / "again.nc")
+    assert again.tree.attrs["objective"] == pytest.approx(first.tree.attrs["objective"])
+    assert set(again.tree["inputs"]["participant_tariff"].values) == {"standard"}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
