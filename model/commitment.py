@@ -31,7 +31,7 @@ from scipy import sparse
 from . import hierarchy
 from .algebra import Array
 from .hierarchy import Optimum
-from .highs import load, optimal
+from .highs import dot, load, optimal
 from .parts import Parts
 from .program import Program, bare
 from .ties import filled
@@ -96,7 +96,7 @@ def decide(
     split, x = _split(program, found, Parts(program, inside))
     parts = Parts(split, np.ones(len(x), dtype=bool), rows=1)
     members = parts.members(np.unique(parts.column[split.integer]))
-    relaxation = float(program.cost @ found.x + program.offset)
+    relaxation = dot(program.cost, found.x) + program.offset
     room = max(mip_gap * abs(relaxation), LEAST) / split.integer.sum()
     nodes = None if inside.all() else NODES
 
@@ -180,11 +180,11 @@ def _solved(
     First only what is on in the relaxation may be on: this is quick, and mostly as good. If that is further than
     ``room`` (cost per binary) from the relaxation, it is where the search among all begins.
     """
-    relaxation, room = float(piece.cost @ x), room * float(piece.integer.sum())
+    relaxation, room = dot(piece.cost, x), room * float(piece.integer.sum())
     off = piece.integer & (x <= OFF)
     highs = _run(replace(piece, upper=np.where(off, piece.lower, piece.upper)), room, time_limit, nodes)
     first = _incumbent(highs)
-    if first is not None and piece.cost @ first - relaxation <= room:
+    if first is not None and dot(piece.cost, first) - relaxation <= room:
         return first, 0.0
     highs = _run(piece, room, time_limit, nodes, first)
     best = _incumbent(highs)
