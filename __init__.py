@@ -6,8 +6,8 @@ The names below are the public face. Each is imported when it is first used: ``i
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .data.build import build_inputs
-    from .data.scenario import load_scenario
+    from .data.assembly.inputs import build_inputs
+    from .data.loading.scenario import load_scenario
     from .model.clearing import community_block
     from .runs.compare import compare
     from .runs.single import clear
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["build_inputs", "clear", "community_block", "compare", "load_scenario", "open_run"]
 
 _HOMES = {
-    "load_scenario": ".data.scenario",
-    "build_inputs": ".data.build",
+    "load_scenario": ".data.loading.scenario",
+    "build_inputs": ".data.assembly.inputs",
     "clear": ".runs.single",
     "open_run": ".runs.store",
     "compare": ".runs.compare",

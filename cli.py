@@ -275,9 +275,9 @@ def clear(
 def validate(scenario: str, overrides: tuple[str, ...], as_json: bool, verbose: bool, quiet: bool) -> None:
     """List every problem of a scenario, with file, row and field. Exit code 2 if there is one."""
     _stage(verbose, quiet)("reading the scenario")
-    from .data import build
+    from .data.assembly import inputs
 
-    problems = build.problems(scenario, overrides)
+    problems = inputs.problems(scenario, overrides)
     if as_json:
         _print_json([vars(problem) for problem in problems])
     else:
@@ -305,7 +305,7 @@ def init(directory: Path, template: str, as_json: bool, verbose: bool, quiet: bo
     if template != "town" and not homes is seed is None:
         raise click.UsageError("--homes, --seed: only the template town has them")
     _stage(verbose, quiet)("copying the template")
-    from .data import scenario, town
+    from .data.loading import scenario, town
     from .runs import store
 
     made = template == town.NAME
@@ -323,7 +323,7 @@ def init(directory: Path, template: str, as_json: bool, verbose: bool, quiet: bo
 @main.command()
 def schema() -> None:
     """Print the JSON schema of scenario files, for editors."""
-    from .data import scenario
+    from .data.loading import scenario
 
     _print_json(scenario.json_schema())
 
@@ -588,7 +588,7 @@ def _reading(options: dict[str, Any]) -> Any:
     """Take the options about how a file is written from all others; return its format."""
     from dataclasses import fields
 
-    from .data.file_format import FileFormat
+    from .data.files.file_format import FileFormat
 
     names = [field.name for field in fields(FileFormat) if field.name in options]
     return FileFormat(**{name: options.pop(name) for name in names})
@@ -597,7 +597,7 @@ def _reading(options: dict[str, Any]) -> Any:
 def _print_report(report: Any, as_json: bool, quiet: bool) -> None:
     from dataclasses import asdict
 
-    from .data import backtest
+    from .data.backtest import power
     from .runs import layout
 
     if as_json:
@@ -605,7 +605,7 @@ def _print_report(report: Any, as_json: bool, quiet: bool) -> None:
     elif not quiet:
         for note in report.notes:
             click.echo(note, err=True)
-        click.echo("\n\n".join(layout.table(header, rows) for header, rows in backtest.as_rows(report)))
+        click.echo("\n\n".join(layout.table(header, rows) for header, rows in power.as_rows(report)))
 
 
 @forecast.command("demand")
@@ -615,7 +615,7 @@ def _print_report(report: Any, as_json: bool, quiet: bool) -> None:
 def forecast_demand(file: Path, as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
     """Back-test demand forecasts on readings of homes: one column each."""
     _stage(verbose, quiet)("forecasting day by day")
-    from .data import forecast_files
+    from .data.backtest import files as forecast_files
 
     off = _days_off(options, options["time_zone"])
     report = forecast_files.demand(file, _reading(options), holidays=off, **options)
@@ -639,8 +639,8 @@ def forecast_pv(file: Path, as_json: bool, verbose: bool, quiet: bool, **options
     if (latitude is None) != (longitude is None):
         raise click.UsageError("--latitude, --longitude: got one of them, want both or neither")
     _stage(verbose, quiet)("forecasting day by day")
-    from .data import forecast_files
-    from .data.solar import Site
+    from .data.backtest import files as forecast_files
+    from .data.generators.solar import Site
 
     site = None if latitude is None else Site(latitude, longitude, altitude)
     report = forecast_files.pv(file, _reading(options), site=site, **options)
@@ -659,10 +659,10 @@ def forecast_pv(file: Path, as_json: bool, verbose: bool, quiet: bool, **options
 def forecast_vehicle(file: Path, as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
     """Back-test forecasts of driving on round trips: vehicle, departure, arrival, energy_kwh or distance_km."""
     _stage(verbose, quiet)("forecasting day by day")
-    from .data import backtest_vehicle
+    from .data.backtest import driving
 
     off = _days_off(options, options["time_zone"])
-    report = backtest_vehicle.vehicle(file, holidays=off, **options)
+    report = driving.vehicle(file, holidays=off, **options)
     _print_report(report, as_json, quiet)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import xarray as xr
 
-from ..data.inputs import require
+from ..data.inputs.contract import require
 from .algebra import Linear
 from .battery import battery
 from .blocks import Device, Sets

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..data.day_types import Calendar
-from ..data.forecast_course import EARLY, ENOUGH, Course, expected_course
-from ..data.forecast_rounds import Trips
-from ..data.forecast_vehicle import vehicle_forecast
+from ..data.forecast.driving import vehicle_forecast
+from ..data.forecast.driving_course import EARLY, ENOUGH, Course, expected_course
+from ..data.forecast.driving_history import Trips
+from ..data.series.calendar import Calendar
 from ..model.meters import positions
 
 TRIP = ("trip_vehicle", "trip_departure", "trip_arrival", "trip_distance")

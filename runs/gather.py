@@ -13,7 +13,7 @@ from . import folders, keeping, store
 from .store import RunFileError
 
 if TYPE_CHECKING:
-    from ..data.sweeps import Plan, Point
+    from ..data.loading.sweep_file import Plan, Point
 
 FORMAT = 1
 """Version of the layout, in the attribute ``otonari_sweep_format``."""

@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from ..data import clock
-from ..data.terms import Exchange
+from ..data.schema.tariffs_and_fees import Exchange
 from ..model.products import Rules
 from . import store
 
@@ -87,7 +87,7 @@ def match(
     RunFileError
         If a file cannot be written.
     """
-    from ..data.orders import read_orders
+    from ..data.loading.orders_file import read_orders
     from ..model import exchange
 
     stage("reading the scenario")
@@ -154,8 +154,8 @@ def _scenario(source: str | None, overrides: Sequence[str]) -> tuple[Exchange, x
     """Return the exchange that a scenario states, and its inputs."""
     if source is None:
         return Exchange(), None
-    from ..data.build import build_inputs
-    from ..data.scenario import load_scenario
+    from ..data.assembly.inputs import build_inputs
+    from ..data.loading.scenario import load_scenario
 
     scenario = load_scenario(source, overrides)
     return scenario.exchange, build_inputs(scenario)

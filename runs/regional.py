@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..data import regional
+from ..data.assembly import by_region
+from ..data.loading.scenario import load_scenario
 from ..data.problems import InputError
-from ..data.scenario import load_scenario
 from . import chunked, cluster, keeping, registry, single, store
 
 PEOPLE = 1000
@@ -144,7 +144,7 @@ class Community:
     """The clearing of a whole from regions: where its tree is cut, and what is known of each region."""
 
     def __init__(
-        self, whole: regional.Outline, folder: Path, time_limit: float | None = None, recorded: bool = False
+        self, whole: by_region.Outline, folder: Path, time_limit: float | None = None, recorded: bool = False
     ):
         from ..model import regions
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..data import scenario as scenarios
+from ..data.loading import scenario as scenarios
 from . import journal, keeping, ledger, market, single, store
 from .closing import Closing
 from .outturn import results_of, trades_of

@@ -15,8 +15,8 @@ from typing import Any
 
 import xarray as xr
 
-from ..data import inputs as table
-from ..data import scenario as scenarios
+from ..data.inputs import contract as table
+from ..data.loading import scenario as scenarios
 from . import blocks, keeping, ledger, store
 
 MARKETS = ("p2p", "grid-only", "unmanaged")
@@ -176,7 +176,7 @@ def cleared(
     scenario: scenarios.Scenario, market: str, *, stage: Stage = log.info, **options: Any
 ) -> xr.DataTree:
     """Return the run of a scenario: built, cleared with the options of :func:`clear` (and raising alike), and named."""
-    from ..data.build import build_inputs
+    from ..data.assembly.inputs import build_inputs
 
     begin = time.perf_counter()
     stage("building the inputs")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import xarray as xr
 
-from ..data import sweeps
-from ..data.scenario import digest, load_scenario
+from ..data.loading import sweep_file
+from ..data.loading.scenario import digest, load_scenario
 from . import cluster, compare, gather, keeping, single, store
 
 EXPECTED = ("Infeasible", "NotOptimal", "Unbounded", "RunFileError", "SweepError")
@@ -46,7 +46,7 @@ class Outcome:
     kept: Path | None
     cleared: int
     already: int
-    failed: dict[sweeps.Point, str]
+    failed: dict[sweep_file.Point, str]
 
 
 def run(
@@ -84,7 +84,7 @@ def run(
     RunFileError
         If the Dataset cannot be written.
     """
-    plan = sweeps.load(path)
+    plan = sweep_file.load(path)
     folder = (output or Path("runs-out") / plan.sweep.name).absolute()
     target = dataset or folder / "sweep.nc"
     cluster.require("a sweep", "distributed", *(["zarr"] if target.suffix == ".zarr" else []))
@@ -170,7 +170,7 @@ def reason(error: Exception) -> str:
     return f"{type(error).__name__}: {text}"
 
 
-def _task(plan: sweeps.Plan, point: sweeps.Point, folder: Path) -> Task:
+def _task(plan: sweep_file.Plan, point: sweep_file.Point, folder: Path) -> Task:
     name = f"{point.scenario_hash[:16]}-{point.market}.nc"
     limit = plan.sweep.time_limit_seconds
     return Task(plan.source, point.overrides, point.market, point.scenario_hash, str(folder / name), limit)

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..data import scenario as scenarios
-from ..data.build import build_inputs
-from ..data.day_types import Calendar, calendar
-from ..data.forecast import demand_forecast, pv_forecast
+from ..data.assembly.inputs import build_inputs
+from ..data.forecast.power import demand_forecast, pv_forecast
+from ..data.loading import scenario as scenarios
 from ..data.problems import InputError
+from ..data.series.calendar import Calendar, calendar
 from ..model.reach import reachable
 from . import digest
 from .driving import Driving, departures, driving

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..data import build
-from ..data import regional as scenarios
+from ..data.assembly import by_region as scenarios
+from ..data.assembly import inputs as build
 from ..data.problems import InputError
 from . import chunked, cluster, keeping, ledger, regional, registry, single
 

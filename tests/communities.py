@@ -10,7 +10,7 @@ import xarray as xr
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-from otonari.data.inputs import TABLE, complete
+from otonari.data.inputs.contract import TABLE, complete
 
 from .oracle import solve
 

@@ -50,7 +50,7 @@ def cleared():
 @pytest.fixture
 def remembered(cleared, monkeypatch):
     """Clear a scenario once for all tests that ask for this: they are about what then becomes of the run."""
-    from otonari.data.scenario import digest
+    from otonari.data.loading.scenario import digest
     from otonari.runs import single
 
     clear = single.cleared

@@ -9,49 +9,55 @@ import otonari
 
 ROOT = Path(otonari.__file__).parent
 MODULES = sorted(
-    [*ROOT.glob("*.py"), *(p for room in ("model", "data", "runs") for p in (ROOT / room).glob("*.py"))]
+    [*ROOT.glob("*.py"), *(p for floor in ("model", "data", "runs") for p in (ROOT / floor).rglob("*.py"))]
 )
 OUTSIDE = {"os", "io", "time", "pathlib", "subprocess", "socket", "random", "tempfile", "shutil", "datetime"}
 
 
-def room(path):
-    return path.parent.name if path.parent != ROOT else "cli" if path.name == "cli.py" else "face"
+def label(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+def floor_of(path):
+    first = path.relative_to(ROOT).parts[0]
+    return {"cli.py": "cli", "__init__.py": "face"}.get(first, first)
 
 
 def imported(path):
-    """Return (level, module) of every import of a file, wherever it stands."""
+    """Return (inside, module) of every import of a file, wherever it stands; inside the package from its root."""
+    package = ("", *path.relative_to(ROOT).parts[:-1])
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from ((0, alias.name) for alias in node.names)
+            yield from ((False, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            yield from ((node.level, f"{base}.{alias.name}".strip(".")) for alias in node.names)
+            base = [*package[1 : len(package) - node.level + 1], node.module] if node.level else [node.module]
+            stem = ".".join(filter(None, base))
+            yield from ((node.level > 0, f"{stem}.{alias.name}".strip(".")) for alias in node.names)
 
 
 def packages(path):
-    return {module.partition(".")[0] for level, module in imported(path) if level == 0}
+    return {module.partition(".")[0] for inside, module in imported(path) if not inside}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: f"{p.parent.name}/{p.name}")
+@pytest.mark.parametrize("path", MODULES, ids=label)
 def test_a_module_imports_only_what_its_floor_allows(path):
-    floor, packs = room(path), packages(path)
+    floor, packs = floor_of(path), packages(path)
+    inside = {module for inside, module in imported(path) if inside}
     assert "otonari" not in packs, "inside the package imports are relative"
     assert floor == "model" or not packs & {"pyomo", "highspy"}
     assert floor == "cli" or "click" not in packs
-    assert path == ROOT / "runs" / "cluster.py" or not packs & {"dask", "distributed"}
+    assert label(path) == "runs/cluster.py" or not packs & {"dask", "distributed"}
     assert (floor == "data" and path.stem == "solar") or "pvlib" not in packs
     if floor == "model":
-        others = {m for level, m in imported(path) if level == 2}
-        assert all(m.startswith("data.inputs") for m in others), others
+        others = {m for m in inside if not m.startswith("model")}
+        assert all(m.startswith("data.inputs.") for m in others), others
         assert not packs & OUTSIDE, "no file, clock or environment in model/"
     if floor == "data":
-        assert not any(level == 2 for level, _ in imported(path))
+        assert all(m.startswith("data.") for m in inside)
         assert not packs & {"time", "subprocess", "socket", "random", "tempfile", "shutil"}
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in MODULES if room(p) != "runs"], ids=lambda p: f"{p.parent.name}/{p.name}"
-)
+@pytest.mark.parametrize("path", [p for p in MODULES if floor_of(p) != "runs"], ids=label)
 def test_only_runs_writes(path):
     text = path.read_text(encoding="utf-8")
     calls = [n.func for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Call)]
@@ -68,4 +74,11 @@ def test_only_runs_writes(path):
 
 
 def test_no_room_is_called_like_a_drawer():
-    assert not {p.stem for p in MODULES} & {"utils", "util", "common", "core", "helpers", "misc"}
+    assert not ({p.stem for p in MODULES} | {p.parent.name for p in MODULES}) & {
+        "utils",
+        "util",
+        "common",
+        "core",
+        "helpers",
+        "misc",
+    }

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import yaml
 
-from otonari.data import mobility, scenario
-from otonari.data.build import build_inputs, problems
-from otonari.data.inputs import validate
+from otonari.data.assembly.inputs import build_inputs, problems
+from otonari.data.generators import trips
+from otonari.data.inputs.contract import validate
+from otonari.data.loading import scenario
+from otonari.data.loading.scenario import effective, load_scenario
 from otonari.data.problems import InputError
-from otonari.data.scenario import effective, load_scenario
 
 SMALL = {
     "schema_version": 1,
@@ -377,7 +378,7 @@ def test_higashi_fuji_is_the_trial():
 
 
 def test_patterns_take_the_generators_defaults():
-    pattern = mobility.Pattern("v")
+    pattern = trips.Pattern("v")
     vehicle = {
         "vehicle": "v",
         "owner": "b",

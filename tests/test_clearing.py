@@ -11,7 +11,7 @@ from pyomo.core.base.constraint import Constraint
 from pyomo.core.base.var import Var
 
 import otonari.model
-from otonari.data.inputs import complete
+from otonari.data.inputs.contract import complete
 from otonari.data.problems import InputError
 from otonari.model.clearing import community_block
 from otonari.model.solve import solve

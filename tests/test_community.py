@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from otonari.data.assembly.devices_and_trips import hosts, instant, relevant, trip_variables, trips
 from otonari.data.clock import slots
-from otonari.data.community import hosts, instant, relevant, trip_variables, trips
-from otonari.data.rows import Trip, Vehicle
-from otonari.data.schema import Time
+from otonari.data.schema.scenario import Time
+from otonari.data.schema.table_rows import Trip, Vehicle
 
 DAY = Time(start=date(2020, 8, 19), slot_minutes=60)
 TIME = slots(DAY.start, 1, 60, "Asia/Tokyo").to_numpy()

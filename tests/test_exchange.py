@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from otonari.data.inputs import complete
+from otonari.data.inputs.contract import complete
 from otonari.model.exchange import Exchange, Rules, match, positions
 from otonari.model.outcome import ACTIONS
 

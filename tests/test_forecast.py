@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otonari.data import day_types, forecast
-from otonari.data.forecast import DEMAND, PV, demand_forecast, pv_forecast
-from otonari.data.forecast_profile import without_zero_runs
+from otonari.data.forecast import power
+from otonari.data.forecast.power import DEMAND, PV, demand_forecast, pv_forecast
+from otonari.data.forecast.profile import without_zero_runs
 from otonari.data.problems import InputError
+from otonari.data.series import calendar as day_types
 
 PLAIN = replace(DEMAND, yesterday=0.0, recent=0.0)
 
@@ -170,12 +171,12 @@ def test_quantiles_hold_on_synthetic_homes():
     for day in range(40, 80):
         found = demand_forecast(history, calendar, 48 * day, 48)
         below.append(history[:, 48 * day : 48 * day + 48] <= found.quantiles)
-    assert np.mean(below, axis=(0, 2, 3)) == pytest.approx(forecast.LEVELS, abs=0.02)
+    assert np.mean(below, axis=(0, 2, 3)) == pytest.approx(power.LEVELS, abs=0.02)
 
 
 def test_quantiles_interpolate_between_samples():
     samples = np.arange(1.0, 10.0).reshape(1, 9, 1)
-    found = forecast.quantiles(samples, np.array([0.05, 0.1, 0.55, 0.99]))
+    found = power.quantiles(samples, np.array([0.05, 0.1, 0.55, 0.99]))
     assert found.ravel() == pytest.approx([1.0, 1.0, 5.5, 9.0])
 
 

@@ -8,10 +8,13 @@ import pytest
 from click.testing import CliRunner
 
 from otonari.cli import main
-from otonari.data import backtest, backtest_vehicle, day_types, forecast_files, solar
-from otonari.data.backtest import Trial
-from otonari.data.file_format import FileFormat
+from otonari.data.backtest import driving, files
+from otonari.data.backtest import power as backtest
+from otonari.data.backtest.power import Trial
+from otonari.data.files.file_format import FileFormat
+from otonari.data.generators import solar
 from otonari.data.problems import InputError
+from otonari.data.series import calendar as day_types
 
 
 def invoke(*arguments):
@@ -105,8 +108,8 @@ def test_forecast_weather_beats_a_clear_sky(tmp_path):
     pd.DataFrame({"roof": power}, index=stamps).to_csv(tmp_path / "pv.csv")
     weather.set_axis(stamps).to_csv(tmp_path / "weather.csv")
     fmt = FileFormat(time_zone="Asia/Tokyo")
-    told = forecast_files.pv(tmp_path / "pv.csv", fmt, site=site, weather=tmp_path / "weather.csv")
-    clear = forecast_files.pv(tmp_path / "pv.csv", fmt, site=site)
+    told = files.pv(tmp_path / "pv.csv", fmt, site=site, weather=tmp_path / "weather.csv")
+    clear = files.pv(tmp_path / "pv.csv", fmt, site=site)
     best = {
         name: next(s.mae for s in r.scores if s.method == "forecast (mean)")
         for name, r in (("told", told), ("clear", clear))
@@ -189,7 +192,7 @@ def test_wrong_options_are_one_clear_error(tmp_path, arguments):
 def test_half_a_site_is_refused(tmp_path):
     assert invoke("pv", write(tmp_path / "pv.csv", 32), "--latitude", "35").exit_code == 2
     with pytest.raises(InputError, match="latitude"):
-        forecast_files.pv(tmp_path / "pv.csv", FileFormat(), weather="weather.csv")
+        files.pv(tmp_path / "pv.csv", FileFormat(), weather="weather.csv")
 
 
 def score(report, horizon, method):
@@ -204,7 +207,7 @@ def fontana(real_data):
 
 def test_real_homes(fontana):
     folder, fmt = fontana
-    report = forecast_files.demand(folder / "demand_kw.csv", fmt, holidays="none")
+    report = files.demand(folder / "demand_kw.csv", fmt, holidays="none")
     bad = {name for name, share in report.missing.items() if share > backtest.WHOLE}
     assert bad == {"home_07", "home_12", "home_14", "home_15"}
     for homes in ("", ", wholly measured"):
@@ -223,7 +226,7 @@ def test_real_homes(fontana):
 
 def test_real_arrays(fontana):
     folder, fmt = fontana
-    report = forecast_files.pv(folder / "pv_kw.csv", fmt, site=solar.Site(34.1, -117.4, 380.0))
+    report = files.pv(folder / "pv_kw.csv", fmt, site=solar.Site(34.1, -117.4, 380.0))
     assert any("keep summer time" in note for note in report.notes)
     assert report.missing["home_15"] > 0.5
     for homes in ("", ", wholly measured"):
@@ -235,9 +238,7 @@ def test_real_arrays(fontana):
 
 
 def test_real_cars(real_data):
-    report = backtest_vehicle.vehicle(
-        real_data / "vehicle_trips" / "trips.csv", "Europe/Berlin", 6.5, holidays="none"
-    )
+    report = driving.vehicle(real_data / "vehicle_trips" / "trips.csv", "Europe/Berlin", 6.5, holidays="none")
     own, median, yesterday, mean = (
         score(report, "day ahead", m) for m in ("forecast (mean)", "forecast (median)", "yesterday", "mean")
     )

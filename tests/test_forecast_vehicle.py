@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otonari.data.forecast_course import EARLY, ENOUGH, expected_course
-from otonari.data.forecast_rounds import Trips
-from otonari.data.forecast_vehicle import vehicle_forecast, weighted_quantiles
+from otonari.data.forecast.driving import vehicle_forecast, weighted_quantiles
+from otonari.data.forecast.driving_course import EARLY, ENOUGH, expected_course
+from otonari.data.forecast.driving_history import Trips
 
 MONDAY = np.datetime64("2020-08-03T00:00", "ns")
 DAY, HOUR = np.timedelta64(24, "h"), np.timedelta64(1, "h")

@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 import otonari
-from otonari.data.inputs import complete
+from otonari.data.inputs.contract import complete
 from otonari.model.clearing import community_block
 
 from .test_clearing import documented_names

@@ -6,9 +6,9 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otonari.data.inputs import DIMS, KINDS, TABLE, complete, kinds, require, validate
+from otonari.data.inputs.contract import DIMS, KINDS, TABLE, complete, kinds, require, validate
+from otonari.data.inputs.variables import REQUIRED
 from otonari.data.problems import InputError, Problem
-from otonari.data.variables import REQUIRED
 
 TIME = np.array(["2020-08-18T15:00", "2020-08-18T16:00", "2020-08-18T17:00"], dtype="datetime64[ns]")
 

@@ -5,14 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otonari.data.network import (
-    band_fees,
-    length_fees,
-    level_fees,
-    path_lengths,
-    straight_distances,
-)
-from otonari.data.tree import faults
+from otonari.data.assembly.fees import band_fees, length_fees, level_fees, path_lengths, straight_distances
+from otonari.data.inputs.tree import faults
 
 #        r
 #    3 /   \ 5

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from otonari.data.inputs import TABLE, validate
+from otonari.data.inputs.contract import TABLE, validate
 from otonari.model.clearing import community_block
 from otonari.model.results import collect
 from otonari.model.solve import Infeasible, solve

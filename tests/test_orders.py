@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otonari.cli import main
-from otonari.data.orders import REQUIRED, read_orders
+from otonari.data.loading.orders_file import REQUIRED, read_orders
 from otonari.data.problems import InputError
 
 HEADER = "order_id,placed,slot,participant,side,price,energy_kwh"

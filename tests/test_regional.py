@@ -12,11 +12,11 @@ from click.testing import CliRunner
 from distributed import LocalCluster
 
 from otonari.cli import main
-from otonari.data import regional as scenarios
-from otonari.data import town
-from otonari.data.build import build_inputs, problems
+from otonari.data.assembly import by_region as scenarios
+from otonari.data.assembly.inputs import build_inputs, problems
+from otonari.data.loading import town
+from otonari.data.loading.scenario import digest, load_scenario
 from otonari.data.problems import InputError
-from otonari.data.scenario import digest, load_scenario
 from otonari.model import settlement
 from otonari.model.solve import SolveError
 from otonari.runs import blocks, chunked, compare, ledger, regional, single, store, union

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from otonari.data.inputs import complete
+from otonari.data.inputs.contract import complete
 from otonari.model import certificate, regions
 from otonari.model.clearing import community_block
 from otonari.model.meters import positions

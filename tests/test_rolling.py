@@ -11,8 +11,8 @@ import yaml
 from click.testing import CliRunner
 
 from otonari.cli import main
-from otonari.data.build import build_inputs
-from otonari.data.scenario import load_scenario
+from otonari.data.assembly.inputs import build_inputs
+from otonari.data.loading.scenario import load_scenario
 from otonari.model import clearing, solve
 from otonari.runs import ledger, rolling, single, store, timeline
 from otonari.runs.simulation import Options

@@ -11,11 +11,13 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otonari.data import document, scenario, schema
-from otonari.data.build import build_inputs, problems
+from otonari.data.assembly.inputs import build_inputs, problems
+from otonari.data.files import strict_yaml
+from otonari.data.loading import scenario
+from otonari.data.loading.scenario import digest, dumps, effective, load_scenario
 from otonari.data.problems import InputError
-from otonari.data.rows import TABLES
-from otonari.data.scenario import digest, dumps, effective, load_scenario
+from otonari.data.schema import scenario as schema
+from otonari.data.schema.table_rows import TABLES
 
 
 @pytest.fixture
@@ -438,7 +440,7 @@ def test_unreadable_files_give_one_message(folder, file, content, message):
 def test_a_bomb_of_aliases_is_refused():
     levels = [f"{c}: &{c} [{', '.join(['*' + p] * 9)}]" for p, c in zip("abcdefgh", "bcdefghi", strict=True)]
     with pytest.raises(InputError, match="unfold to more than"):
-        document.parse("\n".join(["a: &a [x, x, x]", *levels]), "bomb.yaml")
+        strict_yaml.parse("\n".join(["a: &a [x, x, x]", *levels]), "bomb.yaml")
 
 
 def test_all_problems_come_at_once(folder):
@@ -628,9 +630,7 @@ def test_json_schema_accepts_the_bundled_files():
 
 
 def test_a_schema_needs_no_heavy_library():
-    code = (
-        "import sys, otonari.data.scenario; print(*sorted({'pandas', 'xarray', 'pvlib'} & set(sys.modules)))"
-    )
+    code = "import sys, otonari.data.loading.scenario; print(*sorted({'pandas', 'xarray', 'pvlib'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "\n"
 
 
@@ -665,7 +665,7 @@ TEXT = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_s
 )
 def test_what_yaml_writes_is_read_back(value):
     text = yaml.safe_dump({"value": value}, allow_unicode=True)
-    assert document.parse(text, "x.yaml")[0] == {"value": value}
+    assert strict_yaml.parse(text, "x.yaml")[0] == {"value": value}
 
 
 @settings(deadline=None)

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from distributed import Client, LocalCluster
 
 from otonari.cli import main
+from otonari.data.loading.sweep_file import MOST_POINTS, load
 from otonari.data.problems import InputError
-from otonari.data.sweeps import MOST_POINTS, load
 from otonari.runs import compare, gather, store, sweep, tables
 from otonari.runs.cluster import ClusterError
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from otonari.data.assembly.prices import Window, flat, minute, tiered_average, time_of_use
 from otonari.data.clock import slots
-from otonari.data.tariffs import Window, flat, minute, tiered_average, time_of_use
 
 DAY = slots("2020-08-19", 1, 30, "Asia/Tokyo")  # a Wednesday
 

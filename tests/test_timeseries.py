@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from otonari.data import clock
 from otonari.data.problems import InputError
-from otonari.data.timeseries import FileFormat, read_power, read_rate, resample, slots
+from otonari.data.series.resampling import FileFormat, read_power, read_rate, resample, slots
 
 REAL = os.environ.get("OTONARI_REAL_DATA")
 real = pytest.mark.skipif(not REAL, reason="OTONARI_REAL_DATA is not set")

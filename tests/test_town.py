@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otonari.cli import main
-from otonari.data import town
-from otonari.data.build import build_inputs
-from otonari.data.scenario import digest, load_scenario
-from otonari.data.variables import KINDS
+from otonari.data.assembly.inputs import build_inputs
+from otonari.data.inputs.variables import KINDS
+from otonari.data.loading import town
+from otonari.data.loading.scenario import digest, load_scenario
 from otonari.runs.single import clear
 
 HOMES = st.integers(1, 700)

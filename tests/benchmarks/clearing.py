@@ -16,8 +16,8 @@ import time
 import highspy
 
 import otonari
-from otonari.data import town
-from otonari.data.build import build_inputs
+from otonari.data.assembly.inputs import build_inputs
+from otonari.data.loading import town
 from otonari.model.clearing import community_block
 from otonari.model.highs import pass_model
 from otonari.model.program import compile_block

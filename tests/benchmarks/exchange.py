@@ -11,7 +11,7 @@ import time
 import numpy as np
 import xarray as xr
 
-from otonari.data.inputs import complete
+from otonari.data.inputs.contract import complete
 from otonari.model.exchange import Exchange, Rules, match
 
 START = np.datetime64("2020-08-19T00:00", "ns")

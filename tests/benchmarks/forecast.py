@@ -5,10 +5,10 @@ import time
 import numpy as np
 import pandas as pd
 
-from otonari.data.day_types import calendar
-from otonari.data.forecast import demand_forecast, pv_forecast
-from otonari.data.forecast_rounds import Trips
-from otonari.data.forecast_vehicle import vehicle_forecast
+from otonari.data.forecast.driving import vehicle_forecast
+from otonari.data.forecast.driving_history import Trips
+from otonari.data.forecast.power import demand_forecast, pv_forecast
+from otonari.data.series.calendar import calendar
 
 DAYS, HOMES, CARS, REPEATS = 365, 20, 10, 50
 

@@ -11,8 +11,8 @@ import time
 
 import numpy as np
 
-from otonari.data import town
-from otonari.data.build import build_inputs
+from otonari.data.assembly.inputs import build_inputs
+from otonari.data.loading import town
 from otonari.model.clearing import community_block
 from otonari.model.solve import solve
 

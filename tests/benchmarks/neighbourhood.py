@@ -7,7 +7,7 @@ Cars are plugged in at home alone, so that the case fits every framework that th
 import numpy as np
 import xarray as xr
 
-from otonari.data.inputs import complete
+from otonari.data.inputs.contract import complete
 
 HOMES_PER_TRANSFORMER, TRANSFORMERS_PER_FEEDER, FEEDERS_PER_SUBSTATION = 25, 5, 5
 

@@ -17,7 +17,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from otonari.data import town
+from otonari.data.loading import town
 from otonari.runs import store, union
 
 

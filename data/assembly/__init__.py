@@ -1,0 +1,1 @@
+"""From a scenario to the one Dataset that a clearing reads."""

@@ -1,0 +1,257 @@
+"""A scenario read piece by piece, so that nobody holds all of it: its tree and whose rows stand where, then the rows.
+
+What is read twice is the text of the tables; only labels stay in between. Wherever anything is wrong, the scenario is
+read as a whole instead, so that every problem is told as `validate` tells it.
+"""
+
+import copy
+import hashlib
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from ..loading.cross_checks import REFERENCES, Parts, inconsistencies
+from ..loading.overrides import Draft, anchor, override, rows
+from ..loading.scenario import Source, canonical, changes_rows, effective, opened
+from ..problems import InputError
+from ..schema.defaults import fill
+from ..schema.scenario import Scenario
+from ..schema.table_rows import AWAY, TABLES
+from ..schema.tariffs_and_fees import BandFees
+from .inputs import fee_network, problems
+
+CHUNK = 2000
+"""Rows that are looked at together."""
+_NOBODY: dict[str, list[dict[str, Any]]] = {"participants": [{"participant": "-", "persons": 1}]}
+_LABELS = {
+    "batteries": ("battery", "owner"),
+    "nodes": ("node", "parent"),
+    "participants": ("participant", "node", "tariff"),
+    "trips": ("vehicle", "destination"),
+    "vehicles": ("vehicle", "owner", "work"),
+}
+"""Columns that are kept of every row, tables in the order of the digest."""
+
+Rows = list[dict[str, Any]]
+
+
+class _Refused(Exception):
+    """Something is wrong: what, is found by reading the whole."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What is held of a scenario as a whole.
+
+    ``sections`` is the effective scenario without the rows of its tables, ``hash`` its digest with them. The fee tree
+    (node,): ``node`` labels, ``parent`` positions (-1 at the root), ``fee``, ``limit`` and ``access`` as in the inputs,
+    ``crowd`` participants at each. ``batteries`` are their labels; ``home`` is the position of the node of each
+    participant, ``garage`` of each vehicle's owner; ``ties`` (k, 2) are the nodes of a vehicle's owner and of another
+    host. ``least_charge`` says whether a vehicle has a minimum charge power, ``pairwise`` whether fees are those of
+    pairs of nodes.
+    """
+
+    sections: Mapping[str, Any]
+    hash: str
+    node: np.ndarray
+    parent: np.ndarray
+    fee: np.ndarray
+    limit: np.ndarray
+    access: np.ndarray
+    crowd: np.ndarray
+    ties: np.ndarray
+    batteries: Sequence[str]
+    home: Mapping[str, int]
+    garage: Mapping[str, int]
+    least_charge: bool
+    pairwise: bool
+    draft: Draft
+    overrides: tuple[str, ...]
+
+    def pieces(self) -> Iterator[tuple[str, list[int], Rows]]:
+        """Yield the effective rows again: table, the node that each belongs to, and the rows."""
+        place = {name: n for n, name in enumerate(self.node.tolist())}
+        root = int(np.flatnonzero(self.parent < 0)[0])
+        for name in _LABELS:
+            for found in _pieces(self.draft, _of_rows(self.overrides), self.sections, name):
+                if name == "nodes":
+                    at = [place[row["node"]] for row in found]
+                elif name == "participants":
+                    at = [root if row["node"] is None else place[row["node"]] for row in found]
+                elif name == "trips":
+                    at = [self.garage[row["vehicle"]] for row in found]
+                else:
+                    at = [self.home[row["owner"]] for row in found]
+                yield name, at, found
+
+
+def outline(source: Source, overrides: Sequence[str] = ()) -> Outline:
+    """Return what is held of a scenario as a whole, after every row was looked at.
+
+    Raises
+    ------
+    InputError
+        With every problem, as ``build.problems`` lists them.
+    """
+    try:
+        return _outline(source, overrides)
+    except (InputError, ValidationError, _Refused) as error:
+        found = problems(source, overrides)
+        if not found:
+            raise AssertionError("what is wrong with a part is wrong with the whole") from error
+        raise InputError(found) from None
+
+
+def _outline(source: Source, overrides: Sequence[str]) -> Outline:
+    draft = opened(source)
+    changes = _of_rows(overrides)
+    if not isinstance(draft.values, dict):
+        raise _Refused
+    for text in overrides:
+        if text not in changes:
+            override(draft, text)
+    anchor(draft)
+    tables = draft.values.get("tables")
+    if draft.problems or not isinstance(tables, dict) or set(tables) - set(TABLES):
+        raise _Refused
+    if any(text.split(".")[1] not in TABLES for text in changes):
+        raise _Refused
+    scenario = Scenario.model_validate(draft.values | {"tables": _NOBODY})
+    sections = effective(scenario)
+    del sections["tables"]
+    labels, nodes, hash_, least = _read(draft, changes, sections)
+    _refer(labels, sections["tariffs"])
+    pairwise = isinstance(scenario.fees, BandFees)
+    whole = fill(Scenario.model_validate(sections | {"tables": _NOBODY | {"nodes": nodes}}))
+    network = {} if pairwise else fee_network(whole.tables.nodes, whole.fees)
+    edges = {n: network[f"node_{n}"][1] if network else np.zeros(len(nodes)) for n in ("fee", "limit")}
+    place = {row["node"]: n for n, row in enumerate(nodes)}
+    parent = np.array([place[row["parent"]] if row["parent"] else -1 for row in nodes])
+    root = int(np.flatnonzero(parent < 0)[0])
+    home = {
+        str(label): root if node is None else place[node]
+        for label, node in zip(
+            labels["participants", "participant"], labels["participants", "node"], strict=True
+        )
+    }
+    owners = zip(labels["vehicles", "vehicle"], labels["vehicles", "owner"], strict=True)
+    garage = {str(vehicle): home[str(owner)] for vehicle, owner in owners}
+    return Outline(
+        sections=sections,
+        hash=hash_,
+        node=np.array([row["node"] for row in nodes], dtype=str),
+        parent=parent,
+        **edges,
+        access=np.array([n.access_fee_per_kwh for n in whole.tables.nodes], dtype=float),
+        crowd=np.bincount(list(home.values()), minlength=len(nodes)),
+        ties=_ties(labels, home, garage),
+        batteries=[str(label) for label in labels["batteries", "battery"]],
+        home=home,
+        garage=garage,
+        least_charge=least,
+        pairwise=pairwise,
+        draft=draft,
+        overrides=tuple(overrides),
+    )
+
+
+def _of_rows(overrides: Sequence[str]) -> tuple[str, ...]:
+    return tuple(text for text in overrides if changes_rows(text))
+
+
+Labels = dict[tuple[str, str], list[str | None]]
+
+
+def _read(
+    draft: Draft, changes: tuple[str, ...], sections: Mapping[str, Any]
+) -> tuple[Labels, Rows, str, bool]:
+    """Return the labels of all rows, the nodes, the digest, and whether a vehicle has a minimum charge power."""
+    labels: Labels = {(name, column): [] for name, columns in _LABELS.items() for column in columns}
+    empty: dict[str, Rows] = {name: [] for name in sorted(TABLES)}
+    marker = '"tables":{' + ",".join(f'"{name}":[]' for name in empty) + "}"
+    before, after = canonical(copy.deepcopy(dict(sections)) | {"tables": empty}).split(marker)
+    digest = hashlib.sha256(f'{before}"tables":{{'.encode())
+    nodes, least = [], False
+    for n, name in enumerate(_LABELS):
+        digest.update(f'{"," if n else ""}"{name}":['.encode())
+        begun = False
+        for found in _pieces(draft, changes, sections, name):
+            digest.update(("," * begun + _spelt(name, found)).encode())
+            begun = True
+            for column in _LABELS[name]:
+                labels[name, column] += [r[column] and sys.intern(r[column]) for r in found]
+            nodes += found if name == "nodes" else []
+            least |= name == "vehicles" and any(row["min_charge_kw"] for row in found)
+        digest.update(b"]")
+    digest.update(f"}}{after}".encode())
+    return labels, nodes, digest.hexdigest(), least
+
+
+def _spelt(name: str, found: Rows) -> str:
+    """Return rows as they stand in the text that a digest is of, without the brackets."""
+    text = canonical({"exchange": {}, "tables": {"participants": [], name: [dict(row) for row in found]}})
+    begin = text.index(f'"{name}":[') + len(f'"{name}":[')
+    return text[begin : text.rindex('],"participants":[]' if name < "participants" else "]")]
+
+
+def _pieces(draft: Draft, changes: tuple[str, ...], sections: Mapping[str, Any], name: str) -> Iterator[Rows]:
+    """Yield the effective rows of a table, some at a time; the nodes and the trips, and what is changed, all at once."""
+    own = [text for text in changes if text.split(".")[1] == name]
+    source = rows(draft, name)
+    if own:
+        part = Draft(draft.where, draft.base, {"tables": {name: list(source)}})
+        for text in own:
+            override(part, text)
+        if part.problems:
+            raise _Refused
+        source = iter(part.values["tables"][name])
+    size = sys.maxsize if name in ("nodes", "trips") else CHUNK
+    chunk = list(islice(source, size))
+    while chunk or name == "nodes":  # of which there is one in any case
+        yield _effective(draft, sections, name, chunk)
+        if name == "nodes":
+            return
+        chunk = list(islice(source, size))
+
+
+def _effective(draft: Draft, sections: Mapping[str, Any], name: str, chunk: Rows) -> Rows:
+    """Return rows with every default that is no other value of the scenario, if nothing is wrong with them alone."""
+    scenario = Scenario.model_validate(dict(sections) | {"tables": _NOBODY | {name: chunk}})
+    models = dict(enumerate(getattr(scenario.tables, name)))
+    known = {part: getattr(scenario, part) for part in ("series", "time", "fees", "exchange")}
+    alone = {name: [row[_LABELS[name][0]] for row in chunk]} if name == "nodes" else {}
+    if inconsistencies(Parts(known, {name: models}, {name: chunk}, alone), draft.place):
+        raise _Refused
+    return list(effective(scenario)["tables"][name])
+
+
+def _refer(labels: Labels, tariffs: Mapping[str, Any]) -> None:
+    """Refuse labels that occur twice or name nothing, and a scenario without participants."""
+    known = {table: set(labels[table, column]) for table, (_, column) in TABLES.items() if column}
+    twins = any(len(known[t]) < len(labels[t, column]) for t, (_, column) in TABLES.items() if column)
+    names: Mapping[str, Any] = {**known, "tariffs": tariffs}
+    if (
+        twins
+        or not known["participants"]
+        or any(
+            label is not None and label not in names[target] and (column, label) != ("destination", AWAY)
+            for table, column, target in REFERENCES
+            for label in labels[table, column]
+        )
+    ):
+        raise _Refused
+
+
+def _ties(labels: Labels, home: Mapping[str, int], garage: Mapping[str, int]) -> np.ndarray:
+    """Return the nodes of each vehicle's owner and of its other hosts (k, 2)."""
+    stays = [
+        *zip(labels["vehicles", "vehicle"], labels["vehicles", "work"], strict=True),
+        *zip(labels["trips", "vehicle"], labels["trips", "destination"], strict=True),
+    ]
+    pairs = {(garage[str(v)], home[host]) for v, host in stays if host is not None and host != AWAY}
+    return np.array(sorted(p for p in pairs if p[0] != p[1]), dtype=int).reshape(-1, 2)

@@ -1,0 +1,156 @@
+"""What every participant consumes and what its PV gives over the slots: measured, or generated."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .. import clock
+from ..generators import demand, solar
+from ..loading.scenario import sha256
+from ..problems import InputError, Problem
+from ..schema.file_references import CarbonFile, PriceFile, ReadingsFile, SeriesFile, Weather
+from ..schema.scenario import Series, Site, Time
+from ..schema.table_rows import Participant
+from ..series import resampling
+
+_PER_KWH = {"per kWh": 1.0, "per MWh": 1e-3, "kg/kWh": 1.0, "g/kWh": 1e-3}
+
+
+@dataclass
+class Frame:
+    """What every series needs to know: the slots, the seed; and what is found on the way."""
+
+    time: Time
+    seed: int
+    times: pd.DatetimeIndex
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def hours(self) -> float:
+        """Length of a slot [h]."""
+        return self.time.slot_minutes / 60
+
+    def attempt(self, work: Callable[[], np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+        """Return what work gives, or zeros where it finds problems, which are kept."""
+        try:
+            return work()
+        except InputError as error:
+            self.problems += error.problems
+            return np.zeros(shape)
+
+
+def frame(time: Time, seed: int) -> Frame:
+    """Return the frame of a horizon; raises :class:`InputError` where it cannot be cut into slots."""
+    return Frame(time, seed, clock.slots(time.start, time.days, time.slot_minutes, time.time_zone))
+
+
+def power(
+    frame: Frame, participants: Sequence[Participant], series: Series, site: Site, weather: Weather
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return demand and available PV (participant, time) [kW]; problems and notes go to the frame."""
+    use = np.zeros((len(participants), len(frame.times)))
+    columns: dict[int, str] = {}
+    for n, p in enumerate(participants):
+        if p.demand_column is None and (p.persons is not None or p.annual_kwh is not None):
+            use[n] = _generated(frame, p, site)
+        else:
+            columns[n] = p.demand_column or p.participant
+    if series.demand is not None:
+        use[list(columns)] = _measured(frame, series.demand, list(columns.values()), "demand")
+    pv = _roofs(frame, participants, site, weather)
+    roofs = {n: p.pv_column for n, p in enumerate(participants) if p.pv_column is not None}
+    if series.pv is not None:
+        installed = [participants[n].pv_column_kw or 0.0 for n in roofs]
+        pv[list(roofs)] += _measured(frame, series.pv, list(roofs.values()), "any", installed)
+    return use, pv
+
+
+def _generated(frame: Frame, row: Participant, site: Site) -> np.ndarray:
+    """Return the generated demand of a participant (time,) [kW]; its seed depends on its label alone."""
+    label = hashlib.sha256(f"{frame.seed}:{row.participant}".encode()).digest()
+    seed, zone, south = int.from_bytes(label[:6], "big"), frame.time.time_zone, site.latitude_deg < 0
+    if row.persons is None:
+        annual = row.annual_kwh or 0.0
+        return demand.business(frame.times, zone, annual, seed, frame.hours, southern=south)
+    return demand.household(frame.times, zone, row.persons, seed, frame.hours, row.annual_kwh, southern=south)
+
+
+def rate(frame: Frame, file: PriceFile | CarbonFile, least: float = -np.inf) -> np.ndarray:
+    """Return a price [currency/kWh] or an intensity [kg/kWh] over the slots (time,); problems go to the frame."""
+
+    def work() -> np.ndarray:
+        _pinned(file)
+        form, unit = _format(frame, file), _PER_KWH[file.unit]
+        return unit * resampling.read_rate(
+            file.path, file.column, form, frame.times, frame.hours, least / unit
+        )
+
+    return frame.attempt(work, (len(frame.times),))
+
+
+def _measured(
+    frame: Frame, file: SeriesFile, columns: list[str], quantity: str, installed: list[float] | None = None
+) -> np.ndarray:
+    """Return columns of a file as mean power of the slots (column, time) [kW]."""
+    if not columns:
+        frame.notes.append(f"{file.path}: no participant uses a column of this file")
+
+    def work() -> np.ndarray:
+        _pinned(file)
+        if not columns:
+            return np.zeros((0, len(frame.times)))
+        form = replace(_format(frame, file), unit=file.unit)
+        power, notes = resampling.read_power(
+            file.path, columns, form, frame.times, frame.hours, installed, quantity
+        )
+        frame.notes += notes
+        return power
+
+    return frame.attempt(work, (len(columns), len(frame.times)))
+
+
+def _format(frame: Frame, file: ReadingsFile) -> resampling.FileFormat:
+    """Return how a file is written, for power unless it is told otherwise."""
+    options = file.model_dump(include=set(ReadingsFile.model_fields) - {"path", "sha256"})
+    options["time_zone"] = file.time_zone or frame.time.time_zone
+    return resampling.FileFormat(**options)
+
+
+def _roofs(frame: Frame, participants: Sequence[Participant], site: Site, weather: Weather) -> np.ndarray:
+    """Return the generated PV of all participants (participant, time) [kW]."""
+    power = np.zeros((len(participants), len(frame.times)))
+    rows = [n for n, p in enumerate(participants) if p.pv_kw is not None]
+    if not rows and weather.path is None:
+        return power
+    place = solar.Site(site.latitude_deg, site.longitude_deg, site.altitude_m)
+
+    def work() -> np.ndarray:
+        _pinned(weather)
+        if not rows:
+            return power[:0]
+        options: dict[str, Any] = {"path": weather.path, "format": weather.format, "stamp": weather.stamp}
+        options["time_zone"] = weather.time_zone or frame.time.time_zone
+        sky = solar.weather(frame.times, frame.hours, place, weather.source, **options)
+        frame.notes += sky.attrs.get("notes", [])
+        size, tilt, azimuth = (
+            np.array([getattr(participants[n], name) for n in rows], dtype=float)
+            for name in ("pv_kw", "pv_tilt_deg", "pv_azimuth_deg")
+        )
+        return solar.pv_power(frame.times, frame.hours, place, sky, size, tilt, azimuth)
+
+    power[rows] = frame.attempt(work, (len(rows), len(frame.times)))
+    return power
+
+
+def _pinned(file: ReadingsFile | Weather) -> None:
+    """Refuse a file that is not the one that a stored scenario was run with."""
+    if file.path is not None:
+        got = sha256(Path(file.path))
+        if file.sha256 not in (None, got):
+            raise InputError([Problem(file.path, "", "sha256", got, str(file.sha256))])

@@ -1,0 +1,206 @@
+"""A scenario becomes inputs: the one Dataset that a clearing reads, complete and validated."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..inputs.contract import complete, kinds, validate
+from ..loading.scenario import Source, read
+from ..problems import InputError, Problem
+from ..schema.defaults import fill
+from ..schema.file_references import PriceFile, Weather
+from ..schema.scenario import Carbon, Scenario, Site
+from ..schema.table_rows import Node
+from ..schema.tariffs_and_fees import BandFees, Flat, LengthFees, LevelFees, Tariff, TieredAverage, TimeOfUse
+from . import demand_and_pv, devices_and_trips, prices
+from . import fees as network
+
+__all__ = ["build_inputs", "problems"]
+
+
+def build_inputs(scenario: Scenario) -> xr.Dataset:
+    """Return the complete, validated inputs of a scenario: the variables of ``data.inputs.TABLE``.
+
+    The attributes are ``scenario``, ``currency``, ``time_zone`` and ``notes``: a JSON list of what was odd in
+    the data and how it was read.
+
+    Raises
+    ------
+    InputError
+        With every problem of the files and of the inputs.
+    """
+    scenario = fill(scenario)
+    frame = demand_and_pv.frame(scenario.time, scenario.seed)
+    participants = scenario.tables.participants
+    power = demand_and_pv.power(frame, participants, scenario.series, scenario.site, scenario.weather)
+    try:
+        legs = devices_and_trips.trips(
+            scenario.tables.vehicles, scenario.tables.trips, scenario.time, scenario.seed
+        )
+    except InputError as error:
+        frame.problems += error.problems
+    rates = _rates(scenario.tariffs, scenario.carbon, frame)
+    if frame.problems:
+        raise InputError(sorted(frame.problems))
+    inputs = complete(_dataset(scenario, frame, power, legs, rates))
+    business = [p.participant for p in participants if p.kind == "business"]
+    inputs["participant_kind"] = inputs["participant_kind"].copy(data=kinds(inputs, business))
+    found = validate(inputs)
+    if found:
+        raise InputError(found)
+    frame.notes += _left_out(scenario)
+    inputs.attrs["notes"] = json.dumps(frame.notes, ensure_ascii=False)
+    return inputs
+
+
+def problems(source: Source, overrides: Sequence[str] = ()) -> list[Problem]:
+    """Return everything that is wrong with a scenario, its tables, its series and its inputs."""
+    reading = read(source, overrides)
+    found = list(reading.problems)
+    if not found and reading.scenario is not None:
+        try:
+            build_inputs(reading.scenario)
+        except InputError as error:
+            found += error.problems
+        return found
+    parts = reading.parts.sections
+    if parts.get("time") is None or parts.get("series") is None:
+        return found
+    try:
+        frame = demand_and_pv.frame(parts["time"], parts.get("seed") or 0)
+    except InputError:  # among the problems already
+        return found
+    rows = list(reading.parts.rows.get("participants", {}).values())
+    demand_and_pv.power(
+        frame, rows, parts["series"], parts.get("site") or Site(), parts.get("weather") or Weather()
+    )
+    _rates(parts.get("tariffs") or {}, parts.get("carbon") or Carbon(), frame)
+    return sorted({*found, *frame.problems})
+
+
+def _dataset(
+    scenario: Scenario,
+    frame: demand_and_pv.Frame,
+    power: tuple[np.ndarray, np.ndarray],
+    legs: pd.DataFrame,
+    rates: dict[str, Any],
+) -> xr.Dataset:
+    """Return the Dataset of everything that the scenario says."""
+    rows, tables = scenario.tables.participants, scenario.tables
+    time = frame.times.to_numpy()
+    hours = np.full(len(time), frame.hours)
+    end = time[-1] + np.timedelta64(scenario.time.slot_minutes, "m")
+    trips, trip_labels = devices_and_trips.trip_variables(legs, time[0], end)
+    per_slot = ("participant", "time")
+    variables: dict[str, Any] = {
+        "slot_hours": (("time",), hours),
+        "demand": (per_slot, power[0]),
+        "pv_available": (per_slot, power[1]),
+        "participant_node": (("participant",), devices_and_trips.labels(str(r.node) for r in rows)),
+        "participant_tariff": (("participant",), devices_and_trips.labels(str(r.tariff) for r in rows)),
+        **devices_and_trips.limits(rows),
+        "green_premium": (("participant",), np.array([r.green_premium_per_kwh for r in rows], dtype=float)),
+        "imbalance_fee": (("time",), np.full(len(time), scenario.exchange.imbalance_fee_per_kwh)),
+        **rates,
+        **devices_and_trips.storage("battery", tables.batteries),
+        **devices_and_trips.storage("vehicle", tables.vehicles),
+        **devices_and_trips.drives(tables.vehicles),
+        "vehicle_host": (("vehicle", "time"), devices_and_trips.hosts(tables.vehicles, legs, time, hours)),
+        **trips,
+        **fee_network(tables.nodes, scenario.fees),
+    }
+    coords = {
+        "participant": devices_and_trips.labels(r.participant for r in rows),
+        "time": time,
+        "tariff": devices_and_trips.labels(scenario.tariffs),
+        "battery": devices_and_trips.labels(b.battery for b in tables.batteries),
+        "vehicle": devices_and_trips.labels(v.vehicle for v in tables.vehicles),
+        "trip": trip_labels,
+        "node": devices_and_trips.labels(n.node for n in tables.nodes),
+    }
+    attrs = {
+        "scenario": scenario.name,
+        "currency": scenario.currency,
+        "time_zone": scenario.time.time_zone,
+    }
+    return xr.Dataset(variables, coords=coords, attrs=attrs)
+
+
+def _rates(contracts: Mapping[str, Tariff], carbon: Carbon, frame: demand_and_pv.Frame) -> dict[str, Any]:
+    """Return what a kWh of the retailer costs, earns and emits.
+
+    All-in prices (tariff, time) [currency/kWh] are energy + levy, and feed-in; carbon (time,) is in kg/kWh.
+    """
+    retail = [_price(c.energy, frame) + c.levy_per_kwh for c in contracts.values()]
+    feed_in = [_price(c.feed_in, frame) for c in contracts.values()]
+    if carbon.grid is None:
+        intensity = np.full(len(frame.times), carbon.grid_kg_per_kwh, dtype=float)
+    else:
+        intensity = demand_and_pv.rate(frame, carbon.grid, least=0.0)
+    return {
+        "retail_price": (("tariff", "time"), np.array(retail)),
+        "feed_in_price": (("tariff", "time"), np.array(feed_in)),
+        "grid_carbon": (("time",), intensity),
+    }
+
+
+def _price(price: Flat | TimeOfUse | TieredAverage | PriceFile, frame: demand_and_pv.Frame) -> np.ndarray:
+    if isinstance(price, PriceFile):
+        return demand_and_pv.rate(frame, price)
+    if isinstance(price, TieredAverage):
+        ends = [tier.up_to_kwh for tier in price.tiers if tier.up_to_kwh is not None]
+        fees = [tier.price_per_kwh for tier in price.tiers]
+        return prices.flat(prices.tiered_average(price.monthly_kwh, ends, fees), frame.times)
+    if isinstance(price, Flat):
+        return prices.flat(price.price_per_kwh, frame.times)
+    windows = [
+        prices.Window(prices.minute(w.start), prices.minute(w.end), w.price_per_kwh, w.days)
+        for w in price.windows
+    ]
+    time = frame.time
+    return prices.time_of_use(frame.times, time.slot_minutes, time.time_zone, windows, price.price_per_kwh)
+
+
+def fee_network(nodes: Sequence[Node], fees: LevelFees | LengthFees | BandFees) -> dict[str, Any]:
+    """Return the fee network: parents, limits [kW], and fees [currency/kWh] of access and edges or pairs."""
+    d = ("node",)
+    length = np.array([n.length_m or 0.0 for n in nodes])
+    limit = [np.inf if n.limit_kw is None else n.limit_kw for n in nodes]
+    variables: dict[str, Any] = {
+        "node_parent": (d, devices_and_trips.labels(n.parent or "" for n in nodes)),
+        "node_access_fee": (d, np.array([n.access_fee_per_kwh for n in nodes], dtype=float)),
+        "node_limit": (d, np.array(limit)),
+    }
+    if isinstance(fees, BandFees):
+        ends = [band.up_to_m for band in fees.bands if band.up_to_m is not None]
+        if fees.distance == "path":
+            labels, parents = [n.node for n in nodes], [n.parent or "" for n in nodes]
+            distance = network.path_lengths(labels, parents, length)
+        else:
+            x, y = (np.array([getattr(n, k) or 0.0 for n in nodes]) for k in ("x_m", "y_m"))
+            distance = network.straight_distances(x, y)
+        band = network.band_fees(distance, ends, [b.fee_per_kwh for b in fees.bands])
+        return {**variables, "trade_fee": (("node", "node_to"), band)}
+    if isinstance(fees, LengthFees):
+        edge = network.length_fees(length, fees.fee_per_kwh_m)
+    else:
+        edge = network.level_fees([n.level for n in nodes], fees.levels)
+    for i, n in enumerate(nodes):
+        if n.fee_per_kwh is not None:
+            edge[i] = n.fee_per_kwh
+        if n.parent is None:
+            edge[i] = 0.0
+    return {**variables, "node_fee": (d, edge)}
+
+
+def _left_out(scenario: Scenario) -> list[str]:
+    """Return a note on trips that the horizon leaves out."""
+    every = scenario.tables.trips
+    kept = devices_and_trips.relevant(every, scenario.time)
+    if len(kept) == len(every):
+        return []
+    return [f"trips: {len(every) - len(kept)} of {len(every)} trips lie outside the horizon"]

@@ -1,0 +1,1 @@
+"""Forecasts tried on what is known already."""

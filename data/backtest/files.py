@@ -1,0 +1,201 @@
+"""Back-tests of anybody's files of readings: demand, and PV under a clear sky or forecast weather."""
+
+from collections.abc import Collection, Sequence
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .. import clock
+from ..files.file_format import FileFormat, table, text
+from ..forecast.power import DEMAND, PV
+from ..forecast.profile import without_zero_runs
+from ..generators import solar
+from ..problems import InputError, Problem
+from ..series.calendar import calendar
+from ..series.readings import read
+from ..series.resampling import read_power
+from ..series.weather import COLUMNS, spread
+from . import power as backtest
+from .power import Report
+
+
+def demand(
+    path: str | Path,
+    fmt: FileFormat,
+    columns: Sequence[str] = (),
+    holidays: str | Collection[date] = "japan",
+    slot_minutes: int = 0,
+    warm_up: int = backtest.WARM_UP_DAYS,
+) -> Report:
+    """Return the back-test of demand forecasts on a file of readings.
+
+    Parameters
+    ----------
+    path, fmt
+        The file, and how it is written; days are those of ``fmt.time_zone``.
+    columns
+        Its columns (default: all but the time).
+    holidays
+        As in :func:`day_types.calendar`.
+    slot_minutes
+        Length of the slots (default: the file's step).
+    warm_up
+        Days at the start that are not scored.
+
+    Raises
+    ------
+    InputError
+        Every problem of the file; gaps are no problem, but reported.
+    """
+    names, times, hours, power, notes = _series(path, fmt, columns, slot_minutes, warm_up, "demand", None)
+    days = calendar(times, hours, fmt.time_zone, holidays)
+    truth = without_zero_runs(power, round(DEMAND.missing_hours / hours))
+    return _report("demand", names, truth, notes, backtest.demand(power, truth, days, warm_up))
+
+
+def pv(
+    path: str | Path,
+    fmt: FileFormat,
+    columns: Sequence[str] = (),
+    site: solar.Site | None = None,
+    tilt: float = 20.0,
+    azimuth: float = 180.0,
+    weather: str | Path | None = None,
+    weather_fmt: FileFormat | None = None,
+    peak_kw: float | None = None,
+    slot_minutes: int = 0,
+    warm_up: int = backtest.WARM_UP_DAYS,
+) -> Report:
+    """Return the back-test of PV forecasts on a file of readings.
+
+    Parameters
+    ----------
+    path, fmt, columns, slot_minutes, warm_up
+        As in :func:`demand`.
+    site
+        Where the arrays stand; without it there is no clear sky, and the mean of the time of day stands in.
+    tilt, azimuth
+        How they stand [deg]; what is wrong about it is learned.
+    weather, weather_fmt
+        A CSV file of forecast weather (ghi, dni, dhi, temp_air), instead of the clear sky: of each slot, what was
+        forecast of it on the day before.
+    peak_kw
+        Installed power, for readings in W/kW.
+    """
+    if weather is not None and site is None:
+        raise InputError(
+            [Problem(str(weather), "", "site", "no latitude and longitude", "where the arrays stand")]
+        )
+    names, times, hours, power, notes = _series(path, fmt, columns, slot_minutes, warm_up, "any", peak_kw)
+    days = calendar(times, hours, fmt.time_zone, "none")
+    truth = without_zero_runs(power, round(PV.missing_hours / hours))
+    expected = None
+    if site is not None:
+        if weather is None:
+            sky = solar.weather(times, hours, site, "clear-sky")
+        else:
+            sky = forecast_weather(
+                weather, weather_fmt or FileFormat(time_zone=fmt.time_zone), times, hours, site
+            )
+        expected = solar.pv_power(times, hours, site, sky, 1.0, tilt, azimuth)[None]
+        notes += _sun_notes(str(path), truth, expected, hours) if weather is None else []
+    return _report("pv", names, truth, notes, backtest.pv(power, truth, expected, days, warm_up))
+
+
+def forecast_weather(
+    path: str | Path, fmt: FileFormat, times: pd.DatetimeIndex, slot_hours: float, site: solar.Site
+) -> pd.DataFrame:
+    """Return forecast weather as means over the slots, as :func:`solar.weather` does.
+
+    Raises
+    ------
+    InputError
+        Every problem of the file, and slots that it does not cover.
+    """
+    readings, problems = read(path, COLUMNS, fmt)
+    if problems:
+        raise InputError(problems)
+
+    def clear(moments: pd.DatetimeIndex) -> pd.DataFrame:
+        return solar.weather(moments, 0.0, site, "clear-sky")[["ghi", "dni", "dhi"]]
+
+    return spread(readings, times, np.full(len(times), slot_hours), clear)
+
+
+def _series(
+    path: str | Path,
+    fmt: FileFormat,
+    columns: Sequence[str],
+    slot_minutes: int,
+    warm_up: int,
+    quantity: str,
+    peak_kw: float | None,
+) -> tuple[list[str], pd.DatetimeIndex, float, np.ndarray, list[str]]:
+    """Return columns, slots of whole local days, their length [h], power (column, slot) with NaN in gaps, and notes."""
+    where = str(path)
+    if problems := list(fmt.problems(where)):
+        raise InputError(problems)
+    header = table(where, text(path, fmt.encoding), fmt.separator, fmt.skip_rows)[0][1]
+    names = list(columns) or [name.strip() for name in header if name.strip() != fmt.time_column]
+    if not names:
+        raise InputError([Problem(where, "", "columns", "no column but the time", "a column of readings")])
+    readings, problems = read(path, names, fmt)
+    if problems:
+        raise InputError(problems)
+    span = pd.DatetimeIndex([readings.starts[0], readings.starts[-1]])
+    first, last = (moment.date() for moment in clock.local(span, fmt.time_zone))
+    days = (last - first).days + 1
+    if days < warm_up + 2:
+        got = f"readings of {days} days"
+        raise InputError(
+            [Problem(where, "", fmt.time_column, got, f"more than the {warm_up} that are not scored")]
+        )
+    minutes = slot_minutes or round(readings.hours * 60)
+    times = clock.slots(first, days, minutes, fmt.time_zone, where)
+    power, notes = read_power(path, names, fmt, times, minutes / 60, peak_kw, quantity, holes=True)
+    return names, times, minutes / 60, power, notes
+
+
+def _report(
+    subject: str,
+    names: list[str],
+    truth: np.ndarray,
+    notes: list[str],
+    trials: list[tuple[str, backtest.Trial]],
+) -> Report:
+    """Return the report of trials, with the entities that were wholly measured apart."""
+    known = np.flatnonzero(~np.isnan(truth).all(axis=0))
+    inside = truth[:, known[0] : known[-1] + 1] if len(known) else truth
+    missing = np.isnan(inside).mean(axis=1)
+    whole = missing <= backtest.WHOLE
+    groups = {"": np.ones(len(names), dtype=bool)}
+    if not whole.all():
+        groups[", wholly measured"] = whole
+    return Report(
+        subject,
+        [score for horizon, trial in trials for score in backtest.scores(trial, horizon, groups)],
+        [covered for horizon, trial in trials for covered in backtest.coverage(trial, horizon)],
+        dict(zip(names, missing.tolist(), strict=True)),
+        notes,
+    )
+
+
+def _sun_notes(where: str, truth: np.ndarray, expected: np.ndarray, hours: float) -> list[str]:
+    """Return a note where the middle of the output moves against that of the clear sky within the year."""
+    size = 28 * round(24 / hours)
+    clock_hours = (np.arange(truth.shape[1]) % round(24 / hours)) * hours
+    found = []
+    for since in range(0, truth.shape[1] - size + 1, size):
+        part = np.nan_to_num(truth[:, since : since + size]).sum(axis=0)
+        clear = expected[0, since : since + size]
+        if part.sum() > 0 and clear.sum() > 0:
+            times = clock_hours[since : since + size]
+            found.append(float((part * times).sum() / part.sum() - (clear * times).sum() / clear.sum()))
+    if not found or max(found) - min(found) < 0.75:
+        return []
+    return [
+        f"{where}: the middle of the output moves against the sun's by {max(found) - min(found):.1f} h within the year "
+        f"({min(found):+.1f} to {max(found):+.1f} h): does the file keep summer time?"
+    ]

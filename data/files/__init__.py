@@ -1,0 +1,1 @@
+"""Bytes, YAML and CSV as values with their places."""

@@ -1,0 +1,1 @@
+"""What will be needed, generated and driven, from what was."""

@@ -1,0 +1,1 @@
+"""Demand, PV and trips that nobody measured, from documented models."""

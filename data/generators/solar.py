@@ -1,0 +1,288 @@
+"""Weather at a site and the output of photovoltaic arrays, by pvlib, with the sun at the slot's middle."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .. import clock
+from ..files.file_format import FileFormat
+from ..files.file_format import text as file_text
+from ..problems import InputError, Problem, suggestion
+from ..series.readings import Readings, placed, read
+from ..series.resampling import resample
+from ..series.weather import COLUMNS, spread
+
+SOURCES = ("clear-sky", "surrogate", "file")
+FORMATS = ("tmy3", "epw", "csv")
+
+CLEAR_SKY_TEMPERATURE = 20.0
+"""Air temperature where the source knows none [C]. Assumption."""
+
+_LOW_SUN = 85.0  # zenith [deg] beyond which a clearness index is noise
+_HALF_YEAR = timedelta(days=182)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place: latitude [deg, north +], longitude [deg, east +] and altitude [m]."""
+
+    latitude: float
+    longitude: float
+    altitude: float = 0.0
+
+
+def weather(
+    times: pd.DatetimeIndex,
+    slot_hours: float | np.ndarray,
+    site: Site,
+    source: str = "clear-sky",
+    path: str | Path | None = None,
+    format: str = "tmy3",
+    time_zone: str | None = None,
+    stamp: str = "start",
+) -> pd.DataFrame:
+    """Return ghi, dni, dhi [W/m2] and temp_air [C] as means over the slots, indexed by ``times``.
+
+    ``clear-sky``
+        Ineichen and Perez (2002), https://doi.org/10.1016/S0038-092X(02)00045-2, with the climatological
+        Linke turbidity that pvlib ships, at ``CLEAR_SKY_TEMPERATURE``.
+    ``surrogate``
+        Clouds of a place elsewhere, **no weather of the site**: the hourly clearness index (measured over
+        clear sky) and temperature of the weather file that pvlib ships (TMY3 723170, Greensboro, 36.1 N), at
+        the same solar time and date, on the site's own clear sky. South of the equator the date is shifted
+        by 182 days, so that the seasons agree. Beam and diffuse by Erbs, Klein and Duffie (1982),
+        https://doi.org/10.1016/0038-092X(82)90302-4.
+    ``file``
+        A reference year, whatever its years, matched by month, day and hour on standard time (29 February
+        reads 28 February where the file has none). TMY3 and EPW state their zone and stamps; a CSV has the
+        columns ghi, dni, dhi, temp_air, and its ``time_zone`` and ``stamp`` are given here. A reading longer
+        than a slot is spread over its slots in the shape of the site's clear sky: its energy is preserved.
+
+    What a user should know of the weather stands in ``attrs["notes"]``, a list of texts.
+
+    Parameters
+    ----------
+    times
+        Starts of the slots, naive UTC (time,).
+    slot_hours
+        Lengths of the slots, one or (time,) [h].
+    site
+        The place.
+    source, path, format, time_zone, stamp
+        As above.
+
+    Raises
+    ------
+    InputError
+        For an unknown source or format, and every problem of the file.
+    """
+    hours = np.broadcast_to(np.asarray(slot_hours, dtype=float), (len(times),))
+    for field, got, known in (("source", source, SOURCES), ("format", format, FORMATS)):
+        if got not in known:
+            want = f"one of {', '.join(known)}{suggestion(got, known)}"
+            raise InputError([Problem("weather", "", field, repr(got), want)])
+    if source == "clear-sky":
+        return _clear_sky(_middle(times, hours), site).set_axis(times).assign(temp_air=CLEAR_SKY_TEMPERATURE)
+    if source == "surrogate":
+        return _surrogate(times, hours, site)
+    if path is None:
+        raise InputError([Problem("weather", "", "path", "nothing", "the path of a weather file")])
+    readings, offset = _file(path, format, time_zone or "UTC", stamp)
+    table = spread(placed(readings, times, offset), times, hours, lambda moments: _clear_sky(moments, site))
+    table.attrs["notes"] += _clock_notes(readings, site)
+    return table
+
+
+def pv_power(
+    times: pd.DatetimeIndex,
+    slot_hours: float | np.ndarray,
+    site: Site,
+    weather: pd.DataFrame,
+    peak_kw: float | np.ndarray,
+    tilt: float | np.ndarray,
+    azimuth: float | np.ndarray,
+    losses: float = 0.14,
+) -> np.ndarray:
+    """Return the AC output of one array (time,), or of several (array, time) for parameters (array,) [kW].
+
+    Transposition by Hay and Davies with an albedo of 0.2, reflection by ``pvlib.iam.physical``, cell
+    temperature by the SAPM's close roof mount at a wind of 1 m/s, DC and inverter by PVWatts version 5
+    (https://www.nrel.gov/docs/fy14osti/62641.pdf): system losses of 14 %, a nominal efficiency of 96 %; power
+    falls by 0.4 %/K. The inverter's AC rating is the array's peak. Coefficient, mount, wind, albedo and rating
+    are assumptions.
+
+    Parameters
+    ----------
+    times, slot_hours, site
+        As in :func:`weather`.
+    weather
+        What :func:`weather` returns.
+    peak_kw
+        DC power at standard test conditions [kW].
+    tilt
+        Angle from the horizontal [deg].
+    azimuth
+        Direction that the array faces, clockwise from north: 90 east, 180 south [deg].
+    losses
+        Share of the DC power lost to wiring, soiling, mismatch and the like [1].
+    """
+    from pvlib import iam, inverter, irradiance, pvsystem, temperature
+
+    peak, slope, facing = (np.asarray(a, dtype=float)[..., None] for a in (peak_kw, tilt, azimuth))
+    middle = _middle(times, np.broadcast_to(np.asarray(slot_hours, dtype=float), (len(times),)))
+    ghi, dni, dhi, air = (weather[c].to_numpy() for c in COLUMNS)
+    with _quiet():
+        zenith, sun_azimuth = _sun(middle, site)
+        extra = irradiance.get_extra_radiation(_day_of_year(middle))
+        angle = irradiance.aoi(slope, facing, zenith, sun_azimuth)
+        cosine = np.maximum(irradiance.aoi_projection(slope, facing, zenith, sun_azimuth), 0.0)
+        sky = irradiance.haydavies(slope, facing, dhi, dni, extra, zenith, sun_azimuth)
+        ground = irradiance.get_ground_diffuse(slope, ghi, albedo=0.2)
+        beam = dni * cosine
+        mount = temperature.TEMPERATURE_MODEL_PARAMETERS["sapm"]["close_mount_glass_glass"]
+        cell = temperature.sapm_cell(beam + sky + ground, air, 1.0, **mount)
+        useful = beam * iam.physical(angle) + sky + ground
+        dc = pvsystem.pvwatts_dc(useful, cell, peak, -0.004) * (1 - losses)
+        ac = inverter.pvwatts(dc, np.where(peak > 0, peak, 1.0) / 0.96, 0.96)
+    shape = np.broadcast_shapes(peak.shape, slope.shape, facing.shape)[:-1]
+    power = np.where((zenith < 90) & (peak > 0), np.clip(np.nan_to_num(ac), 0.0, peak), 0.0)
+    return np.asarray(np.broadcast_to(power, (*shape, len(times))))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep pvlib's uses of deprecated pandas, and divisions of a dark sky, from the user's terminal."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _middle(times: pd.DatetimeIndex, hours: np.ndarray) -> pd.DatetimeIndex:
+    return times + pd.to_timedelta(hours / 2, unit="h")
+
+
+def _day_of_year(times: pd.DatetimeIndex) -> np.ndarray:
+    return np.asarray(times.day_of_year, dtype=float)
+
+
+def _sun(moments: pd.DatetimeIndex, site: Site) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sun's apparent zenith and azimuth at instants, naive UTC (time,) [deg]."""
+    from pvlib.solarposition import get_solarposition
+
+    with _quiet():
+        sun = get_solarposition(moments.tz_localize("UTC"), site.latitude, site.longitude, site.altitude)
+    return sun["apparent_zenith"].to_numpy(), sun["azimuth"].to_numpy()
+
+
+def _clear_sky(moments: pd.DatetimeIndex, site: Site) -> pd.DataFrame:
+    """Return ghi, dni and dhi of a clear sky at instants, naive UTC [W/m2]."""
+    from pvlib.location import Location
+
+    place = Location(site.latitude, site.longitude, "UTC", site.altitude)
+    with _quiet():
+        sky = place.get_clearsky(moments.tz_localize("UTC"))
+    return pd.DataFrame(sky[["ghi", "dni", "dhi"]].fillna(0.0).set_axis(moments))
+
+
+def _surrogate(times: pd.DatetimeIndex, hours: np.ndarray, site: Site) -> pd.DataFrame:
+    from pvlib.irradiance import erbs
+
+    clouds, east = _clouds()
+    # the same solar time and date as at the origin; half a year away where the seasons are turned
+    offset = timedelta(minutes=round(site.longitude * 4))
+    turn = _HALF_YEAR if site.latitude < 0 else timedelta(0)
+    clouds = replace(
+        clouds, starts=clouds.starts + np.timedelta64(timedelta(minutes=round(east * 4)) - offset)
+    )
+    clouds = placed(clouds, times + turn, offset)
+    starts = clouds.starts - np.timedelta64(turn)
+    clearness, air = resample(starts, clouds.hours, clouds.values, times.to_numpy(), hours)
+    middle = _middle(times, hours)
+    ghi = clearness * _clear_sky(middle, site)["ghi"].to_numpy()
+    with _quiet():
+        parts = erbs(ghi, _sun(middle, site)[0], _day_of_year(middle))
+    table = pd.DataFrame({"ghi": ghi, "dni": parts["dni"], "dhi": parts["dhi"], "temp_air": air}, index=times)
+    table.attrs["notes"] = ["weather: surrogate clouds of Greensboro (36.1 N) on the site's clear sky"]
+    return table
+
+
+@lru_cache(maxsize=1)
+def _clouds() -> tuple[Readings, float]:
+    """Return clearness [1] and temperature [C] of the year that pvlib ships, and its longitude [deg]."""
+    import pvlib
+
+    readings, _ = _table(Path(pvlib.__file__).parent / "data" / "723170TYA.CSV", "tmy3")
+    origin = Site(36.1, -79.95, 273.0)
+    middle = pd.DatetimeIndex(readings.starts) + timedelta(minutes=30)
+    clear = _clear_sky(middle, origin)["ghi"].to_numpy()
+    low = (_sun(middle, origin)[0] > _LOW_SUN) | (clear <= 0)
+    clearness = np.clip(readings.values[0] / np.where(low, np.nan, clear), 0.0, 1.1)
+    filled = pd.Series(clearness).ffill().bfill().to_numpy()  # a low sun has the clouds of its day
+    values = np.stack([filled, readings.values[3]])
+    return replace(readings, columns=("clearness", "temp_air"), values=values), origin.longitude
+
+
+def _file(path: str | Path, format: str, time_zone: str, stamp: str) -> tuple[Readings, timedelta]:
+    """Return the readings of a weather file (ghi, dni, dhi, temp_air) and its standard time less UTC."""
+    if format != "csv":
+        return _table(path, format)
+    readings, problems = read(
+        path, COLUMNS, FileFormat(time_zone=time_zone, stamp=stamp, reference_year=True)
+    )
+    if problems:
+        raise InputError(problems)
+    year = pd.Timestamp(readings.starts[0]).year
+    return readings, clock.standard_offset(clock.zone(time_zone), year)
+
+
+def _table(path: str | Path, format: str) -> tuple[Readings, timedelta]:
+    """Return the readings of a TMY3 or EPW file by pvlib, as :func:`_file` does."""
+    from pvlib.iotools import read_epw, read_tmy3
+
+    where = str(path)
+    file_text(path, "latin-1")  # says what is wrong with a file that cannot be read
+    try:
+        with _quiet():
+            name = str(Path(path).absolute())  # is never taken for an address in the network
+            data, meta = read_tmy3(name, map_variables=True) if format == "tmy3" else read_epw(name)
+            values = data[list(COLUMNS)].to_numpy(dtype=float).T
+            zone = timedelta(hours=float(meta["TZ"]))
+            if format == "tmy3":  # stamps are ends; pvlib's own index moves the end of 28 February to 1 March
+                hour = data["Time (HH:MM)"].str.split(":").str[0].astype(int).to_numpy()
+                days = pd.to_datetime(data["Date (MM/DD/YYYY)"], format="%m/%d/%Y")
+                local = pd.DatetimeIndex(days) + pd.to_timedelta(hour - 1, unit="h")
+            else:
+                local = data.index.tz_localize(None)
+            starts = (local - zone).to_numpy().astype("datetime64[ns]")
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        got = f"what pvlib cannot read ({type(error).__name__}: {str(error).partition(chr(10))[0][:60]})"
+        raise InputError([Problem(where, "", "format", got, f"a file in the format {format}")]) from None
+    rows = np.arange(len(data)) + (3 if format == "tmy3" else 9)
+    return Readings(where, COLUMNS, starts, 1.0, values, rows), zone
+
+
+def _clock_notes(readings: Readings, site: Site) -> list[str]:
+    """Return a note where global = beam * cos(zenith) + diffuse holds for the sun of another time only."""
+    bright = np.flatnonzero(readings.values[1] > 200)
+    bright = bright[:: max(1, len(bright) // 300)]
+    ghi, dni, dhi, _ = readings.values[:, bright]
+    middle = pd.DatetimeIndex(readings.starts[bright] + readings.step() // 2)
+    errors = {}
+    for minutes in range(-90, 91, 30):
+        zenith, _ = _sun(middle + timedelta(minutes=minutes), site)
+        closure = dni * np.cos(np.radians(zenith)) + dhi - ghi
+        errors[minutes] = float(np.sqrt((closure**2).mean())) if len(bright) > 20 else 0.0
+    best = min(errors, key=lambda minutes: errors[minutes])
+    if errors[0] < 10 or errors[best] > errors[0] / 3:
+        return []
+    return [
+        f"{readings.where}: global, beam and diffuse irradiance fit the sun {best:+d} minutes from the time told "
+        f"(off by {errors[best]:.1f} W/m2 then, by {errors[0]:.1f} as told): are time_zone and stamp right?"
+    ]

@@ -1,0 +1,1 @@
+"""The variable table, and the Dataset that obeys it."""

@@ -1,0 +1,270 @@
+"""The inputs of a clearing: defaults of the variable table filled in, and every problem of a Dataset at once.
+
+This is the room's face to the models: the table itself (``TABLE``), :func:`complete`, :func:`validate`.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ..problems import InputError, Problem, suggestion
+from .tree import faults
+from .variables import DIMS, KINDS, REQUIRED, TABLE, Variable, attributes
+
+__all__ = [
+    "DIMS",
+    "KINDS",
+    "MOST",
+    "TABLE",
+    "Variable",
+    "attributes",
+    "complete",
+    "kinds",
+    "require",
+    "validate",
+]
+
+
+MOST = 1e6
+"""Largest magnitude of a finite number (kW, kWh, km, money per kWh): beyond it, it is a slip or a stand-in for
+no limit, and the solver's tolerances mean nothing."""
+
+
+def complete(dataset: xr.Dataset) -> xr.Dataset:
+    """Return the Dataset with every default filled in, variables and dims in the table's order, and attributes.
+
+    Missing devices become dimensions of length zero. Nothing is checked; call :func:`validate` on the result.
+
+    Raises
+    ------
+    InputError
+        Where a dimension has no labels: nothing could be said about its entries.
+    """
+    coords = {d: dataset[d].values if d in dataset.coords else _no_labels(d) for d in DIMS if d != "node_to"}
+    if "trade_fee" in dataset:
+        coords["node_to"] = coords["node"]
+    nameless = [d for d in DIMS if d in dataset.dims and d not in dataset.coords and d != "node_to"]
+    if nameless:
+        raise InputError(_problem(d, "a dimension without labels", "labels") for d in nameless)
+    sizes = {d: len(v) for d, v in coords.items()}
+    attrs = {"currency": "JPY", "time_zone": "UTC", **dataset.attrs}
+    variables: dict[str, Any] = {}
+    for name, row in TABLE.items():
+        if name in dataset:
+            array = dataset.variables[name]
+            values = array.transpose(*row.dims).values if set(array.dims) == set(row.dims) else array.values
+            dims = row.dims if set(array.dims) == set(row.dims) else array.dims
+        elif row.default in (None, "derived") or (
+            row.default is REQUIRED and 0 not in (sizes[d] for d in row.dims)
+        ):
+            continue
+        else:
+            values, dims = _default(row, variables, sizes), row.dims
+        given = {k: v for k, v in dataset[name].attrs.items() if k == "units"} if name in dataset else {}
+        variables[name] = (dims, _typed(values, row), {**attributes(row, attrs["currency"]), **given})
+    unknown = {n: dataset[n] for n in dataset.data_vars if n not in TABLE}
+    filled = xr.Dataset({**variables, **unknown}, coords=coords, attrs=attrs)
+    if "participant_kind" not in dataset:
+        owners = ("pv_available", "battery_owner", "vehicle_owner")
+        sound = all(n in filled and filled[n].dims == TABLE[n].dims for n in owners)
+        kind = kinds(filled) if sound else np.full(sizes["participant"], "")
+        filled["participant_kind"] = (("participant",), kind, {"long_name": "kind of participant"})
+    return filled
+
+
+def kinds(inputs: xr.Dataset, business: Collection[str] = ()) -> np.ndarray:
+    """Return the kind of each participant (participant,) from the equipment that it owns."""
+    owns_pv = (inputs["pv_available"].values > 0).any(axis=1)
+    owns_battery = np.isin(inputs["participant"].values, inputs["battery_owner"].values)
+    owns_vehicle = np.isin(inputs["participant"].values, inputs["vehicle_owner"].values)
+    kind = np.where(owns_pv, "pv", "consumer").astype("<U24")
+    kind = np.char.add(kind, np.where(owns_battery, "+battery", ""))
+    kind = np.char.add(kind, np.where(owns_vehicle, "+phev", ""))
+    return np.where(np.isin(inputs["participant"].values, list(business)), "business", kind)
+
+
+def validate(inputs: xr.Dataset) -> list[Problem]:
+    """Return every problem of a completed Dataset, sorted; an empty list means that it can be cleared."""
+    problems = [*_structure(inputs)]
+    if problems:  # what follows reads variables of the right shape only
+        return sorted(problems)
+    return sorted([*_values(inputs), *_labels(inputs), *_times(inputs), *_tree(inputs), *_devices(inputs)])
+
+
+def require(inputs: xr.Dataset) -> None:
+    """Raise :class:`InputError` with every problem of the Dataset, if there is one."""
+    problems = validate(inputs)
+    if problems:
+        raise InputError(problems)
+
+
+def _no_labels(dim: str) -> np.ndarray:
+    return np.array([], dtype="datetime64[ns]" if dim == "time" else "<U1")
+
+
+def _default(row: Variable, variables: dict[str, Any], sizes: dict[str, int]) -> np.ndarray:
+    shape = tuple(sizes[d] for d in row.dims)
+    if isinstance(row.default, tuple):
+        sources = [variables[n][1] for n in row.default if n in variables]
+        if len(sources) == len(row.default) and all(v.shape == shape and v.dtype == float for v in sources):
+            return np.asarray(np.min(sources, axis=0))
+        return np.full(shape, np.nan)  # what is wrong with a source is said there
+    if row.unit == "label":
+        return np.full(shape, "", dtype="<U24")
+    if row.unit == "UTC":
+        return np.full(shape, np.datetime64("NaT"), dtype="datetime64[ns]")
+    return np.full(shape, np.nan if row.default is REQUIRED else row.default, dtype=float)
+
+
+def _typed(values: np.ndarray, row: Variable) -> np.ndarray:
+    """Return the values in the table's own type, or as they are where they cannot be converted."""
+    target: Any = {"label": str, "UTC": "datetime64[ns]"}.get(row.unit, float)
+    try:
+        return np.asarray(values).astype(target)
+    except (ValueError, TypeError):
+        return np.asarray(values)
+
+
+def _structure(inputs: xr.Dataset) -> Iterator[Problem]:
+    """Yield problems of names, dims, units, types and coordinates."""
+    for name in inputs.data_vars:
+        if name not in TABLE:
+            yield _problem(
+                str(name), "an unknown variable" + suggestion(str(name), TABLE), "one of the table's"
+            )
+    currency = inputs.attrs.get("currency", "JPY")
+    for name, row in TABLE.items():
+        if name not in inputs:
+            if row.default is not None:
+                yield _problem(name, "nothing", f"a variable over {row.dims}")
+            continue
+        array = inputs.variables[name]
+        if array.dims != row.dims:
+            yield _problem(name, f"dims {array.dims}", f"dims {row.dims}")
+        unit = attributes(row, currency).get("units")
+        if unit is not None and array.attrs.get("units", unit) != unit:
+            yield _problem(name, f"unit {array.attrs['units']!r}", f"unit {unit!r}")
+        kind = {"label": "U", "UTC": "M"}.get(row.unit, "f")
+        if array.dtype.kind != kind:
+            yield _problem(name, f"type {array.dtype}", {"U": "labels", "M": "times", "f": "numbers"}[kind])
+    for dim in sorted({str(d) for d in inputs.dims} - {"time"}):
+        labels, counts = np.unique(inputs[dim].values.astype(str), return_counts=True)
+        for label in labels[counts > 1].tolist():
+            yield _problem(dim, f"the label {label!r} twice", "labels that occur once")
+        if "" in labels:
+            yield _problem(dim, "an empty label", "labels of at least one character")
+    if inputs["time"].dtype.kind != "M":
+        yield _problem("time", f"type {inputs['time'].dtype}", "times")
+    for dim in ("participant", "time", "tariff", "node"):
+        if not inputs.sizes.get(dim):
+            yield _problem(dim, "none", "at least one")
+
+
+def _values(inputs: xr.Dataset) -> Iterator[Problem]:
+    """Yield the entries that are not numbers, or that lie outside their bounds."""
+    for name, row in TABLE.items():
+        if name not in inputs or row.unit == "label":
+            continue
+        values = inputs.variables[name].values
+        if row.unit == "UTC":
+            yield from _entries(inputs, name, np.isnat(values), "a time")
+            continue
+        if not row.nan:
+            yield from _entries(inputs, name, np.isnan(values), "a number")
+        bounded = name.endswith("_limit") and row.dims != ("vehicle",) and row.dims != ("battery",)
+        if not bounded:
+            yield from _entries(inputs, name, np.isinf(values), "a finite number")
+        large = np.isfinite(values) & (np.abs(values) > MOST)
+        yield from _entries(inputs, name, large, f"a magnitude of at most {MOST:.0e}".replace("e+0", "e"))
+        low = values <= row.low if row.low_open else values < row.low
+        yield from _entries(inputs, name, low, f"{'more than' if row.low_open else 'at least'} {row.low:g}")
+        yield from _entries(inputs, name, (values > row.high) & ~np.isinf(values), f"at most {row.high:g}")
+
+
+def _labels(inputs: xr.Dataset) -> Iterator[Problem]:
+    """Yield the labels that name nothing."""
+    for name, row in TABLE.items():
+        if row.of and name in inputs:
+            known = inputs[row.of].values.astype(str).tolist()
+            values = inputs.variables[name].values
+            wrong = ~np.isin(values, known) & ~((values == "") & row.empty)
+            if wrong.any():
+                near = suggestion(str(values[wrong][0]), known)
+                yield from _entries(inputs, name, wrong, f"a label of dimension {row.of!r}{near}")
+    wrong = ~np.isin(inputs["participant_kind"].values, KINDS)
+    yield from _entries(inputs, "participant_kind", wrong, f"one of {', '.join(KINDS)}")
+
+
+def _times(inputs: xr.Dataset) -> Iterator[Problem]:
+    """Yield gaps and overlaps of the slots, and trips that overlap or lie outside the horizon."""
+    time, hours = inputs["time"].values, inputs["slot_hours"].values
+    if not np.isfinite(hours).all():  # said already
+        return
+    end = time + np.round(hours * 3.6e12).astype("timedelta64[ns]")
+    wrong = np.concatenate([[False], time[1:] != end[:-1]])
+    yield from _entries(inputs, "time", wrong, "the end of the slot before")
+    departure, arrival = inputs["trip_departure"].values, inputs["trip_arrival"].values
+    yield from _entries(inputs, "trip_arrival", arrival <= departure, "an arrival after the departure")
+    outside = (departure < time[0]) | (departure >= end[-1])
+    yield from _entries(inputs, "trip_departure", outside, "a departure within the horizon")
+    order = np.lexsort((departure, inputs["trip_vehicle"].values))
+    same = inputs["trip_vehicle"].values[order][1:] == inputs["trip_vehicle"].values[order][:-1]
+    overlap = np.zeros(len(order), dtype=bool)
+    overlap[order[1:]] = same & (departure[order][1:] < arrival[order][:-1])
+    yield from _entries(inputs, "trip_departure", overlap, "a departure after the arrival of the trip before")
+    yield from _entries(
+        inputs, "trip_vehicle", _plugged(inputs, end), 'a vehicle whose vehicle_host is "" while it drives'
+    )
+
+
+def _plugged(inputs: xr.Dataset, end: np.ndarray) -> np.ndarray:
+    """Return whether the vehicle of each trip (trip,) is plugged in a slot that the trip overlaps."""
+    time = inputs["time"].values
+    vehicle = inputs.get_index("vehicle").get_indexer(inputs["trip_vehicle"].to_index())
+    if (time[1:] < end[:-1]).any() or not inputs.sizes["vehicle"]:  # said already
+        return np.zeros(len(vehicle), dtype=bool)
+    first = np.searchsorted(end, inputs["trip_departure"].values, side="right")
+    last = np.searchsorted(time, inputs["trip_arrival"].values, side="left")
+    slots = np.cumsum(inputs["vehicle_host"].values != "", axis=1)
+    before = np.concatenate([np.zeros((len(slots), 1), dtype=int), slots], axis=1)  # plugged slots so far
+    return np.asarray((vehicle >= 0) & (before[vehicle, last] > before[vehicle, first]))
+
+
+def _tree(inputs: xr.Dataset) -> Iterator[Problem]:
+    """Yield what keeps the nodes from being one tree: cycles, and roots other than one."""
+    nodes, parents = inputs["node"].values.tolist(), inputs["node_parent"].values.tolist()
+    for i, got, want in faults(nodes, parents):
+        yield _problem("node_parent", got, want, f"node={nodes[i]}")
+
+
+def _devices(inputs: xr.Dataset) -> Iterator[Problem]:
+    """Yield limits of devices that contradict one another, and electric vehicles without an engine's range."""
+    for device in ("battery", "vehicle"):
+        capacity = inputs[f"{device}_capacity"].values
+        for name in (f"{device}_min_energy", f"{device}_final_energy"):
+            yield from _entries(inputs, name, inputs[name].values > capacity, f"at most {device}_capacity")
+    over = inputs["vehicle_min_charge"].values > inputs["vehicle_charge_limit"].values
+    yield from _entries(inputs, "vehicle_min_charge", over, "at most vehicle_charge_limit")
+
+
+def _entries(inputs: xr.Dataset, name: str, wrong: np.ndarray, want: str, most: int = 5) -> Iterator[Problem]:
+    """Yield a problem for each of the first wrong entries, and one that counts the rest."""
+    if not wrong.any():
+        return
+    array, places = inputs[name], np.argwhere(wrong)
+    for place in places[:most]:
+        labels = (f"{d}={_label(array[d].values[i])}" for d, i in zip(array.dims, place, strict=True))
+        got = array.values[tuple(place)]
+        yield _problem(name, _label(got) or '""', want, ", ".join(labels))
+    if len(places) > most:
+        yield _problem(name, f"{len(places) - most} more entries like these", want, "~")
+
+
+def _label(value: Any) -> str:
+    return np.datetime_as_string(value, unit="m") if isinstance(value, np.datetime64) else f"{value}"
+
+
+def _problem(field: str, got: str, want: str, row: str = "") -> Problem:
+    return Problem("inputs", row, field, got, want)

@@ -1,0 +1,1 @@
+"""Scenario, sweep and order files, read and checked as a whole."""

@@ -1,0 +1,215 @@
+"""What no row of a scenario can know alone: labels that must exist, twins, the tree, trips, demand."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+from ..files.strict_yaml import Location
+from ..inputs.tree import faults
+from ..problems import InputError, Problem, suggestion
+from ..schema.table_rows import AWAY, TABLES
+from ..schema.tariffs_and_fees import BandFees, LengthFees, LevelFees
+
+Place = Callable[[Location], tuple[str, str, str]]
+
+REFERENCES = (
+    ("participants", "node", "nodes"),
+    ("participants", "tariff", "tariffs"),
+    ("batteries", "owner", "participants"),
+    ("vehicles", "owner", "participants"),
+    ("vehicles", "work", "participants"),
+    ("trips", "vehicle", "vehicles"),
+    ("trips", "destination", "participants"),
+    ("nodes", "parent", "nodes"),
+)
+"""Table and column of each label, and what it names."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What is valid on its own in a scenario.
+
+    ``sections`` are the valid top-level ones; ``rows[table][i]`` the valid rows, ``i`` their place in the
+    table, none where its columns are not known; ``entries[table][i]`` all rows as written; ``labels[target]`` the
+    labels of all rows and tariffs, absent for a target of which some or all are missing.
+    """
+
+    sections: Mapping[str, Any]
+    rows: Mapping[str, Mapping[int, Any]]
+    entries: Mapping[str, Sequence[Any]]
+    labels: Mapping[str, Sequence[str]]
+
+    def label(self, table: str, i: int, column: str) -> str | None:
+        """Return a cell as a label, None where there is none."""
+        row = self.entries[table][i]
+        value = row.get(column) if isinstance(row, dict) else None
+        return None if value is None or isinstance(value, dict | list) else str(value).strip() or None
+
+
+NOTHING = Parts({}, {}, {}, {})
+
+
+def inconsistencies(parts: Parts, place: Place) -> list[Problem]:
+    """Return every inconsistency between parts that are valid on their own."""
+    checks = (_twins, _references, _nodes, _demand, _pv, _trips, _gate)
+    return [problem for check in checks for problem in check(parts, place)]
+
+
+def _twins(parts: Parts, place: Place) -> Iterator[Problem]:
+    """Yield labels that occur twice."""
+    for table, (_, column) in TABLES.items():
+        first: dict[str, int] = {}
+        for i in range(len(parts.entries.get(table, ())) if column else 0):
+            label = parts.label(table, i, column)
+            if label in first:
+                row = place(("tables", table, first[label], column))[1]
+                got = f"{label!r} again" + (f" (first in row {row})" if row else "")
+                yield Problem(*place(("tables", table, i, column)), got, "a label that occurs once")
+            elif label is not None:
+                first[label] = i
+
+
+def _references(parts: Parts, place: Place) -> Iterator[Problem]:
+    """Yield labels that name nothing."""
+    for table, column, target in REFERENCES:
+        if target not in parts.labels:
+            continue
+        known = set(parts.labels[target])
+        for i in range(len(parts.entries.get(table, ()))):
+            label = parts.label(table, i, column)
+            if label is None or label in known or (column == "destination" and label == AWAY):
+                continue
+            want = f"a label of {target}{suggestion(label, sorted(known))}"
+            yield Problem(*place(("tables", table, i, column)), repr(label), want)
+
+
+def _nodes(parts: Parts, place: Place) -> Iterator[Problem]:
+    """Yield what keeps the nodes from being a tree, and what the method of fees misses at a node."""
+    rows = parts.rows.get("nodes", {})
+    if "nodes" not in parts.labels or len(rows) < len(parts.entries["nodes"]):
+        return  # a row is wrong already: what hangs on it cannot be judged
+    labels, parents = [r.node for r in rows.values()], [r.parent or "" for r in rows.values()]
+    for i, got, want in faults(labels, parents):
+        yield Problem(*place(("tables", "nodes", i, "parent")), got, want)
+    fees = parts.sections.get("fees")
+    for i, row in rows.items():
+        for column in _needed(row, fees):
+            if getattr(row, column) is None:
+                want = f"{type(row).model_fields[column].description}"
+                yield Problem(*place(("tables", "nodes", i, column)), "nothing", want)
+        if isinstance(fees, LevelFees) and row.level is not None and row.level not in fees.levels:
+            want = f"a key of fees.levels{suggestion(row.level, fees.levels)}"
+            yield Problem(*place(("tables", "nodes", i, "level")), repr(row.level), want)
+
+
+def _needed(row: Any, fees: Any) -> tuple[str, ...]:
+    """Return the columns that the method of fees needs at a node."""
+    if isinstance(fees, BandFees):
+        if fees.distance == "straight":
+            return ("x_m", "y_m")
+        return ("length_m",) if row.parent else ()
+    if row.parent is None or row.fee_per_kwh is not None:
+        return ()
+    return ("length_m",) if isinstance(fees, LengthFees) else ("level",) if fees is not None else ()
+
+
+def _demand(parts: Parts, place: Place) -> Iterator[Problem]:
+    """Yield participants whose demand comes from nowhere."""
+    series = parts.sections.get("series")
+    for i, row in parts.rows.get("participants", {}).items():
+        generated = row.persons is not None or (row.kind == "business" and row.annual_kwh is not None)
+        if series is None or generated or series.demand is not None:
+            continue
+        at = ("tables", "participants", i)
+        if row.demand_column is not None:
+            yield Problem(*place((*at, "demand_column")), repr(row.demand_column), "a file in series.demand")
+        elif row.kind == "business":
+            yield Problem(*place((*at, "annual_kwh")), "nothing", "annual_kwh or demand_column")
+        else:
+            yield Problem(*place((*at, "persons")), "nothing", "persons or demand_column")
+
+
+def _pv(parts: Parts, place: Place) -> Iterator[Problem]:
+    """Yield columns of PV without a file, or without the installed power that its unit needs."""
+    series = parts.sections.get("series")
+    for i, row in parts.rows.get("participants", {}).items():
+        if series is None or row.pv_column is None:
+            continue
+        at = ("tables", "participants", i)
+        if series.pv is None:
+            yield Problem(*place((*at, "pv_column")), repr(row.pv_column), "a file in series.pv")
+        elif series.pv.unit == "W/kW" and row.pv_column_kw is None:
+            want = "installed kW, as the unit of series.pv is W/kW"
+            yield Problem(*place((*at, "pv_column_kw")), "nothing", want)
+
+
+def _trips(parts: Parts, place: Place) -> Iterator[Problem]:
+    """Yield trips at times that do not exist, that overlap, or of vehicles whose trips are generated."""
+    from ..assembly.devices_and_trips import horizon, instant
+    from ..clock import shows  # brings pandas: imported where it is needed
+
+    time = parts.sections.get("time")
+    if time is None:
+        return
+    try:
+        begin, end = horizon(time)
+    except InputError as error:
+        for problem in error.problems:
+            yield Problem(*place(("time", problem.field)), problem.got, problem.want)
+        return
+    patterns = {v.vehicle for v in parts.rows.get("vehicles", {}).values() if v.pattern}
+    spans: dict[str, list[tuple[Any, Any, int]]] = {}
+    for i, row in parts.rows.get("trips", {}).items():
+        if row.vehicle in patterns:
+            want = "a vehicle without a pattern (its trips are generated)"
+            yield Problem(*place(("tables", "trips", i, "vehicle")), repr(row.vehicle), want)
+        for column in ("departure", "arrival"):
+            if not shows(getattr(row, column), time.time_zone):
+                want = f"a time that the clock of {time.time_zone} shows (or one with its UTC offset)"
+                got = parts.label("trips", i, column)
+                yield Problem(*place(("tables", "trips", i, column)), f"{got}", want)
+        departure, arrival = (instant(m, time.time_zone) for m in (row.departure, row.arrival))
+        if departure < end and arrival > begin:
+            spans.setdefault(row.vehicle, []).append((departure, arrival, i))
+    for vehicle, own in spans.items():
+        own.sort()
+        for (_, arrival, first), (departure, _, i) in pairwise(own):
+            if departure < arrival:
+                row = place(("tables", "trips", first, "arrival"))[1]
+                got = f"a departure before {vehicle!r} arrives from the trip before (row {row})"
+                yield Problem(*place(("tables", "trips", i, "departure")), got, "trips one after another")
+
+
+def _gate(parts: Parts, place: Place) -> Iterator[Problem]:
+    """Yield a gate that closes before its product opens."""
+    time, rules = parts.sections.get("time"), parts.sections.get("exchange")
+    if time is None or rules is None:
+        return
+    least = rules.gate_minutes - time.slot_minutes
+    if rules.opening_hours * 60 <= least:
+        want = f"more than {least / 60:g} hours: gate_minutes before the slot's end"
+        yield Problem(*place(("exchange", "opening_hours")), f"{rules.opening_hours:g}", want)
+
+
+def parts_of(
+    values: Mapping[str, Any],
+    sections: Mapping[str, Any],
+    rows: Mapping[str, Any],
+    incomplete: Collection[str] = (),
+) -> Parts:
+    """Return the parts of a draft: its valid sections and rows, and the labels of tables that are complete."""
+    tables = values.get("tables")
+    listed = {t: tables.get(t, []) if isinstance(tables, dict) else [] for t in TABLES}
+    entries = {t: rows if isinstance(rows, list | tuple) else [] for t, rows in listed.items()}
+    parts = Parts(sections, rows, entries, {})
+    labels: dict[str, Sequence[str]] = {}
+    for table, (_, column) in TABLES.items():
+        cells = [parts.label(table, i, column) for i in range(len(entries[table]))]
+        known = [label for label in cells if label is not None]
+        if table not in incomplete and len(known) == len(cells):
+            labels[table] = known
+    tariffs = values.get("tariffs")
+    labels["tariffs"] = list(map(str, tariffs)) if isinstance(tariffs, dict) else []
+    needed = ("participants", "tariffs")  # without any, that is the problem, and none of the references
+    return replace(parts, labels={t: known for t, known in labels.items() if known or t not in needed})

@@ -1,0 +1,161 @@
+"""A scenario while it is read: plain values, overridden, its tables read, each with its place."""
+
+import copy
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..files import csv_table, strict_yaml
+from ..files.csv_table import Table
+from ..files.strict_yaml import Location
+from ..problems import InputError, Problem
+from ..schema.file_references import TableFile
+from ..schema.table_rows import TABLES
+from .messages import complaints, shown
+
+_OFFSET = re.compile(r"(T\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(?:Z|[+-]\d\d:?\d\d)$")
+
+
+@dataclass
+class Draft:
+    """A scenario while it is read: plain values, and for each of them where the user wrote it.
+
+    ``stands`` says in which file and row an override stands that is not of the command line.
+    """
+
+    where: str
+    base: Path
+    values: Any
+    lines: dict[Location, int] = field(default_factory=dict)
+    read: dict[str, Table] = field(default_factory=dict)
+    set_by: dict[Location, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    stands: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def said(self, text: str) -> tuple[str, str]:
+        """Return file and row of an override: of the command line, where none are known."""
+        return self.stands.get(text, (f"--set {text if len(text) <= 60 else text[:57] + '...'}", ""))
+
+    def place(self, at: Location) -> tuple[str, str, str]:
+        """Return file, row and field of a value."""
+        dotted = ".".join(map(str, at)) or "file"
+        text = next((self.set_by[at[:n]] for n in range(len(at), 0, -1) if at[:n] in self.set_by), None)
+        if text is None and at not in self.lines:  # a key that exists only because something was set below it
+            text = next((by for key, by in self.set_by.items() if key[: len(at)] == at), None)
+        if text is not None:
+            return *self.said(text), dotted
+        if at[:1] == ("tables",) and len(at) > 2 and at[1] in self.read:
+            table, index = self.read[str(at[1])], int(at[2])
+            return table.where, str(table.lines[index]), ".".join(map(str, at[3:])) or "row"
+        line = next((self.lines[at[:n]] for n in range(len(at), -1, -1) if at[:n] in self.lines), None)
+        return self.where, "" if line is None else str(line), dotted
+
+
+def override(draft: Draft, text: str) -> None:
+    """Set ``key.path=value`` in the draft, or note why not; an empty value takes the key away."""
+    path, equals, value = text.partition("=")
+    keys = path.split(".")
+    place = draft.said(text)
+    if not equals or not all(keys):
+        draft.problems.append(Problem(*place, "override", repr(text), "key.path=value"))
+        return
+    try:
+        parsed = strict_yaml.parse(value, place[0])[0] if value.strip() else None
+    except InputError:
+        draft.problems.append(Problem(*place, path, shown(value), "a value in YAML"))
+        return
+    targets: list[tuple[Any, Location]] = [(draft.values, ())]
+    for key in keys[:-1]:
+        targets = [step for target in targets for step in _step(*target, key)]
+    targets = [(t, (*at, k)) for t, at in targets for k in _names(t, at, keys[-1])]
+    if not targets:
+        draft.problems.append(Problem(*place, path, "a path that leads nowhere", "a key or a row's label"))
+    for target, at in targets:
+        draft.set_by[at] = text
+        if value.strip():
+            target[at[-1]] = copy.deepcopy(parsed)
+        elif isinstance(target, dict):
+            target.pop(at[-1], None)
+
+
+def _step(target: Any, at: Location, key: str) -> list[tuple[Any, Location]]:
+    """Return what lies under a key of a mapping (made where missing), or in the rows that a key names."""
+    if isinstance(target, dict):
+        if not isinstance(target.get(key), dict | list):
+            target[key] = {}
+        return [(target[key], (*at, key))]
+    return [(target[name], (*at, name)) for name in _names(target, at, key)]
+
+
+def _names(target: Any, at: Location, key: str) -> list[Any]:
+    """Return what ``key`` names in a container: the key, an index, a row by its label, all by ``*``."""
+    if isinstance(target, dict):
+        return [key]
+    if not isinstance(target, list):
+        return []
+    if key == "*":
+        return list(range(len(target)))
+    column = TABLES[str(at[1])][1] if len(at) == 2 and at[0] == "tables" and at[1] in TABLES else ""
+    rows = [i for i, row in enumerate(target) if isinstance(row, dict) and str(row.get(column)) == key]
+    return rows or ([int(key)] if key.isdecimal() and int(key) < len(target) else [])
+
+
+def read_tables(draft: Draft) -> None:
+    """Replace the paths of tables by their rows."""
+    section = draft.values.get("tables")
+    if not isinstance(section, dict):
+        return
+    for name, (row_model, _) in TABLES.items():
+        value = section.get(name)
+        if not isinstance(value, str | dict):
+            continue
+        options = {"path": value} if isinstance(value, str) else value
+        try:
+            file = TableFile.model_validate(options)
+        except ValidationError as error:
+            draft.problems += complaints(error, TableFile, draft.place, ("tables", name), options)
+            draft.read[name] = Table(draft.where, complete=False, known=False)
+            section[name] = []
+            continue
+        path = draft.base / file.path
+        form = file.model_dump(exclude={"path", "keep_clock"})
+        draft.read[name], wrong = csv_table.read(path, row_model, **form)
+        draft.problems += wrong
+        rows = [dict(row) for row in draft.read[name].rows]
+        if file.keep_clock:
+            rows = [{c: _OFFSET.sub(r"\1", v) for c, v in row.items()} for row in rows]
+        section[name] = rows
+
+
+def rows(draft: Draft, name: str) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a table one by one, as :func:`read_tables` has them; raise where anything is wrong with it."""
+    value = draft.values["tables"].get(name)
+    if not isinstance(value, str | dict):
+        yield from value or ()
+        return
+    file = TableFile.model_validate({"path": value} if isinstance(value, str) else value)
+    form = file.model_dump(exclude={"path", "keep_clock"})
+    for row in csv_table.rows(draft.base / file.path, TABLES[name][0], **form):
+        yield {c: _OFFSET.sub(r"\1", v) for c, v in row.items()} if file.keep_clock else row
+
+
+def anchor(draft: Draft) -> None:
+    """Make the paths of series and weather independent of where the scenario stands."""
+    for file in files(draft.values):
+        if isinstance(file.get("path"), str):
+            file["path"] = str((draft.base / file["path"]).absolute())
+
+
+def files(values: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the parts of a scenario that name a file of data: series, prices, carbon and weather."""
+    prices = [part for tariff in _parts(values.get("tariffs")) for part in _parts(tariff)]
+    parts = [*_parts(values.get("series")), *_parts(values.get("carbon")), *prices, values.get("weather")]
+    return [part for part in parts if isinstance(part, dict) and part.get("path")]
+
+
+def _parts(section: Any) -> list[Any]:
+    return list(section.values()) if isinstance(section, dict) else []

@@ -1,0 +1,246 @@
+"""Scenario files: read with every problem at once, every default filled in, written out again and hashed."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from ..files import strict_yaml
+from ..files.regular_file import content
+from ..problems import InputError, Problem, suggestion
+from ..schema.defaults import settled
+from ..schema.scenario import Scenario, json_schema
+from ..schema.table_rows import TABLES
+from ..schema.tariffs_and_fees import Exchange
+from ..schema.values import Closed
+from .cross_checks import NOTHING, Parts, inconsistencies, parts_of
+from .messages import complaints
+from .overrides import Draft, anchor, files, override, read_tables
+
+__all__ = [
+    "Reading",
+    "Scenario",
+    "bundled",
+    "digest",
+    "dumps",
+    "effective",
+    "json_schema",
+    "load_scenario",
+    "read",
+    "template_files",
+]
+
+Source = str | Path | Mapping[str, Any]
+
+_BUNDLED = Path(__file__).parents[1] / "scenarios"
+_FILE = "scenario.yaml"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What became of a scenario file: the scenario (None where it is refused), its parts, all problems."""
+
+    scenario: Scenario | None
+    parts: Parts
+    problems: tuple[Problem, ...]
+
+
+def load_scenario(source: Source, overrides: Sequence[str] = ()) -> Scenario:
+    """Return the scenario of a bundled name, a file, a folder with one, or an effective mapping.
+
+    Parameters
+    ----------
+    source
+        What to load. Paths inside are relative to the file; tables are read into the scenario.
+    overrides
+        ``key.path=value`` each, as with ``--set``; ``tables.TABLE.LABEL.column=value`` changes a row, and
+        ``*`` in place of a label every row. Values are YAML.
+
+    Raises
+    ------
+    InputError
+        With every problem of the scenario, its tables and the overrides.
+    """
+    reading = read(source, overrides)
+    if reading.problems or reading.scenario is None:
+        raise InputError(reading.problems)
+    return reading.scenario
+
+
+def read(
+    source: Source, overrides: Sequence[str] = (), stands: Mapping[str, tuple[str, str]] | None = None
+) -> Reading:
+    """Return what a source says and everything that is wrong with it; see :func:`load_scenario`.
+
+    ``stands`` gives file and row of overrides that do not come from the command line.
+    """
+    try:
+        draft = opened(source)
+    except InputError as error:
+        return Reading(None, NOTHING, error.problems)
+    draft.stands = stands or {}
+    if not isinstance(draft.values, dict):
+        got = "a list" if isinstance(draft.values, list) else "a single value"
+        return Reading(None, NOTHING, (Problem(draft.where, "1", "file", got, "keys such as name and time"),))
+    rows = [text for text in overrides if changes_rows(text)]
+    for text in overrides:
+        if text not in rows:
+            override(draft, text)
+    read_tables(draft)
+    for text in rows:
+        override(draft, text)
+    anchor(draft)
+    scenario, parts = _validate(draft)
+    draft.problems += inconsistencies(parts, draft.place)
+    return Reading(scenario, parts, tuple(sorted(set(draft.problems))))
+
+
+def changes_rows(override: str) -> bool:
+    """Return whether an override changes rows of a table rather than a key."""
+    return override.startswith("tables.") and override.partition("=")[0].count(".") >= 3
+
+
+def effective(scenario: Scenario) -> dict[str, Any]:
+    """Return the scenario with every default in it and every file pinned; it loads to the same inputs.
+
+    A blank whose default is another value of the scenario (``fuel_price_per_litre``: ``fuel.price_per_litre``)
+    stays blank, so that an override of that value reaches it. Tables are rows, of trips only those that matter
+    for the horizon; other files stay where they are, by absolute path and SHA-256.
+    """
+    from ..assembly import devices_and_trips  # brings pandas: imported where it is needed
+
+    scenario = settled(scenario)
+    parts = scenario.model_dump(mode="json")
+    kept = devices_and_trips.relevant(scenario.tables.trips, scenario.time)
+    parts["tables"]["trips"] = [trip.model_dump(mode="json") for trip in kept]
+    for file in files(parts):
+        file["sha256"] = file["sha256"] or sha256(Path(file["path"]))
+    return parts
+
+
+def dumps(scenario: Scenario) -> str:
+    """Return the effective scenario as YAML text."""
+    return yaml.safe_dump(effective(scenario), sort_keys=False, allow_unicode=True, width=110)
+
+
+def digest(scenario: Scenario) -> str:
+    """Return the SHA-256 of the effective scenario as canonical JSON; files count by content, not by path.
+
+    Keys that scenarios did not have at first count only where they say something, so that hashes last.
+    """
+    return hashlib.sha256(canonical(effective(scenario)).encode()).hexdigest()
+
+
+def canonical(parts: dict[str, Any]) -> str:
+    """Return the text that a digest is of; the effective scenario that is given is stripped for it."""
+    for file in files(parts):
+        del file["path"]
+    _without_later_keys(parts)
+    return json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _without_later_keys(parts: dict[str, Any]) -> None:
+    """Take out of an effective scenario what its first schema did not have, where it is as by default."""
+    if parts["exchange"] == Exchange().model_dump(mode="json"):
+        del parts["exchange"]
+    for row in parts["tables"]["participants"]:
+        if row["green_premium_per_kwh"] is None:
+            del row["green_premium_per_kwh"]
+
+
+def bundled() -> list[str]:
+    """Return the names of the scenarios that come with the package."""
+    return sorted(folder.parent.name for folder in _BUNDLED.glob(f"*/{_FILE}"))
+
+
+def template_files(name: str) -> dict[str, bytes]:
+    """Return the files of a bundled scenario, name to content: commented, and it clears as it is.
+
+    Raises
+    ------
+    InputError
+        If no scenario of that name is bundled.
+    """
+    if name not in bundled():
+        known = [*bundled(), "town"]
+        want = f"one of {', '.join(known)}{suggestion(name, known)}"
+        raise InputError([Problem(name, "", "template", "no template of this name", want)])
+    return {path.name: path.read_bytes() for path in sorted((_BUNDLED / name).iterdir()) if path.is_file()}
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    return hashlib.sha256(content(path, "a readable file")).hexdigest()
+
+
+def opened(source: Source) -> Draft:
+    """Return what a source says before anything is judged; raise :class:`InputError` where it cannot be read."""
+    if isinstance(source, Mapping):
+        return Draft("scenario", Path(), json.loads(json.dumps(dict(source), default=str)))
+    path = Path(source)
+    if str(source) in bundled():
+        path = _BUNDLED / str(source) / _FILE
+    elif path.is_dir():
+        path = path / _FILE
+    elif not path.exists() and path.suffix == "" and path.name == str(source):
+        raise InputError([_unknown(str(source))])
+    values, lines, problems = strict_yaml.read(path)
+    return Draft(str(path), path.parent, values, lines, problems=problems)
+
+
+def _unknown(name: str) -> Problem:
+    known = bundled()
+    want = f"a file, or one of {', '.join(known)}{suggestion(name, known)}"
+    return Problem(name, "", "scenario", "no file or bundled scenario of this name", want)
+
+
+def _validate(draft: Draft) -> tuple[Scenario | None, Parts]:
+    """Return the scenario, or None, and its parts that are valid on their own; note the problems."""
+    values, scenario = draft.values, None
+    lost = [name for name, table in draft.read.items() if not table.complete]
+    unknown = [name for name, table in draft.read.items() if not table.known]
+    try:
+        scenario = Scenario.model_validate(values)
+    except ValidationError as error:
+        draft.problems += complaints(error, Scenario, draft.place, (), values, draft.read)
+        adapters = {n: TypeAdapter(f.rebuild_annotation()) for n, f in Scenario.model_fields.items()}
+        wrong = {detail["loc"][0] for detail in error.errors()}
+        sections = {n: _valid(a, values.get(n)) if n not in wrong else None for n, a in adapters.items()}
+        for name, info in Scenario.model_fields.items():
+            if name not in values and not info.is_required():
+                sections[name] = info.default
+        section = values.get("tables")
+        listed = section if isinstance(section, dict) else {}
+        rows = {t: _valid_rows(model, listed.get(t)) for t, (model, _) in TABLES.items()}
+    else:
+        sections = {name: getattr(scenario, name) for name in Scenario.model_fields}
+        rows = {table: dict(enumerate(getattr(scenario.tables, table))) for table in TABLES}
+    for table in unknown:  # a cell may be missing because its column has another name
+        rows[table] = {}
+    return scenario, parts_of(values, sections, rows, lost)
+
+
+def _valid_rows(model: type[Closed], entries: Any) -> dict[int, Any]:
+    """Return the rows of a table that are valid on their own, by their place."""
+    adapter = TypeAdapter(model)
+    checked = enumerate(entries if isinstance(entries, list) else ())
+    found = ((i, _valid(adapter, entry)) for i, entry in checked)
+    return {i: row for i, row in found if row is not None}
+
+
+def _valid(adapter: TypeAdapter[Any], value: Any) -> Any:
+    try:
+        return adapter.validate_python(value)
+    except ValidationError:
+        return None

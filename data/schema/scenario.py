@@ -1,0 +1,111 @@
+"""What a scenario may say: the frozen schema, every key documented where it is declared."""
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from .file_references import CarbonFile, SeriesFile, TableFile, Weather
+from .table_rows import Battery, Node, Participant, Trip, Vehicle
+from .tariffs_and_fees import Exchange, Fees, LevelFees, Tariff
+from .values import Closed, Currency, Day, Label, Line, Name, NotNegative, Zone
+
+
+class Time(Closed):
+    """The horizon: whole local days, cut into slots."""
+
+    start: Day = Field(description="first local day, YYYY-MM-DD")
+    days: int = Field(default=1, ge=1, le=3660, description="number of local days")
+    slot_minutes: int = Field(default=30, ge=1, le=1440, description="length of a slot, a divisor of the day")
+    time_zone: Zone = Field(default="Asia/Tokyo", description="IANA name, or a fixed offset such as -08:00")
+
+    @field_validator("slot_minutes")
+    @classmethod
+    def _divides(cls, value: int) -> int:
+        if 1440 % value:
+            raise PydanticCustomError("slot", "a divisor of 1440 minutes")
+        return value
+
+
+class Site(Closed):
+    """Where the community is: for the sun."""
+
+    latitude_deg: float = Field(default=35.17, ge=-90, le=90, description="latitude, north positive")
+    longitude_deg: float = Field(default=138.91, ge=-180, le=180, description="longitude, east positive")
+    altitude_m: float = Field(default=200.0, ge=-500, le=9000, description="height above the sea")
+
+
+class Tables(Closed):
+    """The tables: each a CSV file, or its rows written here."""
+
+    participants: tuple[Participant, ...] = Field(min_length=1, description="homes and businesses")
+    batteries: tuple[Battery, ...] = Field(default=(), description="stationary batteries")
+    vehicles: tuple[Vehicle, ...] = Field(default=(), description="plug-in vehicles")
+    trips: tuple[Trip, ...] = Field(default=(), description="trips of the vehicles that have no pattern")
+    nodes: tuple[Node, ...] = Field(default=(), description="fee network (default: one node)")
+
+
+class Series(Closed):
+    """Measured series; what has no column there is generated."""
+
+    demand: SeriesFile | None = Field(default=None, description="demand, one column per participant")
+    pv: SeriesFile | None = Field(default=None, description="PV output, one column per participant or roof")
+
+
+class Carbon(Closed):
+    """Carbon dioxide of what is bought."""
+
+    grid_kg_per_kwh: NotNegative | None = Field(
+        default=None, description="retail power (default: 0.5, an assumption, where no file is given)"
+    )
+    grid: CarbonFile | None = Field(
+        default=None, description="file of retail power's, instead of grid_kg_per_kwh"
+    )
+    fuel_kg_per_litre: NotNegative = Field(default=2.32, description="fuel burnt")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if self.grid is not None and self.grid_kg_per_kwh is not None:
+            raise PydanticCustomError("grid_kg_per_kwh", "one of grid_kg_per_kwh and grid (a file)")
+        return self
+
+
+class Fuel(Closed):
+    """Fuel of the vehicles with an engine."""
+
+    price_per_litre: NotNegative = Field(default=135.5, description="price at the pump")
+
+
+class Scenario(Closed):
+    """A community, its prices and its day."""
+
+    schema_version: Literal[1] = Field(description="1")
+    name: Name = Field(description="letters, digits, . _ -; names the folder of the results")
+    description: Line = Field(default="", description="what it is, in a sentence of one line")
+    market_id: Name | None = Field(
+        default=None,
+        description="an operator's market, for its ledger (default: name and hash of the scenario)",
+    )
+    currency: Currency = Field(default="JPY", description="three letters of ISO 4217")
+    seed: int = Field(default=1, ge=0, lt=2**32, description="seed of everything that is generated")
+    time: Time = Field(description="horizon and slots")
+    site: Site = Field(default=Site(), description="where the sun shines")
+    weather: Weather = Field(default=Weather(), description="source of irradiance and temperature")
+    tables: Tables = Field(description="who takes part, and with what")
+    series: Series = Field(default=Series(), description="measured demand and PV")
+    tariffs: dict[Label, Tariff] = Field(min_length=1, description="label -> retail contract")
+    fees: Fees = Field(default=LevelFees(), description="fees of the network on a peer trade")
+    exchange: Exchange = Field(default=Exchange(), description="rules of the exchange, where orders meet")
+    carbon: Carbon = Field(default=Carbon(), description="emission factors")
+    fuel: Fuel = Field(default=Fuel(), description="fuel price")
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of a scenario file, where a table is rows, a path or a path with its format."""
+    schema = Scenario.model_json_schema()
+    definitions = schema["$defs"]
+    definitions["TableFile"] = TableFile.model_json_schema()
+    for table in definitions["Tables"]["properties"].values():
+        rows = {k: table.pop(k) for k in ("type", "items", "anyOf", "minItems") if k in table}
+        table["anyOf"] = [{"type": "string"}, {"$ref": "#/$defs/TableFile"}, *rows.get("anyOf", [rows])]
+    return schema

@@ -1,0 +1,126 @@
+"""Single values of a scenario, each with what it must look like; and the base of everything that holds them."""
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+)
+from pydantic_core import PydanticCustomError
+
+from ..problems import InputError
+
+PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+_CURRENCY = r"^[A-Z]{3}$"
+_SHA256 = r"^[0-9a-f]{64}$"
+_PATH = r"^[^.=/\x00-\x20\x7f]+([.][^.=/\x00-\x1f\x7f]+)+$"
+_TIME_OF_DAY = r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"
+
+PATTERNS = {
+    PRINTABLE: "text without control characters",  # which no table or YAML file carries safely
+    _NAME: "letters, digits, . _ -, the first a letter or digit",
+    _CURRENCY: "three letters of ISO 4217",
+    _SHA256: "64 hexadecimal digits",
+    _PATH: "a key path of two words or more such as fuel.price_per_litre, without / and =",
+    _TIME_OF_DAY: 'a local time "HH:MM"',
+}
+"""Pattern of a text -> what it stands for."""
+
+
+class Closed(BaseModel):
+    """Frozen, and refuses what it does not know."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        str_strip_whitespace=True,
+        coerce_numbers_to_str=True,
+        allow_inf_nan=False,
+    )
+
+
+def _day(value: Any) -> Any:
+    """Read ``YYYY-MM-DD`` and nothing looser (a bare number is no day)."""
+    if isinstance(value, date):
+        return value
+    try:
+        if len(str(value)) != 10:
+            raise ValueError
+        day = date.fromisoformat(str(value))
+    except ValueError:
+        raise PydanticCustomError("day", "a day like 2020-08-19") from None
+    if not 1700 <= day.year <= 2250:  # what nanoseconds can count
+        raise PydanticCustomError("day", "a day between the years 1700 and 2250")
+    return day
+
+
+def _moment(value: Any) -> Any:
+    """Read ``YYYY-MM-DDTHH:MM[+HH:MM]`` and nothing looser (a bare number is no time)."""
+    if isinstance(value, datetime):
+        return value
+    try:
+        if len(str(value)) < 16:
+            raise ValueError
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise PydanticCustomError("time", "a time like 2020-08-19T07:30 or 2020-08-19T07:30+09:00") from None
+    if not 1700 <= moment.year <= 2250:
+        raise PydanticCustomError("time", "a time between the years 1700 and 2250")
+    return moment
+
+
+def _zone(name: str) -> str:
+    from ..clock import zone  # brings pandas: imported where it is needed
+
+    try:
+        zone(name)
+    except InputError as error:
+        raise PydanticCustomError("zone", "{want}", {"want": error.problems[0].want}) from None
+    return name
+
+
+def _encoding(name: str) -> str:
+    try:
+        " ".encode(name)
+    except (LookupError, ValueError):  # unknown or no text encoding, no name at all
+        raise PydanticCustomError("encoding", "an encoding such as utf-8 or cp932") from None
+    return name
+
+
+def _separator(mark: str) -> str:
+    if len(mark) != 1 or mark in '"\r\n':
+        raise PydanticCustomError("separator", "one character such as ',' or ';'")
+    return mark
+
+
+MOST = 1e9
+"""Largest magnitude that is read at all; what reaches a clearing has a narrower bound, ``inputs.MOST``."""
+
+Number = Annotated[float, Field(ge=-MOST, le=MOST)]
+Positive = Annotated[float, Field(gt=0, le=MOST)]
+NotNegative = Annotated[float, Field(ge=0, le=MOST)]
+Efficiency = Annotated[float, Field(gt=0, le=1)]
+Hour = Annotated[float, Field(ge=0, le=24)]
+
+Line = Annotated[str, StringConstraints(pattern=PRINTABLE)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=PRINTABLE)]
+Name = Annotated[str, StringConstraints(pattern=_NAME, max_length=80)]
+KeyPath = Annotated[str, StringConstraints(pattern=_PATH, max_length=200)]
+Currency = Annotated[str, StringConstraints(pattern=_CURRENCY)]
+Sha256 = Annotated[str, StringConstraints(pattern=_SHA256)]
+
+Day = Annotated[date, BeforeValidator(_day)]
+TimeOfDay = Annotated[str, StringConstraints(pattern=_TIME_OF_DAY)]
+Moment = Annotated[
+    datetime, BeforeValidator(_moment), PlainSerializer(lambda time: time.isoformat(), return_type=str)
+]
+Zone = Annotated[str, AfterValidator(_zone)]
+Encoding = Annotated[str, AfterValidator(_encoding)]
+Separator = Annotated[str, StringConstraints(strip_whitespace=False), AfterValidator(_separator)]

@@ -1,0 +1,1 @@
+"""Measured series, weather and days, on the slots of a horizon."""
