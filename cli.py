@@ -20,7 +20,7 @@ EXIT_CODES = {
     "otonari.runs.compare.CompareError": 2,
     "otonari.runs.cluster.ClusterError": 2,
     "builtins.OSError": 2,
-    "otonari.model.solve.SolveError": 3,
+    "otonari.model.solver.solve.SolveError": 3,
     "otonari.runs.faults.LedgerTampered": 4,
     "otonari.runs.faults.LedgerConflict": 5,
     "otonari.runs.faults.LedgerLocked": 6,

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 import xarray as xr
 
 from ..data.inputs.contract import require
-from .algebra import Linear
-from .battery import battery
-from .blocks import Device, Sets
-from .grid import grid
-from .household import household
-from .meters import meters as meters_of
-from .network import network, quoted
-from .vehicle import vehicle
+from .devices.battery import battery
+from .devices.device import Device, Sets
+from .devices.household import household
+from .devices.peer_market import network, quoted
+from .devices.retailer import grid
+from .devices.vehicle import vehicle
+from .lp.expressions import Linear
+from .topology.meters import meters as meters_of
 
 MARKETS = ("p2p", "grid-only", "quoted")
 

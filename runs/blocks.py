@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..model import mixing
+from ..model.settlement import tracing
 from . import canonical, digest, kinds
 
 SIMULATED = ("exchange", "co-optimized")
@@ -35,7 +35,7 @@ class Share:
     uses: dict[str, list[dict[str, int]]]
 
 
-def of_run(tree: xr.DataTree, origins: Iterable[mixing.Span] | None = None) -> list[dict[str, Any]]:
+def of_run(tree: xr.DataTree, origins: Iterable[tracing.Span] | None = None) -> list[dict[str, Any]]:
     """Return one record per slot of a run whose attributes say of which market it is, and what cleared it.
 
     ``origins`` as for :func:`cleared`.
@@ -50,7 +50,7 @@ def cleared(
     software: str,
     *,
     one_by_one: bool = False,
-    origins: Iterable[mixing.Span] | None = None,
+    origins: Iterable[tracing.Span] | None = None,
 ) -> list[dict[str, Any]]:
     """Return one record per slot of a cleared run, in order of time.
 
@@ -66,7 +66,7 @@ def cleared(
         Whether each slot was cleared by itself: its record is then the same whatever slots the run has beside it.
     origins : iterable of Span, optional
         Where the energy of the slots came from, where stores hold something that is known already: the ``content`` of a
-        span goes on with :func:`otonari.model.mixing.follow` (default: followed from the first slot of the run on).
+        span goes on with :func:`otonari.model.settlement.tracing.follow` (default: followed from the first slot on).
     """
     inputs, results = (tree[g].to_dataset() for g in ("inputs", "results"))
     parts: Iterable[xr.Dataset] = _alone(inputs, results) if one_by_one else [inputs]
@@ -111,14 +111,14 @@ def of_slots(results: xr.Dataset) -> list[dict[str, str]]:
     return [{"prices": p, "results": r} for p, r in zip(of_prices, of_results, strict=True)]
 
 
-def shares(tree: xr.DataTree, origins: Iterable[mixing.Span] | None = None) -> Iterator[Share]:
+def shares(tree: xr.DataTree, origins: Iterable[tracing.Span] | None = None) -> Iterator[Share]:
     """Yield what the accounts of a run did, slot after slot; ``origins`` as for :func:`cleared`."""
     inputs, results, trades = (tree[g].to_dataset() for g in ("inputs", "results", "trades"))
     names = [canonical.label(str(x)) for x in results["participant"].values]
     grid = {
         f"grid_{way}": _energy(inputs, results, kind) for way, kind in (("in", "import"), ("out", "export"))
     }
-    spans = mixing.follow(inputs, results, trades) if origins is None else origins
+    spans = tracing.follow(inputs, results, trades) if origins is None else origins
     slots = (slot for span in spans for slot in span.slots(kinds.USES))
     for k, (time, slot) in enumerate(zip(inputs["time"].values, slots, strict=True)):
         yield Share(
@@ -175,7 +175,7 @@ def accounts(
     return [found[name] for name in sorted(found)]
 
 
-def sources(names: list[str], used: mixing.Matrix) -> list[dict[str, int]]:
+def sources(names: list[str], used: tracing.Matrix) -> list[dict[str, int]]:
     """Return the Wh that each account used in a slot, by the account that made them, ``""`` the retailer.
 
     ``used`` (P, P + 1) [kWh]. For each account they are rounded by largest remainder, so that their sum is its whole.

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..model import checks, mixing
+from ..model.checks import run
+from ..model.settlement import tracing
 from . import blocks, keeping, ledger, single, store
 from .outturn import results_of, since, trades_of
 from .simulation import State
@@ -31,7 +32,7 @@ class Closing:
         self._inputs, self._book, self._key, self._added = inputs, book, key, 0
         self._attributes = {**names, "otonari_version": keeping.version()}
         starts = inputs["time"].values.astype("datetime64[s]").astype(np.int64).tolist()
-        self._content = mixing.begin(inputs)
+        self._content = tracing.begin(inputs)
         signer = keeping.read_key(key, book) if book and key else None
         self._ledger = (
             ledger.Session(book, starts, currency=inputs.attrs["currency"], signer=signer) if book else None
@@ -47,7 +48,7 @@ class Closing:
         """
         inputs, brought = since(self._inputs, state, first)
         found, traded = results_of(inputs, brought), trades_of(inputs, brought)
-        checks.require(inputs, found, traded, None, prices="traded")
+        run.require(inputs, found, traded, None, prices="traded")
         tree = xr.DataTree.from_dict({"/inputs": inputs, "/results": found, "/trades": traded})
         tree.attrs = self._attributes
         return tree
@@ -60,7 +61,7 @@ class Closing:
     def records(self, tree: xr.DataTree) -> list[dict[str, Any]]:
         """Return the records of checked slots, those after the ones before, whose origins go on here."""
         inputs, results, trades = (tree[n].to_dataset() for n in ("inputs", "results", "trades"))
-        origins = list(mixing.follow(inputs, results, trades, self._content))
+        origins = list(tracing.follow(inputs, results, trades, self._content))
         self._content = origins[-1].content
         return blocks.of_run(tree, origins)
 

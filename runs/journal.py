@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from ..model.basis import ABSENT, Basis
-from ..model.delivery import Deals
+from ..model.agents.dispatch import Deals
+from ..model.solver.basis import ABSENT, Basis
 from . import durable
 from .simulation import State
 

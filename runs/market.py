@@ -14,7 +14,7 @@ import xarray as xr
 
 from ..data import clock
 from ..data.schema.tariffs_and_fees import Exchange
-from ..model.products import Rules
+from ..model.exchange.products import Rules
 from . import store
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ def match(
         If a file cannot be written.
     """
     from ..data.loading.orders_file import read_orders
-    from ..model import exchange
+    from ..model.exchange import exchange
 
     stage("reading the scenario")
     terms, inputs = _scenario(scenario, overrides)

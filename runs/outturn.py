@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 
 from ..model.results import assemble, variable
-from ..model.traders import traders
-from ..model.trades import tree
+from ..model.settlement.trades import tree
+from ..model.topology.traders import traders
 from . import blocks
 from .simulation import State
 

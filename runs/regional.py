@@ -69,7 +69,7 @@ class Failure:
 
 def clear_region(task: Region) -> Answer | Failure:
     """Clear a region and store its run, unless it is stored and intact; runs on a worker."""
-    from ..model.solve import SolveError
+    from ..model.solver.solve import SolveError
 
     try:
         tree = _stored(task) or _cleared(task)
@@ -126,16 +126,17 @@ def _scenario(task: Region) -> dict[str, Any]:
 
 
 def _answer(tree: xr.DataTree) -> Answer:
-    from ..model import certificate, settlement
+    from ..model.regions import optimality_gap
+    from ..model.settlement import accounts
 
     inputs, results, settled = (tree[g].to_dataset() for g in ("inputs", "results", "settlement"))
     return Answer(
         node=inputs["node"].values,
         hours=inputs["slot_hours"].values,
-        border=certificate.border(inputs, results),
+        border=optimality_gap.border(inputs, results),
         attrs={str(k): v for k, v in tree.attrs.items() if k != "scenario_definition"},
         layout=chunked.layout(tree),
-        sums=settlement.community_sums(inputs, results, settled),
+        sums=accounts.community_sums(inputs, results, settled),
         traded=float(settled["peer_energy"]),
     )
 
@@ -146,13 +147,13 @@ class Community:
     def __init__(
         self, whole: by_region.Outline, folder: Path, time_limit: float | None = None, recorded: bool = False
     ):
-        from ..model import regions
+        from ..model.regions import partition
 
         self.whole, self.folder = whole, folder
         self.time_limit, self.recorded = time_limit, recorded
-        self.tree = regions.Tree(whole.parent, whole.fee, whole.limit, whole.crowd)
-        self.cut_above = regions.cut(self.tree, whole.ties, PEOPLE)
-        self.first = regions.regions(whole.parent, self.cut_above)
+        self.tree = partition.Tree(whole.parent, whole.fee, whole.limit, whole.crowd)
+        self.cut_above = partition.cut(self.tree, whole.ties, PEOPLE)
+        self.first = partition.regions(whole.parent, self.cut_above)
         self.answers: dict[str, Answer] = {}
         self.rounds = 0
 
@@ -175,9 +176,9 @@ class Community:
 
     def tasks(self) -> dict[str, Region]:
         """Return the regions that have participants, by the files of their runs."""
-        from ..model import regions
+        from ..model.regions import partition
 
-        region = regions.regions(self.whole.parent, self.cut_above)
+        region = partition.regions(self.whole.parent, self.cut_above)
         found = {}
         for top in np.unique(region[self.whole.crowd > 0]):
             own = np.flatnonzero(region == top)
@@ -189,17 +190,17 @@ class Community:
 
     def judge(self) -> tuple[Any, Any]:
         """Return the border of all regions together, and what the certificate says of it."""
-        from ..model import certificate
+        from ..model.regions import optimality_gap
 
         one = next(iter(self.answers.values()))
         size = len(self.whole.node), len(one.hours)
-        border = certificate.Border(*(np.zeros(size) for _ in certificate.Border._fields))
+        border = optimality_gap.Border(*(np.zeros(size) for _ in optimality_gap.Border._fields))
         place = {label: n for n, label in enumerate(self.whole.node.tolist())}
         for answer in self.current().values():
             at = [place[label] for label in answer.node.tolist()]
             for everywhere, here in zip(border, answer.border, strict=True):
                 everywhere[at] = here
-        return border, certificate.judge(self.tree, self.cut_above, border, one.hours)
+        return border, optimality_gap.judge(self.tree, self.cut_above, border, one.hours)
 
     def current(self) -> dict[str, Answer]:
         """Return the answers of the regions as the tree is cut now."""
@@ -207,10 +208,10 @@ class Community:
 
     def join(self, pairs: np.ndarray) -> bool:
         """Join regions that would trade, as far as a worker takes them in; return whether any were joined."""
-        from ..model import regions
+        from ..model.regions import partition
 
         before = self.cut_above
-        self.cut_above = regions.joined(self.tree, before, pairs, MOST)
+        self.cut_above = partition.joined(self.tree, before, pairs, MOST)
         return bool((before != self.cut_above).any())
 
     def _rows(self, region: int) -> Path:
@@ -249,7 +250,7 @@ def solve(client: Any, community: Community, progress: Progress, stage: single.S
 
 def _fail(failures: Sequence[tuple[Region, Failure]]) -> None:
     """Raise the gravest of failures, with the regions that have it."""
-    from ..model.solve import SolveError
+    from ..model.solver.solve import SolveError
 
     kinds: dict[str, Callable[[str], Exception]] = {
         "bug": RuntimeError,

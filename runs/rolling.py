@@ -167,12 +167,13 @@ def _named(scenario: Any, mode: str, hash_: str, own: str) -> dict[str, Any]:
 
 def account(inputs: xr.Dataset, state: State, options: Options) -> xr.DataTree:
     """Return a finished simulation as a run: settled by the prices of its trades, and checked."""
-    from ..model import checks, settlement
+    from ..model.checks import run as checks
+    from ..model.settlement import accounts
 
     found = results_of(inputs, state)
     traded = trades_of(inputs, state)
     alone = grid_only(inputs)
-    settled = settlement.settle(inputs, found, traded, alone)
+    settled = accounts.settle(inputs, found, traded, alone)
     checks.require(inputs, found, traded, settled, grid_only=alone, prices="traded")
     tree = store.as_tree(inputs, found, traded, settled)
     tree.attrs = {
@@ -195,7 +196,8 @@ def missing(inputs: xr.Dataset, state: State) -> float:
 
 def grid_only(inputs: xr.Dataset) -> xr.Dataset:
     """Return each participant's own optimum, with foresight and without peers: what savings compare with."""
-    from ..model import clearing, results, solve
+    from ..model import clearing, results
+    from ..model.solver import solve
 
     block = clearing.community_block(inputs, "grid-only")
     solve.solve(block)

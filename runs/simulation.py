@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
-from ..model import agents, clearing, delivery, reach, results, solve, trades
-from ..model.basis import Basis
-from ..model.exchange import Rules, positions
-from ..model.product_book import ProductBook, Row
-from ..model.products import Products
-from ..model.traders import parties, traders
+from ..model import clearing, results
+from ..model.agents import dispatch, planning, reachable_energy
+from ..model.agents.order_management import ProductBook, Row
+from ..model.exchange.exchange import Rules, positions
+from ..model.exchange.products import Products
+from ..model.settlement import trades
+from ..model.solver import solve
+from ..model.solver.basis import Basis
+from ..model.topology.traders import parties, traders
 from .timeline import Timeline
 
 MODES = ("exchange", "co-optimized")
@@ -56,7 +59,7 @@ class State:
     prices: np.ndarray
     power: dict[str, np.ndarray]
     electric: np.ndarray
-    deals: list[delivery.Deals] = field(default_factory=list)
+    deals: list[dispatch.Deals] = field(default_factory=list)
     books: dict[int, list[Row]] = field(default_factory=dict)
     basis: Basis | None = None
 
@@ -76,7 +79,7 @@ class Simulation:
 
     def __init__(self, timeline: Timeline, options: Options, state: State | None = None):
         self.timeline, self.options, inputs = timeline, options, timeline.inputs
-        self._expectations = agents.Expectations(inputs, timeline.days.slots_per_day, options.weight)
+        self._expectations = planning.Expectations(inputs, timeline.days.slots_per_day, options.weight)
         self._place = (timeline.days.place % timeline.days.slots_per_day)[timeline.known :]
         before = timeline.pv[:, : timeline.known] if timeline.known else timeline.pv[:, :1]
         peak = np.repeat(SPARE_PV * before.max(axis=1)[:, None], inputs.sizes["time"], axis=1)
@@ -84,7 +87,7 @@ class Simulation:
             peak = np.maximum(peak, inputs["pv_available"].values)
         hosts = None if timeline.foresight else timeline.driving.hosts
         self._limits = positions(inputs.assign(pv_available=(("participant", "time"), peak)), hosts)
-        self._required = reach.required(timeline.announced())
+        self._required = reachable_energy.required(timeline.announced())
         self._books: dict[int, ProductBook] = {}
         self._products = Products(inputs, options.rules).listed()
         self.state = state or _begin(inputs, self._expectations)
@@ -107,28 +110,28 @@ class Simulation:
         exchange = self.options.mode == "exchange"
         planned, deals = self._exchanged(seen) if exchange else _cleared(seen, state.basis)
         batteries = inputs.sizes["battery"]
-        least = np.maximum(self._required[:, slot], reach.required(seen)[:, 0])
+        least = np.maximum(self._required[:, slot], reachable_energy.required(seen)[:, 0])
         worth = planned.value[batteries:, 0]
-        electric = delivery.meant(inputs, state.energy[batteries:], least[batteries:], worth)
+        electric = dispatch.meant(inputs, state.energy[batteries:], least[batteries:], worth)
         place = seen.indexes["trip"].get_indexer(inputs.indexes["trip"])
         electric = np.where(place >= 0, np.append(planned.electric, 0.0)[place], electric)
-        tank, driven = delivery.drive(inputs, slot, state.energy[batteries:], electric)
+        tank, driven = dispatch.drive(inputs, slot, state.energy[batteries:], electric)
         energy = np.concatenate([state.energy[:batteries], tank])
         contracted = deals.net(len(planned.net)) / hours
-        came = delivery.realise(inputs, slot, energy, planned, contracted, least)
+        came = dispatch.realise(inputs, slot, energy, planned, contracted, least)
         for name, values in state.power.items():
             values[:, slot] = getattr(came, name)
-        state.deals.append(delivery.deliver(inputs, slot, deals, came.net))
+        state.deals.append(dispatch.deliver(inputs, slot, deals, came.net))
         state.electric += driven
         state.energy, state.slot, state.basis = came.energy, slot + 1, planned.basis
         self._books.pop(slot, None)
         state.books = {k: book.rows for k, book in self._books.items()}
 
-    def _exchanged(self, seen: xr.Dataset) -> tuple[agents.Plan, delivery.Deals]:
+    def _exchanged(self, seen: xr.Dataset) -> tuple[planning.Plan, dispatch.Deals]:
         """Return the agents' plan and the deals of the slot that closes, after they have traded."""
         slot, count, options = self.state.slot, seen.sizes["time"], self.options
         quotes = self._expectations.quotes(seen, self._place[slot : slot + count])
-        planned, node = agents.plan(seen, quotes, self.state.basis), traders(seen).node
+        planned, node = planning.plan(seen, quotes, self.state.basis), traders(seen).node
         turn = np.random.default_rng([options.seed, slot]).permutation(len(planned.net))
         placed, products = self._products[slot].start, self._products[slot : slot + count]
         ahead = [k for k, product in enumerate(products) if product.opens <= placed < product.gate]
@@ -136,7 +139,7 @@ class Simulation:
         for k in ahead if daily else ahead[:INTRADAY]:
             book, at = self._book(slot + k), node[:, k]
             contracted = book.deals(at).net(len(planned.net)) / seen["slot_hours"].values[k]
-            wanted = agents.wishes(seen, planned, k, contracted, products[k].band)
+            wanted = planning.wishes(seen, planned, k, contracted, products[k].band)
             book.place(placed, slot, wanted, turn.tolist(), at)
         deals, learned = self._book(slot).close(node[:, 0])
         self._expectations.learn(int(self._place[slot]), learned)
@@ -148,7 +151,7 @@ class Simulation:
         return self._books[slot]
 
 
-def _begin(inputs: xr.Dataset, expectations: agents.Expectations) -> State:
+def _begin(inputs: xr.Dataset, expectations: planning.Expectations) -> State:
     energy = np.concatenate([inputs[f"{d}_initial_energy"].values for d in ("battery", "vehicle")])
     slots, who = inputs.sizes["time"], len(traders(inputs).account)
     rows = dict.fromkeys(("charge", "discharge", "energy"), len(energy))
@@ -157,7 +160,7 @@ def _begin(inputs: xr.Dataset, expectations: agents.Expectations) -> State:
     return State(0, energy, expectations.values, power, np.zeros(inputs.sizes["trip"]))
 
 
-def _cleared(seen: xr.Dataset, start: Basis | None) -> tuple[agents.Plan, delivery.Deals]:
+def _cleared(seen: xr.Dataset, start: Basis | None) -> tuple[planning.Plan, dispatch.Deals]:
     """Return the community's common plan and the deals of its first slot, at the nodal prices."""
     block = clearing.community_block(seen, "p2p", minimum_charge=False)
     solution = solve.solve(block, start=start)
@@ -165,5 +168,5 @@ def _cleared(seen: xr.Dataset, start: Basis | None) -> tuple[agents.Plan, delive
     made = trades.bilateral(first, results.collect(block).isel(time=[0]))
     seller, buyer, _ = parties(first, made)
     columns = (made[f"trade_{n}"].values for n in ("energy", "price", "fee", "congestion", "contracted"))
-    planned = agents.of_block(block, seen, wanted=True, basis=solution.basis)
-    return planned, delivery.Deals(seller, buyer, *columns)
+    planned = planning.of_block(block, seen, wanted=True, basis=solution.basis)
+    return planned, dispatch.Deals(seller, buyer, *columns)

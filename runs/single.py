@@ -74,12 +74,13 @@ def clear(
     ------
     InputError
         With every problem of the inputs.
-    otonari.model.solve.SolveError
+    otonari.model.solver.solve.SolveError
         If there is no optimum: infeasible with the causes, unbounded, or not finished.
-    otonari.model.checks.CheckError
+    otonari.model.checks.run.CheckError
         If the solved run contradicts its inputs.
     """
-    from ..model import checks, settlement, trades
+    from ..model.checks import run as checks
+    from ..model.settlement import accounts, trades
 
     begin = time.perf_counter()
     if market not in MARKETS:
@@ -99,7 +100,7 @@ def clear(
     solved = time.perf_counter()
     stage("settling and checking")
     traded = trades.bilateral(inputs, results)
-    settled = settlement.settle(inputs, results, traded, alone)
+    settled = accounts.settle(inputs, results, traded, alone)
     held, linear = (
         (inputs, None if minimum_charge else True) if market != "unmanaged" else (_aimless(inputs), False)
     )
@@ -250,7 +251,8 @@ def _solved(
     inputs: xr.Dataset, market: str, options: dict[str, Any], *, threads: int | None, **solving: Any
 ) -> tuple[xr.Dataset, Any]:
     """Return the results of a market and its solution; ties matter only where more than the bills is wanted."""
-    from ..model import clearing, results, solve
+    from ..model import clearing, results
+    from ..model.solver import solve
 
     block = clearing.community_block(inputs, market, minimum_charge=options["minimum_charge"])
     limits = {name: options[name] for name in ("time_limit", "mip_gap")}
@@ -261,9 +263,10 @@ def _solved(
 
 def _unmanaged(inputs: xr.Dataset) -> tuple[xr.Dataset, Any]:
     """Return the results of the community that nobody manages: played through, not optimized."""
-    from ..model import solve, unmanaged
+    from ..model.agents import rule_based
+    from ..model.solver import solve
 
-    return unmanaged.unmanaged(inputs), solve.Solution(float("nan"), "none", status="simulated")
+    return rule_based.unmanaged(inputs), solve.Solution(float("nan"), "none", status="simulated")
 
 
 def _aimless(inputs: xr.Dataset) -> xr.Dataset:

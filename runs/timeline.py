@@ -16,7 +16,7 @@ from ..data.forecast.power import demand_forecast, pv_forecast
 from ..data.loading import scenario as scenarios
 from ..data.problems import InputError
 from ..data.series.calendar import Calendar, calendar
-from ..model.reach import reachable
+from ..model.agents.reachable_energy import reachable
 from . import digest
 from .driving import Driving, departures, driving
 

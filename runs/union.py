@@ -53,7 +53,7 @@ def run(
     ------
     InputError
         With every problem of the scenario.
-    otonari.model.solve.SolveError
+    otonari.model.solver.solve.SolveError
         If a region has no optimum; those that have one stay.
     ClusterError
         If an extra is missing, the scheduler does not answer or goes away, or the market cannot be cut into regions.
@@ -167,7 +167,7 @@ def _fixed(
     whole: scenarios.Outline, border: Any, verdict: Any, answers: Sequence[regional.Answer]
 ) -> dict[str, Mapping[str, Any]]:
     """Return what no region has as a whole: the nodes, and the shares of the community."""
-    from ..model import settlement
+    from ..model.settlement import accounts
 
     none = np.where(whole.parent < 0, "", whole.node[whole.parent])
     inputs = {
@@ -184,7 +184,7 @@ def _fixed(
         "sale_price": verdict.price,
     }
     sums = {k: np.sum([answer.sums[k] for answer in answers], axis=0) for k in answers[0].sums}
-    shares = {f"community_{k}": v for k, v in settlement.community_shares(sums).items()}
+    shares = {f"community_{k}": v for k, v in accounts.community_shares(sums).items()}
     traded = sum(answer.traded for answer in answers)
     return {
         "inputs": inputs,

@@ -19,8 +19,8 @@ Whatever no one above supplies is bought from the retailer. Without peers all do
 import numpy as np
 import xarray as xr
 
-from otonari.model.settlement import settle
-from otonari.model.trades import bilateral
+from otonari.model.settlement.accounts import settle
+from otonari.model.settlement.trades import bilateral
 
 from .communities import community
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from otonari.model import agents, delivery, reach
+from otonari.model.agents import dispatch, planning, reachable_energy
+from otonari.model.agents.dispatch import Deals
+from otonari.model.agents.order_management import ProductBook
 from otonari.model.clearing import community_block
-from otonari.model.delivery import Deals
-from otonari.model.exchange import Rules, positions
-from otonari.model.product_book import ProductBook
+from otonari.model.exchange.exchange import Rules, positions
 
 from .communities import community
 
@@ -54,7 +54,7 @@ def quotes(*price):
 def test_a_plan_buys_cheap_to_use_dear():
     # A kWh of hour 1 costs 20 + 1; from the battery, charged at 10 + 1, it costs 11 / 0.72 + 1 = 16.3. One kW for an
     # hour stores 0.9 and gives 0.72 of the 1 kWh. Another kWh stored would save 0.8 x (21 - 1) = 16.
-    plan = agents.plan(home(), quotes(10, 20))
+    plan = planning.plan(home(), quotes(10, 20))
     assert plan.charge[0] == pytest.approx([1, 0])
     assert plan.discharge[0] == pytest.approx([0, 0.72])
     assert plan.value[0] == pytest.approx([16, 16])
@@ -63,7 +63,7 @@ def test_a_plan_buys_cheap_to_use_dear():
 
 def test_a_plan_stays_idle_where_peers_are_too_dear():
     # 18 + 1 = 19 now, 19 / 0.72 + 1 = 27.4 later, against 21
-    assert agents.plan(home(), quotes(18, 20)).charge.sum() == 0
+    assert planning.plan(home(), quotes(18, 20)).charge.sum() == 0
 
 
 def test_quotes_belong_to_the_quoted_market():
@@ -75,38 +75,38 @@ def test_quotes_belong_to_the_quoted_market():
 
 def test_limit_prices_are_opportunity_costs():
     inputs = home()
-    plan = agents.plan(inputs, quotes(10, 20))
-    now, later = (agents.wishes(inputs, plan, t, np.zeros(2), BAND) for t in (0, 1))
-    assert [w for w in now if w.trader == 0] == [agents.Wish(0, "store0", "buy", 14.4, 1.0)]  # 0.9 x 16
-    assert [w for w in later if w.trader == 0] == [agents.Wish(0, "home", "buy", 30.0, 0.28)]  # retail
-    assert [w for w in now if w.trader == 1] == [agents.Wish(1, "home", "sell", 8.0, 5.0)]  # feed-in
+    plan = planning.plan(inputs, quotes(10, 20))
+    now, later = (planning.wishes(inputs, plan, t, np.zeros(2), BAND) for t in (0, 1))
+    assert [w for w in now if w.trader == 0] == [planning.Wish(0, "store0", "buy", 14.4, 1.0)]  # 0.9 x 16
+    assert [w for w in later if w.trader == 0] == [planning.Wish(0, "home", "buy", 30.0, 0.28)]  # retail
+    assert [w for w in now if w.trader == 1] == [planning.Wish(1, "home", "sell", 8.0, 5.0)]  # feed-in
 
 
 def test_discharge_is_offered_at_its_cost():
     # nothing to use: 0.72 kWh are sold at 20 - 1 = 19; a kWh stored is worth 0.8 x (19 - 1) = 14.4: 14.4 / 0.8 + 1 = 19
     inputs = home(demand=(0, 0))
-    plan = agents.plan(inputs, quotes(10, 20))
+    plan = planning.plan(inputs, quotes(10, 20))
     assert plan.value[0, 1] == pytest.approx(14.4)
-    assert agents.wishes(inputs, plan, 1, np.zeros(2), BAND)[0] == agents.Wish(
+    assert planning.wishes(inputs, plan, 1, np.zeros(2), BAND)[0] == planning.Wish(
         0, "store0", "sell", 19.0, 0.72
     )
 
 
 def test_what_is_contracted_is_not_ordered_again_and_never_resold():
     inputs = home(demand=(3, 3), battery=False)
-    plan = agents.plan(inputs, quotes(10, 20))
-    assert agents.wishes(inputs, plan, 0, np.array([2.0, -5.0]), BAND) == [
-        agents.Wish(0, "home", "buy", 30.0, 1.0)
+    plan = planning.plan(inputs, quotes(10, 20))
+    assert planning.wishes(inputs, plan, 0, np.array([2.0, -5.0]), BAND) == [
+        planning.Wish(0, "home", "buy", 30.0, 1.0)
     ]
-    assert agents.wishes(inputs, plan, 0, np.array([4.0, -5.0]), BAND) == []
+    assert planning.wishes(inputs, plan, 0, np.array([4.0, -5.0]), BAND) == []
 
 
 def test_green_participants_add_a_premium_within_the_band():
     inputs = home(green_premium=3)
-    plan = agents.plan(inputs, quotes(10, 20))
-    charge = agents.wishes(inputs, plan, 0, np.zeros(2), BAND)[0]
+    plan = planning.plan(inputs, quotes(10, 20))
+    charge = planning.wishes(inputs, plan, 0, np.zeros(2), BAND)[0]
     assert (charge.price, charge.premium) == (14.4, 3.0)
-    deficits = [agents.wishes(inputs, plan, 1, np.zeros(2), (8.0, cap))[0] for cap in (30.0, 31.5, 40.0)]
+    deficits = [planning.wishes(inputs, plan, 1, np.zeros(2), (8.0, cap))[0] for cap in (30.0, 31.5, 40.0)]
     assert [(w.price, w.premium) for w in deficits] == [(30.0, 0.0), (30.0, 1.5), (30.0, 3.0)]
 
 
@@ -114,19 +114,19 @@ def test_a_declared_band_holds_back_what_it_makes_worthless():
     # the peer's surplus is worth 8, but asks for no less than the floor; a charge is worth 14.4, under the floor of 15;
     # a deficit is worth 30, and bids no more than the cap; no discharge at 19 where the cap is 18
     inputs = home()
-    plan = agents.plan(inputs, quotes(10, 20))
-    assert agents.wishes(inputs, plan, 0, np.zeros(2), (15.0, 30.0)) == [
-        agents.Wish(1, "home", "sell", 15.0, 5.0)
+    plan = planning.plan(inputs, quotes(10, 20))
+    assert planning.wishes(inputs, plan, 0, np.zeros(2), (15.0, 30.0)) == [
+        planning.Wish(1, "home", "sell", 15.0, 5.0)
     ]
-    assert agents.wishes(inputs, plan, 1, np.zeros(2), (8.0, 25.0))[0].price == 25.0
+    assert planning.wishes(inputs, plan, 1, np.zeros(2), (8.0, 25.0))[0].price == 25.0
     giving = home(demand=(0, 0))
-    plan = agents.plan(giving, quotes(10, 20))
-    assert [w.trader for w in agents.wishes(giving, plan, 1, np.zeros(2), (8.0, 18.0))] == [1]
+    plan = planning.plan(giving, quotes(10, 20))
+    assert [w.trader for w in planning.wishes(giving, plan, 1, np.zeros(2), (8.0, 18.0))] == [1]
 
 
 def test_expectations_begin_in_the_middle_and_follow_what_came():
     inputs = home()
-    expected = agents.Expectations(inputs, 2, weight=0.5)
+    expected = planning.Expectations(inputs, 2, weight=0.5)
     expected.learn(1, [(0, 0, 1.0, 21.0), (0, 0, 3.0, 29.0), (1, 0, 2.0, 9.0)])
     found = expected.quotes(inputs, np.array([0, 1]))
     assert found["price"].values[0] == pytest.approx([19, 23])  # (19 + 27) / 2
@@ -145,7 +145,7 @@ def test_orders_become_deals_and_lessons():
     inputs = home(demand=(3, 3), battery=False)
     at = int(inputs["time"].values.astype("datetime64[us]").astype(np.int64)[0])
     product = book(inputs)
-    ask, bid = agents.Wish(1, "home", "sell", 8.0, 2.0), agents.Wish(0, "home", "buy", 30.0, 3.0)
+    ask, bid = planning.Wish(1, "home", "sell", 8.0, 2.0), planning.Wish(0, "home", "buy", 30.0, 3.0)
     product.place(at - 3_600_000_000, 0, [ask], [0, 1], HERE)
     product.place(at - 1_800_000_000, 1, [ask], [0, 1], HERE)  # the same wish: nothing is placed
     assert len(product.rows) == 1
@@ -166,15 +166,15 @@ def test_a_book_is_the_same_after_it_is_made_again():
     inputs = home(demand=(3, 3), battery=False)
     at = int(inputs["time"].values.astype("datetime64[us]").astype(np.int64)[0])
     first = book(inputs)
-    first.place(at, 0, [agents.Wish(1, "home", "sell", 8.0, 2.0)], [0, 1], HERE)
+    first.place(at, 0, [planning.Wish(1, "home", "sell", 8.0, 2.0)], [0, 1], HERE)
     first.place(
-        at, 1, [agents.Wish(1, "home", "sell", 8.0, 1.5)], [0, 1], HERE
+        at, 1, [planning.Wish(1, "home", "sell", 8.0, 1.5)], [0, 1], HERE
     )  # less at the same price: amended
     assert [row[5] for row in first.rows] == ["new", "amend"]
     second = book(inputs)
     second.submit(first.rows)
     for one in (first, second):
-        one.place(at, 2, [agents.Wish(0, "home", "buy", 30.0, 3.0)] * 1, [0, 1], HERE)
+        one.place(at, 2, [planning.Wish(0, "home", "buy", 30.0, 3.0)] * 1, [0, 1], HERE)
     assert first.rows == second.rows
 
 
@@ -187,19 +187,19 @@ def deals(*rows):
 def test_first_traded_is_first_served():
     inputs = home()
     made = deals((1, 0, 2.0), (1, 0, 2.0))
-    served = delivery.deliver(inputs, 0, made, np.array([5.0, -3.0]))
+    served = dispatch.deliver(inputs, 0, made, np.array([5.0, -3.0]))
     assert served.energy.tolist() == [2.0, 1.0]
-    served = delivery.deliver(inputs, 0, made, np.array([1.5, -3.0]))
+    served = dispatch.deliver(inputs, 0, made, np.array([1.5, -3.0]))
     assert served.energy.tolist() == [1.5, 0.0]
     assert served.contracted.tolist() == [2.0, 2.0]
 
 
 def realised(inputs, plan, contracted, energy=0.0, least=0.0):
-    return delivery.realise(inputs, 0, np.array([energy]), plan, np.array(contracted), np.array([least]))
+    return dispatch.realise(inputs, 0, np.array([energy]), plan, np.array(contracted), np.array([least]))
 
 
 def test_charging_that_found_no_seller_is_given_up():
-    plan = agents.plan(home(), quotes(10, 20))
+    plan = planning.plan(home(), quotes(10, 20))
     assert realised(home(), plan, [0.0, 0.0]).charge[0] == 0  # worth 14.4 < 30
     assert realised(home(), plan, [0.4, -0.4]).charge[0] == pytest.approx(0.4)
     # unless it must be: 0.45 kWh at the end of the slot are 0.5 kW
@@ -209,7 +209,7 @@ def test_charging_that_found_no_seller_is_given_up():
 def test_a_battery_makes_up_for_what_the_forecast_missed():
     # planned: charge 1 kW. Came: a deficit of 1.5 kW, against a value of 16 / 0.8 + 1 = 21 < 30: it discharges, as far
     # as 1.5 kWh x 0.8 = 1.2 kW reach. With 2 kW of sun that nobody bought it charges at most its 1 kW.
-    plan = agents.plan(home(), quotes(10, 20))
+    plan = planning.plan(home(), quotes(10, 20))
     came = realised(home(demand=(1.5, 1)), plan, [0.0, 0.0], energy=1.5)
     assert (came.charge[0], came.discharge[0], came.energy[0]) == pytest.approx((0, 1.2, 0))
     assert came.net[0] == pytest.approx(0.3)
@@ -218,14 +218,14 @@ def test_a_battery_makes_up_for_what_the_forecast_missed():
 
 
 def test_connections_hold():
-    plan = agents.plan(home(), quotes(10, 20))
+    plan = planning.plan(home(), quotes(10, 20))
     assert realised(home(import_limit=0.5), plan, [1.0, -1.0]).charge[0] == pytest.approx(0.5)
     spilt = realised(home(pv=(4, 0), export_limit=1), plan, [0.0, 0.0])
     assert (spilt.curtailment[0], spilt.net[0]) == pytest.approx((2, -1))
 
 
 def test_chargers_take_nothing_or_at_least_their_minimum():
-    store = replace(agents.stores(home()), min_charge=np.array([1.0]))
+    store = replace(planning.stores(home()), min_charge=np.array([1.0]))
     found = [store.chargeable(np.array([power]), np.array([2.0]))[0] for power in (0, 0.4, 0.5, 0.9, 1.6)]
     assert found == [0, 0, 1, 1, 1.6]
     assert store.chargeable(np.array([0.4]), np.array([2.0]), np.array([0.1]))[0] == 1  # it must be
@@ -235,4 +235,4 @@ def test_chargers_take_nothing_or_at_least_their_minimum():
 def test_energy_that_must_be_there_in_time():
     # 1.8 kWh at the end with 0.9 kWh an hour: 0.9 must be there after the first
     inputs = home().assign(battery_final_energy=("battery", [1.8]))
-    assert reach.required(inputs)[0] == pytest.approx([0.9, 1.8])
+    assert reachable_energy.required(inputs)[0] == pytest.approx([0.9, 1.8])

@@ -5,8 +5,8 @@ import pyomo.environ as pyo
 import pytest
 
 from otonari.model.clearing import community_block
-from otonari.model.program import compile_block
-from otonari.model.solve import solve
+from otonari.model.lp.matrix import compile_block
+from otonari.model.solver.solve import solve
 
 from .communities import random_community
 

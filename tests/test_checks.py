@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otonari.model import audit, physics, provenance
-from otonari.model.checks import MOST, CheckError, Violation, check, require
+from otonari.model.checks import money, origins, physics
+from otonari.model.checks.run import MOST, CheckError, Violation, check, require
 from otonari.model.clearing import community_block
 from otonari.model.results import collect
-from otonari.model.settlement import settle
-from otonari.model.solve import solve
-from otonari.model.trades import bilateral
+from otonari.model.settlement.accounts import settle
+from otonari.model.settlement.trades import bilateral
+from otonari.model.solver.solve import solve
 
 from . import neighbourhood
 from .communities import of_examples, random_community
@@ -620,9 +620,9 @@ def test_every_check_is_broken_by_some_mistake(runs):
     for data in runs.values():
         facts = physics.Run(data["inputs"], data["results"])
         emitted |= {f.check for f in physics.physics(facts, linear=False)}
-        emitted |= {f.check for f in audit.audit(facts, data["trades"], data["settlement"], linear=True)}
-        emitted |= {f.check for f in audit.recount(facts, data["settlement"])}
-        emitted |= {f.check for f in provenance.provenance(facts, data["trades"], data["settlement"])}
+        emitted |= {f.check for f in money.audit(facts, data["trades"], data["settlement"], linear=True)}
+        emitted |= {f.check for f in money.recount(facts, data["settlement"])}
+        emitted |= {f.check for f in origins.provenance(facts, data["trades"], data["settlement"])}
     broken = {check for _, checks, *_ in MUTATIONS.values() for check in checks}
     assert emitted == broken
 

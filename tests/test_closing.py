@@ -16,7 +16,7 @@ import xarray as xr
 from click.testing import CliRunner
 
 from otonari.cli import main
-from otonari.model.checks import CheckError
+from otonari.model.checks.run import CheckError
 from otonari.runs import blocks, closing, heads, journal, ledger, rolling, store, timeline
 from otonari.runs.simulation import Options, Simulation
 

@@ -4,14 +4,15 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 
-from otonari.model import commitment, parts, subtrees
-from otonari.model.checks import check
+from otonari.model.checks.run import check
 from otonari.model.clearing import community_block
-from otonari.model.program import compile_block
+from otonari.model.lp.matrix import compile_block
 from otonari.model.results import collect
-from otonari.model.settlement import settle
-from otonari.model.solve import Infeasible, NotOptimal, solve
-from otonari.model.trades import bilateral
+from otonari.model.settlement.accounts import settle
+from otonari.model.settlement.trades import bilateral
+from otonari.model.solver import components, minimum_power
+from otonari.model.solver.solve import Infeasible, NotOptimal, solve
+from otonari.model.topology import fee_tree
 
 from .benchmarks.neighbourhood import neighbourhood
 from .communities import community, random_community
@@ -22,9 +23,9 @@ RANDOM = range(25)
 @pytest.fixture
 def apart(monkeypatch):
     """Cut every part that has binaries as far as it can be cut."""
-    monkeypatch.setattr(commitment, "TOGETHER", 0)
-    monkeypatch.setattr(subtrees, "METERS", 1)
-    monkeypatch.setattr(parts, "ROWS", 1)
+    monkeypatch.setattr(minimum_power, "TOGETHER", 0)
+    monkeypatch.setattr(fee_tree, "METERS", 1)
+    monkeypatch.setattr(components, "ROWS", 1)
 
 
 def relaxed(inputs, market="p2p"):
@@ -34,9 +35,9 @@ def relaxed(inputs, market="p2p"):
 def whole(inputs):
     """Return the optimum of the MILP solved as one, to 1e-9."""
     program = compile_block(community_block(inputs))
-    highs = commitment.load(program, None, 1e-9)
+    highs = minimum_power.load(program, None, 1e-9)
     highs.run()
-    assert commitment.optimal(highs)
+    assert minimum_power.optimal(highs)
     return float(highs.getInfo().objective_function_value)
 
 
@@ -83,8 +84,8 @@ def test_a_car_that_cannot_charge_with_little_by_hand(monkeypatch, cut):
     retailer at 8: 15 - 4. Part by part the car takes the relaxation's price, 20 in both hours, and comes to choose that.
     """
     if cut:
-        monkeypatch.setattr(commitment, "TOGETHER", 0)
-        monkeypatch.setattr(subtrees, "METERS", 1)
+        monkeypatch.setattr(minimum_power, "TOGETHER", 0)
+        monkeypatch.setattr(fee_tree, "METERS", 1)
     assert relaxed(two_homes(0.6)) == pytest.approx(0.5 * 2 + 0.25 * 20)
     solution = solve(community_block(two_homes(0.6)))
     assert solution.objective == pytest.approx(11 if cut else 8.5)
@@ -109,7 +110,7 @@ def test_a_random_community_part_by_part(apart, seed):
     bound = solution.objective - solution.proof["mip_gap"] * abs(solution.objective)
     assert bound <= best + 1e-6 * (1 + abs(best))
     assert bound >= relaxed(inputs) - 1e-6 * (1 + abs(best))
-    reached = solution.objective - bound <= max(1e-4 * abs(solution.objective), commitment.LEAST)
+    reached = solution.objective - bound <= max(1e-4 * abs(solution.objective), minimum_power.LEAST)
     assert solution.status == ("optimal" if reached else "feasible")
 
 
@@ -120,7 +121,7 @@ def test_the_random_communities_are_cut(apart):
 
 def test_a_neighbourhood_part_by_part_is_as_good_as_its_bound(monkeypatch):
     inputs = lumpy(30)
-    monkeypatch.setattr(commitment, "TOGETHER", 200)
+    monkeypatch.setattr(minimum_power, "TOGETHER", 200)
     solution = solve(community_block(inputs))
     assert "binaries in 15 programs" in solution.method  # one node: every home with a car by itself
     assert 0 <= solution.proof["mip_gap"] <= 1e-3
@@ -141,7 +142,7 @@ def test_without_peers_every_home_decides_by_itself(apart):
 
 
 def test_threads_change_nothing(monkeypatch):
-    monkeypatch.setattr(commitment, "TOGETHER", 200)
+    monkeypatch.setattr(minimum_power, "TOGETHER", 200)
     one, two = community_block(lumpy(30)), community_block(lumpy(30))
     assert solve(one, mip_gap=1e-3).objective == solve(two, mip_gap=1e-3, threads=2).objective
     first, second = collect(one), collect(two)
@@ -163,7 +164,7 @@ def test_a_users_own_row_that_parts_do_not_see_is_obeyed(apart):
 
 def test_what_parts_chose_and_the_whole_cannot_do_is_decided_by_the_whole(apart, monkeypatch):
     """All off is cheapest, and infeasible: what the parts say is not believed."""
-    monkeypatch.setattr(commitment, "_solved", lambda piece, x, *_: (np.zeros(len(x)), 0.0))
+    monkeypatch.setattr(minimum_power, "_solved", lambda piece, x, *_: (np.zeros(len(x)), 0.0))
     solution = solve(community_block(two_homes(0.6)))
     assert solution.objective == pytest.approx(0.5 * 2 + 0.25 * 30)
     assert "binaries" not in solution.method
@@ -184,8 +185,8 @@ def test_a_time_limit_without_any_solution_is_said(apart):
 
 def test_a_search_that_a_limit_ends_leaves_its_best(monkeypatch):
     """One node each is too few for 1e-9: what was found counts, and says that it is not proved."""
-    monkeypatch.setattr(commitment, "TOGETHER", 0)
-    monkeypatch.setattr(commitment, "NODES", 1)
+    monkeypatch.setattr(minimum_power, "TOGETHER", 0)
+    monkeypatch.setattr(minimum_power, "NODES", 1)
     block = community_block(lumpy(30))
     solution = solve(block, mip_gap=1e-9)
     assert_all_or_nothing(lumpy(30), collect(block))

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 
-from otonari.model import agents, delivery
+from otonari.model.agents import dispatch, planning
 from otonari.runs import rolling, timeline
 from otonari.runs.simulation import Options, Simulation
 
@@ -179,10 +179,10 @@ def test_a_trip_longer_than_planned_ends_on_petrol():
 
 def test_drivers_use_petrol_only_where_the_battery_is_worth_more():
     inputs = last_days(commuter()).inputs  # 160 JPY / 40 km/l x 10 km/kWh = 40 JPY/kWh
-    cheap, dear = (delivery.meant(inputs, np.array([6.0]), np.array([2.5]), np.array([v])) for v in (40, 41))
+    cheap, dear = (dispatch.meant(inputs, np.array([6.0]), np.array([2.5]), np.array([v])) for v in (40, 41))
     assert cheap.tolist() == [30, 30]
     assert dear.tolist() == [0, 0]
-    assert delivery.meant(inputs, np.array([4.0]), np.array([2.5]), np.array([40.0])).tolist() == [15, 15]
+    assert dispatch.meant(inputs, np.array([4.0]), np.array([2.5]), np.array([40.0])).tolist() == [15, 15]
 
 
 def test_a_car_without_an_engine_gets_where_it_announced_to_go():
@@ -197,8 +197,8 @@ def test_what_is_planned_and_delivered_obeys_a_minimum_charge():
     while not simulation.done:
         slot = simulation.state.slot
         seen = line.window(slot, HOURS - slot, simulation.state.energy)
-        quotes = agents.Expectations(seen, HOURS).quotes(seen, np.arange(slot, HOURS))
-        planned.append(agents.plan(seen, quotes).charge.ravel())
+        quotes = planning.Expectations(seen, HOURS).quotes(seen, np.arange(slot, HOURS))
+        planned.append(planning.plan(seen, quotes).charge.ravel())
         simulation.step()
     for charge in (np.concatenate(planned), simulation.state.power["charge"]):
         assert ((charge == 0) | (charge >= 1.4)).all()

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from otonari.data.inputs.contract import complete
-from otonari.model.exchange import Exchange, Rules, match, positions
-from otonari.model.outcome import ACTIONS
+from otonari.model.exchange.exchange import Exchange, Rules, match, positions
+from otonari.model.exchange.records import ACTIONS
 
 from . import reference_matcher as reference
 

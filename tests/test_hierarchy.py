@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from otonari.model import hierarchy, parts, subtrees
 from otonari.model.clearing import community_block
-from otonari.model.highs import prove
-from otonari.model.program import compile_block
+from otonari.model.lp.matrix import compile_block
 from otonari.model.results import collect
-from otonari.model.solve import solve
+from otonari.model.solver import bottom_up, components
+from otonari.model.solver.highs import prove
+from otonari.model.solver.solve import solve
+from otonari.model.topology import fee_tree
 
 from .benchmarks.neighbourhood import neighbourhood
 from .communities import community, random_community
@@ -19,9 +20,9 @@ RANDOM = range(200)
 @pytest.fixture
 def small(monkeypatch):
     """Let every node be a subtree of its own at first, and every subtree a program of its own."""
-    monkeypatch.setattr(parts, "ROWS", 1)
-    monkeypatch.setattr(subtrees, "METERS", 1)
-    monkeypatch.setattr(subtrees, "GROWTH", 2)
+    monkeypatch.setattr(components, "ROWS", 1)
+    monkeypatch.setattr(fee_tree, "METERS", 1)
+    monkeypatch.setattr(fee_tree, "GROWTH", 2)
 
 
 def single(inputs):
@@ -99,7 +100,7 @@ def test_subtrees_whose_prices_differ_by_less_than_the_fee_stay_apart(small):
 
 @pytest.mark.parametrize("shape", ["chain", "star", "one node"])
 def test_extreme_trees_clear_as_the_single_program_does(monkeypatch, shape):
-    monkeypatch.setattr(subtrees, "METERS", 5)
+    monkeypatch.setattr(fee_tree, "METERS", 5)
     inputs = reshaped(neighbourhood(30), shape)
     assert_same(climbed(inputs), single(inputs))
 
@@ -123,8 +124,8 @@ def reshaped(inputs, shape):
 
 def test_guests_tie_subtrees_together_exactly(monkeypatch):
     """Half of the vehicles spend the first and the last hours at a home elsewhere."""
-    monkeypatch.setattr(subtrees, "METERS", 10)
-    monkeypatch.setattr(subtrees, "GROWTH", 3)
+    monkeypatch.setattr(fee_tree, "METERS", 10)
+    monkeypatch.setattr(fee_tree, "GROWTH", 3)
     inputs = neighbourhood(60).copy(deep=True)
     host = inputs["vehicle_host"].values
     for k in range(0, len(host), 2):
@@ -133,7 +134,7 @@ def test_guests_tie_subtrees_together_exactly(monkeypatch):
 
 
 def test_no_flow_waits_on_the_way_of_a_guest(monkeypatch):
-    monkeypatch.setattr(subtrees, "METERS", 10)
+    monkeypatch.setattr(fee_tree, "METERS", 10)
     inputs = neighbourhood(60).copy(deep=True)
     inputs["vehicle_host"].values[0, :8] = "home30"  # from bank0 to bank1
     network = community_block(inputs).network
@@ -161,11 +162,11 @@ def test_the_stages_join_a_few_subtrees_at_a_time():
     parent = np.array([-1, 0, 0, *[1] * 5, *[2] * 5])
     crowd = np.array([0, 0, 0, *[25] * 10])
     nothing = np.zeros(13, dtype=bool)
-    stage = subtrees.stages(parent, crowd, nothing)
+    stage = fee_tree.stages(parent, crowd, nothing)
     assert stage[[1, 2]].max() == 2  # 250 meters: more than 60 * 3
     assert sorted(stage[3:8].tolist()) == [0, 0, 1, 1, 1]  # a feeder goes with two of its transformers
-    assert (subtrees.stages(parent, crowd / 10, nothing) == 0).all()
-    assert subtrees.stages(np.array([-1]), np.array([1000.0]), nothing[:1]).tolist() == [0]
+    assert (fee_tree.stages(parent, crowd / 10, nothing) == 0).all()
+    assert fee_tree.stages(np.array([-1]), np.array([1000.0]), nothing[:1]).tolist() == [0]
 
 
 def test_what_is_tied_together_is_not_cut():
@@ -174,14 +175,14 @@ def test_what_is_tied_together_is_not_cut():
     tied[3:7] = (
         True  # four of the transformers of the first feeder: 100 meters, and no edge between them waits
     )
-    stage = subtrees.stages(parent, crowd, tied)
+    stage = fee_tree.stages(parent, crowd, tied)
     assert stage[3:8].tolist() == [0, 0, 0, 0, 1]
 
 
 def test_a_chain_is_cut_into_pieces_of_like_size():
-    stage = subtrees.stages(np.arange(-1, 399), np.ones(400), np.zeros(400, dtype=bool))
+    stage = fee_tree.stages(np.arange(-1, 399), np.ones(400), np.zeros(400, dtype=bool))
     ends = np.flatnonzero(stage > 0)
-    assert np.diff(ends).max() == subtrees.METERS
+    assert np.diff(ends).max() == fee_tree.METERS
     assert stage.max() == 2
 
 
@@ -189,6 +190,6 @@ def test_the_certificate_is_the_proof():
     """Where nothing waits that pays, the separate optimum passes the proof of optimality of the whole program."""
     block = community_block(neighbourhood(300))
     program = compile_block(block)
-    found = hierarchy.optimum(program)
+    found = bottom_up.optimum(program)
     assert "from the leaves" in found.method
     assert max(prove(program, found.x, found.dual).values()) <= 1e-9

@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from otonari.model import hierarchy, parts, subtrees
-from otonari.model.basis import at_rest, basis_of, statuses
 from otonari.model.clearing import community_block
-from otonari.model.program import compile_block
+from otonari.model.lp.matrix import compile_block
 from otonari.model.results import collect
-from otonari.model.solve import Infeasible, solve
+from otonari.model.solver import bottom_up, components
+from otonari.model.solver.basis import at_rest, basis_of, statuses
+from otonari.model.solver.solve import Infeasible, solve
+from otonari.model.topology import fee_tree
 
 from .benchmarks.neighbourhood import neighbourhood
 from .communities import random_community
@@ -49,8 +50,8 @@ def window(inputs, slot, count):
 @pytest.mark.parametrize("seed", range(15))
 def test_a_chain_of_hot_solves_is_one_of_cold_ones(seed, monkeypatch):
     """Each from the one before, through what cannot be met, in the order drawn and back again."""
-    monkeypatch.setattr(parts, "ROWS", 1)
-    monkeypatch.setattr(subtrees, "METERS", 1)
+    monkeypatch.setattr(components, "ROWS", 1)
+    monkeypatch.setattr(fee_tree, "METERS", 1)
     random = np.random.default_rng(seed)
     inputs = random_community(seed)
     chain = [changed(inputs, random) for _ in range(3)]
@@ -124,7 +125,7 @@ def test_a_wrong_basis_costs_time_alone(seed):
 @pytest.mark.parametrize("wrong", ["x", "dual"])
 def test_what_a_warm_solve_cannot_prove_is_solved_cold(monkeypatch, wrong):
     """A solver that ends at a wrong optimum when it starts hot is found out."""
-    inputs, right = neighbourhood(6), hierarchy.optimum
+    inputs, right = neighbourhood(6), bottom_up.optimum
     cold, calls = solved(inputs), []
 
     def misled(program, start=None, *, together=False, **options):
@@ -132,7 +133,7 @@ def test_what_a_warm_solve_cannot_prove_is_solved_cold(monkeypatch, wrong):
         calls.append(together)
         return found if together else found._replace(**{wrong: getattr(found, wrong) * 1.01 + 0.01})
 
-    monkeypatch.setattr(hierarchy, "optimum", misled)
+    monkeypatch.setattr(bottom_up, "optimum", misled)
     assert_same(solved(inputs, cold[0]), cold)
     assert calls == [False, True]
 

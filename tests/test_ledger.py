@@ -11,7 +11,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otonari.model import mixing
+from otonari.model.settlement import tracing
 from otonari.runs import blocks, canonical, digest, kinds, leaves
 
 from .communities import community
@@ -143,7 +143,9 @@ def test_what_stores_hold_goes_on_from_record_to_record():
         part = tree.map_over_datasets(lambda d, t=t: d.isel(time=[t]) if "time" in d.dims else d)
         here = part["trades"]["trade_time"].values == inputs["time"].values[t]
         part["trades"] = part["trades"].to_dataset().isel(trade=here)
-        slots = list(mixing.follow(*(part[g].to_dataset() for g in ("inputs", "results", "trades")), content))
+        slots = list(
+            tracing.follow(*(part[g].to_dataset() for g in ("inputs", "results", "trades")), content)
+        )
         parts += blocks.cleared(part, "street", "otonari", origins=slots)
         content = slots[-1].content
     assert [r["leaves"] for r in parts] == [r["leaves"] for r in whole]
@@ -151,9 +153,9 @@ def test_what_stores_hold_goes_on_from_record_to_record():
 
 def test_sources_in_wh_sum_to_what_was_used():
     """1.4 + 1.4 + 1.4 = 4.2 Wh are 4: the one that rounding down loses goes to the first, the retailer."""
-    used = mixing.Matrix(np.array([[1.4, 1.4, 1.4], [0, 0.6, 0], [0.4, 0, 0]]) / 1000)
+    used = tracing.Matrix(np.array([[1.4, 1.4, 1.4], [0, 0.6, 0], [0.4, 0, 0]]) / 1000)
     assert blocks.sources(["b", "a"], used[:2]) == [{"": 2, "a": 1, "b": 1}, {"a": 1}]
-    noise = mixing.Matrix(np.array([[0.2999999999999, 0.3], [0.0, 0.0]]))
+    noise = tracing.Matrix(np.array([[0.2999999999999, 0.3], [0.0, 0.0]]))
     assert blocks.sources(["b", "a"], noise[:, [0, 1, 1]]) == [{"b": 300, "a": 300, "": 300}, {}]
 
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from otonari.model import clearing, solve
+from otonari.model import clearing
+from otonari.model.solver import solve
 from otonari.runs import rolling, timeline
 from otonari.runs.simulation import MODES, Options
 

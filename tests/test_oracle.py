@@ -8,7 +8,7 @@ import pytest
 from otonari.data.inputs.contract import TABLE, validate
 from otonari.model.clearing import community_block
 from otonari.model.results import collect
-from otonari.model.solve import Infeasible, solve
+from otonari.model.solver.solve import Infeasible, solve
 from otonari.runs.single import clear
 
 from . import oracle

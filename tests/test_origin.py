@@ -6,11 +6,11 @@ from hypothesis import given
 from numpy.testing import assert_allclose
 
 from otonari.model.clearing import community_block
-from otonari.model.mixing import begin
-from otonari.model.origin import SOURCES, trace, variables
 from otonari.model.results import collect
-from otonari.model.solve import solve
-from otonari.model.trades import bilateral
+from otonari.model.settlement.origins import SOURCES, trace, variables
+from otonari.model.settlement.tracing import begin
+from otonari.model.settlement.trades import bilateral
+from otonari.model.solver.solve import solve
 
 from . import neighbourhood, tracer
 from .communities import communities, community, of_examples

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otonari.model.clearing import community_block
-from otonari.model.solve import solve
+from otonari.model.solver.solve import solve
 from otonari.runs.single import clear
 
 from . import oracle

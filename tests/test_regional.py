@@ -17,8 +17,8 @@ from otonari.data.assembly.inputs import build_inputs, problems
 from otonari.data.loading import town
 from otonari.data.loading.scenario import digest, load_scenario
 from otonari.data.problems import InputError
-from otonari.model import settlement
-from otonari.model.solve import SolveError
+from otonari.model.settlement import accounts
+from otonari.model.solver.solve import SolveError
 from otonari.runs import blocks, chunked, compare, ledger, regional, single, store, union
 from otonari.runs.cluster import ClusterError
 
@@ -96,10 +96,10 @@ def as_committed_from_one_file(many, one, tmp_path):
     store.write_run(whole, tmp_path / "whole.nc")
     whole = store.open_run(tmp_path / "whole.nc")
     xr.testing.assert_allclose(compare.summary(many.tree), compare.summary(whole))
-    settled = settlement.settle(
+    settled = accounts.settle(
         *(whole[g].to_dataset() for g in ("inputs", "results", "trades")), whole["results"].to_dataset()
     )
-    for name in settlement.SHARES:
+    for name in accounts.SHARES:
         assert float(settled[f"community_{name}"]) == pytest.approx(
             float(whole["settlement"][f"community_{name}"])
         )

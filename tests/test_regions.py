@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from otonari.data.inputs.contract import complete
-from otonari.model import certificate, regions
 from otonari.model.clearing import community_block
-from otonari.model.meters import positions
+from otonari.model.regions import optimality_gap, partition
 from otonari.model.results import collect
-from otonari.model.solve import solve
+from otonari.model.solver.solve import solve
+from otonari.model.topology.meters import positions
 
 from .communities import community, random_community
 
@@ -19,7 +19,7 @@ RANDOM = (2, 4, 9, 14, 15, 16, 19, 24, 31, 38, 40, 46, 49, 52, 59, 69, 79, 89, 9
 def tree_of(inputs):
     parent = positions(inputs, "node_parent", "node")
     crowd = np.bincount(positions(inputs, "participant_node", "node"), minlength=len(parent))
-    return regions.Tree(parent, inputs["node_fee"].values, inputs["node_limit"].values, crowd)
+    return partition.Tree(parent, inputs["node_fee"].values, inputs["node_limit"].values, crowd)
 
 
 def ties_of(inputs):
@@ -50,16 +50,18 @@ def cleared(inputs):
 
 def apart(inputs, tree, cut_above):
     """Return the sum of the regions' objectives and what the certificate says."""
-    region, size, total = regions.regions(tree.parent, cut_above), len(tree.parent), 0.0
-    whole = certificate.Border(*(np.zeros((size, inputs.sizes["time"])) for _ in certificate.Border._fields))
+    region, size, total = partition.regions(tree.parent, cut_above), len(tree.parent), 0.0
+    whole = optimality_gap.Border(
+        *(np.zeros((size, inputs.sizes["time"])) for _ in optimality_gap.Border._fields)
+    )
     for top in np.unique(region[tree.crowd > 0]):
         nodes = np.flatnonzero(region == top)
         own = part(inputs, nodes)
         objective, results = cleared(own)
         total += objective
-        for everywhere, here in zip(whole, certificate.border(own, results), strict=True):
+        for everywhere, here in zip(whole, optimality_gap.border(own, results), strict=True):
             everywhere[nodes] = here
-    return total, certificate.judge(tree, cut_above, whole, inputs["slot_hours"].values)
+    return total, optimality_gap.judge(tree, cut_above, whole, inputs["slot_hours"].values)
 
 
 def street(**b):
@@ -85,7 +87,7 @@ def test_the_gap_of_a_street_by_hand():
     """Energy is worth 8 at a, where the sun feeds in, and 20 at b: over 6 of fees 1 kWh would gain 20 - 8 - 6 = 6."""
     inputs = street()
     tree = tree_of(inputs)
-    cut_above = regions.cut(tree, ties_of(inputs), most=2)
+    cut_above = partition.cut(tree, ties_of(inputs), most=2)
     assert (
         cut_above.tolist() == [False, True, True] or cut_above.sum() == 1
     )  # a junction goes with whom it fits
@@ -93,9 +95,9 @@ def test_the_gap_of_a_street_by_hand():
     assert total == pytest.approx(20 - 4 * 8)
     assert verdict.gap == pytest.approx(6)
     assert {frozenset(pair) for pair in verdict.pairs.tolist()} == {frozenset((1, 2))}
-    joined = regions.joined(tree, cut_above, verdict.pairs, most=3)
+    joined = partition.joined(tree, cut_above, verdict.pairs, most=3)
     assert not joined.any()
-    assert (regions.joined(tree, cut_above, verdict.pairs, most=2) == cut_above).all()
+    assert (partition.joined(tree, cut_above, verdict.pairs, most=2) == cut_above).all()
     assert apart(inputs, tree, joined)[0] == pytest.approx(20 - 4 * 8 - 6)
 
 
@@ -111,16 +113,16 @@ def test_prices_within_the_fees_are_a_proof():
 
 def test_nothing_is_cut_that_a_vehicle_or_no_fee_ties_together():
     # root 0 - feeders 1, 2 - banks 3, 4 below 1 and 5, 6 below 2
-    tree = regions.Tree(
+    tree = partition.Tree(
         np.array([-1, 0, 0, 1, 1, 2, 2]), np.ones(7), np.full(7, np.inf), np.array([0, 0, 0, 9, 9, 9, 9])
     )
     none = np.zeros((0, 2), dtype=int)
-    assert len(np.unique(regions.regions(tree.parent, regions.cut(tree, none, most=9)))) == 4
-    tied = regions.regions(tree.parent, regions.cut(tree, np.array([[3, 5]]), most=9))
+    assert len(np.unique(partition.regions(tree.parent, partition.cut(tree, none, most=9)))) == 4
+    tied = partition.regions(tree.parent, partition.cut(tree, np.array([[3, 5]]), most=9))
     assert tied[3] == tied[1] == tied[0] == tied[2] == tied[5], "and so is the way between them"
     assert len({tied[3], tied[4], tied[6]}) == 3
     free = tree._replace(fee=np.array([0, 1, 1, 0, 0, 1, 1]))
-    banks = regions.regions(tree.parent, regions.cut(free, none, most=9))
+    banks = partition.regions(tree.parent, partition.cut(free, none, most=9))
     assert banks[3] == banks[4] == banks[1]
 
 
@@ -129,14 +131,14 @@ def test_the_union_is_the_optimum_or_the_gap_holds_it(seed):
     inputs = random_community(seed)
     optimum, _ = cleared(inputs)
     tree = tree_of(inputs)
-    cut_above = regions.cut(tree, ties_of(inputs), most=1)
+    cut_above = partition.cut(tree, ties_of(inputs), most=1)
     scale = max(abs(optimum), 1.0)
     while True:
         total, verdict = apart(inputs, tree, cut_above)
         assert total - verdict.gap - 1e-6 * scale <= optimum <= total + 1e-6 * scale
         if not len(verdict.pairs):
             break
-        before, cut_above = cut_above, regions.joined(tree, cut_above, verdict.pairs, most=np.inf)
+        before, cut_above = cut_above, partition.joined(tree, cut_above, verdict.pairs, most=np.inf)
         assert before.sum() > cut_above.sum(), "what would trade is joined"
     assert verdict.gap == 0
     assert total == pytest.approx(optimum, rel=1e-6, abs=1e-6)

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 from otonari.cli import main
 from otonari.data.assembly.inputs import build_inputs
 from otonari.data.loading.scenario import load_scenario
-from otonari.model import clearing, solve
+from otonari.model import clearing
+from otonari.model.solver import solve
 from otonari.runs import ledger, rolling, single, store, timeline
 from otonari.runs.simulation import Options
 

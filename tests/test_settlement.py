@@ -7,11 +7,11 @@ from hypothesis import given
 from numpy.testing import assert_allclose
 
 from otonari.model.clearing import community_block
-from otonari.model.origin import trace
 from otonari.model.results import collect
-from otonari.model.settlement import CARBON, MONEY, SHARES, settle
-from otonari.model.solve import solve
-from otonari.model.trades import bilateral
+from otonari.model.settlement.accounts import CARBON, MONEY, SHARES, settle
+from otonari.model.settlement.origins import trace
+from otonari.model.settlement.trades import bilateral
+from otonari.model.solver.solve import solve
 
 from . import neighbourhood
 from .communities import communities, of_examples

@@ -12,7 +12,7 @@ import xarray as xr
 
 from otonari.data.loading.scenario import effective, load_scenario
 from otonari.data.problems import InputError
-from otonari.model.solve import Infeasible
+from otonari.model.solver.solve import Infeasible
 from otonari.runs import blocks, heads, keeping, leaves, ledger, notes, reading, receipts, single, store
 from otonari.runs.single import clear, run
 

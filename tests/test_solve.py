@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from otonari.model import hierarchy
-from otonari.model import highs as highs_module
-from otonari.model import solve as module
 from otonari.model.clearing import community_block
-from otonari.model.diagnosis import diagnose
-from otonari.model.highs import load, prove, slackness
-from otonari.model.program import bare, compile_block
+from otonari.model.lp.matrix import bare, compile_block
 from otonari.model.results import collect
-from otonari.model.solve import Infeasible, NotOptimal, solve
-from otonari.model.ties import least_weight, rules
+from otonari.model.solver import bottom_up
+from otonari.model.solver import highs as highs_module
+from otonari.model.solver import solve as module
+from otonari.model.solver.highs import load, prove, slackness
+from otonari.model.solver.infeasibility import diagnose
+from otonari.model.solver.solve import Infeasible, NotOptimal, solve
+from otonari.model.solver.tie_breaking import least_weight, rules
 
 from .benchmarks.neighbourhood import neighbourhood
 from .communities import community, random_community
@@ -99,7 +99,7 @@ def test_every_solution_carries_its_proof(seed):
 
 
 def test_a_solution_whose_proof_fails_is_not_accepted(monkeypatch):
-    monkeypatch.setattr(hierarchy, "least_weight", lambda highs, program, by, x, dual: x + 0.01)
+    monkeypatch.setattr(bottom_up, "least_weight", lambda highs, program, by, x, dual: x + 0.01)
     block = community_block(random_community(10))
     with pytest.raises(NotOptimal, match="proof of optimality fails"):
         solve(block)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from otonari.model.trades import bilateral
+from otonari.model.settlement.trades import bilateral
 
 from . import neighbourhood
 from .communities import community

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 import otonari
-from otonari.model import checks, settlement, trades
+from otonari.model.agents.rule_based import unmanaged
+from otonari.model.checks import run
 from otonari.model.clearing import community_block
 from otonari.model.results import collect
-from otonari.model.solve import Infeasible, solve
-from otonari.model.unmanaged import unmanaged
+from otonari.model.settlement import accounts as settlement
+from otonari.model.settlement import trades
+from otonari.model.solver.solve import Infeasible, solve
 
 from .communities import community, random_community
 
@@ -125,7 +127,7 @@ def test_it_obeys_the_physics_and_no_plan_costs_more(seed):
     results = unmanaged(inputs)
     nothing = trades.bilateral(inputs, results)
     accounts = settlement.settle(inputs, results, nothing, results)
-    assert checks.check(inputs, results, nothing, accounts, grid_only=results, lp=False) == []
+    assert run.check(inputs, results, nothing, accounts, grid_only=results, lp=False) == []
     block = community_block(inputs, "grid-only")
     solve(block)
     planned = settlement.settle(inputs, collect(block), nothing, results)

@@ -1,4 +1,4 @@
-"""A slow tracer to hold `otonari.model.origin` against: labels and dicts, one meter after another, no arrays.
+"""A slow tracer to hold `otonari.model.settlement.origins` against: labels and dicts, meter by meter, no arrays.
 
 It follows the text of that module and shares no line with it. A mixture is a dict of source -> share, the sources being
 labels of participants (their PV) and ``RETAIL``; carbon dioxide is counted beside it in kg/kWh.

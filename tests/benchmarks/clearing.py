@@ -19,9 +19,9 @@ import otonari
 from otonari.data.assembly.inputs import build_inputs
 from otonari.data.loading import town
 from otonari.model.clearing import community_block
-from otonari.model.highs import pass_model
-from otonari.model.program import compile_block
-from otonari.model.solve import solve
+from otonari.model.lp.matrix import compile_block
+from otonari.model.solver.highs import pass_model
+from otonari.model.solver.solve import solve
 
 from .neighbourhood import neighbourhood
 

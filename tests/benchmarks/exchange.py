@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from otonari.data.inputs.contract import complete
-from otonari.model.exchange import Exchange, Rules, match
+from otonari.model.exchange.exchange import Exchange, Rules, match
 
 START = np.datetime64("2020-08-19T00:00", "ns")
 SLOTS = 48

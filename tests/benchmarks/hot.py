@@ -14,7 +14,7 @@ import numpy as np
 from otonari.data.assembly.inputs import build_inputs
 from otonari.data.loading import town
 from otonari.model.clearing import community_block
-from otonari.model.solve import solve
+from otonari.model.solver.solve import solve
 
 DAY = 48
 

@@ -27,7 +27,7 @@ def otonari(homes: int) -> dict[str, float]:
 def highs(homes: int) -> dict[str, float]:
     """Solve the same linear program by HiGHS alone, cold; ``build`` is otonari's making of it."""
     from otonari.model.clearing import community_block
-    from otonari.model.program import compile_block
+    from otonari.model.lp.matrix import compile_block
 
     from ..clearing import raw_solve
 

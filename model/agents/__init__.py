@@ -1,0 +1,1 @@
+"""Participants that plan, bid and dispatch on their own."""

@@ -1,0 +1,213 @@
+"""The market that nobody manages: charge on arrival, a greedy battery, no peers.
+
+What happens without a plan, slot by slot: a vehicle charges at full power from the moment it is plugged in until it is
+full, and drives on electricity as far as its battery reaches; a battery stores what PV is left over and gives it back
+at the first deficit. Nothing looks ahead, so final energies are no target here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from ..lp.expressions import Array
+from ..results import assemble, variable
+from ..solver.infeasibility import Cause
+from ..solver.solve import Infeasible
+from ..topology.meters import positions
+
+TIGHT = 1e-9
+"""kW or kWh by which a limit may be missed before it counts."""
+
+
+@dataclass(frozen=True)
+class _Store:
+    """The batteries or the vehicles (S,): owner's position, and the numbers of the variable table."""
+
+    owner: Array
+    capacity: Array
+    least: Array
+    charge_limit: Array
+    discharge_limit: Array
+    charge_efficiency: Array
+    discharge_efficiency: Array
+
+    def room(self, energy: Array, hours: float) -> Array:
+        """Return the charging power (S,) that fills the store within a slot, at most its limit."""
+        lacking = np.maximum(self.capacity - energy, 0.0) / (self.charge_efficiency * hours)
+        return np.asarray(np.minimum(self.charge_limit, lacking))
+
+    def climb(self, energy: Array, hours: float) -> Array:
+        """Return the charging power (S,) that an energy below its minimum demands."""
+        lacking = np.maximum(self.least - energy, 0.0) / (self.charge_efficiency * hours)
+        return np.asarray(np.minimum(self.charge_limit, lacking))
+
+    def reserve(self, energy: Array, floor: Array, hours: float) -> Array:
+        """Return the discharging power (S,) that brings the store down to a floor within a slot."""
+        spare = np.maximum(energy - floor, 0.0) * self.discharge_efficiency / hours
+        return np.asarray(np.minimum(self.discharge_limit, spare))
+
+    def after(self, energy: Array, charge: Array, discharge: Array, hours: float) -> Array:
+        """Return the energy (S,) at the end of a slot."""
+        return (
+            energy + self.charge_efficiency * charge * hours - discharge * hours / self.discharge_efficiency
+        )
+
+
+def unmanaged(inputs: xr.Dataset) -> xr.Dataset:
+    """Return the results (as `results.collect` gives them, without peers) of a community that nobody manages.
+
+    Raises
+    ------
+    Infeasible
+        Where demand exceeds a connection, or a vehicle without an engine runs dry, with who, when and how much.
+    """
+    hours, demand, pv = (inputs[n].values for n in ("slot_hours", "demand", "pv_available"))
+    battery, vehicle = _store(inputs, "battery"), _store(inputs, "vehicle")
+    host = positions(inputs, "vehicle_host", "participant")
+    home = host == vehicle.owner[:, None]
+    stored, tank = (
+        inputs["battery_initial_energy"].values.copy(),
+        inputs["vehicle_initial_energy"].values.copy(),
+    )
+    people, slots = demand.shape
+    made = {k: np.zeros((len(vehicle.owner), slots)) for k in ("charge", "discharge", "energy")}
+    kept = {k: np.zeros((len(battery.owner), slots)) for k in ("charge", "discharge", "energy")}
+    curtailed, electric = np.zeros((people, slots)), np.zeros(inputs.sizes["trip"])
+    for t in range(slots):
+        tank = _drive(inputs, t, tank, vehicle.least, electric)
+        net = demand[:, t] - pv[:, t]
+        room = np.maximum(inputs["import_limit"].values - net, 0.0)
+        charge, discharge = _charge(vehicle, tank, host[:, t] >= 0, home[:, t], room, inputs, hours[t])
+        tank = vehicle.after(tank, charge, discharge, hours[t])
+        net += np.bincount(vehicle.owner[home[:, t]], (charge - discharge)[home[:, t]], minlength=people)
+        made["charge"][:, t], made["discharge"][:, t], made["energy"][:, t] = charge, discharge, tank
+        charge, discharge = _follow(battery, stored, net, hours[t])
+        stored = battery.after(stored, charge, discharge, hours[t])
+        net += np.bincount(battery.owner, charge - discharge, minlength=people)
+        kept["charge"][:, t], kept["discharge"][:, t], kept["energy"][:, t] = charge, discharge, stored
+        _within(inputs, t, net)
+        curtailed[:, t] = np.clip(-net - inputs["export_limit"].values, 0.0, pv[:, t])
+    return _results(inputs, kept, made, home, curtailed, electric)
+
+
+def _store(inputs: xr.Dataset, device: str) -> _Store:
+    names = (
+        "capacity",
+        "min_energy",
+        "charge_limit",
+        "discharge_limit",
+        "charge_efficiency",
+        "discharge_efficiency",
+    )
+    return _Store(
+        positions(inputs, f"{device}_owner", "participant"), *(inputs[f"{device}_{n}"].values for n in names)
+    )
+
+
+def _drive(inputs: xr.Dataset, t: int, tank: Array, least: Array, electric: Array) -> Array:
+    """Return the energy (V,) after the departures of a slot; note the distance driven on electricity."""
+    time = inputs["time"].values
+    slot = np.searchsorted(time, inputs["trip_departure"].values, side="right") - 1
+    driver = positions(inputs, "trip_vehicle", "vehicle")
+    economy, engine = (
+        inputs["vehicle_electric_economy"].values,
+        ~np.isnan(inputs["vehicle_fuel_economy"].values),
+    )
+    tank = tank.copy()
+    for k in np.flatnonzero(slot == t)[np.argsort(inputs["trip_departure"].values[slot == t])]:
+        v, distance = driver[k], inputs["trip_distance"].values[k]
+        reach = max(tank[v] - least[v], 0.0) * economy[v]
+        electric[k] = min(distance, reach) if engine[v] else distance
+        tank[v] -= electric[k] / economy[v]
+        if electric[k] > reach + TIGHT:
+            lacking = (electric[k] - reach) / economy[v]
+            raise Infeasible(
+                [Cause(f"vehicle {inputs['vehicle'].values[v]}", _when(time[t]), lacking, "kWh of energy")]
+            )
+    return tank
+
+
+def _charge(
+    vehicle: _Store, tank: Array, plugged: Array, home: Array, room: Array, inputs: xr.Dataset, hours: float
+) -> tuple[Array, Array]:
+    """Return the charging and discharging power (V,) of a slot: full power until full, within the connection."""
+    charge = np.where(plugged, vehicle.room(tank, hours), 0.0)
+    wanted = np.bincount(vehicle.owner[home], charge[home], minlength=len(room))
+    part = np.divide(room, wanted, out=np.ones_like(room), where=wanted > room)
+    charge = np.where(home, charge * part[vehicle.owner], charge)
+    charge = np.where(charge >= inputs["vehicle_min_charge"].values, charge, 0.0)
+    return charge, np.where(plugged, vehicle.reserve(tank, vehicle.capacity, hours), 0.0)
+
+
+def _follow(battery: _Store, stored: Array, net: Array, hours: float) -> tuple[Array, Array]:
+    """Return the power (B,) of batteries that store each meter's surplus and cover its deficit."""
+    climb, fall = battery.climb(stored, hours), battery.reserve(stored, battery.capacity, hours)
+    charge = climb + _shared(battery, np.maximum(-net, 0.0), battery.room(stored, hours) - climb)
+    reserve = battery.reserve(stored, np.minimum(battery.least, stored), hours)
+    discharge = np.maximum(fall, _shared(battery, np.maximum(net, 0.0), reserve))
+    return charge, np.where(climb > 0, 0.0, discharge)
+
+
+def _shared(battery: _Store, power: Array, able: Array) -> Array:
+    """Return each battery's part (B,) of a power (P,) at its owner's meter, in proportion to what it is able to do."""
+    total = np.bincount(battery.owner, able, minlength=len(power))
+    part = np.divide(power, total, out=np.zeros_like(power), where=total > 0)
+    return able * np.minimum(part, 1.0)[battery.owner]
+
+
+def _within(inputs: xr.Dataset, t: int, net: Array) -> None:
+    """Raise where a meter must draw more than its connection carries."""
+    over = net - inputs["import_limit"].values
+    lack, when = "kW of connection for what it must draw", _when(inputs["time"].values[t])
+    causes = [
+        Cause(str(inputs["participant"].values[p]), when, float(over[p]), lack)
+        for p in np.flatnonzero(over > TIGHT)
+    ]
+    if causes:
+        raise Infeasible(causes)
+
+
+def _when(time: np.datetime64) -> str:
+    return f"{np.datetime_as_string(time, unit='m')}Z"
+
+
+def _results(
+    inputs: xr.Dataset,
+    kept: dict[str, Array],
+    made: dict[str, Array],
+    home: Array,
+    curtailed: Array,
+    electric: Array,
+) -> xr.Dataset:
+    """Return the results Dataset; whatever a meter lacks or has left is the retailer's."""
+    owner = positions(inputs, "vehicle_owner", "participant")
+    net = inputs["demand"].values - inputs["pv_available"].values + curtailed
+    np.add.at(net, positions(inputs, "battery_owner", "participant"), kept["charge"] - kept["discharge"])
+    power = made["charge"] - made["discharge"]
+    np.add.at(net, owner, np.where(home, power, 0.0))
+    away = np.where(home, 0.0, power)
+    participant, vehicle = ("participant", "time"), ("vehicle", "time")
+    found = {
+        "pv_curtailment": variable(participant, curtailed, "kW", "PV output not used"),
+        "grid_import": variable(participant, np.maximum(net, 0.0), "kW", "bought from the retailer"),
+        "grid_export": variable(participant, np.maximum(-net, 0.0), "kW", "sold to the retailer"),
+        "vehicle_import": variable(
+            vehicle, np.maximum(away, 0.0), "kW", "bought while plugged in away from home"
+        ),
+        "vehicle_export": variable(
+            vehicle, np.maximum(-away, 0.0), "kW", "sold while plugged in away from home"
+        ),
+        "trip_electric_distance": variable(("trip",), electric, "km", "distance driven on electricity"),
+    }
+    docs = {
+        "charge": ("kW", "AC power taken to charge"),
+        "discharge": ("kW", "AC power given back"),
+        "energy": ("kWh", "energy at the end of the slot"),
+    }
+    for name, (unit, doc) in docs.items():
+        found[f"battery_{name}"] = variable(("battery", "time"), kept[name], unit, doc)
+        found[f"vehicle_{name}"] = variable(vehicle, made[name], unit, doc)
+    return assemble(inputs, found)

@@ -1,0 +1,1 @@
+"""Physics, money and origins recomputed from the Datasets alone."""

@@ -1,0 +1,265 @@
+"""The trades and the money of a solved run, computed again from positions, nodal prices and fees.
+
+Part of `checks`; findings as in `physics`.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import xarray as xr
+
+from ..lp.expressions import Array
+from .physics import Finding, Run, arrays, edges, index
+
+_TRADE = ("trade",)
+_ACCOUNT = ("participant",)
+_SHARES = (
+    "self_consumption",
+    "self_sufficiency",
+    "renewable_share",
+    "renewable_driving_share",
+    "renewable_charge_share",
+)
+_ROUNDED = 5e-4
+"""Most by which an exchange rounds each access, edge and pair fee [currency/kWh]."""
+_NOISE = 1e-6
+"""Energy [kWh] that solver and rounding leave between positions and trades."""
+_METER = ("participant", "time"), ("vehicle", "time")
+
+
+class Trades:
+    """The trades as arrays: positions of sellers, buyers, vehicles (-1 = none), nodes and slots (trade,)."""
+
+    def __init__(self, run: Run, trades: xr.Dataset):
+        t = arrays(trades)
+        self.energy, self.price = t["trade_energy"], t["trade_price"]
+        self.contracted = t["trade_contracted"]
+        self.fee, self.congestion = t["trade_fee"], t["trade_congestion"]
+        self.slot = index(run.labels["time"], t["trade_time"])
+        self.account, self.vehicle, self.node, self.known = {}, {}, {}, self.slot >= 0
+        for side in ("seller", "buyer"):
+            label = t[f"trade_{side}_vehicle"]
+            account = index(run.labels["participant"], t[f"trade_{side}"])
+            vehicle = index(run.labels["vehicle"], label)
+            guest = vehicle >= 0
+            owner = run.owner["vehicle"][vehicle] if run.vehicles else vehicle
+            node = run.host_node[vehicle, self.slot] if run.vehicles else vehicle
+            self.known &= (
+                (account >= 0) & (guest | (label == "")) & (~guest | ((owner == account) & (node >= 0)))
+            )
+            self.account[side], self.vehicle[side] = account, vehicle
+            self.node[side] = np.where(guest, node, run.home[account])
+
+
+def audit(
+    run: Run, trades: xr.Dataset, settlement: xr.Dataset | None, linear: bool, marginal: bool = True
+) -> Iterator[Finding]:
+    """Yield every check of trades, prices and accounts; ``marginal``: every trade has the prices of its nodes."""
+    traded = Trades(run, trades)
+    yield Finding("trade parties", _TRADE, (~traded.known).astype(float))
+    least = traded.energy if marginal else traded.contracted
+    yield Finding("trade energy", _TRADE, np.where((least > 0) & (traded.energy >= 0), 0.0, np.inf))
+    undelivered = traded.contracted - traded.energy
+    yield Finding("contracted energy", _TRADE, abs(undelivered) if marginal else -undelivered)
+    if traded.known.all():
+        yield from _quantities(run, traded)
+        yield from _paths(run, traded, marginal)
+    if settlement is None:
+        return
+    peers = _peers(run) if marginal else _paid(run, traded)
+    if traded.known.all():
+        peers |= _imbalance(run, traded)
+    yield from _accounts(run, settlement, peers)
+    yield from _totals(run, traded, settlement, linear and marginal, marginal)
+
+
+def recount(alone: Run, settlement: xr.Dataset) -> Iterator[Finding]:
+    """Yield the check of ``bill_grid_only`` against the results of a market without peers."""
+    own = _retail(alone)
+    bill = own["grid_cost"] - own["feed_in_revenue"] + own["fuel_cost"] + own["wear_cost"]
+    scale = sum((abs(money) for money in own.values()), np.zeros_like(bill))
+    yield Finding("bill_grid_only", _ACCOUNT, abs(settlement["bill_grid_only"].values - bill), scale)
+
+
+def _quantities(run: Run, traded: Trades) -> Iterator[Finding]:
+    """Yield each meter's trades against its sales and purchases [kWh], slot by slot."""
+    for side, name in (("seller", "sale"), ("buyer", "purchase")):
+        guest = traded.vehicle[side] >= 0
+        meters = (traded.account[side], ~guest), (traded.vehicle[side], guest)
+        for (place, mine), dims, device in zip(meters, _METER, ("peer", "vehicle"), strict=True):
+            position = run.r[f"{device}_{name}"] * run.hours
+            total = np.zeros_like(position)
+            np.add.at(total, (place[mine], traded.slot[mine]), traded.energy[mine])
+            yield Finding(f"{device} {name} in trades", dims, abs(total - position), position)
+
+
+def _paths(run: Run, traded: Trades, marginal: bool) -> Iterator[Finding]:
+    """Yield fees and prices of every trade, and what the trades send over the edges or between the nodes."""
+    start, end, slot = traded.node["seller"], traded.node["buyer"], traded.slot
+    limit, flows = run.i["node_limit"][:, None], edges(run)
+    scarce = np.maximum(*flows) >= limit * (1 - 1e-5) - 1e-5
+    sent, tree_fee, crossed = np.zeros((2, *flows[0].shape)), np.zeros(len(slot)), np.zeros(len(slot), bool)
+    rounded = np.full(len(slot), 0.0 if marginal else 2 * _ROUNDED)
+    for trade, edge, way in _climb(run, start, end):
+        np.add.at(sent[way], (edge, slot[trade]), traded.energy[trade])
+        np.add.at(tree_fee, trade, run.i["node_fee"][edge])
+        rounded[trade] += 0.0 if marginal else _ROUNDED
+        crossed[trade] |= scarce[edge, slot[trade]]
+    access = run.i["node_access_fee"]
+    if "trade_fee" in run.i:
+        fee = run.i["trade_fee"][start, end]
+        moved = np.zeros((len(access), len(access), len(run.hours)))
+        np.add.at(moved, (start, end, slot), traded.energy)
+        transfer = run.r.get("node_transfer", np.zeros_like(moved)) * run.hours
+        yield Finding("transfers in trades", ("node", "node_to", "time"), abs(moved - transfer), transfer)
+    else:
+        fee = tree_fee
+        if not marginal:  # trades of a session may cross an edge both ways; it carries the difference
+            sent -= sent.min(axis=0)
+        for name, flow, energy in zip(("up", "down"), flows, sent, strict=True):
+            yield Finding(f"flow {name} in trades", ("node", "time"), abs(energy - flow * run.hours), energy)
+    fee = fee + access[start] + access[end]
+    yield Finding("trade fee", _TRADE, np.maximum(abs(traded.fee - fee) - rounded, 0.0), fee)
+    if not marginal:
+        return
+    nowhere = np.full(flows[0].shape, np.nan)
+    paid = run.r.get("price", nowhere)[end, slot] + access[end]
+    received = run.r.get("sale_price", nowhere)[start, slot] - access[start]
+    yield Finding("seller's price", _TRADE, abs(traded.price - received), received)
+    total = traded.price + traded.fee + traded.congestion
+    yield Finding("buyer's price", _TRADE, abs(total - paid), paid)
+    if "trade_fee" not in run.i:  # a pair's trade may relieve a line, and is rewarded
+        yield Finding("negative congestion", _TRADE, -traded.congestion, paid)
+    idle = np.where(crossed, 0.0, abs(traded.congestion))
+    yield Finding("congestion without a limit", _TRADE, idle, paid)
+
+
+def _climb(run: Run, start: Array, end: Array) -> Iterator[tuple[Array, Array, int]]:
+    """Yield (trades, edges, 0 = up or 1 = down) until every trade's seller and buyer have met in the tree."""
+    parent = index(run.labels["node"], run.i["node_parent"])
+    level, above = np.zeros(len(parent), dtype=np.int64), parent
+    while (above >= 0).any():
+        level, above = level + (above >= 0), np.where(above >= 0, parent[above], -1)
+    at = [start.copy(), end.copy()]
+    for depth in range(int(level.max()), 0, -1):
+        for way in (0, 1):
+            k = np.flatnonzero((at[0] != at[1]) & (level[at[way]] == depth))
+            yield k, at[way][k], way
+            at[way] = at[way].copy()
+            at[way][k] = parent[at[way][k]]
+
+
+def _retail(run: Run) -> dict[str, Array]:
+    """Return what every participant pays and gets outside the peers' market, and its emissions (P,)."""
+    i, r, h = run.i, run.r, run.hours
+    tariff = index(run.labels["tariff"], i["participant_tariff"])
+    vehicle, battery = run.owner["vehicle"], run.owner["battery"]
+    retail, feed_in = i["retail_price"][tariff] * h, i["feed_in_price"][tariff] * h
+    fuel, carbon = r["trip_fuel"], i["grid_carbon"] * h
+    money = {
+        "grid_cost": (r["grid_import"] * retail).sum(axis=1),
+        "feed_in_revenue": (r["grid_export"] * feed_in).sum(axis=1),
+        "fuel_cost": np.zeros(run.participants),
+        "wear_cost": np.zeros(run.participants),
+        "co2": r["grid_import"] @ carbon,
+    }
+    np.add.at(money["grid_cost"], vehicle, (r["vehicle_import"] * retail[vehicle]).sum(axis=1))
+    np.add.at(money["feed_in_revenue"], vehicle, (r["vehicle_export"] * feed_in[vehicle]).sum(axis=1))
+    np.add.at(money["fuel_cost"], vehicle[run.driver], fuel * i["fuel_price"][run.driver])
+    np.add.at(money["wear_cost"], vehicle, (r["vehicle_discharge"] @ h) * i["vehicle_wear_cost"])
+    np.add.at(money["wear_cost"], battery, (r["battery_discharge"] @ h) * i["battery_wear_cost"])
+    np.add.at(money["co2"], vehicle, r["vehicle_import"] @ carbon)
+    np.add.at(money["co2"], vehicle[run.driver], fuel * i["fuel_carbon"][run.driver])
+    return money
+
+
+def _peers(run: Run) -> dict[str, Array]:
+    """Return what every participant pays to and gets from peers (P,), by positions and nodal prices."""
+    access, at, slot = run.i["node_access_fee"][:, None], run.host_node, np.arange(len(run.hours))
+    nothing = np.zeros((len(access), len(slot)))
+    buy, sell = (
+        run.r.get(name, nothing) + sign * access for name, sign in (("price", 1), ("sale_price", -1))
+    )
+    money = {}
+    for name, price, trade in (("peer_cost", buy, "purchase"), ("peer_revenue", sell, "sale")):
+        money[name] = (run.r[f"peer_{trade}"] * price[run.home]) @ run.hours
+        away = np.where(run.guest, run.r[f"vehicle_{trade}"] * price[at, slot], 0.0) @ run.hours
+        np.add.at(money[name], run.owner["vehicle"], away)
+    return money
+
+
+def _paid(run: Run, traded: Trades) -> dict[str, Array]:
+    """Return what every participant pays to and gets from peers (P,), by the trades."""
+    total = traded.price + traded.fee + traded.congestion
+    money = {"peer_cost": np.zeros(run.participants), "peer_revenue": np.zeros(run.participants)}
+    np.add.at(money["peer_cost"], traded.account["buyer"], traded.energy * total)
+    np.add.at(money["peer_revenue"], traded.account["seller"], traded.energy * traded.price)
+    return money
+
+
+def _imbalance(run: Run, traded: Trades) -> dict[str, Array]:
+    """Return what every participant's meters are short of their contracts (P,) [kWh], and what that costs."""
+    r, energy = run.r, np.zeros((run.participants, len(run.hours)))
+    for grid, peer, count, owner in (
+        ("grid", "peer", run.participants, np.arange(run.participants)),
+        ("vehicle", "vehicle", run.vehicles, run.owner["vehicle"]),
+    ):
+        bought = np.zeros((count, len(run.hours)))
+        for side, sign in (("buyer", 1), ("seller", -1)):
+            guest = traded.vehicle[side] >= 0
+            mine = guest if grid == "vehicle" else ~guest
+            place = (traded.vehicle if grid == "vehicle" else traded.account)[side][mine]
+            np.add.at(bought, (place, traded.slot[mine]), sign * traded.contracted[mine])
+        drawn = (r[f"{grid}_import"] + r[f"{peer}_purchase"]) * run.hours
+        given = (r[f"{grid}_export"] + r[f"{peer}_sale"]) * run.hours
+        lack = np.where(bought > 0, bought - drawn.clip(min=0), -bought - given.clip(min=0))
+        np.add.at(energy, owner, np.where(lack > _NOISE, lack, 0.0))
+    return {"imbalance_energy": energy.sum(axis=1), "imbalance_cost": energy @ run.i["imbalance_fee"]}
+
+
+def _accounts(run: Run, settlement: xr.Dataset, peers: dict[str, Array]) -> Iterator[Finding]:
+    """Yield every line of the accounts against its own computation."""
+    s = arrays(settlement)
+    lines = _retail(run) | peers
+    amounts = (abs(v) for k, v in lines.items() if k not in ("co2", "imbalance_energy"))
+    scale = sum(amounts, np.zeros(run.participants))
+    for name, money in lines.items():
+        yield Finding(name, _ACCOUNT, abs(s[name] - money), scale)
+    paid = s["grid_cost"] + s["peer_cost"] + s["imbalance_cost"] + s["fuel_cost"] + s["wear_cost"]
+    bill = paid - s["feed_in_revenue"] - s["peer_revenue"]
+    yield Finding("bill", _ACCOUNT, abs(s["bill"] - bill), scale)
+    yield Finding("saving", _ACCOUNT, abs(s["saving"] - s["bill_grid_only"] + s["bill"]), scale)
+    for name in _SHARES:
+        outside = np.maximum(-s[name], s[name] - 1.0)
+        yield Finding(name, _ACCOUNT, np.where(np.isnan(s[name]), 0.0, outside))
+
+
+def _totals(
+    run: Run, traded: Trades, settlement: xr.Dataset, linear: bool, marginal: bool
+) -> Iterator[Finding]:
+    """Yield the sums over the community: fees of the network, zero-sum money, and that nobody is worse off."""
+    s, i, r = arrays(settlement), run.i, run.r
+    access = i["node_access_fee"][:, None]
+    traded_power = run.at_nodes(
+        r["peer_sale"] + r["peer_purchase"], r["vehicle_sale"] + r["vehicle_purchase"]
+    )
+    fees = float(((access * traded_power) @ run.hours).sum())
+    if not marginal:
+        fees = float(traded.energy @ traded.fee)
+    elif "trade_fee" in i:
+        fees += (
+            float(((r["node_transfer"] @ run.hours) * i["trade_fee"]).sum()) if "node_transfer" in r else 0.0
+        )
+    else:
+        fees += float(((sum(edges(run)) @ run.hours) * i["node_fee"]).sum())
+    paid, received = s["peer_cost"].sum(), s["peer_revenue"].sum()
+    yield Finding("network_fee", (), np.asarray(abs(s["network_fee"].sum() - fees)), paid)
+    rent = traded.energy @ traded.congestion
+    yield Finding("congestion_rent", (), np.asarray(abs(s["congestion_rent"].sum() - rent)), paid)
+    balance = paid - received - s["network_fee"].sum() - s["congestion_rent"].sum()
+    yield Finding("money among peers", (), np.asarray(abs(balance)), paid)
+    volume = traded.energy.sum()
+    yield Finding("peer_energy", (), np.asarray(abs(s["peer_energy"] - volume)), volume)
+    if linear:
+        scale = sum(abs(s[k]) for k in ("grid_cost", "feed_in_revenue", "peer_cost", "peer_revenue"))
+        yield Finding("worse off than without peers", _ACCOUNT, s["bill"] - s["bill_grid_only"], scale)

@@ -1,0 +1,232 @@
+"""The physics of a solved run, computed again: balances, limits, stores, trips and nodes.
+
+Part of `checks`. Every function yields findings: a residual that should vanish, or an excess that should not be
+positive, with the scale on which it is judged.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from ..lp.expressions import Array
+
+_ORDER = (
+    "participant",
+    "battery",
+    "vehicle",
+    "trip",
+    "trade",
+    "tariff",
+    "node",
+    "node_to",
+    "source",
+    "origin",
+    "time",
+)
+PARTICIPANT = ("participant", "time")
+VEHICLE = ("vehicle", "time")
+SIGNED = ("price", "sale_price", "node_flow")
+
+
+class Finding(NamedTuple):
+    """What a check computed: fails where ``excess > tolerance * max(1, scale)`` or is not a number."""
+
+    check: str
+    dims: tuple[str, ...]
+    excess: Array
+    scale: Array | float = 1.0
+
+
+class Run:
+    """A run as plain arrays: ``i`` the inputs, ``r`` the results, and where everything stands.
+
+    P participants, B batteries, V vehicles, T slots: ``owner[device]`` (B,) or (V,); ``at_home`` and ``guest``
+    (V, T); ``home`` (P,) and ``host_node`` (V, T) nodes; ``trip_slot`` and ``driver`` of every trip.
+    """
+
+    def __init__(self, inputs: xr.Dataset, results: xr.Dataset):
+        self.i, self.r = arrays(inputs), arrays(results)
+        self.dims = {str(k): tuple(d for d in _ORDER if d in v.dims) for k, v in results.data_vars.items()}
+        self.hours = self.i["slot_hours"]
+        self.participants, self.vehicles = inputs.sizes["participant"], inputs.sizes["vehicle"]
+        self.labels = {d: inputs[d].values for d in ("participant", "vehicle", "node", "tariff", "time")}
+        people = self.labels["participant"]
+        self.owner = {d: index(people, self.i[f"{d}_owner"]) for d in ("battery", "vehicle")}
+        host = index(people, self.i["vehicle_host"])
+        self.plugged = host >= 0
+        self.at_home = self.plugged & (host == self.owner["vehicle"][:, None])
+        self.guest = self.plugged & ~self.at_home
+        self.home = index(self.labels["node"], self.i["participant_node"])
+        self.host_node = np.where(self.guest, self.home[host], -1)
+        self.driver = index(self.labels["vehicle"], self.i["trip_vehicle"])
+        started = self.labels["time"][None, :] <= self.i["trip_departure"][:, None]
+        self.trip_slot = started.sum(axis=1) - 1
+
+    def behind_meters(self, battery: Array, vehicle: Array) -> Array:
+        """Return the sums (P, T) of powers of batteries (B, T), and of vehicles (V, T) while at home."""
+        power = np.zeros((self.participants, len(self.hours)))
+        np.add.at(power, self.owner["battery"], battery)
+        np.add.at(power, self.owner["vehicle"], np.where(self.at_home, vehicle, 0.0))
+        return power
+
+    def at_nodes(self, participant: Array, vehicle: Array) -> Array:
+        """Return the sums (node, T) of powers of participants (P, T), and of vehicles (V, T) while guests."""
+        power = np.zeros((len(self.labels["node"]), len(self.hours)))
+        np.add.at(power, self.home, participant)
+        v, t = np.nonzero(self.guest)
+        np.add.at(power, (self.host_node[v, t], t), vehicle[v, t])
+        return power
+
+
+def arrays(dataset: xr.Dataset) -> dict[str, Array]:
+    """Return the variables as arrays, with the dims in the order of the tables."""
+    columns = {str(name): dataset.variables[name] for name in dataset.data_vars}
+    return {name: v.transpose(*(d for d in _ORDER if d in v.dims)).values for name, v in columns.items()}
+
+
+def index(labels: Array, values: Array) -> Array:
+    """Return the position of every value among the labels, -1 where it is none of them."""
+    place = {label: k for k, label in enumerate(labels.tolist())}
+    found = [place.get(value, -1) for value in values.ravel().tolist()]
+    return np.array(found, dtype=np.int64).reshape(values.shape)
+
+
+def physics(run: Run, linear: bool) -> Iterator[Finding]:
+    """Yield every physical check; ``linear`` says that minimum charging powers were relaxed."""
+    for name, values in run.r.items():
+        if name not in SIGNED:
+            yield Finding(f"negative {name}", run.dims[name], -values)
+    yield from _meters(run)
+    yield from _guests(run)
+    for device in ("battery", "vehicle"):
+        yield from _store(run, device)
+    if not linear:
+        charge, least = run.r["vehicle_charge"], run.i["vehicle_min_charge"][:, None]
+        yield Finding("vehicle minimum charge", VEHICLE, np.minimum(charge, least - charge))
+    yield from _trips(run)
+    yield from _transfers(run) if "trade_fee" in run.i else _tree(run)
+
+
+def edges(run: Run) -> tuple[Array, Array]:
+    """Return the net peer power (node, T) [kW] up, and down, the edge from every node to its parent.
+
+    With a fee per pair of nodes, only of the edges that have a limit.
+    """
+    nodes, slots = len(run.labels["node"]), len(run.hours)
+    if "trade_fee" not in run.i:
+        flow = run.r.get("node_flow", np.zeros((nodes, slots)))
+        return np.maximum(flow, 0.0), np.maximum(-flow, 0.0)
+    net = np.zeros((nodes, slots))
+    transfer = run.r.get("node_transfer", np.zeros((nodes, nodes, slots)))
+    for n in np.flatnonzero(np.isfinite(run.i["node_limit"])):
+        inside = _below(run, int(n))
+        net[n] = transfer[inside].sum(axis=(0, 1)) - transfer[:, inside].sum(axis=(0, 1))
+    return np.maximum(net, 0.0), np.maximum(-net, 0.0)
+
+
+def _below(run: Run, node: int) -> Array:
+    """Return where (node,) the nodes are whose way to the root leads through a node, itself included."""
+    parent = index(run.labels["node"], run.i["node_parent"])
+    at, met = np.arange(len(parent)), np.zeros(len(parent), dtype=bool)
+    while (at >= 0).any():
+        met |= at == node
+        at = np.where(at >= 0, parent[at], -1)
+    return met
+
+
+def _meters(run: Run) -> Iterator[Finding]:
+    i, r = run.i, run.r
+    drawn, given = r["grid_import"] + r["peer_purchase"], r["grid_export"] + r["peer_sale"]
+    pv, stored = i["pv_available"] - r["pv_curtailment"], run.behind_meters
+    discharge = stored(r["battery_discharge"], r["vehicle_discharge"])
+    charge = stored(r["battery_charge"], r["vehicle_charge"])
+    flows = drawn + given + i["demand"] + i["pv_available"] + charge + discharge
+    yield Finding("draw", PARTICIPANT, abs(r["draw"] - drawn), drawn)
+    yield Finding("supply", PARTICIPANT, abs(r["supply"] - given), given)
+    balance = r["draw"] - r["supply"] - i["demand"] + pv - charge + discharge
+    yield Finding("participant balance", PARTICIPANT, abs(balance), flows)
+    yield Finding("own generation", PARTICIPANT, r["supply"] - pv - discharge, flows)
+    yield Finding("curtailment", PARTICIPANT, r["pv_curtailment"] - i["pv_available"], i["pv_available"])
+    yield Finding("import limit", PARTICIPANT, r["draw"] - i["import_limit"][:, None], drawn)
+    yield Finding("export limit", PARTICIPANT, r["supply"] - i["export_limit"][:, None], given)
+
+
+def _guests(run: Run) -> Iterator[Finding]:
+    r = run.r
+    drawn, given = r["vehicle_import"] + r["vehicle_purchase"], r["vehicle_export"] + r["vehicle_sale"]
+    used = np.where(run.guest, r["vehicle_charge"] - r["vehicle_discharge"], 0.0)
+    yield Finding("guest balance", VEHICLE, abs(drawn - given - used), drawn + given)
+    yield Finding("guest without a host", VEHICLE, np.where(run.guest, 0.0, drawn + given))
+    yield Finding("guest own generation", VEHICLE, given - r["vehicle_discharge"], given)
+
+
+def _store(run: Run, device: str) -> Iterator[Finding]:
+    """Yield the recursion and the limits of batteries or vehicles.
+
+    An energy that starts outside its limits is legal, and returns as fast as the charger allows; where a
+    connection limit may hold the charger back, it may stay where it was.
+    """
+    i = {name.removeprefix(f"{device}_"): v for name, v in run.i.items() if name.startswith(device)}
+    charge, discharge, energy = (run.r[f"{device}_{k}"] for k in ("charge", "discharge", "energy"))
+    dims, plugged = (device, "time"), run.plugged if device == "vehicle" else np.ones(energy.shape, bool)
+    gain = i["charge_efficiency"][:, None] * run.hours
+    loss = run.hours / i["discharge_efficiency"][:, None]
+    before = np.concatenate([i["initial_energy"][:, None], energy], axis=1)[:, :-1]
+    change = gain * charge - loss * discharge
+    if device == "vehicle":
+        spent = run.r["trip_electric_distance"] / i["electric_economy"][run.driver]
+        np.subtract.at(change, (run.driver, run.trip_slot), spent)
+    yield Finding(f"{device} energy", dims, abs(energy - before - change), before)
+    for name, power in (("charge", charge), ("discharge", discharge)):
+        limit = np.where(plugged, i[f"{name}_limit"][:, None], 0.0)
+        yield Finding(f"{device} {name} limit", dims, power - limit, limit)
+    free = np.isinf(run.i["import_limit"])[run.owner[device]][:, None] & plugged
+    climbed = before[:, :1] + np.cumsum(gain * i["charge_limit"][:, None] * free, axis=1)
+    fallen = before[:, :1] - np.cumsum(loss * i["discharge_limit"][:, None] * plugged, axis=1)
+    least = np.minimum(i["min_energy"][:, None], climbed)
+    most = np.maximum(i["capacity"][:, None], fallen)
+    yield Finding(f"{device} minimum", dims, least - energy, least)
+    yield Finding(f"{device} capacity", dims, energy - most, most)
+    final = np.where(np.isnan(i["final_energy"]), -np.inf, i["final_energy"])
+    yield Finding(f"{device} final energy", (device,), final - energy[:, -1], energy[:, -1])
+
+
+def _trips(run: Run) -> Iterator[Finding]:
+    electric, distance = run.r["trip_electric_distance"], run.i["trip_distance"]
+    economy = run.i["vehicle_fuel_economy"][run.driver]
+    on_fuel = distance - electric
+    fuel = np.where(np.isnan(economy), 0.0, on_fuel / economy)
+    yield Finding("trip distance", ("trip",), -on_fuel, distance)
+    yield Finding("trip without an engine", ("trip",), np.where(np.isnan(economy), on_fuel, 0.0), distance)
+    yield Finding("trip fuel", ("trip",), abs(run.r["trip_fuel"] - fuel), fuel)
+
+
+def _tree(run: Run) -> Iterator[Finding]:
+    """Yield the balance of every node: sales - purchases + what its children send up = what it sends up."""
+    parent = index(run.labels["node"], run.i["node_parent"])
+    up, down = edges(run)
+    net = run.at_nodes(
+        run.r["peer_sale"] - run.r["peer_purchase"], run.r["vehicle_sale"] - run.r["vehicle_purchase"]
+    )
+    np.add.at(net, parent[parent >= 0], (up - down)[parent >= 0])
+    traded = run.at_nodes(
+        run.r["peer_sale"] + run.r["peer_purchase"], run.r["vehicle_sale"] + run.r["vehicle_purchase"]
+    )
+    yield Finding("node balance", ("node", "time"), abs(net - up + down), traded + up + down)
+    limit = np.where(parent >= 0, run.i["node_limit"], 0.0)[:, None]
+    yield Finding("node limit", ("node", "time"), np.maximum(up, down) - limit, up + down)
+
+
+def _transfers(run: Run) -> Iterator[Finding]:
+    """Yield the balances of transfers between nodes with sales and purchases, and the limits of edges."""
+    nodes, slots = len(run.labels["node"]), len(run.hours)
+    transfer = run.r.get("node_transfer", np.zeros((nodes, nodes, slots)))
+    sold = run.at_nodes(run.r["peer_sale"], run.r["vehicle_sale"])
+    bought = run.at_nodes(run.r["peer_purchase"], run.r["vehicle_purchase"])
+    yield Finding("node sales", ("node", "time"), abs(sold - transfer.sum(axis=1)), sold)
+    yield Finding("node purchases", ("node", "time"), abs(bought - transfer.sum(axis=0)), bought)
+    up, down = edges(run)
+    excess = np.maximum(up, down) - run.i["node_limit"][:, None]
+    yield Finding("node limit", ("node", "time"), excess, up + down)

@@ -1,0 +1,133 @@
+"""Physics and money, computed again on a solved run.
+
+A second look at the Datasets alone: neither this nor `physics`, `audit` and `provenance`, where the checks stand, shares
+code with the model, the trades or the settlement.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from .money import audit, recount
+from .origins import provenance
+from .physics import Finding, Run, physics
+
+MOST = 5
+"""Violations named per check; the worst ones."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A check that failed: where (labels), and by how much, in the unit of what is checked."""
+
+    check: str
+    where: str
+    amount: float
+
+    def __str__(self) -> str:
+        """Return one line."""
+        return f"{self.check} is off by {self.amount:.6g} ({self.where or 'the community'})"
+
+
+class CheckError(Exception):
+    """A solved run contradicts its inputs or itself; ``violations`` lists the worst of every check."""
+
+    def __init__(self, violations: list[Violation]):
+        self.violations = violations
+        super().__init__("\n".join(["the solved run fails its checks:", *map(str, violations)]))
+
+
+def check(
+    inputs: xr.Dataset,
+    results: xr.Dataset,
+    trades: xr.Dataset,
+    settlement: xr.Dataset | None,
+    *,
+    grid_only: xr.Dataset | None = None,
+    lp: bool | None = None,
+    prices: str = "marginal",
+    tolerance: float = 1e-5,
+) -> list[Violation]:
+    """Return what a solved run violates, the worst entries of every check; nothing if all is well.
+
+    Parameters
+    ----------
+    inputs, results, trades, settlement : xr.Dataset
+        The groups of a run; without a settlement (None) no accounts are computed again.
+    grid_only : xr.Dataset, optional
+        The results of the market without peers: ``bill_grid_only`` is computed again from them.
+    lp : bool, optional
+        Whether the run was solved as a linear program. Then nobody may be worse off than without peers, and
+        minimum charging powers are relaxed; else they hold. Default: whether no vehicle has one.
+    prices : {"marginal", "traded"}
+        Whether everybody pays the price of its node, or every trade has its own: then only the accounts are held to it,
+        and final energies are targets that a forecast may miss.
+    tolerance : float
+        A residual may reach ``tolerance`` times the greater of 1 and the quantities that it compares (kW, kWh,
+        currency, currency/kWh).
+    """
+    misfits = [
+        _misfit(d, inputs, data)
+        for data in (results, settlement)
+        if data is not None
+        for d in data.dims
+        if d in inputs.dims
+    ]
+    if any(misfits):
+        return [Violation("labels", misfit, np.nan) for misfit in dict.fromkeys(misfits) if misfit]
+    linear = not (inputs["vehicle_min_charge"].values > 0).any() if lp is None else lp
+    run = Run(inputs, results)
+    found = physics(run, linear)
+    if prices == "traded":
+        found = (finding for finding in found if not finding.check.endswith("final energy"))
+    findings = [*found, *audit(run, trades, settlement, linear, prices == "marginal")]
+    if settlement is not None:
+        findings += provenance(run, trades, settlement)
+    if settlement is not None and grid_only is not None:
+        findings += [*physics(alone := Run(inputs, grid_only), linear), *recount(alone, settlement)]
+    return [violation for finding in findings for violation in _worst(finding, inputs, tolerance)]
+
+
+def require(
+    inputs: xr.Dataset,
+    results: xr.Dataset,
+    trades: xr.Dataset,
+    settlement: xr.Dataset | None,
+    *,
+    grid_only: xr.Dataset | None = None,
+    lp: bool | None = None,
+    prices: str = "marginal",
+    tolerance: float = 1e-5,
+) -> None:
+    """Raise :class:`CheckError` with what :func:`check` finds, if it finds anything."""
+    violations = check(
+        inputs, results, trades, settlement, grid_only=grid_only, lp=lp, prices=prices, tolerance=tolerance
+    )
+    if violations:
+        raise CheckError(violations)
+
+
+def _misfit(dim: object, inputs: xr.Dataset, data: xr.Dataset) -> str:
+    """Return the name of a dimension whose labels differ from the inputs', else nothing."""
+    return "" if np.array_equal(inputs[dim].values, data[dim].values) else str(dim)
+
+
+def _worst(finding: Finding, inputs: xr.Dataset, tolerance: float) -> Iterator[Violation]:
+    """Yield the worst violations of a finding."""
+    excess = np.asarray(finding.excess, dtype=float)
+    relative = excess / np.maximum(1.0, np.abs(finding.scale))
+    wrong = np.flatnonzero(~(relative <= tolerance))
+    line = np.argsort(-np.nan_to_num(relative.ravel()[wrong], nan=np.inf), kind="stable")
+    for place in wrong[line][:MOST]:
+        at = np.unravel_index(place, excess.shape)
+        labels = (_label(inputs, dim, int(k)) for dim, k in zip(finding.dims, at, strict=True))
+        yield Violation(finding.check, ", ".join(labels), float(excess[at]))
+
+
+def _label(inputs: xr.Dataset, dim: str, place: int) -> str:
+    if dim not in inputs.coords:
+        return f"{dim}={place}"
+    label = inputs[dim].values[place]
+    return f"{dim}={np.datetime_as_string(label, unit='m') if dim == 'time' else label}"

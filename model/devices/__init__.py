@@ -1,0 +1,1 @@
+"""One file for each device of a meter, and for what stands on its other side."""

@@ -1,0 +1,112 @@
+"""What a block is: a Pyomo Block with variable families and rows over named sets, and its sockets.
+
+A device offers three sockets over (meter, time): ``draw``, kW at the meter (+ takes, - gives);
+``generation``, the kW of it that the device itself gives (own generation, never negative); and ``cost``,
+the currency that it spends over the horizon.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from pyomo.core.base.block import ScalarBlock
+from pyomo.core.base.set import Set
+
+from ..lp.components import ArrayConstraint, ArrayExpression, ArrayVar, expressions
+from ..lp.expressions import Array, Linear, Relation
+from ..topology.meters import Meters
+
+
+def spare(bound: Array) -> Array:
+    """Return an upper bound that the rows imply, with room to spare: it helps the solver and never carries a dual."""
+    return 1.1 * bound + 1.0
+
+
+class Sets(ScalarBlock):
+    """The Pyomo sets of a community, one per dim and named like it; their order is that of the inputs."""
+
+    def __init__(self, inputs: xr.Dataset, meters: Meters):
+        super().__init__(concrete=True)
+        times = np.datetime_as_string(inputs["time"].values, unit="m").tolist()
+        labels = {d: inputs[d].values.tolist() for d in ("battery", "vehicle", "trip", "node")}
+        labels |= {"meter": meters.label.tolist(), "time": times, "node_to": labels["node"]}
+        for dim, entries in labels.items():
+            self.add_component(dim, Set(initialize=entries, ordered=True, dimen=1))
+
+
+class Device(ScalarBlock):
+    """One device (or market) as a Pyomo Block of array-backed components.
+
+    ``dims`` names the sets of its families; ``draw``, ``generation`` and ``cost`` are its sockets.
+    """
+
+    def __init__(self, dims: tuple[str, ...], inputs: xr.Dataset, meters: Meters, sets: Sets):
+        super().__init__(concrete=True)
+        self.dims = dims
+        self.axes = dict(sets.component_map(Set))
+        nothing = Linear((len(meters.label), inputs.sizes["time"]))
+        self.draw, self.generation, self.spent = nothing, nothing, Linear(())
+
+    def var(
+        self,
+        name: str,
+        unit: str,
+        doc: str,
+        *,
+        lower: Any = 0.0,
+        upper: Any = np.inf,
+        where: Any = True,
+        dims: tuple[str, ...] = (),
+        binary: bool = False,
+        result: str | None = "",
+        stage: Any = 0,
+        basic: Any = False,
+    ) -> Linear:
+        """Add a family of variables and return it as expressions.
+
+        ``where`` says which entries exist (the others are zero); ``result`` is the name in the results, by
+        default ``<block>_<name>``; None leaves it out. ``stage`` says when a clearing from the leaves upward takes an
+        entry in (`subtrees`), 0 from the start; ``basic`` where an entry makes up the balance of its row while nothing
+        is planned (a basis to start from).
+        """
+        dims = dims or self.dims
+        family = ArrayVar(tuple(self.axes[d] for d in dims), lower, upper, where, binary, unit, doc)
+        family.dims, family.result = dims, result
+        family.stage = np.broadcast_to(stage, family.shape).ravel()[family.position]
+        family.basic = np.broadcast_to(basic, family.shape).ravel()[family.position]
+        self.add_component(name, family)
+        return family.linear()
+
+    def row(
+        self,
+        name: str,
+        relation: Relation,
+        doc: str,
+        *,
+        where: Any = True,
+        dims: tuple[str, ...] = (),
+        lack: str = "",
+        priced: bool = False,
+        balanced: bool = False,
+    ) -> None:
+        """Add a family of rows; ``doc`` is its formula.
+
+        ``lack`` names, for people, what is short where the row cannot be met; such a row can be the cause
+        of an infeasible model. ``priced`` rows make prices; ``balanced`` ones have one entry each that is ``basic``.
+        """
+        dims = dims or self.dims
+        family = ArrayConstraint(tuple(self.axes[d] for d in dims), relation, where, doc)
+        family.dims, family.lack, family.priced, family.balanced = dims, lack, priced, balanced
+        self.add_component(name, family)
+
+    def expression(self, name: str, linear: Linear, doc: str, *, dims: tuple[str, ...] = ()) -> None:
+        """Add a named array of expressions that a host model may use."""
+        family = ArrayExpression(tuple(self.axes[d] for d in dims or self.dims), linear, doc)
+        self.add_component(name, family)
+
+    @property
+    def cost(self) -> Any:
+        """The cost of the block over the horizon, in currency, as a Pyomo expression."""
+        return expressions(self.spent)[0]

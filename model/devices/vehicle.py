@@ -1,0 +1,82 @@
+"""Plug-in vehicles: charging and discharging wherever they are plugged in, and trips by electricity or fuel."""
+
+import numpy as np
+import xarray as xr
+
+from ..lp.expressions import Array, Linear
+from ..topology.meters import Meters, positions
+from . import storage
+from .device import Device, Sets
+
+
+def vehicle(inputs: xr.Dataset, meters: Meters, sets: Sets, minimum: bool = True) -> Device:
+    """Vehicles, behind the meter that they are plugged into.
+
+    0 <= charge[v,t] <= charge_limit[v] and 0 <= discharge[v,t] <= discharge_limit[v] while plugged in;
+    energy as in `storage`. A trip takes electric_distance[k] / electric_economy[v] out of the battery in
+    the slot of its departure and burns (distance[k] - electric_distance[k]) / fuel_economy[v]; without an
+    engine all of the distance is electric.
+    """
+    block = Device(("vehicle", "time"), inputs, meters, sets)
+    hours = inputs["slot_hours"].values
+    plugged = meters.plug >= 0
+    charge_limit = inputs["vehicle_charge_limit"].values[:, None]
+    discharge_limit = inputs["vehicle_discharge_limit"].values[:, None]
+    charge = block.var(
+        "charge", "kW", "AC power taken to charge", upper=charge_limit, where=plugged & (charge_limit > 0)
+    )
+    discharge = block.var(
+        "discharge", "kW", "AC power given back", upper=discharge_limit, where=plugged & (discharge_limit > 0)
+    )
+    driven, fuel_cost = _trips(block, inputs)
+    room = meters.charging_room(meters.plug, charge_limit)
+    storage.energy(block, inputs, charge, discharge, driven, room, plugged)
+    if minimum:
+        _minimum_charge(block, charge, charge_limit, inputs["vehicle_min_charge"].values[:, None], plugged)
+    size = len(meters.label)
+    block.draw = (charge - discharge).at(meters.plug, size)
+    block.generation = discharge.at(meters.plug, size)
+    wear = inputs["vehicle_wear_cost"].values[:, None] * hours * discharge
+    block.spent = wear.sum() + fuel_cost
+    return block
+
+
+def _trips(block: Device, inputs: xr.Dataset) -> tuple[Linear, Linear]:
+    """Add the electric distance of every trip; return the kWh driven (vehicle, time) and the cost of the fuel ()."""
+    driver = positions(inputs, "trip_vehicle", "vehicle")
+    distance = inputs["trip_distance"].values
+    engine = ~np.isnan(inputs["vehicle_fuel_economy"].values)[driver]
+    electric = block.var(
+        "electric_distance",
+        "km",
+        "distance driven on electricity",
+        lower=np.where(engine, 0.0, distance),
+        upper=distance,
+        dims=("trip",),
+        result="trip_electric_distance",
+    )
+    slot = np.searchsorted(inputs["time"].values, inputs["trip_departure"].values, side="right") - 1
+    shape = (inputs.sizes["vehicle"], inputs.sizes["time"])
+    energy = electric / inputs["vehicle_electric_economy"].values[driver]
+    price = np.where(engine, (inputs["fuel_price"] / inputs["vehicle_fuel_economy"]).values[driver], 0.0)
+    return energy.into(driver * shape[1] + slot, shape), (price * (distance - electric)).sum()
+
+
+def _minimum_charge(block: Device, charge: Linear, limit: Array, least: Array, plugged: Array) -> None:
+    """Let a vehicle charge with at least its minimum power, or not at all."""
+    where = plugged & (least > 0) & (limit > 0)
+    if not where.any():
+        return
+    charging = block.var("charging", "1", "1 while charging, else 0", upper=1.0, where=where, binary=True)
+    block.row(
+        "charge_at_most",
+        charge <= limit * charging,
+        "charge[v,t] <= charge_limit[v] * charging[v,t]",
+        where=where,
+    )
+    block.row(
+        "charge_at_least",
+        charge >= least * charging,
+        "charge[v,t] >= min_charge[v] * charging[v,t]",
+        where=where,
+    )

@@ -1,0 +1,1 @@
+"""Orders, their matching, and the fees between them, in whole numbers."""

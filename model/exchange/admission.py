@@ -1,0 +1,179 @@
+"""What an exchange asks of an order before it takes it; whoever is refused is told why."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+import xarray as xr
+
+from .integer_fees import MILLI, Wheeling, home_nodes
+from .order_book import BUY, MARKET_KEY, SELL, Order
+from .products import Product, Products, Rules, positions
+from .records import NO_SLOT, Event
+
+SIDES = ("sell", "buy")
+RENEWABLE = ("pv", "wind", "hydro", "biomass", "geothermal")
+"""Origins of asks for which bids with a premium add it."""
+
+
+class Refusal(Exception):
+    """Why an order is not taken: a code, and the words for the one who placed it."""
+
+    def __init__(self, code: str, words: str):
+        self.code, self.words = code, words
+        super().__init__(words)
+
+
+class Admission:
+    """The checks of an exchange, and what each meter has committed itself to.
+
+    ``limits`` (see :func:`model.products.positions`) says what a meter can trade: None = no limits.
+    """
+
+    def __init__(
+        self, inputs: xr.Dataset | None, rules: Rules, network: Wheeling, limits: xr.Dataset | None = None
+    ):
+        if limits is None and inputs is not None:
+            limits = positions(inputs)
+        self._products = Products(inputs, rules)
+        self._network = network
+        self._home = None if inputs is None else home_nodes(inputs)
+        self._room = None if limits is None else _rooms(limits)
+        self._committed: dict[tuple[str, str, int, int], int] = defaultdict(int)
+        self._standing: dict[tuple[str, int, int, int], list[Order]] = defaultdict(list)
+
+    def order(self, row: Event, sequence: int) -> Order:
+        """Return the order that a row places, or raise the :class:`Refusal`."""
+        product = self.product(row.slot)
+        self.in_time(product, row.placed)
+        node = self._place(row)
+        premium = 0 if row.price is None else row.premium
+        self.in_band(product, row.price, premium)
+        side = SIDES.index(row.side)
+        order = Order(
+            order_id=row.order_id,
+            participant=row.participant,
+            node_label=row.node,
+            node=node,
+            slot=row.slot,
+            side=side,
+            key=key(product, side, row.price),
+            market=row.price is None,
+            energy=row.energy,
+            sequence=sequence,
+            origin=row.origin,
+            green=side == SELL and row.origin in RENEWABLE,
+            premium=premium,
+            open=row.energy,
+        )
+        self.not_with_itself(order, order.key)
+        self.within_limits(order, row.energy)
+        self.commit(order, row.energy)
+        return order
+
+    def product(self, slot: int) -> Product:
+        """Return the product of a slot."""
+        product = None if slot == NO_SLOT else self._products.find(slot)
+        if product is None:
+            raise Refusal("product", "no product of this exchange begins at this slot")
+        return product
+
+    def in_time(self, product: Product, placed: int) -> None:
+        """Refuse what is placed before the product opens, or at its gate or later."""
+        if placed < product.opens:
+            raise Refusal("early", f"the product opens at {_utc(product.opens)} UTC")
+        if placed >= product.gate:
+            raise Refusal("late", f"the gate closed at {_utc(product.gate)} UTC")
+
+    def in_band(self, product: Product, price: int | None, premium: int = 0) -> None:
+        """Refuse a price outside the slot's band, and one that its premium lifts out of it."""
+        low, high = product.low, product.high
+        if price is None:
+            return
+        if (low is not None and price < low) or (high is not None and price + premium > high):
+            band = " .. ".join("" if end is None else f"{end / MILLI:g}" for end in (low, high))
+            more = f" with its premium {premium / MILLI:g}" if premium else ""
+            raise Refusal("band", f"the price {price / MILLI:g}{more} lies outside the slot's band {band}")
+
+    def not_with_itself(self, order: Order, new_key: int) -> None:
+        """Refuse what could trade with an open order of the same meter: that one has to be cancelled first."""
+        fee = int(self._network.fees(order.node, order.side == BUY)[order.node])
+        for other in self._standing[order.participant, order.node, order.slot, 1 - order.side]:
+            ask, bid = (order, other) if order.side == SELL else (other, order)
+            extra = bid.premium if ask.green else 0
+            if other.open and other.key + fee - extra <= -new_key:
+                raise Refusal(
+                    "self-trade", f"it would trade with the same meter's open order {other.order_id}"
+                )
+
+    def within_limits(self, order: Order, more: int) -> None:
+        """Refuse what the meter could not deliver beside all that it has traded and offers already."""
+        if self._room is None or more <= 0:
+            return
+        rooms = self._room.get((order.participant, order.node_label))
+        if rooms is None:
+            raise Refusal("meter", f"{order.participant} has no meter at node {order.node_label}")
+        position, used = self.product(order.slot).position, self._committed[_account(order)]
+        for name, limit in rooms[order.side].items():
+            free = limit[position] - used
+            if more > free:
+                words = f"{kwh(more)} kWh exceed the {name.replace('-', ' ')} of {kwh(limit[position])} kWh"
+                raise Refusal(name, f"{words}, of which {kwh(max(free, 0))} kWh are free")
+
+    def commit(self, order: Order, energy: int) -> None:
+        """Count more (or less) energy as traded or offered by the order's meter."""
+        self._committed[_account(order)] += energy
+
+    def stand(self, order: Order) -> None:
+        """Count an order among the open ones of its meter."""
+        mine = self._standing[order.participant, order.node, order.slot, order.side]
+        mine[:] = [o for o in mine if o.open and o is not order]
+        mine.append(order)
+
+    def _place(self, row: Event) -> int:
+        """Return the order's node, its participant's own by default."""
+        if self._home is not None and row.participant not in self._home:
+            raise Refusal("participant", f"the scenario has no participant {row.participant!r}")
+        row.node = row.node or (self._home or {}).get(row.participant, "")
+        node = self._network.node(row.node)
+        if node < 0:
+            raise Refusal("node", f"the fee network has no node {row.node!r}")
+        return node
+
+
+def key(product: Product, side: int, price: int | None) -> int:
+    """Return an order's key; a market order takes every price of the band, or every price."""
+    if price is not None:
+        return price if side == SELL else -price
+    end = product.low if side == SELL else product.high
+    return MARKET_KEY if end is None else (end if side == SELL else -end)
+
+
+def kwh(energy: int) -> str:
+    """Return Wh as text in kWh.
+
+    >>> kwh(1500)
+    '1.500'
+    """
+    return f"{energy / MILLI:.3f}"
+
+
+def _account(order: Order) -> tuple[str, str, int, int]:
+    return order.participant, order.node_label, order.slot, order.side
+
+
+def _rooms(limits: xr.Dataset) -> dict[tuple[str, str], list[dict[str, list[int]]]]:
+    """Return per meter, for selling and buying, the limits by name as lists of Wh over the slots."""
+    names = ("own_generation", "export_limit", "import_limit")
+    whole = {n: np.floor(np.minimum(limits[n].values, 1e12) * MILLI + 1e-6).astype(np.int64) for n in names}
+    people, nodes = limits["meter_participant"].values.tolist(), limits["meter_node"].values.tolist()
+    sides = (names[:2], names[2:])
+    return {
+        meter: [{n.replace("_", "-"): whole[n][k].tolist() for n in side} for side in sides]
+        for k, meter in enumerate(zip(people, nodes, strict=True))
+    }
+
+
+def _utc(time: int) -> str:
+    return str(np.datetime64(time, "us").astype("datetime64[m]")).replace("T", " ")

@@ -1,0 +1,121 @@
+"""The fee network of an exchange in whole numbers: what a trade between two nodes costs, and which edges are limited.
+
+Energy is counted in Wh and prices and fees in milli-currency per kWh, so that an amount of money is a whole
+number of micro-currency and nothing is lost by rounding. Each access fee, edge fee and pair fee is rounded to
+the nearest unit on its own; fees along a path then add up exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import xarray as xr
+
+from ..lp.expressions import Array
+from ..settlement.trades import path_fee, tree
+from ..topology.meters import positions
+
+MILLI = 1000
+"""Units of price per currency/kWh, and of energy (Wh) per kWh."""
+UNLIMITED = 1 << 50
+"""Wh over an edge without a limit."""
+
+
+@dataclass
+class Wheeling:
+    """The N nodes of a fee network, integer fees, and the E edges that are limited.
+
+    ``index`` maps labels to nodes; without a network (``free``) every label is node 0 and trades cost nothing.
+    ``parent`` (N,) is -1 for the root; ``edge`` (N,) and ``access`` (N,) are fees; ``pair`` (N, N) replaces the
+    edges where it is given. ``below`` (E, N) tells which nodes lie below a limited edge, ``limit_kw`` (E,) what it
+    carries each way.
+    """
+
+    index: dict[str, int]
+    access: Array
+    edge: Array
+    parent: Array
+    depth: Array
+    pair: Array | None
+    limited: Array
+    below: Array
+    limit_kw: Array
+    free: bool = False
+    _inputs: xr.Dataset | None = None
+    _rows: dict[tuple[int, bool], Array] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Return the number of nodes."""
+        return len(self.access)
+
+    def node(self, label: str) -> int:
+        """Return the position of a node, -1 if there is none of that name."""
+        return 0 if self.free else self.index.get(label, -1)
+
+    def fees(self, node: int, buys: bool) -> Array:
+        """Return the fee (N,) of trades of a node with every other one, as their buyer or their seller."""
+        key = (node, buys or self.pair is None)
+        if key not in self._rows:
+            self._rows[key] = self._row(node, buys)
+        return self._rows[key]
+
+    def _row(self, node: int, buys: bool) -> Array:
+        if self._inputs is None:
+            return np.zeros(self.size, dtype=np.int64)
+        here, there = np.full(self.size, node), np.arange(self.size)
+        sale, purchase = (there, here) if buys else (here, there)
+        return path_fee(self._inputs, sale, purchase).astype(np.int64)
+
+    def largest_fee(self) -> int:
+        """Return a fee that no trade exceeds."""
+        paths = 2 * int(self.edge.sum()) if self.pair is None else int(self.pair.max(initial=0))
+        return 2 * int(self.access.max(initial=0)) + paths
+
+    def limits(self, hours: float) -> Array:
+        """Return the Wh (E,) that the limited edges carry each way in a slot of this length."""
+        return np.floor(self.limit_kw * hours * MILLI + 1e-6).astype(np.int64)
+
+
+def wheeling(inputs: xr.Dataset | None) -> Wheeling:
+    """Return the fee network of the inputs, or one node where everybody trades free of fees."""
+    none = np.zeros(0, dtype=np.int64)
+    if inputs is None:
+        zero = np.zeros(1, dtype=np.int64)
+        return Wheeling(
+            {}, zero, zero, zero - 1, zero, None, none, np.zeros((0, 1), bool), none.astype(float), free=True
+        )
+    names = [n for n in ("node_access_fee", "node_fee", "trade_fee") if n in inputs]
+    whole = inputs.assign({n: (inputs[n].dims, np.rint(inputs[n].values * MILLI)) for n in names})
+    parent, depth = tree(inputs)
+    limit = inputs["node_limit"].values
+    limited = np.flatnonzero(np.isfinite(limit) & (parent >= 0))
+    return Wheeling(
+        index={str(label): i for i, label in enumerate(inputs["node"].values)},
+        access=whole["node_access_fee"].values.astype(np.int64),
+        edge=np.where(parent >= 0, whole["node_fee"].values, 0).astype(np.int64),
+        parent=parent,
+        depth=depth,
+        pair=whole["trade_fee"].values.astype(np.int64) if "trade_fee" in inputs else None,
+        limited=limited,
+        below=_below(parent, limited),
+        limit_kw=limit[limited],
+        _inputs=whole,
+    )
+
+
+def _below(parent: Array, edges: Array) -> Array:
+    """Return (edge, node) whether a node hangs below the edge of ``edges[e]`` to its parent."""
+    above = np.arange(len(parent))
+    below = np.zeros((len(edges), len(parent)), dtype=bool)
+    while (above >= 0).any():
+        below |= above == edges[:, None]
+        above = np.where(above >= 0, parent[above], -1)
+    return below
+
+
+def home_nodes(inputs: xr.Dataset) -> dict[str, str]:
+    """Return the label of each participant's node."""
+    nodes = inputs["node"].values[positions(inputs, "participant_node", "node")]
+    return dict(zip(map(str, inputs["participant"].values), map(str, nodes), strict=True))

@@ -1,0 +1,1 @@
+"""Array algebra that ends in Pyomo components and one sparse matrix."""

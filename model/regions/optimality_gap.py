@@ -1,0 +1,254 @@
+"""What proves that regions of a fee tree, cleared apart, are together the optimum, or how far they may be from it.
+
+Between two regions lies one edge of the tree, with a fee (`regions`). No energy flows over it while they are apart: its
+flows *wait*, as in `hierarchy`, and the price certificate there is the one here. **The certificate**: let the prices p
+of every region be optimal duals of its own clearing. The union of the optima is the optimum of the whole, if for every
+waiting flow from n to its parent m, or back, p[m,t] - p[n,t] <= fee, or p[n,t] - p[m,t] <= fee.
+
+A price is not always one number. What leaves a region's optimum as it is may be chosen: at a junction without meters
+anything within the fees of the prices around it; where nobody could sell and nobody buys, anything higher. With these
+intervals at the nodes and -fee <= p[m] - p[n] <= fee at the edges (the difference as it is, where energy flows) the
+certificate is a system of differences on a tree, and one way up and one way down decide exactly whether it has a
+solution.
+
+**The gap** where it has none: p and the duals of the regions are a solution of the dual of the whole, but for waiting
+flows that would pay g = max(0, difference - fee) per kWh. Each is bounded by what could flow there, u kW: the limit of
+the edge, what all meters on one side could give, what all on the other could take. So the optimum of the whole is at
+least the sum of the regions' optima - sum of g * u * hours, and at most that sum. The prices that are free are chosen by
+a linear program for the least such gap.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from scipy import sparse
+from scipy.optimize import linprog
+
+from ..devices.peer_market import room
+from ..lp.expressions import Array
+from ..topology.fee_tree import from_leaves
+from ..topology.meters import meters, positions
+from .partition import Tree, regions
+
+PAYS = 1e-6
+"""Gain per kWh from which a flow that waits counts: the residual within which a proof of optimality holds."""
+
+
+class Border(NamedTuple):
+    """What a cleared region says of its nodes, each (node, time): enough for the certificate.
+
+    ``price`` [currency/kWh]; ``flow`` to the parent [kW]; ``buyers`` and ``sellers``, what meters there could take and
+    give at the most [kW]; ``bought`` and ``sold``, what they do from and to peers [kW].
+    """
+
+    price: Array
+    flow: Array
+    buyers: Array
+    sellers: Array
+    bought: Array
+    sold: Array
+
+
+class Verdict(NamedTuple):
+    """What the certificate says.
+
+    ``price`` (node, time) at all nodes, free ones chosen; ``gap`` by which the union may miss the optimum [currency], 0
+    where it is the optimum; ``pairs`` (pair, 2), the nodes that would trade, most urgent first.
+    """
+
+    price: Array
+    gap: float
+    pairs: Array
+
+
+def border(inputs: xr.Dataset, results: xr.Dataset) -> Border:
+    """Return what a region's clearing says of its nodes."""
+    who, size = meters(inputs, peers=True), inputs.sizes["node"]
+    home = positions(inputs, "participant_node", "node")
+    host = positions(inputs, "vehicle_host", "participant")
+    guest = np.where(host >= 0, home[host], -1)
+
+    def traded(peer: str, vehicle: str) -> Array:
+        power = np.zeros((size, inputs.sizes["time"]))
+        np.add.at(power, home, results[peer].transpose("participant", "time").values)
+        place, slot = np.nonzero(guest >= 0)
+        away = results[vehicle].transpose("vehicle", "time").values
+        np.add.at(power, (guest[place, slot], slot), away[place, slot])
+        return power
+
+    return Border(
+        price=results["price"].transpose("node", "time").values,
+        flow=results["node_flow"].transpose("node", "time").values,
+        buyers=room(who.draw_room, who, size),
+        sellers=room(who.give_room, who, size),
+        bought=traded("peer_purchase", "vehicle_purchase"),
+        sold=traded("peer_sale", "vehicle_sale"),
+    )
+
+
+def judge(tree: Tree, cut_above: Array, whole: Border, hours: Array) -> Verdict:
+    """Return what the certificate says of regions cleared apart.
+
+    Parameters
+    ----------
+    tree : Tree
+        The whole.
+    cut_above : (node,) bool
+        Where regions end.
+    whole : Border
+        What they say, together (node, time); nothing but zeros at nodes of regions without meters.
+    hours : (time,)
+        Lengths of the slots [h].
+    """
+    system = _system(tree, cut_above, whole)
+    up = from_leaves(tree.parent)
+    low, high, source, target = _bounds(tree.parent, up, system)
+    wrong = low > high + PAYS
+    wanted = np.where(_cleared(tree, cut_above)[:, None], whole.price, -np.inf)
+    price = _chosen(tree.parent, up, system, wanted, low, high)
+    if not wrong.any():
+        return Verdict(price, 0.0, np.zeros((0, 2), dtype=int))
+    gap = 0.0
+    for slot in np.flatnonzero(wrong.any(axis=0)).tolist():
+        price[:, slot], loss = _least_gap(tree.parent, system.at(slot))
+        gap += float(hours[slot] * loss)
+    where = np.nonzero(wrong)
+    order = np.argsort(-(low - high)[where], kind="stable")
+    pairs = np.stack([source[where], target[where]], axis=1)[order]
+    return Verdict(price, gap, pairs[np.sort(np.unique(pairs, axis=0, return_index=True)[1])])
+
+
+class _System(NamedTuple):
+    """Intervals of prices: ``low`` and ``high`` at nodes; ``least`` and ``most`` of p[parent] - p[node] (node, time).
+
+    ``soft_up`` and ``soft_down`` [kW]: what could flow at the most where the flow was part of no region's clearing; zero
+    where it was, so that its bound holds in any case.
+    """
+
+    low: Array
+    high: Array
+    least: Array
+    most: Array
+    soft_up: Array
+    soft_down: Array
+
+    def at(self, slot: int) -> _System:
+        """Return a slot (node, 1) of it."""
+        return _System(*(values[:, [slot]] for values in self))
+
+
+def _system(tree: Tree, cut_above: Array, whole: Border) -> _System:
+    """Return what the prices must obey."""
+    edge = (tree.parent >= 0)[:, None]
+    region = regions(tree.parent, cut_above)
+    inside = edge & (~cut_above & _cleared(tree, cut_above))[:, None]
+    can_up, can_down = _capacity(tree, regions(tree.parent, np.zeros_like(cut_above)), whole)
+    was_up, was_down = (inside & (power > 0) for power in _capacity(tree, region, whole))
+    fee, difference = tree.fee[:, None], whole.price[tree.parent] - whole.price
+    flows = inside & (whole.flow != 0)
+    most = np.where(can_up > 0, fee, np.inf)
+    least = np.where(can_down > 0, -fee, -np.inf)
+    most = np.where(was_up, np.maximum(most, difference), most)
+    least = np.where(was_down, np.minimum(least, difference), least)
+    most, least = np.where(flows, difference, most), np.where(flows, difference, least)
+    alone = (whole.sellers <= 0) & (whole.bought <= 0), (whole.buyers <= 0) & (whole.sold <= 0)
+    return _System(
+        low=np.where(alone[1], -np.inf, whole.price),
+        high=np.where(alone[0], np.inf, whole.price),
+        least=np.where(edge, least, -np.inf),
+        most=np.where(edge, most, np.inf),
+        soft_up=np.where(was_up | flows, 0.0, can_up),
+        soft_down=np.where(was_down | flows, 0.0, can_down),
+    )
+
+
+def _cleared(tree: Tree, cut_above: Array) -> Array:
+    """Return the nodes (node,) of regions that have meters, so that they are cleared."""
+    region = regions(tree.parent, cut_above)
+    return np.isin(region, region[tree.crowd > 0])
+
+
+def _capacity(tree: Tree, top: Array, whole: Border) -> tuple[Array, Array]:
+    """Return the most that can flow up and down each edge (node, time) [kW], among meters of one region.
+
+    ``top`` (node,) is the topmost node of the region of each, where all that it has is summed up.
+    """
+    below = [whole.buyers.copy(), whole.sellers.copy()]
+    for node in from_leaves(tree.parent):
+        above = tree.parent[node]
+        if above >= 0 and top[node] == top[above]:
+            for power in below:
+                power[above] += power[node]
+    (buyers, sellers), limit = below, np.where(tree.parent >= 0, tree.limit, 0.0)[:, None]
+    up = np.minimum(sellers, buyers[top] - buyers)
+    down = np.minimum(buyers, sellers[top] - sellers)
+    return np.clip(up, 0.0, limit), np.clip(down, 0.0, limit)
+
+
+def _bounds(parent: Array, up: list[int], system: _System) -> tuple[Array, Array, Array, Array]:
+    """Return the least and the greatest price at each node that all others allow, and the nodes that say so."""
+    low, high = system.low.copy(), system.high.copy()
+    source = np.repeat(np.arange(len(parent))[:, None], low.shape[1], axis=1)
+    target = source.copy()
+
+    def raise_to(node: int, floor: Array, other: int) -> None:
+        more = floor > low[node]
+        low[node][more], source[node][more] = floor[more], source[other][more]
+
+    def lower_to(node: int, ceiling: Array, other: int) -> None:
+        less = ceiling < high[node]
+        high[node][less], target[node][less] = ceiling[less], target[other][less]
+
+    edges = [node for node in up if parent[node] >= 0]
+    for node in edges:
+        raise_to(parent[node], low[node] + system.least[node], node)
+        lower_to(parent[node], high[node] + system.most[node], node)
+    for node in reversed(edges):
+        raise_to(node, low[parent[node]] - system.most[node], parent[node])
+        lower_to(node, high[parent[node]] - system.least[node], parent[node])
+    return low, high, source, target
+
+
+def _chosen(parent: Array, up: list[int], system: _System, wanted: Array, low: Array, high: Array) -> Array:
+    """Return prices (node, time) that obey the system where any do: those of the regions, or the nearest to them."""
+    price = np.zeros(low.shape)
+    for node in reversed(up):
+        floor, ceiling = low[node], high[node]
+        if parent[node] >= 0:
+            floor = np.maximum(floor, price[parent[node]] - system.most[node])
+            ceiling = np.minimum(ceiling, price[parent[node]] - system.least[node])
+        price[node] = np.minimum(np.maximum(wanted[node], floor), ceiling)
+        nowhere = np.isinf(price[node])  # nobody's energy could come here, nobody could want it from here
+        price[node][nowhere] = np.minimum(0.0, ceiling[nowhere])
+    return price
+
+
+def _least_gap(parent: Array, system: _System) -> tuple[Array, float]:
+    """Return the prices (node,) of one slot for which the gap is least, and that gap [currency/h]."""
+    size, child = len(parent), np.flatnonzero(parent >= 0)
+    low, high, least, most, soft_up, soft_down = (values[:, 0] for values in system)
+    n = len(child)
+    line = np.arange(n)
+    rise = sparse.csr_array(
+        (np.repeat([1.0, -1.0], n), (np.tile(line, 2), np.concatenate([parent[child], child]))), (n, size)
+    )
+    signed = sparse.vstack([rise, -rise])
+    rows: Any = sparse.csr_array(sparse.hstack([signed, -sparse.eye_array(2 * n)]))
+    sides = np.concatenate([most[child], -least[child]])
+    kept = np.isfinite(sides)
+    soft = np.concatenate([soft_up[child], soft_down[child]])
+    ends = np.concatenate([high, np.where(soft > 0, np.inf, 0.0)])
+    begins = np.concatenate([low, np.zeros(2 * n)])
+    found: Any = linprog(
+        np.concatenate([np.zeros(size), soft]),
+        A_ub=rows[kept],
+        b_ub=sides[kept],
+        bounds=list(zip(begins.tolist(), ends.tolist(), strict=True)),
+    )
+    assert found.status == 0, found.message  # the regions' own prices obey all that must hold
+    price = found.x[:size]
+    missed = np.maximum(rows[:, :size] @ price - sides, 0.0)
+    return price, float(missed @ soft)

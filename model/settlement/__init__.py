@@ -1,0 +1,1 @@
+"""Trades, accounts and the origin of energy after a solve."""

@@ -1,0 +1,237 @@
+"""Prices to bills, and what share of the energy came from the sun.
+
+A participant's account covers its own meter and its vehicles wherever they plug in, at its own tariff::
+
+    bill = grid_cost - feed_in_revenue + peer_cost - peer_revenue + imbalance_cost + fuel_cost + wear_cost
+
+**Imbalance.** Who has traded more than its meter shows pays ``imbalance_fee`` for what is short, to the operator of the
+exchange, and no peer gets it. Of each meter and slot, with c = bought less sold by contract [kWh]: a buyer (c > 0)
+is short by max(c - drawn, 0), a seller by max(-c - given, 0). A counterpart whose own meter kept the contract
+pays nothing. Clearings deliver what they trade.
+
+Carbon dioxide is what the retail power and the fuel of an account emit; energy given away earns no credit. That of
+driving is its fuel's and, through the stores, that of the electricity driven (`origin`); beside it stands what the same
+trips would emit on petrol alone.
+
+Shares follow the origin of the energy (`origin`):
+
+* self-consumption: 1 - own PV energy given to others / own PV energy. Charging a store counts as use.
+* self-sufficiency: own PV energy that reaches consumption, directly or through a store / consumption. Driving
+  on electricity is consumption; the losses of stores are not.
+
+They are the rates of "Sizing of residential PV battery systems", Energy
+Procedia 46 (2014), doi:10.1016/j.egypro.2014.01.160, (direct use + charge) / PV and (direct use + discharge)
+/ demand, carried over to stores that also hold other energy or give to others. For the community's own
+shares its members are no others.
+"""
+
+import numpy as np
+import xarray as xr
+
+from ..lp.expressions import Array
+from ..topology.meters import positions
+from ..topology.traders import Traders, parties, sum_at, traders
+from .origins import SOURCES, Origins, trace, variables
+
+MONEY = {
+    "grid_cost": "paid to the retailer",
+    "feed_in_revenue": "received from the retailer",
+    "peer_cost": "paid for energy from peers, with network fees and congestion rent",
+    "peer_revenue": "received from peers",
+    "network_fee": "part of peer_cost that goes to the network",
+    "congestion_rent": "part of peer_cost that pays for scarce lines",
+    "imbalance_cost": "paid to the exchange for energy traded and not delivered",
+    "fuel_cost": "paid for fuel",
+    "wear_cost": "wear of batteries by discharging",
+    "bill": "grid_cost - feed_in_revenue + peer_cost - peer_revenue + imbalance_cost + fuel_cost + wear_cost",
+    "bill_grid_only": "bill without peers",
+    "saving": "bill_grid_only - bill",
+}
+CARBON = {
+    "co2": "carbon dioxide of retail power and fuel",
+    "driving_co2": "carbon dioxide of driving: fuel, and the electricity driven by its origin",
+    "driving_co2_petrol": "carbon dioxide of the same trips on petrol alone; not known without an engine",
+}
+SHARES = {
+    "self_consumption": "share of PV energy not given to others",
+    "self_sufficiency": "share of demand and electric driving from own PV",
+    "renewable_share": "share of demand from own and peers' PV",
+    "renewable_driving_share": "share of the distance driven on own and peers' PV; on fuel is not",
+    "renewable_charge_share": "share of the electricity driven that is own and peers' PV",
+}
+NOISE = 1e-6
+"""Energy [kWh] that is none: what solver and rounding leave between positions and trades."""
+_METERS = (("grid", "peer"), ("vehicle", "vehicle"))
+
+
+def settle(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, grid_only: xr.Dataset) -> xr.Dataset:
+    """Return every participant's account of a cleared market.
+
+    Parameters
+    ----------
+    inputs, results, trades : xr.Dataset
+        The inputs, the cleared positions, and their bilateral trades.
+    grid_only : xr.Dataset
+        The results of the market without peers, for ``bill_grid_only``.
+
+    Returns
+    -------
+    xr.Dataset
+        Over participant: ``MONEY`` (currency over the horizon), ``imbalance_energy`` (kWh), ``CARBON`` (kg) and
+        ``SHARES`` (1), NaN where there is nothing to share. Scalars: the shares of the whole community as
+        ``community_...``, and ``peer_energy`` (kWh). The origins of energy as :func:`origin.variables` has them.
+    """
+    who, dims = traders(inputs), ("participant",)
+    account = _account(inputs, results, trades, who)
+    account["bill_grid_only"] = _account(inputs, grid_only, trades.isel(trade=slice(0)), who)["bill"]
+    account["saving"] = account["bill_grid_only"] - account["bill"]
+    volume = {"long_name": "energy traded among peers", "units": "kWh"}
+    missing = {"long_name": "energy traded and not delivered for want of it at the meter", "units": "kWh"}
+    currency = inputs.attrs.get("currency", "JPY")
+    origins = trace(inputs, results, trades)
+    own, community, carbon = _shares(origins), _community(origins), _carbon(inputs, results, who, origins)
+    return xr.Dataset(
+        {
+            **{k: (dims, account[k], {"long_name": v, "units": currency}) for k, v in MONEY.items()},
+            "imbalance_energy": (dims, account["imbalance_energy"], missing),
+            **{k: (dims, carbon[k], {"long_name": v, "units": "kg"}) for k, v in CARBON.items()},
+            **{k: (dims, own[k], {"long_name": v, "units": "1"}) for k, v in SHARES.items()},
+            **{
+                f"community_{k}": ((), community[k], {"long_name": f"{v}, in the community", "units": "1"})
+                for k, v in SHARES.items()
+            },
+            "peer_energy": ((), float(trades["trade_energy"].sum()), volume),
+            **variables(inputs, origins),
+        },
+        coords={"participant": inputs["participant"], "time": inputs["time"], "source": list(SOURCES)},
+        attrs=inputs.attrs,
+    )
+
+
+def _account(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, who: Traders) -> dict[str, Array]:
+    """Return the lines of every account (participant,) [currency]."""
+    size, hours = inputs.sizes["participant"], inputs["slot_hours"].values
+    tariff = positions(inputs, "participant_tariff", "tariff")[who.account]
+    bought = who.stack(results["grid_import"], results["vehicle_import"]) * hours
+    sold = who.stack(results["grid_export"], results["vehicle_export"]) * hours
+    seller, buyer, _ = parties(inputs, trades)
+    energy = trades["trade_energy"].values
+    revenue, fee, rent = (energy * trades[f"trade_{k}"].values for k in ("price", "fee", "congestion"))
+    driver = positions(inputs, "trip_vehicle", "vehicle")
+    fuel = results["trip_fuel"].values * inputs["fuel_price"].values[driver]
+    owner = {d: positions(inputs, f"{d}_owner", "participant") for d in ("battery", "vehicle")}
+    discharged = {d: results[f"{d}_discharge"].values @ hours for d in owner}
+    wear = (sum_at(owner[d], inputs[f"{d}_wear_cost"].values * discharged[d], size) for d in owner)
+    short = _short(inputs, results, trades, who)
+    lines = {
+        "grid_cost": (who.account, (bought * inputs["retail_price"].values[tariff]).sum(axis=1)),
+        "feed_in_revenue": (who.account, (sold * inputs["feed_in_price"].values[tariff]).sum(axis=1)),
+        "peer_cost": (who.account[buyer], revenue + fee + rent),
+        "peer_revenue": (who.account[seller], revenue),
+        "network_fee": (who.account[buyer], fee),
+        "congestion_rent": (who.account[buyer], rent),
+        "imbalance_energy": (who.account, short.sum(axis=1)),
+        "imbalance_cost": (who.account, short @ inputs["imbalance_fee"].values),
+        "fuel_cost": (owner["vehicle"][driver], fuel),
+    }
+    account = {name: sum_at(place, money, size) for name, (place, money) in lines.items()}
+    account["wear_cost"] = sum(wear, np.zeros(size))
+    paid = (account[k] for k in ("grid_cost", "peer_cost", "imbalance_cost", "fuel_cost", "wear_cost"))
+    account["bill"] = sum(paid, np.zeros(size)) - account["feed_in_revenue"] - account["peer_revenue"]
+    return account
+
+
+def _short(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, who: Traders) -> Array:
+    """Return by how much each meter's contracts exceed what it shows (P + V, T) [kWh]; see the module."""
+    seller, buyer, slot = parties(inputs, trades)
+    contract = np.zeros(who.node.shape)
+    np.add.at(contract, (buyer, slot), trades["trade_contracted"].values)
+    np.subtract.at(contract, (seller, slot), trades["trade_contracted"].values)
+    drawn, given = (
+        who.stack(*(results[f"{meter}_{grid}"] + results[f"{peer}_{trade}"] for meter, peer in _METERS))
+        for grid, trade in (("import", "purchase"), ("export", "sale"))
+    )
+    metered = np.where(contract > 0, drawn, given) * inputs["slot_hours"].values
+    short = np.abs(contract) - metered
+    return np.where(short > NOISE, short, 0.0)
+
+
+def _carbon(inputs: xr.Dataset, results: xr.Dataset, who: Traders, origins: Origins) -> dict[str, Array]:
+    """Return the carbon dioxide (participant,) [kg] of everything, of driving, and of driving on petrol alone."""
+    size, driver = inputs.sizes["participant"], positions(inputs, "trip_vehicle", "vehicle")
+    bought = who.stack(results["grid_import"], results["vehicle_import"])
+    power = bought @ (inputs["slot_hours"].values * inputs["grid_carbon"].values)
+    per_litre, account = inputs["fuel_carbon"].values[driver], who.account[size:][driver]
+    litres = inputs["trip_distance"].values / inputs["vehicle_fuel_economy"].values[driver]
+    fuel = sum_at(account, results["trip_fuel"].values * per_litre, size)
+    return {
+        "co2": sum_at(who.account, power, size) + fuel,
+        "driving_co2": origins.carbon + fuel,
+        "driving_co2_petrol": sum_at(account, litres * per_litre, size),
+    }
+
+
+def _shares(origins: Origins) -> dict[str, Array]:
+    """Return the shares (participant,) of every account."""
+    demand, driven, distance = (a.sum(axis=2) for a in _by_source(origins))
+    return {
+        "self_consumption": _share(origins.pv - origins.given, origins.pv),
+        "self_sufficiency": _share(demand[:, 0] + driven[:, 0], (demand + driven).sum(axis=1)),
+        "renewable_share": _share(demand[:, :2].sum(axis=1), demand.sum(axis=1)),
+        "renewable_driving_share": _share(distance[:, :2].sum(axis=1), origins.trips),
+        "renewable_charge_share": _share(driven[:, :2].sum(axis=1), driven.sum(axis=1)),
+    }
+
+
+def _community(origins: Origins) -> dict[str, Array]:
+    """Return the shares () of the community: what its members get from one another is its own."""
+    demand, driven, distance = (a.sum(axis=(0, 2)) for a in _by_source(origins))
+    return community_shares(
+        {
+            "pv": origins.pv.sum(),
+            "exported": origins.exported.sum(),
+            "demand": demand,
+            "driving": driven,
+            "distance": distance,
+            "trips": origins.trips.sum(),
+        }
+    )
+
+
+def community_sums(inputs: xr.Dataset, results: xr.Dataset, settled: xr.Dataset) -> dict[str, Array]:
+    """Return the sums behind the shares of a community, which add up over communities that do not trade.
+
+    ``pv`` and ``exported`` [kWh] and ``trips`` [km] (); ``demand``, ``driving`` [kWh] and ``distance`` [km] (source,).
+    """
+    made = (inputs["pv_available"] - results["pv_curtailment"]).transpose("participant", "time")
+    over = ("participant", "time")
+    return {
+        "pv": (made.values @ inputs["slot_hours"].values).sum(),
+        "exported": settled["pv_exported"].values.sum(),
+        **{name: settled[f"{name}_from"].sum(over).values for name in ("demand", "driving", "distance")},
+        "trips": inputs["trip_distance"].values.sum(),
+    }
+
+
+def community_shares(sums: dict[str, Array]) -> dict[str, Array]:
+    """Return the shares () of a community from its sums, see :func:`community_sums`."""
+    demand, driven = sums["demand"], sums["driving"]
+    return {
+        "self_consumption": _share(sums["pv"] - sums["exported"], sums["pv"]),
+        "self_sufficiency": _share((demand + driven)[:2].sum(), (demand + driven).sum()),
+        "renewable_share": _share(demand[:2].sum(), demand.sum()),
+        "renewable_driving_share": _share(sums["distance"][:2].sum(), sums["trips"]),
+        "renewable_charge_share": _share(driven[:2].sum(), driven.sum()),
+    }
+
+
+def _by_source(origins: Origins) -> tuple[Array, Array, Array]:
+    """Return demand, electricity driven [kWh] and the distance that it reached [km] (participant, source, time)."""
+    return origins.demand_from, origins.driving_from, origins.distance_from
+
+
+def _share(part: Array, whole: Array) -> Array:
+    """Return part / whole within [0, 1], NaN where the whole is nothing (less than 1e-9)."""
+    part, whole = np.asarray(part, dtype=float), np.asarray(whole, dtype=float)
+    share: Array = np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 1e-9)
+    return share.clip(0.0, 1.0)

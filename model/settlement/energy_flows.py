@@ -1,0 +1,118 @@
+"""A run as arrays of energy, slot by slot: what meters and stores take and give, and who trades with whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+
+from ..lp.expressions import Array
+from ..topology.meters import positions
+from ..topology.traders import parties, traders
+
+
+@dataclass(frozen=True)
+class Flows:
+    """Energy [kWh] of P participants, M meters with those of guests, S stores, batteries before V vehicles, in T slots.
+
+    ``account`` (M,) and ``owner`` (S,) say whose a meter and a store is, ``behind`` (T, S) at which meter a store is.
+    Stores take ``taken`` and give ``back`` (T, S) at their AC side, a kWh of which becomes ``gain`` (S,) and comes from
+    ``loss`` (S,) inside; vehicles have ``driven`` (T, V), at ``economy`` (V,) [km/kWh]. ``demand`` (T, P), ``made``
+    (T, M) by PV, ``imported`` and ``exported`` (T, M); ``grid_carbon`` (T, 1) [kg/kWh]. Trades are in slot ``traded``,
+    from meter ``seller`` to ``buyer``, of ``energy`` (trade,).
+    """
+
+    account: Array
+    owner: Array
+    gain: Array
+    loss: Array
+    economy: Array
+    behind: Array
+    taken: Array
+    back: Array
+    driven: Array
+    demand: Array
+    made: Array
+    imported: Array
+    exported: Array
+    grid_carbon: Array
+    traded: Array
+    seller: Array
+    buyer: Array
+    energy: Array
+
+    @property
+    def slots(self) -> Array:
+        """The numbers of the slots (T, 1)."""
+        return np.arange(len(self.back))[:, None]
+
+    @property
+    def vehicles(self) -> slice:
+        """Which stores are vehicles."""
+        return slice(len(self.owner) - len(self.economy), None)
+
+    def span(self, first: int, end: int) -> Flows:
+        """Return slots ``first`` to ``end`` (exclusive)."""
+        now = np.flatnonzero((self.traded >= first) & (self.traded < end))
+        slots = {name: getattr(self, name)[first:end] for name in _PER_SLOT}
+        trades = {name: getattr(self, name)[now] for name in ("seller", "buyer", "energy")}
+        return replace(self, **slots, **trades, traded=self.traded[now] - first)
+
+
+_PER_SLOT = ("behind", "taken", "back", "driven", "demand", "made", "imported", "exported", "grid_carbon")
+
+
+def flows(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset) -> Flows:
+    """Return what flows in a run; trades of other slots are no part of it."""
+    who, hours = traders(inputs), inputs["slot_hours"].values[:, None]
+
+    def kwh(name: str, source: xr.Dataset) -> Array:
+        return np.asarray(hours * source[name].transpose("time", ...).values)
+
+    def both(name: str) -> Array:
+        return np.concatenate([inputs[f"{device}_{name}"].values for device in ("battery", "vehicle")])
+
+    people, owner = inputs.sizes["participant"], positions(inputs, "battery_owner", "participant")
+    made = np.zeros((len(hours), len(who.account)))  # guests make nothing
+    made[:, :people] = kwh("pv_available", inputs) - kwh("pv_curtailment", results)
+    taken, back = (
+        np.concatenate([kwh(f"battery_{way}", results), kwh(f"vehicle_{way}", results)], axis=1)
+        for way in ("charge", "discharge")
+    )
+    seller, buyer, traded = parties(inputs, trades)
+    return Flows(
+        account=who.account,
+        owner=np.concatenate([owner, who.account[people:]]),
+        gain=both("charge_efficiency"),
+        loss=1.0 / both("discharge_efficiency"),
+        economy=inputs["vehicle_electric_economy"].values,
+        behind=np.concatenate([np.repeat(owner[None], len(hours), axis=0), who.behind.T], axis=1),
+        taken=taken,
+        back=back,
+        driven=_driven(inputs, results),
+        demand=kwh("demand", inputs),
+        made=made,
+        imported=hours * who.stack(results["grid_import"], results["vehicle_import"]).T,
+        exported=hours * who.stack(results["grid_export"], results["vehicle_export"]).T,
+        grid_carbon=inputs["grid_carbon"].values[:, None],
+        traded=traded,
+        seller=seller,
+        buyer=buyer,
+        energy=trades["trade_energy"].values,
+    )
+
+
+def _driven(inputs: xr.Dataset, results: xr.Dataset) -> Array:
+    """Return the energy (T, V) [kWh] that trips take out of the vehicles in the slots in which they depart."""
+    time, departure = inputs["time"].values, inputs["trip_departure"].values
+    end = time[-1] + np.timedelta64(round(float(inputs["slot_hours"].values[-1]) * 3.6e12), "ns")
+    trip = np.flatnonzero((departure >= time[0]) & (departure < end))
+    driver = positions(inputs, "trip_vehicle", "vehicle")[trip]
+    slot = np.searchsorted(time, departure[trip], side="right") - 1
+    energy = (
+        results["trip_electric_distance"].values[trip] / inputs["vehicle_electric_economy"].values[driver]
+    )
+    driven = np.zeros((len(time), inputs.sizes["vehicle"]))
+    np.add.at(driven, (slot, driver), energy)
+    return driven

@@ -1,0 +1,226 @@
+"""Energy by its source, slot by slot: how what a meter draws, makes and takes out of its stores mixes.
+
+The rules stand in `origin`. Everything is linear: with what the stores held, the mixtures that the meters give and use
+are two products with sparse matrices. All slots of a span go through them at once; only what stores hold goes from slot
+to slot.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy import sparse
+
+from ..lp.expressions import Array
+from ..topology.traders import sum_at
+from .energy_flows import Flows, flows
+
+Matrix = sparse.csr_array
+LEAST = 1e-9
+"""Energy [kWh] below which there is nothing to mix."""
+SPAN = 20_000
+"""Meters times slots that are mixed at once: enough not to count the calls, few enough for the memory."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """What the stores hold, batteries before vehicles (S,): enough to go on with in the next slot.
+
+    ``energy`` (S, P + 1) [kWh]: the PV energy of each participant, and in the last column retail energy; ``carbon``
+    (S,) [kg] that its generation emitted.
+    """
+
+    energy: Matrix
+    carbon: Array
+
+
+@dataclass(frozen=True)
+class Span:
+    """Slots one after another, by account and source: PV of each participant, then retail power [kWh].
+
+    ``demand`` at the meters, ``charge`` into stores at their AC side, ``driving`` out of the batteries of vehicles;
+    ``distance`` the same in km: (slots * P, P + 1), account after account, slot after slot. Over the span: ``given``
+    (P,) own PV sold to other accounts or exported; ``exported`` by anybody and ``lost`` in stores (P,) by producer;
+    ``carbon`` (P,) [kg] of the electricity driven. ``content`` of the stores at its end.
+    """
+
+    demand: Matrix
+    charge: Matrix
+    driving: Matrix
+    distance: Matrix
+    given: Array
+    exported: Array
+    lost: Array
+    carbon: Array
+    content: Content
+
+    def slots(self, names: Iterable[str]) -> Iterator[dict[str, Matrix]]:
+        """Yield the matrices of these names slot by slot (P, P + 1)."""
+        people = len(self.given)
+        for first in range(0, self.demand.shape[0], people):
+            yield {name: getattr(self, name)[first : first + people] for name in names}
+
+
+def begin(inputs: xr.Dataset) -> Content:
+    """Return what the stores hold at the start: nobody can show where it came from, so retail power of mean carbon."""
+    energy = np.concatenate([inputs[f"{device}_initial_energy"].values for device in ("battery", "vehicle")])
+    return Content(_retail(energy, inputs.sizes["participant"]), energy * inputs["grid_carbon"].values.mean())
+
+
+def follow(
+    inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, content: Content | None = None
+) -> Iterator[Span]:
+    """Yield the slots of a run in order of time, in spans, with their energy by source.
+
+    Parameters
+    ----------
+    inputs, results, trades : xr.Dataset
+        Of one slot or more; trades of other slots are no part of them.
+    content : Content, optional
+        What the stores hold before the first slot: that of the span before (default: :func:`begin`).
+    """
+    run, content = flows(inputs, results, trades), begin(inputs) if content is None else content
+    slots, meters = run.made.shape
+    length = max(SPAN // meters, 1)
+    for first in range(0, slots, length):
+        span = _span(run.span(first, first + length), content)
+        content = span.content
+        yield span
+
+
+def _span(run: Flows, content: Content) -> Span:
+    """Return the slots of a run that begins with a content of the stores."""
+    (meters, people), slots = (run.made.shape[1], run.demand.shape[1]), run.slots
+    part, beyond, left, stays = _stores(run, content)
+    at = (run.behind + meters * slots).ravel()
+    mix = _Meters(run, at, run.back * part, run.back * beyond)
+    passed, fresh = (mix.use @ mix.give)[at], (mix.use @ mix.own + mix.rest)[at]
+    kept = _scaled(stays * run.taken, passed) + _diagonal(left)
+    energy = _carried(content.energy, kept, _scaled(stays * run.taken, fresh), len(slots))
+    kept = _scaled(run.taken, passed @ _diagonal(run.loss + 0.0 * run.back)) + _diagonal(left)
+    carbon = _carried(content.carbon, kept, run.taken.ravel() * mix.carbon[at], len(slots))
+    held = Matrix(sparse.vstack(energy[:-1]))
+    given = mix.give @ held + mix.own
+    pool = mix.use @ given + mix.rest
+    charge, store = _scaled(run.taken, pool[at]), _scaled(part, held) + _retail(beyond, people)
+    lost = (1.0 - stays).ravel() @ charge + (run.back * (run.loss - 1.0)).ravel() @ store
+    drivers, wheels = run.owner[run.vehicles], np.arange(at.size).reshape(part.shape)[:, run.vehicles]
+    drive = _scaled(run.driven, store[wheels.ravel()])
+    brought = run.driven * (part * np.stack(carbon[:-1]))[:, run.vehicles]
+    return Span(
+        demand=_scaled(run.demand, pool[(np.arange(people) + meters * slots).ravel()]),
+        charge=_sums(run.owner, slots, people) @ charge,
+        driving=_sums(drivers, slots, people) @ drive,
+        distance=_sums(drivers, slots, people) @ _scaled(run.economy + 0.0 * run.driven, drive),
+        given=_leaving(run, mix.outward, given),
+        exported=(run.exported.ravel() @ given)[:people],
+        lost=lost[:people],
+        carbon=sum_at(drivers, brought.sum(axis=0), people),
+        content=Content(energy[-1], carbon[-1]),
+    )
+
+
+def _stores(run: Flows, content: Content) -> tuple[Array, Array, Array, Array]:
+    """Return how the stores mix (slots, S), by their energy alone.
+
+    A kWh that goes out holds ``part`` of each kWh that was held, and ``beyond`` of what nobody knows; ``left`` is what
+    does not go out of a kWh that was held, and ``stays`` what is stored of a kWh that is taken.
+    """
+    held, found = content.energy.sum(axis=1), []
+    for taken, back, driven in zip(run.taken, run.back, run.driven, strict=True):
+        out = back * run.loss
+        out[run.vehicles] += driven
+        part = np.where(held > LEAST, _ratio(1.0, np.maximum(out, held)), 0.0)
+        left = np.maximum(1.0 - _ratio(out, held), 0.0)
+        gone = _ratio(np.maximum(out - held, 0.0), run.gain * taken)
+        stays = run.gain * np.maximum(1.0 - gone, 0.0)
+        found.append((part, 1.0 - part * held, left, stays))
+        held = left * held + stays * taken
+    part, beyond, left, stays = np.moveaxis(np.array(found), 1, 0)
+    return part, beyond, left, stays
+
+
+class _Meters:
+    """What is in a kWh that a meter gives or uses, slot after slot (slots * M,).
+
+    What it gives has ``give`` (slots * M, slots * S) of what stores hold and ``own`` (slots * M, P + 1) of sources. What
+    it uses has ``use`` (slots * M, slots * M) of what meters give, ``rest`` (slots * M, P + 1) of sources and, with
+    that, ``carbon`` [kg]. ``outward`` [kWh] leaves its account.
+    """
+
+    def __init__(self, run: Flows, at: Array, known: Array, unknown: Array):
+        """Mix what stores give to the meters ``at`` (slots * S,): ``known`` per kWh held, and ``unknown`` [kWh]."""
+        (slots, meters), people = run.made.shape, run.demand.shape[1]
+        size, row, first = slots * meters, np.arange(slots * meters), meters * run.traded
+        seller, buyer, exported = first + run.seller, first + run.buyer, run.exported.ravel()
+
+        def at_meters(place: Array, values: Array) -> Array:
+            return np.bincount(place, values.ravel(), size)
+
+        sources = at_meters(at, run.back) + run.made.ravel()
+        left = np.maximum(sources - at_meters(seller, run.energy) - exported, 0.0)
+        used = left + at_meters(buyer, run.energy) + run.imported.ravel()
+        per_source, per_use = _ratio(1.0, sources), _ratio(1.0, used)
+        self.give = _scaled(per_source, placed(known, at, np.arange(len(at)), (size, len(at))))
+        sun = _scaled(per_source, placed(run.made, row, row % meters, (size, people + 1)))
+        self.own = sun + _retail(at_meters(at, unknown) * per_source + (sources <= LEAST), people)
+        self.use = _scaled(per_use, _diagonal(left) + placed(run.energy, buyer, seller, (size, size)))
+        self.rest = _retail(run.imported.ravel() * per_use + (used <= LEAST), people)
+        self.carbon = (run.imported * run.grid_carbon).ravel() * per_use
+        apart = run.account[run.seller] != run.account[run.buyer]
+        self.outward = exported + at_meters(seller, run.energy * apart)
+
+
+def _carried(start: Any, kept: Matrix, added: Any, slots: int) -> list[Any]:
+    """Return what the stores hold before each slot, and after the last: what is kept of it, and what is added."""
+    size, held = start.shape[0], [start]
+    kept = Matrix((kept.data, kept.indices % max(size, 1), kept.indptr), shape=(slots * size, size))
+    for t in range(slots):
+        slot = slice(t * size, (t + 1) * size)
+        held.append(kept[slot] @ held[-1] + added[slot])
+    return held
+
+
+def _leaving(run: Flows, outward: Array, given: Matrix) -> Array:
+    """Return the own PV energy (P,) in what leaves the account of each meter, slot after slot (slots * M,)."""
+    row, account = np.arange(outward.size), np.tile(run.account, len(run.made))
+    return sum_at(account, outward * given[row, account], run.demand.shape[1])
+
+
+def _sums(account: Array, slots: Array, people: int) -> Matrix:
+    """Return the matrix (slots * P, slots * n) that sums up what belongs to accounts (n,)."""
+    row = (account + people * slots).ravel()
+    return placed(np.ones(len(row)), row, np.arange(len(row)), (len(slots) * people, len(row)))
+
+
+def placed(values: Array, row: Array, column: Array, shape: tuple[int, int]) -> Matrix:
+    """Return the sparse matrix with values at rows and columns (n,); those at one place add up."""
+    some = np.flatnonzero(values)
+    return Matrix((values.ravel()[some], (row[some], column[some])), shape=shape)
+
+
+def _diagonal(values: Array) -> Matrix:
+    """Return the diagonal matrix (n, n) of values (n,)."""
+    place = np.arange(values.size)
+    return placed(values, place, place, (values.size, values.size))
+
+
+def _retail(values: Array, people: int) -> Matrix:
+    """Return the rows (n, P + 1) of retail power alone (n,)."""
+    shape = (values.size, people + 1)
+    return placed(values, np.arange(values.size), np.full(values.size, people), shape)
+
+
+def _scaled(factor: Array, matrix: Matrix) -> Matrix:
+    """Return a matrix (n, m) with each row times its factor (n,)."""
+    factor = np.repeat(factor.ravel(), np.diff(matrix.indptr))
+    some = Matrix((factor * matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape, copy=True)
+    some.eliminate_zeros()
+    return some
+
+
+def _ratio(part: Any, whole: Array) -> Array:
+    """Return part / whole (n,), 0 where nothing is there."""
+    return np.asarray(np.divide(part, whole, out=np.zeros(len(whole)), where=whole > LEAST))

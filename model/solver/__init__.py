@@ -1,0 +1,1 @@
+"""From a block to a proven optimum with HiGHS."""

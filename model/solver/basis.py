@@ -1,0 +1,114 @@
+"""Where a solve may begin: the basis at which nothing moves, or that of a like program, label by label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import highspy
+import numpy as np
+
+from ..lp.expressions import Array
+from ..lp.matrix import Program
+
+ZERO = int(highspy.HighsBasisStatus.kLower)
+"""Status of what is not in use: at its lower bound."""
+ABSENT = -1
+"""Status of what a program does not have."""
+
+
+@dataclass(frozen=True)
+class Basis:
+    """A basis by name and label, so that it fits a like program: other slots, other entities, other markets.
+
+    ``labels`` are those of each set; ``columns`` and ``rows``: name of the family -> names of its sets, and the status
+    (int8) over them, `ABSENT` where the family has no entry.
+    """
+
+    labels: dict[str, list[str]]
+    columns: dict[str, tuple[tuple[str, ...], Array]]
+    rows: dict[str, tuple[tuple[str, ...], Array]]
+
+
+def basis_of(program: Program, column_status: Array, row_status: Array) -> Basis:
+    """Return the basis of a program by name and label."""
+    families = program.variables + program.constraints
+    return Basis(
+        {s.name: list(s) for f in families for s in f.sets},
+        _named(program.variables, column_status),
+        _named(program.constraints, row_status),
+    )
+
+
+def at_rest(program: Program) -> tuple[Array, Array]:
+    """Return the statuses (columns,), (rows,) of the basis at which no store moves and nobody trades with peers."""
+    kinds = highspy.HighsBasisStatus
+    columns = np.full(len(program.cost), int(kinds.kLower), dtype=np.int8)
+    rows = np.full(len(program.row_lower), int(kinds.kBasic), dtype=np.int8)
+    start = 0
+    for variable in program.variables:
+        columns[start : start + len(variable.position)][variable.basic] = int(kinds.kBasic)
+        start += len(variable.position)
+    start = 0
+    for constraint in program.constraints:
+        if constraint.balanced:
+            rows[start : start + len(constraint.position)] = int(kinds.kLower)
+        start += len(constraint.position)
+    return columns, rows
+
+
+def statuses(program: Program, basis: Basis) -> tuple[Array, Array]:
+    """Return the statuses (columns,), (rows,) of another program's basis: what it does not have is at rest."""
+    columns, rows = at_rest(program)
+    sets = {s.name: list(s) for f in program.variables + program.constraints for s in f.sets}
+    place = {name: _places(labels, basis.labels.get(name, [])) for name, labels in sets.items()}
+    for families, known, status in (
+        (program.variables, basis.columns, columns),
+        (program.constraints, basis.rows, rows),
+    ):
+        start = 0
+        for family in families:
+            own = status[start : start + len(family.position)]
+            found = _found(family, known, place)
+            own[found != ABSENT] = found[found != ABSENT]
+            start += len(own)
+    return columns, rows
+
+
+def start_from(highs: Any, column_status: Array, row_status: Array) -> None:
+    """Start the next run from the statuses (int) of columns and rows."""
+    start = highspy.HighsBasis()
+    start.col_status, start.row_status = _KINDS[column_status].tolist(), _KINDS[row_status].tolist()
+    start.valid = True
+    highs.setBasis(start)
+
+
+_KINDS = np.array(
+    [highspy.HighsBasisStatus(i) for i in range(len(highspy.HighsBasisStatus.__members__))], dtype=object
+)
+
+
+def _named(families: Any, status: Array) -> dict[str, tuple[tuple[str, ...], Array]]:
+    named, start = {}, 0
+    for family in families:
+        dense = np.full(family.shape, ABSENT, dtype=np.int8)
+        dense.flat[family.position] = status[start : start + len(family.position)]
+        named[family.name] = tuple(s.name for s in family.sets), dense
+        start += len(family.position)
+    return named
+
+
+def _places(labels: list[str], known: list[str]) -> Array:
+    """Return where labels stand among those that are known, -1 for none."""
+    at = {label: place for place, label in enumerate(known)}
+    return np.array([at.get(label, -1) for label in labels], dtype=int)
+
+
+def _found(family: Any, known: dict[str, Any], place: dict[str, Array]) -> Array:
+    """Return the status of every entry of a family by its labels, `ABSENT` where nothing is known of it."""
+    sets = tuple(s.name for s in family.sets)
+    before, dense = known.get(family.name, ((), None))
+    if before != sets or dense is None:
+        return np.full(len(family.position), ABSENT, dtype=np.int8)
+    padded = np.pad(dense, (0, 1), constant_values=ABSENT)  # where the place -1 looks
+    return np.asarray(padded[np.ix_(*(place[name] for name in sets))].flat[family.position])

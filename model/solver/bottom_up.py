@@ -1,0 +1,292 @@
+"""Clearing from the leaves of the fee tree upward: subtrees alone first, then joined where their prices ask for it.
+
+Flows over edges between subtrees *wait* outside the program, at zero, until their price says that they would pay
+(delayed column generation). Without them the program falls apart into subtrees. Their optimal bases, put together,
+are a basis of the whole that is feasible and optimal but for the flows that join, so that the primal simplex has few
+pivots left at each stage; subtrees are solved on all threads.
+
+**The price certificate.** Write the whole program as min c x + d y, A x + B y = b within bounds, where y >= 0 are the
+flows that wait, and let (x, p) be optimal values and duals for y = 0. If d - B' p >= 0, then (x, 0) is optimal for the
+whole: p is a solution of its dual too, of the same value, and weak duality bounds every other plan by it. For a flow
+over the edge between nodes n and m, in slot t, that reads p[m,t] - p[n,t] <= fee * hours[t]: prices at both ends of
+every waiting edge differ by no more than the fee. Such an edge and slot can be left out, exactly. Where no flow that is
+inside touches a node's row (a junction without meters), its price is nobody's: p[n,t] is then the most that energy is
+worth further on, max over the rows m with meters of p[m,t] - fees on the way; if these do not obey the certificate, no
+prices do, since every price there has to lie within the fees of all of them.
+
+Where the certificate fails, the flows around it (in that slot, between those subtrees) come in, and only the subtrees
+that they join are solved again. In the end no flow that waits could pay, and the optimum is that of the single program,
+with its proof (`highs.prove`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from ..lp.expressions import Array
+from ..lp.matrix import Program
+from .basis import ZERO, at_rest, start_from
+from .components import Parts
+from .highs import Simplex, found, load, optimal
+from .tie_breaking import EXACT, Settled, leaning, least_weight, rules, settle
+
+PAYS = 1e-9
+"""Gain per kW from which a flow that waits is taken in."""
+SMALL = 5000
+"""Rows up to which a start without peers is left to the primal simplex; beyond, the dual one needs fewer pivots."""
+
+
+class Optimum(NamedTuple):
+    """An optimum by the declared rules; ``method`` says how it was found."""
+
+    x: Array
+    dual: Array
+    column_status: Array
+    row_status: Array
+    iterations: int
+    method: str
+
+
+class Edges(NamedTuple):
+    """Flows that may wait: their columns, the rows that they take energy from and bring it to, and their stage."""
+
+    column: Array
+    source: Array
+    target: Array
+    stage: Array
+
+
+def optimum(
+    program: Program,
+    start: tuple[Array, Array] | None = None,
+    *,
+    time_limit: float | None = None,
+    tie_break: bool = True,
+    threads: int = 1,
+    together: bool = False,
+) -> Optimum | None:
+    """Return the optimum of a linear program, cleared from the leaves of its fee tree upward; None if a part has none.
+
+    Parameters
+    ----------
+    start : (columns,), (rows,), optional
+        Statuses of a basis to start the subtrees from; by default the one at which nothing moves.
+    time_limit : float, optional
+        Seconds for each solve of a part.
+    tie_break : bool
+        Whether to choose among equal optima by the declared rule.
+    threads : int
+        Subtrees that are solved at the same time.
+    together : bool
+        Whether no flow waits, as in a single program.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        each = pool.map if threads > 1 else map
+        ascent = _Ascent(program, _edges(program, together), start, time_limit, each)
+        return ascent.climb(tie_break)
+
+
+@dataclass
+class _Piece:
+    """A part on its way: its rows and columns in the whole, the HiGHS object at its optimum, and what ties leave."""
+
+    rows: Array
+    columns: Array
+    program: Program
+    highs: Any
+    iterations: int
+    settled: Settled | None = None
+
+
+class _Ascent:
+    """The state of a clearing on its way from the leaves to the root."""
+
+    def __init__(
+        self,
+        program: Program,
+        edges: Edges,
+        start: tuple[Array, Array] | None,
+        time_limit: float | None,
+        each: Callable[..., Iterable[Any]],
+    ):
+        self.program, self.by = program, rules(program)
+        self.shown = leaning(program, self.by)
+        self.edges, self.time_limit, self.each, self.started = edges, time_limit, each, start is not None
+        rows, columns = program.matrix.shape
+        self.column_status, self.row_status = (status.copy() for status in start or at_rest(program))
+        inside = (program.lower != 0) | (program.upper != 0)  # what is zero in any case joins nothing
+        inside[edges.column] = False
+        self.parts = Parts(self.shown, inside)
+        self._go_on()
+        self.x, self.dual, self.picked = np.zeros(columns), np.zeros(rows), np.zeros(rows)
+        self.pieces: list[_Piece] = []
+        self.iterations = self.rounds = 0
+
+    def _go_on(self) -> None:
+        """Take in the flows around those in use where the clearing starts, and all if that leaves nothing apart."""
+        used = self.column_status[self.edges.column] != ZERO
+        if used.any():
+            self.parts.join(self.edges.column[_around(self.edges, self.parts.free, used)])
+            if len(self.parts.members()) == 1:
+                self.parts.join(self._waiting(int(self.edges.stage.max())).column)
+
+    def climb(self, tie_break: bool) -> Optimum | None:
+        """Solve the subtrees, join what can trade, stage by stage, and settle ties where nothing waits to pay."""
+        last, stage = int(self.edges.stage.max(initial=0)), 0
+        changed = self.parts.members()
+        while True:
+            if changed and not self._solve(changed):
+                return None
+            opened = self._opened(self.shown, self.dual, stage)
+            if not len(opened) and stage < last:
+                stage, changed = stage + 1, []
+                continue
+            if not len(opened):
+                if not all(self.each(self._settle, self.pieces)):
+                    return None
+                opened = self._opened(self.program, self.picked, last)
+                if self._idle():
+                    self.parts.join(self._waiting(last).column)
+                    self.pieces, changed = [], self.parts.members()
+                    continue
+            if not len(opened):
+                return self._whole(tie_break)
+            labels = self.parts.join(opened)
+            self.pieces = [p for p in self.pieces if self.parts.row[p.rows[0]] not in set(labels)]
+            changed = self.parts.members(labels)
+
+    def _solve(self, members: list[tuple[Array, Array]]) -> bool:
+        """Solve parts from their bases so far; return whether all have an optimum."""
+        solved = list(self.each(lambda m: self._piece(*m), members))
+        self.pieces += [piece for piece in solved if piece is not None]
+        self.iterations += sum(piece.iterations for piece in solved if piece is not None)
+        self.rounds += 1
+        return None not in solved
+
+    def _piece(self, rows: Array, columns: Array) -> _Piece | None:
+        """Solve a part of the leaning program and keep where it ended; None if it has no optimum."""
+        program = self.parts.piece(rows, columns)
+        highs = load(program, self.time_limit, 0.0, self._simplex(len(rows)))
+        start_from(highs, self.column_status[columns], self.row_status[rows])
+        highs.run()
+        if not optimal(highs):
+            highs = load(program, self.time_limit, 0.0)
+            highs.run()
+        if not optimal(highs):
+            return None
+        run = found(highs, program)
+        self.dual[rows] = run.dual
+        self.column_status[columns], self.row_status[rows] = run.column_status, run.row_status
+        true = replace(
+            program,
+            cost=self.program.cost[columns],
+            row_lower=self.program.row_lower[rows],
+            row_upper=self.program.row_upper[rows],
+        )
+        return _Piece(rows, columns, true, highs, run.iterations)
+
+    def _simplex(self, rows: int) -> Simplex:
+        """Return which simplex suits where a part starts: at rest or joined, it is feasible."""
+        if self.rounds == 0 and self.started:
+            return Simplex.NEAR
+        return Simplex.PRIMAL if self.rounds or rows <= SMALL else Simplex.DUAL
+
+    def _settle(self, piece: _Piece) -> bool:
+        """Settle the ties of a part; return whether it has an optimum."""
+        if piece.settled is None:
+            by = self.by.of(piece.rows, piece.columns)
+            piece.settled = settle(piece.highs, piece.program, by, ask=not self._anything_waits())
+            if piece.settled is None:
+                return False
+            self.picked[piece.rows] = piece.settled.dual
+        return True
+
+    def _anything_waits(self) -> bool:
+        return not self.parts.inside[self.edges.column].all()
+
+    def _waiting(self, stage: int) -> Edges:
+        """Return the flows that wait and count at a stage."""
+        column = self.edges.column
+        there = ~self.parts.inside[column] & (self.edges.stage <= stage)
+        return Edges(*(values[there] for values in self.edges))
+
+    def _opened(self, program: Program, dual: Array, stage: int) -> Array:
+        """Return the columns of flows that wait around those that would pay; value the rows that nobody else does."""
+        edges, free = self._waiting(stage), self.parts.free
+        cost = program.cost[edges.column]
+        dual[free] = -np.inf
+        while True:  # one edge further at each turn
+            offer = np.where(free[edges.source], dual[edges.target] - cost, -np.inf)
+            before = dual[edges.source]
+            np.maximum.at(dual, edges.source, offer)
+            if np.array_equal(before, dual[edges.source]):
+                break
+        dual[np.isinf(dual)] = 0.0
+        pays = dual[edges.target] - dual[edges.source] > cost + PAYS
+        if not pays.any():
+            return edges.column[:0]
+        return edges.column[_around(edges, free, pays)]
+
+    def _idle(self) -> bool:
+        """Return whether a price somewhere is that of what nobody would take."""
+        worthless = self.parts.free & (self.picked <= EXACT)
+        idle = any(p.settled is not None and p.settled.idle for p in self.pieces)
+        return self._anything_waits() and (idle or bool(worthless.any()))
+
+    def _method(self) -> str:
+        """Return in words how the optimum was found."""
+        if not len(self.edges.column):
+            return f"{len(self.pieces)} independent parts" if len(self.pieces) > 1 else "one program"
+        joined = int(self.parts.inside[self.edges.column].sum())
+        return (
+            f"from the leaves: {len(self.pieces)} subtrees in {self.rounds} rounds,"
+            f" {joined} of {len(self.edges.column)} flows between them"
+        )
+
+    def _whole(self, tie_break: bool) -> Optimum:
+        """Return the optima of the parts as one."""
+
+        def values(piece: _Piece) -> Array:
+            assert piece.settled is not None  # all are, before nothing is left to join
+            x, dual, _ = piece.settled
+            by = self.by.of(piece.rows, piece.columns)
+            return least_weight(piece.highs, piece.program, by, x, dual) if tie_break else x
+
+        for piece, x in zip(self.pieces, self.each(values, self.pieces), strict=True):
+            self.x[piece.columns] = x
+        statuses = self.column_status, self.row_status
+        return Optimum(self.x, self.picked, *statuses, self.iterations, self._method())
+
+
+def _edges(program: Program, together: bool) -> Edges:
+    """Return the flows that may wait: those of a later stage that do nothing but move energy from row to row."""
+    stage = np.zeros(len(program.cost), dtype=int)
+    own = [v.stage for v in program.variables]
+    stage[: sum(map(len, own))] = np.concatenate([np.zeros(0, dtype=int), *own])
+    by_column = program.matrix.tocsc()
+    simple = (np.diff(by_column.indptr) == 2) & (program.lower == 0) & (program.upper > 0) & ~program.integer
+    column = np.flatnonzero((stage > 0) & simple & (not together))
+    first = by_column.indptr[column]
+    factor = by_column.data[first], by_column.data[first + 1]
+    row = by_column.indices[first], by_column.indices[first + 1]
+    swap = factor[0] > factor[1]
+    unit = (np.minimum(*factor) == -1.0) & (np.maximum(*factor) == 1.0)
+    source, target = np.where(swap, row[1], row[0]), np.where(swap, row[0], row[1])
+    return Edges(column[unit], source[unit], target[unit], stage[column][unit])
+
+
+def _around(edges: Edges, free: Array, chosen: Array) -> Array:
+    """Return which flows (edge,) are around chosen ones: those that meet at a row that nothing else touches."""
+    count, line = len(edges.column), np.arange(len(edges.column))
+    one = np.concatenate([line[free[end]] for end in (edges.source, edges.target)])
+    other = np.concatenate([count + end[free[end]] for end in (edges.source, edges.target)])
+    graph = sparse.csr_matrix((np.ones(len(one)), (one, other)), shape=(count + len(free),) * 2)
+    region = connected_components(graph, directed=False)[1][:count]
+    return np.isin(region, region[chosen])

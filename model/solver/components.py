@@ -1,0 +1,105 @@
+"""A program in parts: what hangs together once some of its columns wait outside, at zero.
+
+A simplex iteration costs by the size of what it works on, so that small programs one after another are several times
+faster than all of them as one. Parts that are tiny go together in batches.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from ..lp.expressions import Array
+from ..lp.matrix import Program, bare
+
+ROWS = 1000
+"""Rows of a batch: small enough for quick iterations, large enough not to count the calls."""
+
+
+class Parts:
+    """The parts of a program whose columns ``inside`` count; the others wait.
+
+    ``row`` and ``column`` say to which part each belongs: -1 for columns that wait; rows that only waiting columns
+    touch are parts of their own. Small parts go together in batches of ``rows``, by default `ROWS`.
+    """
+
+    def __init__(self, program: Program, inside: Array, rows: int | None = None):
+        self.program, self.inside = program, inside.copy()
+        height, columns = program.matrix.shape
+        self.entries_of = program.matrix.tocsc()
+        owner = np.repeat(np.arange(height), np.diff(program.matrix.indptr))
+        kept = inside[program.matrix.indices]
+        count, label = _components(height + columns, owner[kept], height + program.matrix.indices[kept])
+        touched = np.zeros(height, dtype=bool)
+        touched[owner[kept]] = True
+        lonely = np.zeros(height, dtype=bool)
+        lonely[owner[~kept]] = True
+        self.free = lonely & ~touched
+        batch = _batches(label[:height], count, self.free, rows or ROWS)
+        self.row = batch[label[:height]]
+        self.column = np.where(inside, batch[label[height:]], -1)
+        self._place = np.full(columns, -1)
+
+    def join(self, opened: Array) -> Array:
+        """Take waiting columns (positions) in; return the labels of the parts that have changed by it."""
+        own = self.entries_of[:, opened].tocoo()
+        size = int(max(self.row.max(), self.column.max())) + 1
+        ends = self.row[own.row]
+        _, label = _components(size + len(opened), ends, size + own.col)
+        self.inside[opened] = True
+        self.free[own.row] = False
+        self.row, new = label[self.row], label[size:]
+        self.column = np.where(self.column >= 0, label[self.column], -1)
+        self.column[opened] = new
+        return np.unique(new)
+
+    def members(self, labels: Array | None = None) -> list[tuple[Array, Array]]:
+        """Return the rows and the columns of parts; by default of all that have columns."""
+        wanted = np.zeros(int(max(self.row.max(initial=0), self.column.max(initial=0))) + 1, dtype=bool)
+        wanted[self.column[self.column >= 0] if labels is None else labels] = True
+        order = np.cumsum(wanted) - 1
+        sides = [_grouped(label, wanted, order) for label in (self.row, self.column)]
+        return list(zip(*sides, strict=True))
+
+    def piece(self, rows: Array, columns: Array) -> Program:
+        """Return a part as a program of its own."""
+        program = self.program
+        self._place[columns] = np.arange(len(columns))
+        own = program.matrix[rows]
+        at = self._place[own.indices]
+        kept = at >= 0
+        start = np.concatenate([[0], np.cumsum(kept)])[own.indptr]
+        shape = (len(rows), len(columns))
+        return bare(
+            cost=program.cost[columns],
+            lower=program.lower[columns],
+            upper=program.upper[columns],
+            integer=program.integer[columns],
+            matrix=sparse.csr_matrix((own.data[kept], at[kept], start), shape=shape),
+            row_lower=program.row_lower[rows],
+            row_upper=program.row_upper[rows],
+        )
+
+
+def _components(size: int, one: Array, other: Array) -> tuple[int, Array]:
+    graph = sparse.csr_matrix((np.ones(len(one), dtype=np.int8), (one, other)), shape=(size, size))
+    count, label = connected_components(graph, directed=False)
+    return int(count), label
+
+
+def _batches(label: Array, count: int, free: Array, rows: int) -> Array:
+    """Return the batch of each component: as many of those in a row as have ``rows``; free rows by themselves."""
+    size = np.bincount(label[~free], minlength=count)
+    batch = (np.cumsum(size) - size) // rows
+    alone = label[free]
+    batch[alone] = batch.max(initial=0) + 1 + np.arange(len(alone))
+    return np.asarray(batch)
+
+
+def _grouped(label: Array, wanted: Array, order: Array) -> list[Array]:
+    """Return the positions of the members of each wanted part."""
+    member = np.flatnonzero((label >= 0) & wanted[label])
+    number = order[label[member]]
+    member = member[np.argsort(number, kind="stable")]
+    return np.split(member, np.cumsum(np.bincount(number, minlength=int(order[-1]) + 1))[:-1])

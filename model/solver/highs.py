@@ -1,0 +1,193 @@
+"""HiGHS itself: a program handed over as arrays, and the proof of what comes back."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+import highspy
+import numpy as np
+from highspy._core import _Highs
+
+from ..lp.expressions import Array
+from ..lp.matrix import Program
+
+SEED = 20190617
+"""HiGHS's random seed in every run."""
+
+
+_ENOUGH, _MANY = 10, 2**31 - 1
+"""Iterations per row after which a start that was thought near has gone astray (costs as they are can stall); none."""
+
+
+class Simplex(IntEnum):
+    """A simplex method, by HiGHS's number.
+
+    NEAR is for a basis near the optimum: the primal one where that is feasible, else the dual one, without what pays
+    on a long way alone (perturbed costs, exact edge weights): a third to a half of the time.
+    """
+
+    NEAR = 0
+    DUAL = 1
+    PRIMAL = 4
+
+
+def load(program: Program, time_limit: float | None, mip_gap: float, simplex: Simplex = Simplex.DUAL) -> Any:
+    """Return a HiGHS object that holds the program, for one thread and a fixed seed."""
+    highs = _Highs()  # not its subclass highspy.Highs, which from 1.16 on prints when it is made
+    for option, value in (
+        ("output_flag", False),
+        ("threads", 1),
+        ("random_seed", SEED),
+        ("solver", "simplex"),
+        ("simplex_strategy", int(simplex)),
+        ("dual_simplex_cost_perturbation_multiplier", 0.0 if simplex == Simplex.NEAR else 1.0),
+        ("simplex_dual_edge_weight_strategy", 1 if simplex == Simplex.NEAR else -1),
+        ("simplex_iteration_limit", _ENOUGH * len(program.row_lower) if simplex == Simplex.NEAR else _MANY),
+        ("mip_rel_gap", mip_gap),
+        ("time_limit", np.inf if time_limit is None else float(time_limit)),
+    ):
+        highs.setOptionValue(option, value)
+    pass_model(highs, program)
+    return highs
+
+
+def pass_model(highs: Any, program: Program) -> None:
+    """Hand a program to a HiGHS object as it stands, in one call."""
+    rows, columns = program.matrix.shape
+    highs.passModel(
+        columns,
+        rows,
+        program.matrix.nnz,
+        int(highspy.MatrixFormat.kRowwise),
+        int(highspy.ObjSense.kMinimize),
+        program.offset,
+        program.cost,
+        program.lower,
+        program.upper,
+        program.row_lower,
+        program.row_upper,
+        program.matrix.indptr,
+        program.matrix.indices,
+        program.matrix.data,
+        program.integer.astype(np.int32),
+    )
+
+
+def run_again(
+    highs: Any,
+    *,
+    cost: Array | None = None,
+    bounds: tuple[Array, Array] | None = None,
+    sides: tuple[Array, Array] | None = None,
+) -> bool:
+    """Solve again, hot, with other costs, bounds of columns or sides of rows; return whether that has an optimum.
+
+    Under other costs the basis stays feasible, which suits the primal simplex; under other sides alone it stays
+    optimal, which suits the dual one.
+    """
+    highs.setOptionValue("simplex_strategy", int(Simplex.DUAL if cost is None else Simplex.PRIMAL))
+    columns, rows = (np.arange(n, dtype=np.int32) for n in (highs.getNumCol(), highs.getNumRow()))
+    if cost is not None:
+        highs.changeColsCost(len(columns), columns, cost)
+    if bounds is not None:
+        highs.changeColsBounds(len(columns), columns, *bounds)
+    if sides is not None:
+        highs.changeRowsBounds(len(rows), rows, *sides)
+    highs.run()
+    return optimal(highs)
+
+
+class Found(NamedTuple):
+    """What a run found: values and status (int) of the columns, duals and status of the rows."""
+
+    x: Array
+    dual: Array
+    column_status: Array
+    row_status: Array
+    iterations: int
+
+
+def found(highs: Any, program: Program) -> Found:
+    """Return what the last run of a program ended at."""
+    solution = highs.getSolution()
+    x, activity = np.array(solution.col_value), np.array(solution.row_value)
+    status = _at(x, program.lower, program.upper), _at(activity, program.row_lower, program.row_upper)
+    basic = highs.getBasicVariables()[1]
+    status[0][basic[basic >= 0]] = status[1][-1 - basic[basic < 0]] = int(highspy.HighsBasisStatus.kBasic)
+    iterations = int(highs.getInfo().simplex_iteration_count)
+    return Found(x, np.array(solution.row_dual), *status, iterations)
+
+
+def _at(value: Array, low: Array, high: Array) -> Array:
+    """Return the status of what is nonbasic: at its lower bound, its upper bound, or free."""
+    kinds = highspy.HighsBasisStatus
+    nearest = np.where(np.abs(value - low) <= np.abs(value - high), int(kinds.kLower), int(kinds.kUpper))
+    return np.where(np.isinf(low) & np.isinf(high), int(kinds.kZero), nearest).astype(np.int8)
+
+
+def version() -> str:
+    """Return the version of HiGHS."""
+    return str(_Highs().version())
+
+
+def optimal(highs: Any) -> bool:
+    """Return whether the last run ended at an optimum (of a program without columns, too)."""
+    kinds = highspy.HighsModelStatus
+    return highs.getModelStatus() in (kinds.kOptimal, kinds.kModelEmpty)
+
+
+def prove(program: Program, x: Array, dual: Array) -> dict[str, float]:
+    """Return how far a primal and dual solution are from proving each other optimal.
+
+    primal_residual: worst violation of a bound or row, relative to 1 + its size; dual_residual: worst
+    reduced cost or dual against an infinite bound; duality_gap: |c x - dual objective| / (1 + |c x|).
+    """
+    activity = program.matrix @ x
+    violation = max(
+        _outside(x, program.lower, program.upper), _outside(activity, program.row_lower, program.row_upper)
+    )
+    reduced = program.cost - program.matrix.T @ dual
+    value, wrong = 0.0, 0.0
+    for slope, low, high in (
+        (reduced, program.lower, program.upper),
+        (dual, program.row_lower, program.row_upper),
+    ):
+        bound = np.where(slope > 0, low, high)
+        open_side = np.isinf(bound)
+        wrong = max(wrong, float(np.abs(slope[open_side]).max(initial=0.0)))
+        value += dot(slope[~open_side], bound[~open_side])
+    primal = dot(program.cost, x)
+    return {
+        "primal_residual": violation,
+        "dual_residual": wrong,
+        "duality_gap": abs(primal - value) / (1.0 + abs(primal)),
+    }
+
+
+def slackness(program: Program, x: Array, dual: Array) -> float:
+    """Return how far a primal and dual solution are from complementary slackness.
+
+    That is the worst, over columns and rows, of the lesser of two: what one more unit would save, and by how many
+    units it is from the bound or side where that keeps it. A duality gap relative to the cost of thousands of homes
+    would not show a wrong price at a few watts; this does.
+    """
+    reduced, activity = program.cost - program.matrix.T @ dual, program.matrix @ x
+    worst = 0.0
+    for slope, value, low, high in (
+        (reduced, x, program.lower, program.upper),
+        (dual, activity, program.row_lower, program.row_upper),
+    ):
+        distance = np.where(slope > 0, value - low, high - value)
+        worst = max(worst, float(np.minimum(np.abs(slope), np.abs(distance)).max(initial=0.0)))
+    return worst
+
+
+def dot(one: Array, other: Array) -> float:
+    """Return the sum of products, added up in one order: BLAS parts it by its threads, and waits for them."""
+    return float((one * other).sum())
+
+
+def _outside(value: Array, low: Array, high: Array) -> float:
+    over = np.maximum(low - value, value - high) / (1.0 + np.abs(value))
+    return float(np.maximum(over, 0.0).max(initial=0.0))

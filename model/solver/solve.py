@@ -1,0 +1,188 @@
+"""The compiled program on HiGHS: an optimum with its own proof, or a failure that says what is wrong.
+
+Settlement-grade by default: one thread, a fixed seed, and declared tie-breaks (`ties`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import highspy
+import numpy as np
+
+from ..lp.matrix import Program, compile_block
+from . import bottom_up, minimum_power
+from .basis import Basis, basis_of, statuses
+from .bottom_up import Optimum
+from .highs import dot, load, optimal, prove, version
+from .highs import found as found_at
+from .infeasibility import Cause, diagnose
+from .minimum_power import Decided, fixed
+
+ACCEPTED = 1e-6
+"""Largest primal and dual residual and relative duality gap of an accepted solution."""
+
+
+class SolveError(RuntimeError):
+    """There is no solution that could be used."""
+
+
+class Infeasible(SolveError):
+    """The inputs contradict one another; ``causes`` says where and by how much."""
+
+    def __init__(self, causes: list[Cause]):
+        self.causes = tuple(causes)
+        super().__init__(
+            "no solution: " + ("; ".join(map(str, causes)) or "the limits contradict one another")
+        )
+
+
+class NotOptimal(SolveError):
+    """The solver stopped before it proved an optimum; ``gap`` is the relative gap where it is known."""
+
+    def __init__(self, status: str, gap: float = np.nan):
+        self.status, self.gap = status, gap
+        super().__init__(f"not optimal: {status}" + ("" if np.isnan(gap) else f", gap {gap:.3g}"))
+
+
+class Unbounded(SolveError):
+    """The cost has no lower limit."""
+
+
+@dataclass(frozen=True)
+class Solution:
+    """An accepted optimum: objective (currency), solver, and the proof computed from the arrays.
+
+    ``proof`` holds primal_residual, dual_residual (absolute) and duality_gap, mip_gap (relative); ``method`` says how it
+    was found; ``basis`` is where the solve of a like model may start from.
+    """
+
+    objective: float
+    solver: str
+    method: str = ""
+    status: str = "optimal"
+    proof: dict[str, float] = field(default_factory=dict)
+    iterations: int = 0
+    basis: Basis | None = field(default=None, repr=False)
+
+
+def solve(
+    block: Any,
+    *,
+    time_limit: float | None = None,
+    mip_gap: float = 1e-4,
+    tie_break: bool = True,
+    start: Solution | Basis | None = None,
+    threads: int = 1,
+) -> Solution:
+    """Solve a community block, or a linear model that holds such blocks, and store the values in it.
+
+    Parameters
+    ----------
+    time_limit : float, optional
+        Seconds after which HiGHS gives up on a part; the failure then says how far it was.
+    mip_gap : float
+        Relative gap within which a solution with binaries counts as optimal.
+    tie_break : bool
+        Whether to choose among equal optima by the declared rule.
+    start : Solution or Basis, optional
+        Of a like model: the same community without peers, at other prices, some slots earlier. What has the same
+        labels starts where it was, the rest at rest, which is several times nearer than nothing. What is found from
+        there counts only with its proof; else the model is solved cold.
+    threads : int
+        Subtrees that are solved at the same time.
+
+    Raises
+    ------
+    Infeasible, Unbounded, NotOptimal
+        With the cause; nothing is stored in the block then.
+    """
+    program, scale = _scaled(compile_block(block))
+    known = start.basis if isinstance(start, Solution) else start
+    basis = statuses(program, known) if known else None
+    options: dict[str, Any] = {"time_limit": time_limit, "threads": threads}
+    decided = minimum_power.decide(program, basis, mip_gap=mip_gap, **options)
+    options["tie_break"] = tie_break
+    if decided is not None:
+        found, proof = _accepted(decided.program, bottom_up.optimum(decided.program, basis, **options))
+    if decided is None or (found is None and decided.apart):
+        decided = _together(program, time_limit, mip_gap)
+        found, proof = _accepted(decided.program, bottom_up.optimum(decided.program, basis, **options))
+    program = decided.program
+    if found is None:
+        found, proof = _accepted(program, _cold(program, time_limit, tie_break))
+    if found is None:
+        worst = max(proof.values())
+        raise NotOptimal(f"the proof of optimality fails by {worst:.3g}", proof["duality_gap"])
+    x, dual = found.x, found.dual
+    program.store(np.clip(x, program.lower, program.upper), dual / scale)
+    objective = dot(program.cost, x) + program.offset
+    beyond = max(objective - decided.bound, 0.0) if np.isfinite(decided.bound) else 0.0
+    small = max(mip_gap * abs(objective), minimum_power.LEAST)
+    return Solution(
+        objective=objective / scale,
+        solver=f"HiGHS {version()}",
+        method="; ".join(filter(None, [found.method, decided.method])),
+        status="optimal" if beyond <= small else "feasible",
+        proof=proof | {"mip_gap": beyond / max(abs(objective), 1e-9)},
+        iterations=found.iterations,
+        basis=basis_of(program, found.column_status, found.row_status),
+    )
+
+
+def _accepted(program: Program, found: Optimum | None) -> tuple[Optimum | None, dict[str, float]]:
+    """Return an optimum if its proof holds, else None; and the proof."""
+    if found is None:
+        return None, {}
+    proof = prove(program, found.x, found.dual)
+    return found if max(proof.values()) <= ACCEPTED else None, proof
+
+
+def _scaled(program: Program) -> tuple[Program, float]:
+    """Return the program with costs of ordinary size, and the factor: tolerances are absolute, currencies are not."""
+    largest = float(np.abs(program.cost).max(initial=0.0))
+    if largest == 0.0 or 1e-2 <= largest <= 1e4:
+        return program, 1.0
+    scale = 10.0 ** -np.floor(np.log10(largest))
+    return replace(program, cost=program.cost * scale, offset=program.offset * scale), float(scale)
+
+
+def _cold(program: Program, time_limit: float | None, tie_break: bool) -> Optimum:
+    """Return the optimum of the program as one, from nothing; raise what is wrong with it."""
+    highs = load(program, time_limit, 0.0)
+    highs.run()
+    _accept_status(highs, program)
+    run = found_at(highs, program)
+    whole = bottom_up.optimum(
+        program, (run.column_status, run.row_status), together=True, tie_break=tie_break
+    )
+    if whole is None:
+        raise NotOptimal("ties could not be settled")
+    return whole
+
+
+def _together(program: Program, time_limit: float | None, mip_gap: float) -> Decided:
+    """Return the program with its binaries fixed at their optimum, found as one; raise what is wrong with it."""
+    highs = load(program, time_limit, mip_gap)
+    highs.run()
+    _accept_status(highs, program)
+    bound = float(highs.getInfo().mip_dual_bound)
+    return Decided(fixed(program, np.array(highs.getSolution().col_value)), bound)
+
+
+def _accept_status(highs: Any, program: Program) -> None:
+    """Raise the failure that a model status stands for; return on an optimum."""
+    if optimal(highs):
+        return
+    status = highs.getModelStatus()
+    kinds = highspy.HighsModelStatus
+    if status in (kinds.kInfeasible, kinds.kUnboundedOrInfeasible):
+        causes = diagnose(program)
+        if causes or status == kinds.kInfeasible:
+            raise Infeasible(causes)
+    if status in (kinds.kUnbounded, kinds.kUnboundedOrInfeasible):
+        raise Unbounded("the cost has no lower limit: is a price missing or negative?")
+    info = highs.getInfo()
+    gap = float(info.mip_gap) if program.integer.any() else np.nan
+    raise NotOptimal(highs.modelStatusToString(status).lower(), gap)

@@ -1,0 +1,1 @@
+"""Who is connected where: meters, traders, the tree of fees."""

@@ -1,0 +1,58 @@
+"""Which subtrees of the fee tree are cleared alone, and at which stage they are joined."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..lp.expressions import Array
+
+METERS = 60
+"""Meters of the subtrees that are cleared first: few enough for quick pivots, many enough not to count the calls."""
+GROWTH = 3
+"""How many times larger the subtrees of the next stage may be."""
+
+
+def stages(parent: Array, crowd: Array, tied: Array) -> Array:
+    """Return the stage (node,) at which the edge above each node is first considered; 0: never cut.
+
+    ``parent`` (node,) is the position of the parent, -1 at the root; ``crowd`` (node,) the meters at each node; ``tied``
+    (node,) whether something else ties both ends of the edge together, so that nothing falls apart if it is cut. At
+    stage k an edge counts when it lies within a subtree of at most METERS * GROWTH**k meters (a node that alone
+    exceeds that stays by itself), so that every stage joins a few of the subtrees of the stage before.
+    """
+    order, most, k = from_leaves(parent), float(METERS), 0
+    stage = np.zeros(len(parent), dtype=int)
+    waiting = cuts(parent, crowd, order, most, tied)
+    while waiting.any():
+        k, most = k + 1, most * GROWTH
+        still = waiting & cuts(parent, crowd, order, most, tied)
+        stage[waiting & ~still] = k
+        waiting = still
+    return stage
+
+
+def from_leaves(parent: Array) -> list[int]:
+    """Return the nodes, children before their parents."""
+    depth, above = np.zeros(len(parent), dtype=int), parent
+    while (above >= 0).any():
+        depth += above >= 0
+        above = np.where(above >= 0, parent[above], -1)
+    return [int(n) for n in np.argsort(-depth, kind="stable")]
+
+
+def cuts(parent: Array, crowd: Array, order: list[int], most: float, tied: Array) -> Array:
+    """Return the nodes (node,) whose edge is cut, so that what hangs together has at most ``most`` meters.
+
+    ``order`` is that of `from_leaves`; the other arrays are those of :func:`stages`.
+    """
+    below: list[list[tuple[float, int]]] = [[] for _ in order]
+    cut = np.zeros(len(parent), dtype=bool)
+    for node in order:
+        total = float(crowd[node]) + sum(size for size, _ in below[node])
+        children = sorted(child for child in below[node] if not tied[child[1]])
+        while children and total > most:
+            size, child = children.pop()
+            cut[child], total = True, total - size
+        if parent[node] >= 0:
+            below[parent[node]].append((total, node))
+    return cut

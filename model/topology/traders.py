@@ -1,0 +1,71 @@
+"""Who trades, unfolded: the participants, and their vehicles where they are guests.
+
+Folding (`meters`) is a matter of the model; trades and accounts know every participant and every vehicle.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from ..lp.expressions import Array
+from .meters import places, positions
+
+
+@dataclass(frozen=True)
+class Traders:
+    """The P participants, and after them the V vehicles as guests, over T slots.
+
+    ``account`` (P + V,) is the index of the participant who pays, ``vehicle`` (P + V,) the vehicle's label or
+    ``""``, ``node`` (P + V, T) the index of the node, -1 where a vehicle is no guest in that slot, ``behind``
+    (V, T) the trader whose meter a vehicle is plugged in behind: its owner at home, itself elsewhere.
+    """
+
+    account: Array
+    vehicle: Array
+    node: Array
+    behind: Array
+
+    def stack(self, participants: xr.DataArray, vehicles: xr.DataArray) -> Array:
+        """Return values (P + V, T) of the participants (P, T), and of the vehicles (V, T) where guests."""
+        both = [array.transpose(..., "time").values for array in (participants, vehicles)]
+        return np.where(self.node >= 0, np.concatenate(both), 0.0)
+
+
+def traders(inputs: xr.Dataset) -> Traders:
+    """Return who can trade: a vehicle does so where it is plugged in away from its owner's premises."""
+    home = positions(inputs, "participant_node", "node")
+    host = positions(inputs, "vehicle_host", "participant")
+    owner = positions(inputs, "vehicle_owner", "participant")
+    at_home = host == owner[:, None]
+    size = len(home)
+    return Traders(
+        account=np.concatenate([np.arange(size), owner]),
+        vehicle=np.concatenate([np.full(size, ""), inputs["vehicle"].values.astype(str)]),
+        node=np.concatenate(
+            [
+                np.repeat(home[:, None], inputs.sizes["time"], axis=1),
+                np.where((host >= 0) & ~at_home, home[host], -1),
+            ]
+        ),
+        behind=np.where(at_home, owner[:, None], size + np.arange(len(owner))[:, None]),
+    )
+
+
+def parties(inputs: xr.Dataset, trades: xr.Dataset) -> tuple[Array, Array, Array]:
+    """Return the seller, the buyer (positions among the traders) and the slot of every trade (trade,)."""
+    trader = []
+    for side in ("seller", "buyer"):
+        vehicle, participant = (
+            places(inputs[dim].values, trades[f"trade_{side}{name}"].values)
+            for name, dim in (("_vehicle", "vehicle"), ("", "participant"))
+        )
+        trader.append(np.where(vehicle >= 0, inputs.sizes["participant"] + vehicle, participant))
+    return trader[0], trader[1], np.searchsorted(inputs["time"].values, trades["trade_time"].values)
+
+
+def sum_at(place: Array, values: Array, size: int) -> Array:
+    """Return the sums (size, ...) of values (n, ...) by their place (n,)."""
+    total = np.zeros((size, *values.shape[1:]))
+    np.add.at(total, place, values)
+    return total
