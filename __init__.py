@@ -9,17 +9,17 @@ if TYPE_CHECKING:
     from .data.assembly.inputs import build_inputs
     from .data.loading.scenario import load_scenario
     from .model.clearing import community_block
+    from .runs.clear.single import clear
     from .runs.compare import compare
-    from .runs.single import clear
-    from .runs.store import open_run
+    from .runs.store.netcdf import open_run
 
 __all__ = ["build_inputs", "clear", "community_block", "compare", "load_scenario", "open_run"]
 
 _HOMES = {
     "load_scenario": ".data.loading.scenario",
     "build_inputs": ".data.assembly.inputs",
-    "clear": ".runs.single",
-    "open_run": ".runs.store",
+    "clear": ".runs.clear.single",
+    "open_run": ".runs.store.netcdf",
     "compare": ".runs.compare",
     "community_block": ".model.clearing",
 }

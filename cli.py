@@ -16,16 +16,16 @@ import click
 DEFAULT = "higashi-fuji"
 EXIT_CODES = {
     "otonari.data.problems.InputError": 2,
-    "otonari.runs.store.RunFileError": 2,
+    "otonari.runs.store.netcdf.RunFileError": 2,
     "otonari.runs.compare.CompareError": 2,
-    "otonari.runs.cluster.ClusterError": 2,
+    "otonari.runs.clear.dask_cluster.ClusterError": 2,
     "builtins.OSError": 2,
     "otonari.model.solver.solve.SolveError": 3,
-    "otonari.runs.faults.LedgerTampered": 4,
-    "otonari.runs.faults.LedgerConflict": 5,
-    "otonari.runs.faults.LedgerLocked": 6,
-    "otonari.runs.faults.LedgerTorn": 6,
-    "otonari.runs.faults.LedgerError": 2,
+    "otonari.runs.ledger.format.errors.LedgerTampered": 4,
+    "otonari.runs.ledger.format.errors.LedgerConflict": 5,
+    "otonari.runs.ledger.format.errors.LedgerLocked": 6,
+    "otonari.runs.ledger.format.errors.LedgerTorn": 6,
+    "otonari.runs.ledger.format.errors.LedgerError": 2,
 }
 """Exit code of each failure, by the name of its class so that none must be imported; others are bugs: 1."""
 
@@ -138,7 +138,7 @@ def _progress(shown: bool, **look: Any) -> Iterator[tuple[Any, Callable[[int, in
 
 
 def _print_json(value: Any, indent: int | None = 1) -> None:
-    from .runs import layout
+    from .runs import text as layout
 
     click.echo(layout.as_json(value, indent))
 
@@ -205,7 +205,8 @@ def _require_regional(market: str | None, output: Path | None, **options: Any) -
 
 
 def _print_run(outcome: Any, as_json: bool, quiet: bool) -> None:
-    from .runs import compare, tables
+    from .runs import compare
+    from .runs.report import tables
 
     summary = compare.summary(outcome.tree)
     if as_json:
@@ -251,18 +252,20 @@ def clear(
     _require_ledger(options, no_ledger or market in ("grid-only", "unmanaged"))
     if options["workers"] or options["scheduler"]:
         _require_regional(market, **options)
-        from .runs import union
+        from .runs.clear import by_regions
 
         shown = sys.stderr.isatty() and not quiet and not verbose
         with _progress(shown, show_pos=True) as (_, progress):
             stage = _stage(verbose, quiet=True)
-            outcome = union.run(scenario, record=not no_ledger, progress=progress, stage=stage, **options)
+            outcome = by_regions.run(
+                scenario, record=not no_ledger, progress=progress, stage=stage, **options
+            )
         _print_run(outcome, as_json, quiet)
         return
     _require_suffix(options["output"], ".nc")
     del options["workers"], options["scheduler"]
     stage = _stage(verbose, quiet)
-    from .runs import single
+    from .runs.clear import single
 
     outcome = single.run(scenario, market, record=not no_ledger, stage=stage, **options)
     _print_run(outcome, as_json, quiet)
@@ -306,13 +309,13 @@ def init(directory: Path, template: str, as_json: bool, verbose: bool, quiet: bo
         raise click.UsageError("--homes, --seed: only the template town has them")
     _stage(verbose, quiet)("copying the template")
     from .data.loading import scenario, town
-    from .runs import store
+    from .runs.store import netcdf
 
     made = template == town.NAME
     files = (
         town.files(homes or 1000, 1 if seed is None else seed) if made else scenario.template_files(template)
     )
-    written = store.write_new(directory, files)
+    written = netcdf.write_new(directory, files)
     if as_json:
         _print_json([str(path) for path in written])
     elif not quiet:
@@ -339,7 +342,7 @@ def compare(runs: tuple[Path, ...], output: Path | None, as_json: bool, verbose:
         raise click.UsageError(f"--output: got {output}, which is one of the runs, want another name")
     stage = _stage(verbose, quiet)
     from .runs import compare as comparing
-    from .runs import tables
+    from .runs.report import tables
 
     stage("reading the runs")
     comparison = comparing.compare(runs)
@@ -380,7 +383,7 @@ def report(as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
     if output and output.exists() and run.exists() and run.samefile(output):
         raise click.UsageError(f"--output: got {output}, which is the run, want another name")
     _stage(verbose, quiet)("reading the run")
-    from .runs import desk
+    from .runs.commands import ledger as desk
 
     _print(desk.report(**options), as_json, quiet)
 
@@ -395,7 +398,7 @@ def _ledger(name: str, summary: str, *parameters: Callable[..., Any]) -> None:
 
     def call(as_json: bool, verbose: bool, quiet: bool, **arguments: Any) -> None:
         _stage(verbose, quiet)(f"ledger {name}")
-        from .runs import desk
+        from .runs.commands import ledger as desk
 
         _print(getattr(desk, name)(**arguments), as_json, quiet)
 
@@ -480,8 +483,8 @@ _ledger(
 def show(directory: Path, as_json: bool, verbose: bool, quiet: bool) -> None:
     """Print the blocks of a ledger after checking them: a table, or with --json one block a line."""
     _stage(verbose, quiet)(f"reading {directory}")
-    from .runs import desk
-    from .runs import ledger as books
+    from .runs.commands import ledger as desk
+    from .runs.ledger import ledger as books
 
     if as_json:
         for block in books.show(directory):
@@ -532,7 +535,7 @@ def match(orders: Path, as_json: bool, verbose: bool, quiet: bool, **options: An
     if band and not band[0] <= band[1]:
         raise click.UsageError(f"--price-band: got {band[0]:g} {band[1]:g}, want the lower price first")
     stage = _stage(verbose, quiet)
-    from .runs import market
+    from .runs.commands import exchange as market
 
     matched = market.match(orders, stage=stage, **options)
     if as_json:
@@ -598,7 +601,7 @@ def _print_report(report: Any, as_json: bool, quiet: bool) -> None:
     from dataclasses import asdict
 
     from .data.backtest import power
-    from .runs import layout
+    from .runs import text as layout
 
     if as_json:
         _print_json(asdict(report))
@@ -700,7 +703,7 @@ def simulate(
     _require_ledger(options, no_ledger)
     _require_suffix(options["output"], ".nc")
     _stage(verbose, quiet)("simulating")
-    from .runs import rolling
+    from .runs.simulate import run as rolling
 
     shown = sys.stderr.isatty() and not quiet and not verbose
     with _progress(shown) as (bar, progress), _asked_to_stop() as stop:
@@ -734,7 +737,9 @@ def sweep(
     if options["scheduler"] and options["workers"]:
         raise click.UsageError("--workers: the scheduler has workers of its own")
     _stage(verbose, quiet)("reading the sweep")
-    from .runs import gather, sweep, tables
+    from .runs.clear import sweep
+    from .runs.report import tables
+    from .runs.store import sweep_results
 
     shown = sys.stderr.isatty() and not quiet and not verbose
     with _progress(shown, show_pos=True) as (_, progress):
@@ -742,7 +747,9 @@ def sweep(
     if as_json:
         _print_json(tables.swept(outcome))
     elif not quiet:
-        click.echo(tables.compared(gather.comparison(outcome.dataset)) + "\n\n" + tables.gathered(outcome))
+        click.echo(
+            tables.compared(sweep_results.comparison(outcome.dataset)) + "\n\n" + tables.gathered(outcome)
+        )
     if outcome.failed:
         click.echo(f"otonari: {len(outcome.failed)} points failed", err=True)
         raise click.exceptions.Exit(3)

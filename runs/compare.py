@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from ..data import clock
-from . import digest, gather, store
+from .store import digest, netcdf, sweep_results
 
 MONEY = (
     "bill",
@@ -68,9 +68,9 @@ def compare(runs: Sequence[Run], names: Sequence[str] | None = None) -> xr.Datas
     RunFileError
         If a file is not a run.
     """
-    if len(runs) == 1 and names is None and gather.holds(runs[0]):
-        return gather.comparison(gather.read(runs[0]))
-    trees = [run if isinstance(run, xr.DataTree) else store.open_run(run) for run in runs]
+    if len(runs) == 1 and names is None and sweep_results.holds(runs[0]):
+        return sweep_results.comparison(sweep_results.read(runs[0]))
+    trees = [run if isinstance(run, xr.DataTree) else netcdf.open_run(run) for run in runs]
     names = _names(trees) if names is None else list(names)
     if not trees or len(names) != len(trees) or len(set(names)) != len(names):
         raise ValueError(
@@ -150,11 +150,11 @@ def write(comparison: xr.Dataset, path: str | os.PathLike[str]) -> Path | None:
     """
     path = Path(path)
     if path.suffix == ".csv":
-        return store.publish_text(path, _csv(comparison))
+        return netcdf.publish_text(path, _csv(comparison))
     if path.suffix != ".nc":
         raise CompareError(f"{path}: got the ending {path.suffix!r}, want .csv or .nc")
-    encoding = {str(n): store.encode(v) for n, v in comparison.variables.items()}
-    return store.publish(path, lambda name: comparison.to_netcdf(name, engine="netcdf4", encoding=encoding))
+    encoding = {str(n): netcdf.encode(v) for n, v in comparison.variables.items()}
+    return netcdf.publish(path, lambda name: comparison.to_netcdf(name, engine="netcdf4", encoding=encoding))
 
 
 def _unlike(trees: Sequence[xr.DataTree], names: Sequence[str]) -> str:

@@ -3,12 +3,13 @@
 import hashlib
 import json
 
-from otonari.runs import heads, kinds, ledger, merkle, notes
+from otonari.runs.ledger import checkpoints, ledger
+from otonari.runs.ledger.format import block_schema, merkle, signed_note
 
 SECONDS = 1566313200  # 2019-08-20T15:00Z
-KEY = notes.signer("street", seed=b"k" * 32)
-OTHER = notes.signer("street", seed=b"o" * 32)
-WITNESS = notes.signer("witness.example", notes.WITNESS, b"w" * 32)
+KEY = signed_note.signer("street", seed=b"k" * 32)
+OTHER = signed_note.signer("street", seed=b"o" * 32)
+WITNESS = signed_note.signer("witness.example", signed_note.WITNESS, b"w" * 32)
 
 
 def account(name, **amounts):
@@ -32,12 +33,12 @@ def record(number=0, energy=10, market="street", homes=3, **changes):
         *(account(f"home {i}") for i in range(2, homes)),
     ]
     return {
-        "version": kinds.VERSION,
+        "version": block_schema.VERSION,
         "kind": "clearing",
         "market": market,
         "slot": SECONDS + 1800 * number,
         "slot_seconds": 1800,
-        "totals": kinds.totals(leaves),
+        "totals": block_schema.totals(leaves),
         "prices": hashlib.sha256(b"prices %d" % energy).hexdigest(),
         "inputs": hashlib.sha256(b"inputs").hexdigest(),
         "results": hashlib.sha256(b"results %d" % energy).hexdigest(),
@@ -63,13 +64,13 @@ def cut_short(folder, act):
     def end(*arguments):
         raise KeyboardInterrupt
 
-    publish, heads.publish = heads.publish, end
+    publish, checkpoints.publish = checkpoints.publish, end
     try:
         act()
     except KeyboardInterrupt:
         return folder
     finally:
-        heads.publish = publish
+        checkpoints.publish = publish
     raise AssertionError("nothing was written")
 
 
@@ -102,7 +103,7 @@ def plain(block):
 
 def forge(folder, blocks, signer=None, spell=plain, chained=True):
     """Write blocks as a ledger, with every hash and checkpoint made right again: what an insider could do."""
-    prev, lines = kinds.FIRST, []
+    prev, lines = block_schema.FIRST, []
     for block in blocks:
         if chained:
             block["prev"] = prev
@@ -115,7 +116,7 @@ def store(folder, lines, signer=None, origin="street"):
     """Write lines as a ledger with a checkpoint of their own."""
     (folder / ledger.NAME).write_bytes(b"".join(lines))
     root = merkle.root(merkle.leaf(one[9:-76]) for one in lines)
-    text = str(notes.Checkpoint(origin, len(lines), root))
+    text = str(signed_note.Checkpoint(origin, len(lines), root))
     note = text + ("\n" + signer.sign(text) if signer else "")
-    (folder / heads.OWN).write_text(note, encoding="utf-8")
-    (folder / heads.LOG).unlink(missing_ok=True)
+    (folder / checkpoints.OWN).write_text(note, encoding="utf-8")
+    (folder / checkpoints.LOG).unlink(missing_ok=True)

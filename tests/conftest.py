@@ -51,7 +51,7 @@ def cleared():
 def remembered(cleared, monkeypatch):
     """Clear a scenario once for all tests that ask for this: they are about what then becomes of the run."""
     from otonari.data.loading.scenario import digest
-    from otonari.runs import single
+    from otonari.runs.clear import single
 
     clear = single.cleared
 

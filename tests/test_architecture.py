@@ -46,7 +46,7 @@ def test_a_module_imports_only_what_its_floor_allows(path):
     assert "otonari" not in packs, "inside the package imports are relative"
     assert floor == "model" or not packs & {"pyomo", "highspy"}
     assert floor == "cli" or "click" not in packs
-    assert label(path) == "runs/cluster.py" or not packs & {"dask", "distributed"}
+    assert label(path) == "runs/clear/dask_cluster.py" or not packs & {"dask", "distributed"}
     assert (floor == "data" and path.stem == "solar") or "pvlib" not in packs
     if floor == "model":
         others = {m for m in inside if not m.startswith("model")}

@@ -11,9 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otonari.cli import main
-from otonari.runs import billing, bills, blocks, heads, ledger, report, rolling, single, store
-from otonari.runs.faults import LedgerError, LedgerTampered
-from otonari.runs.simulation import MODES
+from otonari.runs.clear import single
+from otonari.runs.ledger import checkpoints, ledger, records
+from otonari.runs.ledger.format.errors import LedgerError, LedgerTampered
+from otonari.runs.report import bill as bills
+from otonari.runs.report import billing
+from otonari.runs.report import page as report
+from otonari.runs.simulate import run as rolling
+from otonari.runs.simulate.loop import MODES
+from otonari.runs.store import netcdf
 
 from . import neighbourhood
 from .books import KEY, OTHER
@@ -112,7 +118,7 @@ def test_a_bill_carries_the_receipt_of_its_period(run, page):
 
 def test_sums_over_all_bills_are_those_of_settlement_and_ledger(run):
     issued = billing.issue(run).values()
-    settlement = store.open_run(run)["settlement"]
+    settlement = netcdf.open_run(run)["settlement"]
     for name in set(bills.LABELS) - {"rounding"}:
         total = sum(bill.amounts[name] for bill in issued)
         assert total == pytest.approx(float(settlement[name].sum()) * 1e6, abs=3), name
@@ -132,7 +138,7 @@ def test_the_household_checks_its_bill(run, page, tmp_path):
     assert path.stat().st_mode & 0o777 == 0o600
     for known in (
         ["--key", KEY.key],
-        ["--checkpoint", book / heads.OWN],
+        ["--checkpoint", book / checkpoints.OWN],
         ["--key", KEY.key, "--checkpoint", book / "checkpoint"],
     ):
         assert "good: bert in market street, 4 slots" in otonari("ledger", "check", path, *known).stdout
@@ -255,13 +261,13 @@ def test_before_and_after_a_correction(tmp_path):
     book, first = tmp_path / "ledger", tmp_path / "first.md"
     otonari("report", run, "bert", "-o", first)
     held = tmp_path / "held"
-    held.write_bytes((book / heads.OWN).read_bytes())
+    held.write_bytes((book / checkpoints.OWN).read_bytes())
     right = street()
     right["trades"]["trade_price"] = right["trades"]["trade_price"] + 1
     right["settlement"]["peer_cost"] = right["settlement"]["peer_cost"] + [0, 2.5, 2.3]
     right["settlement"]["bill"] = right["settlement"]["bill"] + [-3.5, 2.2, 1.3]
     fixed = tmp_path / "right.nc"
-    store.write_run(right, fixed)
+    netcdf.write_run(right, fixed)
     assert (
         "is not this run, but another or a correction: 3 of 4 slots"
         in otonari("report", fixed, "bert", code=2).stderr
@@ -269,10 +275,10 @@ def test_before_and_after_a_correction(tmp_path):
     otonari("ledger", "correct", book, fixed, "--key", tmp_path / "private.key")
     assert "is not this run" in otonari("report", run, "bert", code=2).stderr
     otonari("ledger", "check", first, "--checkpoint", held)  # it was recorded; a later receipt shows more
-    otonari("ledger", "check", first, "--checkpoint", book / heads.OWN, code=4)
+    otonari("ledger", "check", first, "--checkpoint", book / checkpoints.OWN, code=4)
     second = tmp_path / "first.md"
     assert "the earlier, different file is now" in otonari("report", fixed, "bert", "-o", second).stdout
-    otonari("ledger", "check", second, "--checkpoint", book / heads.OWN)
+    otonari("ledger", "check", second, "--checkpoint", book / checkpoints.OWN)
     otonari("ledger", "check", tmp_path / "first.1.md", "--key", KEY.key)
     assert (tmp_path / "first.1.md").stat().st_mode & 0o777 == 0o600
     bill = billing.issue(fixed, ["bert"])["bert"]
@@ -294,10 +300,10 @@ def test_bills_of_a_ledger_of_something_else(run, tmp_path):
 def test_runs_without_bills(tmp_path):
     tree = street()
     path = tmp_path / "run.nc"
-    store.write_run(tree, path)
+    netcdf.write_run(tree, path)
     assert "never committed" in otonari("report", path, "bert", code=2).stderr
     tree.attrs["market"] = "grid-only"
-    store.write_run(tree, path)
+    netcdf.write_run(tree, path)
     assert (
         "not the run of a market that is recorded"
         in otonari("report", path, "--bills", "--json", code=2).stderr
@@ -345,8 +351,8 @@ def check_all(run, folder, count):
     pages = list(folder.iterdir())
     (book,) = run.parent.glob("ledger*")
     for path in pages:
-        otonari("ledger", "check", path, "--checkpoint", book / heads.OWN)
-    issued, tree = billing.issue(run).values(), store.open_run(run)
+        otonari("ledger", "check", path, "--checkpoint", book / checkpoints.OWN)
+    issued, tree = billing.issue(run).values(), netcdf.open_run(run)
     assert len(pages) == len(issued) == tree["settlement"].sizes["participant"] == count
     # a trade is less than 1 Wh off, and its price, fee and rent by half a thousandth
     trades = tree["trades"].to_dataset()
@@ -382,4 +388,4 @@ def test_bills_and_corrections_of_simulated_markets(tmp_path, mode):
 
 
 def test_every_market_where_peers_trade_is_recorded():
-    assert set(blocks.RECORDED) == {"p2p", *MODES}
+    assert set(records.RECORDED) == {"p2p", *MODES}

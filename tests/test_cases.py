@@ -13,7 +13,7 @@ import yaml
 from numpy.testing import assert_allclose
 
 from otonari.data.inputs.contract import validate
-from otonari.runs.single import clear
+from otonari.runs.clear.single import clear
 
 from .communities import community
 from .oracle import solve

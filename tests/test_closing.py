@@ -17,8 +17,10 @@ from click.testing import CliRunner
 
 from otonari.cli import main
 from otonari.model.checks.run import CheckError
-from otonari.runs import blocks, closing, heads, journal, ledger, rolling, store, timeline
-from otonari.runs.simulation import Options, Simulation
+from otonari.runs.ledger import checkpoints, ledger, records
+from otonari.runs.simulate import journal, run, slot_closing, timeline
+from otonari.runs.simulate.loop import Options, Simulation
+from otonari.runs.store import netcdf
 
 from .disks import HOWS, Disk, Killed
 
@@ -38,11 +40,11 @@ def line():
 @pytest.fixture
 def quick(line, monkeypatch):
     """Build the inputs once only."""
-    monkeypatch.setattr(rolling, "timeline", lambda *arguments: line)
+    monkeypatch.setattr(run, "timeline", lambda *arguments: line)
 
 
 def simulate(folder, **options):
-    return rolling.run("six-kinds", 1, overrides=[LONG], warm_up=WARM_UP, output=folder / "run.nc", **options)
+    return run.run("six-kinds", 1, overrides=[LONG], warm_up=WARM_UP, output=folder / "run.nc", **options)
 
 
 def with_secret(folder):
@@ -54,7 +56,7 @@ def with_secret(folder):
 
 
 def public(book):
-    return {name: (book / name).read_bytes() for name in (ledger.NAME, heads.OWN)}
+    return {name: (book / name).read_bytes() for name in (ledger.NAME, checkpoints.OWN)}
 
 
 def same(one, other):
@@ -72,12 +74,12 @@ def finished(folder, **options):
     outcome = simulate(folder, directory=with_secret(folder), **options)
     assert (outcome.commit.added, outcome.commit.already) == (SLOTS, 0)
     assert sorted(path.name for path in folder.iterdir()) == ["book", "run.nc"]
-    return folder, store.open_run(folder / "run.nc")
+    return folder, netcdf.open_run(folder / "run.nc")
 
 
 def alike(folder, calm):
     """Require the same run and the same ledger as that of the calm run."""
-    same(store.open_run(folder / "run.nc"), calm[1])
+    same(netcdf.open_run(folder / "run.nc"), calm[1])
     assert public(folder / "book") == public(calm[0] / "book")
     assert ledger.verify(folder / "book", private=True).slots == SLOTS
     assert not list(folder.glob("*.journal"))
@@ -88,7 +90,7 @@ def test_the_run_file_has_the_last_checkpoint(calm):
     summary = ledger.verify(folder / "book", private=True)
     assert (summary.count, summary.slots) == (SLOTS + 1, SLOTS)
     assert tree.attrs["ledger_head"] == summary.head
-    assert tree.attrs["ledger_checkpoint"] == (folder / "book" / heads.OWN).read_text()
+    assert tree.attrs["ledger_checkpoint"] == (folder / "book" / checkpoints.OWN).read_text()
     held = folder / "held"
     held.write_text(tree.attrs["ledger_checkpoint"])
     assert ledger.verify(folder / "book", [held]).slots == SLOTS
@@ -109,9 +111,9 @@ def test_each_slot_is_in_the_ledger_as_it_closes(tmp_path, quick):
 def test_a_block_is_the_same_from_its_slot_and_from_the_whole_run(calm, line):
     """From the run file, from what had closed when it went on, and as the slot closed: one record."""
     tree, inputs = calm[1], line[1].inputs
-    whole = blocks.of_run(tree)
+    whole = records.of_run(tree)
     simulation = Simulation(line[1], Options(window=SLOTS))
-    shut, again = (closing.Closing(inputs, tree.attrs, None, None) for _ in range(2))
+    shut, again = (slot_closing.Closing(inputs, tree.attrs, None, None) for _ in range(2))
     for slot in range(6):
         simulation.step()
         assert shut.records(shut.check(simulation.state, slot)) == [whole[slot]]
@@ -124,8 +126,8 @@ def test_a_block_is_the_same_from_its_slot_and_from_the_whole_run(calm, line):
 def test_a_slots_inputs_say_what_was_stored_and_who_departs(calm):
     inputs, results = (calm[1][g].to_dataset() for g in ("inputs", "results"))
     stored = np.concatenate([results[f"{d}_energy"].values for d in ("battery", "vehicle")])
-    parts = [blocks.slots(inputs, stored, k, k + 1) for k in range(SLOTS)]
-    xr.testing.assert_identical(blocks.slots(inputs, stored, 0, SLOTS), inputs)
+    parts = [records.slots(inputs, stored, k, k + 1) for k in range(SLOTS)]
+    xr.testing.assert_identical(records.slots(inputs, stored, 0, SLOTS), inputs)
     trips = [trip for part in parts for trip in part["trip"].values]
     assert sorted(trips) == sorted(inputs["trip"].values)
     for k, part in enumerate(parts):
@@ -222,13 +224,13 @@ def test_other_options_have_their_own_journal_and_conflict_in_the_same_ledger(tm
 
 def test_another_result_of_the_same_slots_conflicts(tmp_path, quick, monkeypatch):
     simulate(tmp_path, directory=tmp_path / "book", stop=lambda done: done == 4)
-    monkeypatch.setattr(rolling.keeping, "version", lambda: "0.0.9")
-    values = rolling.Simulation.__init__
+    monkeypatch.setattr(run.administration, "version", lambda: "0.0.9")
+    values = run.Simulation.__init__
 
     def another(self, line, options, state=None):
         values(self, line, replace(options, mode="co-optimized"), state)
 
-    monkeypatch.setattr(rolling.Simulation, "__init__", another)
+    monkeypatch.setattr(run.Simulation, "__init__", another)
     with pytest.raises(ledger.LedgerConflict):
         simulate(tmp_path, directory=tmp_path / "book")
     assert ledger.verify(tmp_path / "book").slots == 4
@@ -295,7 +297,7 @@ def crashed(folder, start, calm, disk, at, how):
     try:
         simulate(folder, directory=folder / "book", stop=lambda done: done == 4)
         reached = disk.count < at
-    except (Killed, ledger.LedgerError, store.RunFileError):
+    except (Killed, ledger.LedgerError, netcdf.RunFileError):
         pass
     finally:
         disk.work()
@@ -327,10 +329,10 @@ KILLED = """
 import os, random, signal, sys, time
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from tests.test_closing import LONG, WARM_UP, rolling, simulate, timeline
+from tests.test_closing import LONG, WARM_UP, run, simulate, timeline
 folder, dice = Path(sys.argv[2]), random.Random(int(sys.argv[3]))
 line = timeline.timeline("six-kinds", 1, WARM_UP, [LONG])
-rolling.timeline = lambda *arguments: line
+run.timeline = lambda *arguments: line
 kills = 0
 while not (folder / "run.nc").exists() or list(folder.glob("*.journal")):
     reader, writer = os.pipe()
@@ -394,7 +396,7 @@ def test_control_c_stops_after_the_slot_and_says_how_to_go_on(tmp_path, calm):
         stderr=subprocess.PIPE,
         text=True,
     )
-    while process.poll() is None and not (book / heads.LOG).exists():
+    while process.poll() is None and not (book / checkpoints.LOG).exists():
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()

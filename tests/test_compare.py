@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from otonari.runs import compare, store, tables
-from otonari.runs.single import clear
+from otonari.runs import compare
+from otonari.runs.clear.single import clear
+from otonari.runs.report import tables
+from otonari.runs.store import netcdf
 
 from .communities import community
 
@@ -77,7 +79,7 @@ def test_runs_of_other_sizes_and_kinds(runs):
 
 def test_stored_runs_compare_as_fresh_ones(runs, tmp_path):
     for name, tree in zip("ab", runs, strict=False):
-        store.write_run(tree, tmp_path / f"{name}.nc")
+        netcdf.write_run(tree, tmp_path / f"{name}.nc")
     stored = compare.compare([tmp_path / "a.nc", str(tmp_path / "b.nc")])
     xr.testing.assert_identical(stored, compare.compare(runs[:2]))
 

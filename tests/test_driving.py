@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from otonari.model.agents import dispatch, planning
-from otonari.runs import rolling, timeline
-from otonari.runs.simulation import Options, Simulation
+from otonari.runs.simulate import run, timeline
+from otonari.runs.simulate.loop import Options, Simulation
 
 from .communities import community
 
@@ -135,7 +135,7 @@ def test_a_guest_that_never_comes_trades_nothing():
         row for rows in simulation.state.books.values() for row in rows if row[4] == "buy" and row[3] == "b"
     ]
     assert any(row[2] == "home" for row in placed)
-    tree = rolling.simulate(line, Options(window=24))  # `account` checks physics and money
+    tree = run.simulate(line, Options(window=24))  # `account` checks physics and money
     found = tree["results"]
     assert float(found["vehicle_purchase"].sum() + found["vehicle_sale"].sum()) == 0
     charge = found["vehicle_charge"].values[0]
@@ -147,7 +147,7 @@ def test_a_guest_that_never_comes_trades_nothing():
 
 def test_a_parked_car_buys_from_its_host_and_sells_to_it():
     line = last_days(commuter(), 2)
-    tree = rolling.simulate(line, Options(window=24))
+    tree = run.simulate(line, Options(window=24))
     trades = tree["trades"].to_dataset()
     bought = trades["trade_energy"].values[trades["trade_buyer_vehicle"].values == "car"]
     assert bought.sum() > 2
@@ -157,7 +157,7 @@ def test_a_parked_car_buys_from_its_host_and_sells_to_it():
     rich["pv_available"][:] = 0.0
     rich["demand"].loc["home"] = 0.0
     rich["export_limit"].loc["home"] = 0.0
-    sold = rolling.simulate(last_days(rich), Options(window=24))["trades"].to_dataset()
+    sold = run.simulate(last_days(rich), Options(window=24))["trades"].to_dataset()
     mine = sold["trade_seller_vehicle"].values == "car"
     assert 2 < sold["trade_energy"].values[mine].sum() <= 4
     assert set(sold["trade_buyer"].values[mine]) == {"site"}
@@ -167,7 +167,7 @@ def test_a_trip_longer_than_planned_ends_on_petrol():
     inputs = commuter()
     distance = inputs["trip_distance"].values.copy()
     distance[-2:] = 500
-    tree = rolling.simulate(
+    tree = run.simulate(
         last_days(inputs.assign(trip_distance=inputs["trip_distance"].copy(data=distance))),
         Options(window=24),
     )
@@ -186,7 +186,7 @@ def test_drivers_use_petrol_only_where_the_battery_is_worth_more():
 
 
 def test_a_car_without_an_engine_gets_where_it_announced_to_go():
-    tree = rolling.simulate(last_days(commuter(engine=False, initial_energy=3), 2), Options(window=24))
+    tree = run.simulate(last_days(commuter(engine=False, initial_energy=3), 2), Options(window=24))
     np.testing.assert_allclose(tree["results"]["trip_electric_distance"].values, 30)
 
 
@@ -203,5 +203,5 @@ def test_what_is_planned_and_delivered_obeys_a_minimum_charge():
     for charge in (np.concatenate(planned), simulation.state.power["charge"]):
         assert ((charge == 0) | (charge >= 1.4)).all()
         assert (charge > 0).any()
-    rolling.account(line.inputs, simulation.state, simulation.options)  # checks it too
+    run.account(line.inputs, simulation.state, simulation.options)  # checks it too
     assert simulation.state.energy[0] >= 6.7 - 1e-6

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otonari.model.settlement import tracing
-from otonari.runs import blocks, canonical, digest, kinds, leaves
+from otonari.runs.ledger import private_leaves, records
+from otonari.runs.ledger.format import block_schema, canonical_json
+from otonari.runs.store import digest
 
 from .communities import community
 
@@ -87,7 +89,7 @@ def run_tree(slots=2, energy=0.5004, start=START):
 
 
 def cleared(market="street", **options):
-    return blocks.cleared(run_tree(**options), market, "otonari 0.1.0")
+    return records.cleared(run_tree(**options), market, "otonari 0.1.0")
 
 
 # blocks
@@ -135,7 +137,7 @@ def test_what_stores_hold_goes_on_from_record_to_record():
     inputs = tree["inputs"].to_dataset()
     tree["inputs"] = inputs.assign(trip_departure=("trip", inputs["time"].values[1:]))
     tree["results"]["trip_electric_distance"][0] = 5
-    whole = blocks.cleared(tree, "street", "otonari")
+    whole = records.cleared(tree, "street", "otonari")
     share = 0.2004 / 1.2504
     assert whole[1]["leaves"][0]["driving"] == {"a": round(1000 * share), "": round(1000 - 1000 * share)}
     content, parts = None, []
@@ -146,7 +148,7 @@ def test_what_stores_hold_goes_on_from_record_to_record():
         slots = list(
             tracing.follow(*(part[g].to_dataset() for g in ("inputs", "results", "trades")), content)
         )
-        parts += blocks.cleared(part, "street", "otonari", origins=slots)
+        parts += records.cleared(part, "street", "otonari", origins=slots)
         content = slots[-1].content
     assert [r["leaves"] for r in parts] == [r["leaves"] for r in whole]
 
@@ -154,9 +156,9 @@ def test_what_stores_hold_goes_on_from_record_to_record():
 def test_sources_in_wh_sum_to_what_was_used():
     """1.4 + 1.4 + 1.4 = 4.2 Wh are 4: the one that rounding down loses goes to the first, the retailer."""
     used = tracing.Matrix(np.array([[1.4, 1.4, 1.4], [0, 0.6, 0], [0.4, 0, 0]]) / 1000)
-    assert blocks.sources(["b", "a"], used[:2]) == [{"": 2, "a": 1, "b": 1}, {"a": 1}]
+    assert records.sources(["b", "a"], used[:2]) == [{"": 2, "a": 1, "b": 1}, {"a": 1}]
     noise = tracing.Matrix(np.array([[0.2999999999999, 0.3], [0.0, 0.0]]))
-    assert blocks.sources(["b", "a"], noise[:, [0, 1, 1]]) == [{"b": 300, "a": 300, "": 300}, {}]
+    assert records.sources(["b", "a"], noise[:, [0, 1, 1]]) == [{"b": 300, "a": 300, "": 300}, {}]
 
 
 def test_trades_that_round_to_nothing_are_left_out():
@@ -167,7 +169,7 @@ def test_trades_that_round_to_nothing_are_left_out():
 def test_the_digests_of_a_block_see_a_change_of_their_slot_only():
     tree = run_tree()
     tree["results"]["price"][0, 1] += 0.001
-    first, second = blocks.cleared(tree, "street", "otonari 0.1.0")
+    first, second = records.cleared(tree, "street", "otonari 0.1.0")
     before = cleared()[0]
     assert first == before
     assert second["prices"] != before["prices"]
@@ -180,31 +182,33 @@ def test_the_digests_of_a_block_see_a_change_of_their_slot_only():
 
 def test_a_sealed_record_reveals_totals_only():
     record = cleared()[0]
-    block, private = leaves.seal(record, b"s" * 32)
+    block, private = private_leaves.seal(record, b"s" * 32)
     assert "participant" not in str(block)
     assert (block["leaves"], len(private)) == (2, 2)
-    assert kinds.misfit({**block, "index": 1, "prev": kinds.FIRST}) == ""
+    assert block_schema.misfit({**block, "index": 1, "prev": block_schema.FIRST}) == ""
     assert block["totals"] == record["totals"]
     assert all(block[name] != record[name] for name in ("inputs", "results"))
-    assert [leaves.parse(leaf)["participant"] for leaf in private] == ["a", "b"]
+    assert [private_leaves.parse(leaf)["participant"] for leaf in private] == ["a", "b"]
 
 
 def test_salts_are_never_shared_nor_guessable():
-    one, two = (leaves.seal(record, b"s" * 32)[1] for record in cleared())
-    salts = [leaves.parse(leaf)["salt"] for leaf in (*one, *two)]
+    one, two = (private_leaves.seal(record, b"s" * 32)[1] for record in cleared())
+    salts = [private_leaves.parse(leaf)["salt"] for leaf in (*one, *two)]
     assert len(set(salts)) == 4
-    assert salts[:2] == [leaves.parse(leaf)["salt"] for leaf in leaves.seal(cleared()[0], b"s" * 32)[1]]
-    other = [leaves.parse(leaf)["salt"] for leaf in leaves.seal(cleared()[0], b"t" * 32)[1]]
+    assert salts[:2] == [
+        private_leaves.parse(leaf)["salt"] for leaf in private_leaves.seal(cleared()[0], b"s" * 32)[1]
+    ]
+    other = [private_leaves.parse(leaf)["salt"] for leaf in private_leaves.seal(cleared()[0], b"t" * 32)[1]]
     assert not {*other} & {*salts}
-    changed = leaves.seal(cleared(energy=0.6)[0], b"s" * 32)[1]
-    assert leaves.parse(changed[0])["salt"] not in salts
+    changed = private_leaves.seal(cleared(energy=0.6)[0], b"s" * 32)[1]
+    assert private_leaves.parse(changed[0])["salt"] not in salts
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=80))
 def test_arbitrary_bytes_are_no_leaf(data):
     with pytest.raises(ValueError):  # noqa: PT011 (whatever the parser says)
-        leaves.parse(data)
+        private_leaves.parse(data)
 
 
 @settings(deadline=None)
@@ -241,8 +245,8 @@ values = st.recursive(
 @settings(deadline=None)
 @given(values)
 def test_canonical_json_round_trip(value):
-    data = canonical.dump(value)
-    assert canonical.parse(data) == value
+    data = canonical_json.dump(value)
+    assert canonical_json.parse(data) == value
     assert data == json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
     assert data == rfc8785.dumps(value)
 
@@ -267,7 +271,7 @@ def test_canonical_json_round_trip(value):
 )
 def test_canonical_json_refuses(value):
     with pytest.raises(ValueError, match="canonical"):
-        canonical.dump(value)
+        canonical_json.dump(value)
 
 
 SPELLINGS = [
@@ -280,28 +284,28 @@ SPELLINGS = [
 @pytest.mark.parametrize("data", SPELLINGS, ids=lambda data: repr(data[:20]))
 def test_another_spelling_is_refused(data):
     with pytest.raises(ValueError):  # noqa: PT011 (whatever the parser says)
-        canonical.parse(data)
+        canonical_json.parse(data)
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_are_parsed_or_refused(data):
     try:
-        value = canonical.parse(data)
+        value = canonical_json.parse(data)
     except ValueError:
         return
-    assert canonical.dump(value) == data
+    assert canonical_json.dump(value) == data
 
 
 @settings(deadline=None)
 @given(st.text(), st.text())
 def test_labels_stay_apart(one, other):
     try:
-        spelled = canonical.label(one), canonical.label(other)
+        spelled = canonical_json.label(one), canonical_json.label(other)
     except UnicodeEncodeError:  # a lone surrogate is no text
         return
     assert (spelled[0] == spelled[1]) == (one == other)
-    assert canonical.parse(canonical.dump(spelled[0])) == spelled[0]
+    assert canonical_json.parse(canonical_json.dump(spelled[0])) == spelled[0]
 
 
 # digests

@@ -11,20 +11,17 @@ import tracemalloc
 
 import pytest
 
-from otonari.runs import (
-    chain,
-    desk,
-    durable,
-    heads,
-    keeping,
-    kinds,
-    leaves,
+from otonari.runs.commands import ledger as commands
+from otonari.runs.ledger import (
+    administration,
+    checkpoints,
+    durable_files,
     ledger,
-    merkle,
-    notes,
-    reading,
+    private_leaves,
+    reader,
     receipts,
 )
+from otonari.runs.ledger.format import block_schema, chain, merkle, signed_note
 
 from .books import (
     KEY,
@@ -45,7 +42,7 @@ from .books import (
     records,
 )
 
-PUBLIC = (ledger.NAME, heads.OWN, heads.LOG)
+PUBLIC = (ledger.NAME, checkpoints.OWN, checkpoints.LOG)
 
 
 pytestmark = pytest.mark.usefixtures("impatient")
@@ -67,19 +64,19 @@ def replayed(folder):
     """Append what the keeper had recorded once and taken back since: the reversal and all bytes are genuine."""
     ledger.commit(folder, [record(0, energy=11)], signer=KEY, correct=True)
     old, new = blocks_of(folder)[1], blocks_of(folder)[4]
-    append(folder, kinds.reversal(new, "otonari"), old)
+    append(folder, block_schema.reversal(new, "otonari"), old)
 
 
 def rewritten(folder):
     blocks = blocks_of(folder)
     blocks[1]["totals"]["money"] = 1
     forge(folder, blocks)
-    (folder / heads.OWN).unlink()
+    (folder / checkpoints.OWN).unlink()
 
 
 FORGED = {
     "an invented slot": lambda f: append(f, {**blocks_of(f)[2], "slot": SECONDS + 9000}),
-    "a reversal": lambda f: append(f, kinds.reversal(blocks_of(f)[1], "otonari")),
+    "a reversal": lambda f: append(f, block_schema.reversal(blocks_of(f)[1], "otonari")),
     "an earlier record": replayed,
     "all of it anew": rewritten,
 }
@@ -92,15 +89,15 @@ def test_repair_vouches_for_nothing_that_somebody_else_appended(signed, case):
     with pytest.raises(ledger.LedgerTorn):
         ledger.verify(signed)
     with pytest.raises(ledger.LedgerTorn, match="are not what was about to be written here") as caught:
-        keeping.repair(signed, KEY)
+        administration.repair(signed, KEY)
     head = head_of(signed)
     assert f"--head {head}" in str(caught.value)
     with pytest.raises(ledger.LedgerTorn, match="has the hash"):
-        keeping.repair(signed, KEY, "0" * 64)
+        administration.repair(signed, KEY, "0" * 64)
     with pytest.raises(ledger.LedgerTorn):
         ledger.commit(signed, records(1, first=40), signer=KEY)
     assert contents(signed) == before
-    assert keeping.repair(signed, KEY, head)[0].head == head  # who looked may say so
+    assert administration.repair(signed, KEY, head)[0].head == head  # who looked may say so
     assert ledger.verify(signed, pinned=[KEY.key]).head == head
 
 
@@ -112,7 +109,7 @@ def test_repair_vouches_for_the_beginning_of_what_was_to_be_written(signed, line
     cut_short(signed, correct)
     whole = lines_of(signed)
     (signed / ledger.NAME).write_bytes(b"".join(whole[: 3 + lines]) + b'{"block":{"ha' * (lines < 4))
-    summary, moved, vouched = keeping.repair(signed, KEY)
+    summary, moved, vouched = administration.repair(signed, KEY)
     assert (summary.count, len(vouched), bool(moved)) == (3 + lines, lines, lines < 4)
     correct()
     assert ledger.verify(signed, private=True).totals["energy"] == 18
@@ -139,23 +136,26 @@ def test_nothing_that_somebody_else_appended_goes_on(tmp_path):
     """A genesis that says what ours would, with the public key, is accepted only if we were to write it."""
     book = tmp_path / "book"
     book.mkdir()
-    leaves.write_secret(book, b"s" * 32)
-    first = kinds.genesis("street", "JPY", "not ours", str(KEY.key)) | {"index": 0, "prev": kinds.FIRST}
+    private_leaves.write_secret(book, b"s" * 32)
+    first = block_schema.genesis("street", "JPY", "not ours", str(KEY.key)) | {
+        "index": 0,
+        "prev": block_schema.FIRST,
+    }
     (book / ledger.NAME).write_bytes(line(plain(first)))
     with pytest.raises(ledger.LedgerTorn):
         ledger.commit(book, records(2), signer=KEY)
 
 
 def test_a_rotation_and_a_beginning_that_were_cut_short_are_repaired(signed, tmp_path):
-    cut_short(signed, lambda: keeping.rotate(signed, KEY, OTHER))
+    cut_short(signed, lambda: administration.rotate(signed, KEY, OTHER))
     with pytest.raises(ledger.LedgerError, match="key: got"):
-        keeping.repair(signed, KEY)
-    assert [block["kind"] for block in keeping.repair(signed, OTHER)[2]] == ["key-rotation"]
+        administration.repair(signed, KEY)
+    assert [block["kind"] for block in administration.repair(signed, OTHER)[2]] == ["key-rotation"]
     new = tmp_path / "new"
-    cut_short(new, lambda: keeping.init(new, "street", signer=KEY))
-    assert [block["kind"] for block in keeping.repair(new, KEY)[2]] == ["genesis"]
+    cut_short(new, lambda: administration.init(new, "street", signer=KEY))
+    assert [block["kind"] for block in administration.repair(new, KEY)[2]] == ["genesis"]
     other = tmp_path / "other"
-    cut_short(other, lambda: keeping.init(other, "street", signer=KEY))
+    cut_short(other, lambda: administration.init(other, "street", signer=KEY))
     assert ledger.commit(other, records(2), signer=KEY).added == 2
 
 
@@ -169,11 +169,11 @@ def test_what_was_to_be_written_once_vouches_for_nothing_else(signed):
     ledger.commit(signed, [record(2, energy=9)], signer=KEY)
     (signed / ledger.NAME).write_bytes((signed / ledger.NAME).read_bytes() + fourth)
     with pytest.raises(ledger.LedgerTampered):
-        keeping.repair(signed, KEY)
+        administration.repair(signed, KEY)
     (signed / ledger.NAME).write_bytes(b"".join(lines_of(signed)[:-1]))
     append(signed, blocks_of(signed)[3] | {"slot": SECONDS + 1800 * 3})
     with pytest.raises(ledger.LedgerTorn):
-        keeping.repair(signed, KEY)
+        administration.repair(signed, KEY)
     assert third != lines_of(signed)[3]
 
 
@@ -181,13 +181,13 @@ def test_without_the_keepers_folder_nothing_is_vouched_for(signed):
     cut_short(signed, lambda: ledger.commit(signed, records(3), signer=KEY))
     shutil.rmtree(signed / "leaves")
     with pytest.raises(ledger.LedgerTorn, match="--head"):
-        keeping.repair(signed, KEY)
+        administration.repair(signed, KEY)
 
 
 def test_a_crash_after_a_crash(signed):
     """What a crash left gets its checkpoint before anything else is written, so each tail is of one write."""
     cut_short(signed, lambda: ledger.commit(signed, records(3), signer=KEY))
-    publish, calls = heads.publish, []
+    publish, calls = checkpoints.publish, []
 
     def twice(*arguments):
         calls.append(1)
@@ -195,13 +195,13 @@ def test_a_crash_after_a_crash(signed):
             raise KeyboardInterrupt
         return publish(*arguments)
 
-    heads.publish = twice
+    checkpoints.publish = twice
     try:
         with pytest.raises(KeyboardInterrupt):
             ledger.commit(signed, records(4), signer=KEY)
     finally:
-        heads.publish = publish
-    assert [block["index"] for block in keeping.repair(signed, KEY)[2]] == [4]
+        checkpoints.publish = publish
+    assert [block["index"] for block in administration.repair(signed, KEY)[2]] == [4]
     assert ledger.verify(signed, private=True).slots == 4
 
 
@@ -214,7 +214,7 @@ def test_a_ledger_whose_files_are_gone_does_not_begin_again(signed):
     before = contents(signed)
     for act in (
         lambda: ledger.commit(signed, [record(5)], signer=KEY),
-        lambda: keeping.init(signed, "street", signer=OTHER),
+        lambda: administration.init(signed, "street", signer=OTHER),
     ):
         with pytest.raises(ledger.LedgerError, match="is of a ledger that is not there"):
             act()
@@ -228,7 +228,7 @@ def test_a_second_commit_tells_that_there_was_a_checkpoint(signed):
     ledger.commit(signed, records(3), signer=KEY)
     blocks = blocks_of(signed)
     forge(signed, blocks)
-    (signed / heads.OWN).unlink()
+    (signed / checkpoints.OWN).unlink()
     with pytest.raises(
         ledger.LedgerTampered, match=r"checkpoint: size: got 0, want 3 at least, as leaves/ has"
     ):
@@ -245,14 +245,14 @@ def test_a_folder_that_somebody_planted(tmp_path):
     (book / "leaves").chmod(0o777)
     (book / "leaves" / "secret").write_bytes(b"K" * 32)
     (book / "leaves" / "secret").chmod(0o600)
-    for act in (lambda: keeping.init(book, "street"), lambda: ledger.commit(book, records(2))):
+    for act in (lambda: administration.init(book, "street"), lambda: ledger.commit(book, records(2))):
         with pytest.raises(ledger.LedgerError, match=r"others may use it \(mode 0777"):
             act()
     (book / "leaves").chmod(0o700)
     if os.geteuid() == 0:
         os.chown(book / "leaves", 65534, 65534)
         with pytest.raises(ledger.LedgerError, match="another user"):
-            keeping.init(book, "street")
+            administration.init(book, "street")
     assert not (book / ledger.NAME).exists()
 
 
@@ -277,18 +277,18 @@ def test_a_folder_that_is_a_link(signed, tmp_path):
 
 def resealed(folder, change, **block):
     """Record a slot whose leaves or block are changed after they were made, with every hash made right."""
-    made, private = leaves.seal(change(record(5)), leaves.secret(folder))
+    made, private = private_leaves.seal(change(record(5)), private_leaves.secret(folder))
     made |= {"index": 3, "prev": head_of(folder)} | block
     data = line(plain(made))
-    leaves.write(folder, 3, data, private)
+    private_leaves.write(folder, 3, data, private)
     with (folder / ledger.NAME).open("ab") as file:
         file.write(data)
-    keeping.repair(folder, KEY)
+    administration.repair(folder, KEY)
 
 
 def people(*changed):
     """Return a change of a record to other leaves, with their totals."""
-    return lambda one: {**one, "leaves": list(changed), "totals": kinds.totals(list(changed))}
+    return lambda one: {**one, "leaves": list(changed), "totals": block_schema.totals(list(changed))}
 
 
 LEAVES = {
@@ -320,21 +320,23 @@ def test_leaves_of_another_order_or_market(signed):
 
 def test_a_correction_hides_whose_leaf_it_changed(signed):
     """The neighbours of who stays the same stay the same too, and no hash on any path tells."""
-    before = [leaves.Shelf(signed).of_block(block) for block in blocks_of(signed)[1:]]
+    before = [private_leaves.Shelf(signed).of_block(block) for block in blocks_of(signed)[1:]]
     other = [account("home 2", grid_in=6)]
     kept = [leaf for leaf in record(0)["leaves"] if leaf["participant"] != "home 2"]
     ledger.commit(signed, [people(*kept, *other)(record(0))], signer=KEY, correct=True)
-    after = leaves.Shelf(signed).of_block(blocks_of(signed)[4])
+    after = private_leaves.Shelf(signed).of_block(blocks_of(signed)[4])
     assert not {*after} & {*before[0]}
-    assert [leaves.parse(x)["purchases"] for x in after] == [leaves.parse(x)["purchases"] for x in before[0]]
+    assert [private_leaves.parse(x)["purchases"] for x in after] == [
+        private_leaves.parse(x)["purchases"] for x in before[0]
+    ]
     ledger.commit(signed, records(1), signer=KEY, correct=True)
-    again = leaves.Shelf(signed).of_block(blocks_of(signed)[6])
+    again = private_leaves.Shelf(signed).of_block(blocks_of(signed)[6])
     assert not {*again} & {*before[0], *after}
     assert ledger.commit(signed, records(2)).already == 2
 
 
 def test_no_digest_can_be_guessed(signed):
-    block, _ = leaves.seal(record(0), b"s" * 32)
+    block, _ = private_leaves.seal(record(0), b"s" * 32)
     assert all(block[name] != record(0)[name] for name in ("prices", "inputs", "results"))
 
 
@@ -354,13 +356,13 @@ def test_proofs_of_several_checkpoints_are_no_receipt(signed):
 
 def proof_of(signer, *made, market="street", index=1):
     """Return a receipt of one slot or more, as whoever has a key can write it."""
-    sealed = [leaves.seal({**one, "market": market}, b"s" * 32) for one in made]
-    blocks = [block | {"index": index + n, "prev": kinds.FIRST} for n, (block, _) in enumerate(sealed)]
+    sealed = [private_leaves.seal({**one, "market": market}, b"s" * 32) for one in made]
+    blocks = [block | {"index": index + n, "prev": block_schema.FIRST} for n, (block, _) in enumerate(sealed)]
     hashes = [merkle.leaf(b"genesis")][:index] + [merkle.leaf(plain(block)) for block in blocks]
-    text = str(notes.Checkpoint(notes.origin(market), len(hashes), merkle.root(hashes)))
-    note, parts = notes.Note(text, (notes.signature(signer.sign(text)),)), []
+    text = str(signed_note.Checkpoint(signed_note.origin(market), len(hashes), merkle.root(hashes)))
+    note, parts = signed_note.Note(text, (signed_note.signature(signer.sign(text)),)), []
     for block, (_, private) in zip(blocks, sealed, strict=True):
-        proof = receipts.Proof(leaves.parse(private[0]), block, note, [])
+        proof = receipts.Proof(private_leaves.parse(private[0]), block, note, [])
         inner = merkle.Tree(map(merkle.leaf, private)).path(0)
         parts.append(receipts._spelled(proof, 0, inner, merkle.Tree(hashes).path(block["index"])))
     return "\n".join(parts).encode()
@@ -384,17 +386,17 @@ def test_no_clearing_stands_where_the_genesis_does():
 
 def test_a_receipt_after_a_rotation(signed):
     """Who pinned any key of the ledger's trusts the last one, through the endorsements in the receipt."""
-    third = notes.signer("street", seed=b"3" * 32)
-    keeping.rotate(signed, KEY, OTHER)
-    keeping.rotate(signed, OTHER, third)
+    third = signed_note.signer("street", seed=b"3" * 32)
+    administration.rotate(signed, KEY, OTHER)
+    administration.rotate(signed, OTHER, third)
     text = receipts.make(signed, "b")["b"].encode()
     for pinned in ([KEY.key], [OTHER.key], [third.key], [KEY.key, OTHER.key, third.key]):
         assert len(receipts.check(text, pinned)) == 2
-    stranger = notes.signer("street", seed=b"x" * 32)
+    stranger = signed_note.signer("street", seed=b"x" * 32)
     with pytest.raises(ledger.LedgerTampered, match="signature"):
         receipts.check(text, [stranger.key])
     other = make(signed.parent / "other", signer=stranger)
-    keeping.rotate(other, stranger, third)
+    administration.rotate(other, stranger, third)
     with pytest.raises(ledger.LedgerTampered, match="signature"):
         receipts.check(receipts.make(other, "b")["b"].encode(), [KEY.key])
 
@@ -423,10 +425,10 @@ def test_a_temporary_file_is_always_new(tmp_path, monkeypatch):
     victim.write_text("victim")
     os.link(victim, planted)
     with pytest.raises(ledger.LedgerError, match="File exists"):
-        durable.replace(tmp_path / "receipt", b"private", 0o600)
+        durable_files.replace(tmp_path / "receipt", b"private", 0o600)
     assert victim.read_text() == "victim"
     planted.unlink(missing_ok=True)
-    durable.replace(tmp_path / "receipt", b"private", 0o600)
+    durable_files.replace(tmp_path / "receipt", b"private", 0o600)
     assert stat.S_IMODE((tmp_path / "receipt").stat().st_mode) == 0o600
     assert sorted(p.name for p in tmp_path.iterdir()) == ["receipt", "victim"]
 
@@ -447,7 +449,7 @@ def test_a_lock_file_that_is_taken_away_locks_nothing(signed):
         fcntl.flock = swap
         try:
             with (
-                durable.locked(signed, 1.0),
+                durable_files.locked(signed, 1.0),
                 (signed / ".lock").open() as present,
                 pytest.raises(BlockingIOError),
             ):
@@ -464,7 +466,7 @@ def test_a_long_torn_end_is_kept_to_its_last_byte(signed):
         file.write(b"precious")
     with pytest.raises(ledger.LedgerTorn, match=f"after {extra} bytes"):
         ledger.verify(signed)
-    _, moved, _ = keeping.repair(signed, KEY)
+    _, moved, _ = administration.repair(signed, KEY)
     assert (moved.stat().st_size, moved.read_bytes()[-8:]) == (extra, b"precious")
     assert ledger.verify(signed).size == size
     with (signed / ledger.NAME).open("ab") as file:
@@ -491,8 +493,8 @@ def test_what_a_forger_wrote_does_not_steer_the_terminal(signed):
         ledger.verify(signed)
     assert str(caught.value).isprintable()
     (signed / ledger.NAME).write_bytes(data)
-    text = (signed / heads.OWN).read_text(encoding="utf-8").replace("street", "m\u009bgood\u202e", 1)
-    (signed / heads.OWN).write_text(text, encoding="utf-8")
+    text = (signed / checkpoints.OWN).read_text(encoding="utf-8").replace("street", "m\u009bgood\u202e", 1)
+    (signed / checkpoints.OWN).write_text(text, encoding="utf-8")
     with pytest.raises(ledger.LedgerTampered) as caught:
         ledger.verify(signed)
     assert str(caught.value).isprintable()
@@ -500,10 +502,10 @@ def test_what_a_forger_wrote_does_not_steer_the_terminal(signed):
 
 def test_labels_that_are_no_text(signed, tmp_path):
     for act in (
-        lambda: keeping.init(tmp_path / "new", "\udcff"),
-        lambda: keeping.init(tmp_path / "new", "street", currency="\udcff"),
-        lambda: keeping.init(tmp_path / "new", "street", currency=""),
-        lambda: keeping.keygen("\udcff", tmp_path / "key"),
+        lambda: administration.init(tmp_path / "new", "\udcff"),
+        lambda: administration.init(tmp_path / "new", "street", currency="\udcff"),
+        lambda: administration.init(tmp_path / "new", "street", currency=""),
+        lambda: administration.keygen("\udcff", tmp_path / "key"),
         lambda: receipts.make(signed, "\udcff"),
     ):
         with pytest.raises(ledger.LedgerError, match="got"):
@@ -517,10 +519,10 @@ def test_a_directory_that_cannot_be_written_to_is_not_torn(signed):
 import os, sys
 sys.path.insert(0, {os.path.dirname(os.path.dirname(__file__))!r})
 from tests.books import KEY, OTHER
-from otonari.runs import keeping, ledger
+from otonari.runs.ledger import administration, ledger
 os.setuid(65534) if os.geteuid() == 0 else None
 try:
-    keeping.rotate(__import__("pathlib").Path({str(signed)!r}), KEY, OTHER)
+    administration.rotate(__import__("pathlib").Path({str(signed)!r}), KEY, OTHER)
 except ledger.LedgerError as error:
     print(error)
 """
@@ -555,7 +557,7 @@ def test_a_correction_looks_up_its_block_at_once(tmp_path, monkeypatch):
         skipped.append(start)
         return itertools.islice(lines, start, stop)
 
-    monkeypatch.setattr(reading, "islice", islice)
+    monkeypatch.setattr(reader, "islice", islice)
     assert ledger.verify(book).slots == 200
     assert (len(skipped), max(skipped)) == (200, 63)
 
@@ -573,15 +575,15 @@ def test_proofs_of_all_leaves_take_a_hash_for_each(monkeypatch, size):
 
 
 def test_show_prints_what_is_good_and_marks_what_has_no_checkpoint(signed):
-    cut_short(signed, lambda: keeping.rotate(signed, KEY, OTHER))
-    told = desk.show(signed)
+    cut_short(signed, lambda: administration.rotate(signed, KEY, OTHER))
+    told = commands.show(signed)
     rows = next(told).splitlines()
     assert [row.endswith("no checkpoint") for row in rows] == [False] * 4 + [True]
     assert "key-rotation" in rows[4]
     with pytest.raises(ledger.LedgerTorn):
         next(told)
     (signed / ledger.NAME).write_bytes(b"".join(lines_of(signed)[:2]) + b"x\n")
-    told = desk.show(signed)
+    told = commands.show(signed)
     assert len(next(told).splitlines()) == 3
     with pytest.raises(ledger.LedgerTampered):
         next(told)
@@ -589,11 +591,11 @@ def test_show_prints_what_is_good_and_marks_what_has_no_checkpoint(signed):
 
 def test_verify_says_whose_key_it_is(signed):
     def said(*keys):
-        return desk.verify(signed, (), [str(key) for key in keys], private=False).text
+        return commands.verify(signed, (), [str(key) for key in keys], private=False).text
 
     assert f"{KEY.key}, which you gave" in said(KEY.key)
-    keeping.rotate(signed, KEY, OTHER)
-    keeping.cosign(signed, WITNESS, [], first=True)
+    administration.rotate(signed, KEY, OTHER)
+    administration.cosign(signed, WITNESS, [], first=True)
     assert f"{OTHER.key}, to which the key that you gave handed it over" in said(KEY.key)
     assert f"{OTHER.key}, which you gave" in said(OTHER.key)
     assert f"{OTHER.key}, which you should compare" in said(WITNESS.key)
@@ -602,20 +604,20 @@ def test_verify_says_whose_key_it_is(signed):
 
 def test_a_witness_is_not_blind(signed):
     with pytest.raises(ledger.LedgerError, match="or --first"):
-        keeping.cosign(signed, WITNESS, [])
+        administration.cosign(signed, WITNESS, [])
     with pytest.raises(ledger.LedgerTampered, match="key"):
-        keeping.cosign(signed, WITNESS, [], first=True, pinned=[OTHER.key])
+        administration.cosign(signed, WITNESS, [], first=True, pinned=[OTHER.key])
     assert (
-        keeping.cosign(signed, WITNESS, [], first=True, pinned=[KEY.key]).signatures[-1][0]
+        administration.cosign(signed, WITNESS, [], first=True, pinned=[KEY.key]).signatures[-1][0]
         == WITNESS.key.name
     )
 
 
 def test_check_says_of_which_checkpoint_and_who_saw_it_when(signed, tmp_path):
-    note = keeping.cosign(signed, WITNESS, [], first=True)
+    note = administration.cosign(signed, WITNESS, [], first=True)
     path = tmp_path / "b.tlog-proof"
     path.write_text(receipts.make(signed, "b")["b"], encoding="utf-8")
-    answer = desk.check(path, [], [str(KEY.key), str(WITNESS.key)])
+    answer = commands.check(path, [], [str(KEY.key), str(WITNESS.key)])
     _, size, root = note.text.splitlines()
     assert f"recorded when the ledger had {size} blocks, tree hash {root}" in answer.text
     assert "seen by witness.example at 2" in answer.text
@@ -627,6 +629,6 @@ def test_labels_too_long_for_the_name_of_a_file(tmp_path):
     long = account("x" * 241)
     ledger.commit(book, [people(account("a"), long)(record(0))])
     with pytest.raises(ledger.LedgerError, match="too long"):
-        desk.receipt(book, None, None, None, tmp_path / "all")
+        commands.receipt(book, None, None, None, tmp_path / "all")
     assert not (tmp_path / "all").exists()
-    assert desk.receipt(book, "x" * 241, None, None, tmp_path / "one").facts
+    assert commands.receipt(book, "x" * 241, None, None, tmp_path / "one").facts

@@ -13,19 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otonari.runs import (
-    canonical,
-    chain,
-    durable,
-    heads,
-    keeping,
-    kinds,
-    leaves,
-    ledger,
-    merkle,
-    notes,
-    receipts,
-)
+from otonari.runs.ledger import administration, checkpoints, durable_files, ledger, private_leaves, receipts
+from otonari.runs.ledger.format import block_schema, canonical_json, chain, merkle, signed_note
 
 from .books import (
     KEY,
@@ -68,7 +57,7 @@ def test_commit_and_verify(book):
     }
     assert summary.units["money"] == "micro-JPY"
     assert [block["kind"] for block in ledger.show(book)] == ["genesis", "clearing", "clearing"]
-    assert (book / heads.OWN).read_text() == str(summary.checkpoint())
+    assert (book / checkpoints.OWN).read_text() == str(summary.checkpoint())
 
 
 def test_the_public_files_name_nobody(book):
@@ -96,7 +85,7 @@ def test_committing_again_changes_nothing(signed):
     newer = [record(slot, software="otonari 9.9.9") for slot in range(2)]
     assert ledger.commit(signed, newer, signer=KEY).added == 0
     assert contents(signed) == before
-    assert again.checkpoint == (signed / heads.OWN).read_text(encoding="utf-8")
+    assert again.checkpoint == (signed / checkpoints.OWN).read_text(encoding="utf-8")
 
 
 def test_the_same_clearing_and_secret_give_the_same_bytes(signed, tmp_path):
@@ -162,10 +151,10 @@ def test_what_is_prepared_but_not_appended_is_not_there(tmp_path):
 def test_what_is_prepared_is_not_signed_yet(tmp_path):
     """A checkpoint is signed only when its blocks are on the disk: a log never signs what it does not hold."""
     with ledger.prepare(tmp_path / "book", records(2), signer=KEY) as (planned, append):
-        assert notes.parse(planned.checkpoint.encode()).signatures == ()
+        assert signed_note.parse(planned.checkpoint.encode()).signatures == ()
         done = append()
     assert done.checkpoint.startswith(planned.checkpoint)
-    assert notes.verified(notes.parse(done.checkpoint.encode()), [KEY.key]) == [KEY.key]
+    assert signed_note.verified(signed_note.parse(done.checkpoint.encode()), [KEY.key]) == [KEY.key]
 
 
 def test_there_is_no_ledger(tmp_path):
@@ -239,18 +228,18 @@ def test_a_correction_keeps_the_bounds_of_slots(book):
 
 
 def test_init_pins_everything(tmp_path):
-    keeping.init(
-        tmp_path / "book", "Susono 1", currency="EUR", signer=notes.signer("Susono%201", seed=b"k" * 32)
+    administration.init(
+        tmp_path / "book", "Susono 1", currency="EUR", signer=signed_note.signer("Susono%201", seed=b"k" * 32)
     )
     (genesis,) = ledger.show(tmp_path / "book")
     assert (genesis["market"], genesis["units"]["price"]) == ("Susono 1", "milli-EUR/kWh")
     assert genesis["key"].startswith("Susono%201+")
     with pytest.raises(ledger.LedgerConflict, match="already"):
-        keeping.init(tmp_path / "book", "Susono 1")
+        administration.init(tmp_path / "book", "Susono 1")
 
 
 def test_init_then_commit(tmp_path):
-    keeping.init(tmp_path / "book", "street", signer=KEY)
+    administration.init(tmp_path / "book", "street", signer=KEY)
     secret = (tmp_path / "book" / "leaves" / "secret").read_bytes()
     assert ledger.commit(tmp_path / "book", records(2), signer=KEY).added == 2
     assert (tmp_path / "book" / "leaves" / "secret").read_bytes() == secret
@@ -258,7 +247,7 @@ def test_init_then_commit(tmp_path):
         ledger.commit(tmp_path / "book", records(1, first=5, market="avenue"), signer=KEY)
 
 
-@pytest.mark.parametrize("signer", [None, OTHER, notes.signer("avenue", seed=b"k" * 32), WITNESS])
+@pytest.mark.parametrize("signer", [None, OTHER, signed_note.signer("avenue", seed=b"k" * 32), WITNESS])
 def test_a_signed_ledger_needs_its_key(signed, signer):
     before = contents(signed)
     with pytest.raises(ledger.LedgerError, match=r"key: got .*, want street\+"):
@@ -271,7 +260,7 @@ def test_a_ledger_without_a_key_takes_none(book):
         ledger.commit(book, records(3), signer=KEY)
 
 
-@pytest.mark.parametrize("signer", [WITNESS, notes.signer("avenue", seed=b"k" * 32)])
+@pytest.mark.parametrize("signer", [WITNESS, signed_note.signer("avenue", seed=b"k" * 32)])
 def test_a_key_is_called_what_the_market_is(tmp_path, signer):
     with pytest.raises(ledger.LedgerError, match="a key of street"):
         ledger.commit(tmp_path / "book", records(1), signer=signer)
@@ -279,17 +268,17 @@ def test_a_key_is_called_what_the_market_is(tmp_path, signer):
 
 
 def test_keygen(tmp_path):
-    key = keeping.keygen("Susono お", tmp_path / "k")
+    key = administration.keygen("Susono お", tmp_path / "k")
     assert key.name == "Susono%20%E3%81%8A"
     assert stat.S_IMODE((tmp_path / "k").stat().st_mode) == 0o600
-    assert keeping.read_key(tmp_path / "k").key == key
-    assert keeping.keygen("w", tmp_path / "w", witness=True).kind == notes.WITNESS
+    assert administration.read_key(tmp_path / "k").key == key
+    assert administration.keygen("w", tmp_path / "w", witness=True).kind == signed_note.WITNESS
     with pytest.raises(ledger.LedgerError, match="File exists"):
-        keeping.keygen("again", tmp_path / "k")
+        administration.keygen("again", tmp_path / "k")
     with pytest.raises(ledger.LedgerError, match="name: got nothing"):
-        keeping.keygen("", tmp_path / "empty")
+        administration.keygen("", tmp_path / "empty")
     with pytest.raises(ledger.LedgerError, match="market: got"):
-        keeping.init(tmp_path / "book", "")
+        administration.init(tmp_path / "book", "")
     assert contents(tmp_path / "book") == {}
 
 
@@ -305,20 +294,20 @@ def test_more_than_a_number_can_hold(book, energy):
 def test_a_key_that_others_may_read(keys, mode):
     keys["KEY"].chmod(mode)
     with pytest.raises(ledger.LedgerError, match="others may use it"):
-        keeping.read_key(keys["KEY"])
+        administration.read_key(keys["KEY"])
 
 
 def test_a_key_file_of_something_else(keys, book):
     with pytest.raises(ledger.LedgerError, match="outside the ledger"):
-        keeping.read_key(book / "leaves" / "secret", book)
+        administration.read_key(book / "leaves" / "secret", book)
     (keys["KEY"]).write_bytes(b"\xff\xfe")
     with pytest.raises(ledger.LedgerError, match="private key: want one line") as caught:
-        keeping.read_key(keys["KEY"])
+        administration.read_key(keys["KEY"])
     assert "\xff" not in str(caught.value)
     keys["KEY"].unlink()
     keys["KEY"].symlink_to(keys["OTHER"])
     with pytest.raises(ledger.LedgerError, match="symbolic link"):
-        keeping.read_key(keys["KEY"])
+        administration.read_key(keys["KEY"])
 
 
 def test_pinned_keys(signed, book):
@@ -329,8 +318,8 @@ def test_pinned_keys(signed, book):
 
 
 def test_rotation(signed):
-    held = (signed / heads.OWN).read_text(encoding="utf-8")
-    keeping.rotate(signed, KEY, OTHER)
+    held = (signed / checkpoints.OWN).read_text(encoding="utf-8")
+    administration.rotate(signed, KEY, OTHER)
     with pytest.raises(ledger.LedgerError, match="key: got"):
         ledger.commit(signed, records(3), signer=KEY)
     ledger.commit(signed, records(3), signer=OTHER)
@@ -339,12 +328,12 @@ def test_rotation(signed):
     (signed.parent / "held").write_text(held, encoding="utf-8")
     assert ledger.verify(signed, [signed.parent / "held"]).slots == 3
     with pytest.raises(ledger.LedgerError, match="key: got"):
-        keeping.rotate(signed, KEY, KEY)
+        administration.rotate(signed, KEY, KEY)
 
 
 def test_a_ledger_without_a_key_is_not_handed_on(book):
     with pytest.raises(ledger.LedgerError, match="not signed"):
-        keeping.rotate(book, KEY, OTHER)
+        administration.rotate(book, KEY, OTHER)
 
 
 # witnesses
@@ -353,19 +342,19 @@ def test_a_ledger_without_a_key_is_not_handed_on(book):
 @pytest.mark.parametrize("signer", [KEY, None])
 def test_cosign(tmp_path, signer):
     book = make(tmp_path / "book", signer=signer)
-    keeping.cosign(book, WITNESS, [], first=True)
+    administration.cosign(book, WITNESS, [], first=True)
     assert ledger.verify(book, pinned=[WITNESS.key]).slots == 2
     seen = tmp_path / "seen"
-    seen.write_bytes((book / heads.OWN).read_bytes())
+    seen.write_bytes((book / checkpoints.OWN).read_bytes())
     ledger.commit(book, records(3), signer=signer)
     with pytest.raises(ledger.LedgerTampered, match="cosignature"):
         ledger.verify(book, pinned=[WITNESS.key])
-    note = keeping.cosign(book, WITNESS, [seen], tmp_path / "new")
-    assert notes.verified(note, [WITNESS.key]) == [WITNESS.key]
+    note = administration.cosign(book, WITNESS, [seen], tmp_path / "new")
+    assert signed_note.verified(note, [WITNESS.key]) == [WITNESS.key]
     assert (tmp_path / "new").read_text(encoding="utf-8") == str(note)
     assert ledger.verify(book, [seen, tmp_path / "new"]).slots == 3
-    keeping.cosign(book, WITNESS, [seen])
-    assert len(keeping.cosign(book, WITNESS, [seen]).signatures) == 1 + bool(signer)
+    administration.cosign(book, WITNESS, [seen])
+    assert len(administration.cosign(book, WITNESS, [seen]).signatures) == 1 + bool(signer)
     assert ledger.commit(book, records(4), signer=signer).added == 1
     assert ledger.verify(book).slots == 4
 
@@ -374,9 +363,9 @@ def test_a_witness_refuses_another_history(tmp_path):
     one, two = make(tmp_path / "one", signer=KEY), make(tmp_path / "two", signer=KEY, energy=11)
     before = contents(two)
     with pytest.raises(ledger.LedgerTampered, match="tree hash"):
-        keeping.cosign(two, WITNESS, [one / heads.OWN])
+        administration.cosign(two, WITNESS, [one / checkpoints.OWN])
     with pytest.raises(ledger.LedgerError, match="want that of a witness"):
-        keeping.cosign(two, KEY, [])
+        administration.cosign(two, KEY, [])
     assert contents(two) == before
 
 
@@ -385,10 +374,12 @@ def test_a_witness_refuses_another_history(tmp_path):
 
 def test_a_receipt(signed):
     ledger.commit(signed, records(1, energy=7), signer=KEY, correct=True)
-    keeping.cosign(signed, WITNESS, [], first=True)
+    administration.cosign(signed, WITNESS, [], first=True)
     found = receipts.make(signed)
     assert sorted(found) == ["a", "b", "home 2"]
-    proofs = receipts.check(found["b"].encode(), [KEY.key, WITNESS.key], [heads.read(signed / heads.OWN)])
+    proofs = receipts.check(
+        found["b"].encode(), [KEY.key, WITNESS.key], [checkpoints.read(signed / checkpoints.OWN)]
+    )
     assert [(p.leaf["purchases"], p.leaf["paid"], p.leaf["origin"]) for p in proofs] == [
         (7, 84_000, {"a": 7}),
         (10, 120_000, {"a": 10}),
@@ -402,7 +393,7 @@ def test_a_receipt_of_one_slot_is_a_tlog_proof(signed):
     assert (first, index) == ("c2sp.org/tlog-proof@v1", "index 1")
     assert extra.startswith("extra ")
     assert len(path) == 2
-    assert text.endswith((signed / heads.OWN).read_text(encoding="utf-8"))
+    assert text.endswith((signed / checkpoints.OWN).read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("homes", range(2, 8))
@@ -433,7 +424,7 @@ def test_a_receipt_of_another_ledger(signed, tmp_path):
     with pytest.raises(ledger.LedgerTampered, match="signature"):
         receipts.check(text, [KEY.key])
     with pytest.raises(ledger.LedgerTampered, match="one that you hold"):
-        receipts.check(text, [], [heads.read(signed / heads.OWN)])
+        receipts.check(text, [], [checkpoints.read(signed / checkpoints.OWN)])
     with pytest.raises(ledger.LedgerError, match="public key or a checkpoint"):
         receipts.check(text)
 
@@ -463,19 +454,19 @@ def test_no_such_receipt(signed):
 
 def forged(case):
     """Return a receipt that the holder of the key forged: good but for one thing."""
-    block, private = leaves.seal(record(0), b"s" * 32)
-    block |= {"index": 1, "prev": "0" * 64, "version": kinds.VERSION + (case == "version")}
+    block, private = private_leaves.seal(record(0), b"s" * 32)
+    block |= {"index": 1, "prev": "0" * 64, "version": block_schema.VERSION + (case == "version")}
     if case == "slot":
-        _, private = leaves.seal(record(1), b"s" * 32)
+        _, private = private_leaves.seal(record(1), b"s" * 32)
         block["root"] = merkle.root(map(merkle.leaf, private)).hex()
     if case == "Merkle root":
         block["root"] = "0" * 64
-    hashes = [merkle.leaf(b"genesis"), merkle.leaf(canonical.dump(block))]
+    hashes = [merkle.leaf(b"genesis"), merkle.leaf(canonical_json.dump(block))]
     root = merkle.leaf(b"another tree") if case == "tree hash" else merkle.root(hashes)
-    text = str(notes.Checkpoint("avenue" if case == "origin" else "street", 2, root))
+    text = str(signed_note.Checkpoint("avenue" if case == "origin" else "street", 2, root))
     inner, outer = merkle.Tree([*map(merkle.leaf, private)]).path(1), merkle.Tree(hashes).path(1)
-    note = notes.Note(text, (notes.signature(KEY.sign(text)),))
-    leaf = canonical.parse(private[1])
+    note = signed_note.Note(text, (signed_note.signature(KEY.sign(text)),))
+    leaf = canonical_json.parse(private[1])
     return receipts._spelled(receipts.Proof(leaf, block, note, []), 1, inner, outer).encode()
 
 
@@ -516,7 +507,7 @@ def test_a_locked_ledger(book):
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(ledger.LedgerLocked):
             ledger.commit(book, records(2), wait=0.0)
-        with pytest.raises(ledger.LedgerLocked), durable.locked(book, 0.0, shared=True):
+        with pytest.raises(ledger.LedgerLocked), durable_files.locked(book, 0.0, shared=True):
             pass
         fcntl.flock(file, fcntl.LOCK_SH)
         assert ledger.verify(book).slots == 2  # readers do not wait for readers
@@ -532,7 +523,7 @@ import os, sys
 sys.path.insert(0, sys.argv[1])
 os.fsync = lambda file: None  # it is not about the disk
 from tests.books import KEY, record
-from otonari.runs import ledger
+from otonari.runs.ledger import ledger
 for slot in range(40):
     ledger.commit(sys.argv[2], [record(slot + 48 * int(sys.argv[3]))], signer=KEY, wait=60)
 """
@@ -541,7 +532,7 @@ for slot in range(40):
     writers = [subprocess.Popen([*command, str(n)]) for n in range(4)]
     reads = 0
     while any(writer.poll() is None for writer in writers):
-        if (book / heads.OWN).exists():
+        if (book / checkpoints.OWN).exists():
             assert ledger.verify(book).keys == [KEY.key]
             reads += 1
         time.sleep(0.05)
@@ -549,8 +540,8 @@ for slot in range(40):
     assert reads > 1
     summary = ledger.verify(book, private=True)
     assert (summary.count, summary.slots, len(summary.spans)) == (161, 160, 4)
-    log = (book / heads.LOG).read_bytes()
-    assert log.count(heads.OWN.encode()) == 0
+    log = (book / checkpoints.LOG).read_bytes()
+    assert log.count(checkpoints.OWN.encode()) == 0
     assert log.count(b"\n\n\n") == 160
 
 
@@ -590,5 +581,5 @@ def test_leaves_are_found_by_their_root(book):
     ledger.commit(book, records(1, energy=11), correct=True)
     old, new = blocks_of(book)[1], blocks_of(book)[4]
     assert old["slot"] == new["slot"]
-    shelf = leaves.Shelf(book)
+    shelf = private_leaves.Shelf(book)
     assert shelf.of_block(old) != shelf.of_block(new)

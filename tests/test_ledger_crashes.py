@@ -15,7 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from otonari.runs import heads, keeping, ledger
+from otonari.runs.ledger import administration, checkpoints, ledger
 
 from .books import KEY, OTHER, blocks_of, contents, cut_short, make, record, records
 from .disks import HOWS, Disk, Killed
@@ -34,7 +34,7 @@ def recover(book, signer):
         ledger.verify(book)
     except ledger.LedgerTorn:
         if (book / ledger.NAME).stat().st_size:
-            keeping.repair(book, signer)
+            administration.repair(book, signer)
 
 
 @pytest.mark.parametrize("signer", [None, KEY], ids=["unsigned", "signed"])
@@ -98,7 +98,7 @@ def test_the_same_commit_again_mends_what_a_crash_left(tmp_path, disk, how, firs
         cut += (book / ledger.NAME).exists() and (book / ledger.NAME).read_bytes()[-1:] not in (b"", b"\n")
         ledger.commit(book, new, signer=KEY)
         found, want = contents(book), contents(calm)
-        del want[heads.LOG]  # what a crash left has a checkpoint of its own there
+        del want[checkpoints.LOG]  # what a crash left has a checkpoint of its own there
         assert {name: found[name] for name in want} == want
         assert ledger.verify(book, private=True).slots == len(new)
     assert at > 10
@@ -134,13 +134,13 @@ def test_every_call_of_a_repair_may_fail(tmp_path, disk, how):
         before = (book / ledger.NAME).read_bytes()
         disk.fail(at, how)
         try:
-            keeping.repair(book, KEY)
+            administration.repair(book, KEY)
             disk.work()
             assert disk.count < at
             break
         except (ledger.LedgerError, Killed):
             disk.work()
-        keeping.repair(book, KEY)
+        administration.repair(book, KEY)
         assert ledger.verify(book).head == extra.head
         assert before.startswith((book / ledger.NAME).read_bytes())
         assert any(path.read_bytes() == b'{"block":{"half' for path in book.glob("*.torn"))
@@ -150,12 +150,12 @@ def test_every_call_of_a_repair_may_fail(tmp_path, disk, how):
 def test_repair_says_what_it_did(tmp_path):
     book = make(tmp_path / "book")
     good = contents(book)
-    assert keeping.repair(book)[1:] == (None, [])
+    assert administration.repair(book)[1:] == (None, [])
     assert contents(book) == good
     for number in range(2):
         with (book / ledger.NAME).open("ab") as file:
             file.write(b"\0" * 100)
-        summary, moved, vouched = keeping.repair(book)
+        summary, moved, vouched = administration.repair(book)
         assert (summary.count, moved, vouched) == (3, book / f"ledger.jsonl.{number}.torn", [])
         assert moved.read_bytes() == b"\0" * 100
     assert contents(book) == good | {f"ledger.jsonl.{n}.torn": b"\0" * 100 for n in range(2)}
@@ -166,7 +166,7 @@ def test_a_crash_in_the_middle_of_a_rotation(tmp_path, disk):
         book = make(tmp_path / str(at), signer=KEY)
         disk.fail(at, "killed halfway")
         try:
-            keeping.rotate(book, KEY, OTHER)
+            administration.rotate(book, KEY, OTHER)
             disk.work()
             break
         except Killed:
@@ -176,7 +176,7 @@ def test_a_crash_in_the_middle_of_a_rotation(tmp_path, disk):
         except ledger.LedgerTorn:
             whole = (book / ledger.NAME).read_bytes().endswith(b"\n") and len(blocks_of(book)) == 4
             signer = OTHER if whole else KEY
-            keeping.repair(book, signer)
+            administration.repair(book, signer)
         assert ledger.commit(book, records(3), signer=signer).added == 1
         assert ledger.verify(book, pinned=[KEY.key]).slots == 3
     assert at > 5
@@ -190,7 +190,7 @@ import os, random, signal, sys, time
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from tests.books import KEY, SECONDS, record
-from otonari.runs import keeping, ledger
+from otonari.runs.ledger import administration, ledger
 book, rounds, dice = Path(sys.argv[2]), int(sys.argv[3]), random.Random(int(sys.argv[4]))
 ledger.commit(book, [record(0)], signer=KEY)
 acknowledged, torn, number = 1, 0, 1
@@ -212,7 +212,7 @@ for turn in range(rounds):
         summary = ledger.verify(book)
     except ledger.LedgerTorn:
         torn += 1
-        summary = keeping.repair(book, KEY)[0]
+        summary = administration.repair(book, KEY)[0]
     assert summary.slots >= acknowledged, (turn, summary.slots, acknowledged)
     number = (summary.spans[-1][1] - SECONDS) // 1800
     assert summary.slots == number, "a hole"
@@ -257,7 +257,7 @@ def test_a_full_disk(tmp_path):
     assert (book / ledger.NAME).read_bytes().startswith(before)
     with pytest.raises(ledger.LedgerTorn):
         ledger.verify(book)
-    assert [block["index"] for block in keeping.repair(book)[2]] == [3]
+    assert [block["index"] for block in administration.repair(book)[2]] == [3]
     assert ledger.commit(book, records(4)).already == 3
     assert ledger.verify(book, private=True).slots == 4
 
@@ -291,7 +291,7 @@ def test_a_read_only_directory(tmp_path):
 import fcntl, os, sys
 sys.path.insert(0, {str(ROOT)!r})
 from tests.books import records
-from otonari.runs import ledger
+from otonari.runs.ledger import ledger
 os.setuid(65534) if os.geteuid() == 0 else None
 assert ledger.verify({str(book)!r}).slots == 2
 try:
@@ -325,7 +325,7 @@ import os, sys
 os.urandom = bytes  # so that the temporary file has a name that strace can be told
 sys.path.insert(0, sys.argv[1])
 from tests.books import KEY, records
-from otonari.runs import ledger
+from otonari.runs.ledger import ledger
 try:
     ledger.commit(sys.argv[2], records(4), signer=KEY)
 except (ledger.LedgerError, OSError) as error:
@@ -335,7 +335,12 @@ except (ledger.LedgerError, OSError) as error:
     for number in (1, 2, 3, 4, 5, 6):
         book = shutil.copytree(start, tmp_path / str(number))
         traced = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", str(book), "-P", str(book / "leaves")]
-        for path in (ledger.NAME, heads.OWN, f".{heads.OWN}.{bytes(8).hex()}.tmp", heads.LOG):
+        for path in (
+            ledger.NAME,
+            checkpoints.OWN,
+            f".{checkpoints.OWN}.{bytes(8).hex()}.tmp",
+            checkpoints.LOG,
+        ):
             traced += ["-P", str(book / path)]
         traced += ["-e", f"inject={call}:error=EIO:when={number}"]
         command = [*traced, sys.executable, "-c", script, str(ROOT), str(book)]

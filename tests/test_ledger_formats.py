@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otonari.runs import merkle, notes
+from otonari.runs.ledger.format import merkle, signed_note
 
 # trees: the leaves and roots that Certificate Transparency implementations publish for RFC 6962
 # https://github.com/google/certificate-transparency/blob/master/cpp/merkletree/merkle_tree_test.cc
@@ -107,9 +107,9 @@ ED25519 = [
 
 @pytest.mark.parametrize(("secret", "public", "message", "signature"), ED25519, ids=["1", "2"])
 def test_the_signatures_of_rfc_8032(secret, public, message, signature):
-    signer = notes.signer("test", seed=bytes.fromhex(secret))
+    signer = signed_note.signer("test", seed=bytes.fromhex(secret))
     assert signer.key.public.hex() == public
-    name, raw = notes.signature(signer.sign(message))
+    name, raw = signed_note.signature(signer.sign(message))
     assert (name, raw[4:].hex()) == ("test", signature)
 
 
@@ -124,19 +124,19 @@ NOTE = f"{TEXT}\n\u2014 PeterNeumann {PETER}\n\u2014 EnochRoot {ENOCH}\n"
 
 
 def test_the_note_of_go():
-    peter, enoch = notes.parse_key(VKEY), notes.parse_key(ENOCH_KEY)
-    assert notes.parse_signer(SKEY).key == peter
-    assert notes.parse_signer(SKEY).sign(TEXT) == f"\u2014 PeterNeumann {PETER}\n"
-    note = notes.parse(NOTE.encode())
+    peter, enoch = signed_note.parse_key(VKEY), signed_note.parse_key(ENOCH_KEY)
+    assert signed_note.parse_signer(SKEY).key == peter
+    assert signed_note.parse_signer(SKEY).sign(TEXT) == f"\u2014 PeterNeumann {PETER}\n"
+    note = signed_note.parse(NOTE.encode())
     assert note.text == TEXT
     assert str(note) == NOTE
-    assert notes.verified(note, [peter, enoch]) == [peter, enoch]
-    assert notes.verified(note, [enoch]) == [enoch]
-    assert notes.verified(note, [notes.signer("Nobody", seed=b"n" * 32).key]) == []
+    assert signed_note.verified(note, [peter, enoch]) == [peter, enoch]
+    assert signed_note.verified(note, [enoch]) == [enoch]
+    assert signed_note.verified(note, [signed_note.signer("Nobody", seed=b"n" * 32).key]) == []
 
 
 def test_every_mangled_key_of_go():
-    for good, parse in ((VKEY, notes.parse_key), (SKEY, notes.parse_signer)):
+    for good, parse in ((VKEY, signed_note.parse_key), (SKEY, signed_note.parse_signer)):
         bad = [
             good[i:j] for i in range(len(good)) for j in range(i, len(good) + 1) if (i, j) != (0, len(good))
         ]
@@ -144,7 +144,7 @@ def test_every_mangled_key_of_go():
         bad += ["PeterNeumann+cc469956+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TWBADKEY=="]
         bad += ["PeterNeumann+173116ae+ZRpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"]
         for text in bad:
-            with pytest.raises(notes.NoteError):
+            with pytest.raises(signed_note.NoteError):
                 parse(text)
 
 
@@ -168,16 +168,16 @@ def root_of(square):
 
 def test_keys_for_which_anybody_can_sign():
     """Points P with 8 P = (0, 1): a signature of zeros, and R = A, may hold for them whatever the text is."""
-    weak = {y % P for y in notes._WEAK}
+    weak = {y % P for y in signed_note._WEAK}
     assert len(weak) == 5  # orders 1, 2, 4 and 8; x has two signs
     for y in weak:
         point = root_of((y * y - 1) * pow(D * y * y + 1, -1, P)), y
         assert doubled(*doubled(*doubled(*point))) == (0, 1)
-    for y in notes._WEAK:
+    for y in signed_note._WEAK:
         for sign in (0, 2**255):
-            key = notes.Key("m", notes.LOG, (y + sign).to_bytes(32, "little"))
-            with pytest.raises(notes.NoteError, match="public key"):
-                notes.parse_key(str(key))
+            key = signed_note.Key("m", signed_note.LOG, (y + sign).to_bytes(32, "little"))
+            with pytest.raises(signed_note.NoteError, match="public key"):
+                signed_note.parse_key(str(key))
 
 
 BAD_NOTES = {
@@ -198,24 +198,24 @@ BAD_NOTES = {
 
 @pytest.mark.parametrize("case", BAD_NOTES)
 def test_a_malformed_note(case):
-    with pytest.raises(notes.NoteError):
-        notes.parse(BAD_NOTES[case].encode())
+    with pytest.raises(signed_note.NoteError):
+        signed_note.parse(BAD_NOTES[case].encode())
 
 
 def test_a_note_that_is_no_text():
-    with pytest.raises(notes.NoteError, match="UTF-8"):
-        notes.parse(b"\xff" + NOTE.encode())
+    with pytest.raises(signed_note.NoteError, match="UTF-8"):
+        signed_note.parse(b"\xff" + NOTE.encode())
 
 
 def test_every_flipped_bit_of_a_note():
     """A changed signature of somebody unknown is nobody's business; anything else is seen."""
-    keys, good = [notes.parse_key(VKEY), notes.parse_key(ENOCH_KEY)], NOTE.encode()
+    keys, good = [signed_note.parse_key(VKEY), signed_note.parse_key(ENOCH_KEY)], NOTE.encode()
     for place in range(len(good)):
         for bit in range(8):
             data = good[:place] + bytes([good[place] ^ 1 << bit]) + good[place + 1 :]
             try:
-                assert len(notes.verified(notes.parse(data), keys)) < 2
-            except notes.NoteError:
+                assert len(signed_note.verified(signed_note.parse(data), keys)) < 2
+            except signed_note.NoteError:
                 continue
 
 
@@ -233,8 +233,8 @@ CHECKPOINT = (
 
 def test_the_checkpoint_of_c2sp():
     """The examples of https://c2sp.org/tlog-checkpoint and https://c2sp.org/tlog-cosignature."""
-    note = notes.parse(CHECKPOINT.encode())
-    found = notes.parse_checkpoint(note.text)
+    note = signed_note.parse(CHECKPOINT.encode())
+    found = signed_note.parse_checkpoint(note.text)
     assert (found.origin, found.size) == ("example.com/behind-the-sofa", 20852163)
     assert found.root == base64.b64decode("CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=")
     assert (str(found), str(note)) == (note.text, CHECKPOINT)
@@ -245,20 +245,20 @@ def test_the_checkpoint_of_c2sp():
 
 def test_a_cosignature_by_hand():
     """The signed message is what c2sp.org/tlog-cosignature shows: a header, the time, the text."""
-    witness = notes.signer("w", notes.WITNESS, b"w" * 32)
-    text = notes.parse(CHECKPOINT.encode()).text
-    _, raw = notes.signature(witness.sign(text, 1679315147))
+    witness = signed_note.signer("w", signed_note.WITNESS, b"w" * 32)
+    text = signed_note.parse(CHECKPOINT.encode()).text
+    _, raw = signed_note.signature(witness.sign(text, 1679315147))
     assert raw[:4] == hashlib.sha256(b"w\n\x04" + witness.key.public).digest()[:4]
-    twin = notes.signer("w", notes.LOG, b"w" * 32)
-    _, plain = notes.signature(twin.sign("cosignature/v1\ntime 1679315147\n" + text))
+    twin = signed_note.signer("w", signed_note.LOG, b"w" * 32)
+    _, plain = signed_note.signature(twin.sign("cosignature/v1\ntime 1679315147\n" + text))
     assert raw[12:] == plain[4:]
     for key in (witness.key, twin.key):
-        note = notes.Note(text, (("w", key.id + raw[4:]),))
+        note = signed_note.Note(text, (("w", key.id + raw[4:]),))
         if key is witness.key:
-            assert notes.verified(note, [key]) == [key]
+            assert signed_note.verified(note, [key]) == [key]
         else:
-            with pytest.raises(notes.NoteError):
-                notes.verified(note, [key])
+            with pytest.raises(signed_note.NoteError):
+                signed_note.verified(note, [key])
 
 
 HASH = "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I="
@@ -281,16 +281,16 @@ HASH = "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I="
     ],
 )
 def test_a_malformed_checkpoint(text):
-    with pytest.raises(notes.NoteError):
-        notes.parse_checkpoint(text)
+    with pytest.raises(signed_note.NoteError):
+        signed_note.parse_checkpoint(text)
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=100).map(lambda t: t.encode(errors="ignore")))
 def test_any_bytes_are_a_note_or_refused(data):
     try:
-        note = notes.parse(data)
-    except notes.NoteError:
+        note = signed_note.parse(data)
+    except signed_note.NoteError:
         return
     assert str(note).encode() == data
 
@@ -298,17 +298,17 @@ def test_any_bytes_are_a_note_or_refused(data):
 @settings(deadline=None)
 @given(st.text(max_size=80))
 def test_any_text_is_a_key_or_refused(text):
-    for parse in (notes.parse_key, notes.parse_signer, notes.parse_checkpoint):
-        with pytest.raises(notes.NoteError):
+    for parse in (signed_note.parse_key, signed_note.parse_signer, signed_note.parse_checkpoint):
+        with pytest.raises(signed_note.NoteError):
             parse(text)
 
 
 @settings(deadline=None)
-@given(st.sampled_from((notes.LOG, notes.WITNESS)), st.binary(min_size=32, max_size=32))
+@given(st.sampled_from((signed_note.LOG, signed_note.WITNESS)), st.binary(min_size=32, max_size=32))
 def test_key_round_trip(kind, seed):
-    signer = notes.signer("otonari.example/street", kind, seed)
-    assert notes.parse_key(str(signer.key)) == signer.key
-    assert notes.parse_signer(signer.secret()) == signer
+    signer = signed_note.signer("otonari.example/street", kind, seed)
+    assert signed_note.parse_key(str(signer.key)) == signer.key
+    assert signed_note.parse_signer(signer.secret()) == signer
     assert seed.hex() not in repr(signer)
     assert "PRIVATE" not in str(signer)
 
@@ -316,9 +316,11 @@ def test_key_round_trip(kind, seed):
 @settings(deadline=None)
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1))
 def test_every_market_has_an_origin_of_its_own(market):
-    assert notes.signer(notes.origin(market), seed=b"k" * 32).key.name == notes.origin(market)
+    assert signed_note.signer(signed_note.origin(market), seed=b"k" * 32).key.name == signed_note.origin(
+        market
+    )
 
 
 def test_a_bad_name():
-    with pytest.raises(notes.NoteError, match="name of a key"):
-        notes.signer("a b")
+    with pytest.raises(signed_note.NoteError, match="name of a key"):
+        signed_note.signer("a b")

@@ -8,7 +8,8 @@ from importlib.resources import files
 
 import pytest
 
-from otonari.runs import heads, keeping, kinds, ledger
+from otonari.runs.ledger import administration, checkpoints, ledger
+from otonari.runs.ledger.format import block_schema
 
 from .books import KEY, OTHER, WITNESS, blocks_of, forge, lines_of, make, records
 from .test_ledger_tampering import MANGLED
@@ -45,8 +46,8 @@ def book(tmp_path):
     """Return a signed ledger with a correction, a cosignature and a rotation in it."""
     folder = make(tmp_path / "book", 5, KEY)
     ledger.commit(folder, records(2, energy=7), signer=KEY, correct=True)
-    keeping.rotate(folder, KEY, OTHER)
-    keeping.cosign(folder, WITNESS, [], first=True)
+    administration.rotate(folder, KEY, OTHER)
+    administration.cosign(folder, WITNESS, [], first=True)
     return folder
 
 
@@ -85,7 +86,7 @@ def test_a_flipped_bit_here_and_there(tmp_path, recipe):
 
 def test_older_checkpoints(tmp_path):
     folder, held = make(tmp_path / "book", 3, KEY), tmp_path / "held"
-    shutil.copy(folder / heads.OWN, held)
+    shutil.copy(folder / checkpoints.OWN, held)
     ledger.commit(folder, records(7), signer=KEY)
     assert python(folder, held).returncode == 0
     blocks = blocks_of(folder)
@@ -106,7 +107,7 @@ def test_the_signature(book):
 
 def test_the_page_names_every_key():
     """A second implementation must find every key of every kind there."""
-    for kind, shape in kinds.SHAPES.items():
+    for kind, shape in block_schema.SHAPES.items():
         assert kind in PAGE
         for name, part in shape.items():
             assert f"`{name}`" in PAGE, (kind, name)

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from otonari.runs import heads, keeping, ledger, plan, reading
+from otonari.runs.ledger import administration, checkpoints, commit, ledger, reader
 
 from .books import (
     KEY,
@@ -32,13 +32,13 @@ pytestmark = pytest.mark.usefixtures("impatient")
 @pytest.fixture
 def walks(monkeypatch):
     """Return a list that grows whenever the whole chain is verified by a commit."""
-    found, look = [], plan.look
+    found, look = [], commit.look
 
     def counted(*arguments, **options):
         found.append(1)
         return look(*arguments, **options)
 
-    monkeypatch.setattr(plan, "look", counted)
+    monkeypatch.setattr(commit, "look", counted)
     return found
 
 
@@ -52,7 +52,7 @@ def test_a_session_writes_what_single_commits_write(tmp_path, walks, signer):
         done = session.commit([record(number)])
         assert (done.added, done.already) == (1, 0)
         assert done.head == ledger.verify(book, private=True).head  # others can read between two commits
-        assert done.checkpoint == (book / heads.OWN).read_text(encoding="utf-8")
+        assert done.checkpoint == (book / checkpoints.OWN).read_text(encoding="utf-8")
     assert len(walks) == 1
     for number in range(1, 6):
         ledger.commit(other, [record(number)], signer=signer)
@@ -94,9 +94,9 @@ def test_another_writer_is_noticed(tmp_path, walks):
         session.commit([record(4)])
     ledger.commit(book, [record(4)], signer=KEY, correct=True)
     assert session.commit([record(4), record(5)]).added == 1
-    keeping.cosign(book, WITNESS, [], first=True)
+    administration.cosign(book, WITNESS, [], first=True)
     assert session.commit([record(6)]).added == 1
-    keeping.rotate(book, KEY, OTHER)
+    administration.rotate(book, KEY, OTHER)
     with pytest.raises(ledger.LedgerError, match="key"):
         session.commit([record(7)])
     assert ledger.verify(book, pinned=[KEY.key]).slots == 7
@@ -108,7 +108,7 @@ def flipped(path, place):
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("name", [reading.NAME, heads.OWN])
+@pytest.mark.parametrize("name", [reader.NAME, checkpoints.OWN])
 @pytest.mark.parametrize("keeps_time", [False, True])
 def test_tampering_between_two_commits_is_found(tmp_path, name, keeps_time):
     """A byte of the first line is changed in place: same size, same file, and the times put back."""
@@ -132,11 +132,13 @@ def test_a_commit_that_failed_leaves_nothing_known(tmp_path, monkeypatch, walks)
     book = make(tmp_path / "book", signer=KEY)
     session = ledger.Session(book, SLOTS, signer=KEY)
     session.commit([record(2)])
-    publish = heads.publish
-    monkeypatch.setattr(heads, "publish", lambda *arguments: (_ for _ in ()).throw(ledger.LedgerError("x")))
+    publish = checkpoints.publish
+    monkeypatch.setattr(
+        checkpoints, "publish", lambda *arguments: (_ for _ in ()).throw(ledger.LedgerError("x"))
+    )
     with pytest.raises(ledger.LedgerError, match="x"):
         session.commit([record(3)])
-    monkeypatch.setattr(heads, "publish", publish)
+    monkeypatch.setattr(checkpoints, "publish", publish)
     with pytest.raises(ledger.LedgerTorn):
         ledger.verify(book)
     walks.clear()
@@ -152,7 +154,7 @@ def test_what_a_session_left_is_repaired_and_what_others_append_is_not(tmp_path)
     session = ledger.Session(book, SLOTS, signer=KEY)
     session.commit([record(2)])
     cut_short(book, lambda: session.commit([record(3)]))
-    assert [block["index"] for block in keeping.repair(book, KEY)[2]] == [4]
+    assert [block["index"] for block in administration.repair(book, KEY)[2]] == [4]
     assert session.commit([record(3)]).already == 1
     ledger.commit(book, [record(3, energy=9)], signer=KEY, correct=True)
     assert session.commit([record(3, energy=9), record(4)]).already == 1  # salted for the slot's second turn
@@ -160,6 +162,6 @@ def test_what_a_session_left_is_repaired_and_what_others_append_is_not(tmp_path)
     with (book / ledger.NAME).open("ab") as file:
         file.write(line(plain(old)))
     with pytest.raises(ledger.LedgerTorn, match="--head"):
-        keeping.repair(book, KEY)
+        administration.repair(book, KEY)
     with pytest.raises(ledger.LedgerTorn):
         session.commit([record(5)])

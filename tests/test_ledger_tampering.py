@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otonari.runs import canonical, chain, heads, keeping, kinds, ledger, notes
+from otonari.runs.ledger import administration, checkpoints, ledger
+from otonari.runs.ledger.format import block_schema, canonical_json, chain, signed_note
 
 from .books import (
     KEY,
@@ -40,7 +41,7 @@ def refused(folder, *errors, **options):
 
 
 @pytest.mark.parametrize("signer", [None, KEY], ids=["unsigned", "signed"])
-@pytest.mark.parametrize("name", [ledger.NAME, heads.OWN, heads.LOG])
+@pytest.mark.parametrize("name", [ledger.NAME, checkpoints.OWN, checkpoints.LOG])
 def test_every_flipped_bit_is_seen(tmp_path, name, signer):
     path = make(tmp_path / "book", count=1, signer=signer) / name
     good = path.read_bytes()
@@ -50,7 +51,7 @@ def test_every_flipped_bit_is_seen(tmp_path, name, signer):
                 os.pwrite(file.fileno(), bytes([byte ^ 1 << bit]), place)
                 error = refused(path.parent)
                 if name == ledger.NAME and isinstance(error, ledger.LedgerTampered):
-                    assert error.index in (good[:place].count(b"\n"), heads.OWN)
+                    assert error.index in (good[:place].count(b"\n"), checkpoints.OWN)
             os.pwrite(file.fileno(), bytes([byte]), place)
     assert ledger.verify(path.parent).count == 2
 
@@ -63,7 +64,7 @@ def test_every_truncation_of_the_ledger_is_seen(signed):
         os.truncate(path, size)
         refused(signed, ledger.LedgerTampered)
     path.write_bytes(good)
-    for name in (heads.OWN, heads.LOG):
+    for name in (checkpoints.OWN, checkpoints.LOG):
         (signed / name).unlink()
     for size in reversed(range(len(good) + 1)):
         os.truncate(path, size)
@@ -71,7 +72,7 @@ def test_every_truncation_of_the_ledger_is_seen(signed):
 
 
 def test_every_truncation_of_the_checkpoint_is_seen(signed):
-    path = signed / heads.OWN
+    path = signed / checkpoints.OWN
     for size in reversed(range(path.stat().st_size)):
         os.truncate(path, size)
         refused(signed, ledger.LedgerTampered)
@@ -82,7 +83,7 @@ def test_every_truncation_of_the_checkpoint_is_seen(signed):
 def test_a_log_that_a_crash_cut_off_is_no_tampering(signed):
     """What is missing is the end of the present checkpoint, which the next commit appends."""
     ledger.commit(signed, records(3), signer=KEY)
-    path = signed / heads.LOG
+    path = signed / checkpoints.LOG
     good = path.read_bytes()
     last = good.index(b"\n\n\n") + 3
     for size in reversed(range(last, len(good))):
@@ -90,7 +91,7 @@ def test_a_log_that_a_crash_cut_off_is_no_tampering(signed):
         assert ledger.verify(signed).slots == 3
     for size in range(last, len(good)):
         path.write_bytes(good[:size])
-        keeping.repair(signed)
+        administration.repair(signed)
         assert path.read_bytes() == good
     for size in reversed(
         range(len("street\n") + 1, last)
@@ -98,7 +99,7 @@ def test_a_log_that_a_crash_cut_off_is_no_tampering(signed):
         os.truncate(path, size)
         refused(signed, ledger.LedgerTampered)
     os.truncate(path, last)  # a log that lost whole checkpoints is not: it is no more than a memory
-    (signed / heads.LOG).unlink()
+    (signed / checkpoints.LOG).unlink()
     assert ledger.verify(signed).slots == 3
 
 
@@ -149,7 +150,7 @@ def test_only_a_torn_end_is_repaired(signed):
         (book / ledger.NAME).write_bytes(b"".join(mangle(*lines_of(signed))))
         before = contents(book)
         try:
-            keeping.repair(book, KEY)
+            administration.repair(book, KEY)
         except ledger.LedgerTampered:
             assert contents(book) == before
         else:
@@ -179,7 +180,7 @@ def test_a_rebuilt_chain(signed):
 def test_a_full_rewrite_signed_with_the_stolen_key(signed, tmp_path):
     """It is seen by whoever holds an older checkpoint, and by nobody else: a stated limit."""
     held = tmp_path / "held"
-    held.write_bytes((signed / heads.OWN).read_bytes())
+    held.write_bytes((signed / checkpoints.OWN).read_bytes())
     ledger.commit(signed, records(4), signer=KEY)
     assert ledger.verify(signed, [held]).slots == 4
     blocks = blocks_of(signed)
@@ -193,7 +194,7 @@ def test_a_full_rewrite_under_another_key(signed, tmp_path):
     other = make(tmp_path / "other", signer=OTHER, energy=11)
     assert ledger.verify(other).slots == 2
     refused(other, ledger.LedgerTampered, pinned=[KEY.key])
-    refused(other, ledger.LedgerTampered, held=[signed / heads.OWN])
+    refused(other, ledger.LedgerTampered, held=[signed / checkpoints.OWN])
 
 
 def test_a_rollback_of_everything(signed, tmp_path):
@@ -201,20 +202,20 @@ def test_a_rollback_of_everything(signed, tmp_path):
     shutil.copytree(signed, tmp_path / "yesterday")
     ledger.commit(signed, records(3), signer=KEY)
     assert ledger.verify(tmp_path / "yesterday", pinned=[KEY.key]).slots == 2
-    error = refused(tmp_path / "yesterday", ledger.LedgerTampered, held=[signed / heads.OWN])
+    error = refused(tmp_path / "yesterday", ledger.LedgerTampered, held=[signed / checkpoints.OWN])
     assert (error.got, error.want) == ("3 blocks", "4 at least")
 
 
 def test_a_rollback_of_the_pair_is_seen_by_the_log(signed, tmp_path):
     shutil.copytree(signed, tmp_path / "yesterday")
     ledger.commit(signed, records(3), signer=KEY)
-    for name in (ledger.NAME, heads.OWN):
+    for name in (ledger.NAME, checkpoints.OWN):
         shutil.copy(tmp_path / "yesterday" / name, signed / name)
     refused(signed, ledger.LedgerTampered)
     with pytest.raises(ledger.LedgerTampered):
         ledger.commit(signed, records(3), signer=KEY)
     with pytest.raises(ledger.LedgerTampered):
-        keeping.repair(signed, KEY)
+        administration.repair(signed, KEY)
 
 
 def test_a_block_beyond_the_checkpoint_is_not_taken_for_ours(signed):
@@ -233,14 +234,14 @@ def test_a_block_beyond_the_checkpoint_is_not_taken_for_ours(signed):
     with pytest.raises(ledger.LedgerTorn):
         ledger.commit(signed, records(3), signer=KEY)
     with pytest.raises(ledger.LedgerError, match="key: got none"):
-        keeping.repair(signed)
+        administration.repair(signed)
     assert contents(signed) == before
 
 
 def test_a_held_checkpoint_that_is_none(signed, tmp_path):
     (tmp_path / "held").write_bytes(b"x\n")
     refused(signed, ledger.LedgerTampered, held=[tmp_path / "held"])
-    text = notes.parse((signed / heads.OWN).read_bytes()).text
+    text = signed_note.parse((signed / checkpoints.OWN).read_bytes()).text
     (tmp_path / "held").write_text(text)  # somebody wrote down the text only
     assert ledger.verify(signed, [tmp_path / "held"]).slots == 2
     (tmp_path / "held").write_text(text + "\n" + OTHER.sign(text), encoding="utf-8")
@@ -248,8 +249,8 @@ def test_a_held_checkpoint_that_is_none(signed, tmp_path):
 
 
 def test_a_cosignature_that_is_wrong(signed):
-    text = notes.parse((signed / heads.OWN).read_bytes()).text
-    with (signed / heads.OWN).open("a", encoding="utf-8") as file:
+    text = signed_note.parse((signed / checkpoints.OWN).read_bytes()).text
+    with (signed / checkpoints.OWN).open("a", encoding="utf-8") as file:
         file.write(WITNESS.sign(text + "x", 1))
     assert ledger.verify(signed).slots == 2  # nobody knows that witness
     assert refused(signed, ledger.LedgerTampered, pinned=[WITNESS.key]).field == "cosignature"
@@ -257,14 +258,14 @@ def test_a_cosignature_that_is_wrong(signed):
 
 def test_a_checkpoint_of_an_odd_size(book):
     for size in (0, 4, 10**15):
-        (book / heads.OWN).write_text(str(notes.Checkpoint("street", size, b"r" * 32)))
+        (book / checkpoints.OWN).write_text(str(signed_note.Checkpoint("street", size, b"r" * 32)))
         refused(book, ledger.LedgerTampered)
-    for name in (heads.OWN, heads.LOG):
+    for name in (checkpoints.OWN, checkpoints.LOG):
         shutil.copy(book / ledger.NAME, book / name)
         refused(book, ledger.LedgerTampered)
 
 
-@pytest.mark.parametrize("name", [ledger.NAME, heads.OWN, heads.LOG])
+@pytest.mark.parametrize("name", [ledger.NAME, checkpoints.OWN, checkpoints.LOG])
 def test_a_symbolic_link_is_refused(signed, tmp_path, name):
     shutil.move(signed / name, tmp_path / "elsewhere")
     (signed / name).symlink_to(tmp_path / "elsewhere")
@@ -276,7 +277,7 @@ def test_a_symbolic_link_is_refused(signed, tmp_path, name):
     assert contents(signed) == before
 
 
-@pytest.mark.parametrize("name", [ledger.NAME, heads.OWN, heads.LOG])
+@pytest.mark.parametrize("name", [ledger.NAME, checkpoints.OWN, checkpoints.LOG])
 def test_something_that_is_no_file(signed, name):
     (signed / name).unlink()
     (signed / name).mkdir()
@@ -287,11 +288,11 @@ def test_something_that_is_no_file(signed, name):
 @settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_arbitrary_bytes_are_refused_quietly(tmp_path_factory, data):
-    for name in (ledger.NAME, heads.OWN, heads.LOG):
+    for name in (ledger.NAME, checkpoints.OWN, checkpoints.LOG):
         folder = make(tmp_path_factory.mktemp("any"), count=1)
         before = (folder / name).read_bytes()
         (folder / name).write_bytes(data)
-        if not (name == heads.LOG and before.startswith(data)):
+        if not (name == checkpoints.LOG and before.startswith(data)):
             refused(folder)
 
 
@@ -358,9 +359,9 @@ def doubly(folder):
 def reversing(**changes):
     def change(folder):
         blocks = blocks_of(folder)
-        after = {**kinds.reversal(blocks[1], "otonari"), "index": 3, **changes}
+        after = {**block_schema.reversal(blocks[1], "otonari"), "index": 3, **changes}
         if "totals" in changes:
-            after["totals"] = {**kinds.reversal(blocks[1], "otonari")["totals"], **changes["totals"]}
+            after["totals"] = {**block_schema.reversal(blocks[1], "otonari")["totals"], **changes["totals"]}
         forge(folder, [*blocks, after])
 
     return change
@@ -373,9 +374,9 @@ def rotated(signer):
         shutil.rmtree(folder)
         make(folder, signer=KEY)
         blocks = blocks_of(folder)
-        after = {**kinds.rotation("street", str(OTHER.key), "AAAA", "otonari"), "index": 3}
+        after = {**block_schema.rotation("street", str(OTHER.key), "AAAA", "otonari"), "index": 3}
         after["prev"] = lines_of(folder)[2][-67:-3].decode()
-        text = kinds.handover(after, str(KEY.key))
+        text = block_schema.handover(after, str(KEY.key))
         after["endorsement"] = signer.sign(text).split()[-1] if signer else "AAAA"
         forge(folder, [*blocks, after], OTHER)
 
@@ -386,8 +387,8 @@ def own(text):
     """Return a function that writes another checkpoint."""
 
     def change(folder):
-        (folder / heads.OWN).write_text(text(ledger.verify(folder).checkpoint()))
-        (folder / heads.LOG).unlink()
+        (folder / checkpoints.OWN).write_text(text(ledger.verify(folder).checkpoint()))
+        (folder / checkpoints.LOG).unlink()
 
     return change
 
@@ -403,7 +404,7 @@ def forgotten(folder):
     before = contents(folder)
     ledger.commit(folder, records(3))
     ledger.commit(folder, records(4))
-    for name in (ledger.NAME, heads.OWN, heads.LOG):
+    for name in (ledger.NAME, checkpoints.OWN, checkpoints.LOG):
         (folder / name).write_bytes(before[name])
 
 
@@ -411,27 +412,27 @@ def late(folder):
     """Roll ledger and checkpoint back, but not the log."""
     before = contents(folder)
     ledger.commit(folder, records(3))
-    for name in (ledger.NAME, heads.OWN):
+    for name in (ledger.NAME, checkpoints.OWN):
         (folder / name).write_bytes(before[name])
-    log = (folder / heads.LOG).read_bytes()
-    (folder / heads.LOG).write_bytes(log[log.index(b"\n\n\n") + 3 :].replace(b"\n4\n", b"\n3\n"))
+    log = (folder / checkpoints.LOG).read_bytes()
+    (folder / checkpoints.LOG).write_bytes(log[log.index(b"\n\n\n") + 3 :].replace(b"\n4\n", b"\n3\n"))
 
 
 def ended(folder):
-    with (folder / heads.LOG).open("ab") as file:
+    with (folder / checkpoints.LOG).open("ab") as file:
         file.write(b"something else")
 
 
 def beheaded(folder):
     """Take the checkpoint away, but not the log, which a crash had cut off."""
-    (folder / heads.LOG).write_bytes((folder / heads.OWN).read_bytes()[:10])
-    (folder / heads.OWN).unlink()
+    (folder / checkpoints.LOG).write_bytes((folder / checkpoints.OWN).read_bytes()[:10])
+    (folder / checkpoints.OWN).unlink()
 
 
 def shortened(folder):
     """Drop the last block and keep the checkpoint."""
     (folder / ledger.NAME).write_bytes(b"".join(lines_of(folder)[:-1]))
-    (folder / heads.LOG).unlink()
+    (folder / checkpoints.LOG).unlink()
 
 
 INSIDE = {
@@ -461,12 +462,12 @@ INSIDE = {
     "no genesis": lambda f: forge(f, [{**blocks_of(f)[1], "index": 0}]),
     "market": at(1, market="avenue"),
     "key of no one": at(0, key="street"),
-    "key of another name": at(0, key=str(notes.signer("avenue", seed=b"k" * 32).key)),
+    "key of another name": at(0, key=str(signed_note.signer("avenue", seed=b"k" * 32).key)),
     "endorsed by nobody": rotated(None),
     "endorsed by itself": rotated(OTHER),
     "rotation without a key": lambda f: forge(
         f,
-        [*blocks_of(f), {**kinds.rotation("street", str(OTHER.key), "AAAA", "otonari"), "index": 3}],
+        [*blocks_of(f), {**block_schema.rotation("street", str(OTHER.key), "AAAA", "otonari"), "index": 3}],
         OTHER,
     ),
     "overlapping slot": at(1, slot_seconds=1801),
@@ -478,7 +479,7 @@ INSIDE = {
     "reversal of another length": reversing(slot_seconds=900),
     "reversal of another amount": reversing(totals={"money": 0}),
     "checkpoint of another origin": own(lambda c: str(c).replace("street", "avenue")),
-    "checkpoint of another tree": own(lambda c: str(notes.Checkpoint("street", c.size, b"r" * 32))),
+    "checkpoint of another tree": own(lambda c: str(signed_note.Checkpoint("street", c.size, b"r" * 32))),
     "checkpoint that is not signed": unsigned,
     "checkpoint of more blocks": shortened,
     "checkpoint older than the log": late,
@@ -506,7 +507,7 @@ def test_a_ledger_that_contradicts_itself_is_seen(book, case):
     refused(book, ledger.LedgerTampered)
     before = contents(book)
     with pytest.raises(ledger.LedgerTampered):
-        keeping.repair(book, OTHER)
+        administration.repair(book, OTHER)
     assert contents(book) == before
 
 
@@ -543,8 +544,8 @@ def test_an_error_says_where_and_what(book):
 TABLES = {
     "LINE_CHECKS": chain.LINE_CHECKS,
     "BLOCK_CHECKS": chain.BLOCK_CHECKS,
-    "HEAD_CHECKS": heads.HEAD_CHECKS,
-    "END_CHECKS": heads.END_CHECKS,
+    "HEAD_CHECKS": checkpoints.HEAD_CHECKS,
+    "END_CHECKS": checkpoints.END_CHECKS,
 }
 
 
@@ -560,7 +561,7 @@ def test_no_check_can_be_spared(book, tmp_path, monkeypatch, table, check):
 
 def test_no_spelling_can_be_spared(book, monkeypatch):
     spelled(book)
-    monkeypatch.setattr(canonical, "parse", json.loads)
+    monkeypatch.setattr(canonical_json, "parse", json.loads)
     assert ledger.verify(book).count == 3
 
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from otonari.model import clearing
 from otonari.model.solver import solve
-from otonari.runs import rolling, timeline
-from otonari.runs.simulation import MODES, Options
+from otonari.runs.simulate import run, timeline
+from otonari.runs.simulate.loop import MODES, Options
 
 from .communities import of_examples, random_community
 
@@ -36,7 +36,7 @@ def simulated(seed, mode, foresight):
     time = inputs["time"].values[0] + step * np.arange(-day, inputs.sizes["time"])
     earlier = inputs.isel(time=np.arange(-day, inputs.sizes["time"]) % inputs.sizes["time"])
     earlier = earlier.assign_coords(time=time)  # the same weather and places again; no trips are known of
-    return rolling.simulate(timeline.of_inputs(inputs, earlier, foresight), Options(mode))
+    return run.simulate(timeline.of_inputs(inputs, earlier, foresight), Options(mode))
 
 
 def groups(tree):

@@ -9,7 +9,7 @@ from otonari.data.inputs.contract import TABLE, validate
 from otonari.model.clearing import community_block
 from otonari.model.results import collect
 from otonari.model.solver.solve import Infeasible, solve
-from otonari.runs.single import clear
+from otonari.runs.clear.single import clear
 
 from . import oracle
 from .communities import FEATURES, community, features, first_feasible, random_community

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from otonari.model.clearing import community_block
 from otonari.model.solver.solve import solve
-from otonari.runs.single import clear
+from otonari.runs.clear.single import clear
 
 from . import oracle
 from .communities import communities, of_examples

@@ -19,8 +19,11 @@ from otonari.data.loading.scenario import digest, load_scenario
 from otonari.data.problems import InputError
 from otonari.model.settlement import accounts
 from otonari.model.solver.solve import SolveError
-from otonari.runs import blocks, chunked, compare, ledger, regional, single, store, union
-from otonari.runs.cluster import ClusterError
+from otonari.runs import compare
+from otonari.runs.clear import by_regions, region_task, single
+from otonari.runs.clear.dask_cluster import ClusterError
+from otonari.runs.ledger import ledger, records
+from otonari.runs.store import netcdf, zarr
 
 COARSE = ("time.slot_minutes=240", "tables.vehicles.*.work=")
 APART = (*COARSE, "fees.levels.bank=40")
@@ -39,18 +42,18 @@ def cluster():
 def folder(tmp_path_factory):
     """Return a town of two banks, with 25 homes and 7, and a business."""
     path = tmp_path_factory.mktemp("town") / "t"
-    store.write_new(path, town.files(32, 3))
+    netcdf.write_new(path, town.files(32, 3))
     return path
 
 
 @pytest.fixture
 def cleared(cluster, folder, tmp_path, monkeypatch):
     """Return a function that clears the town by regions of at most 25 participants."""
-    monkeypatch.setattr(regional, "PEOPLE", 25)
+    monkeypatch.setattr(region_task, "PEOPLE", 25)
 
     def call(*overrides, **options):
         options = {"record": False, "output": tmp_path / "out" / "p2p.zarr"} | options
-        return union.run(folder, overrides=overrides, scheduler=cluster.scheduler_address, **options)
+        return by_regions.run(folder, overrides=overrides, scheduler=cluster.scheduler_address, **options)
 
     return call
 
@@ -89,12 +92,12 @@ def test_regions_apart_are_the_community_as_one(cleared, folder, tmp_path):
 
 def as_committed_from_one_file(many, one, tmp_path):
     """Assert that the ledger and the figures of a run in chunks are those of the same run in one piece."""
-    groups = {g: many.tree[g].to_dataset().load() for g in store.GROUPS}
+    groups = {g: many.tree[g].to_dataset().load() for g in netcdf.GROUPS}
     groups = {f"/{g}": in_order(d, one[g].to_dataset()) if g != "trades" else d for g, d in groups.items()}
     whole = xr.DataTree.from_dict(groups)
     whole.attrs = many.tree.attrs
-    store.write_run(whole, tmp_path / "whole.nc")
-    whole = store.open_run(tmp_path / "whole.nc")
+    netcdf.write_run(whole, tmp_path / "whole.nc")
+    whole = netcdf.open_run(tmp_path / "whole.nc")
     xr.testing.assert_allclose(compare.summary(many.tree), compare.summary(whole))
     settled = accounts.settle(
         *(whole[g].to_dataset() for g in ("inputs", "results", "trades")), whole["results"].to_dataset()
@@ -104,7 +107,7 @@ def as_committed_from_one_file(many, one, tmp_path):
             float(whole["settlement"][f"community_{name}"])
         )
     shutil.copytree(tmp_path / "many", tmp_path / "again")
-    assert ledger.commit(tmp_path / "again", blocks.of_run(whole)).added == 0, (
+    assert ledger.commit(tmp_path / "again", records.of_run(whole)).added == 0, (
         "all blocks are there, byte by byte"
     )
     assert (
@@ -132,7 +135,7 @@ def test_regions_that_would_trade_are_joined(cleared, folder):
 
 
 def test_where_too_many_would_be_joined_the_gap_is_certified(cleared, folder, monkeypatch, tmp_path):
-    monkeypatch.setattr(regional, "MOST", 26)
+    monkeypatch.setattr(region_task, "MOST", 26)
     changes = list(NEAR)
     found = cleared(*changes)
     optimum = single.run(folder, overrides=changes, record=False, output=tmp_path / "p2p.nc").tree.attrs[
@@ -147,17 +150,17 @@ def test_where_too_many_would_be_joined_the_gap_is_certified(cleared, folder, mo
 def test_the_inputs_of_a_region_are_those_of_the_whole(folder, tmp_path, monkeypatch):
     """Series, trips, defaults and changed rows, whichever rows are read beside them; and the same digest."""
     monkeypatch.setattr(scenarios, "CHUNK", 7)
-    monkeypatch.setattr(regional, "PEOPLE", 25)
+    monkeypatch.setattr(region_task, "PEOPLE", 25)
     changes = [*COARSE, "tables.participants.home-000003.persons=5", "fuel.price_per_litre=150"]
     whole = scenarios.outline(folder, changes)
     scenario = load_scenario(folder, changes)
     assert whole.hash == digest(scenario)
     inputs = build_inputs(scenario)
-    community = regional.Community(whole, tmp_path / "parts")
+    community = region_task.Community(whole, tmp_path / "parts")
     community.spread()
     seen = 0
     for task in community.tasks().values():
-        own = build_inputs(load_scenario(regional._scenario(task)))
+        own = build_inputs(load_scenario(region_task._scenario(task)))
         top = own["node"].values[own["node_parent"].values == ""]
         labels = {d: own[d].values for d in ("participant", "battery", "vehicle", "trip", "node")}
         want = inputs.sel(labels).copy(deep=True)
@@ -188,18 +191,18 @@ def test_bad_input_is_told_as_validate_tells_it(folder, tmp_path, table, old, ne
     assert old in text
     path.write_text(text.replace(old, new))
     with pytest.raises(InputError) as caught:
-        union.run(made, record=False, output=tmp_path / "p2p.zarr")
+        by_regions.run(made, record=False, output=tmp_path / "p2p.zarr")
     assert list(caught.value.problems) == problems(made)
     assert not (tmp_path / "p2p.zarr").exists()
 
 
 def test_a_clearing_goes_on_where_it_was(cleared, tmp_path, monkeypatch):
     """A region that is stored and intact is not cleared again; a damaged one is, and nothing is lost."""
-    monkeypatch.setattr(chunked, "write", interrupted)
+    monkeypatch.setattr(zarr, "write", interrupted)
     with pytest.raises(KeyboardInterrupt):
         cleared(*APART)
     monkeypatch.undo()
-    monkeypatch.setattr(regional, "PEOPLE", 25)
+    monkeypatch.setattr(region_task, "PEOPLE", 25)
     (parts,) = (tmp_path / "out").glob("p2p-regions-*")
     one, other = sorted(parts.glob("*.nc"))
     one.write_bytes(one.read_bytes()[:3000])
@@ -220,7 +223,7 @@ def test_what_only_a_region_finds_wrong_is_told_of_the_whole(cluster, folder, tm
     rows[0][header.index("capacity_kwh")] = "2000000"
     (made / "batteries.csv").write_text("\n".join(",".join(row) for row in [header, *rows]))
     with pytest.raises(InputError) as caught:
-        union.run(made, record=False, output=tmp_path / "p2p.zarr", scheduler=cluster.scheduler_address)
+        by_regions.run(made, record=False, output=tmp_path / "p2p.zarr", scheduler=cluster.scheduler_address)
     assert list(caught.value.problems) == problems(made)
     assert caught.value.problems[0].field == "battery_capacity"
 
@@ -228,14 +231,14 @@ def test_what_only_a_region_finds_wrong_is_told_of_the_whole(cluster, folder, tm
 def test_minimum_charge_powers_and_pairs_of_nodes_are_refused(tmp_path):
     least = ["tables.vehicles.*.min_charge_kw=1"]
     with pytest.raises(ClusterError, match="minimum charge"):
-        union.run("six-kinds", overrides=least, output=tmp_path / "p2p.zarr")
-    assert not union._outline("six-kinds", least, True).least_charge
+        by_regions.run("six-kinds", overrides=least, output=tmp_path / "p2p.zarr")
+    assert not by_regions._outline("six-kinds", least, True).least_charge
     bands = [
         "fees={method: by-distance, distance: path, bands: [{fee_per_kwh: 1}]}",
         "tables.nodes.*.length_m=5",
     ]
     with pytest.raises(ClusterError, match="pair of nodes"):
-        union.run("six-kinds", overrides=bands, output=tmp_path / "p2p.zarr")
+        by_regions.run("six-kinds", overrides=bands, output=tmp_path / "p2p.zarr")
 
 
 def interrupted(*arguments, **options):
@@ -250,7 +253,7 @@ def test_a_region_without_solution_is_named(cleared, tmp_path):
 
 @pytest.mark.slow
 def test_a_worker_that_dies_is_survived(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(regional, "PEOPLE", 25)
+    monkeypatch.setattr(region_task, "PEOPLE", 25)
     killed = []
 
     def progress(done, whole):
@@ -266,7 +269,7 @@ def test_a_worker_that_dies_is_survived(folder, tmp_path, monkeypatch):
         dashboard_address=None,
         scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
     ) as own:
-        found = union.run(
+        found = by_regions.run(
             folder,
             overrides=APART,
             record=False,
@@ -279,7 +282,7 @@ def test_a_worker_that_dies_is_survived(folder, tmp_path, monkeypatch):
 
 
 def test_the_command_line(cluster, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(regional, "PEOPLE", 25)
+    monkeypatch.setattr(region_task, "PEOPLE", 25)
     path = tmp_path / "p2p.zarr"
     call = [
         "clear",
@@ -296,10 +299,10 @@ def test_the_command_line(cluster, folder, tmp_path, monkeypatch):
     assert result.exit_code == 0, result.output
     facts = json.loads(result.stdout)
     assert (facts["regions"], facts["certified_gap"]) == (2, 0)
-    first = chunked.attributes_of(path)
+    first = zarr.attributes_of(path)
     result = CliRunner().invoke(main, [*call, *changes, "--set", "fuel.price_per_litre=170"])
     assert result.exit_code == 0, result.output
-    assert chunked.attributes_of(tmp_path / "p2p.1.zarr") == first, "an earlier, different run is kept"
+    assert zarr.attributes_of(tmp_path / "p2p.1.zarr") == first, "an earlier, different run is kept"
     result = CliRunner().invoke(main, ["compare", str(path), str(tmp_path / "p2p.1.zarr")])
     assert result.exit_code == 0, result.output
     for wrong in (["--market", "grid-only"], ["--workers", "2"], ["-o", "x.nc"]):
@@ -322,5 +325,5 @@ def test_the_command_line(cluster, folder, tmp_path, monkeypatch):
         == 2
     )
     (path / ".zattrs").write_text((path / ".zattrs").read_text().replace('"regions": 2', '"regions": 3'))
-    with pytest.raises(store.RunFileError, match="edited"):
-        store.open_run(path)
+    with pytest.raises(netcdf.RunFileError, match="edited"):
+        netcdf.open_run(path)

@@ -15,8 +15,11 @@ from otonari.data.assembly.inputs import build_inputs
 from otonari.data.loading.scenario import load_scenario
 from otonari.model import clearing
 from otonari.model.solver import solve
-from otonari.runs import ledger, rolling, single, store, timeline
-from otonari.runs.simulation import Options
+from otonari.runs.clear import single
+from otonari.runs.ledger import ledger
+from otonari.runs.simulate import run, timeline
+from otonari.runs.simulate.loop import Options
+from otonari.runs.store import netcdf
 
 from .communities import community, random_community
 
@@ -32,9 +35,9 @@ def exchanged(tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "exchange.nc"
     seen = []
     options = {"warm_up": 4, "output": path, "progress": lambda done, of: seen.append((done, of))}
-    rolling.run("six-kinds", DAYS, overrides=[LONG], **options)
+    run.run("six-kinds", DAYS, overrides=[LONG], **options)
     assert seen == [(k + 1, SLOTS) for k in range(SLOTS)]
-    tree = store.open_run(path)
+    tree = netcdf.open_run(path)
     tree.attrs["path"] = path
     return tree
 
@@ -50,8 +53,8 @@ def test_the_ledger_has_every_slot(exchanged):
 def test_its_file_says_what_its_times_are(exchanged):
     """As that of a clearing does: see tests/test_single.py."""
     for group in GROUPS[:2]:
-        assert exchanged[group]["time"].attrs == store.TIME_ATTRIBUTES
-    assert store.TIME_ATTRIBUTES["axis"] == "T"
+        assert exchanged[group]["time"].attrs == netcdf.TIME_ATTRIBUTES
+    assert netcdf.TIME_ATTRIBUTES["axis"] == "T"
 
 
 def test_a_simulated_run_is_cleared_again_as_one(exchanged, tmp_path):
@@ -87,7 +90,7 @@ def test_the_command_prints_a_table_and_facts(tmp_path):
     assert facts["market"] == "co-optimized"
     assert facts["ledger"] is None
     assert facts["totals"]["peer_energy"] > 0
-    assert store.open_run(path).attrs["market"] == "co-optimized"
+    assert netcdf.open_run(path).attrs["market"] == "co-optimized"
     refused = CliRunner().invoke(main, ["simulate", "six-kinds", "-o", "run.csv"])
     assert refused.exit_code == 2
 
@@ -154,7 +157,7 @@ def test_the_exchange_never_costs_less_than_the_co_optimum(exchanged):
 def test_trades_name_the_vehicle_that_trades_as_a_guest(case, mode, trade):
     definition = (Path(__file__).parent / "cases" / f"{case}.yaml").read_text(encoding="utf-8")
     inputs = community(yaml.safe_load(definition))
-    traded = rolling.simulate(timeline.of_inputs(inputs, inputs, foresight=True), Options(mode))["trades"]
+    traded = run.simulate(timeline.of_inputs(inputs, inputs, foresight=True), Options(mode))["trades"]
     names = ("seller", "seller_vehicle", "buyer", "buyer_vehicle")
     assert [
         tuple(str(traded[f"trade_{n}"].values[k]) for n in names) for k in range(traded.sizes["trade"])
@@ -163,13 +166,13 @@ def test_trades_name_the_vehicle_that_trades_as_a_guest(case, mode, trade):
 
 def test_the_seed_decides_and_nothing_else():
     line = timeline.timeline("six-kinds", 1, 2, [LONG])[1]
-    runs = [rolling.simulate(line, Options(window=6, seed=seed)) for seed in (3, 3)]
+    runs = [run.simulate(line, Options(window=6, seed=seed)) for seed in (3, 3)]
     same(*runs)
 
 
 def test_perfect_forecasts_to_the_end_give_the_single_clearing():
     inputs = build_inputs(load_scenario("six-kinds", [LONG]))
-    rolled = rolling.simulate(timeline.of_inputs(inputs, inputs, foresight=True), Options("co-optimized"))
+    rolled = run.simulate(timeline.of_inputs(inputs, inputs, foresight=True), Options("co-optimized"))
     block = clearing.community_block(inputs, "p2p")
     assert rolled.attrs["objective"] == pytest.approx(solve.solve(block).objective, abs=1e-4)
 
@@ -186,9 +189,7 @@ def test_perfect_forecasts_to_the_end_give_the_single_clearing():
 )
 def test_the_scenario_states_how_the_exchange_works(tmp_path, exchange):
     changes = [LONG, f"exchange={exchange}"]
-    tree = rolling.run(
-        "six-kinds", 1, overrides=changes, warm_up=2, record=False, output=tmp_path / "x.nc"
-    ).tree
+    tree = run.run("six-kinds", 1, overrides=changes, warm_up=2, record=False, output=tmp_path / "x.nc").tree
     trades, rules = tree["trades"], json.loads(tree.attrs["options"])["rules"]
     assert all(rules[name] == value for name, value in yaml.safe_load(exchange).items() if name in rules)
     assert float(tree["settlement"]["peer_energy"]) > 0
@@ -200,7 +201,7 @@ def test_the_scenario_states_how_the_exchange_works(tmp_path, exchange):
 
 def test_the_imbalance_fee_reaches_the_bills_and_nothing_else(tmp_path):
     trees = [
-        rolling.run(
+        run.run(
             "six-kinds",
             1,
             overrides=[LONG, f"exchange.imbalance_fee_per_kwh={fee}"],
@@ -234,7 +235,7 @@ def test_any_community_obeys_the_checks(seed, mode, min_charge):
     if len(set(inputs["slot_hours"].values)) > 1:
         pytest.skip("slots of one length only")
     inputs.attrs["time_zone"] = "UTC"
-    tree = rolling.simulate(timeline.of_inputs(inputs, inputs), Options(mode))
+    tree = run.simulate(timeline.of_inputs(inputs, inputs), Options(mode))
     best = solve.solve(clearing.community_block(inputs, "p2p")).objective
     rent = float(tree["settlement"]["congestion_rent"].sum())
     if tree.attrs["final_energy_missing"] < 1e-6:

@@ -13,8 +13,11 @@ import xarray as xr
 from otonari.data.loading.scenario import effective, load_scenario
 from otonari.data.problems import InputError
 from otonari.model.solver.solve import Infeasible
-from otonari.runs import blocks, heads, keeping, leaves, ledger, notes, reading, receipts, single, store
-from otonari.runs.single import clear, run
+from otonari.runs.clear import single
+from otonari.runs.clear.single import clear, run
+from otonari.runs.ledger import administration, checkpoints, ledger, private_leaves, reader, receipts, records
+from otonari.runs.ledger.format import signed_note
+from otonari.runs.store import netcdf
 
 from .communities import community
 
@@ -152,14 +155,14 @@ def test_defaults(outcome):
     summary = ledger.verify(folder / book)
     assert (summary.count, summary.slots) == (25, 24)
     assert summary.market == f"six-kinds@{hash_}"
-    attributes = store.open_run(outcome.path).attrs
+    attributes = netcdf.open_run(outcome.path).attrs
     assert summary.head == outcome.commit.head == attributes["ledger_head"]
     assert attributes["ledger_checkpoint"] == (folder / book / "checkpoint").read_text()
 
 
 def test_the_file_holds_the_run(outcome):
-    again = store.open_run(outcome.path)
-    for group in store.GROUPS:
+    again = netcdf.open_run(outcome.path)
+    for group in netcdf.GROUPS:
         xr.testing.assert_identical(again[group].to_dataset(), outcome.tree[group].to_dataset())
     assert {k: again.attrs[k] for k in outcome.tree.attrs} == outcome.tree.attrs
     assert json.loads(again.attrs["scenario_definition"]) == json.loads(
@@ -186,9 +189,9 @@ def test_the_blocks_add_up_to_the_settlement(outcome):
 def test_every_trade_is_in_the_leaves_of_its_block(outcome):
     """Each account's purchases are its trades', each rounded by less than 1 Wh; what is bought is sold."""
     trades = outcome.tree["trades"]
-    shelf = leaves.Shelf(outcome.directory)
+    shelf = private_leaves.Shelf(outcome.directory)
     for block in list(ledger.show(outcome.directory))[1:]:
-        private = reading.check_leaves(shelf, block)
+        private = reader.check_leaves(shelf, block)
         here = trades["trade_time"].values == np.datetime64(block["slot"], "s")
         exact = trades["trade_energy"].values[here] * 1000
         assert abs(block["totals"]["energy"] - exact.sum()) <= 0.5
@@ -203,9 +206,9 @@ def test_every_trade_is_in_the_leaves_of_its_block(outcome):
 def test_the_leaves_say_where_every_metered_wh_came_from(outcome):
     """Demand, charge and driving by source sum to the meters, and over the slots to what the settlement says."""
     inputs, results, settlement = (outcome.tree[g].to_dataset() for g in ("inputs", "results", "settlement"))
-    shelf, own = leaves.Shelf(outcome.directory), dict.fromkeys(("demand", "driving"), 0)
+    shelf, own = private_leaves.Shelf(outcome.directory), dict.fromkeys(("demand", "driving"), 0)
     for t, block in enumerate(list(ledger.show(outcome.directory))[1:]):
-        for leaf in reading.check_leaves(shelf, block):
+        for leaf in reader.check_leaves(shelf, block):
             name = leaf["participant"]
             metered = float(inputs["demand"].sel(participant=name)[t] * inputs["slot_hours"][t]) * 1000
             assert abs(sum(leaf["demand"].values()) - metered) <= 0.5 + 1e-6
@@ -226,7 +229,7 @@ def test_the_leaves_say_where_every_metered_wh_came_from(outcome):
 
 def test_a_receipt_is_the_peer_part_of_the_bill(outcome):
     """What a household can check offline is what its settlement says, but for rounding (24 slots, few trades each)."""
-    held = [heads.read(outcome.directory / "checkpoint", held=True)]
+    held = [checkpoints.read(outcome.directory / "checkpoint", held=True)]
     settlement = outcome.tree["settlement"].to_dataset()
     for name in settlement["participant"].values:
         text = receipts.make(outcome.directory, str(name))[str(name)]
@@ -257,12 +260,14 @@ def test_the_same_scenario_and_secret_give_the_same_ledger_anywhere(outcome, pla
 
 def test_a_signed_ledger(place, remembered):
     market, key = ["market_id=susono"], place / "susono.key"
-    public = keeping.keygen("susono", key)
+    public = administration.keygen("susono", key)
     done = run("six-kinds", overrides=market, key=key)
     assert ledger.verify(done.directory, pinned=[public]).slots == 24
-    attributes = store.open_run(done.path).attrs
+    attributes = netcdf.open_run(done.path).attrs
     assert attributes["ledger_checkpoint"] == (done.directory / "checkpoint").read_text(encoding="utf-8")
-    assert notes.verified(notes.parse(attributes["ledger_checkpoint"].encode()), [public]) == [public]
+    assert signed_note.verified(signed_note.parse(attributes["ledger_checkpoint"].encode()), [public]) == [
+        public
+    ]
     assert run("six-kinds", overrides=market).commit.already == 24  # nothing to sign
     before = files(place)
     with pytest.raises(ledger.LedgerError, match="key: got none"):
@@ -281,13 +286,13 @@ def test_a_correction(place, remembered):
     done = single.correct(right.path, first.directory)
     assert (done.commit.corrected, done.kept) == (done.commit.added, None)
     assert done.commit.corrected + done.commit.already == 24
-    assert store.open_run(right.path).attrs["ledger_checkpoint"] == done.commit.checkpoint
+    assert netcdf.open_run(right.path).attrs["ledger_checkpoint"] == done.commit.checkpoint
     assert run("six-kinds", overrides=[*market, LESS]).commit.already == 24
     assert ledger.verify(first.directory, private=True).slots == 24
     with pytest.raises(ledger.LedgerError, match="no ledger to correct"):
         single.correct(right.path, place / "nowhere")
     alone = run("six-kinds", "grid-only", overrides=market)
-    with pytest.raises(store.RunFileError, match="not the run of a market that is recorded"):
+    with pytest.raises(netcdf.RunFileError, match="not the run of a market that is recorded"):
         single.correct(alone.path, first.directory)
 
 
@@ -295,8 +300,8 @@ def test_a_run_file_clears_again_to_the_same_result(outcome, place):
     again = run(outcome.path, output=place / "again.nc", directory=outcome.directory)
     assert again.commit.already == 24
     assert again.tree.attrs["scenario_hash"] == outcome.tree.attrs["scenario_hash"]
-    one, two = (store.open_run(path).attrs for path in (outcome.path, again.path))
-    assert all(one[f"{group}_digest"] == two[f"{group}_digest"] for group in store.GROUPS)
+    one, two = (netcdf.open_run(path).attrs for path in (outcome.path, again.path))
+    assert all(one[f"{group}_digest"] == two[f"{group}_digest"] for group in netcdf.GROUPS)
 
 
 def test_a_run_file_keeps_its_market(place, remembered):
@@ -305,8 +310,8 @@ def test_a_run_file_keeps_its_market(place, remembered):
 
 
 def test_a_run_file_without_a_scenario(place):
-    store.write_run(clear(community(CASE)), place / "library.nc")
-    with pytest.raises(store.RunFileError, match="holds no scenario"):
+    netcdf.write_run(clear(community(CASE)), place / "library.nc")
+    with pytest.raises(netcdf.RunFileError, match="holds no scenario"):
         run(place / "library.nc")
 
 
@@ -336,11 +341,11 @@ def test_a_run_file_that_cannot_be_cleared_again(outcome, place, change, message
     """Whole by its digests, but written by something else."""
     tree = outcome.tree.copy()
     tree.attrs = {k: v for k, v in (outcome.tree.attrs | change).items() if v is not None}
-    store.write_run(tree, place / "odd.nc")
-    with pytest.raises(store.RunFileError, match=message):
+    netcdf.write_run(tree, place / "odd.nc")
+    with pytest.raises(netcdf.RunFileError, match=message):
         run(place / "odd.nc")
     if "market" in change:
-        with pytest.raises(store.RunFileError, match="not the run of a market that is recorded"):
+        with pytest.raises(netcdf.RunFileError, match="not the run of a market that is recorded"):
             single.correct(place / "odd.nc", outcome.directory)
 
 
@@ -370,7 +375,7 @@ def test_a_what_if_has_its_own_ledger(copy):
     assert changed.directory.name != copy.directory.name
     assert changed.commit.added == 24
     assert changed.kept == Path("runs-out/six-kinds/p2p.1.nc")
-    assert store.open_run(changed.kept).attrs["scenario_hash"] == copy.tree.attrs["scenario_hash"]
+    assert netcdf.open_run(changed.kept).attrs["scenario_hash"] == copy.tree.attrs["scenario_hash"]
 
 
 def test_an_operators_market_has_one_truth(place, remembered):
@@ -404,7 +409,7 @@ def test_relaxed_runs_are_other_scenarios(place):
     assert (strict.tree["inputs"]["vehicle_min_charge"].values == 3).all()
     assert (relaxed.tree["inputs"]["vehicle_min_charge"].values == 0).all()
     assert relaxed.directory != strict.directory
-    assert store.open_run(relaxed.path).attrs["scenario_hash"] == relaxed.tree.attrs["scenario_hash"]
+    assert netcdf.open_run(relaxed.path).attrs["scenario_hash"] == relaxed.tree.attrs["scenario_hash"]
 
 
 # neither
@@ -427,7 +432,7 @@ def test_a_failure_leaves_nothing(place, overrides, error):
 def test_what_cannot_be_stored_is_not_committed(place, remembered):
     output = place / "run.nc"
     output.write_text("my thesis")
-    with pytest.raises(store.RunFileError, match="not a run file"):
+    with pytest.raises(netcdf.RunFileError, match="not a run file"):
         run("six-kinds", output=output)
     assert files(place) == {"run.nc": b"my thesis"}
 
@@ -446,9 +451,9 @@ def test_a_market_with_labels_of_other_scripts(place):
         {**CASE, "participants": {f"{name} お隣%": v for name, v in CASE["participants"].items()}}
     )
     tree = clear(inputs)
-    found = blocks.cleared(tree, "street", "otonari")
+    found = records.cleared(tree, "street", "otonari")
     assert ledger.commit(place / "book", found).added == 2
     (text,) = receipts.make(place / "book", "shade お隣%").values()
-    (first, _) = receipts.check(text.encode(), (), [heads.read(place / "book" / "checkpoint")])
+    (first, _) = receipts.check(text.encode(), (), [checkpoints.read(place / "book" / "checkpoint")])
     assert first.leaf["participant"] == "shade %E3%81%8A%E9%9A%A3%25"
     assert first.leaf["origin"] == {"sun %E3%81%8A%E9%9A%A3%25": 2000}

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from otonari.runs import store
+from otonari.runs.store import netcdf
 
 TIME = np.datetime64("2019-08-20T15:00", "ns") + np.arange(3) * np.timedelta64(30, "m")
 
@@ -56,7 +56,7 @@ def run(power=1.0):
 
 
 def assert_same(one, other):
-    for group in store.GROUPS:
+    for group in netcdf.GROUPS:
         left, right = one[group].to_dataset(), other[group].to_dataset()
         xr.testing.assert_identical(left, right)
         for name, variable in left.variables.items():
@@ -66,8 +66,8 @@ def assert_same(one, other):
 
 def test_round_trip(tmp_path):
     path = tmp_path / "new" / "run.nc"
-    assert store.write_run(run(), path) is None
-    again = store.open_run(str(path))
+    assert netcdf.write_run(run(), path) is None
+    again = netcdf.open_run(str(path))
     assert_same(run(), again)
     assert {k: again.attrs[k] for k in run().attrs} == run().attrs
     assert again.attrs["otonari_run_format"] == 1
@@ -77,9 +77,9 @@ def test_round_trip(tmp_path):
 
 
 def test_what_was_read_can_be_written(tmp_path):
-    store.write_run(run(), tmp_path / "one.nc")
-    store.write_run(store.open_run(tmp_path / "one.nc"), tmp_path / "two.nc")
-    assert_same(run(), store.open_run(tmp_path / "two.nc"))
+    netcdf.write_run(run(), tmp_path / "one.nc")
+    netcdf.write_run(netcdf.open_run(tmp_path / "one.nc"), tmp_path / "two.nc")
+    assert_same(run(), netcdf.open_run(tmp_path / "two.nc"))
 
 
 numbers = arrays.arrays(
@@ -96,16 +96,16 @@ def test_any_numbers_and_labels_round_trip(tmp_path_factory, values, labels):
     small = values[np.isfinite(values)]
     values = np.where(np.isfinite(values) & (np.abs(values) > 1e9), 1e9, values) if small.size else values
     dataset = xr.Dataset({"x": (("i", "j"), values), "l": (("k",), np.array(labels, dtype=str))})
-    tree = xr.DataTree.from_dict({f"/{group}": dataset for group in store.GROUPS})
+    tree = xr.DataTree.from_dict({f"/{group}": dataset for group in netcdf.GROUPS})
     path = tmp_path_factory.mktemp("any") / "run.nc"
-    store.write_run(tree, path)
-    assert_same(tree, store.open_run(path))
+    netcdf.write_run(tree, path)
+    assert_same(tree, netcdf.open_run(path))
 
 
 def test_any_netcdf_tool_reads_it(tmp_path):
-    store.write_run(run(), tmp_path / "run.nc")
+    netcdf.write_run(run(), tmp_path / "run.nc")
     with netCDF4.Dataset(tmp_path / "run.nc") as file:
-        assert list(file.groups) == list(store.GROUPS)
+        assert list(file.groups) == list(netcdf.GROUPS)
         demand = file["inputs/demand"]
         assert demand.units == "kW"
         assert demand.dimensions == ("participant", "time")
@@ -121,50 +121,50 @@ def test_any_netcdf_tool_reads_it(tmp_path):
 
 def test_the_same_run_replaces_itself(tmp_path):
     path = tmp_path / "run.nc"
-    store.write_run(run(), path)
+    netcdf.write_run(run(), path)
     tree = run()
     tree.attrs["solve_seconds"] = 9.0  # wall times differ, values do not
-    assert store.write_run(tree, path) is None
-    assert store.open_run(path).attrs["solve_seconds"] == 9.0
+    assert netcdf.write_run(tree, path) is None
+    assert netcdf.open_run(path).attrs["solve_seconds"] == 9.0
     assert os.listdir(tmp_path) == ["run.nc"]
 
 
 def test_a_different_run_is_kept(tmp_path):
     path = tmp_path / "run.nc"
     for power in (1.0, 2.0, 3.0):
-        store.write_run(run(power), path)
+        netcdf.write_run(run(power), path)
     assert sorted(os.listdir(tmp_path)) == ["run.1.nc", "run.2.nc", "run.nc"]
-    assert_same(store.open_run(tmp_path / "run.1.nc"), run(1.0))
-    assert_same(store.open_run(tmp_path / "run.2.nc"), run(2.0))
-    assert_same(store.open_run(path), run(3.0))
+    assert_same(netcdf.open_run(tmp_path / "run.1.nc"), run(1.0))
+    assert_same(netcdf.open_run(tmp_path / "run.2.nc"), run(2.0))
+    assert_same(netcdf.open_run(path), run(3.0))
 
 
 @pytest.mark.parametrize("content", [b"", b"my thesis", b"CDF\x01"])
 def test_what_is_no_run_is_never_replaced(tmp_path, content):
     path = tmp_path / "run.nc"
     path.write_bytes(content)
-    with pytest.raises(store.RunFileError, match="not a run file"):
-        store.write_run(run(), path)
+    with pytest.raises(netcdf.RunFileError, match="not a run file"):
+        netcdf.write_run(run(), path)
     assert path.read_bytes() == content
     assert os.listdir(tmp_path) == ["run.nc"]
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
     path = tmp_path / "run.nc"
-    store.write_run(run(), path)
+    netcdf.write_run(run(), path)
     before = path.read_bytes()
     bad = run(2.0)
     bad.attrs["thing"] = object()
     with pytest.raises(TypeError):
-        store.write_run(bad, path)
+        netcdf.write_run(bad, path)
     for call in ("fsync", "fchmod", "replace"):
 
         def fail(*args):
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(os, call, fail)
-        with pytest.raises(store.RunFileError, match="No space left"):
-            store.write_run(run(2.0) if call != "replace" else run(), path)
+        with pytest.raises(netcdf.RunFileError, match="No space left"):
+            netcdf.write_run(run(2.0) if call != "replace" else run(), path)
         monkeypatch.undo()
         assert path.read_bytes() == before
         assert os.listdir(tmp_path) == ["run.nc"]
@@ -179,8 +179,8 @@ import test_store
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
 try:
-    test_store.store.write_run(test_store.run(), sys.argv[1])
-except test_store.store.RunFileError as error:
+    test_store.netcdf.write_run(test_store.run(), sys.argv[1])
+except test_store.netcdf.RunFileError as error:
     print(error)
 """
     command = [sys.executable, "-c", script, str(tmp_path / "run.nc")]
@@ -191,14 +191,14 @@ except test_store.store.RunFileError as error:
 
 def test_a_directory_that_is_a_file(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(store.RunFileError, match="cannot be written"):
-        store.write_run(run(), tmp_path / "file" / "run.nc")
+    with pytest.raises(netcdf.RunFileError, match="cannot be written"):
+        netcdf.write_run(run(), tmp_path / "file" / "run.nc")
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_an_interrupt_leaves_nothing_half_written(tmp_path, monkeypatch, call):
     path = tmp_path / "run.nc"
-    store.write_run(run(), path)
+    netcdf.write_run(run(), path)
     before = path.read_bytes()
     real, calls = getattr(os, call), []
 
@@ -210,7 +210,7 @@ def test_an_interrupt_leaves_nothing_half_written(tmp_path, monkeypatch, call):
 
     monkeypatch.setattr(os, call, interrupted)
     with pytest.raises(KeyboardInterrupt):
-        store.write_run(run(2.0), path)
+        netcdf.write_run(run(2.0), path)
     assert path.read_bytes() == before
     left = {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)}
     assert left == {"run.nc": before} | ({"run.1.nc": before} if call == "replace" else {})
@@ -220,23 +220,23 @@ def test_an_interrupt_leaves_nothing_half_written(tmp_path, monkeypatch, call):
 
 
 def test_no_such_file(tmp_path):
-    with pytest.raises(store.RunFileError, match="no such file") as caught:
-        store.open_run(tmp_path / "run.nc")
+    with pytest.raises(netcdf.RunFileError, match="no such file") as caught:
+        netcdf.open_run(tmp_path / "run.nc")
     assert caught.value.path == tmp_path / "run.nc"
-    with pytest.raises(store.RunFileError, match="not a file"):
-        store.open_run(tmp_path)
+    with pytest.raises(netcdf.RunFileError, match="not a file"):
+        netcdf.open_run(tmp_path)
 
 
 def test_netcdf_of_something_else(tmp_path):
     xr.Dataset({"x": 1}).to_netcdf(tmp_path / "x.nc", engine="netcdf4")
-    with pytest.raises(store.RunFileError, match="a NetCDF file of something else, want run format 1"):
-        store.open_run(tmp_path / "x.nc")
+    with pytest.raises(netcdf.RunFileError, match="a NetCDF file of something else, want run format 1"):
+        netcdf.open_run(tmp_path / "x.nc")
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     path = tmp_path_factory.mktemp("written") / "run.nc"
-    store.write_run(run(), path)
+    netcdf.write_run(run(), path)
     return path
 
 
@@ -270,18 +270,18 @@ EDITS = {
 @pytest.mark.parametrize("case", EDITS)
 def test_an_edited_file_is_refused(tmp_path, written, case):
     change, message = EDITS[case]
-    with pytest.raises(store.RunFileError, match=message):
-        store.open_run(edited(shutil.copy(written, tmp_path / "run.nc"), change))
+    with pytest.raises(netcdf.RunFileError, match=message):
+        netcdf.open_run(edited(shutil.copy(written, tmp_path / "run.nc"), change))
 
 
 def test_a_truncated_file_is_refused(tmp_path):
     path = tmp_path / "run.nc"
-    store.write_run(run(), path)
+    netcdf.write_run(run(), path)
     good = path.read_bytes()
     for size in range(0, len(good), len(good) // 25):
         path.write_bytes(good[:size])
-        with pytest.raises(store.RunFileError):
-            store.open_run(path)
+        with pytest.raises(netcdf.RunFileError):
+            netcdf.open_run(path)
 
 
 # templates
@@ -289,14 +289,14 @@ def test_a_truncated_file_is_refused(tmp_path):
 
 def test_new_files_all_or_none(tmp_path):
     files = {"a.csv": b"1", "b.yaml": b"2"}
-    assert store.write_new(tmp_path / "new", files) == [
+    assert netcdf.write_new(tmp_path / "new", files) == [
         tmp_path / "new" / "a.csv",
         tmp_path / "new" / "b.yaml",
     ]
     assert (tmp_path / "new" / "b.yaml").read_bytes() == b"2"
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "b.yaml").write_bytes(b"mine")
-    with pytest.raises(store.RunFileError, match="exists already; nothing was written"):
-        store.write_new(tmp_path / "old", files)
+    with pytest.raises(netcdf.RunFileError, match="exists already; nothing was written"):
+        netcdf.write_new(tmp_path / "old", files)
     assert os.listdir(tmp_path / "old") == ["b.yaml"]
     assert (tmp_path / "old" / "b.yaml").read_bytes() == b"mine"

@@ -14,8 +14,11 @@ from distributed import Client, LocalCluster
 from otonari.cli import main
 from otonari.data.loading.sweep_file import MOST_POINTS, load
 from otonari.data.problems import InputError
-from otonari.runs import compare, gather, store, sweep, tables
-from otonari.runs.cluster import ClusterError
+from otonari.runs import compare
+from otonari.runs.clear import sweep
+from otonari.runs.clear.dask_cluster import ClusterError
+from otonari.runs.report import tables
+from otonari.runs.store import netcdf, sweep_results
 
 SMALL = """
 schema_version: 1
@@ -176,7 +179,7 @@ def test_a_sweep_is_gathered_over_its_dimensions(mixed):
     assert (together < alone).all()
     assert together.sel({axis: 0}) < together.sel({axis: 5})  # a fee can only cost
     hash_ = str(found["scenario_hash"].sel(case="as-is", market="p2p").values[1])
-    tree = store.open_run(outcome.path.parent / f"{hash_[:16]}-p2p.nc")
+    tree = netcdf.open_run(outcome.path.parent / f"{hash_[:16]}-p2p.nc")
     settled = tree["settlement"].to_dataset()
     point = found.sel(case="as-is", market="p2p").sel({axis: 5})
     for name in ("bill", "grid_cost", "feed_in_revenue", "peer_revenue", "wear_cost"):
@@ -203,7 +206,7 @@ def test_a_sweep_goes_on_where_it_was(swept, tmp_path):
     second = swept(SMALL + FEES + "seeds: [1, 2]\n")
     assert (second.cleared, second.already, second.failed) == (3, 1, {})
     assert intact.stat().st_mtime_ns == stamp
-    assert all(store.open_run(path).attrs["market"] == "p2p" for path in files)
+    assert all(netcdf.open_run(path).attrs["market"] == "p2p" for path in files)
     assert len(list((tmp_path / "out").glob("*.damaged"))) == 2  # nothing that was stored is lost
     xr.testing.assert_identical(first.dataset, second.dataset)
     assert second.kept is None
@@ -279,19 +282,19 @@ def test_a_lost_scheduler_is_said_and_loses_nothing(tmp_path):
             progress=lambda done, points: own.close(),
         )
     (stored, *_) = (tmp_path / "out").glob("*-p2p.nc")
-    assert store.open_run(stored).attrs["market"] == "p2p"
+    assert netcdf.open_run(stored).attrs["market"] == "p2p"
 
 
 @pytest.mark.parametrize("name", ["figures.nc", "figures.zarr"])
 def test_the_dataset_is_read_back_and_an_earlier_one_is_kept(swept, tmp_path, name):
     target = tmp_path / "made" / name
     first = swept(SMALL + FEES, dataset=target)
-    xr.testing.assert_identical(gather.read(target), first.dataset)
+    xr.testing.assert_identical(sweep_results.read(target), first.dataset)
     assert swept(SMALL + FEES, dataset=target).kept is None  # the same
     other = swept(SMALL + "seeds: [3]\n", dataset=target)
     assert other.kept == target.with_name(name.replace(".", ".1."))
-    xr.testing.assert_identical(gather.read(other.kept), first.dataset)
-    xr.testing.assert_identical(gather.read(target), other.dataset)
+    xr.testing.assert_identical(sweep_results.read(other.kept), first.dataset)
+    xr.testing.assert_identical(sweep_results.read(target), other.dataset)
     assert sorted(p.name for p in target.parent.iterdir()) == sorted([name, other.kept.name])
 
 
@@ -335,11 +338,11 @@ def test_the_command_with_its_own_cluster(tmp_path, monkeypatch):
 def test_refusals_before_anything_runs(tmp_path, monkeypatch, swept):
     target = tmp_path / "foreign.nc"
     target.write_bytes(b"a novel")
-    with pytest.raises(store.RunFileError, match="not a sweep"):
+    with pytest.raises(netcdf.RunFileError, match="not a sweep"):
         swept(SMALL, dataset=target)
     assert target.read_bytes() == b"a novel"
     path = tmp_path / "sweep.yaml"
-    monkeypatch.setattr("otonari.runs.cluster.PATIENCE", 0.5)
+    monkeypatch.setattr("otonari.runs.clear.dask_cluster.PATIENCE", 0.5)
     with pytest.raises(ClusterError, match=r"--scheduler tcp://127\.0\.0\.1:1"):
         sweep.run(path, tmp_path / "out", scheduler="tcp://127.0.0.1:1")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

@@ -13,7 +13,7 @@ from otonari.data.assembly.inputs import build_inputs
 from otonari.data.inputs.variables import KINDS
 from otonari.data.loading import town
 from otonari.data.loading.scenario import digest, load_scenario
-from otonari.runs.single import clear
+from otonari.runs.clear.single import clear
 
 HOMES = st.integers(1, 700)
 SEED = st.integers(0, 2**32 - 1)

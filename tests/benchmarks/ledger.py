@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from otonari.runs import heads, ledger, receipts
+from otonari.runs.ledger import checkpoints, ledger, receipts
 from tests.books import KEY, record, records
 
 DAYS, HOMES = 365, 30
@@ -47,7 +47,7 @@ def session_latency(book, first, rounds=48):
 
 def peak(book):
     """Return the peak memory (MB) of a process that imports the ledger, and of one that verifies too."""
-    script = "import resource, sys; from otonari.runs import ledger, notes, heads\n{}\n"
+    script = "import resource, sys; from otonari.runs.ledger import ledger, checkpoints\n{}\n"
     script += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     verify = f"ledger.verify({str(book)!r})"
     done = (
@@ -82,7 +82,7 @@ def main():
         count = ledger.verify(book).count
         size = (book / ledger.NAME).stat().st_size / 1e6
         print(f"verify: {count} blocks, {size:.1f} MB, in {took:.2f} s: {count / took:,.0f} blocks/s")
-        entries = (book / heads.LOG).read_bytes().count(b"\n\n\n")
+        entries = (book / checkpoints.LOG).read_bytes().count(b"\n\n\n")
         private = seconds(ledger.verify, book, private=True)
         print(f"  of {entries} signed checkpoints; with the private leaves {private:.1f} s")
         base, top = peak(book)

@@ -18,15 +18,16 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from otonari.data.loading import town
-from otonari.runs import store, union
+from otonari.runs.clear import by_regions
+from otonari.runs.store import netcdf
 
 
 def clear(homes: int, workers: int, folder: Path, record: bool) -> dict[str, float]:
     """Return what the clearing of a town costs, and what it says of itself."""
     if not (folder / "town").exists():
-        store.write_new(folder / "town", town.files(homes, 1))
+        netcdf.write_new(folder / "town", town.files(homes, 1))
     begin = time.perf_counter()
-    tree = union.run(folder / "town", output=folder / "p2p.zarr", workers=workers, record=record).tree
+    tree = by_regions.run(folder / "town", output=folder / "p2p.zarr", workers=workers, record=record).tree
     wall = time.perf_counter() - begin
     own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return {

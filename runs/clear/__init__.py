@@ -1,0 +1,1 @@
+"""One clearing, a sweep of them, or a huge one by regions."""

@@ -1,0 +1,199 @@
+"""From a scenario to one stored run of all its regions: read, cleared on a cluster, certified, put together."""
+
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...data.assembly import by_region as scenarios
+from ...data.assembly import inputs as build
+from ...data.problems import InputError
+from ..ledger import administration, ledger, records_by_region
+from ..store import zarr
+from . import dask_cluster, region_task, single
+
+Progress = region_task.Progress
+
+
+def run(
+    source: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    relax: bool = False,
+    output: Path | None = None,
+    directory: Path | None = None,
+    record: bool = True,
+    key: Path | None = None,
+    time_limit: float | None = None,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    progress: Progress = lambda done, regions: None,
+    stage: single.Stage = single.log.info,
+) -> single.Outcome:
+    """Clear the peers' market of a scenario by regions of its fee tree, and keep it as one run in chunks.
+
+    What is done stays in a folder beside the store until that is complete, so that the same call goes on from there.
+
+    Parameters
+    ----------
+    source, overrides, relax, directory, record, key, time_limit
+        As for :func:`single.run`; the time limit holds for each solve of a region.
+    output : path, optional
+        The store (default ``runs-out/<scenario>/p2p.zarr``), in a folder that all workers see.
+    scheduler, workers
+        As for :func:`sweep.run`.
+    progress : callable
+        Told how many regions are done, of how many.
+    stage : callable
+        Told what is being done.
+
+    Raises
+    ------
+    InputError
+        With every problem of the scenario.
+    otonari.model.solver.solve.SolveError
+        If a region has no optimum; those that have one stay.
+    ClusterError
+        If an extra is missing, the scheduler does not answer or goes away, or the market cannot be cut into regions.
+    RunFileError
+        If the store cannot be written.
+    LedgerError
+        If its slots cannot be committed: conflicts are found before a block is written, but after the run is stored.
+    """
+    begin = time.perf_counter()
+    dask_cluster.require("clearing by regions", "distributed", "zarr")
+    stage("reading the scenario")
+    whole = _outline(source, overrides, relax)
+    path = (output or Path("runs-out") / whole.sections["name"] / f"p2p{zarr.SUFFIX}").absolute()
+    if path.exists():
+        zarr.attributes_of(path)  # what is no run is refused before anything is cleared
+    folder = path.with_name(f"{path.stem}-regions-{whole.hash[:8]}")
+    community = region_task.Community(whole, folder, time_limit, record)
+    stage("spreading its rows over regions")
+    community.spread()
+    try:
+        with dask_cluster.connected(scheduler, workers) as client:
+            border, verdict = region_task.solve(client, community, progress, stage)
+    except region_task.Misread as error:
+        raise InputError(build.problems(single.defined(source, "p2p")[0], whole.overrides)) from error
+    stage("storing")
+    current = community.current()
+    answers = list(current.values())
+    attributes = _attributes(whole, community, answers, verdict) | {
+        "wall_seconds": time.perf_counter() - begin
+    }
+    fixed = _fixed(whole, border, verdict, answers)
+    layouts = [answer.layout for answer in answers]
+    kept = zarr.write(path, list(map(Path, current)), layouts, fixed, attributes, region_task.notes(answers))
+    if record:
+        stage("committing")
+        book = directory or ledger.beside(path, whole.sections["market_id"], whole.hash)
+        outcome = _committed(path, kept, [region_task.shares(p) for p in current], whole, book, key)
+    else:
+        outcome = single.Outcome(zarr.open_run(path), path, kept)
+    shutil.rmtree(folder)
+    return outcome
+
+
+def _committed(
+    path: Path,
+    kept: Path | None,
+    shares: Sequence[Path],
+    whole: scenarios.Outline,
+    book: Path,
+    key: Path | None,
+) -> single.Outcome:
+    """Commit a stored run slot by slot, and note the ledger's head in it."""
+    signer = administration.read_key(key, book) if key else None
+    order = {
+        "participant": list(whole.home),
+        "battery": whole.batteries,
+        "vehicle": list(whole.garage),
+    }
+    done = records_by_region.commit(zarr.open_run(path), shares, order, book, signer)
+    zarr.tell(path, {"ledger_head": done.head, "ledger_checkpoint": done.checkpoint})
+    return single.Outcome(zarr.open_run(path), path, kept, book, done)
+
+
+def _outline(source: str | Path, overrides: Sequence[str], relax: bool) -> scenarios.Outline:
+    definition, _ = single.defined(source, "p2p")
+    whole = scenarios.outline(definition, overrides)
+    if whole.least_charge and relax:
+        whole = scenarios.outline(definition, [*overrides, "tables.vehicles.*.min_charge_kw=0"])
+    if whole.least_charge:
+        raise dask_cluster.ClusterError(
+            "minimum charge powers: no gap could be certified; want --relax, or no --workers"
+        )
+    if whole.pairwise:
+        raise dask_cluster.ClusterError(
+            "fees per pair of nodes: there is no tree to cut into regions; want no --workers"
+        )
+    return whole
+
+
+def _attributes(
+    whole: scenarios.Outline,
+    community: region_task.Community,
+    answers: Sequence[region_task.Answer],
+    verdict: Any,
+) -> dict[str, Any]:
+    """Return what the root of the store says."""
+    own = [answer.attrs for answer in answers]
+    objective = sum(attrs["objective"] for attrs in own)
+    sections = whole.sections
+    name = sections["name"]
+    return {
+        "title": f"{name}: p2p market",
+        "scenario": name,
+        "scenario_hash": whole.hash,
+        "market_id": sections["market_id"] or f"{name}@{whole.hash}",
+        "market": "p2p",
+        "otonari_version": administration.version(),
+        "solver": own[0]["solver"],
+        "options": json.dumps(
+            json.loads(own[0]["options"]) | {"region_participants": region_task.PEOPLE}, sort_keys=True
+        ),
+        "status": "optimal" if verdict.gap == 0 else "feasible",
+        "method": f"regions apart: {len(own)}, in rounds: {community.rounds}",
+        "objective": objective,
+        "currency": sections["currency"],
+        **{k: max(attrs[k] for attrs in own) for k in own[0] if k.startswith("proof_")},
+        "regions": len(own),
+        "certified_gap": verdict.gap / max(abs(objective), 1e-9),
+        **{f"{k}_seconds": sum(attrs[f"{k}_seconds"] for attrs in own) for k in ("build", "solve", "clear")},
+    }
+
+
+def _fixed(
+    whole: scenarios.Outline, border: Any, verdict: Any, answers: Sequence[region_task.Answer]
+) -> dict[str, Mapping[str, Any]]:
+    """Return what no region has as a whole: the nodes, and the shares of the community."""
+    from ...model.settlement import accounts
+
+    none = np.where(whole.parent < 0, "", whole.node[whole.parent])
+    inputs = {
+        "node": whole.node,
+        "node_parent": none,
+        "node_fee": whole.fee,
+        "node_access_fee": whole.access,
+        "node_limit": whole.limit,
+    }
+    results = {
+        "node": whole.node,
+        "node_flow": border.flow,
+        "price": verdict.price,
+        "sale_price": verdict.price,
+    }
+    sums = {k: np.sum([answer.sums[k] for answer in answers], axis=0) for k in answers[0].sums}
+    shares = {f"community_{k}": v for k, v in accounts.community_shares(sums).items()}
+    traded = sum(answer.traded for answer in answers)
+    return {
+        "inputs": inputs,
+        "results": results,
+        "trades": {},
+        "settlement": {**shares, "peer_energy": traded},
+    }

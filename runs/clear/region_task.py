@@ -1,0 +1,277 @@
+"""One huge clearing on Dask: regions of the fee tree as tasks, and the certificate that their union is the optimum.
+
+A region is read, built, cleared, settled, checked and stored as a run of its own, by one worker; the process that asks
+holds the tree, its prices and flows, and one region at a time when all are put together. Since no energy flows between
+regions, what holds for each holds for all: trades, accounts and origins are those of the whole.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ...data.assembly import by_region
+from ...data.loading.scenario import load_scenario
+from ...data.problems import InputError
+from ..ledger import administration, records_by_region
+from ..store import netcdf, zarr
+from . import dask_cluster, single
+
+PEOPLE = 1000
+"""Participants that a region has at the most, if the tree lets it be cut."""
+MOST = 5000
+"""Participants of regions that are joined, because they would trade, at the most: what one worker takes in."""
+
+Progress = Callable[[int, int], None]
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Region:
+    """All that a worker needs to know of a region: files of its rows, of the rest of the scenario, and of its run."""
+
+    name: str
+    sections: str
+    rows: tuple[str, ...]
+    path: str
+    time_limit: float | None
+    recorded: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a region.
+
+    ``border`` as in `Border`; attributes and layout of its run; ``sums`` behind the community's shares; the energy that
+    is traded [kWh].
+    """
+
+    node: np.ndarray
+    hours: np.ndarray
+    border: Any
+    attrs: dict[str, Any]
+    layout: zarr.Layout
+    sums: dict[str, np.ndarray]
+    traded: float
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a region has no run: of the inputs, without a solution, or a bug."""
+
+    kind: str
+    reason: str
+
+
+def clear_region(task: Region) -> Answer | Failure:
+    """Clear a region and store its run, unless it is stored and intact; runs on a worker."""
+    from ...model.solver.solve import SolveError
+
+    try:
+        tree = _stored(task) or _cleared(task)
+        if task.recorded and not shares(task.path).exists():
+            records_by_region.write_shares(tree, shares(task.path))
+        return _answer(tree)
+    except InputError as error:
+        return Failure("input", str(error))
+    except SolveError as error:
+        return Failure("solution", " ".join(str(error).split())[:500])
+    except Exception as error:
+        log.exception("a region failed")
+        return Failure("bug", f"{type(error).__name__}: {error}")
+
+
+def shares(path: str) -> Path:
+    """Return the file of what the ledger records of a region, beside its run."""
+    return Path(path).with_suffix(".zip")
+
+
+def _cleared(task: Region) -> xr.DataTree:
+    """Clear a region and store its run."""
+    scenario = load_scenario(_scenario(task))
+    tree = single.cleared(scenario, "p2p", time_limit=task.time_limit, threads=1)
+    netcdf.write_run(tree, task.path)
+    return tree
+
+
+def _stored(task: Region) -> xr.DataTree | None:
+    """Return the run of a region where it is stored and intact."""
+    path = Path(task.path)
+    if not path.exists():
+        return None
+    try:
+        return netcdf.open_run(path)
+    except netcdf.RunFileError:
+        path.rename(netcdf.free_name(path.with_suffix(".damaged")))
+        return None
+
+
+def _scenario(task: Region) -> dict[str, Any]:
+    """Return the effective scenario of a region: its rows, and its topmost node as the root."""
+    scenario = json.loads(Path(task.sections).read_text(encoding="utf-8"))
+    tables: dict[str, list[dict[str, Any]]] = {}
+    for file in task.rows:
+        with open(file, encoding="utf-8") as lines:
+            for name, row in map(json.loads, lines):
+                tables.setdefault(name, []).append(row)
+    known = {row["node"] for row in tables["nodes"]}
+    for row in tables["nodes"]:
+        if row["parent"] not in known:
+            row.update(parent=None, level=None, length_m=None, fee_per_kwh=None, limit_kw=None)
+    return {**scenario, "tables": tables}
+
+
+def _answer(tree: xr.DataTree) -> Answer:
+    from ...model.regions import optimality_gap
+    from ...model.settlement import accounts
+
+    inputs, results, settled = (tree[g].to_dataset() for g in ("inputs", "results", "settlement"))
+    return Answer(
+        node=inputs["node"].values,
+        hours=inputs["slot_hours"].values,
+        border=optimality_gap.border(inputs, results),
+        attrs={str(k): v for k, v in tree.attrs.items() if k != "scenario_definition"},
+        layout=zarr.layout(tree),
+        sums=accounts.community_sums(inputs, results, settled),
+        traded=float(settled["peer_energy"]),
+    )
+
+
+class Community:
+    """The clearing of a whole from regions: where its tree is cut, and what is known of each region."""
+
+    def __init__(
+        self, whole: by_region.Outline, folder: Path, time_limit: float | None = None, recorded: bool = False
+    ):
+        from ...model.regions import partition
+
+        self.whole, self.folder = whole, folder
+        self.time_limit, self.recorded = time_limit, recorded
+        self.tree = partition.Tree(whole.parent, whole.fee, whole.limit, whole.crowd)
+        self.cut_above = partition.cut(self.tree, whole.ties, PEOPLE)
+        self.first = partition.regions(whole.parent, self.cut_above)
+        self.answers: dict[str, Answer] = {}
+        self.rounds = 0
+
+    def spread(self) -> None:
+        """Write the rows of every region that the tree is first cut into to a file of its own."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self.whole.sections, ensure_ascii=False)  # the first tariff is the default
+        netcdf.publish_text(self.folder / "scenario.json", text)
+        begun: set[int] = set()
+        for name, nodes, rows in self.whole.pieces():
+            lines: dict[int, list[str]] = {}
+            for node, row in zip(nodes, rows, strict=True):
+                lines.setdefault(int(self.first[node]), []).append(
+                    json.dumps([name, row], ensure_ascii=False)
+                )
+            for region, own in lines.items():
+                with self._rows(region).open("a" if region in begun else "w", encoding="utf-8") as file:
+                    file.write("".join(f"{line}\n" for line in own))
+                begun.add(region)
+
+    def tasks(self) -> dict[str, Region]:
+        """Return the regions that have participants, by the files of their runs."""
+        from ...model.regions import partition
+
+        region = partition.regions(self.whole.parent, self.cut_above)
+        found = {}
+        for top in np.unique(region[self.whole.crowd > 0]):
+            own = np.flatnonzero(region == top)
+            path = str(self.folder / f"{self._key(own)}.nc")
+            rows = tuple(str(self._rows(int(r))) for r in np.unique(self.first[own]))
+            name, sections = str(self.whole.node[top]), str(self.folder / "scenario.json")
+            found[path] = Region(name, sections, rows, path, self.time_limit, self.recorded)
+        return found
+
+    def judge(self) -> tuple[Any, Any]:
+        """Return the border of all regions together, and what the certificate says of it."""
+        from ...model.regions import optimality_gap
+
+        one = next(iter(self.answers.values()))
+        size = len(self.whole.node), len(one.hours)
+        border = optimality_gap.Border(*(np.zeros(size) for _ in optimality_gap.Border._fields))
+        place = {label: n for n, label in enumerate(self.whole.node.tolist())}
+        for answer in self.current().values():
+            at = [place[label] for label in answer.node.tolist()]
+            for everywhere, here in zip(border, answer.border, strict=True):
+                everywhere[at] = here
+        return border, optimality_gap.judge(self.tree, self.cut_above, border, one.hours)
+
+    def current(self) -> dict[str, Answer]:
+        """Return the answers of the regions as the tree is cut now."""
+        return {path: self.answers[path] for path in self.tasks()}
+
+    def join(self, pairs: np.ndarray) -> bool:
+        """Join regions that would trade, as far as a worker takes them in; return whether any were joined."""
+        from ...model.regions import partition
+
+        before = self.cut_above
+        self.cut_above = partition.joined(self.tree, before, pairs, MOST)
+        return bool((before != self.cut_above).any())
+
+    def _rows(self, region: int) -> Path:
+        return self.folder / f"rows-{region:08d}.jsonl"
+
+    def _key(self, nodes: np.ndarray) -> str:
+        told = [self.whole.hash, administration.version(), sorted(self.whole.node[nodes].tolist())]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+
+
+def solve(client: Any, community: Community, progress: Progress, stage: single.Stage) -> tuple[Any, Any]:
+    """Clear regions until the certificate holds, or nothing more can be joined; return their border and its verdict."""
+    while True:
+        community.rounds += 1
+        tasks = community.tasks()
+        missing = [task for path, task in tasks.items() if path not in community.answers]
+        stage(f"clearing {len(missing)} regions")
+        failures: list[tuple[Region, Failure]] = []
+        done = len(tasks) - len(missing)
+        progress(done, len(tasks))
+        for task, answer in dask_cluster.answers(client, clear_region, missing):
+            if isinstance(answer, BaseException):
+                answer = Failure("lost", dask_cluster.lost(answer))
+            if isinstance(answer, Failure):
+                failures.append((task, answer))
+            else:
+                community.answers[task.path] = answer
+            done += 1
+            progress(done, len(tasks))
+        if failures:
+            _fail(failures)
+        border, verdict = community.judge()
+        if not len(verdict.pairs) or not community.join(verdict.pairs):
+            return border, verdict
+
+
+def _fail(failures: Sequence[tuple[Region, Failure]]) -> None:
+    """Raise the gravest of failures, with the regions that have it."""
+    from ...model.solver.solve import SolveError
+
+    kinds: dict[str, Callable[[str], Exception]] = {
+        "bug": RuntimeError,
+        "lost": dask_cluster.ClusterError,
+        "input": Misread,
+        "solution": SolveError,
+    }
+    for kind, error in kinds.items():
+        told = [f"region {task.name}: {failure.reason}" for task, failure in failures if failure.kind == kind]
+        if told:
+            raise error("; ".join(told[:5]) + (f"; and {len(told) - 5} more" if told[5:] else ""))
+
+
+class Misread(Exception):
+    """The inputs of a region cannot be used; what is wrong is told of the whole."""
+
+
+def notes(answers: Iterable[Answer]) -> list[str]:
+    """Return what was odd in the data of the regions, each thing once."""
+    return list(
+        dict.fromkeys(n for a in answers for n in json.loads(a.layout.attrs["inputs"].get("notes", "[]")))
+    )

@@ -1,0 +1,305 @@
+"""One clearing from end to end: scenario -> inputs -> cleared -> settled -> checked -> stored -> committed.
+
+Nothing is stored that was not checked. A block is committed only when the run behind it is on disk, and a run
+that conflicts with the ledger is not stored.
+"""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from ...data.inputs import contract as table
+from ...data.loading import scenario as scenarios
+from ..ledger import administration, ledger, records
+from ..store import netcdf
+
+MARKETS = ("p2p", "grid-only", "unmanaged")
+Stage = Callable[[str], None]
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A stored run: the tree, its file, the copy of an earlier run of that name, and its ledger."""
+
+    tree: xr.DataTree
+    path: Path
+    kept: Path | None = None
+    directory: Path | None = None
+    commit: ledger.Commit | None = None
+
+
+def clear(
+    inputs: xr.Dataset,
+    market: str = "p2p",
+    *,
+    minimum_charge: bool = True,
+    time_limit: float | None = None,
+    mip_gap: float = 1e-4,
+    threads: int | None = None,
+    stage: Stage = log.info,
+) -> xr.DataTree:
+    """Clear, settle and check a market.
+
+    Parameters
+    ----------
+    inputs : Dataset
+        Of the variable table; defaults are filled in.
+    market : {"p2p", "grid-only", "unmanaged"}
+        Peers co-optimized; each participant alone, which is solved in every case, to compare with; or nobody
+        plans: vehicles charge on arrival, batteries follow the meter.
+    minimum_charge : bool
+        Whether vehicles obey ``vehicle_min_charge``.
+    time_limit : float, optional
+        Seconds for each of the two solves, finite.
+    mip_gap : float
+        Relative gap within which a clearing with minimum charge powers counts as optimal.
+    threads : int, optional
+        Subtrees solved at the same time, which changes no result; default: the machine's cores.
+    stage : callable
+        Told what is being done.
+
+    Returns
+    -------
+    DataTree
+        Groups ``inputs``, ``results``, ``trades`` and ``settlement``; the attributes say how it was solved.
+
+    Raises
+    ------
+    InputError
+        With every problem of the inputs.
+    otonari.model.solver.solve.SolveError
+        If there is no optimum: infeasible with the causes, unbounded, or not finished.
+    otonari.model.checks.run.CheckError
+        If the solved run contradicts its inputs.
+    """
+    from ...model.checks import run as checks
+    from ...model.settlement import accounts, trades
+
+    begin = time.perf_counter()
+    if market not in MARKETS:
+        raise ValueError(f"market: got {market!r}, want one of {', '.join(MARKETS)}")
+    if time_limit is not None and not 0 <= time_limit < float("inf"):
+        raise ValueError(f"time_limit: got {time_limit}, want a finite number of seconds, or None")
+    inputs = table.complete(inputs)
+    options = {"minimum_charge": minimum_charge, "time_limit": time_limit, "mip_gap": mip_gap}
+    stage("clearing each participant alone")
+    alone, baseline = _solved(inputs, "grid-only", options, threads=threads, tie_break=market == "grid-only")
+    results, solution = alone, baseline
+    if market == "p2p":
+        stage("clearing the neighbourhood")
+        results, solution = _solved(inputs, market, options, threads=threads, start=baseline)
+    elif market == "unmanaged":
+        results, solution = _unmanaged(inputs)
+    solved = time.perf_counter()
+    stage("settling and checking")
+    traded = trades.bilateral(inputs, results)
+    settled = accounts.settle(inputs, results, traded, alone)
+    held, linear = (
+        (inputs, None if minimum_charge else True) if market != "unmanaged" else (_aimless(inputs), False)
+    )
+    checks.require(held, results, traded, settled, grid_only=alone if held is inputs else None, lp=linear)
+    tree = netcdf.as_tree(inputs, results, traded, settled)
+    tree.attrs = {
+        "market": market,
+        "otonari_version": administration.version(),
+        "solver": solution.solver,
+        "options": json.dumps(options, sort_keys=True, allow_nan=False),
+        "status": solution.status,
+        "method": solution.method,
+        "objective": solution.objective if market != "unmanaged" else float(settled["bill"].sum()),
+        "currency": inputs.attrs["currency"],
+        **{f"proof_{name}": value for name, value in solution.proof.items()},
+        "solve_seconds": solved - begin,
+        "clear_seconds": time.perf_counter() - begin,
+    }
+    return tree
+
+
+def run(
+    source: str | Path,
+    market: str | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    relax: bool = False,
+    output: Path | None = None,
+    directory: Path | None = None,
+    record: bool = True,
+    key: Path | None = None,
+    time_limit: float | None = None,
+    stage: Stage = log.info,
+) -> Outcome:
+    """Clear a scenario and keep it: a run file, and for a market of peers its blocks in a ledger.
+
+    Parameters
+    ----------
+    source : str or path
+        Bundled name, scenario file or folder, or a run file, whose effective scenario is cleared again.
+    market : str, optional
+        Default: that of the run file, else p2p (of a simulation too: its days as one).
+    overrides : sequence of str
+        ``key.path=value`` each.
+    relax : bool
+        Clear without minimum charge powers; this is then part of the scenario.
+    output : path, optional
+        Run file (default ``runs-out/<scenario>/<market>.nc``).
+    directory : path, optional
+        Of the ledger (default: what ``ledger.beside`` says).
+    record : bool
+        Whether to commit to a ledger at all.
+    key : path, optional
+        File with the private key of a ledger that is signed; it decides whether a new one is.
+    time_limit, stage
+        As for :func:`clear`, and it raises alike; LedgerError or RunFileError where blocks cannot be committed
+        or the file not written: neither is done then.
+    """
+    stage("reading the scenario")
+    definition, market = defined(source, market)
+    scenario = scenarios.load_scenario(definition, overrides)
+    if relax:
+        scenario = _relaxed(scenario)
+    tree = cleared(scenario, market, time_limit=time_limit, stage=stage)
+    output = output or Path("runs-out") / scenario.name / f"{market}.nc"
+    stage("storing")
+    if not record or market not in records.RECORDED:
+        return Outcome(tree, output, netcdf.write_run(tree, output))
+    hash_ = str(tree.attrs["scenario_hash"])
+    return keep(tree, output, directory or ledger.beside(output, scenario.market_id, hash_), key)
+
+
+def cleared(
+    scenario: scenarios.Scenario, market: str, *, stage: Stage = log.info, **options: Any
+) -> xr.DataTree:
+    """Return the run of a scenario: built, cleared with the options of :func:`clear` (and raising alike), and named."""
+    from ...data.assembly.inputs import build_inputs
+
+    begin = time.perf_counter()
+    stage("building the inputs")
+    inputs = build_inputs(scenario)
+    built = time.perf_counter()
+    tree = clear(inputs, market, stage=stage, **options)
+    hash_ = scenarios.digest(scenario)
+    tree.attrs = {
+        "title": f"{scenario.name}: {market} market",
+        "scenario": scenario.name,
+        "scenario_hash": hash_,
+        "market_id": scenario.market_id or f"{scenario.name}@{hash_}",
+        **tree.attrs,
+        "build_seconds": built - begin,
+        "scenario_definition": json.dumps(scenarios.effective(scenario), ensure_ascii=False),
+    }
+    return tree
+
+
+def correct(path: Path, directory: Path, key: Path | None = None) -> Outcome:
+    """Commit a stored run in the place of what a ledger has of its slots: reversed, then recorded anew.
+
+    Parameters
+    ----------
+    path : path
+        Run file of the right results, of the ledger's market; it gets the checkpoint.
+    directory, key : path
+        As for :func:`run`.
+
+    Raises
+    ------
+    LedgerError, RunFileError
+        As :func:`run`.
+    """
+    tree = recorded(path)
+    if not (directory / ledger.NAME).exists():
+        raise ledger.LedgerError(f"{directory}: there is no ledger to correct")
+    return keep(tree, path, directory, key, correct=True)
+
+
+def recorded(path: Path) -> xr.DataTree:
+    """Return a stored run of a market that is recorded; any other is a :class:`RunFileError`."""
+    if path.suffix == ".zarr":
+        raise netcdf.RunFileError(path, "is a run in chunks: receipts of it come from its ledger alone")
+    tree = netcdf.open_run(path)
+    if tree.attrs.get("market") not in records.RECORDED or "market_id" not in tree.attrs:
+        raise netcdf.RunFileError(path, "is not the run of a market that is recorded")
+    return tree
+
+
+def keep(
+    tree: xr.DataTree, output: Path, directory: Path, key: Path | None, *, correct: bool = False
+) -> Outcome:
+    """Store a run and commit its records: after all conflicts are ruled out, the file before its blocks.
+
+    A checkpoint is signed only when its blocks are on the disk; the file of a signed ledger is then written again.
+    """
+    signer = administration.read_key(key, directory) if key else None
+    options: dict[str, Any] = {"currency": tree.attrs["currency"], "signer": signer, "correct": correct}
+    with ledger.prepare(directory, records.of_run(tree), **options) as (planned, append):
+        tree.attrs |= {"ledger_head": planned.head, "ledger_checkpoint": planned.checkpoint}
+        kept = netcdf.write_run(tree, output)
+        done = append()
+        if done.checkpoint != planned.checkpoint:
+            tree.attrs["ledger_checkpoint"] = done.checkpoint
+            netcdf.write_run(tree, output)
+    return Outcome(tree, output, kept, directory, done)
+
+
+def _solved(
+    inputs: xr.Dataset, market: str, options: dict[str, Any], *, threads: int | None, **solving: Any
+) -> tuple[xr.Dataset, Any]:
+    """Return the results of a market and its solution; ties matter only where more than the bills is wanted."""
+    from ...model import clearing, results
+    from ...model.solver import solve
+
+    block = clearing.community_block(inputs, market, minimum_charge=options["minimum_charge"])
+    limits = {name: options[name] for name in ("time_limit", "mip_gap")}
+    solution = solve.solve(block, **limits, threads=threads or os.cpu_count() or 1, **solving)
+    log.info("%s: %s, objective %.6f, %s", market, solution.status, solution.objective, solution.proof)
+    return results.collect(block), solution
+
+
+def _unmanaged(inputs: xr.Dataset) -> tuple[xr.Dataset, Any]:
+    """Return the results of the community that nobody manages: played through, not optimized."""
+    from ...model.agents import rule_based
+    from ...model.solver import solve
+
+    return rule_based.unmanaged(inputs), solve.Solution(float("nan"), "none", status="simulated")
+
+
+def _aimless(inputs: xr.Dataset) -> xr.Dataset:
+    """Return the inputs without final energies, which are no target where nobody plans."""
+    names = [f"{device}_final_energy" for device in ("battery", "vehicle")]
+    return inputs.assign({name: inputs[name].copy(data=inputs[name].values * float("nan")) for name in names})
+
+
+def defined(source: str | Path, market: str | None) -> tuple[Any, str]:
+    """Return what to load a scenario from, and the market to clear: the given one, or that of the run file.
+
+    The days of a simulation are cleared as one, by default among peers: what its agents are compared with.
+    """
+    if Path(source).suffix != ".nc":
+        return source, market or MARKETS[0]
+    from ..simulate import loop
+
+    attributes = netcdf.open_run(source).attrs
+    if "scenario_definition" not in attributes:
+        raise netcdf.RunFileError(source, "holds no scenario: it was cleared from inputs")
+    market = market or attributes.get("market")
+    if market in loop.MODES:
+        market = MARKETS[0]
+    if market not in MARKETS:
+        raise netcdf.RunFileError(source, f"market: got {market!r}, want one of {', '.join(MARKETS)}")
+    try:
+        return dict(json.loads(attributes["scenario_definition"])), market
+    except (TypeError, ValueError) as error:
+        raise netcdf.RunFileError(source, f"scenario_definition: got no JSON object: {error}") from error
+
+
+def _relaxed(scenario: Any) -> Any:
+    """Return the scenario without minimum charge powers."""
+    vehicles = tuple(v.model_copy(update={"min_charge_kw": 0.0}) for v in scenario.tables.vehicles)
+    return scenario.model_copy(update={"tables": scenario.tables.model_copy(update={"vehicles": vehicles})})

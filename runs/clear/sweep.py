@@ -1,0 +1,181 @@
+"""Sweeps: every point of a plan cleared on Dask, stored at once under its hash, and gathered into one Dataset.
+
+What it leaves behind can always be gone on with: a point whose run is stored and intact is not cleared again.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import xarray as xr
+
+from ...data.loading import sweep_file
+from ...data.loading.scenario import digest, load_scenario
+from .. import compare
+from ..ledger import administration
+from ..store import netcdf, sweep_results
+from . import dask_cluster, single
+
+EXPECTED = ("Infeasible", "NotOptimal", "Unbounded", "RunFileError", "SweepError")
+"""Failures whose message says all that there is to say."""
+
+Progress = Callable[[int, int], None]
+log = logging.getLogger(__name__)
+
+
+class SweepError(ValueError):
+    """A point cannot be cleared: its files are not what they were."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that a worker needs to know of a point."""
+
+    source: str
+    overrides: tuple[str, ...]
+    market: str
+    scenario_hash: str
+    path: str
+    time_limit: float | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a sweep: its Dataset and file, the copy of an earlier one, how many points and why some failed."""
+
+    dataset: xr.Dataset
+    path: Path
+    kept: Path | None
+    cleared: int
+    already: int
+    failed: dict[sweep_file.Point, str]
+
+
+def run(
+    path: str | Path,
+    output: Path | None = None,
+    dataset: Path | None = None,
+    *,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    progress: Progress = lambda done, points: None,
+) -> Outcome:
+    """Clear every point of a sweep file that is not stored yet, and gather all of them.
+
+    Parameters
+    ----------
+    path : str or path
+        The sweep file; see ``data.sweeps``.
+    output : path, optional
+        Folder of the run files (default ``runs-out/<name>``), which all workers must see.
+    dataset : path, optional
+        Of the gathered Dataset, ``.nc`` or ``.zarr`` (default ``sweep.nc`` in the folder).
+    scheduler : str, optional
+        Address of a Dask scheduler (default: a cluster of processes on this machine alone).
+    workers : int, optional
+        Processes of the cluster on this machine (default: one per core); they share its memory evenly.
+    progress : callable
+        Told how many points are done, of how many.
+
+    Raises
+    ------
+    InputError
+        With every problem of the sweep and its scenarios; nothing was cleared then.
+    ClusterError
+        If an extra is missing, or the scheduler does not answer or goes away.
+    RunFileError
+        If the Dataset cannot be written.
+    """
+    plan = sweep_file.load(path)
+    folder = (output or Path("runs-out") / plan.sweep.name).absolute()
+    target = dataset or folder / "sweep.nc"
+    dask_cluster.require("a sweep", "distributed", *(["zarr"] if target.suffix == ".zarr" else []))
+    if target.exists():
+        sweep_results.read(target)  # what is no sweep is refused before anything is cleared
+    tasks = {point: _task(plan, point, folder) for point in plan.points}
+    distinct = list({task.path: task for task in tasks.values()}.values())
+    answers: dict[str, tuple[xr.Dataset | str, bool]] = {}
+    with dask_cluster.connected(scheduler, workers) as client:
+        for task, answer in dask_cluster.answers(client, clear_point, distinct):
+            answers[task.path] = (
+                (dask_cluster.lost(answer), True) if isinstance(answer, BaseException) else answer
+            )
+            progress(len(answers), len(distinct))
+    found = {point: answers[task.path][0] for point, task in tasks.items()}
+    gathered = sweep_results.together(plan, found)
+    kept = sweep_results.write(gathered, target)
+    failures = {point: part for point, part in found.items() if isinstance(part, str)}
+    fresh = [new for part, new in answers.values() if not isinstance(part, str)]
+    return Outcome(gathered, target, kept, sum(fresh), len(fresh) - sum(fresh), failures)
+
+
+def clear_point(task: Task) -> tuple[xr.Dataset | str, bool]:
+    """Return a point's figures, or why there are none, and whether it was cleared just now; runs on a worker."""
+    try:
+        if (tree := _stored(task)) is not None:
+            return figures(tree), False
+        return figures(_cleared(task)), True
+    except Exception as error:  # whatever it is: it is told, and the other points go on
+        return reason(error), True
+
+
+def _cleared(task: Task) -> xr.DataTree:
+    """Clear a point and store its run."""
+    scenario = load_scenario(task.source, task.overrides)
+    if digest(scenario) != task.scenario_hash:
+        raise SweepError("its files are not what they were when the sweep began, or not here")
+    tree = single.cleared(scenario, task.market, time_limit=task.time_limit)
+    _set_aside(Path(task.path))
+    netcdf.write_run(tree, task.path)
+    return tree
+
+
+def figures(tree: xr.DataTree) -> xr.Dataset:
+    """Return what is gathered of a run: the totals of a comparison, and every other sum of the settlement in money."""
+    found, settlement = compare.summary(tree), tree["settlement"].to_dataset()
+    currency = found["bill"].attrs["units"]
+    sums = {
+        name: ((), float(array.sum()), {"units": currency})
+        for name, array in settlement.data_vars.items()
+        if name not in found and array.dims == ("participant",) and array.attrs.get("units") == currency
+    }
+    return found.assign(sums)
+
+
+def _stored(task: Task) -> xr.DataTree | None:
+    """Return the run of a point where it is stored and intact, by this version, else None."""
+    try:
+        tree = netcdf.open_run(task.path)
+    except netcdf.RunFileError:
+        return None
+    want = (task.scenario_hash, task.market, administration.version())
+    got = tuple(tree.attrs.get(name) for name in ("scenario_hash", "market", "otonari_version"))
+    return tree if got == want else None
+
+
+def _set_aside(path: Path) -> None:
+    """Give a file that cannot be read as a run another name, so that the run can be stored; it is not lost."""
+    if path.exists():
+        try:
+            netcdf.open_run(path)
+        except netcdf.RunFileError:
+            path.rename(netcdf.free_name(path.with_suffix(".damaged")))
+
+
+def reason(error: Exception) -> str:
+    """Return in a line why a point failed."""
+    for listed in (getattr(error, name, ()) for name in ("problems", "causes")):
+        if listed:
+            return "; ".join(map(str, listed[:2])) + (f"; and {len(listed) - 2} more" if listed[2:] else "")
+    text = " ".join(str(error).split())[:500]
+    if type(error).__name__ in EXPECTED:
+        return text
+    log.error("a point failed", exc_info=error)  # a bug, or a machine at its end: more than a line is wanted
+    return f"{type(error).__name__}: {text}"
+
+
+def _task(plan: sweep_file.Plan, point: sweep_file.Point, folder: Path) -> Task:
+    name = f"{point.scenario_hash[:16]}-{point.market}.nc"
+    limit = plan.sweep.time_limit_seconds
+    return Task(plan.source, point.overrides, point.market, point.scenario_hash, str(folder / name), limit)

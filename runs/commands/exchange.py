@@ -1,0 +1,244 @@
+"""Orders from a file through the exchange: a file of trades, and one that says of every refused order why."""
+
+import csv
+import io
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ...data import clock
+from ...data.schema.tariffs_and_fees import Exchange
+from ...model.exchange.products import Rules
+from ..store import netcdf
+
+log = logging.getLogger(__name__)
+TRADES = ("slot", "seller", "buyer", "energy_kwh", "price", "fee", "sell_order", "buy_order")
+REFUSED = (
+    "row",
+    "order_id",
+    "placed",
+    "action",
+    "slot",
+    "participant",
+    "side",
+    "refused_kwh",
+    "code",
+    "reason",
+)
+
+_NUMBERS = ("energy_kwh", "price", "fee", "refused_kwh")
+
+
+@dataclass(frozen=True)
+class Matched:
+    """What an exchange made of a file: ``trades`` and ``refused`` rows as text, their files, and the totals.
+
+    ``kept`` lists the copies of earlier, different files of these names.
+    """
+
+    trades: list[dict[str, str]]
+    refused: list[dict[str, str]]
+    totals: dict[str, float]
+    currency: str
+    files: tuple[Path, ...] = ()
+    kept: tuple[Path, ...] = ()
+
+
+def match(
+    path: Path,
+    output: Path | None = None,
+    *,
+    scenario: str | None = None,
+    overrides: Sequence[str] = (),
+    mechanism: str | None = None,
+    opening_hours: float | None = None,
+    gate_minutes: float | None = None,
+    band: tuple[float, float] | None = None,
+    stage: Callable[[str], None] = log.info,
+) -> Matched:
+    """Match a file of orders and store the trades.
+
+    Parameters
+    ----------
+    path : path
+        Orders, see ``data/orders``.
+    output : path, optional
+        CSV file of the trades; the refused orders go to ``NAME.refused.csv`` beside it.
+    scenario : str, optional
+        Bundled name, file or folder: participants, fee network, limits, tariffs, time zone. Without it anybody
+        trades, free of fees, and times without an offset are UTC.
+    overrides : sequence of str
+        ``key.path=value`` each, of the scenario.
+    mechanism, opening_hours, gate_minutes, band : optional
+        As in the scenario's section ``exchange``, and instead of what stands there; ``band`` is its floor and cap.
+    stage : callable
+        Told what is being done.
+
+    Raises
+    ------
+    InputError
+        With everything that is wrong with the orders or the scenario; nothing is written then.
+    RunFileError
+        If a file cannot be written.
+    """
+    from ...data.loading.orders_file import read_orders
+    from ...model.exchange import exchange
+
+    stage("reading the scenario")
+    terms, inputs = _scenario(scenario, overrides)
+    floor, cap = band or (None, None)
+    times = {"opening_hours": opening_hours, "gate_minutes": gate_minutes}
+    declared = rules(terms, mechanism=mechanism, floor=floor, cap=cap, **times)
+    stage("reading the orders")
+    known = {"time_zone": "UTC", "currency": "JPY"} if inputs is None else inputs.attrs
+    orders = read_orders(path, zone := str(known["time_zone"]))
+    stage("matching")
+    outcome = exchange.match(orders, inputs, declared)
+    when = _clock(zone, bool(orders.attrs["offsets"]))
+    trades, refused = _trades(outcome.trades, when), _refused(outcome.orders, when)
+    matched = Matched(trades, refused, _totals(outcome), str(known["currency"]))
+    if output is None:
+        return matched
+    stage("storing")
+    beside = output.with_name(f"{output.stem}.refused.csv")
+    files = {beside: _csv(REFUSED, refused), output: _csv(TRADES, trades)}
+    kept = (netcdf.publish(file, _writer(content)) for file, content in files.items())
+    return replace(matched, files=(output, beside), kept=tuple(filter(None, kept)))
+
+
+def rules(terms: Exchange, **declared: Any) -> Rules:
+    """Return the rules that a scenario states, but for those that are declared here."""
+    stated = {
+        "mechanism": terms.mechanism,
+        "opening_hours": terms.opening_hours,
+        "gate_minutes": terms.gate_minutes,
+        "floor": terms.floor_per_kwh,
+        "cap": terms.cap_per_kwh,
+    }
+    return Rules(**stated | {name: value for name, value in declared.items() if value is not None})
+
+
+def facts(matched: Matched) -> dict[str, Any]:
+    """Return what a machine wants to know: totals, every trade, and every refused order with its reason."""
+    files = {"files": [str(f) for f in matched.files], "kept": [str(f) for f in matched.kept]}
+    rows = {
+        "trades": [{n: float(v) if n in _NUMBERS else v for n, v in row.items()} for row in matched.trades],
+        "refused": [{n: float(v) if n in _NUMBERS else v for n, v in row.items()} for row in matched.refused],
+    }
+    return {"currency": matched.currency, **files, "totals": matched.totals, **rows}
+
+
+def report(matched: Matched, most: int = 20) -> str:
+    """Return totals, and the first refused orders with their reasons, for a terminal."""
+    t, money = matched.totals, matched.currency
+    lines = [
+        f"{t['orders']} orders, {t['trades']} trades, {t['energy_kwh']:,.3f} kWh, {t['refused']} refused",
+        f"buyers pay {t['from_buyers']:,.2f} {money}: {t['to_sellers']:,.2f} to sellers, {t['fees']:,.2f} network fees",
+    ]
+    for row in matched.refused[:most]:
+        lines.append(f"refused {row['order_id']} (line {row['row']}): {row['reason']}")
+    if len(matched.refused) > most:
+        lines.append(f"... and {len(matched.refused) - most} more")
+    lines += [f"stored  {path}" for path in matched.files]
+    lines += [f"        an earlier, different file is now {path}" for path in matched.kept]
+    return "\n".join(lines)
+
+
+def _scenario(source: str | None, overrides: Sequence[str]) -> tuple[Exchange, xr.Dataset | None]:
+    """Return the exchange that a scenario states, and its inputs."""
+    if source is None:
+        return Exchange(), None
+    from ...data.assembly.inputs import build_inputs
+    from ...data.loading.scenario import load_scenario
+
+    scenario = load_scenario(source, overrides)
+    return scenario.exchange, build_inputs(scenario)
+
+
+def _trades(trades: xr.Dataset, when: Callable[[np.ndarray], list[str]]) -> list[dict[str, str]]:
+    """Return the rows of the file of trades. The fee is all that the buyer pays beyond the price."""
+    fee = trades["trade_fee"].values + trades["trade_congestion"].values
+    columns = {
+        "slot": when(trades["trade_time"].values),
+        "seller": trades["trade_seller"].values.tolist(),
+        "buyer": trades["trade_buyer"].values.tolist(),
+        "energy_kwh": _decimals(trades["trade_energy"].values),
+        "price": _decimals(trades["trade_price"].values),
+        "fee": _decimals(fee),
+        "sell_order": trades["trade_sell_order"].values.tolist(),
+        "buy_order": trades["trade_buy_order"].values.tolist(),
+    }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _refused(orders: xr.Dataset, when: Callable[[np.ndarray], list[str]]) -> list[dict[str, str]]:
+    """Return the rows of the file of what was refused, in the order of the orders' file."""
+    found = orders.isel(event=np.flatnonzero(orders["code"].values != "")).sortby("row")
+    columns = {n: list(map(str, found[n].values.tolist())) for n in REFUSED if n in found}
+    columns |= {n: when(found[n].values) for n in ("placed", "slot")}
+    columns["refused_kwh"] = _decimals(found["refused"].values)
+    return [dict(zip(REFUSED, row, strict=True)) for row in zip(*(columns[n] for n in REFUSED), strict=True)]
+
+
+def _totals(outcome: Any) -> dict[str, float]:
+    """Return the totals of a matching: energies in kWh, money in the currency, exact to 1e-6."""
+    trades, orders = outcome.trades, outcome.orders
+
+    def sums(*names: str) -> float:
+        whole = [np.rint(trades[f"trade_{n}"].values * 1000).astype(np.int64) for n in names]
+        return float(int(np.prod(whole, axis=0).sum()) / 1000 ** len(names))
+
+    fees = sums("energy", "fee") + sums("energy", "congestion")
+    return {
+        "orders": int((orders["action"].values == "new").sum()),
+        "refused": int((orders["code"].values != "").sum()),
+        "trades": trades.sizes["trade"],
+        "energy_kwh": sums("energy"),
+        "to_sellers": sums("energy", "price"),
+        "fees": round(fees, 6),
+        "from_buyers": round(sums("energy", "price") + fees, 6),
+    }
+
+
+def _clock(time_zone: str, offsets: bool) -> Callable[[np.ndarray], list[str]]:
+    """Return what writes times (naive UTC) as the file of orders does: local, with their offset where it has them."""
+
+    def written(times: np.ndarray) -> list[str]:
+        local = clock.local(pd.DatetimeIndex(times), time_zone)
+        found = local if offsets else local.tz_localize(None)
+        return ["" if pd.isna(moment) else _moment(moment) for moment in found]
+
+    return written
+
+
+def _moment(moment: pd.Timestamp) -> str:
+    """Return a time in ISO 8601, no finer than it is."""
+    finest = "microseconds" if moment.microsecond else "seconds" if moment.second else "minutes"
+    return moment.to_pydatetime().isoformat(timespec=finest)
+
+
+def _decimals(values: np.ndarray) -> list[str]:
+    return [f"{value:.3f}" for value in (values + 0.0).tolist()]
+
+
+def _csv(header: Sequence[str], rows: Sequence[dict[str, str]]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, header, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _writer(content: bytes) -> Callable[[str], None]:
+    """Return what writes the content to a file."""
+
+    def write(name: str) -> None:
+        Path(name).write_bytes(content)
+
+    return write

@@ -1,0 +1,260 @@
+"""What the ledger commands and ``report`` do and say: each returns its facts for a machine and a text for a person."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..ledger import administration, durable_files, ledger, receipts
+from ..ledger import checkpoints as heads
+from ..ledger.format import canonical_json, signed_note
+from ..ledger.format.chain import Summary
+from ..ledger.format.errors import LedgerError
+from ..report import bill as bills
+from ..text import table, utc
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command says: facts for a machine, a text for a person."""
+
+    facts: Any
+    text: str
+
+
+def keygen(name: str, output: Path, witness: bool) -> Answer:
+    """Make a key; see :func:`otonari.runs.ledger.administration.keygen`."""
+    key = administration.keygen(name, output, witness=witness)
+    told = "Publish the public key where nobody who can write the ledger can change it:"
+    return Answer({"key": str(key), "path": str(output)}, f"private key: {output}\n{told}\n{key}")
+
+
+def init(directory: Path, market: str, currency: str, key: Path | None) -> Answer:
+    """Begin a ledger; see :func:`otonari.runs.ledger.administration.init`."""
+    signer = administration.read_key(key, directory) if key else None
+    summary = administration.init(directory, market, currency=currency, signer=signer)
+    signed = (
+        f"signed by {signer.key}"
+        if signer
+        else "not signed: anybody who can write it can write all of it anew"
+    )
+    return Answer(_facts(summary), f"began {directory} for market {summary.market}, {signed}")
+
+
+def verify(directory: Path, checkpoints: Sequence[Path], keys: Sequence[str], private: bool) -> Answer:
+    """Check a ledger; see :func:`otonari.runs.ledger.ledger.verify`."""
+    pinned = _keys(keys)
+    summary = ledger.verify(directory, checkpoints, pinned, private=private)
+    times = f", {utc(summary.spans[0][0])} to {utc(summary.spans[-1][1])} UTC" if summary.spans else ""
+    held = f"{summary.count} blocks, {summary.slots} slots{times}, {len(summary.reversed)} corrected"
+    lines = [f"good: market {summary.market}, {held}, head {summary.head}"]
+    if summary.keys:
+        lines.append(f"signed by {summary.keys[-1]}, {_whose(summary.keys, pinned)}")
+    lines += [
+        f"cosigned by {key}, a witness which you gave" for key in pinned if key.kind == signed_note.WITNESS
+    ]
+    if not keys and not checkpoints:
+        lines.append(
+            "note: without --key or --checkpoint from elsewhere, a ledger written anew would look as good"
+        )
+    return Answer(_facts(summary), "\n".join(lines))
+
+
+def receipt(
+    directory: Path,
+    participant: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    output: Path | None,
+) -> Answer:
+    """Write the receipts of one participant or of all; see :func:`otonari.runs.ledger.receipts.make`."""
+    if participant is None and output is None:
+        raise LedgerError("receipts of all participants: give --output DIRECTORY")
+    first, last = (int(t.replace(tzinfo=UTC).timestamp()) if t else None for t in (since, until))
+    span = (-(2**53) if first is None else first, 2**53 if last is None else last)
+    found = receipts.make(directory, participant, span)
+    if output is None:
+        return Answer(found, next(iter(found.values())).removesuffix("\n"))
+    paths = dict.fromkeys(found, output)
+    if participant is None:
+        if long := [name for name in found if len(name) > _LONGEST]:
+            raise LedgerError(f"{long[0]:.60}...: too long for the name of a file; give --participant")
+        durable_files.make_folder(output)
+        paths = {name: output / f"{name.replace('/', '%2F')}.tlog-proof" for name in found}
+    for name, path in paths.items():
+        durable_files.replace(path, found[name].encode(), mode=0o600)
+    return Answer({n: str(p) for n, p in paths.items()}, "\n".join(f"wrote {p}" for p in paths.values()))
+
+
+def check(path: Path, checkpoints: Sequence[Path], keys: Sequence[str]) -> Answer:
+    """Check a receipt or a bill without its ledger; see :mod:`otonari.runs.ledger.receipts`."""
+    held, pinned = [heads.read(checkpoint, held=True) for checkpoint in checkpoints], _keys(keys)
+    data = durable_files.read(path, receipts.LARGEST)
+    bill = data.startswith(bills.OPENING)
+    found = (bills if bill else receipts).check(data, pinned, held, str(path))
+    sums = {n: sum(proof.leaf[n] for proof in found) for n in (*_ENERGY, *_MONEY)}
+    first, last = found[0].block["slot"], max(p.block["slot"] + p.block["slot_seconds"] for p in found)
+    who, market, note = found[0].leaf["participant"], found[0].block["market"], found[0].note
+    rows = [[_SAID[n], f"{sums[n] / 1e3:,.3f} kWh"] for n in _ENERGY]
+    rows += [[_SAID[n], f"{sums[n] / 1e6:,.2f}"] for n in _MONEY]
+    said = f"good: {who} in market {market}, {len(found)} slots, {utc(first)} to {utc(last)} UTC"
+    said += "\nthe bill says what its receipt proves" if bill else ""
+    _, size, root = note.text.splitlines()
+    said += f"\nrecorded when the ledger had {size} blocks, tree hash {root}"
+    times = [
+        (key.name, t)
+        for key in pinned
+        if key.kind == signed_note.WITNESS
+        for t in signed_note.times(note, key)
+    ]
+    said += "".join(f"\nseen by {name} at {utc(t)} UTC" for name, t in times)
+    facts = {"participant": who, "market": market, "slots": len(found), "first": first, "end": last, **sums}
+    facts |= {"checkpoint": str(note), "seen": dict(times)}
+    return Answer({**facts, "leaves": [p.leaf for p in found]}, f"{said}\n\n{table(['recorded', ''], rows)}")
+
+
+def report(
+    run: Path, participants: Sequence[str], everybody: bool, output: Path | None, directory: Path | None
+) -> Answer:
+    """Report a run, or bill its participants; see :mod:`otonari.runs.report.billing`."""
+    from ..report import billing
+    from ..report.page import facts, report
+    from ..store import netcdf
+
+    if participants or everybody:
+        issued = billing.issue(run, participants, directory)
+        pages = {name: bills.write(bill) for name, bill in issued.items()}
+        told: Any = {name: bill.facts() for name, bill in issued.items()}
+    else:
+        tree = netcdf.open_run(run)
+        pages, told = {"": report(tree)}, facts(tree)
+    if output is None:
+        return Answer(told, next(iter(pages.values())).removesuffix("\n"))
+    paths = dict.fromkeys(pages, output)
+    if everybody or len(pages) > 1 or (participants and output.is_dir()):
+        paths = {name: output / f"{canonical_json.label(name).replace('/', '%2F')}.md" for name in pages}
+    mode = 0o666 if "" in pages else 0o600  # a bill is its participant's
+    kept = {path: netcdf.publish_text(path, pages[name], mode) for name, path in paths.items()}
+    lines = [
+        f"wrote {p}" + (f" (the earlier, different file is now {k})" if k else "") for p, k in kept.items()
+    ]
+    return Answer({"paths": [*map(str, kept)], "facts": told}, "\n".join(lines))
+
+
+def correct(directory: Path, run: Path, key: Path | None) -> Answer:
+    """Correct what a ledger has of a run's slots; see :func:`otonari.runs.clear.single.correct`."""
+    from ..clear import single
+
+    done = single.correct(run, directory, key).commit
+    assert done is not None  # a run that is recorded was committed
+    added, same = done.added - done.corrected, done.already
+    said = f"{directory}: {done.corrected} slots corrected, {added} added, {same} were there already"
+    return Answer(vars(done), f"{said}, head {done.head[:16]}")
+
+
+def cosign(
+    directory: Path,
+    key: Path,
+    checkpoints: Sequence[Path],
+    keys: Sequence[str],
+    first: bool,
+    output: Path | None,
+) -> Answer:
+    """Sign the checkpoint as a witness; see :func:`otonari.runs.ledger.administration.cosign`."""
+    witness = administration.read_key(key, directory)
+    note = administration.cosign(directory, witness, checkpoints, output, pinned=_keys(keys), first=first)
+    return Answer({"checkpoint": str(note)}, str(note).removesuffix("\n"))
+
+
+def rotate(directory: Path, key: Path, successor: Path) -> Answer:
+    """Hand a ledger on to another key; see :func:`otonari.runs.ledger.administration.rotate`."""
+    keys = [administration.read_key(path, directory) for path in (key, successor)]
+    summary = administration.rotate(directory, *keys)
+    return Answer(_facts(summary), f"{directory} is now signed by {summary.keys[-1]}")
+
+
+def repair(directory: Path, key: Path | None, head: str | None) -> Answer:
+    """Mend what a crash left; see :func:`otonari.runs.ledger.administration.repair`."""
+    signer = administration.read_key(key, directory) if key else None
+    summary, moved, vouched = administration.repair(directory, signer, head)
+    done = [f"moved the torn end to {moved}"] if moved else []
+    done += [f"gave {len(vouched)} good blocks a checkpoint"] if vouched else []
+    said = f"{directory}: " + (" and ".join(done) or "nothing to repair")
+    said += "\n" + _blocks(vouched, "") if vouched else ""
+    return Answer({**_facts(summary), "moved": moved and str(moved), "vouched": vouched}, said)
+
+
+def show(directory: Path) -> Iterator[str]:
+    """Yield a table of the blocks of a ledger, as far as they are good; only then what is wrong is raised."""
+    found, fault = [], None
+    try:
+        for block in ledger.show(directory):
+            found.append(block)
+    except LedgerError as error:
+        fault = error
+    if found:
+        yield _blocks(found, found[0].get("units", {}).get("money", "").removeprefix("micro-"))
+    if fault:
+        raise fault
+
+
+def _blocks(found: Sequence[dict[str, Any]], currency: str) -> str:
+    """Return a line per block: what it is, when, how much was traded, for how much; and if no checkpoint has it."""
+    rows = []
+    for block in found:
+        totals = block.get("totals", {})
+        energy = [f"{totals[k] / 1000:,.3f}" if totals else "" for k in ("energy", "grid_in", "grid_out")]
+        money = [f"{totals[k] / 1e6:,.2f}" if totals else "" for k in ("money", "fees")]
+        what = f"reverses {block['reverses']}" if "reverses" in block else block["kind"]
+        what = f"{block['leaves']} leaves" if "leaves" in block else what
+        slot = utc(block["slot"]) if "slot" in block else ""
+        mark = "" if block.get("vouched", True) else "no checkpoint"
+        rows.append([str(block["index"]), slot, what, *energy, *money, mark])
+    energies = ["peers kWh", "grid in", "grid out"]
+    return table(["block", "slot UTC", "", *energies, f"to sellers {currency}".strip(), "fees", ""], rows)
+
+
+def _whose(signing: Sequence[signed_note.Key], pinned: Sequence[signed_note.Key]) -> str:
+    """Return what somebody who gave keys may conclude of the key that signs a ledger, the last of those it had."""
+    if signing[-1] in pinned:
+        return "which you gave"
+    if any(key.kind == signed_note.LOG for key in pinned):
+        return "to which the key that you gave handed it over"
+    return "which you should compare with one from elsewhere (--key)"
+
+
+def _facts(summary: Summary) -> dict[str, Any]:
+    """Return what a machine wants to know of a checked ledger."""
+    names = ("count", "size", "head", "market", "units", "totals", "slots", "spans")
+    facts = {name: getattr(summary, name) for name in names}
+    checkpoint = str(summary.checkpoint())
+    return {
+        **facts,
+        "reversed": sorted(summary.reversed),
+        "keys": [*map(str, summary.keys)],
+        "checkpoint": checkpoint,
+    }
+
+
+def _keys(texts: Sequence[str]) -> list[signed_note.Key]:
+    """Return the keys that somebody gave as vkeys."""
+    try:
+        return [signed_note.parse_key(text) for text in texts]
+    except signed_note.NoteError as error:
+        raise LedgerError(str(error)) from error
+
+
+_LONGEST = 240
+_ENERGY = ("purchases", "sales", "grid_in", "grid_out")
+_MONEY = ("paid", "earned", "fees", "congestion")
+_SAID = {
+    "purchases": "bought from neighbours",
+    "sales": "sold to neighbours",
+    "grid_in": "from the retailer",
+    "grid_out": "to the retailer",
+    "paid": "paid to sellers",
+    "earned": "earned from buyers",
+    "fees": "network fees",
+    "congestion": "for scarce lines",
+}

@@ -1,0 +1,221 @@
+"""Keeping a ledger: its keys, its beginning, what a crash left behind, and the signatures of witnesses."""
+
+import contextlib
+import importlib.metadata
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from . import checkpoints, commit, durable_files, ledger, private_leaves, reader
+from .format import block_schema, chain, signed_note
+from .format.chain import Block, Summary
+from .format.errors import LedgerConflict, LedgerError, LedgerTorn
+
+
+def keygen(name: str, path: Path, *, witness: bool = False) -> signed_note.Key:
+    """Make a new private key, readable by its owner only, and return its public key.
+
+    Parameters
+    ----------
+    name : str
+        What it is for: the market's id for the key of a ledger, any name for a witness.
+    path : Path
+        The new file.
+    witness : bool
+        Whether it is to cosign the checkpoints of others.
+
+    Raises
+    ------
+    LedgerError
+        If the name is empty, or the file exists or cannot be written.
+    """
+    try:
+        made = signed_note.signer(
+            signed_note.origin(block_schema.label(name, "name")),
+            signed_note.WITNESS if witness else signed_note.LOG,
+        )
+    except signed_note.NoteError as error:
+        raise LedgerError(str(error)) from error
+    durable_files.create(path, made.secret().encode(), mode=0o600)
+    return made.key
+
+
+def read_key(path: Path, book: Path | None = None) -> signed_note.Signer:
+    """Return the private key in a file.
+
+    Raises
+    ------
+    LedgerError
+        If others may read the file, if it stands in the directory of the ledger, or holds no key.
+    """
+    if book is not None and book.resolve() in path.resolve().parents:
+        raise LedgerError(f"{path}: a private key must stand outside the ledger")
+    try:
+        return signed_note.parse_signer(durable_files.read_private(path).decode(errors="replace"))
+    except signed_note.NoteError as error:
+        raise LedgerError(f"{path}: {error}") from error
+
+
+def init(
+    directory: Path, market: str, *, currency: str = "JPY", signer: signed_note.Signer | None = None
+) -> Summary:
+    """Begin a ledger with its genesis block, signed if there is a key, and return its summary.
+
+    Raises
+    ------
+    LedgerConflict
+        If there is one already.
+    LedgerError
+        If the key is not called what the market is, or something cannot be written.
+    """
+    name, key = block_schema.label(market, "market"), str(signer.key) if signer else ""
+    block = block_schema.genesis(name, currency, f"otonari {version()}", key)
+    durable_files.make_folder(directory)
+    with durable_files.locked(directory, 10.0):
+        if any(os.path.lexists(directory / name) for name in (reader.NAME, checkpoints.OWN, checkpoints.LOG)):
+            raise LedgerConflict(f"{directory}: there is a ledger already")
+        state = commit.look(directory, set())
+        lines, after = chain.extend([block], state.summary)
+        commit.check_beginning(state, after)
+        if private_leaves.secret(directory) is None:
+            private_leaves.write_secret(directory, os.urandom(32))
+        commit.append(state, lines, [], after, signer)
+    return after
+
+
+def rotate(directory: Path, signer: signed_note.Signer, successor: signed_note.Signer) -> Summary:
+    """Hand a ledger on to another key, which the present one endorses, and return its summary.
+
+    Raises
+    ------
+    LedgerError, LedgerTampered, LedgerTorn
+        If the keys are not right, or the ledger cannot be appended to.
+    """
+    with durable_files.locked(directory, 10.0):
+        state = commit.look(directory, set())
+        commit.settled(state)
+        commit.check_signer(state.summary, signer)
+        block = block_schema.rotation(state.summary.market, str(successor.key), "", f"otonari {version()}")
+        place = {**block, "index": state.summary.count, "prev": state.summary.head}
+        line = signer.sign(block_schema.handover(place, str(signer.key)))
+        lines, after = chain.extend([{**block, "endorsement": line.split()[-1]}], state.summary)
+        state.met.heal()
+        commit.append(state, lines, [], after, successor)
+    return after
+
+
+def repair(
+    directory: Path, signer: signed_note.Signer | None = None, head: str | None = None
+) -> tuple[Summary, Path | None, list[Block]]:
+    """Mend what a crash left behind: nothing that a checkpoint vouches for is touched, nothing is deleted.
+
+    Bytes after the last newline are moved to a ``.torn`` file. Good blocks beyond the checkpoint get one if they are
+    what this ledger's keeper was about to append, as ``leaves/`` tells.
+
+    Parameters
+    ----------
+    directory : Path
+        Of the ledger.
+    signer : Signer, optional
+        The private key of a ledger that has one.
+    head : str, optional
+        Hash of the last block, from who looked at the blocks beyond the checkpoint and vouches for them all the same.
+
+    Returns
+    -------
+    tuple
+        The summary, the file that the torn bytes are in now (if any), and the blocks that were vouched for.
+
+    Raises
+    ------
+    LedgerTampered
+        If it is not a crash that did it.
+    LedgerTorn
+        If the blocks beyond the checkpoint are not what was about to be appended.
+    LedgerError
+        If a checkpoint is to be signed and the key is not there.
+    """
+    path, moved = directory / reader.NAME, None
+    with durable_files.locked(directory, 10.0):
+        state = commit.look(directory, set(), log=True)
+        if state.beyond:
+            commit.check_signer(state.summary, signer)
+            _check_meant(state, head)
+        if state.summary.tail:
+            moved = next(p for n in range(10**6) if not (p := directory / f"{path.name}.{n}.torn").exists())
+            durable_files.move_end(path, state.summary.size, moved)
+            state.summary.tail = 0
+        state.met.heal()
+        if state.beyond:
+            checkpoints.publish(directory, state.summary, signer)
+    return state.summary, moved, state.beyond
+
+
+def _check_meant(state: commit.State, head: str | None) -> None:
+    """Raise :class:`LedgerTorn` unless the keeper, or a hash, says that the blocks beyond the checkpoint are right."""
+    last, first = state.summary.head, state.beyond[0]["index"]
+    if last == head or (head is None and private_leaves.meant(state.book, first, state.hashes)):
+        return
+    if head is not None:
+        raise LedgerTorn(f"{state.book}: the last block has the hash {last}, not {head}")
+    raise LedgerTorn(
+        f"{state.book}: {len(state.beyond)} blocks from {first} on are not what was about to be written here, so "
+        f"somebody else may have appended them; look (`otonari ledger show`), and only if they are right repair "
+        f"with --head {last}"
+    )
+
+
+def cosign(
+    directory: Path,
+    witness: signed_note.Signer,
+    held: Sequence[Path],
+    output: Path | None = None,
+    *,
+    pinned: Sequence[signed_note.Key] = (),
+    first: bool = False,
+) -> signed_note.Note:
+    """Check a ledger as a witness and add its signature to the checkpoint (in place, or in another file).
+
+    Parameters
+    ----------
+    directory : Path
+        Of the ledger.
+    witness : Signer
+        A witness's key.
+    held : sequence of Path
+        Checkpoints that the witness saw before: the ledger must have grown from them.
+    output : Path, optional
+        Where the cosigned checkpoint goes (default: into the ledger).
+    pinned : sequence of Key
+        Keys of the log that the witness knows from elsewhere.
+    first : bool
+        Whether the witness has not seen anything of this ledger before.
+
+    Raises
+    ------
+    LedgerTampered, LedgerTorn
+        If the ledger is not good, or does not contain what the witness saw.
+    LedgerError
+        If the key is not a witness's, or nothing that it saw before is given and it does not say that this is the first.
+    """
+    if witness.key.kind != signed_note.WITNESS:
+        raise LedgerError(f"key: got the key of a log, {witness.key}; want that of a witness")
+    if not held and not first:
+        raise LedgerError("a witness signs what grew from what it saw: give that checkpoint, or --first")
+    with durable_files.locked(directory, 10.0, shared=output is not None):
+        ledger.examine(directory, held, pinned)
+        note = checkpoints.read(directory / checkpoints.OWN).note
+        kept = [s for s in note.signatures if (s[0], s[1][:4]) != (witness.key.name, witness.key.id)]
+        line = signed_note.signature(witness.sign(note.text, int(time.time())))
+        signed = replace(note, signatures=(*kept, line))
+        durable_files.replace(output or directory / checkpoints.OWN, str(signed).encode())
+    return signed
+
+
+def version() -> str:
+    """Return the version of this software."""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version("otonari")
+    return "unknown"

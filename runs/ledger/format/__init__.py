@@ -1,0 +1,1 @@
+"""The published formats of the ledger: no files, nothing of a run."""

@@ -1,0 +1,164 @@
+"""The kinds of ledger block, and of private leaf: which keys each has, and of what type."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from . import canonical_json
+from .errors import LedgerError
+
+VERSION = 3
+FIRST = "0" * 64
+"""The ``prev`` of the genesis block."""
+USES = ("demand", "charge", "driving")
+"""What a leaf gives the sources of: Wh by the account that made the energy, ``""`` the retailer."""
+TOTALS = ("energy", "money", "fees", "congestion", "grid_in", "grid_out")
+
+
+def genesis(market: str, currency: str, software: str, key: str = "") -> dict[str, Any]:
+    """Return the block that opens a ledger: whose it is, how it counts, and who signs it (nobody: ``""``)."""
+    return {
+        "version": VERSION,
+        "kind": "genesis",
+        "market": market,
+        "units": units(label(currency, "currency")),
+        "key": key,
+        "software": software,
+    }
+
+
+def units(currency: str) -> dict[str, str]:
+    """Return what the numbers of a ledger count, given the label of its currency."""
+    return {
+        "energy": "Wh",
+        "money": f"micro-{currency}",
+        "price": f"milli-{currency}/kWh",
+        "slot": "seconds since 1970-01-01T00:00:00Z",
+    }
+
+
+def label(text: str, what: str) -> str:
+    """Return a label as the ledger spells it; what is empty or no text is a :class:`LedgerError`."""
+    try:
+        found = canonical_json.label(text)
+    except UnicodeEncodeError as error:
+        raise LedgerError(f"{what}: got {text!r}, want Unicode text") from error
+    if not found:
+        raise LedgerError(f"{what}: got nothing, want a label")
+    return found
+
+
+def reversal(block: dict[str, Any], software: str) -> dict[str, Any]:
+    """Return the block that takes a clearing back: its slot is free again, its totals cancel."""
+    kept = {name: block[name] for name in ("version", "market", "slot", "slot_seconds")}
+    totals = {name: -amount for name, amount in block["totals"].items()}
+    return {**kept, "kind": "correction", "reverses": block["index"], "totals": totals, "software": software}
+
+
+def rotation(market: str, key: str, endorsement: str, software: str) -> dict[str, Any]:
+    """Return the block that hands a ledger on to another key, endorsed by the key before."""
+    return {
+        "version": VERSION,
+        "kind": "key-rotation",
+        "market": market,
+        "key": key,
+        "endorsement": endorsement,
+        "software": software,
+    }
+
+
+def handover(block: Mapping[str, Any], before: str) -> str:
+    """Return the text that the key before signs for a key-rotation block that has its place."""
+    place = f"{block['market']}\n{block['index']}\n{block['prev']}"
+    return f"otonari key rotation\n{place}\n{before}\n{block['key']}\n"
+
+
+def totals(leaves: list[dict[str, Any]]) -> dict[str, int]:
+    """Return the public totals of a slot: the sums over all accounts."""
+    parts = {"energy": "purchases", "money": "paid"}
+    return {name: sum(leaf[parts.get(name, name)] for leaf in leaves) for name in TOTALS}
+
+
+def _text(value: Any) -> bool:
+    return type(value) is str
+
+
+def _name(value: Any) -> bool:
+    return type(value) is str and value != ""
+
+
+def _count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _positive(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+def _time(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**37  # to the year 6325
+
+
+def _length(value: Any) -> bool:
+    return type(value) is int and 0 < value < 2**31
+
+
+def _whole(value: Any) -> bool:
+    return type(value) is int
+
+
+def _units(value: Any) -> bool:
+    money = value.get("money") if isinstance(value, dict) else None
+    return type(money) is str and len(money) > len("micro-") and value == units(money.removeprefix("micro-"))
+
+
+def _hash(value: Any) -> bool:
+    return type(value) is str and len(value) == 64 and set(value) <= set("0123456789abcdef")
+
+
+_SLOT = {"slot": _time, "slot_seconds": _length}
+_COMMON: dict[str, Any] = {
+    "version": _count,
+    "kind": _text,
+    "index": _count,
+    "prev": _hash,
+    "market": _name,
+    "software": _text,
+}
+_LATER = {**_COMMON, "index": _positive}
+_AMOUNTS = dict.fromkeys(("purchases", "sales", "grid_in", "grid_out"), _count)
+_MONEY = dict.fromkeys(("paid", "earned", "fees", "congestion"), _whole)
+SHAPES: dict[str, dict[str, Any]] = {
+    "genesis": {"units": _units, "key": _text} | _COMMON,
+    "clearing": {"leaves": _positive, "root": _hash, "prices": _hash, "inputs": _hash, "results": _hash}
+    | {"totals": dict.fromkeys(TOTALS, _whole) | dict.fromkeys(("energy", "grid_in", "grid_out"), _count)}
+    | _SLOT
+    | _LATER,
+    "correction": {"reverses": _count, "totals": dict.fromkeys(TOTALS, _whole)} | _SLOT | _LATER,
+    "key-rotation": {"key": _text, "endorsement": _text} | _LATER,
+    "leaf": {"kind": _text, "market": _text, "participant": _text, "salt": _hash}
+    | dict.fromkeys(("origin", *USES))
+    | _SLOT
+    | _AMOUNTS
+    | _MONEY,
+}
+"""What each kind holds: exactly these keys, each of its type."""
+KINDS = tuple(kind for kind in SHAPES if kind != "leaf")
+
+
+def misfit(value: Any, known: tuple[str, ...] = KINDS) -> str:
+    """Return the place where a parsed block (or leaf) is not of its shape, or nothing if it is."""
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if not isinstance(kind, str) or kind not in known:
+        return "kind"
+    return _misfit(value, kind, SHAPES[kind])
+
+
+def _misfit(value: Any, where: str, shape: Any) -> str:
+    if shape is None:  # any number of labels, with Wh each
+        fits = isinstance(value, dict) and all(map(_positive, value.values()))
+        return "" if fits else where
+    if callable(shape):
+        return "" if shape(value) else where
+    if not isinstance(value, dict) or value.keys() != shape.keys():
+        return f"keys of {where}"
+    return next(filter(None, (_misfit(value[k], k, part) for k, part in shape.items())), "")

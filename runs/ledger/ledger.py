@@ -1,0 +1,209 @@
+"""The ledger: a directory that records what a market cleared, appended and never rewritten.
+
+It is tamper-*evident*, not tamper-proof: there is no consensus, and it proves what was recorded, not that a
+meter told the truth. ``LEDGER.md`` describes the format.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import checkpoints, durable_files, private_leaves, reader
+from . import commit as plan
+from .commit import Commit
+from .format import signed_note
+from .format.chain import Block, Summary
+from .format.errors import LedgerConflict, LedgerError, LedgerLocked, LedgerTampered, LedgerTorn
+from .reader import NAME
+
+__all__ = [
+    "NAME",
+    "Commit",
+    "LedgerConflict",
+    "LedgerError",
+    "LedgerLocked",
+    "LedgerTampered",
+    "LedgerTorn",
+    "Session",
+    "Summary",
+    "beside",
+    "commit",
+    "prepare",
+    "show",
+    "verify",
+]
+
+Folder = str | os.PathLike[str]
+
+
+def beside(run: Path, market_id: str | None, hash_: str) -> Path:
+    """Return the ledger's directory beside a run file, if nobody names another one.
+
+    It is that of the market which the scenario names, else of all that decides the result, by its hash.
+    """
+    return run.parent / ("ledger" if market_id else f"ledger-{hash_[:8]}")
+
+
+def verify(
+    directory: Folder,
+    held: Sequence[Path] = (),
+    pinned: Sequence[signed_note.Key] = (),
+    *,
+    private: bool = False,
+) -> Summary:
+    """Check every block and every checkpoint of a ledger and return what it holds.
+
+    Parameters
+    ----------
+    directory : path
+        Of the ledger.
+    held : sequence of Path
+        Checkpoints kept elsewhere, which the ledger must agree with.
+    pinned : sequence of Key
+        Keys known from elsewhere: of the log (one that signs, or handed over to the one that does) and of
+        witnesses (that must have signed the checkpoint).
+    private : bool
+        Whether the private leaves are checked too.
+
+    Raises
+    ------
+    LedgerTampered, LedgerTorn
+        At the first thing that is wrong.
+    LedgerError
+        If there is no ledger, or one of another version.
+    """
+    book = Path(directory)
+    with durable_files.locked(book, 10.0, shared=True):
+        return examine(book, held, pinned, private=private)
+
+
+def examine(
+    book: Path, held: Sequence[Path] = (), pinned: Sequence[signed_note.Key] = (), *, private: bool = False
+) -> Summary:
+    """Verify a ledger that is locked; see :func:`verify`."""
+    summary, met = Summary(), checkpoints.Heads(book, [checkpoints.read(path, held=True) for path in held])
+    shelf = private_leaves.Shelf(book) if private else None
+    for block in reader.walk(book, summary, met):
+        if shelf and block["kind"] == "clearing":
+            reader.check_leaves(shelf, block)
+    met.finish(summary, pinned)
+    if why := met.torn(summary):
+        raise LedgerTorn(f"{book / NAME}: {why}; see `otonari ledger repair`")
+    return summary
+
+
+def show(directory: Folder) -> Iterator[Block]:
+    """Yield the blocks of a ledger, each checked before it is given; errors as in :func:`verify`.
+
+    Beside what is stored, each has its ``hash``, and whether a checkpoint ``vouched`` for it.
+    """
+    book, summary = Path(directory), Summary()
+    with durable_files.locked(book, 10.0, shared=True):
+        met = checkpoints.Heads(book)
+        vouched = met.own.checkpoint.size if met.own else 0
+        for block in reader.walk(book, summary, met):
+            yield {**block, "hash": summary.head, "vouched": summary.count <= vouched}
+        met.finish(summary)
+    if why := met.torn(summary):
+        raise LedgerTorn(f"{book / NAME}: {why}; see `otonari ledger repair`")
+
+
+@contextlib.contextmanager
+def prepare(
+    directory: Folder,
+    new: Sequence[dict[str, Any]],
+    *,
+    currency: str = "JPY",
+    signer: signed_note.Signer | None = None,
+    correct: bool = False,
+    wait: float = 10.0,
+) -> Iterator[tuple[Commit, Callable[[], Commit]]]:
+    """Lock and verify a ledger, look for conflicts, and give what a commit will do and the function for it.
+
+    What must stand before the ledger says so (a run file) is written between the two. Nothing is recorded
+    if the function is not called. A directory without a ledger gets one, with a genesis block for the
+    market of the first new record.
+
+    Parameters
+    ----------
+    directory : path
+        The ledger's directory; made if it is missing.
+    new : sequence of dict
+        Records of one market as :func:`otonari.runs.ledger.records.cleared` gives them.
+    currency : str
+        Currency of a new ledger.
+    signer : Signer, optional
+        The private key of a ledger that has one; for a new ledger it decides whether it has.
+    correct : bool
+        Whether a slot that is committed with another content is reversed and committed anew.
+    wait : float
+        Seconds to wait for another process.
+
+    Raises
+    ------
+    LedgerConflict
+        If any slot is committed with another content, or the ledger is another market's.
+    LedgerLocked, LedgerTampered, LedgerTorn
+        If it cannot be appended to.
+    LedgerError
+        If the key is not the ledger's, or something cannot be written.
+    """
+    book = Path(directory)
+    durable_files.make_folder(book)
+    with durable_files.locked(book, wait):
+        state = plan.look(book, {record["slot"] for record in new})
+        made = plan.make(state, new, currency=currency, signer=signer, correct=correct)
+        yield made.commit, lambda: plan.carry_out(made, signer)
+
+
+class Session:
+    """Commits to one ledger, one after another, without reading all of it anew each time.
+
+    The first commit verifies the whole chain. What it found stays in memory; a later one compares the checkpoint
+    with it again, and verifies the whole chain anew if anything happened to a file of the ledger in between. The
+    lock is held during a commit only: others may read between two of them, and even write.
+
+    Parameters
+    ----------
+    directory : path
+        The ledger's directory; made if it is missing.
+    slots : iterable of int
+        Starts of all slots that may be committed, UTC epoch seconds.
+    currency, signer, wait
+        As for :func:`prepare`.
+    """
+
+    def __init__(
+        self,
+        directory: Folder,
+        slots: Iterable[int],
+        *,
+        currency: str = "JPY",
+        signer: signed_note.Signer | None = None,
+        wait: float = 10.0,
+    ):
+        self._book, self._slots, self._wait = Path(directory), frozenset(slots), wait
+        self._currency, self._signer = currency, signer
+        self._known: tuple[plan.State, Summary, list[tuple[int, ...]]] | None = None
+
+    def commit(self, new: Sequence[dict[str, Any]]) -> Commit:
+        """Commit records; slots that are there with the same content are left alone. Errors as in :func:`prepare`."""
+        durable_files.make_folder(self._book)
+        with durable_files.locked(self._book, self._wait):
+            known, self._known = self._known, None  # a commit that fails leaves nothing known
+            if known and known[2] == plan.stamp(self._book):
+                state = plan.look_again(known[0], known[1])
+            else:
+                state = plan.look(self._book, self._slots)
+            made = plan.make(state, new, currency=self._currency, signer=self._signer, correct=False)
+            done = plan.carry_out(made, self._signer)
+            self._known = state, made.after, plan.stamp(self._book)
+        return done
+
+
+def commit(directory: Folder, new: Sequence[dict[str, Any]], **options: Any) -> Commit:
+    """Commit records at once; see :func:`prepare` for the arguments and errors."""
+    with prepare(directory, new, **options) as (_, append):
+        return append()

@@ -1,0 +1,169 @@
+"""The private half of a ledger: salted leaves, one per participant and slot, and the secret behind the salts.
+
+A salt is a keyed hash of what it hides: unpredictable without the secret, the same for the same content. So
+clearing again commits nothing new, and no salt is ever used for two contents. The secret is 32 bytes of the
+operating system's randomness, drawn once when a ledger is made: the one place where chance enters.
+
+There is a file for each write to the ledger, on the disk before it. Its first line names the blocks that are to be
+appended, so that what a crash left beyond the checkpoint can be told from what somebody else appended there.
+"""
+
+import hmac
+import os
+import re
+from bisect import bisect_left
+from pathlib import Path
+from typing import Any
+
+from . import durable_files
+from .format import block_schema, canonical_json, chain, merkle
+from .format.errors import LedgerError
+
+FOLDER, SECRET = "leaves", "secret"
+_HIDDEN = ("prices", "inputs", "results")
+_SLOT = re.compile(rb'"slot":(-?[0-9]+),')
+_NAME = re.compile(r"[0-9]{8,}-[0-9a-f]{16}\.jsonl")
+_LARGEST = 2**31
+
+
+def seal(record: dict[str, Any], secret: bytes, turn: int = 0) -> tuple[dict[str, Any], list[bytes]]:
+    """Return the public block of a record, and its leaves as they are hashed.
+
+    Parameters
+    ----------
+    record : dict
+        Of a slot, as :func:`otonari.runs.ledger.records.cleared` gives it.
+    secret : bytes
+        Of the ledger.
+    turn : int
+        How often the slot was reversed before: a correction salts every leaf anew, so that no hash tells whose
+        leaf it left alone.
+    """
+    common = {name: record[name] for name in ("market", "slot", "slot_seconds")}
+    found = [_salted({**leaf, **common, "kind": "leaf"}, secret, turn) for leaf in record["leaves"]]
+    hidden = {name: _keyed(secret, f"otonari {name}", record[name].encode()).hex() for name in _HIDDEN}
+    root = merkle.root(map(merkle.leaf, found)).hex()
+    return {**record, **hidden, "leaves": len(found), "root": root}, found
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """Return the leaf that bytes spell, or raise ``ValueError``."""
+    leaf = canonical_json.parse(data)
+    if wrong := block_schema.misfit(leaf, ("leaf",)):
+        raise ValueError(f"leaf: {wrong} does not fit")
+    return dict(leaf)
+
+
+def secret(book: Path) -> bytes | None:
+    """Return the secret of a ledger, nothing if it has none yet.
+
+    Raises
+    ------
+    LedgerError
+        If others may read it, or if it is not 32 bytes.
+    """
+    path = book / FOLDER / SECRET
+    if not durable_files.private_folder(book / FOLDER) or not os.path.lexists(path):
+        return None
+    data = durable_files.read_private(path)
+    if len(data) != 32:
+        raise LedgerError(f"{path}: got {len(data)} bytes, want 32")
+    return data
+
+
+def write_secret(book: Path, value: bytes) -> None:
+    """Store the secret of a new ledger, readable by its owner only."""
+    durable_files.make_private_folder(book / FOLDER)
+    durable_files.replace(book / FOLDER / SECRET, value, mode=0o600)
+
+
+def write(book: Path, index: int, lines: bytes, found: list[bytes]) -> None:
+    """Store what is about to be appended: the hashes of the lines from block ``index`` on, then their leaves."""
+    durable_files.make_private_folder(book / FOLDER)
+    hashes = chain.hashes(lines)
+    first = canonical_json.dump({"index": index, "hashes": hashes})
+    path = book / FOLDER / _name(index, hashes[-1])
+    durable_files.replace(path, b"".join(line + b"\n" for line in (first, *found)), mode=0o600)
+
+
+def meant(book: Path, index: int, hashes: list[str]) -> bool:
+    """Return whether blocks of these hashes, from ``index`` on, are what was to be appended there, or its beginning."""
+    if not durable_files.private_folder(book / FOLDER):
+        return False
+    starts = (_announced(book / FOLDER / name) for name in _names(book) if name.startswith(f"{index:08d}-"))
+    return any(start[: len(hashes)] == hashes for start in starts)
+
+
+def latest(book: Path) -> int:
+    """Return the first block of the last write that ``leaves/`` knows of; all before it had a checkpoint then."""
+    return max((int(name.partition("-")[0]) for name in _names(book)), default=0)
+
+
+def another_beginning(book: Path, head: str) -> str:
+    """Return the file of a write to this ledger other than a first one up to the block of that hash, or nothing."""
+    return next((name for name in _names(book) if name != _name(0, head)), "")
+
+
+def _names(book: Path) -> list[str]:
+    """Return the files of ``leaves/``, a write each, in order of their first blocks; none for who may not look."""
+    return sorted(path.name for path in (book / FOLDER).glob("*-*.jsonl") if _NAME.fullmatch(path.name))
+
+
+def _name(index: int, head: str) -> str:
+    return f"{index:08d}-{head[:16]}.jsonl"
+
+
+def _announced(path: Path) -> list[str]:
+    """Return the hashes in the first line of a file."""
+    with durable_files.opened(path) as file, open(file, "rb", closefd=False) as lines:
+        first = lines.readline()
+    try:
+        said = canonical_json.parse(first.removesuffix(b"\n"))
+        return [str(x) for x in said["hashes"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise LedgerError(f"{path}: its first line does not say what was to be appended") from error
+
+
+class Shelf:
+    """The private leaves of a ledger that somebody locked, read file by file."""
+
+    def __init__(self, book: Path):
+        self.folder = book / FOLDER
+        durable_files.private_folder(self.folder)
+        self.names = _names(book)
+        self.open, self.found = "", dict[int, list[bytes]]()
+
+    def of_block(self, block: dict[str, Any]) -> list[bytes]:
+        """Return the leaves of a clearing block, found by its slot and proved by its Merkle root.
+
+        Raises
+        ------
+        LedgerError
+            If they are not there.
+        """
+        for place in range(bisect_left(self.names, f"{block['index'] + 1:08d}") - 1, -1, -1):
+            found = self._read(self.names[place]).get(block["slot"], [])
+            if merkle.root(map(merkle.leaf, found)).hex() == block["root"]:
+                return found
+        raise LedgerError(
+            f"{self.folder}: there are no leaves with the Merkle root of block {block['index']}"
+        )
+
+    def _read(self, name: str) -> dict[int, list[bytes]]:
+        """Return the leaves in a file by their slots; the last file stays in memory."""
+        if name != self.open:
+            self.open, self.found = name, {}
+            for line in durable_files.read(self.folder / name, _LARGEST).splitlines()[1:]:
+                slot = _SLOT.search(line)
+                self.found.setdefault(int(slot[1]) if slot else 0, []).append(line)
+        return self.found
+
+
+def _salted(leaf: dict[str, Any], secret: bytes, turn: int) -> bytes:
+    salt = _keyed(secret, "otonari salt", b"%d " % turn + canonical_json.dump(leaf))
+    return canonical_json.dump({**leaf, "salt": salt.hex()})
+
+
+def _keyed(secret: bytes, purpose: str, data: bytes) -> bytes:
+    """Return HMAC-SHA-256 of data under a key of its own for each purpose."""
+    return hmac.digest(hmac.digest(secret, purpose.encode(), "sha256"), data, "sha256")

@@ -1,0 +1,279 @@
+"""Receipts: what a household holds to show, offline, that its share of a slot is in the ledger.
+
+A receipt is a C2SP tlog-proof (https://c2sp.org/tlog-proof) for each slot, one after another in one file. The
+entry is the block; ``extra`` carries the block, the household's own salted leaf, and the path from the leaf to
+the block's Merkle root. Nothing of anybody else is in it but hashes of salted leaves.
+"""
+
+import base64
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from ..text import utc
+from . import checkpoints, durable_files, private_leaves, reader
+from .format import block_schema, canonical_json, chain, merkle, signed_note
+from .format.chain import Summary
+from .format.errors import LedgerError, LedgerTampered, LedgerTorn
+
+_FIRST = "c2sp.org/tlog-proof@v1\n"
+LARGEST = 2**28
+
+
+@dataclass(frozen=True)
+class Proof:
+    """One slot of a receipt: the household's leaf, its block, and the checkpoint that vouches for both.
+
+    ``rotations`` are the blocks that handed the ledger on, from its first key to the one that signed the checkpoint.
+    """
+
+    leaf: dict[str, Any]
+    block: dict[str, Any]
+    note: signed_note.Note
+    rotations: list[dict[str, Any]]
+
+
+def make(
+    book: Path,
+    participant: str | None = None,
+    span: tuple[int, int] | None = None,
+    records: Sequence[dict[str, Any]] = (),
+) -> dict[str, str]:
+    """Return the receipts of a participant, or of all of them, by participant.
+
+    Parameters
+    ----------
+    book : Path
+        Directory of the ledger, with its private leaves.
+    participant : str, optional
+        As its label stands in the scenario.
+    span : (int, int), optional
+        Only slots that start in [first, second), UTC epoch seconds.
+    records : sequence of dict
+        As :func:`otonari.runs.ledger.records.cleared` gives them: what the ledger must have recorded of their slots.
+
+    Raises
+    ------
+    LedgerTampered, LedgerTorn
+        If the ledger is not good.
+    LedgerError
+        If it has no such slots or participant, no private leaves, or recorded something else.
+    """
+    wanted = None if participant is None else block_schema.label(participant, "participant")
+    with durable_files.locked(book, 10.0, shared=True):
+        there = _standing(book, span)
+        _require(book, there, records)
+        found: dict[str, list[str]] = {}
+        shelf, tree = private_leaves.Shelf(book), merkle.Tree(there.hashes)
+        for _, block in sorted(there.live.items()):
+            private = shelf.of_block(block)
+            hidden, outer = merkle.Tree(map(merkle.leaf, private)), tree.path(block["index"])
+            for place, data in enumerate(private):
+                name = private_leaves.parse(data)["participant"]
+                if wanted in (None, name):
+                    proof = Proof(canonical_json.parse(data), block, there.note, there.rotations)
+                    found.setdefault(name, []).append(_spelled(proof, place, hidden.path(place), outer))
+    if not found:
+        raise LedgerError(f"{book}: no slot of {participant or 'anybody'} in that time")
+    return {name: "\n".join(proofs) for name, proofs in found.items()}
+
+
+def check(
+    data: bytes,
+    pinned: Sequence[signed_note.Key] = (),
+    held: Sequence[checkpoints.Head] = (),
+    source: str = "receipt",
+) -> list[Proof]:
+    """Check a receipt against keys or checkpoints known from elsewhere, and return what it proves.
+
+    Parameters
+    ----------
+    data : bytes
+        The receipt.
+    pinned : sequence of Key
+        Each must have signed the checkpoint in it, or handed the ledger on to the key that did.
+    held : sequence of Head
+        The checkpoint in it must be one of these; empty if keys are enough.
+    source : str
+        What to call the receipt in an error.
+
+    Raises
+    ------
+    LedgerTampered
+        If anything in it is wrong.
+    LedgerError
+        If there is neither key nor checkpoint: anybody could have written it then.
+    """
+    if not pinned and not held:
+        raise LedgerError(
+            f"{source}: give the ledger's public key or a checkpoint that you hold; see LEDGER.md"
+        )
+    found = read(data, source)
+    note, market = found[0].note, found[0].block["market"]
+    try:
+        wanted = {key: _successor(key, found[0].rotations) for key in pinned}
+        signed = signed_note.verified(note, wanted.values())
+    except signed_note.NoteError as error:
+        raise LedgerTampered(source, "signature", error, "a good one") from error
+    for key, successor in wanted.items():
+        if successor not in signed:
+            raise LedgerTampered(source, "signature", "none", f"that of {key}, or of one that it endorsed")
+        if key.kind == signed_note.LOG and (successor.kind, successor.name) != (
+            signed_note.LOG,
+            signed_note.origin(market),
+        ):
+            raise LedgerTampered(source, "key", successor.name, f"that of {market}")
+    if held and note.text not in {head.note.text for head in held}:
+        raise LedgerTampered(source, "checkpoint", note.text, "one that you hold")
+    return found
+
+
+def read(data: bytes, source: str) -> list[Proof]:
+    """Return what a receipt says if its checkpoints are right, whoever wrote them; see :func:`check`."""
+    found: list[Proof] = []
+    for number, part in enumerate(_split(data, source)):
+        where = f"{source}, proof {number + 1}"
+        if len(part) > chain.LONGEST:
+            raise LedgerTampered(where, "size", len(part), f"{chain.LONGEST} characters at most")
+        try:
+            found.append(_checked(part, where))
+        except ValueError as error:
+            raise LedgerTampered(where, "form", error, "a proof") from error
+    _belong_together(found, source)
+    return found
+
+
+def _belong_together(found: Sequence[Proof], source: str) -> None:
+    """Require one participant, one checkpoint, and slots that share no time: each time is counted once."""
+    whose = {(p.leaf["participant"], p.block["market"]) for p in found}
+    spans = sorted((p.block["slot"], p.block["slot"] + p.block["slot_seconds"]) for p in found)
+    if len(whose) > 1 or any(one[1] > two[0] for one, two in pairwise(spans)):
+        raise LedgerTampered(source, "slots", "several participants or a time twice", "each time of one once")
+    if any((p.note, p.rotations) != (found[0].note, found[0].rotations) for p in found):
+        raise LedgerTampered(source, "checkpoint", "different ones", "one for all slots")
+
+
+def _successor(key: signed_note.Key, rotations: Sequence[dict[str, Any]]) -> signed_note.Key:
+    """Return the key to which another one handed a ledger on, step by step: itself if it did not."""
+    for block in rotations:
+        if chain.endorsed(block, key):
+            key = signed_note.parse_key(block["key"])
+    return key
+
+
+@dataclass
+class _Standing:
+    """What stands in a ledger: all hashes, the clearings of a time and how often each was reversed, the rotations."""
+
+    note: signed_note.Note
+    hashes: list[bytes] = field(default_factory=list)
+    live: dict[int, dict[str, Any]] = field(default_factory=dict)
+    turns: Counter[int] = field(default_factory=Counter)
+    rotations: list[dict[str, Any]] = field(default_factory=list)
+
+
+def _standing(book: Path, span: tuple[int, int] | None) -> _Standing:
+    """Verify a ledger that is locked and return what stands there."""
+    summary, met = Summary(), checkpoints.Heads(book, log=False)
+    found = _Standing(met.own.note if met.own else signed_note.Note(""))
+    for block in reader.walk(book, summary, met):
+        found.hashes.append(bytes.fromhex(summary.head))
+        if block["kind"] == "correction":
+            found.live.pop(block["slot"], None)
+            found.turns[block["slot"]] += 1
+        elif block["kind"] == "clearing" and (span is None or span[0] <= block["slot"] < span[1]):
+            found.live[block["slot"]] = block
+        elif block["kind"] == "key-rotation":
+            found.rotations.append(block)
+    met.finish(summary)
+    if why := met.torn(summary):
+        raise LedgerTorn(f"{book / reader.NAME}: {why}; see `otonari ledger repair`")
+    return found
+
+
+def _require(book: Path, there: _Standing, records: Sequence[dict[str, Any]]) -> None:
+    """Raise :class:`LedgerError` unless the blocks record what the records say, leaf by leaf."""
+    if not records:
+        return
+    if (secret := private_leaves.secret(book)) is None:
+        raise LedgerError(
+            f"{book / private_leaves.FOLDER / private_leaves.SECRET}: missing; without it no leaf can be compared"
+        )
+    got, want = signed_note.parse_checkpoint(there.note.text).origin, signed_note.origin(records[0]["market"])
+    if got != want:
+        raise LedgerError(f"{book}: got the ledger of market {got}, want that of {want}")
+    said = {slot: chain.content(block) for slot, block in there.live.items()}
+    ours = {
+        r["slot"]: chain.content(private_leaves.seal(r, secret, there.turns[r["slot"]])[0]) for r in records
+    }
+    if wrong := [slot for slot, content in ours.items() if said.get(slot) != content]:
+        many = f"{len(wrong)} of {len(records)} slots, the first is {utc(wrong[0])} UTC"
+        raise LedgerError(
+            f"{book}: what it has recorded is not this run, but another or a correction: {many}"
+        )
+
+
+def _spelled(proof: Proof, place: int, inner: list[bytes], outer: list[bytes]) -> str:
+    """Return the text of a proof: place and path of the leaf in its block, and the path of the block in the ledger."""
+    held = {"block": proof.block, "leaf": proof.leaf, "rotations": proof.rotations}
+    parts = {**held, "place": place, "path": [h.hex() for h in inner]}
+    extra = base64.b64encode(canonical_json.dump(parts)).decode()
+    path = "".join(base64.b64encode(h).decode() + "\n" for h in outer)
+    return f"{_FIRST}extra {extra}\nindex {proof.block['index']}\n{path}\n{proof.note}"
+
+
+def _split(data: bytes, source: str) -> Iterator[str]:
+    """Yield the proofs of a receipt, each from its first line."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise LedgerTampered(source, "form", "bytes that are no UTF-8", "a receipt") from error
+    start, *rest = ("\n" + text).split("\n" + _FIRST)
+    if start or not rest:
+        raise LedgerTampered(source, "form", repr(text[:40]), f"a receipt: {_FIRST.strip()}")
+    yield from rest
+
+
+def _checked(text: str, where: str) -> Proof:
+    """Return what a single proof says after checking it up to its checkpoint; ``ValueError`` if malformed."""
+    above, _, below = text.partition("\n\n")
+    extra, _, *lines = above.split("\n")
+    parts = canonical_json.parse(signed_note.decode(extra.removeprefix("extra ")))
+    if not isinstance(parts, dict) or parts.keys() != {"block", "leaf", "rotations", "place", "path"}:
+        raise ValueError("extra: want block, leaf, rotations, place and path")
+    block, leaf, rotations, place, path = (parts[n] for n in ("block", "leaf", "rotations", "place", "path"))
+    if wrong := block_schema.misfit(block, ("clearing",)) or block_schema.misfit(leaf, ("leaf",)):
+        raise ValueError(f"{wrong} does not fit")
+    if type(rotations) is not list or any(block_schema.misfit(r, ("key-rotation",)) for r in rotations):
+        raise ValueError("rotations do not fit")
+    if type(place) is not int or type(path) is not list or not all(type(h) is str for h in path):
+        raise ValueError("place or path does not fit")
+    note = signed_note.parse(below.encode())
+    inner, outer = [bytes.fromhex(h) for h in path], [signed_note.decode(line) for line in lines]
+    data, checkpoint = canonical_json.dump(leaf), signed_note.parse_checkpoint(note.text)
+    proof = Proof(leaf, block, note, rotations)
+    if _spelled(proof, place, inner, outer) != _FIRST + text:
+        raise ValueError("another spelling of the same proof")
+    root = merkle.climb(merkle.leaf(data), place, block["leaves"], inner)
+    tree = merkle.climb(merkle.leaf(canonical_json.dump(block)), block["index"], checkpoint.size, outer)
+    for name, (got, want) in _links(block, leaf, root, tree, checkpoint).items():
+        if got != want:
+            raise LedgerTampered(where, name, got, want)
+    return proof
+
+
+def _links(
+    block: dict[str, Any], leaf: dict[str, Any], root: bytes, tree: bytes, checkpoint: signed_note.Checkpoint
+) -> dict[str, tuple[object, object]]:
+    """Return what must be equal for leaf, block and checkpoint to belong together: (got, want) by name."""
+    place = ("market", "slot", "slot_seconds")
+    return {
+        "version": (block["version"], block_schema.VERSION),
+        "slot": ([leaf[name] for name in place], [block[name] for name in place]),
+        "Merkle root": (root.hex(), block["root"]),
+        "tree hash": (tree.hex(), checkpoint.root.hex()),
+        "origin": (checkpoint.origin, signed_note.origin(block["market"])),
+    }

@@ -1,0 +1,111 @@
+"""The blocks of a run in chunks: from what each region told of its slots, one slot at a time.
+
+A region's worker writes its share of every slot into one file; the records are made of all shares of a slot, in the
+order of the scenario. So a slot is recorded as it would be if the community had been cleared as one, to the byte where
+the results are equal.
+"""
+
+import json
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ..store import digest
+from . import ledger
+from . import records as blocks
+from .format import canonical_json, signed_note
+
+Order = Mapping[str, Sequence[str]]
+
+
+def write_shares(tree: xr.DataTree, path: Path) -> None:
+    """Write what a region did into a file, slot after slot; the file is there when it is whole."""
+    temporary = path.with_suffix(".tmp")
+    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as file:
+        for k, share in enumerate(blocks.shares(tree)):
+            file.writestr(str(k), json.dumps(asdict(share)))
+    temporary.replace(path)
+
+
+def records(tree: xr.DataTree, shares: Sequence[Path], order: Order) -> Iterator[dict[str, Any]]:
+    """Yield one record per slot of a run in chunks, in order of time.
+
+    Parameters
+    ----------
+    tree : DataTree
+        The whole run.
+    shares : sequence of path
+        The files that :func:`write_shares` made, of all regions in the order of the run.
+    order : mapping
+        Labels of participants, batteries and vehicles in the order of the scenario.
+    """
+    stored = tree["inputs"].to_dataset()
+    inputs, results = (_ordered(tree[g].to_dataset(), stored, order) for g in ("inputs", "results"))
+    of_inputs = digest.values(inputs, "otonari inputs 1", digest.INPUTS_SCALE)
+    place = _places(stored["participant"].values, order["participant"])
+    names = [canonical_json.label(label) for label in order["participant"]]
+    market, software = (
+        canonical_json.label(tree.attrs["market_id"]),
+        f"otonari {tree.attrs['otonari_version']}",
+    )
+    for k, (time, told) in enumerate(zip(blocks.times(inputs), blocks.of_slots(results), strict=True)):
+        share = _together([_read(path, k) for path in shares], place)
+        yield blocks.record(names, share, time | told | {"inputs": of_inputs}, market, software)
+
+
+def commit(
+    tree: xr.DataTree,
+    shares: Sequence[Path],
+    order: Order,
+    directory: Path,
+    signer: signed_note.Signer | None,
+) -> ledger.Commit:
+    """Commit a run in chunks slot by slot, after all conflicts with what is there are ruled out."""
+    if (directory / ledger.NAME).exists():
+        for record in records(tree, shares, order):
+            with ledger.prepare(directory, [record], currency=tree.attrs["currency"], signer=signer):
+                pass
+    slots = [time["slot"] for time in blocks.times(tree["inputs"].to_dataset())]
+    session = ledger.Session(directory, slots, currency=tree.attrs["currency"], signer=signer)
+    done = [session.commit([record]) for record in records(tree, shares, order)]
+    added, already = sum(c.added for c in done), sum(c.already for c in done)
+    return ledger.Commit(added, already, 0, done[-1].head, done[-1].checkpoint)
+
+
+def _ordered(dataset: xr.Dataset, inputs: xr.Dataset, order: Order) -> xr.Dataset:
+    """Return a group in the order of the scenario, its values still on the disk."""
+    place = {dim: _places(inputs[dim].values, labels) for dim, labels in order.items()}
+    rank = {label: n for n, label in enumerate(order["vehicle"])}
+    drivers = inputs["trip_vehicle"].values
+    place["trip"] = np.argsort([rank[str(v)] for v in drivers], kind="stable").astype(int)
+    return dataset.isel({dim: at for dim, at in place.items() if dim in dataset.dims})
+
+
+def _places(labels: np.ndarray, wanted: Sequence[str]) -> np.ndarray:
+    """Return where the wanted labels stand."""
+    at = {label: n for n, label in enumerate(labels.tolist())}
+    return np.array([at[label] for label in wanted], dtype=int)
+
+
+def _read(path: Path, slot: int) -> blocks.Share:
+    with zipfile.ZipFile(path) as file:
+        return blocks.Share(**json.loads(file.read(str(slot))))
+
+
+def _together(parts: Sequence[blocks.Share], place: np.ndarray) -> blocks.Share:
+    """Return what all regions did in a slot, accounts in the order of the scenario."""
+
+    def joined(get: Any) -> list[Any]:
+        every = [value for part in parts for value in get(part)]
+        return [every[n] for n in place]
+
+    return blocks.Share(
+        trades=[trade for part in parts for trade in part.trades],
+        grid={name: joined(lambda p, n=name: p.grid[n]) for name in parts[0].grid},
+        uses={name: joined(lambda p, n=name: p.uses[n]) for name in parts[0].uses},
+    )

@@ -1,0 +1,1 @@
+"""Tables, pages and bills of stored runs."""

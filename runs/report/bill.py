@@ -1,0 +1,285 @@
+"""Bills: what a participant pays for a period, on one page that a household can read, with the receipt under it.
+
+A bill is UTF-8 text. Above the receipt it says what the receipt proves, and what only the market's operator says,
+marked as such. It has one spelling: whoever has the receipt and reads the operator's figures from the page can write the
+page again, and must get the same bytes. So no figure that is proved can be altered, and none that is a sum of others.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from itertools import pairwise, zip_longest
+from urllib.parse import unquote
+
+from ...data import clock
+from ...data.problems import InputError
+from ..ledger import checkpoints, receipts
+from ..ledger.format import signed_note
+from ..ledger.format.errors import LedgerTampered
+from ..text import section, table, utc
+
+OPENING = b"# Bill of "
+LABELS = {
+    "grid_cost": "grid cost",
+    "feed_in_revenue": "feed-in revenue",
+    "peer_cost": "peer cost",
+    "network_fee": "of which network fee",
+    "congestion_rent": "of which congestion rent",
+    "peer_revenue": "peer revenue",
+    "imbalance_cost": "imbalance",
+    "fuel_cost": "fuel",
+    "wear_cost": "wear of batteries",
+    "rounding": "rounding",
+    "bill": "bill",
+    "bill_grid_only": "grid-only",
+    "saving": "saving",
+}
+"""Lines of an account, in their order; revenue is negative on the page."""
+STATED = (
+    "grid_cost",
+    "feed_in_revenue",
+    "imbalance_cost",
+    "fuel_cost",
+    "wear_cost",
+    "rounding",
+    "bill_grid_only",
+)
+"""Those that the operator states."""
+SHARES = {
+    "self_sufficiency": "demand and driving from own PV",
+    "self_consumption": "own PV not given to others",
+    "renewable_share": "demand from own and neighbours' PV",
+    "renewable_driving_share": "distance driven on own and neighbours' PV",
+    "renewable_charge_share": "electricity driven from own and neighbours' PV",
+    "co2": "CO2 of retail power and fuel",
+}
+"""Where the energy came from, as the settlement has it."""
+TERMS = {"zone": "time zone", "rules": "kind of market", "currency": "currency"}
+_COSTS = ("grid_cost", "peer_cost", "imbalance_cost", "fuel_cost", "wear_cost", "rounding")
+_ENERGIES = {
+    "grid_cost": "grid_in",
+    "feed_in_revenue": "grid_out",
+    "peer_cost": "purchases",
+    "peer_revenue": "sales",
+}
+_PROVED = {
+    "peer_cost": ("paid", "fees", "congestion"),
+    "network_fee": ("fees",),
+    "congestion_rent": ("congestion",),
+    "peer_revenue": ("earned",),
+}
+"""What in a leaf makes the energy of a line, and the money of those that the ledger proves."""
+_FENCE = "\n```\n"
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+"""Characters that break a line, turn it round, or cannot be seen."""
+_SAYS = "(not proved by the ledger)"
+_LEGEND = """\
+`proved`: the receipt below proves that the ledger recorded it; `otonari ledger check` computes it again from there.
+That it was recorded does not prove what a meter measured. `not proved`: the operator of the market says so; of the
+retailer's lines the energy is proved, the price is not. `rounding`: the ledger counts whole Wh and thousandths of a
+price, the settlement does not."""
+
+
+@dataclass(frozen=True)
+class Bill:
+    """A participant's bill: the terms and figures that the operator states, and the receipt with what it proves.
+
+    ``money`` is in micro-currency, by the names in ``STATED``; ``shares`` is text, by the names in ``SHARES``.
+    """
+
+    terms: dict[str, str]
+    money: dict[str, int]
+    shares: dict[str, str]
+    receipt: str
+    proofs: list[receipts.Proof]
+
+    @property
+    def amounts(self) -> dict[str, int]:
+        """All lines of the account [micro-currency], by the names of ``LABELS``."""
+        lines = self.money | {name: _sum(self.proofs, *parts) for name, parts in _PROVED.items()}
+        lines["bill"] = sum(lines[n] for n in _COSTS) - lines["feed_in_revenue"] - lines["peer_revenue"]
+        lines["saving"] = lines["bill_grid_only"] - lines["bill"]
+        return {name: lines[name] for name in LABELS}
+
+    @property
+    def energies(self) -> dict[str, int]:
+        """Energy of the lines that have one [Wh], all proved."""
+        return {name: _sum(self.proofs, part) for name, part in _ENERGIES.items()}
+
+    def facts(self) -> dict[str, object]:
+        """Return the bill for a machine: whole numbers of micro-currency and Wh."""
+        return {
+            "terms": self.terms,
+            "micro_currency": self.amounts,
+            "wh": self.energies,
+            "shares": self.shares,
+        }
+
+
+def write(bill: Bill) -> str:
+    """Return the page of a bill, with its receipt."""
+    leaf, zone = bill.proofs[0].leaf, clock.zone(bill.terms["zone"])
+    parts = [
+        f"# Bill of {_shown(leaf['participant'])}",
+        _head(bill, zone),
+        f"{section('Account', _account(bill))}\n\n{_LEGEND}",
+        section("Trades with neighbours by hour of the day (proved)", _hours(bill, zone)),
+        section("Bought from (proved)", _sellers(bill)),
+        section("Where the energy came from (not proved)", _origin(bill)),
+        "## Receipt\n\nOne proof for each slot; keep this file as it is. otonari bill, format 1: see LEDGER.md.",
+    ]
+    return "\n\n".join(parts) + f"\n{_FENCE}{bill.receipt}```\n"
+
+
+def check(
+    data: bytes,
+    pinned: Sequence[signed_note.Key] = (),
+    held: Sequence[checkpoints.Head] = (),
+    source: str = "bill",
+) -> list[receipts.Proof]:
+    """Check the receipt of a bill, and the bill against it; arguments as of :func:`otonari.runs.ledger.receipts.check`.
+
+    Raises
+    ------
+    LedgerTampered
+        If anything in the receipt is wrong, or on the page that the receipt proves or that adds up.
+    LedgerError
+        If there is neither key nor checkpoint.
+    """
+    try:
+        page, fence, rest = data.decode().partition(_FENCE)
+    except UnicodeDecodeError as error:
+        raise LedgerTampered(source, "form", "bytes that are no UTF-8", "a bill") from error
+    receipt = rest.removesuffix("```\n")
+    if not fence or receipt == rest:
+        raise LedgerTampered(source, "receipt", "none", "one between two lines ```")
+    proofs = receipts.check(receipt.encode(), pinned, held, source)
+    require_period(proofs, source)
+    bill = Bill(*_stated(page, source), receipt, proofs)
+    try:
+        want = write(bill).split("\n")
+    except (InputError, ValueError, OverflowError, OSError) as error:  # no such zone, no such time
+        raise LedgerTampered(source, "times", error, "those of a time zone") from error
+    got = data.decode().split("\n")
+    for number, (line, right) in enumerate(zip_longest(got, want), start=1):
+        if line != right:
+            raise LedgerTampered(f"{source}, line {number}", "bill", line, right)
+    return proofs
+
+
+def require_period(proofs: list[receipts.Proof], source: str) -> None:
+    """Raise :class:`LedgerTampered` unless the proofs are of a whole period, slot after slot."""
+    for before, after in pairwise(proof.block for proof in proofs):
+        if after["slot"] != before["slot"] + before["slot_seconds"]:
+            end = utc(before["slot"] + before["slot_seconds"])
+            raise LedgerTampered(source, "slots", f"one at {utc(after['slot'])}", f"one at {end} UTC")
+
+
+def money(amount: int) -> str:
+    """Return micro-currency as currency, exactly.
+
+    >>> money(-1234000056)
+    '-1,234.000056'
+    """
+    whole, part = divmod(abs(amount), 10**6)
+    return f"{'-' * (amount < 0)}{whole:,}.{part:06d}"
+
+
+def energy(amount: int) -> str:
+    """Return Wh as kWh, exactly.
+
+    >>> energy(1234056)
+    '1,234.056'
+    """
+    return f"{amount // 1000:,}.{amount % 1000:03d}"
+
+
+def _head(bill: Bill, zone: tzinfo) -> str:
+    first, last = bill.proofs[0].block, bill.proofs[-1].block
+    start, end = first["slot"], last["slot"] + last["slot_seconds"]
+    local = [datetime.fromtimestamp(t, zone).strftime("%Y-%m-%d %H:%M") for t in (start, end)]
+    lines = [
+        f"market: {_shown(first['market'])}",
+        f"period: {' to '.join(local)}, {len(bill.proofs)} slots",
+        f"in UTC: {utc(start)} to {utc(end)}",
+        f"{TERMS['zone']}: {bill.terms['zone']}",
+        *(f"{TERMS[name]}: {bill.terms[name]} {_SAYS}" for name in ("rules", "currency")),
+    ]
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _account(bill: Bill) -> str:
+    """Return the lines of the account; those that are not set in add up to the bill."""
+    amounts, kwh = bill.amounts, bill.energies
+    rows = []
+    for name, label in LABELS.items():
+        sign = -1 if name.endswith("_revenue") else 1
+        mark = "proved" if name in _PROVED else "kWh proved" if name in kwh else "not proved"
+        inset = "  " * label.startswith("of which")
+        rows.append(
+            [inset + label, energy(kwh[name]) if name in kwh else "", money(sign * amounts[name]), mark]
+        )
+    return table(["", "kWh", bill.terms["currency"], "ledger"], rows)
+
+
+def _hours(bill: Bill, zone: tzinfo) -> str:
+    """Return what was traded in the slots that begin in each hour of the day, hours without trades left out."""
+    hours: dict[int, list[receipts.Proof]] = {}
+    for proof in bill.proofs:
+        if proof.leaf["purchases"] or proof.leaf["sales"]:
+            hours.setdefault(datetime.fromtimestamp(proof.block["slot"], zone).hour, []).append(proof)
+    rows = []
+    for hour, proofs in sorted(hours.items()):
+        bought, sold = _sum(proofs, "purchases"), _sum(proofs, "sales")
+        cost, revenue = _sum(proofs, *_PROVED["peer_cost"]), _sum(proofs, *_PROVED["peer_revenue"])
+        rows.append([f"{hour:02d}:00", energy(bought), money(cost), energy(sold), money(revenue)])
+    return table(["hour", "kWh bought", "peer cost", "kWh sold", "peer revenue"], rows)
+
+
+def _sellers(bill: Bill) -> str:
+    """Return what was bought from whom; names stand last, where their width on the screen does not matter."""
+    found: dict[str, int] = {}
+    for proof in bill.proofs:
+        for seller, amount in proof.leaf["origin"].items():
+            found[seller] = found.get(seller, 0) + amount
+    rows = [("kWh", "participant"), *((energy(found[name]), _shown(name)) for name in sorted(found))]
+    width = max(len(kwh) for kwh, _ in rows)
+    return "\n".join(f"{kwh:>{width}}  {name}" for kwh, name in rows)
+
+
+def _origin(bill: Bill) -> str:
+    return table(["", "share"], [[label, bill.shares[name]] for name, label in SHARES.items()])
+
+
+def _stated(page: str, source: str) -> tuple[dict[str, str], dict[str, int], dict[str, str]]:
+    """Return what the operator states on a page: terms, money and shares."""
+
+    def find(name: str, pattern: str) -> str:
+        if not (match := re.search(pattern, page, re.MULTILINE)):
+            raise LedgerTampered(source, name, "nothing of its form", "what the operator states")
+        return match[1]
+
+    said = {"zone": "", "rules": f" {re.escape(_SAYS)}", "currency": f" {re.escape(_SAYS)}"}
+    terms = {n: find(TERMS[n], f"^- {TERMS[n]}: ([^\n]*?){end}$") for n, end in said.items()}
+    amounts = {}
+    for name in STATED:
+        label = LABELS[name]
+        text = find(label, rf"^    {label}(?: +[0-9,]+\.[0-9]{{3}})? +(-?[0-9,]{{1,30}}\.[0-9]{{6}})  ")
+        sign = -1 if name == "feed_in_revenue" else 1
+        amounts[name] = sign * int(re.sub("[,.]", "", text))
+    share = r"(-|-?[0-9,]+\.[0-9] (?:%|kg))"
+    return terms, amounts, {n: find(label, f"^    {label} +{share}$") for n, label in SHARES.items()}
+
+
+def _shown(label: str) -> str:
+    """Return a label of the ledger as it stands in the scenario, if all of it can be shown."""
+    try:
+        plain = unquote(label, errors="strict")
+    except UnicodeDecodeError:
+        return label
+    return label if _UNSEEN.search(plain) else plain
+
+
+def _sum(proofs: Sequence[receipts.Proof], *names: str) -> int:
+    return sum(int(proof.leaf[name]) for proof in proofs for name in names)

@@ -1,0 +1,262 @@
+"""Tables for a terminal. They format what others computed."""
+
+import json
+import math
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from ...data import clock
+from ..clear.single import Outcome
+from ..text import table
+
+if TYPE_CHECKING:
+    from ..clear.sweep import Outcome as Swept
+
+LABELS = {
+    "hours": "horizon",
+    "bill": "cost",
+    "bill_grid_only": "cost grid-only",
+    "saving": "saving",
+    "saving_share": "saving share",
+    "efficiency": "efficiency",
+    "peer_energy": "peer volume",
+    "grid_import": "grid import",
+    "grid_export": "grid export",
+    "self_sufficiency": "self-sufficiency",
+    "self_consumption": "self-consumption",
+    "renewable_share": "renewable demand",
+    "renewable_driving_share": "renewable driving",
+    "renewable_charge_share": "renewable charging",
+    "network_fee": "network fees",
+    "imbalance_energy": "not delivered",
+    "imbalance_cost": "imbalance",
+    "fuel": "fuel",
+    "co2": "CO2",
+    "driving_co2": "CO2 of driving",
+    "driving_co2_petrol": "on petrol alone",
+    "driving_co2_reduction": "less than petrol",
+}
+"""Measures that a table shows, in their order, and what they are called there."""
+RARE = ("imbalance_energy", "imbalance_cost")
+"""Measures that are shown only where there is something of them."""
+ACROSS = (
+    "bill",
+    "bill_grid_only",
+    "saving_share",
+    "peer_energy",
+    "self_sufficiency",
+    "renewable_driving_share",
+    "co2",
+)
+"""Measures that a table with a line per run shows."""
+MOST_COLUMNS = 4
+"""More runs than that stand one a line."""
+DRIVING = ("renewable_driving_share", "renewable_charge_share")
+WIDTH = 100
+"""Columns of a terminal that a comparison fits into."""
+
+
+def number(value: float, unit: str = "") -> str:
+    """Return a value with its unit; shares in percent, nothing known as ``-``.
+
+    >>> number(1234.5, "kWh"), number(0.434, "1"), number(float("nan"), "1")
+    ('1,234.5 kWh', '43.4 %', '-')
+    """
+    if math.isnan(value):
+        return "-"
+    scaled, unit = (100 * value, "%") if unit == "1" else (value, unit)
+    return f"{round(scaled, 1) + 0.0:,.1f} {unit}".rstrip()
+
+
+def heading(tree: xr.DataTree) -> str:
+    """Return what was cleared, in a line."""
+    inputs = tree["inputs"].to_dataset()
+    sizes = inputs.sizes
+    zone = str(inputs.attrs.get("time_zone", "UTC"))
+    start = inputs["time"].values[0].astype("datetime64[s]").item().replace(tzinfo=UTC)
+    first = start.astimezone(clock.zone(zone)).strftime("%Y-%m-%d %H:%M")
+    size = f"{sizes['participant']} participants, {sizes['vehicle']} vehicles, {sizes['time']} slots"
+    return f"{tree.attrs.get('title', tree.attrs['market'])}, {size} from {first} {zone}"
+
+
+def notes(tree: xr.DataTree) -> list[str]:
+    """Return what was odd in the data, a sentence each."""
+    return [f"note: {note}" for note in json.loads(tree["inputs"].attrs.get("notes", "[]"))]
+
+
+def kept(outcome: Outcome) -> str:
+    """Return where a run is stored, and what the ledger has of it."""
+    lines = [f"stored  {outcome.path}"]
+    if outcome.kept:
+        lines[-1] += f" (the earlier, different run is now {outcome.kept})"
+    if "regions" in outcome.tree.attrs:
+        regions, gap = (outcome.tree.attrs[name] for name in ("regions", "certified_gap"))
+        lines.insert(0, f"regions {regions}, certified gap {gap:.2g}" + ("" if gap else ": the optimum"))
+    if outcome.commit:
+        added, already = outcome.commit.added, outcome.commit.already
+        had = f", {already} were there already" if already else ""
+        lines.append(
+            f"ledger  {outcome.directory}: {added} slots committed{had}, head {outcome.commit.head[:16]}"
+        )
+    return "\n".join(lines)
+
+
+def facts(outcome: Outcome, summary: xr.Dataset) -> dict[str, Any]:
+    """Return what a machine wants to know of a run: its attributes, figures, file and ledger."""
+    attributes = {str(k): v for k, v in outcome.tree.attrs.items() if k != "scenario_definition"}
+    kinds = {
+        str(kind): {
+            str(n).removeprefix("kind_"): float(v)
+            for n, v in summary.sel(kind=kind).items()
+            if "kind_" in str(n)
+        }
+        for kind in summary["kind"].values
+    }
+    totals = {str(n): float(v) for n, v in summary.items() if not v.dims}
+    recorded = (
+        None if outcome.commit is None else {**vars(outcome.commit), "directory": str(outcome.directory)}
+    )
+    files = {"path": str(outcome.path), "kept": outcome.kept and str(outcome.kept), "ledger": recorded}
+    return {**attributes, **files, "totals": totals, "kinds": kinds}
+
+
+def cleared(summary: xr.Dataset, currency: str) -> str:
+    """Return what a clearing brought: a line per kind of participant, and the community's figures."""
+    kinds = []
+    for kind in summary["kind"].values:
+        here = summary.sel(kind=kind)
+        count, bill, alone = (float(here[f"kind_{n}"]) for n in ("participants", "bill", "bill_grid_only"))
+        kinds.append(_row(str(kind), count, bill, alone))
+    bill, alone = float(summary["bill"]), float(summary["bill_grid_only"])
+    kinds.append(_row("all", float(summary["participants"]), bill, alone))
+    header = ["kind", "number", f"cost {currency}", "grid-only", "saving", "%"]
+    shown = [
+        "peer_energy",
+        "self_sufficiency",
+        "self_consumption",
+        *DRIVING,
+        "co2",
+        "driving_co2",
+        "driving_co2_reduction",
+    ]
+    figures = [[LABELS[n], number(float(summary[n]), summary[n].attrs["units"])] for n in shown]
+    return f"{table(header, kinds)}\n\n{table(['community', ''], figures)}"
+
+
+def _row(kind: str, count: float, bill: float, alone: float) -> list[str]:
+    share = (alone - bill) / alone if alone > 0 else math.nan  # of a credit there is no share
+    percent = number(share, "1").removesuffix(" %")
+    return [kind, f"{count:.0f}", number(bill), number(alone), number(alone - bill), percent]
+
+
+def compared(comparison: xr.Dataset) -> str:
+    """Return a line per measure and a column per run, then when peers trade.
+
+    The difference to the first run stands in brackets where the table is not too wide for it. Of many runs: a line
+    per run, with the measures ``ACROSS``.
+    """
+    names = [str(n) for n in comparison["scenario"].values]
+    if not 0 < len(names) <= MOST_COLUMNS:
+        return _across(comparison, names)
+    common, names = _common(names)
+    shown = [n for n in LABELS if n in comparison and (n not in RARE or bool(comparison[n].any()))]
+    measures = [(comparison[n], LABELS[n]) for n in shown]
+    for kind in comparison["kind"].values:
+        here = comparison.sel(kind=kind)
+        measures += [(here[f"kind_{n}"], f"{LABELS[n]}, {kind}") for n in ("bill", "saving")]
+    found = table([common, *names], [_measure(array, label, True) for array, label in measures])
+    if max(map(len, found.splitlines())) > WIDTH:
+        found = table([common, *names], [_measure(array, label, False) for array, label in measures])
+    said = comparison["efficiency"].attrs.get("comment", "") if "efficiency" in comparison else ""
+    parts = [found + (f"\nefficiency: {said}" if said else ""), _hours(comparison, names)]
+    return "\n\n".join(filter(None, parts))
+
+
+def _hours(comparison: xr.Dataset, names: list[str]) -> str:
+    """Return the energy that peers trade in each local hour, and at what mean price for sellers."""
+    energy, price = comparison["hour_peer_energy"], comparison["hour_seller_price"]
+    runs = [k for k in range(len(names)) if float(energy[k].sum()) > 0]
+    if not runs:
+        return ""
+    rows = [
+        [
+            f"{hour:02d}",
+            *(f"{energy[k, h]:.1f} at {price[k, h]:.1f}" if energy[k, h] > 0 else "-" for k in runs),
+        ]
+        for h, hour in enumerate(comparison["hour"].values)
+        if energy[runs, h].sum() > 0
+    ]
+    unit = f"peers by hour, kWh at {price.attrs['units']}"
+    return table([unit, *(names[k] for k in runs)], rows)
+
+
+def _common(names: list[str]) -> tuple[str, list[str]]:
+    """Return the words that all names begin with, and the names without them.
+
+    >>> _common(["my street p2p", "my street unmanaged"])
+    ('my street', ['p2p', 'unmanaged'])
+    """
+    words, count = [name.split(" ") for name in names], 0
+    while all(len(w) > count + 1 and w[count] == words[0][count] for w in words):
+        count += 1
+    return " ".join(words[0][:count]), [" ".join(w[count:]) for w in words]
+
+
+def gathered(outcome: "Swept") -> str:
+    """Return what came of a sweep's points, why some have no figures, and where it is stored."""
+    axes = [str(d) for d in outcome.dataset["reason"].dims]
+    lines = [
+        f"failed  {', '.join(f'{a} {v}' for a, v in zip(axes, point.labels, strict=True))}: {reason}"
+        for point, reason in outcome.failed.items()
+    ]
+    points = outcome.dataset["reason"].size
+    lines.append(f"points  {points}: {outcome.cleared} cleared, {outcome.already} were there already")
+    lines[-1] += f", {len(outcome.failed)} failed" if outcome.failed else ""
+    kept = f" (the earlier, different one is now {outcome.kept})" if outcome.kept else ""
+    return "\n".join([*lines, f"stored  {outcome.path}{kept}"])
+
+
+def swept(outcome: "Swept") -> dict[str, Any]:
+    """Return what a machine wants to know of a sweep: counts, failures, files and all figures."""
+    axes = [str(d) for d in outcome.dataset["reason"].dims]
+    failed = [
+        {**dict(zip(axes, point.labels, strict=True)), "reason": reason}
+        for point, reason in outcome.failed.items()
+    ]
+    return {
+        "path": str(outcome.path),
+        "kept": outcome.kept and str(outcome.kept),
+        "points": outcome.dataset["reason"].size,
+        "cleared": outcome.cleared,
+        "already": outcome.already,
+        "failed": failed,
+        "results": outcome.dataset.to_dict(),
+    }
+
+
+def _across(comparison: xr.Dataset, names: list[str]) -> str:
+    """Return a line per run."""
+    arrays = [comparison[n] for n in ACROSS if n in comparison]
+    units = {a.name: "%" if a.attrs["units"] == "1" else str(a.attrs["units"]) for a in arrays}
+    header = ["", *(f"{LABELS[str(a.name)]} {units[a.name]}" for a in arrays)]
+    rows = [
+        [name, *(number(float(a.values[i]), a.attrs["units"]).split(" ")[0] for a in arrays)]
+        for i, name in enumerate(names)
+    ]
+    return table(header, rows)
+
+
+def _measure(array: xr.DataArray, label: str, change: bool) -> list[str]:
+    """Return a line: the label and a value per run, with its difference to the first one if that is wanted."""
+    unit = str(array.attrs.get("units", ""))
+    first, *others = (float(v) for v in array.values)
+    cells = [number(first, unit)]
+    for value in others:
+        more = number(value - first, unit)
+        sign = "" if more.startswith("-") else "+"
+        cells.append(
+            number(value, unit) + ("" if more == "-" or not change else f" ({sign}{more.split(' ')[0]})")
+        )
+    return [label, *cells]

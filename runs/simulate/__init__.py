@@ -1,0 +1,1 @@
+"""Days that roll on, slot by slot, with agents."""

@@ -1,0 +1,172 @@
+"""One slot after another: plan, trade, deliver, carry on; see ``model/AGENTS.md``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import xarray as xr
+
+from ...model import clearing, results
+from ...model.agents import dispatch, planning, reachable_energy
+from ...model.agents.order_management import ProductBook, Row
+from ...model.exchange.exchange import Rules, positions
+from ...model.exchange.products import Products
+from ...model.settlement import trades
+from ...model.solver import solve
+from ...model.solver.basis import Basis
+from ...model.topology.traders import parties, traders
+from .timeline import Timeline
+
+MODES = ("exchange", "co-optimized")
+INTRADAY = 2
+"""Products that are traded anew at every slot: of the open ones, the one that closes first and the next."""
+SPARE_PV = 1.2
+"""Most PV that an exchange lets a meter offer, relative to the most of the days before. Assumption."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a simulation goes.
+
+    ``mode``: agents on an exchange, or the community co-optimized anew at each slot; ``window`` slots are planned
+    ahead (None: to the end); ``rules`` of the exchange; ``weight`` of the newest prices in what agents expect;
+    ``seed`` of who comes first of those who come at once.
+    """
+
+    mode: str = "exchange"
+    window: int | None = None
+    rules: Rules = field(default_factory=Rules)
+    weight: float = 0.3
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise ValueError(f"mode: got {self.mode!r}, want one of {', '.join(MODES)}")
+
+
+@dataclass
+class State:
+    """Where a simulation stands: the next ``slot``, stored ``energy`` (S,), expected ``prices``, all that came so far.
+
+    ``power`` holds arrays over the slots: charge, discharge, energy (S, T), net (P + V, T), curtailment (P, T);
+    ``electric`` (trip,); ``deals`` what was delivered in each slot; ``books`` the rows of orders of open products;
+    ``basis`` where the last plan ended, and the next one starts: between equal plans it decides.
+    """
+
+    slot: int
+    energy: np.ndarray
+    prices: np.ndarray
+    power: dict[str, np.ndarray]
+    electric: np.ndarray
+    deals: list[dispatch.Deals] = field(default_factory=list)
+    books: dict[int, list[Row]] = field(default_factory=dict)
+    basis: Basis | None = None
+
+
+class Simulation:
+    """A simulation of a timeline; ``step`` brings it one slot further.
+
+    Parameters
+    ----------
+    timeline : Timeline
+        What happens, and what is known of it when.
+    options : Options
+        How it goes.
+    state : State, optional
+        Where it goes on from (default: the first slot).
+    """
+
+    def __init__(self, timeline: Timeline, options: Options, state: State | None = None):
+        self.timeline, self.options, inputs = timeline, options, timeline.inputs
+        self._expectations = planning.Expectations(inputs, timeline.days.slots_per_day, options.weight)
+        self._place = (timeline.days.place % timeline.days.slots_per_day)[timeline.known :]
+        before = timeline.pv[:, : timeline.known] if timeline.known else timeline.pv[:, :1]
+        peak = np.repeat(SPARE_PV * before.max(axis=1)[:, None], inputs.sizes["time"], axis=1)
+        if timeline.foresight:
+            peak = np.maximum(peak, inputs["pv_available"].values)
+        hosts = None if timeline.foresight else timeline.driving.hosts
+        self._limits = positions(inputs.assign(pv_available=(("participant", "time"), peak)), hosts)
+        self._required = reachable_energy.required(timeline.announced())
+        self._books: dict[int, ProductBook] = {}
+        self._products = Products(inputs, options.rules).listed()
+        self.state = state or _begin(inputs, self._expectations)
+        self._expectations.values = self.state.prices
+        for slot, rows in self.state.books.items():
+            self._book(slot).submit(rows)
+
+    @property
+    def done(self) -> bool:
+        """Tell whether there is no slot left."""
+        return self.state.slot >= self.timeline.inputs.sizes["time"]
+
+    def step(self) -> None:
+        """Trade and deliver the next slot."""
+        state, inputs, slot = self.state, self.timeline.inputs, self.state.slot
+        hours = float(inputs["slot_hours"].values[slot])
+        left = inputs.sizes["time"] - slot
+        count = min(left, self.options.window or left)
+        seen = self.timeline.window(slot, count, state.energy)
+        exchange = self.options.mode == "exchange"
+        planned, deals = self._exchanged(seen) if exchange else _cleared(seen, state.basis)
+        batteries = inputs.sizes["battery"]
+        least = np.maximum(self._required[:, slot], reachable_energy.required(seen)[:, 0])
+        worth = planned.value[batteries:, 0]
+        electric = dispatch.meant(inputs, state.energy[batteries:], least[batteries:], worth)
+        place = seen.indexes["trip"].get_indexer(inputs.indexes["trip"])
+        electric = np.where(place >= 0, np.append(planned.electric, 0.0)[place], electric)
+        tank, driven = dispatch.drive(inputs, slot, state.energy[batteries:], electric)
+        energy = np.concatenate([state.energy[:batteries], tank])
+        contracted = deals.net(len(planned.net)) / hours
+        came = dispatch.realise(inputs, slot, energy, planned, contracted, least)
+        for name, values in state.power.items():
+            values[:, slot] = getattr(came, name)
+        state.deals.append(dispatch.deliver(inputs, slot, deals, came.net))
+        state.electric += driven
+        state.energy, state.slot, state.basis = came.energy, slot + 1, planned.basis
+        self._books.pop(slot, None)
+        state.books = {k: book.rows for k, book in self._books.items()}
+
+    def _exchanged(self, seen: xr.Dataset) -> tuple[planning.Plan, dispatch.Deals]:
+        """Return the agents' plan and the deals of the slot that closes, after they have traded."""
+        slot, count, options = self.state.slot, seen.sizes["time"], self.options
+        quotes = self._expectations.quotes(seen, self._place[slot : slot + count])
+        planned, node = planning.plan(seen, quotes, self.state.basis), traders(seen).node
+        turn = np.random.default_rng([options.seed, slot]).permutation(len(planned.net))
+        placed, products = self._products[slot].start, self._products[slot : slot + count]
+        ahead = [k for k, product in enumerate(products) if product.opens <= placed < product.gate]
+        daily = slot == 0 or self._place[slot] == 0
+        for k in ahead if daily else ahead[:INTRADAY]:
+            book, at = self._book(slot + k), node[:, k]
+            contracted = book.deals(at).net(len(planned.net)) / seen["slot_hours"].values[k]
+            wanted = planning.wishes(seen, planned, k, contracted, products[k].band)
+            book.place(placed, slot, wanted, turn.tolist(), at)
+        deals, learned = self._book(slot).close(node[:, 0])
+        self._expectations.learn(int(self._place[slot]), learned)
+        return planned, deals
+
+    def _book(self, slot: int) -> ProductBook:
+        if slot not in self._books:
+            self._books[slot] = ProductBook(self.timeline.inputs, slot, self._limits, self.options.rules)
+        return self._books[slot]
+
+
+def _begin(inputs: xr.Dataset, expectations: planning.Expectations) -> State:
+    energy = np.concatenate([inputs[f"{d}_initial_energy"].values for d in ("battery", "vehicle")])
+    slots, who = inputs.sizes["time"], len(traders(inputs).account)
+    rows = dict.fromkeys(("charge", "discharge", "energy"), len(energy))
+    rows |= {"net": who, "curtailment": inputs.sizes["participant"]}
+    power = {name: np.zeros((size, slots)) for name, size in rows.items()}
+    return State(0, energy, expectations.values, power, np.zeros(inputs.sizes["trip"]))
+
+
+def _cleared(seen: xr.Dataset, start: Basis | None) -> tuple[planning.Plan, dispatch.Deals]:
+    """Return the community's common plan and the deals of its first slot, at the nodal prices."""
+    block = clearing.community_block(seen, "p2p", minimum_charge=False)
+    solution = solve.solve(block, start=start)
+    first = seen.isel(time=[0])
+    made = trades.bilateral(first, results.collect(block).isel(time=[0]))
+    seller, buyer, _ = parties(first, made)
+    columns = (made[f"trade_{n}"].values for n in ("energy", "price", "fee", "congestion", "contracted"))
+    planned = planning.of_block(block, seen, wanted=True, basis=solution.basis)
+    return planned, dispatch.Deals(seller, buyer, *columns)

@@ -1,0 +1,160 @@
+"""What came of a simulation as Datasets: what was delivered, and the results that any other run has too."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ...model.results import assemble, variable
+from ...model.settlement.trades import tree
+from ...model.topology.traders import traders
+from ..ledger import records
+from .loop import State
+
+
+def since(inputs: xr.Dataset, state: State, first: int) -> tuple[xr.Dataset, State]:
+    """Return the slots from ``first`` up to where a simulation stands alone: their inputs, and what they brought."""
+    last = state.slot
+    power = {name: values[:, first:last] for name, values in state.power.items()}
+    part = records.slots(inputs, state.power["energy"], first, last)
+    trips = np.isin(inputs["trip"].values, part["trip"].values)
+    brought = replace(state, power=power, electric=state.electric[trips], deals=state.deals[first:last])
+    return part, brought
+
+
+def trades_of(inputs: xr.Dataset, state: State) -> xr.Dataset:
+    """Return what was traded (trade,), and what was delivered of it: by slot, in the order in which it was traded."""
+    who, currency = traders(inputs), f"{inputs.attrs.get('currency', 'JPY')}/kWh"
+    slot = np.repeat(np.arange(len(state.deals)), [len(d.energy) for d in state.deals])
+
+    def joined(name: str) -> np.ndarray:
+        return np.concatenate([getattr(d, name) for d in state.deals])
+
+    seller, buyer = joined("seller").astype(int), joined("buyer").astype(int)
+    account = inputs["participant"].values[who.account]
+    columns: dict[str, tuple[np.ndarray, str, str]] = {
+        "trade_time": (inputs["time"].values[slot], "start of the slot of delivery", ""),
+        "trade_seller": (account[seller], "participant who sells", ""),
+        "trade_buyer": (account[buyer], "participant who buys", ""),
+        "trade_seller_vehicle": (who.vehicle[seller], "vehicle that sells as a guest, or empty", ""),
+        "trade_buyer_vehicle": (who.vehicle[buyer], "vehicle that buys as a guest, or empty", ""),
+        "trade_energy": (joined("energy"), "energy delivered", "kWh"),
+        "trade_contracted": (joined("contracted"), "energy traded, delivered or not", "kWh"),
+        "trade_price": (joined("price"), "what the seller gets", currency),
+        "trade_fee": (joined("fee"), "what the buyer pays to the network", currency),
+        "trade_congestion": (joined("congestion"), "what the buyer pays for scarce lines", currency),
+    }
+    data = {
+        name: (("trade",), values, {"long_name": text, **({"units": unit} if unit else {})})
+        for name, (values, text, unit) in columns.items()
+    }
+    return xr.Dataset(data, attrs=inputs.attrs)
+
+
+def results_of(inputs: xr.Dataset, state: State) -> xr.Dataset:
+    """Return what came as results (see ``model/README.md``): what peers do not deliver is the retailer's."""
+    who, hours = traders(inputs), inputs["slot_hours"].values
+    sold, bought = np.zeros((2, *state.power["net"].shape))
+    flow = _Flow(inputs)
+    for t, deals in enumerate(state.deals):
+        np.add.at(sold[:, t], deals.seller, deals.energy / hours[t])
+        np.add.at(bought[:, t], deals.buyer, deals.energy / hours[t])
+        flow.add(t, who.node[deals.seller, t], who.node[deals.buyer, t], deals.energy / hours[t])
+    found = (
+        _markets(inputs, state.power["net"], sold, bought)
+        | _devices(inputs, state)
+        | flow.variables()
+        | _prices(inputs, state)
+    )
+    return assemble(inputs, found)
+
+
+def _prices(inputs: xr.Dataset, state: State) -> dict[str, Any]:
+    """Return what the energy delivered cost and earned at each node without access fees; NaN where nothing was."""
+    who, access = traders(inputs), inputs["node_access_fee"].values
+    energy, money = np.zeros((2, 2, inputs.sizes["node"], inputs.sizes["time"]))
+    for t, deals in enumerate(state.deals):
+        paid = deals.price + deals.fee + deals.congestion
+        for k, party, price, sign in ((0, deals.buyer, paid, -1), (1, deals.seller, deals.price, 1)):
+            node = who.node[party, t]
+            np.add.at(energy[k, :, t], node, deals.energy)
+            np.add.at(money[k, :, t], node, deals.energy * (price + sign * access[node]))
+    mean = np.divide(money, energy, out=np.full_like(money, np.nan), where=energy > 0)
+    unit, dims = f"{inputs.attrs.get('currency', 'JPY')}/kWh", ("node", "time")
+    docs = ("mean price of what peers bought at the node", "mean price of what peers sold at the node")
+    names = zip(("price", "sale_price"), mean, docs, strict=True)
+    return {name: (dims, values, {"long_name": doc, "units": unit}) for name, values, doc in names}
+
+
+def _markets(inputs: xr.Dataset, net: np.ndarray, sold: np.ndarray, bought: np.ndarray) -> dict[str, Any]:
+    """Return what everybody bought and sold; ``net``, ``sold`` and ``bought`` (P + V, T) [kW]."""
+    people = inputs.sizes["participant"]
+    powers = {
+        "import": np.maximum(net, 0.0) - bought,
+        "export": np.maximum(-net, 0.0) - sold,
+        "purchase": bought,
+        "sale": sold,
+    }
+    found: dict[str, Any] = {}
+    for name, power in powers.items():
+        market = "grid" if name in ("import", "export") else "peer"
+        doc = f"{name} {'from or to the retailer' if market == 'grid' else 'from or to peers'}"
+        found[f"{market}_{name}"] = variable(("participant", "time"), power[:people], "kW", doc)
+        found[f"vehicle_{name}"] = variable(
+            ("vehicle", "time"), power[people:], "kW", f"{doc}, while plugged in away from home"
+        )
+    return found
+
+
+def _devices(inputs: xr.Dataset, state: State) -> dict[str, Any]:
+    """Return what batteries, vehicles and PV did."""
+    batteries, found = inputs.sizes["battery"], {}
+    for name, unit, doc in (
+        ("charge", "kW", "AC power taken to charge"),
+        ("discharge", "kW", "AC power given back"),
+        ("energy", "kWh", "energy at the end of the slot"),
+    ):
+        both = state.power[name]
+        found[f"battery_{name}"] = variable(("battery", "time"), both[:batteries], unit, doc)
+        found[f"vehicle_{name}"] = variable(("vehicle", "time"), both[batteries:], unit, doc)
+    found["pv_curtailment"] = variable(
+        ("participant", "time"), state.power["curtailment"], "kW", "PV output not used"
+    )
+    found["trip_electric_distance"] = variable(
+        ("trip",), state.electric, "km", "distance driven on electricity"
+    )
+    return found
+
+
+class _Flow:
+    """The peers' power over the edges of the fee tree, or between pairs of nodes."""
+
+    def __init__(self, inputs: xr.Dataset):
+        self._pairs = "trade_fee" in inputs
+        nodes, slots = inputs.sizes["node"], inputs.sizes["time"]
+        self._power = np.zeros((nodes, nodes, slots) if self._pairs else (nodes, slots))
+        parent, _ = tree(inputs)
+        self._above = np.eye(nodes)
+        for n in range(nodes):
+            at = int(parent[n])
+            while at >= 0:
+                self._above[n, at] = 1.0
+                at = int(parent[at])
+        self._root = parent < 0
+
+    def add(self, slot: int, start: np.ndarray, end: np.ndarray, power: np.ndarray) -> None:
+        """Add trades (trade,) of a slot [kW] from nodes to nodes."""
+        if self._pairs:
+            np.add.at(self._power[:, :, slot], (start, end), power)
+        else:
+            climbs = (self._above[start] - self._above[end]) * ~self._root
+            self._power[:, slot] += power @ climbs
+
+    def variables(self) -> dict[str, Any]:
+        """Return the results variable."""
+        if self._pairs:
+            dims = ("node", "node_to", "time")
+            return {"node_transfer": variable(dims, self._power, "kW", "peer power between two nodes")}
+        doc = "peer power to the parent node, - from it"
+        return {"node_flow": variable(("node", "time"), self._power, "kW", doc)}

@@ -1,0 +1,80 @@
+"""What happens to slots of a simulation that close: they are checked, committed to a ledger, and kept in a run."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ...model.checks import run
+from ...model.settlement import tracing
+from ..clear import single
+from ..ledger import administration, ledger
+from ..ledger import records as blocks
+from ..store import netcdf
+from .loop import State
+from .results import results_of, since, trades_of
+
+
+class Closing:
+    """What happens to slots that close: they are checked and, if there is a ledger, committed.
+
+    Parameters
+    ----------
+    inputs : Dataset
+        Of all slots.
+    names : mapping
+        The root attributes ``market`` and ``market_id`` of the run.
+    book, key : path, optional
+        The ledger's directory (None: nothing is committed), and the file of its private key.
+    """
+
+    def __init__(self, inputs: xr.Dataset, names: Mapping[str, Any], book: Path | None, key: Path | None):
+        self._inputs, self._book, self._key, self._added = inputs, book, key, 0
+        self._attributes = {**names, "otonari_version": administration.version()}
+        starts = inputs["time"].values.astype("datetime64[s]").astype(np.int64).tolist()
+        self._content = tracing.begin(inputs)
+        signer = administration.read_key(key, book) if book and key else None
+        self._ledger = (
+            ledger.Session(book, starts, currency=inputs.attrs["currency"], signer=signer) if book else None
+        )
+
+    def check(self, state: State, first: int) -> xr.DataTree:
+        """Return the slots from ``first`` on that have closed as a run of their own.
+
+        Raises
+        ------
+        CheckError
+            If it contradicts the inputs.
+        """
+        inputs, brought = since(self._inputs, state, first)
+        found, traded = results_of(inputs, brought), trades_of(inputs, brought)
+        run.require(inputs, found, traded, None, prices="traded")
+        tree = xr.DataTree.from_dict({"/inputs": inputs, "/results": found, "/trades": traded})
+        tree.attrs = self._attributes
+        return tree
+
+    def commit(self, tree: xr.DataTree) -> None:
+        """Commit checked slots, those after the ones before, to the ledger; what it has already is left alone."""
+        if self._ledger:
+            self._added += self._ledger.commit(self.records(tree)).added
+
+    def records(self, tree: xr.DataTree) -> list[dict[str, Any]]:
+        """Return the records of checked slots, those after the ones before, whose origins go on here."""
+        inputs, results, trades = (tree[n].to_dataset() for n in ("inputs", "results", "trades"))
+        origins = list(tracing.follow(inputs, results, trades, self._content))
+        self._content = origins[-1].content
+        return blocks.of_run(tree, origins)
+
+    def keep(self, tree: xr.DataTree, output: Path) -> single.Outcome:
+        """Store the run of all slots, and hold what the ledger has of it against it once more."""
+        if not self._book:
+            return single.Outcome(tree, output, netcdf.write_run(tree, output))
+        outcome = single.keep(tree, output, self._book, self._key)
+        done = outcome.commit
+        if done is not None:
+            already = done.already - self._added
+            done = replace(done, added=done.added + self._added, already=already)
+        return replace(outcome, commit=done)

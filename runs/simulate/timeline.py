@@ -1,0 +1,144 @@
+"""What is known when: the slots of a simulation with the days before them, and what agents expect of those to come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ...data.assembly.inputs import build_inputs
+from ...data.forecast.power import demand_forecast, pv_forecast
+from ...data.loading import scenario as scenarios
+from ...data.problems import InputError
+from ...data.series.calendar import Calendar, calendar
+from ...model.agents.reachable_energy import reachable
+from ..store import digest
+from .driving import Driving, departures, driving
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The simulated slots, and the days before them.
+
+    ``inputs`` is what really happens over T slots; ``demand`` and ``pv`` (P, H + T) [kW] begin H slots earlier, as
+    ``known`` says; ``days`` is the calendar of all H + T slots. ``foresight``: forecasts are what really happens.
+    """
+
+    inputs: xr.Dataset
+    demand: np.ndarray
+    pv: np.ndarray
+    known: int
+    days: Calendar
+    driving: Driving
+    foresight: bool = False
+
+    @property
+    def hash(self) -> str:
+        """The hash of all that happens, the days included that are only learned from."""
+        rounds = self.driving.rounds
+        every: dict[str, Any] = {
+            "demand": (("participant", "slot"), self.demand),
+            "pv": (("participant", "slot"), self.pv),
+            "host": (("vehicle", "slot"), self.driving.hosts),
+            **{f"round_{name}": ("round", values) for name, values in vars(rounds).items()},
+        }
+        return digest.values(xr.Dataset(every), "otonari timeline 1", digest.INPUTS_SCALE)
+
+    def expected(self, slot: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the demand and PV (P, count) [kW] that are expected of slots from ``slot`` on.
+
+        No forecast demands more than the connection lets through beside the PV that is expected.
+        """
+        now = self.known + slot
+        if self.foresight:
+            return self.demand[:, now : now + count], self.pv[:, now : now + count]
+        if now == 0:
+            return np.zeros((len(self.demand), count)), np.zeros((len(self.pv), count))
+        demand = np.nan_to_num(demand_forecast(self.demand, self.days, now, count).mean)
+        pv = np.nan_to_num(pv_forecast(self.pv, None, self.days, now, count).mean)
+        return np.minimum(demand, self.inputs["import_limit"].values[:, None] + pv), pv
+
+    def announced(self) -> xr.Dataset:
+        """Return what happens, without the final energies whose reach depends on driving that is not known yet."""
+        if self.foresight:
+            return self.inputs
+        final = self.inputs["vehicle_final_energy"]
+        unknown = np.isin(np.arange(final.size), self.driving.cars)
+        return self.inputs.assign(vehicle_final_energy=final.copy(data=np.where(unknown, np.nan, final)))
+
+    def window(self, slot: int, count: int, energy: np.ndarray) -> xr.Dataset:
+        """Return the inputs of ``count`` slots from ``slot`` on as the agents expect them.
+
+        ``energy`` (battery + vehicle,) [kWh] is what is stored at its start. Final energies hold where the window
+        reaches the end of the simulation, as far as the chargers still get there.
+        """
+        whole = self.inputs
+        inputs, changed = whole.isel(time=slice(slot, slot + count)), {}
+        if self.foresight:
+            inputs = inputs.isel(trip=np.flatnonzero(departures(whole, slot, count)))
+        else:
+            changed = self.driving.expected(whole, self.known, slot, count)
+            inputs = inputs.drop_dims("trip").assign_coords(trip=changed.pop("trip"))
+        demand, pv = self.expected(slot, count)
+        batteries = whole.sizes["battery"]
+        stored = {"battery": energy[:batteries], "vehicle": energy[batteries:]}
+        values: dict[str, Any] = {"demand": demand, "pv_available": pv}
+        last = slot + count == whole.sizes["time"]
+        for device, kwh in stored.items():
+            values[f"{device}_initial_energy"] = np.maximum(kwh, 0.0)
+            final = whole[f"{device}_final_energy"].values
+            values[f"{device}_final_energy"] = final if last else np.full(len(kwh), np.nan)
+        changed |= {name: inputs[name].copy(data=array) for name, array in values.items()}
+        found = inputs.assign(changed)
+        if last:
+            most = dict(zip(stored, np.split(reachable(found), [batteries]), strict=True))
+            names = {f"{device}_final_energy": kwh for device, kwh in most.items()}
+            found = found.assign(
+                {n: found[n].copy(data=np.minimum(found[n], kwh)) for n, kwh in names.items()}
+            )
+        return found
+
+
+def timeline(
+    source: Any, days: int, warm_up: int, overrides: Sequence[str] = (), foresight: bool = False
+) -> tuple[Any, Timeline]:
+    """Return a scenario of so many days, and its timeline with up to ``warm_up`` days before them.
+
+    Files of measurements that do not reach so far back leave fewer days: half, and so on.
+
+    Raises
+    ------
+    InputError
+        With every problem of the scenario.
+    """
+    scenario = scenarios.load_scenario(source, [*overrides, f"time.days={days}"])
+    inputs = build_inputs(scenario)
+    earlier = inputs
+    while warm_up:
+        start = scenario.time.start - timedelta(days=warm_up)
+        changes = [*overrides, f"time.days={days + warm_up}", f"time.start={start.isoformat()}"]
+        try:
+            earlier = build_inputs(scenarios.load_scenario(source, changes))
+            break
+        except InputError:
+            warm_up //= 2
+    return scenario, of_inputs(inputs, earlier, foresight)
+
+
+def of_inputs(inputs: xr.Dataset, earlier: xr.Dataset, foresight: bool = False) -> Timeline:
+    """Return the timeline of inputs; ``earlier`` reaches from an earlier day to the same end."""
+    zone = str(inputs.attrs.get("time_zone", "UTC"))
+    known = earlier.sizes["time"] - inputs.sizes["time"]
+    days = calendar(
+        pd.DatetimeIndex(earlier["time"].values),
+        float(inputs["slot_hours"].values[0]),
+        zone,
+        "japan" if zone == "Asia/Tokyo" else "none",
+    )
+    demand, pv = (earlier[name].values for name in ("demand", "pv_available"))
+    return Timeline(inputs, demand, pv, known, days, driving(earlier, days), foresight)

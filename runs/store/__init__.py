@@ -1,0 +1,1 @@
+"""Runs in files, each of which appears whole or not at all."""

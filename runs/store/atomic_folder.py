@@ -1,0 +1,37 @@
+"""Folders that appear whole under their name, or not at all."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from .netcdf import RunFileError, free_name
+
+
+def publish(path: Path, fill: Callable[[str], None], same: Callable[[Path], bool]) -> Path | None:
+    """Put a folder under its name atomically; return the name that an earlier, different one has now.
+
+    ``fill`` makes the folder of the name that it is given, ``same`` says whether the earlier one need not be kept.
+
+    Raises
+    ------
+    RunFileError
+        If it cannot be written; what stood under the name stands there still.
+    """
+    kept = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+        try:
+            fill(str(temporary / "new"))
+            if path.exists():
+                equal = same(path)
+                kept = temporary / "old" if equal else free_name(path)
+                path.rename(kept)
+                kept = None if equal else kept
+            (temporary / "new").rename(path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise RunFileError(path, f"cannot be written: {error.strerror or error}") from error
+    return kept

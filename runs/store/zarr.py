@@ -1,0 +1,222 @@
+"""A run in chunks: a Zarr store with the groups and variables of a run file, written piece by piece.
+
+The pieces are runs of regions between which nothing is traded: their participants, devices, trips and trades follow one
+another in the store, in the order of the pieces, a chunk about the size of a piece. It is opened without reading the
+values, so that a run may be larger than memory; therefore its digests are not checked then.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from . import atomic_folder, netcdf
+
+SUFFIX = ".zarr"
+ENTITIES = ("participant", "battery", "vehicle", "trip", "trade", "origin")
+"""Dimensions along which the pieces of a run follow one another; all others are alike in every piece."""
+
+Fixed = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a run holds: dims, type and attributes of every variable by group; sizes, and attributes of the groups."""
+
+    variables: dict[str, dict[str, tuple[tuple[str, ...], str, dict[str, Any]]]]
+    sizes: dict[str, dict[str, int]]
+    attrs: dict[str, dict[str, Any]]
+
+
+def layout(tree: xr.DataTree) -> Layout:
+    """Return the layout of a run."""
+    groups = {g: tree[g].to_dataset() for g in netcdf.GROUPS}
+    return Layout(
+        {
+            g: {str(n): (tuple(map(str, v.dims)), v.dtype.str, dict(v.attrs)) for n, v in d.variables.items()}
+            for g, d in groups.items()
+        },
+        {g: {str(k): n for k, n in d.sizes.items()} for g, d in groups.items()},
+        {g: dict(d.attrs) for g, d in groups.items()},
+    )
+
+
+def write(
+    path: Path,
+    pieces: Sequence[Path],
+    layouts: Sequence[Layout],
+    fixed: Fixed,
+    attributes: Mapping[str, Any],
+    notes: Sequence[str] = (),
+) -> Path | None:
+    """Put the runs of pieces together in one store, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        The store, ``.zarr``.
+    pieces, layouts : sequence
+        Run files, and what each of them holds.
+    fixed : mapping
+        By group and name, the values of what no piece has as a whole: nodes, and shares of the community.
+    attributes : mapping
+        Of the root; the format and the digests are added.
+    notes : sequence of str
+        What was odd in the data of any piece.
+
+    Returns
+    -------
+    Path or None
+        The name that an earlier, different store has now.
+
+    Raises
+    ------
+    RunFileError
+        If it cannot be written, or if something that is no run stands under that name.
+    """
+    told: dict[str, str] = {}
+
+    def fill(name: str) -> None:
+        _fill(name, pieces, layouts, fixed, notes)
+        told.update(netcdf.digests(_opened(name)))
+        root = {"Conventions": "CF-1.11", **attributes, "otonari_run_format": netcdf.FORMAT, **told}
+        _root(name).attrs.update(root | {"attributes_digest": netcdf.attributes_digest(root)})
+        _consolidate(name)
+
+    def same(earlier: Path) -> bool:
+        there = attributes_of(earlier)
+        return all(there.get(key) == value for key, value in told.items())
+
+    return atomic_folder.publish(path, fill, same)
+
+
+def open_run(path: str | os.PathLike[str]) -> xr.DataTree:
+    """Return a run in chunks, its values left on the disk until they are asked for.
+
+    Raises
+    ------
+    RunFileError
+        If it is no run, has another format version, or if its root attributes do not fit their digest.
+    """
+    attributes = attributes_of(Path(path))
+    if netcdf.attributes_digest(attributes) != attributes.get("attributes_digest"):
+        raise netcdf.RunFileError(path, "damaged or edited: attributes_digest")
+    try:
+        tree = _opened(path)
+    except Exception as error:  # the libraries below raise anything on a mangled store
+        raise netcdf.RunFileError(path, f"damaged: {(str(error).splitlines() or [''])[0]}") from error
+    tree.attrs = attributes
+    return tree
+
+
+def _opened(path: str | os.PathLike[str]) -> xr.DataTree:
+    """Return the groups of a store, their values left on the disk."""
+    lazily: dict[str, Any] = {"engine": "zarr", "chunks": None, "cache": False, "consolidated": False}
+    return xr.DataTree.from_dict({f"/{g}": xr.open_dataset(path, group=g, **lazily) for g in netcdf.GROUPS})
+
+
+def tell(path: Path, more: Mapping[str, Any]) -> None:
+    """Add root attributes to a stored run."""
+    root = {**attributes_of(path), **more}
+    root["attributes_digest"] = netcdf.attributes_digest(root)
+    text = json.dumps(root).encode()
+    netcdf.publish(path / ".zattrs", lambda name: Path(name).write_bytes(text), same=lambda earlier: True)
+    _consolidate(str(path))
+
+
+def attributes_of(path: Path) -> dict[str, Any]:
+    """Return the root attributes of a run in chunks; raise :class:`RunFileError` if it is none."""
+    if not path.exists():
+        raise netcdf.RunFileError(path, "no such file")
+    try:
+        attributes = dict(json.loads((path / ".zattrs").read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise netcdf.RunFileError(path, "not a run in chunks") from error
+    version = attributes.get("otonari_run_format")
+    if version != netcdf.FORMAT:
+        got = "something else" if version is None else f"run format {version}"
+        raise netcdf.RunFileError(path, f"got {got}, want run format {netcdf.FORMAT}")
+    return attributes
+
+
+def _fill(
+    name: str, pieces: Sequence[Path], layouts: Sequence[Layout], fixed: Fixed, notes: Sequence[str]
+) -> None:
+    """Make all arrays, then write piece after piece."""
+    root = _root(name)
+    for group in netcdf.GROUPS:
+        described = {**layouts[0].attrs[group], "notes": json.dumps(list(notes), ensure_ascii=False)}
+        root.create_group(group, attributes=described)
+        for variable in layouts[0].variables[group]:
+            _make(root[group], group, variable, layouts, fixed[group].get(variable))
+    begin = {g: dict.fromkeys(ENTITIES, 0) for g in netcdf.GROUPS}
+    for n, (piece, made) in enumerate(zip(pieces, layouts, strict=True)):
+        tree = netcdf.open_run(piece)
+        for group in netcdf.GROUPS:
+            _write(root[group], tree[group].to_dataset(), begin[group], fixed[group], first=n == 0)
+            for dim in ENTITIES:
+                begin[group][dim] += made.sizes[group].get(dim, 0)
+
+
+def _make(group: Any, of: str, name: str, layouts: Sequence[Layout], values: Any) -> None:
+    """Make an array as large, and with text as wide, as all pieces need; write it if its values are given."""
+    dims, _, attrs = layouts[0].variables[of][name]
+    every = [made.sizes[of] for made in layouts]
+    shape = [sum(s[d] for s in every) if d in ENTITIES else every[0][d] for d in dims]
+    chunks = [max(s[d] for s in every) if d in ENTITIES else every[0][d] for d in dims]
+    kind = max((np.dtype(made.variables[of][name][1]) for made in layouts), key=lambda t: t.itemsize)
+    if values is not None:
+        values = np.asarray(values)
+        shape = chunks = list(values.shape)
+        kind = values.dtype
+    told: dict[str, Any] = {**attrs, "_ARRAY_DIMENSIONS": list(dims)}
+    if kind.kind == "M":
+        kind, told = np.dtype(np.int64), {**told, **_TIME}
+    array = group.create_array(
+        name,
+        shape=tuple(shape),
+        chunks=tuple(max(1, c) for c in chunks),
+        dtype=kind,
+        fill_value=None,
+        attributes=told,
+    )
+    if values is not None:
+        array[...] = values
+
+
+_TIME = {"units": "nanoseconds since 1970-01-01", "calendar": "proleptic_gregorian"}
+
+
+def _write(
+    group: Any, dataset: xr.Dataset, begin: Mapping[str, int], fixed: Mapping[str, Any], *, first: bool
+) -> None:
+    """Write what a piece has of a group."""
+    for name, variable in dataset.variables.items():
+        along = [d for d in variable.dims if d in ENTITIES]
+        if name in fixed or not (along or first) or not variable.size:
+            continue
+        values = variable.values
+        if values.dtype.kind == "M":
+            values = values.astype("datetime64[ns]").astype(np.int64)
+        place = tuple(
+            slice(begin[str(d)], begin[str(d)] + n) if d in ENTITIES else slice(None)
+            for d, n in zip(variable.dims, variable.shape, strict=True)
+        )
+        group[str(name)][place] = values
+
+
+def _root(name: str) -> Any:
+    import zarr
+
+    return zarr.open_group(name, mode="a", zarr_format=2)
+
+
+def _consolidate(name: str) -> None:
+    import zarr
+
+    zarr.consolidate_metadata(name, zarr_format=2)
