@@ -20,7 +20,7 @@ EXIT_CODES = {
     "otonari.runs.compare.CompareError": 2,
     "otonari.runs.clear.dask_cluster.ClusterError": 2,
     "builtins.OSError": 2,
-    "otonari.model.solver.solve.SolveError": 3,
+    "otonari.model.errors.SolveError": 3,
     "otonari.runs.ledger.format.errors.LedgerTampered": 4,
     "otonari.runs.ledger.format.errors.LedgerConflict": 5,
     "otonari.runs.ledger.format.errors.LedgerLocked": 6,

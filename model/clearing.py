@@ -10,7 +10,8 @@ from ..data.inputs.contract import require
 from .devices.battery import battery
 from .devices.device import Device, Sets
 from .devices.household import household
-from .devices.peer_market import network, quoted
+from .devices.peer_market import network
+from .devices.quoted_market import quoted
 from .devices.retailer import grid
 from .devices.vehicle import vehicle
 from .lp.expressions import Linear

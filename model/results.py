@@ -12,9 +12,9 @@ import numpy as np
 import xarray as xr
 from pyomo.core.base.var import Var
 
+from .labels import Array, positions
 from .lp.components import ArrayVar
-from .lp.expressions import Array
-from .topology.meters import Meters, positions
+from .topology.meters import Meters
 
 NOISE = 1e-9
 """Solver noise below this (kW, kWh, km) counts as zero."""

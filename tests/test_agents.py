@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from otonari.model.agents import dispatch, planning, reachable_energy
-from otonari.model.agents.dispatch import Deals
+from otonari.model.agents import bidding, dispatch, planning, price_expectations, reachable_energy
 from otonari.model.agents.order_management import ProductBook
 from otonari.model.clearing import community_block
+from otonari.model.exchange.deals import Deals
 from otonari.model.exchange.exchange import Rules, positions
+from otonari.model.topology import stores
 
 from .communities import community
 
@@ -76,10 +77,10 @@ def test_quotes_belong_to_the_quoted_market():
 def test_limit_prices_are_opportunity_costs():
     inputs = home()
     plan = planning.plan(inputs, quotes(10, 20))
-    now, later = (planning.wishes(inputs, plan, t, np.zeros(2), BAND) for t in (0, 1))
-    assert [w for w in now if w.trader == 0] == [planning.Wish(0, "store0", "buy", 14.4, 1.0)]  # 0.9 x 16
-    assert [w for w in later if w.trader == 0] == [planning.Wish(0, "home", "buy", 30.0, 0.28)]  # retail
-    assert [w for w in now if w.trader == 1] == [planning.Wish(1, "home", "sell", 8.0, 5.0)]  # feed-in
+    now, later = (bidding.wishes(inputs, plan, t, np.zeros(2), BAND) for t in (0, 1))
+    assert [w for w in now if w.trader == 0] == [bidding.Wish(0, "store0", "buy", 14.4, 1.0)]  # 0.9 x 16
+    assert [w for w in later if w.trader == 0] == [bidding.Wish(0, "home", "buy", 30.0, 0.28)]  # retail
+    assert [w for w in now if w.trader == 1] == [bidding.Wish(1, "home", "sell", 8.0, 5.0)]  # feed-in
 
 
 def test_discharge_is_offered_at_its_cost():
@@ -87,7 +88,7 @@ def test_discharge_is_offered_at_its_cost():
     inputs = home(demand=(0, 0))
     plan = planning.plan(inputs, quotes(10, 20))
     assert plan.value[0, 1] == pytest.approx(14.4)
-    assert planning.wishes(inputs, plan, 1, np.zeros(2), BAND)[0] == planning.Wish(
+    assert bidding.wishes(inputs, plan, 1, np.zeros(2), BAND)[0] == bidding.Wish(
         0, "store0", "sell", 19.0, 0.72
     )
 
@@ -95,18 +96,18 @@ def test_discharge_is_offered_at_its_cost():
 def test_what_is_contracted_is_not_ordered_again_and_never_resold():
     inputs = home(demand=(3, 3), battery=False)
     plan = planning.plan(inputs, quotes(10, 20))
-    assert planning.wishes(inputs, plan, 0, np.array([2.0, -5.0]), BAND) == [
-        planning.Wish(0, "home", "buy", 30.0, 1.0)
+    assert bidding.wishes(inputs, plan, 0, np.array([2.0, -5.0]), BAND) == [
+        bidding.Wish(0, "home", "buy", 30.0, 1.0)
     ]
-    assert planning.wishes(inputs, plan, 0, np.array([4.0, -5.0]), BAND) == []
+    assert bidding.wishes(inputs, plan, 0, np.array([4.0, -5.0]), BAND) == []
 
 
 def test_green_participants_add_a_premium_within_the_band():
     inputs = home(green_premium=3)
     plan = planning.plan(inputs, quotes(10, 20))
-    charge = planning.wishes(inputs, plan, 0, np.zeros(2), BAND)[0]
+    charge = bidding.wishes(inputs, plan, 0, np.zeros(2), BAND)[0]
     assert (charge.price, charge.premium) == (14.4, 3.0)
-    deficits = [planning.wishes(inputs, plan, 1, np.zeros(2), (8.0, cap))[0] for cap in (30.0, 31.5, 40.0)]
+    deficits = [bidding.wishes(inputs, plan, 1, np.zeros(2), (8.0, cap))[0] for cap in (30.0, 31.5, 40.0)]
     assert [(w.price, w.premium) for w in deficits] == [(30.0, 0.0), (30.0, 1.5), (30.0, 3.0)]
 
 
@@ -115,18 +116,18 @@ def test_a_declared_band_holds_back_what_it_makes_worthless():
     # a deficit is worth 30, and bids no more than the cap; no discharge at 19 where the cap is 18
     inputs = home()
     plan = planning.plan(inputs, quotes(10, 20))
-    assert planning.wishes(inputs, plan, 0, np.zeros(2), (15.0, 30.0)) == [
-        planning.Wish(1, "home", "sell", 15.0, 5.0)
+    assert bidding.wishes(inputs, plan, 0, np.zeros(2), (15.0, 30.0)) == [
+        bidding.Wish(1, "home", "sell", 15.0, 5.0)
     ]
-    assert planning.wishes(inputs, plan, 1, np.zeros(2), (8.0, 25.0))[0].price == 25.0
+    assert bidding.wishes(inputs, plan, 1, np.zeros(2), (8.0, 25.0))[0].price == 25.0
     giving = home(demand=(0, 0))
     plan = planning.plan(giving, quotes(10, 20))
-    assert [w.trader for w in planning.wishes(giving, plan, 1, np.zeros(2), (8.0, 18.0))] == [1]
+    assert [w.trader for w in bidding.wishes(giving, plan, 1, np.zeros(2), (8.0, 18.0))] == [1]
 
 
 def test_expectations_begin_in_the_middle_and_follow_what_came():
     inputs = home()
-    expected = planning.Expectations(inputs, 2, weight=0.5)
+    expected = price_expectations.Expectations(inputs, 2, weight=0.5)
     expected.learn(1, [(0, 0, 1.0, 21.0), (0, 0, 3.0, 29.0), (1, 0, 2.0, 9.0)])
     found = expected.quotes(inputs, np.array([0, 1]))
     assert found["price"].values[0] == pytest.approx([19, 23])  # (19 + 27) / 2
@@ -145,7 +146,7 @@ def test_orders_become_deals_and_lessons():
     inputs = home(demand=(3, 3), battery=False)
     at = int(inputs["time"].values.astype("datetime64[us]").astype(np.int64)[0])
     product = book(inputs)
-    ask, bid = planning.Wish(1, "home", "sell", 8.0, 2.0), planning.Wish(0, "home", "buy", 30.0, 3.0)
+    ask, bid = bidding.Wish(1, "home", "sell", 8.0, 2.0), bidding.Wish(0, "home", "buy", 30.0, 3.0)
     product.place(at - 3_600_000_000, 0, [ask], [0, 1], HERE)
     product.place(at - 1_800_000_000, 1, [ask], [0, 1], HERE)  # the same wish: nothing is placed
     assert len(product.rows) == 1
@@ -166,15 +167,15 @@ def test_a_book_is_the_same_after_it_is_made_again():
     inputs = home(demand=(3, 3), battery=False)
     at = int(inputs["time"].values.astype("datetime64[us]").astype(np.int64)[0])
     first = book(inputs)
-    first.place(at, 0, [planning.Wish(1, "home", "sell", 8.0, 2.0)], [0, 1], HERE)
+    first.place(at, 0, [bidding.Wish(1, "home", "sell", 8.0, 2.0)], [0, 1], HERE)
     first.place(
-        at, 1, [planning.Wish(1, "home", "sell", 8.0, 1.5)], [0, 1], HERE
+        at, 1, [bidding.Wish(1, "home", "sell", 8.0, 1.5)], [0, 1], HERE
     )  # less at the same price: amended
     assert [row[5] for row in first.rows] == ["new", "amend"]
     second = book(inputs)
     second.submit(first.rows)
     for one in (first, second):
-        one.place(at, 2, [planning.Wish(0, "home", "buy", 30.0, 3.0)] * 1, [0, 1], HERE)
+        one.place(at, 2, [bidding.Wish(0, "home", "buy", 30.0, 3.0)] * 1, [0, 1], HERE)
     assert first.rows == second.rows
 
 
@@ -225,7 +226,7 @@ def test_connections_hold():
 
 
 def test_chargers_take_nothing_or_at_least_their_minimum():
-    store = replace(planning.stores(home()), min_charge=np.array([1.0]))
+    store = replace(stores.stores(home()), min_charge=np.array([1.0]))
     found = [store.chargeable(np.array([power]), np.array([2.0]))[0] for power in (0, 0.4, 0.5, 0.9, 1.6)]
     assert found == [0, 0, 1, 1, 1.6]
     assert store.chargeable(np.array([0.4]), np.array([2.0]), np.array([0.1]))[0] == 1  # it must be

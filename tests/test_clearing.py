@@ -105,7 +105,7 @@ def test_our_own_solver_takes_the_host_model_too():
 
 
 def test_an_infeasible_host_row_is_named():
-    from otonari.model.solver.solve import Infeasible
+    from otonari.model.errors import Infeasible
 
     with pytest.raises(Infeasible, match=r"line\["):
         solve(host_model(5.0))  # b would have to give 1 kWh more in slot 2 than its battery can

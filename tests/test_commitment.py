@@ -6,12 +6,13 @@ import pytest
 
 from otonari.model.checks.run import check
 from otonari.model.clearing import community_block
+from otonari.model.errors import Infeasible, NotOptimal
 from otonari.model.lp.matrix import compile_block
 from otonari.model.results import collect
 from otonari.model.settlement.accounts import settle
 from otonari.model.settlement.trades import bilateral
 from otonari.model.solver import components, minimum_power
-from otonari.model.solver.solve import Infeasible, NotOptimal, solve
+from otonari.model.solver.solve import solve
 from otonari.model.topology import fee_tree
 
 from .benchmarks.neighbourhood import neighbourhood

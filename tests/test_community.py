@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otonari.data.assembly.devices_and_trips import hosts, instant, relevant, trip_variables, trips
+from otonari.data.assembly.devices_and_trips import hosts, trip_variables, trips
 from otonari.data.clock import slots
+from otonari.data.schema.horizon import instant, relevant
 from otonari.data.schema.scenario import Time
 from otonari.data.schema.table_rows import Trip, Vehicle
 

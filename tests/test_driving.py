@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 
-from otonari.model.agents import dispatch, planning
+from otonari.model.agents import dispatch, planning, price_expectations
 from otonari.runs.simulate import run, timeline
 from otonari.runs.simulate.loop import Options, Simulation
 
@@ -197,7 +197,7 @@ def test_what_is_planned_and_delivered_obeys_a_minimum_charge():
     while not simulation.done:
         slot = simulation.state.slot
         seen = line.window(slot, HOURS - slot, simulation.state.energy)
-        quotes = planning.Expectations(seen, HOURS).quotes(seen, np.arange(slot, HOURS))
+        quotes = price_expectations.Expectations(seen, HOURS).quotes(seen, np.arange(slot, HOURS))
         planned.append(planning.plan(seen, quotes).charge.ravel())
         simulation.step()
     for charge in (np.concatenate(planned), simulation.state.power["charge"]):

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from otonari.model.clearing import community_block
+from otonari.model.errors import Infeasible
 from otonari.model.lp.matrix import compile_block
 from otonari.model.results import collect
 from otonari.model.solver import bottom_up, components
 from otonari.model.solver.basis import at_rest, basis_of, statuses
-from otonari.model.solver.solve import Infeasible, solve
+from otonari.model.solver.solve import solve
 from otonari.model.topology import fee_tree
 
 from .benchmarks.neighbourhood import neighbourhood

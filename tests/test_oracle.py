@@ -7,8 +7,9 @@ import pytest
 
 from otonari.data.inputs.contract import TABLE, validate
 from otonari.model.clearing import community_block
+from otonari.model.errors import Infeasible
 from otonari.model.results import collect
-from otonari.model.solver.solve import Infeasible, solve
+from otonari.model.solver.solve import solve
 from otonari.runs.clear.single import clear
 
 from . import oracle

@@ -5,12 +5,13 @@ import pytest
 from scipy import sparse
 
 from otonari.model.clearing import community_block
+from otonari.model.errors import Infeasible
 from otonari.model.lp.matrix import bare, compile_block
 from otonari.model.results import collect
 from otonari.model.solver import components
 from otonari.model.solver.bottom_up import optimum
 from otonari.model.solver.highs import prove
-from otonari.model.solver.solve import Infeasible, solve
+from otonari.model.solver.solve import solve
 
 from .benchmarks.neighbourhood import neighbourhood
 

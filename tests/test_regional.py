@@ -17,8 +17,8 @@ from otonari.data.assembly.inputs import build_inputs, problems
 from otonari.data.loading import town
 from otonari.data.loading.scenario import digest, load_scenario
 from otonari.data.problems import InputError
+from otonari.model.errors import SolveError
 from otonari.model.settlement import accounts
-from otonari.model.solver.solve import SolveError
 from otonari.runs import compare
 from otonari.runs.clear import by_regions, region_task, single
 from otonari.runs.clear.dask_cluster import ClusterError

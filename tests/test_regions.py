@@ -5,10 +5,10 @@ import pytest
 
 from otonari.data.inputs.contract import complete
 from otonari.model.clearing import community_block
+from otonari.model.labels import positions
 from otonari.model.regions import optimality_gap, partition
 from otonari.model.results import collect
 from otonari.model.solver.solve import solve
-from otonari.model.topology.meters import positions
 
 from .communities import community, random_community
 

@@ -12,7 +12,7 @@ import xarray as xr
 
 from otonari.data.loading.scenario import effective, load_scenario
 from otonari.data.problems import InputError
-from otonari.model.solver.solve import Infeasible
+from otonari.model.errors import Infeasible
 from otonari.runs.clear import single
 from otonari.runs.clear.single import clear, run
 from otonari.runs.ledger import administration, checkpoints, ledger, private_leaves, reader, receipts, records

@@ -5,6 +5,7 @@ import pytest
 from scipy import sparse
 
 from otonari.model.clearing import community_block
+from otonari.model.errors import Infeasible, NotOptimal
 from otonari.model.lp.matrix import bare, compile_block
 from otonari.model.results import collect
 from otonari.model.solver import bottom_up
@@ -12,7 +13,7 @@ from otonari.model.solver import highs as highs_module
 from otonari.model.solver import solve as module
 from otonari.model.solver.highs import load, prove, slackness
 from otonari.model.solver.infeasibility import diagnose
-from otonari.model.solver.solve import Infeasible, NotOptimal, solve
+from otonari.model.solver.solve import solve
 from otonari.model.solver.tie_breaking import least_weight, rules
 
 from .benchmarks.neighbourhood import neighbourhood

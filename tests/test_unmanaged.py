@@ -7,10 +7,11 @@ import otonari
 from otonari.model.agents.rule_based import unmanaged
 from otonari.model.checks import run
 from otonari.model.clearing import community_block
+from otonari.model.errors import Infeasible
 from otonari.model.results import collect
 from otonari.model.settlement import accounts as settlement
 from otonari.model.settlement import trades
-from otonari.model.solver.solve import Infeasible, solve
+from otonari.model.solver.solve import solve
 
 from .communities import community, random_community
 

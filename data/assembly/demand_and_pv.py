@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from .. import clock
+from ..files.regular_file import sha256
 from ..generators import demand, solar
-from ..loading.scenario import sha256
 from ..problems import InputError, Problem
 from ..schema.file_references import CarbonFile, PriceFile, ReadingsFile, SeriesFile, Weather
 from ..schema.scenario import Series, Site, Time

@@ -1,54 +1,17 @@
 """Rows of the tables, their defaults filled in, to arrays: stores, trips, and where a vehicle is plugged."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .. import clock
 from ..generators import trips as mobility
+from ..schema.horizon import instant
 from ..schema.scenario import Time
 from ..schema.table_rows import AWAY, PATTERN, Battery, Participant, Trip, Vehicle
 
 Columns = dict[str, tuple[tuple[str, ...], np.ndarray]]
-
-
-def instant(moment: datetime, time_zone: str) -> np.datetime64:
-    """Return a time, local where it has no offset, as naive UTC.
-
-    >>> instant(datetime(2020, 8, 19, 7, 30), "Asia/Tokyo")
-    np.datetime64('2020-08-18T22:30:00.000000000')
-    """
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=clock.zone(time_zone))
-    return np.datetime64(aware.astimezone(UTC).replace(tzinfo=None), "ns")
-
-
-def horizon(time: Time) -> tuple[np.datetime64, np.datetime64]:
-    """Return begin and end of the horizon, naive UTC."""
-    times = clock.slots(time.start, time.days, time.slot_minutes, time.time_zone).to_numpy()
-    return times[0], times[-1] + np.timedelta64(time.slot_minutes, "m")
-
-
-def relevant(trips: Sequence[Trip], time: Time) -> list[Trip]:
-    """Return the trips that touch the horizon and, of each vehicle, the last one before it.
-
-    That one says where the vehicle stands when the horizon begins.
-    """
-    if not trips:
-        return []
-    begin, end = horizon(time)
-    last: dict[str, tuple[np.datetime64, int]] = {}
-    kept = set()
-    for n, trip in enumerate(trips):
-        departure, arrival = (instant(m, time.time_zone) for m in (trip.departure, trip.arrival))
-        if arrival <= begin:
-            last[trip.vehicle] = max(last.get(trip.vehicle, (arrival, n)), (arrival, n))
-        elif departure < end:
-            kept.add(n)
-    kept.update(n for _, n in last.values())
-    return [trips[n] for n in sorted(kept)]
 
 
 def storage(device: str, rows: Sequence[Battery] | Sequence[Vehicle]) -> Columns:

@@ -11,6 +11,7 @@ import xarray as xr
 from ..inputs.contract import complete, kinds, validate
 from ..loading.scenario import Source, read
 from ..problems import InputError, Problem
+from ..schema import horizon
 from ..schema.defaults import fill
 from ..schema.file_references import PriceFile, Weather
 from ..schema.scenario import Carbon, Scenario, Site
@@ -200,7 +201,7 @@ def fee_network(nodes: Sequence[Node], fees: LevelFees | LengthFees | BandFees) 
 def _left_out(scenario: Scenario) -> list[str]:
     """Return a note on trips that the horizon leaves out."""
     every = scenario.tables.trips
-    kept = devices_and_trips.relevant(every, scenario.time)
+    kept = horizon.relevant(every, scenario.time)
     if len(kept) == len(every):
         return []
     return [f"trips: {len(every) - len(kept)} of {len(every)} trips lie outside the horizon"]

@@ -9,13 +9,13 @@ import pandas as pd
 from pydantic import ValidationError
 
 from .. import clock
-from ..assembly import devices_and_trips
 from ..files import csv_table
 from ..files.strict_yaml import Location
 from ..forecast.driving import VehicleForecast, vehicle_forecast
 from ..forecast.driving_history import Legs, Trips, legs
 from ..loading.messages import complaints
 from ..problems import InputError, Problem
+from ..schema import horizon
 from ..schema.table_rows import Trip
 from .power import WARM_UP_DAYS, Report, Trial, coverage, scores
 
@@ -197,8 +197,8 @@ def _trips(
     names = sorted({row.vehicle for _, row in rows})
     trips = Trips(
         np.array([names.index(row.vehicle) for _, row in rows]),
-        np.array([devices_and_trips.instant(row.departure, time_zone) for _, row in rows]),
-        np.array([devices_and_trips.instant(row.arrival, time_zone) for _, row in rows]),
+        np.array([horizon.instant(row.departure, time_zone) for _, row in rows]),
+        np.array([horizon.instant(row.arrival, time_zone) for _, row in rows]),
         np.array(
             [
                 row.energy_kwh if row.distance_km is None else row.distance_km / (economy or 1.0)

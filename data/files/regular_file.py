@@ -1,5 +1,6 @@
 """The bytes of a file that a user names: of a regular file only, since a device or a pipe may never end."""
 
+import hashlib
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
@@ -38,3 +39,14 @@ def content(path: Path, want: str, most: int | None = None) -> bytes:
             raise
         got = "a path with a NUL character"
         raise InputError([Problem(repr(str(path)), "", "file", got, want)]) from None
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    return hashlib.sha256(content(path, "a readable file")).hexdigest()

@@ -146,8 +146,8 @@ def _pv(parts: Parts, place: Place) -> Iterator[Problem]:
 
 def _trips(parts: Parts, place: Place) -> Iterator[Problem]:
     """Yield trips at times that do not exist, that overlap, or of vehicles whose trips are generated."""
-    from ..assembly.devices_and_trips import horizon, instant
     from ..clock import shows  # brings pandas: imported where it is needed
+    from ..schema.horizon import horizon, instant
 
     time = parts.sections.get("time")
     if time is None:

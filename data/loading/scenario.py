@@ -11,7 +11,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from ..files import strict_yaml
-from ..files.regular_file import content
+from ..files.regular_file import sha256
 from ..problems import InputError, Problem, suggestion
 from ..schema.defaults import settled
 from ..schema.scenario import Scenario, json_schema
@@ -112,11 +112,11 @@ def effective(scenario: Scenario) -> dict[str, Any]:
     stays blank, so that an override of that value reaches it. Tables are rows, of trips only those that matter
     for the horizon; other files stay where they are, by absolute path and SHA-256.
     """
-    from ..assembly import devices_and_trips  # brings pandas: imported where it is needed
+    from ..schema import horizon  # brings pandas: imported where it is needed
 
     scenario = settled(scenario)
     parts = scenario.model_dump(mode="json")
-    kept = devices_and_trips.relevant(scenario.tables.trips, scenario.time)
+    kept = horizon.relevant(scenario.tables.trips, scenario.time)
     parts["tables"]["trips"] = [trip.model_dump(mode="json") for trip in kept]
     for file in files(parts):
         file["sha256"] = file["sha256"] or sha256(Path(file["path"]))
@@ -171,17 +171,6 @@ def template_files(name: str) -> dict[str, bytes]:
         want = f"one of {', '.join(known)}{suggestion(name, known)}"
         raise InputError([Problem(name, "", "template", "no template of this name", want)])
     return {path.name: path.read_bytes() for path in sorted((_BUNDLED / name).iterdir()) if path.is_file()}
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read.
-    """
-    return hashlib.sha256(content(path, "a readable file")).hexdigest()
 
 
 def opened(source: Source) -> Draft:

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
+from ..errors import Cause, Infeasible
+from ..exchange.deals import Deals
 from ..exchange.integer_fees import wheeling
-from ..lp.expressions import Array
-from ..solver.infeasibility import Cause
-from ..solver.solve import Infeasible
-from ..topology.meters import positions
-from ..topology.traders import sum_at, traders
-from .planning import Plan, Stores, stores, tariff_prices, uncontrolled
+from ..labels import Array, positions, sum_at
+from ..topology.stores import Stores, stores
+from ..topology.traders import tariff_prices, traders, uncontrolled
+from .planning import Plan
 
 TIGHT = 1e-6
 """Prices [currency/kWh] and powers [kW] that differ by less are the same."""
@@ -38,27 +38,6 @@ class Delivered:
     energy: Array
     curtailment: Array
     net: Array
-
-
-@dataclass(frozen=True)
-class Deals:
-    """The D trades of one slot in the order in which they were made: traders, energy [kWh] and prices.
-
-    The seller gets ``price``, the buyer pays ``price + fee + congestion`` [currency/kWh]. ``energy`` is what is
-    delivered of the ``contracted`` energy; as long as nothing is delivered yet, both are the same.
-    """
-
-    seller: Array
-    buyer: Array
-    energy: Array
-    price: Array
-    fee: Array
-    congestion: Array
-    contracted: Array
-
-    def net(self, size: int) -> Array:
-        """Return the energy (size,) that every trader bought less what it sold [kWh]."""
-        return sum_at(self.buyer, self.energy, size) - sum_at(self.seller, self.energy, size)
 
 
 def drive(inputs: xr.Dataset, slot: int, energy: Array, planned: Array) -> tuple[Array, Array]:

@@ -8,14 +8,14 @@ from dataclasses import fields
 import numpy as np
 import xarray as xr
 
+from ..exchange.deals import Deals
 from ..exchange.exchange import Exchange, Rules
 from ..exchange.integer_fees import MILLI
 from ..exchange.order_book import SELL, Order
 from ..exchange.records import NO_SLOT
-from ..lp.expressions import Array
-from ..topology.traders import traders
-from .dispatch import Deals
-from .planning import Wish, tariff_prices
+from ..labels import Array
+from ..topology.traders import tariff_prices, traders
+from .bidding import Wish
 
 TEXTS = ("order_id", "participant", "node", "side", "action", "origin")
 _TERMS = ("energy", "price", "fee", "congestion", "energy")  # nothing is delivered yet

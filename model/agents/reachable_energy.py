@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from ..lp.expressions import Array
-from ..topology.meters import meters, positions
-from .planning import stores
+from ..labels import Array, positions
+from ..topology.meters import meters
+from ..topology.stores import stores
 
 
 def required(inputs: xr.Dataset) -> Array:

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from ..lp.expressions import Array
+from ..errors import Cause, Infeasible
+from ..labels import Array, positions
 from ..results import assemble, variable
-from ..solver.infeasibility import Cause
-from ..solver.solve import Infeasible
-from ..topology.meters import positions
 
 TIGHT = 1e-9
 """kW or kWh by which a limit may be missed before it counts."""

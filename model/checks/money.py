@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
-from ..lp.expressions import Array
+from ..labels import Array
 from .physics import Finding, Run, arrays, edges, index
 
 _TRADE = ("trade",)

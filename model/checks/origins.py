@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
-from ..lp.expressions import Array
+from ..labels import Array
 from .money import Trades
 from .physics import Finding, Run, arrays, index
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from ..lp.expressions import Array
+from ..labels import Array
 
 _ORDER = (
     "participant",

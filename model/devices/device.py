@@ -14,8 +14,9 @@ import xarray as xr
 from pyomo.core.base.block import ScalarBlock
 from pyomo.core.base.set import Set
 
+from ..labels import Array
 from ..lp.components import ArrayConstraint, ArrayExpression, ArrayVar, expressions
-from ..lp.expressions import Array, Linear, Relation
+from ..lp.expressions import Linear, Relation
 from ..topology.meters import Meters
 
 
@@ -110,3 +111,27 @@ class Device(ScalarBlock):
     def cost(self) -> Any:
         """The cost of the block over the horizon, in currency, as a Pyomo expression."""
         return expressions(self.spent)[0]
+
+
+def peer_trade(block: Device, meters: Meters) -> tuple[Linear, Linear]:
+    """Add what each meter buys from and sells to its peers, and the meter's side of it."""
+    there = meters.node >= 0
+    purchase = block.var(
+        "purchase",
+        "kW",
+        "bought from peers",
+        upper=spare(meters.draw_room),
+        where=there & (meters.draw_room > 0),
+        result="peer_purchase",
+    )
+    sale = block.var(
+        "sale",
+        "kW",
+        "sold to peers",
+        upper=spare(meters.give_room),
+        where=there & (meters.give_room > 0),
+        result="peer_sale",
+    )
+    block.draw = sale - purchase
+    block.taken, block.given = purchase, sale
+    return purchase, sale

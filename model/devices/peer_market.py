@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
+from scipy import sparse
 
-from ..lp.expressions import Array, Linear, Relation
-from ..topology.fee_tree import stages
-from ..topology.meters import Meters, positions
-from .device import Device, Sets, spare
+from ..labels import Array, positions
+from ..lp.expressions import Linear, Relation
+from ..topology.fee_tree import ancestors, stages
+from ..topology.meters import Meters, room
+from .device import Device, Sets, peer_trade, spare
 
 
 def network(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
@@ -29,17 +31,17 @@ def tree(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     down[n,t]), times hours[t]; up, down <= limit[n].
     """
     block = Device(("meter", "time"), inputs, meters, sets)
-    purchase, sale = _positions(block, meters)
+    purchase, sale = peer_trade(block, meters)
     parent = positions(inputs, "node_parent", "node")
     size, hours = len(parent), inputs["slot_hours"].values
-    ancestors = _ancestors(parent)
+    above = ancestors(parent)
     buyers, sellers = room(meters.draw_room, meters, size), room(meters.give_room, meters, size)
-    buyers_below, sellers_below = ancestors.T @ buyers, ancestors.T @ sellers
+    buyers_below, sellers_below = above.T @ buyers, above.T @ sellers
     limit = np.where(parent >= 0, inputs["node_limit"].values, 0.0)[:, None]
     most_up = np.minimum(sellers_below, buyers.sum(axis=0) - buyers_below)
     most_down = np.minimum(buyers_below, sellers.sum(axis=0) - sellers_below)
     edge = (parent >= 0)[:, None]
-    stage = stages(parent, _crowd(meters, size), _travelled(meters, ancestors))[:, None]
+    stage = stages(parent, _crowd(meters, size), _travelled(meters, above))[:, None]
     flow = {
         name: block.var(
             name,
@@ -80,7 +82,7 @@ def pairs(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     of n, each way, <= limit[n].
     """
     block = Device(("meter", "time"), inputs, meters, sets)
-    purchase, sale = _positions(block, meters)
+    purchase, sale = peer_trade(block, meters)
     size, slots = inputs.sizes["node"], inputs.sizes["time"]
     hours = inputs["slot_hours"].values
     buyers, sellers = room(meters.draw_room, meters, size), room(meters.give_room, meters, size)
@@ -121,56 +123,8 @@ def pairs(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     return block
 
 
-def quoted(inputs: xr.Dataset, meters: Meters, sets: Sets, quotes: xr.Dataset) -> Device:
-    """Trade of any power at quoted prices: no network, so that every meter is on its own.
-
-    cost = sum over m, t of ((price[n,t] + access_fee) * purchase[m,t] - (sale_price[n,t] - access_fee) * sale[m,t])
-    * hours[t] at the meter's node n.
-    """
-    block = Device(("meter", "time"), inputs, meters, sets)
-    purchase, sale = _positions(block, meters)
-    slot, hours = np.arange(inputs.sizes["time"]), inputs["slot_hours"].values
-    price, sale_price = (
-        quotes[name].transpose("node", "time").values[meters.node, slot] for name in ("price", "sale_price")
-    )
-    block.spent = (hours * ((price + meters.access) * purchase - (sale_price - meters.access) * sale)).sum()
-    return block
-
-
-def _positions(block: Device, meters: Meters) -> tuple[Linear, Linear]:
-    """Add what each meter buys from and sells to its peers, and the meter's side of it."""
-    there = meters.node >= 0
-    purchase = block.var(
-        "purchase",
-        "kW",
-        "bought from peers",
-        upper=spare(meters.draw_room),
-        where=there & (meters.draw_room > 0),
-        result="peer_purchase",
-    )
-    sale = block.var(
-        "sale",
-        "kW",
-        "sold to peers",
-        upper=spare(meters.give_room),
-        where=there & (meters.give_room > 0),
-        result="peer_sale",
-    )
-    block.draw = sale - purchase
-    block.taken, block.given = purchase, sale
-    return purchase, sale
-
-
 def _at_nodes(linear: Linear, meters: Meters, size: int) -> Linear:
     return linear.at(meters.node, size)
-
-
-def room(power: Array, meters: Meters, size: int) -> Array:
-    """Return the sum of ``power`` (meter, time) over the meters at each node (node, time)."""
-    room = np.zeros((size, power.shape[1]))
-    meter, slot = np.nonzero(meters.node >= 0)
-    np.add.at(room, (meters.node[meter, slot], slot), power[meter, slot])
-    return room
 
 
 def _crowd(meters: Meters, size: int) -> Array:
@@ -179,24 +133,15 @@ def _crowd(meters: Meters, size: int) -> Array:
     return np.asarray(there / meters.node.shape[1])
 
 
-def _travelled(meters: Meters, ancestors: Array) -> Array:
-    """Return the edges (node,) on the way between nodes where one vehicle is plugged in: it ties both ends together."""
-    visits = np.zeros((len(meters.plug), len(ancestors)))
+def _travelled(meters: Meters, above: sparse.csr_array) -> Array:
+    """Return the edges (node,) on the path between nodes where one vehicle is plugged in: it ties both ends together."""
     vehicle, slot = np.nonzero(meters.plug >= 0)
-    visits[vehicle, meters.node[meters.plug[vehicle, slot], slot]] = 1.0
-    below, everywhere = visits @ ancestors, visits.sum(axis=1, keepdims=True)
-    return np.asarray(((below > 0) & (below < everywhere)).any(axis=0))
-
-
-def _ancestors(parent: Array) -> Array:
-    """Return 1 where node ``a`` (second axis) lies on the way from node ``n`` (first axis) to the root, n included."""
-    member = np.eye(len(parent))
-    at = parent.copy()
-    while (at >= 0).any():
-        below = np.flatnonzero(at >= 0)
-        member[below, at[below]] = 1.0
-        at[below] = parent[at[below]]
-    return member
+    visited = np.unique(np.stack([vehicle, meters.node[meters.plug[vehicle, slot], slot]]), axis=1)
+    visits = sparse.csr_array((np.ones(visited.shape[1]), visited), shape=(len(meters.plug), above.shape[0]))
+    below, everywhere = (visits @ above).tocoo(), visits.sum(axis=1)
+    tied = np.zeros(above.shape[0], dtype=bool)
+    tied[below.col[below.data < everywhere[below.row]]] = True
+    return tied
 
 
 def _edge_limits(block: Device, inputs: xr.Dataset, transfer: Linear) -> None:
@@ -204,9 +149,9 @@ def _edge_limits(block: Device, inputs: xr.Dataset, transfer: Linear) -> None:
     limit = inputs["node_limit"].values
     limited = np.flatnonzero(np.isfinite(limit) & (inputs["node_parent"].values != ""))
     slots = inputs.sizes["time"]
-    below = _ancestors(positions(inputs, "node_parent", "node"))
+    below = ancestors(positions(inputs, "node_parent", "node"))
     for node in limited:  # a row family per limited edge; few edges have a limit
-        inside = below[:, node]
+        inside = below[:, [node]].toarray()[:, 0]
         climbs = (inside[:, None] - inside[None, :])[:, :, None]
         target = np.where(climbs != 0, np.arange(slots), -1).ravel()
         net = (climbs * transfer).into(target, (slots,))

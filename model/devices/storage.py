@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..lp.expressions import Array, Linear
+from ..labels import Array
+from ..lp.expressions import Linear
 from .device import Device
 
 

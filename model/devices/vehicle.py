@@ -3,8 +3,9 @@
 import numpy as np
 import xarray as xr
 
-from ..lp.expressions import Array, Linear
-from ..topology.meters import Meters, positions
+from ..labels import Array, positions
+from ..lp.expressions import Linear
+from ..topology.meters import Meters
 from . import storage
 from .device import Device, Sets
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..lp.expressions import Array
+from ..labels import Array
 from .integer_fees import Wheeling
 from .min_cost_flow import Arcs, least_cost, potentials, prefer
 from .order_book import SELL, Order

@@ -7,7 +7,7 @@ from heapq import merge
 
 import numpy as np
 
-from ..lp.expressions import Array
+from ..labels import Array
 from .auction_clearing import between_groups, over_tree
 from .integer_fees import Wheeling
 from .order_book import BUY, MARKET_KEY, SELL, Fill, Order

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
-from ..lp.expressions import Array
-from ..settlement.trades import path_fee, tree
-from ..topology.meters import positions
+from ..labels import Array, positions
+from ..topology.fee_tree import path_fee, tree
 
 MILLI = 1000
 """Units of price per currency/kWh, and of energy (Wh) per kWh."""

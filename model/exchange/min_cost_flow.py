@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
-from ..lp.expressions import Array
+from ..labels import Array
 
 FAR = 1 << 55
 """No potential lies farther from the ground."""

@@ -14,7 +14,7 @@ from heapq import heappop, heappush
 
 import numpy as np
 
-from ..lp.expressions import Array
+from ..labels import Array
 from .integer_fees import UNLIMITED, Wheeling
 
 NOTHING = 1 << 60

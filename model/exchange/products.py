@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from ..lp.expressions import Array
+from ..labels import Array
 from .integer_fees import MILLI
 
 MECHANISMS = ("continuous", "uniform", "pay-as-bid")

@@ -21,7 +21,8 @@ from pyomo.core.base.var import IndexedVar, VarData
 from pyomo.core.expr.numeric_expr import LinearExpression
 from pyomo.core.expr.relational_expr import EqualityExpression, InequalityExpression, RangedExpression
 
-from .expressions import Array, Linear, Relation, Term
+from ..labels import Array
+from .expressions import Linear, Relation, Term
 
 
 class _OnDemand:

@@ -15,8 +15,9 @@ from pyomo.core.base.var import Var, VarData
 from pyomo.repn.standard_repn import generate_standard_repn
 from scipy import sparse
 
+from ..labels import Array
 from .components import ArrayConstraint, ArrayVar
-from .expressions import Array, Linear
+from .expressions import Linear
 
 
 @dataclass(frozen=True)

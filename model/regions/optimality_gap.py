@@ -27,10 +27,9 @@ import xarray as xr
 from scipy import sparse
 from scipy.optimize import linprog
 
-from ..devices.peer_market import room
-from ..lp.expressions import Array
+from ..labels import Array, positions
 from ..topology.fee_tree import from_leaves
-from ..topology.meters import meters, positions
+from ..topology.meters import meters, room
 from .partition import Tree, regions
 
 PAYS = 1e-6

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..lp.expressions import Array
+from ..labels import Array
 from ..topology.fee_tree import cuts, from_leaves
 
 

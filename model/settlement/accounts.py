@@ -28,9 +28,8 @@ shares its members are no others.
 import numpy as np
 import xarray as xr
 
-from ..lp.expressions import Array
-from ..topology.meters import positions
-from ..topology.traders import Traders, parties, sum_at, traders
+from ..labels import Array, positions, sum_at
+from ..topology.traders import Traders, parties, traders
 from .origins import SOURCES, Origins, trace, variables
 
 MONEY = {

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
-from ..lp.expressions import Array
-from ..topology.meters import positions
+from ..labels import Array, positions
 from ..topology.traders import parties, traders
 
 

@@ -23,9 +23,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..lp.expressions import Array
-from ..topology.meters import positions
-from ..topology.traders import sum_at
+from ..labels import Array, positions, sum_at
 from .tracing import Content, Matrix, begin, follow, placed
 
 SOURCES = ("own", "peers", "retail")

@@ -13,8 +13,7 @@ import numpy as np
 import xarray as xr
 from scipy import sparse
 
-from ..lp.expressions import Array
-from ..topology.traders import sum_at
+from ..labels import Array, sum_at
 from .energy_flows import Flows, flows
 
 Matrix = sparse.csr_array

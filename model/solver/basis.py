@@ -8,7 +8,7 @@ from typing import Any
 import highspy
 import numpy as np
 
-from ..lp.expressions import Array
+from ..labels import Array
 from ..lp.matrix import Program
 
 ZERO = int(highspy.HighsBasisStatus.kLower)

@@ -30,7 +30,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from ..lp.expressions import Array
+from ..labels import Array
 from ..lp.matrix import Program
 from .basis import ZERO, at_rest, start_from
 from .components import Parts

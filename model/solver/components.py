@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from ..lp.expressions import Array
+from ..labels import Array
 from ..lp.matrix import Program, bare
 
 ROWS = 1000

@@ -9,7 +9,7 @@ import highspy
 import numpy as np
 from highspy._core import _Highs
 
-from ..lp.expressions import Array
+from ..labels import Array
 from ..lp.matrix import Program
 
 SEED = 20190617

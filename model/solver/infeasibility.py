@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from ..lp.expressions import Array
+from ..errors import Cause
+from ..labels import Array
 from ..lp.matrix import Program, bare
 from .highs import load, optimal
-
-
-@dataclass(frozen=True)
-class Cause:
-    """Why a model has no solution: who lacks how much of what, and when (UTC, start of the slot)."""
-
-    who: str
-    when: str
-    amount: float
-    lack: str
-
-    def __str__(self) -> str:
-        """Return the cause as a sentence."""
-        return f"{self.who} at {self.when} lacks {self.amount:.6g} {self.lack}"
 
 
 def diagnose(program: Program) -> list[Cause]:

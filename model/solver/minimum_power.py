@@ -28,7 +28,7 @@ import numpy as np
 from highspy import SolutionStatus
 from scipy import sparse
 
-from ..lp.expressions import Array
+from ..labels import Array
 from ..lp.matrix import Program, bare
 from . import bottom_up
 from .bottom_up import Optimum

@@ -11,43 +11,18 @@ from typing import Any
 import highspy
 import numpy as np
 
+from ..errors import Infeasible, NotOptimal, Unbounded
 from ..lp.matrix import Program, compile_block
 from . import bottom_up, minimum_power
 from .basis import Basis, basis_of, statuses
 from .bottom_up import Optimum
 from .highs import dot, load, optimal, prove, version
 from .highs import found as found_at
-from .infeasibility import Cause, diagnose
+from .infeasibility import diagnose
 from .minimum_power import Decided, fixed
 
 ACCEPTED = 1e-6
 """Largest primal and dual residual and relative duality gap of an accepted solution."""
-
-
-class SolveError(RuntimeError):
-    """There is no solution that could be used."""
-
-
-class Infeasible(SolveError):
-    """The inputs contradict one another; ``causes`` says where and by how much."""
-
-    def __init__(self, causes: list[Cause]):
-        self.causes = tuple(causes)
-        super().__init__(
-            "no solution: " + ("; ".join(map(str, causes)) or "the limits contradict one another")
-        )
-
-
-class NotOptimal(SolveError):
-    """The solver stopped before it proved an optimum; ``gap`` is the relative gap where it is known."""
-
-    def __init__(self, status: str, gap: float = np.nan):
-        self.status, self.gap = status, gap
-        super().__init__(f"not optimal: {status}" + ("" if np.isnan(gap) else f", gap {gap:.3g}"))
-
-
-class Unbounded(SolveError):
-    """The cost has no lower limit."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..lp.expressions import Array
+from ..labels import Array
 from ..lp.matrix import Program
 from .highs import prove, run_again, slackness
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import xarray as xr
+from scipy import sparse
 
-from ..lp.expressions import Array
+from ..labels import Array, positions
 
 METERS = 60
 """Meters of the subtrees that are cleared first: few enough for quick pivots, many enough not to count the calls."""
@@ -56,3 +58,44 @@ def cuts(parent: Array, crowd: Array, order: list[int], most: float, tied: Array
         if parent[node] >= 0:
             below[parent[node]].append((total, node))
     return cut
+
+
+def ancestors(parent: Array) -> sparse.csr_array:
+    """Return the sparse matrix (node, node) that is 1 where a node (second axis) lies on the path of another to the root.
+
+    A node lies on its own path, so that its transpose sums what stands in the subtree below each node.
+    """
+    below = np.arange(len(parent))
+    at, rows, columns = below, [], []
+    while len(at):
+        rows.append(below)
+        columns.append(at)
+        up = parent[at] >= 0
+        below, at = below[up], parent[at[up]]
+    row, column = np.concatenate([*rows, below]), np.concatenate([*columns, at])
+    return sparse.csr_array((np.ones(len(row)), (row, column)), shape=(len(parent), len(parent)))
+
+
+def path_fee(inputs: xr.Dataset, start: Array, end: Array) -> Array:
+    """Return the fee [currency/kWh] of trades between nodes (trade,): both access fees, and path or pair."""
+    access = inputs["node_access_fee"].values
+    total: Array = access[start] + access[end]
+    if "trade_fee" in inputs:
+        return np.asarray(total + inputs["trade_fee"].values[start, end])
+    parent, depth = tree(inputs)
+    fee = inputs["node_fee"].values
+    while (apart := start != end).any():
+        up, down = apart & (depth[start] >= depth[end]), apart & (depth[start] <= depth[end])
+        total += np.where(up, fee[start], 0.0) + np.where(down, fee[end], 0.0)
+        start, end = np.where(up, parent[start], start), np.where(down, parent[end], end)
+    return total
+
+
+def tree(inputs: xr.Dataset) -> tuple[Array, Array]:
+    """Return (node,) the index of the parent, -1 for the root, and the depth, 0 for the root."""
+    parent = positions(inputs, "node_parent", "node")
+    depth, above = np.zeros(len(parent), dtype=np.int64), parent
+    while (above >= 0).any():
+        depth += above >= 0
+        above = np.where(above >= 0, parent[above], -1)
+    return parent, depth

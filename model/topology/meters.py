@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from ..lp.expressions import Array
+from ..labels import Array, positions
 
 
 @dataclass(frozen=True)
@@ -67,21 +67,6 @@ class Meters:
             if place.size
             else 0.0 * limit
         )
-
-
-def positions(inputs: xr.Dataset, variable: str, dim: str) -> Array:
-    """Return where in ``dim`` the labels of a variable stand, -1 for the empty label."""
-    return places(inputs.variables[dim].values, inputs.variables[variable].values)
-
-
-def places(labels: Array, values: Array) -> Array:
-    """Return where in ``labels`` the values stand, -1 for those that are not there."""
-    if not len(labels):
-        return np.full(values.shape, -1)
-    labels = labels.astype(str)
-    order = np.argsort(labels)
-    at = order[np.searchsorted(labels, values, sorter=order).clip(max=len(labels) - 1)]
-    return np.where(labels[at] == values, at, -1)
 
 
 def meters(inputs: xr.Dataset, peers: bool, priced: bool = True) -> Meters:
@@ -260,3 +245,11 @@ def _below_zero(inputs: xr.Dataset, peers: bool) -> Array:
     retail, feed_in = inputs["retail_price"].values, inputs["feed_in_price"].values
     lowest = feed_in.min(axis=0) if peers else feed_in
     return np.asarray((retail < 0) | (lowest < 0))
+
+
+def room(power: Array, meters: Meters, size: int) -> Array:
+    """Return the sum of ``power`` (meter, time) over the meters at each node (node, time)."""
+    room = np.zeros((size, power.shape[1]))
+    meter, slot = np.nonzero(meters.node >= 0)
+    np.add.at(room, (meters.node[meter, slot], slot), power[meter, slot])
+    return room

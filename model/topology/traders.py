@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from ..lp.expressions import Array
-from .meters import places, positions
+from ..labels import Array, places, positions
 
 
 @dataclass(frozen=True)
@@ -64,8 +63,20 @@ def parties(inputs: xr.Dataset, trades: xr.Dataset) -> tuple[Array, Array, Array
     return trader[0], trader[1], np.searchsorted(inputs["time"].values, trades["trade_time"].values)
 
 
-def sum_at(place: Array, values: Array, size: int) -> Array:
-    """Return the sums (size, ...) of values (n, ...) by their place (n,)."""
-    total = np.zeros((size, *values.shape[1:]))
-    np.add.at(total, place, values)
+def uncontrolled(inputs: xr.Dataset) -> Array:
+    """Return demand less PV at every trader's meter (P + V, T) [kW]: nothing at those of guests."""
+    net = inputs["demand"].values - inputs["pv_available"].values
+    return np.concatenate([net, np.zeros((inputs.sizes["vehicle"], net.shape[1]))])
+
+
+def at_traders(trader: Array, power: Array, size: int) -> Array:
+    """Return the sums (P + V, T) of powers (S, T) of stores behind the meters of traders (S, T)."""
+    total = np.zeros((size, power.shape[1]))
+    np.add.at(total, (trader, np.arange(power.shape[1])), power)
     return total
+
+
+def tariff_prices(inputs: xr.Dataset, slot: int) -> tuple[Array, Array]:
+    """Return the retail and the feed-in price (P + V,) [currency/kWh] of every trader in a slot."""
+    tariff = positions(inputs, "participant_tariff", "tariff")[traders(inputs).account]
+    return inputs["retail_price"].values[tariff, slot], inputs["feed_in_price"].values[tariff, slot]

@@ -71,7 +71,7 @@ class Failure:
 
 def clear_region(task: Region) -> Answer | Failure:
     """Clear a region and store its run, unless it is stored and intact; runs on a worker."""
-    from ...model.solver.solve import SolveError
+    from ...model.errors import SolveError
 
     try:
         tree = _stored(task) or _cleared(task)
@@ -252,7 +252,7 @@ def solve(client: Any, community: Community, progress: Progress, stage: single.S
 
 def _fail(failures: Sequence[tuple[Region, Failure]]) -> None:
     """Raise the gravest of failures, with the regions that have it."""
-    from ...model.solver.solve import SolveError
+    from ...model.errors import SolveError
 
     kinds: dict[str, Callable[[str], Exception]] = {
         "bug": RuntimeError,

@@ -18,7 +18,7 @@ from ...data.forecast.driving import vehicle_forecast
 from ...data.forecast.driving_course import EARLY, ENOUGH, Course, expected_course
 from ...data.forecast.driving_history import Trips
 from ...data.series.calendar import Calendar
-from ...model.topology.meters import positions
+from ...model.labels import positions
 
 TRIP = ("trip_vehicle", "trip_departure", "trip_arrival", "trip_distance")
 

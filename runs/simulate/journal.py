@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ...model.agents.dispatch import Deals
+from ...model.exchange.deals import Deals
 from ...model.solver.basis import ABSENT, Basis
 from ..ledger import durable_files
 from .loop import State

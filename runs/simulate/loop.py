@@ -8,8 +8,9 @@ import numpy as np
 import xarray as xr
 
 from ...model import clearing, results
-from ...model.agents import dispatch, planning, reachable_energy
+from ...model.agents import bidding, dispatch, planning, price_expectations, reachable_energy
 from ...model.agents.order_management import ProductBook, Row
+from ...model.exchange.deals import Deals
 from ...model.exchange.exchange import Rules, positions
 from ...model.exchange.products import Products
 from ...model.settlement import trades
@@ -59,7 +60,7 @@ class State:
     prices: np.ndarray
     power: dict[str, np.ndarray]
     electric: np.ndarray
-    deals: list[dispatch.Deals] = field(default_factory=list)
+    deals: list[Deals] = field(default_factory=list)
     books: dict[int, list[Row]] = field(default_factory=dict)
     basis: Basis | None = None
 
@@ -79,7 +80,9 @@ class Simulation:
 
     def __init__(self, timeline: Timeline, options: Options, state: State | None = None):
         self.timeline, self.options, inputs = timeline, options, timeline.inputs
-        self._expectations = planning.Expectations(inputs, timeline.days.slots_per_day, options.weight)
+        self._expectations = price_expectations.Expectations(
+            inputs, timeline.days.slots_per_day, options.weight
+        )
         self._place = (timeline.days.place % timeline.days.slots_per_day)[timeline.known :]
         before = timeline.pv[:, : timeline.known] if timeline.known else timeline.pv[:, :1]
         peak = np.repeat(SPARE_PV * before.max(axis=1)[:, None], inputs.sizes["time"], axis=1)
@@ -127,7 +130,7 @@ class Simulation:
         self._books.pop(slot, None)
         state.books = {k: book.rows for k, book in self._books.items()}
 
-    def _exchanged(self, seen: xr.Dataset) -> tuple[planning.Plan, dispatch.Deals]:
+    def _exchanged(self, seen: xr.Dataset) -> tuple[planning.Plan, Deals]:
         """Return the agents' plan and the deals of the slot that closes, after they have traded."""
         slot, count, options = self.state.slot, seen.sizes["time"], self.options
         quotes = self._expectations.quotes(seen, self._place[slot : slot + count])
@@ -139,7 +142,7 @@ class Simulation:
         for k in ahead if daily else ahead[:INTRADAY]:
             book, at = self._book(slot + k), node[:, k]
             contracted = book.deals(at).net(len(planned.net)) / seen["slot_hours"].values[k]
-            wanted = planning.wishes(seen, planned, k, contracted, products[k].band)
+            wanted = bidding.wishes(seen, planned, k, contracted, products[k].band)
             book.place(placed, slot, wanted, turn.tolist(), at)
         deals, learned = self._book(slot).close(node[:, 0])
         self._expectations.learn(int(self._place[slot]), learned)
@@ -151,7 +154,7 @@ class Simulation:
         return self._books[slot]
 
 
-def _begin(inputs: xr.Dataset, expectations: planning.Expectations) -> State:
+def _begin(inputs: xr.Dataset, expectations: price_expectations.Expectations) -> State:
     energy = np.concatenate([inputs[f"{d}_initial_energy"].values for d in ("battery", "vehicle")])
     slots, who = inputs.sizes["time"], len(traders(inputs).account)
     rows = dict.fromkeys(("charge", "discharge", "energy"), len(energy))
@@ -160,7 +163,7 @@ def _begin(inputs: xr.Dataset, expectations: planning.Expectations) -> State:
     return State(0, energy, expectations.values, power, np.zeros(inputs.sizes["trip"]))
 
 
-def _cleared(seen: xr.Dataset, start: Basis | None) -> tuple[planning.Plan, dispatch.Deals]:
+def _cleared(seen: xr.Dataset, start: Basis | None) -> tuple[planning.Plan, Deals]:
     """Return the community's common plan and the deals of its first slot, at the nodal prices."""
     block = clearing.community_block(seen, "p2p", minimum_charge=False)
     solution = solve.solve(block, start=start)
@@ -169,4 +172,4 @@ def _cleared(seen: xr.Dataset, start: Basis | None) -> tuple[planning.Plan, disp
     seller, buyer, _ = parties(first, made)
     columns = (made[f"trade_{n}"].values for n in ("energy", "price", "fee", "congestion", "contracted"))
     planned = planning.of_block(block, seen, wanted=True, basis=solution.basis)
-    return planned, dispatch.Deals(seller, buyer, *columns)
+    return planned, Deals(seller, buyer, *columns)

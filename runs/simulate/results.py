@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from ...model.results import assemble, variable
-from ...model.settlement.trades import tree
+from ...model.topology.fee_tree import tree
 from ...model.topology.traders import traders
 from ..ledger import records
 from .loop import State
