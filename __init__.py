@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .model.clearing import community_block
     from .runs.clear.single import clear
     from .runs.compare import compare
-    from .runs.store.netcdf import open_run
+    from .runs.store.run_file import open_run
 
 __all__ = ["build_inputs", "clear", "community_block", "compare", "load_scenario", "open_run"]
 
@@ -19,7 +19,7 @@ _HOMES = {
     "load_scenario": ".data.loading.scenario",
     "build_inputs": ".data.assembly.inputs",
     "clear": ".runs.clear.single",
-    "open_run": ".runs.store.netcdf",
+    "open_run": ".runs.store.run_file",
     "compare": ".runs.compare",
     "community_block": ".model.clearing",
 }

@@ -16,7 +16,7 @@ import click
 DEFAULT = "higashi-fuji"
 EXIT_CODES = {
     "otonari.data.problems.InputError": 2,
-    "otonari.runs.store.netcdf.RunFileError": 2,
+    "otonari.runs.store.atomic_file.RunFileError": 2,
     "otonari.runs.compare.CompareError": 2,
     "otonari.runs.clear.dask_cluster.ClusterError": 2,
     "builtins.OSError": 2,
@@ -206,11 +206,12 @@ def _require_regional(market: str | None, output: Path | None, **options: Any) -
 
 def _print_run(outcome: Any, as_json: bool, quiet: bool) -> None:
     from .runs import compare
+    from .runs.commands import clear
     from .runs.report import tables
 
     summary = compare.summary(outcome.tree)
     if as_json:
-        _print_json(tables.facts(outcome, summary))
+        _print_json(clear.facts(outcome, summary))
     elif not quiet:
         for note in tables.notes(outcome.tree):
             click.echo(note, err=True)
@@ -309,13 +310,13 @@ def init(directory: Path, template: str, as_json: bool, verbose: bool, quiet: bo
         raise click.UsageError("--homes, --seed: only the template town has them")
     _stage(verbose, quiet)("copying the template")
     from .data.loading import scenario, town
-    from .runs.store import netcdf
+    from .runs.store import atomic_file
 
     made = template == town.NAME
     files = (
         town.files(homes or 1000, 1 if seed is None else seed) if made else scenario.template_files(template)
     )
-    written = netcdf.write_new(directory, files)
+    written = atomic_file.write_new(directory, files)
     if as_json:
         _print_json([str(path) for path in written])
     elif not quiet:
@@ -383,9 +384,9 @@ def report(as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
     if output and output.exists() and run.exists() and run.samefile(output):
         raise click.UsageError(f"--output: got {output}, which is the run, want another name")
     _stage(verbose, quiet)("reading the run")
-    from .runs.commands import ledger as desk
+    from .runs.commands import report
 
-    _print(desk.report(**options), as_json, quiet)
+    _print(report.report(**options), as_json, quiet)
 
 
 @main.group()

@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from ..data import clock
-from .store import digest, netcdf, sweep_results
+from .store import atomic_file, digest, run_file, run_format, sweep_results
 
 MONEY = (
     "bill",
@@ -70,7 +70,7 @@ def compare(runs: Sequence[Run], names: Sequence[str] | None = None) -> xr.Datas
     """
     if len(runs) == 1 and names is None and sweep_results.holds(runs[0]):
         return sweep_results.comparison(sweep_results.read(runs[0]))
-    trees = [run if isinstance(run, xr.DataTree) else netcdf.open_run(run) for run in runs]
+    trees = [run if isinstance(run, xr.DataTree) else run_file.open_run(run) for run in runs]
     names = _names(trees) if names is None else list(names)
     if not trees or len(names) != len(trees) or len(set(names)) != len(names):
         raise ValueError(
@@ -150,11 +150,13 @@ def write(comparison: xr.Dataset, path: str | os.PathLike[str]) -> Path | None:
     """
     path = Path(path)
     if path.suffix == ".csv":
-        return netcdf.publish_text(path, _csv(comparison))
+        return atomic_file.publish_text(path, _csv(comparison))
     if path.suffix != ".nc":
         raise CompareError(f"{path}: got the ending {path.suffix!r}, want .csv or .nc")
-    encoding = {str(n): netcdf.encode(v) for n, v in comparison.variables.items()}
-    return netcdf.publish(path, lambda name: comparison.to_netcdf(name, engine="netcdf4", encoding=encoding))
+    encoding = {str(n): run_format.encode(v) for n, v in comparison.variables.items()}
+    return atomic_file.publish(
+        path, lambda name: comparison.to_netcdf(name, engine="netcdf4", encoding=encoding)
+    )
 
 
 def _unlike(trees: Sequence[xr.DataTree], names: Sequence[str]) -> str:

@@ -1,6 +1,8 @@
 """The floors, read from the source: who may import what, and who touches files, clocks and environments."""
 
 import ast
+import graphlib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,29 @@ def test_only_runs_writes(path):
         "unlink",
         "mkdir",
     }
+
+
+def test_no_module_imports_itself_through_others():
+    """No circle of imports, wherever in a module they stand, also those for types alone."""
+    modules = {label(path)[:-3].replace("/", ".").removesuffix(".__init__"): path for path in MODULES}
+    needs = {
+        name: {m if m in modules else m.rpartition(".")[0] for inside, m in imported(path) if inside} - {name}
+        for name, path in modules.items()
+    }
+    assert len(list(graphlib.TopologicalSorter(needs).static_order())) == len(modules) > 150
+
+
+def test_no_folder_is_crowded():
+    folders = Counter(path.parent for path in MODULES if path.name != "__init__.py")
+    assert max(folders.values()) <= 12
+
+
+def test_a_room_opens_with_a_sentence_and_holds_nothing_else():
+    for path in MODULES:
+        if path.name == "__init__.py" and path.parent != ROOT:
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            assert ast.get_docstring(tree), path
+            assert len(tree.body) == 1, path
 
 
 def test_no_room_is_called_like_a_drawer():

@@ -11,15 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otonari.cli import main
+from otonari.runs import archive, markets
 from otonari.runs.clear import single
-from otonari.runs.ledger import checkpoints, ledger, records
+from otonari.runs.ledger import checkpoints, ledger
 from otonari.runs.ledger.format.errors import LedgerError, LedgerTampered
+from otonari.runs.markets import SIMULATED
 from otonari.runs.report import bill as bills
 from otonari.runs.report import billing
 from otonari.runs.report import page as report
 from otonari.runs.simulate import run as rolling
-from otonari.runs.simulate.loop import MODES
-from otonari.runs.store import netcdf
+from otonari.runs.store import netcdf, run_file
 
 from . import neighbourhood
 from .books import KEY, OTHER
@@ -72,7 +73,7 @@ def keep(tree, folder, signer=KEY):
         key = folder / "private.key"
         key.touch(mode=0o600)
         key.write_text(signer.secret(), encoding="ascii")
-    return single.keep(tree, folder / "run.nc", folder / "ledger", key).path
+    return archive.keep(tree, folder / "run.nc", folder / "ledger", key).path
 
 
 def otonari(*arguments, code=0):
@@ -118,7 +119,7 @@ def test_a_bill_carries_the_receipt_of_its_period(run, page):
 
 def test_sums_over_all_bills_are_those_of_settlement_and_ledger(run):
     issued = billing.issue(run).values()
-    settlement = netcdf.open_run(run)["settlement"]
+    settlement = run_file.open_run(run)["settlement"]
     for name in set(bills.LABELS) - {"rounding"}:
         total = sum(bill.amounts[name] for bill in issued)
         assert total == pytest.approx(float(settlement[name].sum()) * 1e6, abs=3), name
@@ -352,7 +353,7 @@ def check_all(run, folder, count):
     (book,) = run.parent.glob("ledger*")
     for path in pages:
         otonari("ledger", "check", path, "--checkpoint", book / checkpoints.OWN)
-    issued, tree = billing.issue(run).values(), netcdf.open_run(run)
+    issued, tree = billing.issue(run).values(), run_file.open_run(run)
     assert len(pages) == len(issued) == tree["settlement"].sizes["participant"] == count
     # a trade is less than 1 Wh off, and its price, fee and rent by half a thousandth
     trades = tree["trades"].to_dataset()
@@ -369,7 +370,7 @@ def test_all_participants_of_higashi_fuji(tmp_path):
     check_all(done.path, tmp_path / "bills", 21)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", SIMULATED)
 def test_bills_and_corrections_of_simulated_markets(tmp_path, mode):
     options = {
         "days": 1,
@@ -388,4 +389,4 @@ def test_bills_and_corrections_of_simulated_markets(tmp_path, mode):
 
 
 def test_every_market_where_peers_trade_is_recorded():
-    assert set(records.RECORDED) == {"p2p", *MODES}
+    assert set(markets.RECORDED) == {"p2p", *SIMULATED}

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from otonari import data
 from otonari.cli import EXIT_CODES, main
 from otonari.runs.ledger import ledger
-from otonari.runs.store import netcdf
+from otonari.runs.store import netcdf, run_file
 
 from .books import head_of, line, make, plain, record
 
@@ -109,7 +109,7 @@ def test_clear_again(otonari, day, tmp_path):
 def test_clear_a_run_file(otonari, day):
     facts = json.loads(otonari("clear", day / "p2p.nc", "--json", "--ledger", book_of(day)).stdout)
     assert facts["ledger"]["already"] == 24
-    assert facts["scenario_hash"] == netcdf.open_run(day / "p2p.nc").attrs["scenario_hash"]
+    assert facts["scenario_hash"] == run_file.open_run(day / "p2p.nc").attrs["scenario_hash"]
 
 
 def test_clear_says_what_it_kept(otonari, remembered):
@@ -216,7 +216,7 @@ def test_no_ledger_there(otonari):
 
 def test_oddities_of_the_data_are_told(otonari, remembered):
     result = otonari("clear", "six-kinds", "--no-ledger")
-    notes = json.loads(netcdf.open_run("runs-out/six-kinds/p2p.nc")["inputs"].attrs["notes"])
+    notes = json.loads(run_file.open_run("runs-out/six-kinds/p2p.nc")["inputs"].attrs["notes"])
     assert result.stderr.splitlines() == [f"note: {note}" for note in notes]
 
 
@@ -264,7 +264,7 @@ def test_our_bug(otonari, monkeypatch):
     def fail(*arguments, **options):
         raise KeyError("oops")
 
-    monkeypatch.setattr(netcdf, "open_run", fail)
+    monkeypatch.setattr(run_file, "open_run", fail)
     result = CliRunner().invoke(main, ["compare", "a.nc"])
     assert result.exit_code == 1
     assert "KeyError: 'oops'" in result.stderr

@@ -20,7 +20,7 @@ from otonari.model.checks.run import CheckError
 from otonari.runs.ledger import checkpoints, ledger, records
 from otonari.runs.simulate import journal, run, slot_closing, timeline
 from otonari.runs.simulate.loop import Options, Simulation
-from otonari.runs.store import netcdf
+from otonari.runs.store import atomic_file, run_file
 
 from .disks import HOWS, Disk, Killed
 
@@ -74,12 +74,12 @@ def finished(folder, **options):
     outcome = simulate(folder, directory=with_secret(folder), **options)
     assert (outcome.commit.added, outcome.commit.already) == (SLOTS, 0)
     assert sorted(path.name for path in folder.iterdir()) == ["book", "run.nc"]
-    return folder, netcdf.open_run(folder / "run.nc")
+    return folder, run_file.open_run(folder / "run.nc")
 
 
 def alike(folder, calm):
     """Require the same run and the same ledger as that of the calm run."""
-    same(netcdf.open_run(folder / "run.nc"), calm[1])
+    same(run_file.open_run(folder / "run.nc"), calm[1])
     assert public(folder / "book") == public(calm[0] / "book")
     assert ledger.verify(folder / "book", private=True).slots == SLOTS
     assert not list(folder.glob("*.journal"))
@@ -224,7 +224,7 @@ def test_other_options_have_their_own_journal_and_conflict_in_the_same_ledger(tm
 
 def test_another_result_of_the_same_slots_conflicts(tmp_path, quick, monkeypatch):
     simulate(tmp_path, directory=tmp_path / "book", stop=lambda done: done == 4)
-    monkeypatch.setattr(run.administration, "version", lambda: "0.0.9")
+    monkeypatch.setattr(run, "version", lambda: "0.0.9")
     values = run.Simulation.__init__
 
     def another(self, line, options, state=None):
@@ -297,7 +297,7 @@ def crashed(folder, start, calm, disk, at, how):
     try:
         simulate(folder, directory=folder / "book", stop=lambda done: done == 4)
         reached = disk.count < at
-    except (Killed, ledger.LedgerError, netcdf.RunFileError):
+    except (Killed, ledger.LedgerError, atomic_file.RunFileError):
         pass
     finally:
         disk.work()

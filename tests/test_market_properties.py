@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from otonari.model import clearing
 from otonari.model.solver import solve
+from otonari.runs.markets import SIMULATED
 from otonari.runs.simulate import run, timeline
-from otonari.runs.simulate.loop import MODES, Options
+from otonari.runs.simulate.loop import Options
 
 from .communities import of_examples, random_community
 
 few = settings(of_examples(10), suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
-runs = given(st.integers(1000, 1100), st.sampled_from(MODES), st.booleans())
+runs = given(st.integers(1000, 1100), st.sampled_from(SIMULATED), st.booleans())
 SLACK = 1e-5
 
 

@@ -23,7 +23,7 @@ from otonari.runs import compare
 from otonari.runs.clear import by_regions, region_task, single
 from otonari.runs.clear.dask_cluster import ClusterError
 from otonari.runs.ledger import ledger, records
-from otonari.runs.store import netcdf, zarr
+from otonari.runs.store import atomic_file, netcdf, run_file, run_format, zarr
 
 COARSE = ("time.slot_minutes=240", "tables.vehicles.*.work=")
 APART = (*COARSE, "fees.levels.bank=40")
@@ -42,7 +42,7 @@ def cluster():
 def folder(tmp_path_factory):
     """Return a town of two banks, with 25 homes and 7, and a business."""
     path = tmp_path_factory.mktemp("town") / "t"
-    netcdf.write_new(path, town.files(32, 3))
+    atomic_file.write_new(path, town.files(32, 3))
     return path
 
 
@@ -92,12 +92,12 @@ def test_regions_apart_are_the_community_as_one(cleared, folder, tmp_path):
 
 def as_committed_from_one_file(many, one, tmp_path):
     """Assert that the ledger and the figures of a run in chunks are those of the same run in one piece."""
-    groups = {g: many.tree[g].to_dataset().load() for g in netcdf.GROUPS}
+    groups = {g: many.tree[g].to_dataset().load() for g in run_format.GROUPS}
     groups = {f"/{g}": in_order(d, one[g].to_dataset()) if g != "trades" else d for g, d in groups.items()}
     whole = xr.DataTree.from_dict(groups)
     whole.attrs = many.tree.attrs
     netcdf.write_run(whole, tmp_path / "whole.nc")
-    whole = netcdf.open_run(tmp_path / "whole.nc")
+    whole = run_file.open_run(tmp_path / "whole.nc")
     xr.testing.assert_allclose(compare.summary(many.tree), compare.summary(whole))
     settled = accounts.settle(
         *(whole[g].to_dataset() for g in ("inputs", "results", "trades")), whole["results"].to_dataset()
@@ -325,5 +325,5 @@ def test_the_command_line(cluster, folder, tmp_path, monkeypatch):
         == 2
     )
     (path / ".zattrs").write_text((path / ".zattrs").read_text().replace('"regions": 2', '"regions": 3'))
-    with pytest.raises(netcdf.RunFileError, match="edited"):
-        netcdf.open_run(path)
+    with pytest.raises(atomic_file.RunFileError, match="edited"):
+        run_file.open_run(path)

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 
 from otonari.runs.clear import single
 from otonari.runs.report import page as report
-from otonari.runs.store import netcdf
+from otonari.runs.store import run_file
 
 from .communities import random_community
 from .test_bill import otonari, street
@@ -50,7 +50,7 @@ def test_every_market_has_a_report(tmp_path, market):
     shown = otonari("report", path).stdout
     assert f"# six-kinds: {market} market, 6 participants" in shown
     facts = json.loads(otonari("report", path, "--json").stdout)
-    settlement = netcdf.open_run(path)["settlement"]
+    settlement = run_file.open_run(path)["settlement"]
     assert facts["accounts"]["home-01"]["bill"] == float(settlement["bill"].sel(participant="home-01"))
     assert sum(facts["balance"].values()) == pytest.approx(0, abs=1e-6)
     assert sum(h["energy"] for h in facts["hours"]) == pytest.approx(float(settlement["peer_energy"]))

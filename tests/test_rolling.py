@@ -19,7 +19,7 @@ from otonari.runs.clear import single
 from otonari.runs.ledger import ledger
 from otonari.runs.simulate import run, timeline
 from otonari.runs.simulate.loop import Options
-from otonari.runs.store import netcdf
+from otonari.runs.store import run_file, run_format
 
 from .communities import community, random_community
 
@@ -37,7 +37,7 @@ def exchanged(tmp_path_factory):
     options = {"warm_up": 4, "output": path, "progress": lambda done, of: seen.append((done, of))}
     run.run("six-kinds", DAYS, overrides=[LONG], **options)
     assert seen == [(k + 1, SLOTS) for k in range(SLOTS)]
-    tree = netcdf.open_run(path)
+    tree = run_file.open_run(path)
     tree.attrs["path"] = path
     return tree
 
@@ -53,8 +53,8 @@ def test_the_ledger_has_every_slot(exchanged):
 def test_its_file_says_what_its_times_are(exchanged):
     """As that of a clearing does: see tests/test_single.py."""
     for group in GROUPS[:2]:
-        assert exchanged[group]["time"].attrs == netcdf.TIME_ATTRIBUTES
-    assert netcdf.TIME_ATTRIBUTES["axis"] == "T"
+        assert exchanged[group]["time"].attrs == run_format.TIME_ATTRIBUTES
+    assert run_format.TIME_ATTRIBUTES["axis"] == "T"
 
 
 def test_a_simulated_run_is_cleared_again_as_one(exchanged, tmp_path):
@@ -90,7 +90,7 @@ def test_the_command_prints_a_table_and_facts(tmp_path):
     assert facts["market"] == "co-optimized"
     assert facts["ledger"] is None
     assert facts["totals"]["peer_energy"] > 0
-    assert netcdf.open_run(path).attrs["market"] == "co-optimized"
+    assert run_file.open_run(path).attrs["market"] == "co-optimized"
     refused = CliRunner().invoke(main, ["simulate", "six-kinds", "-o", "run.csv"])
     assert refused.exit_code == 2
 

@@ -13,11 +13,12 @@ import xarray as xr
 from otonari.data.loading.scenario import effective, load_scenario
 from otonari.data.problems import InputError
 from otonari.model.errors import Infeasible
+from otonari.runs import archive
 from otonari.runs.clear import single
 from otonari.runs.clear.single import clear, run
 from otonari.runs.ledger import administration, checkpoints, ledger, private_leaves, reader, receipts, records
 from otonari.runs.ledger.format import signed_note
-from otonari.runs.store import netcdf
+from otonari.runs.store import atomic_file, netcdf, run_file, run_format
 
 from .communities import community
 
@@ -155,14 +156,14 @@ def test_defaults(outcome):
     summary = ledger.verify(folder / book)
     assert (summary.count, summary.slots) == (25, 24)
     assert summary.market == f"six-kinds@{hash_}"
-    attributes = netcdf.open_run(outcome.path).attrs
+    attributes = run_file.open_run(outcome.path).attrs
     assert summary.head == outcome.commit.head == attributes["ledger_head"]
     assert attributes["ledger_checkpoint"] == (folder / book / "checkpoint").read_text()
 
 
 def test_the_file_holds_the_run(outcome):
-    again = netcdf.open_run(outcome.path)
-    for group in netcdf.GROUPS:
+    again = run_file.open_run(outcome.path)
+    for group in run_format.GROUPS:
         xr.testing.assert_identical(again[group].to_dataset(), outcome.tree[group].to_dataset())
     assert {k: again.attrs[k] for k in outcome.tree.attrs} == outcome.tree.attrs
     assert json.loads(again.attrs["scenario_definition"]) == json.loads(
@@ -263,7 +264,7 @@ def test_a_signed_ledger(place, remembered):
     public = administration.keygen("susono", key)
     done = run("six-kinds", overrides=market, key=key)
     assert ledger.verify(done.directory, pinned=[public]).slots == 24
-    attributes = netcdf.open_run(done.path).attrs
+    attributes = run_file.open_run(done.path).attrs
     assert attributes["ledger_checkpoint"] == (done.directory / "checkpoint").read_text(encoding="utf-8")
     assert signed_note.verified(signed_note.parse(attributes["ledger_checkpoint"].encode()), [public]) == [
         public
@@ -271,7 +272,7 @@ def test_a_signed_ledger(place, remembered):
     assert run("six-kinds", overrides=market).commit.already == 24  # nothing to sign
     before = files(place)
     with pytest.raises(ledger.LedgerError, match="key: got none"):
-        single.correct(run("six-kinds", overrides=[*market, LESS], record=False).path, done.directory)
+        archive.correct(run("six-kinds", overrides=[*market, LESS], record=False).path, done.directory)
     assert files(done.directory) == {
         name.removeprefix("runs-out/six-kinds/ledger/"): data
         for name, data in before.items()
@@ -283,25 +284,25 @@ def test_a_correction(place, remembered):
     market = ["market_id=susono"]
     first = run("six-kinds", overrides=market)
     right = run("six-kinds", overrides=[*market, LESS], record=False, output=place / "right.nc")
-    done = single.correct(right.path, first.directory)
+    done = archive.correct(right.path, first.directory)
     assert (done.commit.corrected, done.kept) == (done.commit.added, None)
     assert done.commit.corrected + done.commit.already == 24
-    assert netcdf.open_run(right.path).attrs["ledger_checkpoint"] == done.commit.checkpoint
+    assert run_file.open_run(right.path).attrs["ledger_checkpoint"] == done.commit.checkpoint
     assert run("six-kinds", overrides=[*market, LESS]).commit.already == 24
     assert ledger.verify(first.directory, private=True).slots == 24
     with pytest.raises(ledger.LedgerError, match="no ledger to correct"):
-        single.correct(right.path, place / "nowhere")
+        archive.correct(right.path, place / "nowhere")
     alone = run("six-kinds", "grid-only", overrides=market)
-    with pytest.raises(netcdf.RunFileError, match="not the run of a market that is recorded"):
-        single.correct(alone.path, first.directory)
+    with pytest.raises(atomic_file.RunFileError, match="not the run of a market that is recorded"):
+        archive.correct(alone.path, first.directory)
 
 
 def test_a_run_file_clears_again_to_the_same_result(outcome, place):
     again = run(outcome.path, output=place / "again.nc", directory=outcome.directory)
     assert again.commit.already == 24
     assert again.tree.attrs["scenario_hash"] == outcome.tree.attrs["scenario_hash"]
-    one, two = (netcdf.open_run(path).attrs for path in (outcome.path, again.path))
-    assert all(one[f"{group}_digest"] == two[f"{group}_digest"] for group in netcdf.GROUPS)
+    one, two = (run_file.open_run(path).attrs for path in (outcome.path, again.path))
+    assert all(one[f"{group}_digest"] == two[f"{group}_digest"] for group in run_format.GROUPS)
 
 
 def test_a_run_file_keeps_its_market(place, remembered):
@@ -311,7 +312,7 @@ def test_a_run_file_keeps_its_market(place, remembered):
 
 def test_a_run_file_without_a_scenario(place):
     netcdf.write_run(clear(community(CASE)), place / "library.nc")
-    with pytest.raises(netcdf.RunFileError, match="holds no scenario"):
+    with pytest.raises(atomic_file.RunFileError, match="holds no scenario"):
         run(place / "library.nc")
 
 
@@ -342,11 +343,11 @@ def test_a_run_file_that_cannot_be_cleared_again(outcome, place, change, message
     tree = outcome.tree.copy()
     tree.attrs = {k: v for k, v in (outcome.tree.attrs | change).items() if v is not None}
     netcdf.write_run(tree, place / "odd.nc")
-    with pytest.raises(netcdf.RunFileError, match=message):
+    with pytest.raises(atomic_file.RunFileError, match=message):
         run(place / "odd.nc")
     if "market" in change:
-        with pytest.raises(netcdf.RunFileError, match="not the run of a market that is recorded"):
-            single.correct(place / "odd.nc", outcome.directory)
+        with pytest.raises(atomic_file.RunFileError, match="not the run of a market that is recorded"):
+            archive.correct(place / "odd.nc", outcome.directory)
 
 
 def test_options_are_json(outcome):
@@ -375,7 +376,7 @@ def test_a_what_if_has_its_own_ledger(copy):
     assert changed.directory.name != copy.directory.name
     assert changed.commit.added == 24
     assert changed.kept == Path("runs-out/six-kinds/p2p.1.nc")
-    assert netcdf.open_run(changed.kept).attrs["scenario_hash"] == copy.tree.attrs["scenario_hash"]
+    assert run_file.open_run(changed.kept).attrs["scenario_hash"] == copy.tree.attrs["scenario_hash"]
 
 
 def test_an_operators_market_has_one_truth(place, remembered):
@@ -409,7 +410,7 @@ def test_relaxed_runs_are_other_scenarios(place):
     assert (strict.tree["inputs"]["vehicle_min_charge"].values == 3).all()
     assert (relaxed.tree["inputs"]["vehicle_min_charge"].values == 0).all()
     assert relaxed.directory != strict.directory
-    assert netcdf.open_run(relaxed.path).attrs["scenario_hash"] == relaxed.tree.attrs["scenario_hash"]
+    assert run_file.open_run(relaxed.path).attrs["scenario_hash"] == relaxed.tree.attrs["scenario_hash"]
 
 
 # neither
@@ -432,7 +433,7 @@ def test_a_failure_leaves_nothing(place, overrides, error):
 def test_what_cannot_be_stored_is_not_committed(place, remembered):
     output = place / "run.nc"
     output.write_text("my thesis")
-    with pytest.raises(netcdf.RunFileError, match="not a run file"):
+    with pytest.raises(atomic_file.RunFileError, match="not a run file"):
         run("six-kinds", output=output)
     assert files(place) == {"run.nc": b"my thesis"}
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from otonari.runs.store import netcdf
+from otonari.runs.store import atomic_file, netcdf, run_file, run_format
 
 TIME = np.datetime64("2019-08-20T15:00", "ns") + np.arange(3) * np.timedelta64(30, "m")
 
@@ -56,7 +56,7 @@ def run(power=1.0):
 
 
 def assert_same(one, other):
-    for group in netcdf.GROUPS:
+    for group in run_format.GROUPS:
         left, right = one[group].to_dataset(), other[group].to_dataset()
         xr.testing.assert_identical(left, right)
         for name, variable in left.variables.items():
@@ -67,7 +67,7 @@ def assert_same(one, other):
 def test_round_trip(tmp_path):
     path = tmp_path / "new" / "run.nc"
     assert netcdf.write_run(run(), path) is None
-    again = netcdf.open_run(str(path))
+    again = run_file.open_run(str(path))
     assert_same(run(), again)
     assert {k: again.attrs[k] for k in run().attrs} == run().attrs
     assert again.attrs["otonari_run_format"] == 1
@@ -78,8 +78,8 @@ def test_round_trip(tmp_path):
 
 def test_what_was_read_can_be_written(tmp_path):
     netcdf.write_run(run(), tmp_path / "one.nc")
-    netcdf.write_run(netcdf.open_run(tmp_path / "one.nc"), tmp_path / "two.nc")
-    assert_same(run(), netcdf.open_run(tmp_path / "two.nc"))
+    netcdf.write_run(run_file.open_run(tmp_path / "one.nc"), tmp_path / "two.nc")
+    assert_same(run(), run_file.open_run(tmp_path / "two.nc"))
 
 
 numbers = arrays.arrays(
@@ -96,16 +96,16 @@ def test_any_numbers_and_labels_round_trip(tmp_path_factory, values, labels):
     small = values[np.isfinite(values)]
     values = np.where(np.isfinite(values) & (np.abs(values) > 1e9), 1e9, values) if small.size else values
     dataset = xr.Dataset({"x": (("i", "j"), values), "l": (("k",), np.array(labels, dtype=str))})
-    tree = xr.DataTree.from_dict({f"/{group}": dataset for group in netcdf.GROUPS})
+    tree = xr.DataTree.from_dict({f"/{group}": dataset for group in run_format.GROUPS})
     path = tmp_path_factory.mktemp("any") / "run.nc"
     netcdf.write_run(tree, path)
-    assert_same(tree, netcdf.open_run(path))
+    assert_same(tree, run_file.open_run(path))
 
 
 def test_any_netcdf_tool_reads_it(tmp_path):
     netcdf.write_run(run(), tmp_path / "run.nc")
     with netCDF4.Dataset(tmp_path / "run.nc") as file:
-        assert list(file.groups) == list(netcdf.GROUPS)
+        assert list(file.groups) == list(run_format.GROUPS)
         demand = file["inputs/demand"]
         assert demand.units == "kW"
         assert demand.dimensions == ("participant", "time")
@@ -125,7 +125,7 @@ def test_the_same_run_replaces_itself(tmp_path):
     tree = run()
     tree.attrs["solve_seconds"] = 9.0  # wall times differ, values do not
     assert netcdf.write_run(tree, path) is None
-    assert netcdf.open_run(path).attrs["solve_seconds"] == 9.0
+    assert run_file.open_run(path).attrs["solve_seconds"] == 9.0
     assert os.listdir(tmp_path) == ["run.nc"]
 
 
@@ -134,16 +134,16 @@ def test_a_different_run_is_kept(tmp_path):
     for power in (1.0, 2.0, 3.0):
         netcdf.write_run(run(power), path)
     assert sorted(os.listdir(tmp_path)) == ["run.1.nc", "run.2.nc", "run.nc"]
-    assert_same(netcdf.open_run(tmp_path / "run.1.nc"), run(1.0))
-    assert_same(netcdf.open_run(tmp_path / "run.2.nc"), run(2.0))
-    assert_same(netcdf.open_run(path), run(3.0))
+    assert_same(run_file.open_run(tmp_path / "run.1.nc"), run(1.0))
+    assert_same(run_file.open_run(tmp_path / "run.2.nc"), run(2.0))
+    assert_same(run_file.open_run(path), run(3.0))
 
 
 @pytest.mark.parametrize("content", [b"", b"my thesis", b"CDF\x01"])
 def test_what_is_no_run_is_never_replaced(tmp_path, content):
     path = tmp_path / "run.nc"
     path.write_bytes(content)
-    with pytest.raises(netcdf.RunFileError, match="not a run file"):
+    with pytest.raises(atomic_file.RunFileError, match="not a run file"):
         netcdf.write_run(run(), path)
     assert path.read_bytes() == content
     assert os.listdir(tmp_path) == ["run.nc"]
@@ -163,7 +163,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(os, call, fail)
-        with pytest.raises(netcdf.RunFileError, match="No space left"):
+        with pytest.raises(atomic_file.RunFileError, match="No space left"):
             netcdf.write_run(run(2.0) if call != "replace" else run(), path)
         monkeypatch.undo()
         assert path.read_bytes() == before
@@ -191,7 +191,7 @@ except test_store.netcdf.RunFileError as error:
 
 def test_a_directory_that_is_a_file(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(netcdf.RunFileError, match="cannot be written"):
+    with pytest.raises(atomic_file.RunFileError, match="cannot be written"):
         netcdf.write_run(run(), tmp_path / "file" / "run.nc")
 
 
@@ -220,17 +220,17 @@ def test_an_interrupt_leaves_nothing_half_written(tmp_path, monkeypatch, call):
 
 
 def test_no_such_file(tmp_path):
-    with pytest.raises(netcdf.RunFileError, match="no such file") as caught:
-        netcdf.open_run(tmp_path / "run.nc")
+    with pytest.raises(atomic_file.RunFileError, match="no such file") as caught:
+        run_file.open_run(tmp_path / "run.nc")
     assert caught.value.path == tmp_path / "run.nc"
-    with pytest.raises(netcdf.RunFileError, match="not a file"):
-        netcdf.open_run(tmp_path)
+    with pytest.raises(atomic_file.RunFileError, match="not a file"):
+        run_file.open_run(tmp_path)
 
 
 def test_netcdf_of_something_else(tmp_path):
     xr.Dataset({"x": 1}).to_netcdf(tmp_path / "x.nc", engine="netcdf4")
-    with pytest.raises(netcdf.RunFileError, match="a NetCDF file of something else, want run format 1"):
-        netcdf.open_run(tmp_path / "x.nc")
+    with pytest.raises(atomic_file.RunFileError, match="a NetCDF file of something else, want run format 1"):
+        run_file.open_run(tmp_path / "x.nc")
 
 
 @pytest.fixture(scope="module")
@@ -270,8 +270,8 @@ EDITS = {
 @pytest.mark.parametrize("case", EDITS)
 def test_an_edited_file_is_refused(tmp_path, written, case):
     change, message = EDITS[case]
-    with pytest.raises(netcdf.RunFileError, match=message):
-        netcdf.open_run(edited(shutil.copy(written, tmp_path / "run.nc"), change))
+    with pytest.raises(atomic_file.RunFileError, match=message):
+        run_file.open_run(edited(shutil.copy(written, tmp_path / "run.nc"), change))
 
 
 def test_a_truncated_file_is_refused(tmp_path):
@@ -280,8 +280,8 @@ def test_a_truncated_file_is_refused(tmp_path):
     good = path.read_bytes()
     for size in range(0, len(good), len(good) // 25):
         path.write_bytes(good[:size])
-        with pytest.raises(netcdf.RunFileError):
-            netcdf.open_run(path)
+        with pytest.raises(atomic_file.RunFileError):
+            run_file.open_run(path)
 
 
 # templates
@@ -289,14 +289,14 @@ def test_a_truncated_file_is_refused(tmp_path):
 
 def test_new_files_all_or_none(tmp_path):
     files = {"a.csv": b"1", "b.yaml": b"2"}
-    assert netcdf.write_new(tmp_path / "new", files) == [
+    assert atomic_file.write_new(tmp_path / "new", files) == [
         tmp_path / "new" / "a.csv",
         tmp_path / "new" / "b.yaml",
     ]
     assert (tmp_path / "new" / "b.yaml").read_bytes() == b"2"
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "b.yaml").write_bytes(b"mine")
-    with pytest.raises(netcdf.RunFileError, match="exists already; nothing was written"):
-        netcdf.write_new(tmp_path / "old", files)
+    with pytest.raises(atomic_file.RunFileError, match="exists already; nothing was written"):
+        atomic_file.write_new(tmp_path / "old", files)
     assert os.listdir(tmp_path / "old") == ["b.yaml"]
     assert (tmp_path / "old" / "b.yaml").read_bytes() == b"mine"

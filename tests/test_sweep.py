@@ -18,7 +18,7 @@ from otonari.runs import compare
 from otonari.runs.clear import sweep
 from otonari.runs.clear.dask_cluster import ClusterError
 from otonari.runs.report import tables
-from otonari.runs.store import netcdf, sweep_results
+from otonari.runs.store import atomic_file, run_file, sweep_results
 
 SMALL = """
 schema_version: 1
@@ -179,7 +179,7 @@ def test_a_sweep_is_gathered_over_its_dimensions(mixed):
     assert (together < alone).all()
     assert together.sel({axis: 0}) < together.sel({axis: 5})  # a fee can only cost
     hash_ = str(found["scenario_hash"].sel(case="as-is", market="p2p").values[1])
-    tree = netcdf.open_run(outcome.path.parent / f"{hash_[:16]}-p2p.nc")
+    tree = run_file.open_run(outcome.path.parent / f"{hash_[:16]}-p2p.nc")
     settled = tree["settlement"].to_dataset()
     point = found.sel(case="as-is", market="p2p").sel({axis: 5})
     for name in ("bill", "grid_cost", "feed_in_revenue", "peer_revenue", "wear_cost"):
@@ -206,7 +206,7 @@ def test_a_sweep_goes_on_where_it_was(swept, tmp_path):
     second = swept(SMALL + FEES + "seeds: [1, 2]\n")
     assert (second.cleared, second.already, second.failed) == (3, 1, {})
     assert intact.stat().st_mtime_ns == stamp
-    assert all(netcdf.open_run(path).attrs["market"] == "p2p" for path in files)
+    assert all(run_file.open_run(path).attrs["market"] == "p2p" for path in files)
     assert len(list((tmp_path / "out").glob("*.damaged"))) == 2  # nothing that was stored is lost
     xr.testing.assert_identical(first.dataset, second.dataset)
     assert second.kept is None
@@ -282,7 +282,7 @@ def test_a_lost_scheduler_is_said_and_loses_nothing(tmp_path):
             progress=lambda done, points: own.close(),
         )
     (stored, *_) = (tmp_path / "out").glob("*-p2p.nc")
-    assert netcdf.open_run(stored).attrs["market"] == "p2p"
+    assert run_file.open_run(stored).attrs["market"] == "p2p"
 
 
 @pytest.mark.parametrize("name", ["figures.nc", "figures.zarr"])
@@ -338,7 +338,7 @@ def test_the_command_with_its_own_cluster(tmp_path, monkeypatch):
 def test_refusals_before_anything_runs(tmp_path, monkeypatch, swept):
     target = tmp_path / "foreign.nc"
     target.write_bytes(b"a novel")
-    with pytest.raises(netcdf.RunFileError, match="not a sweep"):
+    with pytest.raises(atomic_file.RunFileError, match="not a sweep"):
         swept(SMALL, dataset=target)
     assert target.read_bytes() == b"a novel"
     path = tmp_path / "sweep.yaml"

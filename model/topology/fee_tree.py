@@ -61,7 +61,7 @@ def cuts(parent: Array, crowd: Array, order: list[int], most: float, tied: Array
 
 
 def ancestors(parent: Array) -> sparse.csr_array:
-    """Return the sparse matrix (node, node) that is 1 where a node (second axis) lies on the path of another to the root.
+    """Return the sparse matrix (node, node) that is 1 where the second node lies on the first one's path to the root.
 
     A node lies on its own path, so that its transpose sums what stands in the subtree below each node.
     """

@@ -12,8 +12,10 @@ import numpy as np
 from ...data.assembly import by_region as scenarios
 from ...data.assembly import inputs as build
 from ...data.problems import InputError
+from .. import archive
 from ..ledger import administration, ledger, records_by_region
 from ..store import zarr
+from ..version import version
 from . import dask_cluster, region_task, single
 
 Progress = region_task.Progress
@@ -33,7 +35,7 @@ def run(
     workers: int | None = None,
     progress: Progress = lambda done, regions: None,
     stage: single.Stage = single.log.info,
-) -> single.Outcome:
+) -> archive.Outcome:
     """Clear the peers' market of a scenario by regions of its fee tree, and keep it as one run in chunks.
 
     What is done stays in a folder beside the store until that is complete, so that the same call goes on from there.
@@ -94,7 +96,7 @@ def run(
         book = directory or ledger.beside(path, whole.sections["market_id"], whole.hash)
         outcome = _committed(path, kept, [region_task.shares(p) for p in current], whole, book, key)
     else:
-        outcome = single.Outcome(zarr.open_run(path), path, kept)
+        outcome = archive.Outcome(zarr.read_run(path), path, kept)
     shutil.rmtree(folder)
     return outcome
 
@@ -106,7 +108,7 @@ def _committed(
     whole: scenarios.Outline,
     book: Path,
     key: Path | None,
-) -> single.Outcome:
+) -> archive.Outcome:
     """Commit a stored run slot by slot, and note the ledger's head in it."""
     signer = administration.read_key(key, book) if key else None
     order = {
@@ -114,9 +116,9 @@ def _committed(
         "battery": whole.batteries,
         "vehicle": list(whole.garage),
     }
-    done = records_by_region.commit(zarr.open_run(path), shares, order, book, signer)
+    done = records_by_region.commit(zarr.read_run(path), shares, order, book, signer)
     zarr.tell(path, {"ledger_head": done.head, "ledger_checkpoint": done.checkpoint})
-    return single.Outcome(zarr.open_run(path), path, kept, book, done)
+    return archive.Outcome(zarr.read_run(path), path, kept, book, done)
 
 
 def _outline(source: str | Path, overrides: Sequence[str], relax: bool) -> scenarios.Outline:
@@ -152,7 +154,7 @@ def _attributes(
         "scenario_hash": whole.hash,
         "market_id": sections["market_id"] or f"{name}@{whole.hash}",
         "market": "p2p",
-        "otonari_version": administration.version(),
+        "otonari_version": version(),
         "solver": own[0]["solver"],
         "options": json.dumps(
             json.loads(own[0]["options"]) | {"region_participants": region_task.PEOPLE}, sort_keys=True

@@ -19,8 +19,9 @@ import xarray as xr
 from ...data.assembly import by_region
 from ...data.loading.scenario import load_scenario
 from ...data.problems import InputError
-from ..ledger import administration, records_by_region
-from ..store import netcdf, zarr
+from ..ledger import records_by_region
+from ..store import atomic_file, netcdf, run_file, zarr
+from ..version import version
 from . import dask_cluster, single
 
 PEOPLE = 1000
@@ -106,9 +107,9 @@ def _stored(task: Region) -> xr.DataTree | None:
     if not path.exists():
         return None
     try:
-        return netcdf.open_run(path)
-    except netcdf.RunFileError:
-        path.rename(netcdf.free_name(path.with_suffix(".damaged")))
+        return run_file.open_run(path)
+    except atomic_file.RunFileError:
+        path.rename(atomic_file.free_name(path.with_suffix(".damaged")))
         return None
 
 
@@ -163,7 +164,7 @@ class Community:
         """Write the rows of every region that the tree is first cut into to a file of its own."""
         self.folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.whole.sections, ensure_ascii=False)  # the first tariff is the default
-        netcdf.publish_text(self.folder / "scenario.json", text)
+        atomic_file.publish_text(self.folder / "scenario.json", text)
         begun: set[int] = set()
         for name, nodes, rows in self.whole.pieces():
             lines: dict[int, list[str]] = {}
@@ -220,7 +221,7 @@ class Community:
         return self.folder / f"rows-{region:08d}.jsonl"
 
     def _key(self, nodes: np.ndarray) -> str:
-        told = [self.whole.hash, administration.version(), sorted(self.whole.node[nodes].tolist())]
+        told = [self.whole.hash, version(), sorted(self.whole.node[nodes].tolist())]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 

@@ -9,7 +9,6 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +16,15 @@ import xarray as xr
 
 from ...data.inputs import contract as table
 from ...data.loading import scenario as scenarios
-from ..ledger import administration, ledger, records
-from ..store import netcdf
+from .. import markets
+from ..archive import Outcome, keep
+from ..ledger import ledger
+from ..markets import MARKETS
+from ..store import atomic_file, netcdf, run_file, run_format
+from ..version import version
 
-MARKETS = ("p2p", "grid-only", "unmanaged")
 Stage = Callable[[str], None]
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A stored run: the tree, its file, the copy of an earlier run of that name, and its ledger."""
-
-    tree: xr.DataTree
-    path: Path
-    kept: Path | None = None
-    directory: Path | None = None
-    commit: ledger.Commit | None = None
 
 
 def clear(
@@ -106,10 +97,10 @@ def clear(
         (inputs, None if minimum_charge else True) if market != "unmanaged" else (_aimless(inputs), False)
     )
     checks.require(held, results, traded, settled, grid_only=alone if held is inputs else None, lp=linear)
-    tree = netcdf.as_tree(inputs, results, traded, settled)
+    tree = run_format.as_tree(inputs, results, traded, settled)
     tree.attrs = {
         "market": market,
-        "otonari_version": administration.version(),
+        "otonari_version": version(),
         "solver": solution.solver,
         "options": json.dumps(options, sort_keys=True, allow_nan=False),
         "status": solution.status,
@@ -168,7 +159,7 @@ def run(
     tree = cleared(scenario, market, time_limit=time_limit, stage=stage)
     output = output or Path("runs-out") / scenario.name / f"{market}.nc"
     stage("storing")
-    if not record or market not in records.RECORDED:
+    if not record or market not in markets.RECORDED:
         return Outcome(tree, output, netcdf.write_run(tree, output))
     hash_ = str(tree.attrs["scenario_hash"])
     return keep(tree, output, directory or ledger.beside(output, scenario.market_id, hash_), key)
@@ -196,56 +187,6 @@ def cleared(
         "scenario_definition": json.dumps(scenarios.effective(scenario), ensure_ascii=False),
     }
     return tree
-
-
-def correct(path: Path, directory: Path, key: Path | None = None) -> Outcome:
-    """Commit a stored run in the place of what a ledger has of its slots: reversed, then recorded anew.
-
-    Parameters
-    ----------
-    path : path
-        Run file of the right results, of the ledger's market; it gets the checkpoint.
-    directory, key : path
-        As for :func:`run`.
-
-    Raises
-    ------
-    LedgerError, RunFileError
-        As :func:`run`.
-    """
-    tree = recorded(path)
-    if not (directory / ledger.NAME).exists():
-        raise ledger.LedgerError(f"{directory}: there is no ledger to correct")
-    return keep(tree, path, directory, key, correct=True)
-
-
-def recorded(path: Path) -> xr.DataTree:
-    """Return a stored run of a market that is recorded; any other is a :class:`RunFileError`."""
-    if path.suffix == ".zarr":
-        raise netcdf.RunFileError(path, "is a run in chunks: receipts of it come from its ledger alone")
-    tree = netcdf.open_run(path)
-    if tree.attrs.get("market") not in records.RECORDED or "market_id" not in tree.attrs:
-        raise netcdf.RunFileError(path, "is not the run of a market that is recorded")
-    return tree
-
-
-def keep(
-    tree: xr.DataTree, output: Path, directory: Path, key: Path | None, *, correct: bool = False
-) -> Outcome:
-    """Store a run and commit its records: after all conflicts are ruled out, the file before its blocks.
-
-    A checkpoint is signed only when its blocks are on the disk; the file of a signed ledger is then written again.
-    """
-    signer = administration.read_key(key, directory) if key else None
-    options: dict[str, Any] = {"currency": tree.attrs["currency"], "signer": signer, "correct": correct}
-    with ledger.prepare(directory, records.of_run(tree), **options) as (planned, append):
-        tree.attrs |= {"ledger_head": planned.head, "ledger_checkpoint": planned.checkpoint}
-        kept = netcdf.write_run(tree, output)
-        done = append()
-        if done.checkpoint != planned.checkpoint:
-            tree.attrs["ledger_checkpoint"] = done.checkpoint
-            netcdf.write_run(tree, output)
-    return Outcome(tree, output, kept, directory, done)
 
 
 def _solved(
@@ -283,20 +224,20 @@ def defined(source: str | Path, market: str | None) -> tuple[Any, str]:
     """
     if Path(source).suffix != ".nc":
         return source, market or MARKETS[0]
-    from ..simulate import loop
+    from .. import markets
 
-    attributes = netcdf.open_run(source).attrs
+    attributes = run_file.open_run(source).attrs
     if "scenario_definition" not in attributes:
-        raise netcdf.RunFileError(source, "holds no scenario: it was cleared from inputs")
+        raise atomic_file.RunFileError(source, "holds no scenario: it was cleared from inputs")
     market = market or attributes.get("market")
-    if market in loop.MODES:
+    if market in markets.SIMULATED:
         market = MARKETS[0]
     if market not in MARKETS:
-        raise netcdf.RunFileError(source, f"market: got {market!r}, want one of {', '.join(MARKETS)}")
+        raise atomic_file.RunFileError(source, f"market: got {market!r}, want one of {', '.join(MARKETS)}")
     try:
         return dict(json.loads(attributes["scenario_definition"])), market
     except (TypeError, ValueError) as error:
-        raise netcdf.RunFileError(source, f"scenario_definition: got no JSON object: {error}") from error
+        raise atomic_file.RunFileError(source, f"scenario_definition: got no JSON object: {error}") from error
 
 
 def _relaxed(scenario: Any) -> Any:

@@ -13,8 +13,8 @@ import xarray as xr
 from ...data.loading import sweep_file
 from ...data.loading.scenario import digest, load_scenario
 from .. import compare
-from ..ledger import administration
-from ..store import netcdf, sweep_results
+from ..store import atomic_file, netcdf, run_file, sweep_results
+from ..version import version
 from . import dask_cluster, single
 
 EXPECTED = ("Infeasible", "NotOptimal", "Unbounded", "RunFileError", "SweepError")
@@ -146,10 +146,10 @@ def figures(tree: xr.DataTree) -> xr.Dataset:
 def _stored(task: Task) -> xr.DataTree | None:
     """Return the run of a point where it is stored and intact, by this version, else None."""
     try:
-        tree = netcdf.open_run(task.path)
-    except netcdf.RunFileError:
+        tree = run_file.open_run(task.path)
+    except atomic_file.RunFileError:
         return None
-    want = (task.scenario_hash, task.market, administration.version())
+    want = (task.scenario_hash, task.market, version())
     got = tuple(tree.attrs.get(name) for name in ("scenario_hash", "market", "otonari_version"))
     return tree if got == want else None
 
@@ -158,9 +158,9 @@ def _set_aside(path: Path) -> None:
     """Give a file that cannot be read as a run another name, so that the run can be stored; it is not lost."""
     if path.exists():
         try:
-            netcdf.open_run(path)
-        except netcdf.RunFileError:
-            path.rename(netcdf.free_name(path.with_suffix(".damaged")))
+            run_file.open_run(path)
+        except atomic_file.RunFileError:
+            path.rename(atomic_file.free_name(path.with_suffix(".damaged")))
 
 
 def reason(error: Exception) -> str:

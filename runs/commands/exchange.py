@@ -14,8 +14,8 @@ import xarray as xr
 
 from ...data import clock
 from ...data.schema.tariffs_and_fees import Exchange
-from ...model.exchange.products import Rules
-from ..store import netcdf
+from ..markets import rules
+from ..store import atomic_file
 
 log = logging.getLogger(__name__)
 TRADES = ("slot", "seller", "buyer", "energy_kwh", "price", "fee", "sell_order", "buy_order")
@@ -108,20 +108,8 @@ def match(
     stage("storing")
     beside = output.with_name(f"{output.stem}.refused.csv")
     files = {beside: _csv(REFUSED, refused), output: _csv(TRADES, trades)}
-    kept = (netcdf.publish(file, _writer(content)) for file, content in files.items())
+    kept = (atomic_file.publish(file, _writer(content)) for file, content in files.items())
     return replace(matched, files=(output, beside), kept=tuple(filter(None, kept)))
-
-
-def rules(terms: Exchange, **declared: Any) -> Rules:
-    """Return the rules that a scenario states, but for those that are declared here."""
-    stated = {
-        "mechanism": terms.mechanism,
-        "opening_hours": terms.opening_hours,
-        "gate_minutes": terms.gate_minutes,
-        "floor": terms.floor_per_kwh,
-        "cap": terms.cap_per_kwh,
-    }
-    return Rules(**stated | {name: value for name, value in declared.items() if value is not None})
 
 
 def facts(matched: Matched) -> dict[str, Any]:

@@ -1,26 +1,18 @@
 """What the ledger commands and ``report`` do and say: each returns its facts for a machine and a text for a person."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ..ledger import administration, durable_files, ledger, receipts
 from ..ledger import checkpoints as heads
-from ..ledger.format import canonical_json, signed_note
+from ..ledger.format import signed_note
 from ..ledger.format.chain import Summary
 from ..ledger.format.errors import LedgerError
 from ..report import bill as bills
 from ..text import table, utc
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command says: facts for a machine, a text for a person."""
-
-    facts: Any
-    text: str
+from .answer import Answer
 
 
 def keygen(name: str, output: Path, witness: bool) -> Answer:
@@ -114,39 +106,11 @@ def check(path: Path, checkpoints: Sequence[Path], keys: Sequence[str]) -> Answe
     return Answer({**facts, "leaves": [p.leaf for p in found]}, f"{said}\n\n{table(['recorded', ''], rows)}")
 
 
-def report(
-    run: Path, participants: Sequence[str], everybody: bool, output: Path | None, directory: Path | None
-) -> Answer:
-    """Report a run, or bill its participants; see :mod:`otonari.runs.report.billing`."""
-    from ..report import billing
-    from ..report.page import facts, report
-    from ..store import netcdf
-
-    if participants or everybody:
-        issued = billing.issue(run, participants, directory)
-        pages = {name: bills.write(bill) for name, bill in issued.items()}
-        told: Any = {name: bill.facts() for name, bill in issued.items()}
-    else:
-        tree = netcdf.open_run(run)
-        pages, told = {"": report(tree)}, facts(tree)
-    if output is None:
-        return Answer(told, next(iter(pages.values())).removesuffix("\n"))
-    paths = dict.fromkeys(pages, output)
-    if everybody or len(pages) > 1 or (participants and output.is_dir()):
-        paths = {name: output / f"{canonical_json.label(name).replace('/', '%2F')}.md" for name in pages}
-    mode = 0o666 if "" in pages else 0o600  # a bill is its participant's
-    kept = {path: netcdf.publish_text(path, pages[name], mode) for name, path in paths.items()}
-    lines = [
-        f"wrote {p}" + (f" (the earlier, different file is now {k})" if k else "") for p, k in kept.items()
-    ]
-    return Answer({"paths": [*map(str, kept)], "facts": told}, "\n".join(lines))
-
-
 def correct(directory: Path, run: Path, key: Path | None) -> Answer:
     """Correct what a ledger has of a run's slots; see :func:`otonari.runs.clear.single.correct`."""
-    from ..clear import single
+    from .. import archive
 
-    done = single.correct(run, directory, key).commit
+    done = archive.correct(run, directory, key).commit
     assert done is not None  # a run that is recorded was committed
     added, same = done.added - done.corrected, done.already
     said = f"{directory}: {done.corrected} slots corrected, {added} added, {same} were there already"

@@ -1,13 +1,12 @@
 """Keeping a ledger: its keys, its beginning, what a crash left behind, and the signatures of witnesses."""
 
-import contextlib
-import importlib.metadata
 import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ..version import version
 from . import checkpoints, commit, durable_files, ledger, private_leaves, reader
 from .format import block_schema, chain, signed_note
 from .format.chain import Block, Summary
@@ -212,10 +211,3 @@ def cosign(
         signed = replace(note, signatures=(*kept, line))
         durable_files.replace(output or directory / checkpoints.OWN, str(signed).encode())
     return signed
-
-
-def version() -> str:
-    """Return the version of this software."""
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        return importlib.metadata.version("otonari")
-    return "unknown"

@@ -13,13 +13,9 @@ import numpy as np
 import xarray as xr
 
 from ...model.settlement import tracing
+from ..markets import SIMULATED
 from ..store import digest
 from .format import block_schema, canonical_json
-
-SIMULATED = ("exchange", "co-optimized")
-"""Markets whose slots close one by one, so that each is recorded as a run of its own."""
-RECORDED = ("p2p", *SIMULATED)
-"""Markets whose slots are committed to a ledger: where peers trade, in a clearing or a simulation."""
 
 
 @dataclass(frozen=True)

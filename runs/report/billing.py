@@ -8,7 +8,7 @@ from pathlib import Path
 import xarray as xr
 
 from ...data.problems import InputError, Problem, suggestion
-from ..clear import single
+from .. import archive
 from ..ledger import ledger, receipts
 from ..ledger import records as blocks
 from ..ledger.format import canonical_json
@@ -40,7 +40,7 @@ def issue(
     LedgerError
         If the ledger is missing or not good, or has recorded something else.
     """
-    tree = single.recorded(path)
+    tree = archive.recorded(path)
     everybody = [str(name) for name in tree["settlement"].to_dataset()["participant"].values]
     wanted = list(dict.fromkeys(participants)) or everybody
     if unknown := [name for name in wanted if name not in everybody]:

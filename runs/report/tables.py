@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from ...data import clock
-from ..clear.single import Outcome
+from ..archive import Outcome
 from ..text import table
 
 if TYPE_CHECKING:
@@ -101,25 +101,6 @@ def kept(outcome: Outcome) -> str:
             f"ledger  {outcome.directory}: {added} slots committed{had}, head {outcome.commit.head[:16]}"
         )
     return "\n".join(lines)
-
-
-def facts(outcome: Outcome, summary: xr.Dataset) -> dict[str, Any]:
-    """Return what a machine wants to know of a run: its attributes, figures, file and ledger."""
-    attributes = {str(k): v for k, v in outcome.tree.attrs.items() if k != "scenario_definition"}
-    kinds = {
-        str(kind): {
-            str(n).removeprefix("kind_"): float(v)
-            for n, v in summary.sel(kind=kind).items()
-            if "kind_" in str(n)
-        }
-        for kind in summary["kind"].values
-    }
-    totals = {str(n): float(v) for n, v in summary.items() if not v.dims}
-    recorded = (
-        None if outcome.commit is None else {**vars(outcome.commit), "directory": str(outcome.directory)}
-    )
-    files = {"path": str(outcome.path), "kept": outcome.kept and str(outcome.kept), "ledger": recorded}
-    return {**attributes, **files, "totals": totals, "kinds": kinds}
 
 
 def cleared(summary: xr.Dataset, currency: str) -> str:

@@ -17,9 +17,9 @@ from ...model.settlement import trades
 from ...model.solver import solve
 from ...model.solver.basis import Basis
 from ...model.topology.traders import parties, traders
+from ..markets import SIMULATED
 from .timeline import Timeline
 
-MODES = ("exchange", "co-optimized")
 INTRADAY = 2
 """Products that are traded anew at every slot: of the open ones, the one that closes first and the next."""
 SPARE_PV = 1.2
@@ -42,8 +42,8 @@ class Options:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise ValueError(f"mode: got {self.mode!r}, want one of {', '.join(MODES)}")
+        if self.mode not in SIMULATED:
+            raise ValueError(f"mode: got {self.mode!r}, want one of {', '.join(SIMULATED)}")
 
 
 @dataclass

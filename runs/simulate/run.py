@@ -12,10 +12,10 @@ import numpy as np
 import xarray as xr
 
 from ...data.loading import scenario as scenarios
-from ..clear import single
-from ..commands import exchange
-from ..ledger import administration, ledger
-from ..store import netcdf
+from .. import archive, markets
+from ..ledger import ledger
+from ..store import run_format
+from ..version import version
 from . import journal
 from .loop import Options, Simulation, State
 from .results import results_of, trades_of
@@ -62,7 +62,7 @@ def run(
     key: Path | None = None,
     progress: Progress = lambda done, slots: None,
     stop: Callable[[int], bool] = lambda done: False,
-) -> single.Outcome | None:
+) -> archive.Outcome | None:
     """Simulate days of a scenario and keep the run; go on where an interrupted one of the same identity stopped.
 
     Each slot is checked as it closes, written into the journal beside the run file, and committed to the ledger.
@@ -107,7 +107,7 @@ def run(
     options = Options(
         mode=mode,
         window=round(WINDOW_HOURS / hours),
-        rules=exchange.rules(scenario.exchange),
+        rules=markets.rules(scenario.exchange),
         weight=scenario.exchange.learning_weight,
         seed=seed,
     )
@@ -118,7 +118,7 @@ def run(
     names = _named(scenario, mode, hash_, own)
     book = (directory or ledger.beside(output, scenario.market_id, own)) if record else None
     closing = Closing(line.inputs, {"market": mode, **names}, book, key)
-    identity = what | {"version": administration.version()}
+    identity = what | {"version": version()}
     place = output.with_name(f"{output.stem}.{_sha256(identity)[:8]}.journal")
     with journal.opened(place, json.dumps(identity, sort_keys=True)) as written:
         simulation = Simulation(line, options, written.replay(Simulation(line, options).state))
@@ -179,10 +179,10 @@ def account(inputs: xr.Dataset, state: State, options: Options) -> xr.DataTree:
     alone = grid_only(inputs)
     settled = accounts.settle(inputs, found, traded, alone)
     checks.require(inputs, found, traded, settled, grid_only=alone, prices="traded")
-    tree = netcdf.as_tree(inputs, found, traded, settled)
+    tree = run_format.as_tree(inputs, found, traded, settled)
     tree.attrs = {
         "market": options.mode,
-        "otonari_version": administration.version(),
+        "otonari_version": version(),
         "options": json.dumps(asdict(options), sort_keys=True),
         "status": "simulated",
         "objective": float(settled["bill"].sum()),

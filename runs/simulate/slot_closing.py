@@ -10,10 +10,11 @@ import xarray as xr
 
 from ...model.checks import run
 from ...model.settlement import tracing
-from ..clear import single
+from .. import archive
 from ..ledger import administration, ledger
 from ..ledger import records as blocks
 from ..store import netcdf
+from ..version import version
 from .loop import State
 from .results import results_of, since, trades_of
 
@@ -33,7 +34,7 @@ class Closing:
 
     def __init__(self, inputs: xr.Dataset, names: Mapping[str, Any], book: Path | None, key: Path | None):
         self._inputs, self._book, self._key, self._added = inputs, book, key, 0
-        self._attributes = {**names, "otonari_version": administration.version()}
+        self._attributes = {**names, "otonari_version": version()}
         starts = inputs["time"].values.astype("datetime64[s]").astype(np.int64).tolist()
         self._content = tracing.begin(inputs)
         signer = administration.read_key(key, book) if book and key else None
@@ -68,11 +69,11 @@ class Closing:
         self._content = origins[-1].content
         return blocks.of_run(tree, origins)
 
-    def keep(self, tree: xr.DataTree, output: Path) -> single.Outcome:
+    def keep(self, tree: xr.DataTree, output: Path) -> archive.Outcome:
         """Store the run of all slots, and hold what the ledger has of it against it once more."""
         if not self._book:
-            return single.Outcome(tree, output, netcdf.write_run(tree, output))
-        outcome = single.keep(tree, output, self._book, self._key)
+            return archive.Outcome(tree, output, netcdf.write_run(tree, output))
+        outcome = archive.keep(tree, output, self._book, self._key)
         done = outcome.commit
         if done is not None:
             already = done.already - self._added

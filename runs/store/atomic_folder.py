@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from .netcdf import RunFileError, free_name
+from .atomic_file import RunFileError, free_name
 
 
 def publish(path: Path, fill: Callable[[str], None], same: Callable[[Path], bool]) -> Path | None:

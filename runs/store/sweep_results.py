@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from ..ledger import administration
-from . import atomic_folder, netcdf
-from .netcdf import RunFileError
+from ..version import version
+from . import atomic_file, atomic_folder, run_format
+from .atomic_file import RunFileError
 
 if TYPE_CHECKING:
     from ...data.loading.sweep_file import Plan, Point
@@ -53,7 +53,7 @@ def together(plan: "Plan", found: "Mapping[Point, xr.Dataset | str]") -> xr.Data
         "title": f"sweep {plan.sweep.name}",
         "Conventions": "CF-1.11",
         "otonari_sweep_format": FORMAT,
-        "otonari_version": administration.version(),
+        "otonari_version": version(),
         "sweep_definition": json.dumps(plan.sweep.model_dump(mode="json"), ensure_ascii=False),
         "currency": plan.currency,
     }
@@ -76,8 +76,10 @@ def write(dataset: xr.Dataset, path: Path) -> Path | None:
 
     if path.suffix == ".zarr":
         return atomic_folder.publish(path, lambda name: _fill_zarr(dataset, name), same)
-    encoding = {str(n): netcdf.encode(v) for n, v in dataset.variables.items()}
-    return netcdf.publish(path, lambda n: dataset.to_netcdf(n, engine="netcdf4", encoding=encoding), same)
+    encoding = {str(n): run_format.encode(v) for n, v in dataset.variables.items()}
+    return atomic_file.publish(
+        path, lambda n: dataset.to_netcdf(n, engine="netcdf4", encoding=encoding), same
+    )
 
 
 def read(path: str | os.PathLike[str]) -> xr.Dataset:
@@ -94,9 +96,9 @@ def read(path: str | os.PathLike[str]) -> xr.Dataset:
     try:
         opened = xr.open_zarr(path) if path.suffix == ".zarr" else xr.open_dataset(path, engine="netcdf4")
         with opened as file:
-            dataset = netcdf.plain(file)
+            dataset = run_format.plain(file)
     except Exception as error:  # the libraries below raise anything on what is none of theirs
-        raise RunFileError(path, f"not a sweep: {(str(error).splitlines() or [''])[0]}") from error
+        raise RunFileError(path, f"not a sweep: {atomic_file.first_line(error)}") from error
     version = dataset.attrs.get("otonari_sweep_format")
     if version != FORMAT:
         got = "something else" if version is None else f"sweep format {version}"

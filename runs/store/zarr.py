@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from . import atomic_folder, netcdf
+from . import atomic_file, atomic_folder, netcdf, run_format
 
 SUFFIX = ".zarr"
 ENTITIES = ("participant", "battery", "vehicle", "trip", "trade", "origin")
@@ -35,7 +35,7 @@ class Layout:
 
 def layout(tree: xr.DataTree) -> Layout:
     """Return the layout of a run."""
-    groups = {g: tree[g].to_dataset() for g in netcdf.GROUPS}
+    groups = {g: tree[g].to_dataset() for g in run_format.GROUPS}
     return Layout(
         {
             g: {str(n): (tuple(map(str, v.dims)), v.dtype.str, dict(v.attrs)) for n, v in d.variables.items()}
@@ -83,9 +83,9 @@ def write(
 
     def fill(name: str) -> None:
         _fill(name, pieces, layouts, fixed, notes)
-        told.update(netcdf.digests(_opened(name)))
-        root = {"Conventions": "CF-1.11", **attributes, "otonari_run_format": netcdf.FORMAT, **told}
-        _root(name).attrs.update(root | {"attributes_digest": netcdf.attributes_digest(root)})
+        told.update(run_format.digests(_opened(name)))
+        root = {"Conventions": "CF-1.11", **attributes, "otonari_run_format": run_format.FORMAT, **told}
+        _root(name).attrs.update(root | {"attributes_digest": run_format.attributes_digest(root)})
         _consolidate(name)
 
     def same(earlier: Path) -> bool:
@@ -95,7 +95,7 @@ def write(
     return atomic_folder.publish(path, fill, same)
 
 
-def open_run(path: str | os.PathLike[str]) -> xr.DataTree:
+def read_run(path: str | os.PathLike[str]) -> xr.DataTree:
     """Return a run in chunks, its values left on the disk until they are asked for.
 
     Raises
@@ -104,12 +104,12 @@ def open_run(path: str | os.PathLike[str]) -> xr.DataTree:
         If it is no run, has another format version, or if its root attributes do not fit their digest.
     """
     attributes = attributes_of(Path(path))
-    if netcdf.attributes_digest(attributes) != attributes.get("attributes_digest"):
-        raise netcdf.RunFileError(path, "damaged or edited: attributes_digest")
+    if run_format.attributes_digest(attributes) != attributes.get("attributes_digest"):
+        raise atomic_file.RunFileError(path, "damaged or edited: attributes_digest")
     try:
         tree = _opened(path)
     except Exception as error:  # the libraries below raise anything on a mangled store
-        raise netcdf.RunFileError(path, f"damaged: {(str(error).splitlines() or [''])[0]}") from error
+        raise atomic_file.RunFileError(path, f"damaged: {atomic_file.first_line(error)}") from error
     tree.attrs = attributes
     return tree
 
@@ -117,30 +117,31 @@ def open_run(path: str | os.PathLike[str]) -> xr.DataTree:
 def _opened(path: str | os.PathLike[str]) -> xr.DataTree:
     """Return the groups of a store, their values left on the disk."""
     lazily: dict[str, Any] = {"engine": "zarr", "chunks": None, "cache": False, "consolidated": False}
-    return xr.DataTree.from_dict({f"/{g}": xr.open_dataset(path, group=g, **lazily) for g in netcdf.GROUPS})
+    return xr.DataTree.from_dict(
+        {f"/{g}": xr.open_dataset(path, group=g, **lazily) for g in run_format.GROUPS}
+    )
 
 
 def tell(path: Path, more: Mapping[str, Any]) -> None:
     """Add root attributes to a stored run."""
     root = {**attributes_of(path), **more}
-    root["attributes_digest"] = netcdf.attributes_digest(root)
+    root["attributes_digest"] = run_format.attributes_digest(root)
     text = json.dumps(root).encode()
-    netcdf.publish(path / ".zattrs", lambda name: Path(name).write_bytes(text), same=lambda earlier: True)
+    atomic_file.publish(
+        path / ".zattrs", lambda name: Path(name).write_bytes(text), same=lambda earlier: True
+    )
     _consolidate(str(path))
 
 
 def attributes_of(path: Path) -> dict[str, Any]:
     """Return the root attributes of a run in chunks; raise :class:`RunFileError` if it is none."""
     if not path.exists():
-        raise netcdf.RunFileError(path, "no such file")
+        raise atomic_file.RunFileError(path, "no such file")
     try:
         attributes = dict(json.loads((path / ".zattrs").read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
-        raise netcdf.RunFileError(path, "not a run in chunks") from error
-    version = attributes.get("otonari_run_format")
-    if version != netcdf.FORMAT:
-        got = "something else" if version is None else f"run format {version}"
-        raise netcdf.RunFileError(path, f"got {got}, want run format {netcdf.FORMAT}")
+        raise atomic_file.RunFileError(path, "not a run in chunks") from error
+    run_format.require_format(path, attributes, "something else")
     return attributes
 
 
@@ -149,15 +150,15 @@ def _fill(
 ) -> None:
     """Make all arrays, then write piece after piece."""
     root = _root(name)
-    for group in netcdf.GROUPS:
+    for group in run_format.GROUPS:
         described = {**layouts[0].attrs[group], "notes": json.dumps(list(notes), ensure_ascii=False)}
         root.create_group(group, attributes=described)
         for variable in layouts[0].variables[group]:
             _make(root[group], group, variable, layouts, fixed[group].get(variable))
-    begin = {g: dict.fromkeys(ENTITIES, 0) for g in netcdf.GROUPS}
+    begin = {g: dict.fromkeys(ENTITIES, 0) for g in run_format.GROUPS}
     for n, (piece, made) in enumerate(zip(pieces, layouts, strict=True)):
-        tree = netcdf.open_run(piece)
-        for group in netcdf.GROUPS:
+        tree = netcdf.read_run(piece)
+        for group in run_format.GROUPS:
             _write(root[group], tree[group].to_dataset(), begin[group], fixed[group], first=n == 0)
             for dim in ENTITIES:
                 begin[group][dim] += made.sizes[group].get(dim, 0)

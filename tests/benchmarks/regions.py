@@ -19,13 +19,13 @@ from pathlib import Path
 
 from otonari.data.loading import town
 from otonari.runs.clear import by_regions
-from otonari.runs.store import netcdf
+from otonari.runs.store import atomic_file
 
 
 def clear(homes: int, workers: int, folder: Path, record: bool) -> dict[str, float]:
     """Return what the clearing of a town costs, and what it says of itself."""
     if not (folder / "town").exists():
-        netcdf.write_new(folder / "town", town.files(homes, 1))
+        atomic_file.write_new(folder / "town", town.files(homes, 1))
     begin = time.perf_counter()
     tree = by_regions.run(folder / "town", output=folder / "p2p.zarr", workers=workers, record=record).tree
     wall = time.perf_counter() - begin

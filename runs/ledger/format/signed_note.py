@@ -8,8 +8,8 @@ strict: one value, one spelling. Keys are Ed25519 (RFC 8032); private ones are w
 import base64
 import binascii
 import hashlib
-import os
 import re
+import secrets
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -112,7 +112,7 @@ def signer(name: str, kind: int = LOG, seed: bytes | None = None) -> Signer:
 
     if not _NAME.fullmatch(name):
         raise NoteError(f"name of a key: got {name!r}, want printable ASCII without spaces and +")
-    seed = os.urandom(32) if seed is None else seed
+    seed = secrets.token_bytes(32) if seed is None else seed
     public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
     return Signer(Key(name, kind, public), seed)
 

@@ -1,0 +1,37 @@
+"""The command that reports a run, or bills its participants."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..ledger.format import canonical_json
+from ..report import bill as bills
+from .answer import Answer
+
+
+def report(
+    run: Path, participants: Sequence[str], everybody: bool, output: Path | None, directory: Path | None
+) -> Answer:
+    """Report a run, or bill its participants; see :mod:`otonari.runs.report.billing`."""
+    from ..report import billing
+    from ..report.page import facts, report
+    from ..store import atomic_file, run_file
+
+    if participants or everybody:
+        issued = billing.issue(run, participants, directory)
+        pages = {name: bills.write(bill) for name, bill in issued.items()}
+        told: Any = {name: bill.facts() for name, bill in issued.items()}
+    else:
+        tree = run_file.open_run(run)
+        pages, told = {"": report(tree)}, facts(tree)
+    if output is None:
+        return Answer(told, next(iter(pages.values())).removesuffix("\n"))
+    paths = dict.fromkeys(pages, output)
+    if everybody or len(pages) > 1 or (participants and output.is_dir()):
+        paths = {name: output / f"{canonical_json.label(name).replace('/', '%2F')}.md" for name in pages}
+    mode = 0o666 if "" in pages else 0o600  # a bill is its participant's
+    kept = {path: atomic_file.publish_text(path, pages[name], mode) for name, path in paths.items()}
+    lines = [
+        f"wrote {p}" + (f" (the earlier, different file is now {k})" if k else "") for p, k in kept.items()
+    ]
+    return Answer({"paths": [*map(str, kept)], "facts": told}, "\n".join(lines))

@@ -1,0 +1,30 @@
+"""The markets and modes by name, and which of them a ledger records."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..data.schema.tariffs_and_fees import Exchange
+    from ..model.exchange.products import Rules
+
+MARKETS = ("p2p", "grid-only", "unmanaged")
+"""Markets that are cleared at once; the first is the default."""
+
+SIMULATED = ("exchange", "co-optimized")
+"""Markets whose slots close one by one, so that each is recorded as a run of its own: the modes of a simulation."""
+
+RECORDED = ("p2p", *SIMULATED)
+"""Markets whose slots are committed to a ledger: where peers trade, in a clearing or a simulation."""
+
+
+def rules(terms: "Exchange", **declared: Any) -> "Rules":
+    """Return the rules that a scenario states, but for those that are declared here."""
+    from ..model.exchange.products import Rules
+
+    stated = {
+        "mechanism": terms.mechanism,
+        "opening_hours": terms.opening_hours,
+        "gate_minutes": terms.gate_minutes,
+        "floor": terms.floor_per_kwh,
+        "cap": terms.cap_per_kwh,
+    }
+    return Rules(**stated | {name: value for name, value in declared.items() if value is not None})

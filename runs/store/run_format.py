@@ -1,0 +1,83 @@
+"""What a run file holds: groups, attributes, encodings and digests."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from . import digest
+from .atomic_file import RunFileError
+
+FORMAT = 1
+"""Version of the layout, in the root attribute ``otonari_run_format``."""
+
+
+GROUPS = ("inputs", "results", "trades", "settlement")
+
+
+TIME_ATTRIBUTES = {"standard_name": "time", "long_name": "start of the slot, UTC", "axis": "T"}
+
+
+def as_tree(*datasets: xr.Dataset) -> xr.DataTree:
+    """Return a run of the Datasets of ``GROUPS``, their time axes with the attributes of CF."""
+    tree = xr.DataTree.from_dict({f"/{g}": d for g, d in zip(GROUPS, datasets, strict=True)})
+    for group in (tree[g] for g in GROUPS if "time" in tree[g].coords):
+        group.coords["time"] = group["time"].assign_attrs(TIME_ATTRIBUTES)
+    return tree
+
+
+def digests(tree: xr.DataTree) -> dict[str, str]:
+    """Return the digests that identify a run: of its inputs, and of the groups computed from them."""
+    scale = dict.fromkeys(GROUPS, digest.RESULTS_SCALE) | {"inputs": digest.INPUTS_SCALE}
+    return {f"{g}_digest": digest.values(tree[g].to_dataset(), f"otonari {g} 1", scale[g]) for g in GROUPS}
+
+
+def attributes_digest(attributes: Mapping[str, Any]) -> str:
+    """Return the digest of all root attributes but itself: SHA-256 of them as JSON, by name and in ASCII."""
+    others = {name: scalar(value) for name, value in attributes.items() if name != "attributes_digest"}
+    return hashlib.sha256(json.dumps(others, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def encode(variable: xr.Variable) -> dict[str, Any]:
+    """Return how a variable is stored: compressed with checksums; times in whole units, so exactly."""
+    packed: dict[str, Any] = {}
+    if variable.ndim:
+        packed = {"zlib": True, "complevel": 4, "shuffle": True, "fletcher32": True}
+    if variable.dtype.kind == "M":
+        ticks = variable.values.astype("datetime64[ns]").astype(np.int64)
+        known = ticks[ticks != np.iinfo(np.int64).min]
+        steps = {"seconds": 10**9, "microseconds": 10**3, "nanoseconds": 1}
+        unit = next(u for u, step in steps.items() if not (known % step).any())
+        packed |= {"units": f"{unit} since 1970-01-01", "calendar": "proleptic_gregorian", "dtype": "int64"}
+        if len(known) < ticks.size:
+            packed["_FillValue"] = np.iinfo(np.int64).min
+        return packed
+    return packed if variable.dtype.kind in "fiub" else {}
+
+
+def plain(dataset: xr.Dataset) -> xr.Dataset:
+    """Return a stored group as it was before it was written: labels as unicode arrays, times in ns."""
+    dataset = dataset.load().drop_encoding()
+    for name, variable in list(dataset.variables.items()):
+        if variable.dtype.kind in "OT":
+            dataset[name] = (variable.dims, variable.values.astype(str), variable.attrs)
+        elif variable.dtype.kind == "M":
+            dataset[name] = (variable.dims, variable.values.astype("datetime64[ns]"), variable.attrs)
+    return dataset
+
+
+def scalar(value: Any) -> Any:
+    """Return an attribute as plain Python has it."""
+    return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value
+
+
+def require_format(path: str | os.PathLike[str], attributes: Mapping[str, Any], other: str) -> None:
+    """Refuse what is not of this format; ``other`` says what a file without a format is."""
+    version = attributes.get("otonari_run_format")
+    if version != FORMAT:
+        got = other if version is None else f"run format {version}"
+        raise RunFileError(path, f"got {got}, want run format {FORMAT}")
