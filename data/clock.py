@@ -1,7 +1,7 @@
 """Time zones, slots between local midnights, and the stamps that people write into tables."""
 
 import re
-from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
@@ -107,10 +107,12 @@ def slots(
 
 
 def _midnight(day: date, tz: tzinfo) -> pd.Timestamp:
-    # pandas shifts a day that a zone has skipped to an hour after the day that follows it
-    days = [pd.Timestamp(day + timedelta(days=n)) for n in (0, 1)]
-    local = [d.tz_localize(tz, ambiguous=True, nonexistent="shift_forward") for d in days]
-    return min(moment.tz_convert("UTC").tz_localize(None) for moment in local)
+    """Return when a local day begins, naive UTC: a day that the zone skipped, when the one after it begins."""
+    noon = datetime.combine(day, time(12), tz)
+    if noon.astimezone(UTC).astimezone(tz).date() != day:  # where pandas shifts it to depends on its version
+        day += timedelta(days=1)
+    local = pd.Timestamp(day).tz_localize(tz, ambiguous=True, nonexistent="shift_forward")
+    return local.tz_convert("UTC").tz_localize(None)
 
 
 def stamp(text: str, time_format: str = "") -> tuple[datetime, timedelta | None]:
