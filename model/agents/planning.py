@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...data.inputs import devices
 from ..clearing import community_block
 from ..labels import Array
 from ..solver.basis import Basis
@@ -68,14 +69,13 @@ def of_block(block: Any, inputs: xr.Dataset, wanted: bool, basis: Basis | None =
     """
     store = stores(inputs)
     charge, discharge, energy = (
-        np.concatenate([getattr(block, d).component(name).dense() for d in ("battery", "vehicle")])
+        np.concatenate([block.component(d).component(name).dense() for d in devices.stores()])
         for name in ("charge", "discharge", "energy")
     )
-    start = np.concatenate([inputs[f"{d}_initial_energy"].values for d in ("battery", "vehicle")])
-    before = np.concatenate([start[:, None], energy[:, :-1]], axis=1)
+    before = np.concatenate([store.initial_energy[:, None], energy[:, :-1]], axis=1)
     gain = store.charge_efficiency[:, None] * inputs["slot_hours"].values
     charge = store.chargeable(charge, (store.capacity[:, None] - before) / gain)
-    value = -np.concatenate([getattr(block, d).energy_balance.dense_dual() for d in ("battery", "vehicle")])
+    value = -np.concatenate([block.component(d).energy_balance.dense_dual() for d in devices.stores()])
     net = uncontrolled(inputs) + at_traders(store.trader, charge - discharge, len(traders(inputs).account))
     target = np.zeros_like(net)
     if wanted:

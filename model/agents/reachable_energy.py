@@ -7,7 +7,7 @@ import xarray as xr
 
 from ..labels import Array, positions
 from ..topology.meters import meters
-from ..topology.stores import stores
+from ..topology.stores import of_devices, stores
 
 
 def required(inputs: xr.Dataset) -> Array:
@@ -16,10 +16,9 @@ def required(inputs: xr.Dataset) -> Array:
     Final and minimum energies, and trips without an engine, with chargers at full power from then on.
     """
     store, hours = stores(inputs), inputs["slot_hours"].values
-    final = np.concatenate([inputs[f"{d}_final_energy"].values for d in ("battery", "vehicle")])
     driven = _forced(inputs)
     most = store.plugged * (store.charge_limit * store.charge_efficiency)[:, None] * hours
-    least = np.repeat(np.fmax(final, store.min_energy)[:, None], len(hours), axis=1)
+    least = np.repeat(np.fmax(store.final_energy, store.min_energy)[:, None], len(hours), axis=1)
     for t in range(len(hours) - 1, 0, -1):
         needed = least[:, t] + driven[:, t] - most[:, t]
         least[:, t - 1] = np.clip(needed, store.min_energy, store.capacity)
@@ -30,13 +29,9 @@ def reachable(inputs: xr.Dataset) -> Array:
     """Return the most energy (S,) that stores can hold at the end [kWh], each with its share of the connection."""
     store, who = stores(inputs), meters(inputs, peers=True, priced=False)
     battery = np.repeat(who.battery[:, None], who.demand.shape[1], axis=1)
-    room = [
-        np.broadcast_to(who.charging_room(place, inputs[f"{d}_charge_limit"].values[:, None]), place.shape)
-        for d, place in (("battery", battery), ("vehicle", who.plug))
-    ]
-    gain = np.concatenate(room) * store.charge_efficiency[:, None] * inputs["slot_hours"].values
-    most = np.concatenate([inputs[f"{d}_initial_energy"].values for d in ("battery", "vehicle")])
-    driven = _forced(inputs)
+    power = who.charging_room(np.concatenate([battery, who.plug]), store.charge_limit[:, None])
+    gain = power * store.charge_efficiency[:, None] * inputs["slot_hours"].values
+    most, driven = store.initial_energy, _forced(inputs)
     for t in range(gain.shape[1]):
         most = np.minimum(most - driven[:, t] + gain[:, t], np.maximum(store.capacity, most))
     return np.asarray(np.maximum(most, 0.0) * (1 - 1e-9))
@@ -48,6 +43,6 @@ def _forced(inputs: xr.Dataset) -> Array:
     slot = np.searchsorted(inputs["time"].values, inputs["trip_departure"].values, side="right") - 1
     use = inputs["trip_distance"].values / inputs["vehicle_electric_economy"].values[driver]
     electric = np.isnan(inputs["vehicle_fuel_economy"].values)[driver]
-    driven = np.zeros((inputs.sizes["battery"] + inputs.sizes["vehicle"], inputs.sizes["time"]))
-    np.add.at(driven, (inputs.sizes["battery"] + driver, slot), np.where(electric, use, 0.0))
-    return driven
+    driven = np.zeros((inputs.sizes["vehicle"], inputs.sizes["time"]))
+    np.add.at(driven, (driver, slot), np.where(electric, use, 0.0))
+    return of_devices(inputs, {"vehicle": driven})

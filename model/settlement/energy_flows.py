@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ..labels import Array, positions
+from ..topology.stores import of_stores, stores
 from ..topology.traders import parties, traders
 
 
@@ -69,26 +70,19 @@ def flows(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset) -> Flows:
     def kwh(name: str, source: xr.Dataset) -> Array:
         return np.asarray(hours * source[name].transpose("time", ...).values)
 
-    def both(name: str) -> Array:
-        return np.concatenate([inputs[f"{device}_{name}"].values for device in ("battery", "vehicle")])
-
-    people, owner = inputs.sizes["participant"], positions(inputs, "battery_owner", "participant")
+    people, store = inputs.sizes["participant"], stores(inputs)
     made = np.zeros((len(hours), len(who.account)))  # guests make nothing
     made[:, :people] = kwh("pv_available", inputs) - kwh("pv_curtailment", results)
-    taken, back = (
-        np.concatenate([kwh(f"battery_{way}", results), kwh(f"vehicle_{way}", results)], axis=1)
-        for way in ("charge", "discharge")
-    )
     seller, buyer, traded = parties(inputs, trades)
     return Flows(
         account=who.account,
-        owner=np.concatenate([owner, who.account[people:]]),
-        gain=both("charge_efficiency"),
-        loss=1.0 / both("discharge_efficiency"),
+        owner=store.owner,
+        gain=store.charge_efficiency,
+        loss=1.0 / store.discharge_efficiency,
         economy=inputs["vehicle_electric_economy"].values,
-        behind=np.concatenate([np.repeat(owner[None], len(hours), axis=0), who.behind.T], axis=1),
-        taken=taken,
-        back=back,
+        behind=store.trader.T,
+        taken=hours * of_stores(results, "charge").T,
+        back=hours * of_stores(results, "discharge").T,
         driven=_driven(inputs, results),
         demand=kwh("demand", inputs),
         made=made,

@@ -14,6 +14,7 @@ import xarray as xr
 from scipy import sparse
 
 from ..labels import Array, sum_at
+from ..topology.stores import of_stores
 from .energy_flows import Flows, flows
 
 Matrix = sparse.csr_array
@@ -64,7 +65,7 @@ class Span:
 
 def begin(inputs: xr.Dataset) -> Content:
     """Return what the stores hold at the start: nobody can show where it came from, so retail power of mean carbon."""
-    energy = np.concatenate([inputs[f"{device}_initial_energy"].values for device in ("battery", "vehicle")])
+    energy = of_stores(inputs, "initial_energy")
     return Content(_retail(energy, inputs.sizes["participant"]), energy * inputs["grid_carbon"].values.mean())
 
 

@@ -1,10 +1,12 @@
 """Batteries and vehicles as one list of stores."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
+from ...data.inputs import devices
 from ..labels import Array, positions
 from .traders import traders
 
@@ -13,15 +15,18 @@ from .traders import traders
 class Stores:
     """The S stores of a community, its batteries and after them its vehicles, as one array each.
 
-    ``trader`` (S, T) is the position among the traders (participants, then guest vehicles) behind whose meter it is;
-    ``plugged`` (S, T) tells where it can charge; the rest (S,) bears the names of the variable table, where batteries
-    have no ``min_charge``.
+    ``owner`` (S,) is the position of the participant whose it is, ``trader`` (S, T) that among the traders
+    (participants, then guest vehicles) behind whose meter it is; ``plugged`` (S, T) tells where it can charge; the rest
+    (S,) bears the names of the variable table, where batteries have no ``min_charge``.
     """
 
+    owner: Array
     trader: Array
     plugged: Array
     capacity: Array
     min_energy: Array
+    initial_energy: Array
+    final_energy: Array
     charge_limit: Array
     discharge_limit: Array
     charge_efficiency: Array
@@ -29,37 +34,76 @@ class Stores:
     wear_cost: Array
     min_charge: Array
 
-    def chargeable(self, power: Array, room: Array, must: Array | float = 0.0) -> Array:
+    def chargeable(self, power: Array, headroom: Array, must: Array | float = 0.0) -> Array:
         """Return charging powers (S, ...) [kW] as chargers take them: nothing, or at least the minimum.
 
         What is below it becomes the nearer of the two, the minimum where something ``must`` be charged; nothing where
-        ``room`` (S, ...) is less than the minimum.
+        ``headroom`` (S, ...) is less than the minimum.
         """
         least = self.min_charge.reshape(-1, *[1] * (power.ndim - 1))
-        up = ((power >= least / 2) | (np.asarray(must) > 0)) & (room >= least)
+        up = ((power >= least / 2) | (np.asarray(must) > 0)) & (headroom >= least)
         return np.where(power >= least, power, np.where(up, least, 0.0))
+
+
+_TABLE = (
+    "capacity",
+    "min_energy",
+    "initial_energy",
+    "final_energy",
+    "charge_limit",
+    "discharge_limit",
+    "charge_efficiency",
+    "discharge_efficiency",
+    "wear_cost",
+)
 
 
 def stores(inputs: xr.Dataset) -> Stores:
     """Return the stores of the inputs."""
-    slots = inputs.sizes["time"]
-    battery = np.repeat(positions(inputs, "battery_owner", "participant")[:, None], slots, axis=1)
-    behind = traders(inputs).behind
-    both = {
-        name: np.concatenate([inputs[f"{device}_{name}"].values for device in ("battery", "vehicle")])
-        for name in (
-            "capacity",
-            "min_energy",
-            "charge_limit",
-            "discharge_limit",
-            "charge_efficiency",
-            "discharge_efficiency",
-            "wear_cost",
-        )
-    }
+    slots, behind = inputs.sizes["time"], traders(inputs).behind
+    owner = {name: positions(inputs, row.owner, "participant") for name, row in devices.stores().items()}
+    trader, plugged, min_charge = [], [], []
+    for name, row in devices.stores().items():
+        shape = (inputs.sizes[name], slots)
+        trader.append(behind if row.host else np.broadcast_to(owner[name][:, None], shape))
+        plugged.append(inputs[row.host].values != "" if row.host else np.ones(shape, dtype=bool))
+        least = f"{name}_min_charge"
+        min_charge.append(inputs[least].values if least in inputs else np.zeros(shape[0]))
     return Stores(
-        trader=np.concatenate([battery, behind]),
-        plugged=np.concatenate([np.ones(battery.shape, dtype=bool), inputs["vehicle_host"].values != ""]),
-        min_charge=np.concatenate([np.zeros(len(battery)), inputs["vehicle_min_charge"].values]),
-        **both,
+        owner=np.concatenate(list(owner.values())),
+        trader=np.concatenate(trader),
+        plugged=np.concatenate(plugged),
+        min_charge=np.concatenate(min_charge),
+        **{name: of_stores(inputs, name) for name in _TABLE},
     )
+
+
+def of_stores(dataset: xr.Dataset, name: str) -> Array:
+    """Return a variable of all stores (S, ...): ``battery_<name>``, and after it ``vehicle_<name>``."""
+    return np.concatenate(
+        [dataset[f"{device}_{name}"].transpose(device, ...).values for device in devices.stores()]
+    )
+
+
+def by_device(dataset: xr.Dataset, values: Array) -> dict[str, Array]:
+    """Return values (S, ...) of all stores apart: those of batteries, and those of vehicles."""
+    names = list(devices.stores())
+    ends = np.cumsum([dataset.sizes[device] for device in names])
+    return dict(zip(names, np.split(values, ends[:-1]), strict=True))
+
+
+def of_devices(dataset: xr.Dataset, values: Mapping[str, Array]) -> Array:
+    """Return the values (S, ...) of all stores from those of each device; 0 for a device that has none."""
+    some = next(iter(values.values()))
+    return np.concatenate(
+        [
+            values.get(device, np.zeros((dataset.sizes[device], *some.shape[1:])))
+            for device in devices.stores()
+        ]
+    )
+
+
+def with_stores(inputs: xr.Dataset, name: str, values: Array) -> xr.Dataset:
+    """Return the inputs with other values (S,) of a variable of all stores."""
+    new = {f"{device}_{name}": part for device, part in by_device(inputs, values).items()}
+    return inputs.assign({label: inputs[label].copy(data=part) for label, part in new.items()})

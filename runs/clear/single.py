@@ -213,8 +213,9 @@ def _unmanaged(inputs: xr.Dataset) -> tuple[xr.Dataset, Any]:
 
 def _aimless(inputs: xr.Dataset) -> xr.Dataset:
     """Return the inputs without final energies, which are no target where nobody plans."""
-    names = [f"{device}_final_energy" for device in ("battery", "vehicle")]
-    return inputs.assign({name: inputs[name].copy(data=inputs[name].values * float("nan")) for name in names})
+    from ...model.topology.stores import of_stores, with_stores
+
+    return with_stores(inputs, "final_energy", of_stores(inputs, "final_energy") * float("nan"))
 
 
 def defined(source: str | Path, market: str | None) -> tuple[Any, str]:

@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from ...model.settlement import tracing
+from ...model.topology.stores import of_stores, with_stores
 from ..markets import SIMULATED
 from ..store import digest
 from .format import block_schema, canonical_json
@@ -139,14 +140,12 @@ def slots(inputs: xr.Dataset, stored: np.ndarray[Any, Any], first: int, last: in
     found = inputs.isel(time=slice(first, last), trip=among)
     if not first:
         return found
-    energy = np.split(stored[:, first - 1], [inputs.sizes["battery"]])
-    names = [f"{device}_initial_energy" for device in ("battery", "vehicle")]
-    return found.assign({n: found[n].copy(data=kwh) for n, kwh in zip(names, energy, strict=True)})
+    return with_stores(found, "initial_energy", stored[:, first - 1])
 
 
 def _alone(inputs: xr.Dataset, results: xr.Dataset) -> Iterator[xr.Dataset]:
     """Yield the inputs of each slot alone."""
-    stored = np.concatenate([results[f"{device}_energy"].values for device in ("battery", "vehicle")])
+    stored = of_stores(results, "energy")
     for k in range(inputs.sizes["time"]):
         yield slots(inputs, stored, k, k + 1)
 

@@ -16,6 +16,7 @@ from ...model.exchange.products import Products
 from ...model.settlement import trades
 from ...model.solver import solve
 from ...model.solver.basis import Basis
+from ...model.topology.stores import by_device, of_devices, of_stores
 from ...model.topology.traders import parties, traders
 from ..markets import SIMULATED
 from .timeline import Timeline
@@ -112,16 +113,15 @@ class Simulation:
         seen = self.timeline.window(slot, count, state.energy)
         exchange = self.options.mode == "exchange"
         planned, deals = self._exchanged(seen) if exchange else _cleared(seen, state.basis)
-        batteries = inputs.sizes["battery"]
         least = np.maximum(self._required[:, slot], reachable_energy.required(seen)[:, 0])
-        worth = planned.value[batteries:, 0]
-        electric = dispatch.meant(inputs, state.energy[batteries:], least[batteries:], worth)
+        worth = by_device(inputs, planned.value[:, 0])["vehicle"]
+        energy, required = (by_device(inputs, kwh) for kwh in (state.energy, least))
+        electric = dispatch.meant(inputs, energy["vehicle"], required["vehicle"], worth)
         place = seen.indexes["trip"].get_indexer(inputs.indexes["trip"])
         electric = np.where(place >= 0, np.append(planned.electric, 0.0)[place], electric)
-        tank, driven = dispatch.drive(inputs, slot, state.energy[batteries:], electric)
-        energy = np.concatenate([state.energy[:batteries], tank])
+        energy["vehicle"], driven = dispatch.drive(inputs, slot, energy["vehicle"], electric)
         contracted = deals.net(len(planned.net)) / hours
-        came = dispatch.realise(inputs, slot, energy, planned, contracted, least)
+        came = dispatch.realise(inputs, slot, of_devices(inputs, energy), planned, contracted, least)
         for name, values in state.power.items():
             values[:, slot] = getattr(came, name)
         state.deals.append(dispatch.deliver(inputs, slot, deals, came.net))
@@ -155,7 +155,7 @@ class Simulation:
 
 
 def _begin(inputs: xr.Dataset, expectations: price_expectations.Expectations) -> State:
-    energy = np.concatenate([inputs[f"{d}_initial_energy"].values for d in ("battery", "vehicle")])
+    energy = of_stores(inputs, "initial_energy")
     slots, who = inputs.sizes["time"], len(traders(inputs).account)
     rows = dict.fromkeys(("charge", "discharge", "energy"), len(energy))
     rows |= {"net": who, "curtailment": inputs.sizes["participant"]}

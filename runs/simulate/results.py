@@ -8,6 +8,7 @@ import xarray as xr
 
 from ...model.results import assemble, variable
 from ...model.topology.fee_tree import tree
+from ...model.topology.stores import by_device
 from ...model.topology.traders import traders
 from ..ledger import records
 from .loop import State
@@ -109,15 +110,14 @@ def _markets(inputs: xr.Dataset, net: np.ndarray, sold: np.ndarray, bought: np.n
 
 def _devices(inputs: xr.Dataset, state: State) -> dict[str, Any]:
     """Return what batteries, vehicles and PV did."""
-    batteries, found = inputs.sizes["battery"], {}
+    found = {}
     for name, unit, doc in (
         ("charge", "kW", "AC power taken to charge"),
         ("discharge", "kW", "AC power given back"),
         ("energy", "kWh", "energy at the end of the slot"),
     ):
-        both = state.power[name]
-        found[f"battery_{name}"] = variable(("battery", "time"), both[:batteries], unit, doc)
-        found[f"vehicle_{name}"] = variable(("vehicle", "time"), both[batteries:], unit, doc)
+        for device, values in by_device(inputs, state.power[name]).items():
+            found[f"{device}_{name}"] = variable((device, "time"), values, unit, doc)
     found["pv_curtailment"] = variable(
         ("participant", "time"), state.power["curtailment"], "kW", "PV output not used"
     )

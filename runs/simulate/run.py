@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from ...data.loading import scenario as scenarios
+from ...model.topology.stores import of_stores
 from .. import archive, markets
 from ..ledger import ledger
 from ..store import run_format
@@ -194,8 +195,7 @@ def account(inputs: xr.Dataset, state: State, options: Options) -> xr.DataTree:
 
 def missing(inputs: xr.Dataset, state: State) -> float:
     """Return the energy [kWh] that batteries and vehicles lack at the end of what they should hold."""
-    final = np.concatenate([inputs[f"{d}_final_energy"].values for d in ("battery", "vehicle")])
-    return float(np.nansum(np.maximum(final - state.energy, 0.0)))
+    return float(np.nansum(np.maximum(of_stores(inputs, "final_energy") - state.energy, 0.0)))
 
 
 def grid_only(inputs: xr.Dataset) -> xr.Dataset:

@@ -17,6 +17,7 @@ from ...data.loading import scenario as scenarios
 from ...data.problems import InputError
 from ...data.series.calendar import Calendar, calendar
 from ...model.agents.reachable_energy import reachable
+from ...model.topology.stores import of_stores, with_stores
 from ..store import digest
 from .driving import Driving, departures, driving
 
@@ -85,23 +86,13 @@ class Timeline:
             changed = self.driving.expected(whole, self.known, slot, count)
             inputs = inputs.drop_dims("trip").assign_coords(trip=changed.pop("trip"))
         demand, pv = self.expected(slot, count)
-        batteries = whole.sizes["battery"]
-        stored = {"battery": energy[:batteries], "vehicle": energy[batteries:]}
         values: dict[str, Any] = {"demand": demand, "pv_available": pv}
-        last = slot + count == whole.sizes["time"]
-        for device, kwh in stored.items():
-            values[f"{device}_initial_energy"] = np.maximum(kwh, 0.0)
-            final = whole[f"{device}_final_energy"].values
-            values[f"{device}_final_energy"] = final if last else np.full(len(kwh), np.nan)
         changed |= {name: inputs[name].copy(data=array) for name, array in values.items()}
-        found = inputs.assign(changed)
-        if last:
-            most = dict(zip(stored, np.split(reachable(found), [batteries]), strict=True))
-            names = {f"{device}_final_energy": kwh for device, kwh in most.items()}
-            found = found.assign(
-                {n: found[n].copy(data=np.minimum(found[n], kwh)) for n, kwh in names.items()}
-            )
-        return found
+        expected = with_stores(inputs.assign(changed), "initial_energy", np.maximum(energy, 0.0))
+        if slot + count < whole.sizes["time"]:
+            return with_stores(expected, "final_energy", np.full(len(energy), np.nan))
+        final = np.minimum(of_stores(whole, "final_energy"), reachable(expected))
+        return with_stores(expected, "final_energy", final)
 
 
 def timeline(
