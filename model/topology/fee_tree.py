@@ -76,6 +76,15 @@ def ancestors(parent: Array) -> sparse.csr_array:
     return sparse.csr_array((np.ones(len(row)), (row, column)), shape=(len(parent), len(parent)))
 
 
+def edge_flows(above: sparse.csr_array, start: Array, end: Array, power: Array) -> Array:
+    """Return the net power (node,) [kW] that trades (trade,) between nodes bring over each edge, + to the parent.
+
+    ``above`` is that of :func:`ancestors`. Every path passes the root alike, so that its flow is zero.
+    """
+    flow: Array = power @ (above[start] - above[end])
+    return flow
+
+
 def path_fee(inputs: xr.Dataset, start: Array, end: Array) -> Array:
     """Return the fee [currency/kWh] of trades between nodes (trade,): both access fees, and path or pair."""
     access = inputs["node_access_fee"].values

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...model.labels import positions
 from ...model.results import assemble, variable
-from ...model.topology.fee_tree import tree
+from ...model.topology.fee_tree import ancestors, edge_flows
 from ...model.topology.stores import by_device
 from ...model.topology.traders import traders
 from ..ledger import records
@@ -134,22 +135,14 @@ class _Flow:
         self._pairs = "trade_fee" in inputs
         nodes, slots = inputs.sizes["node"], inputs.sizes["time"]
         self._power = np.zeros((nodes, nodes, slots) if self._pairs else (nodes, slots))
-        parent, _ = tree(inputs)
-        self._above = np.eye(nodes)
-        for n in range(nodes):
-            at = int(parent[n])
-            while at >= 0:
-                self._above[n, at] = 1.0
-                at = int(parent[at])
-        self._root = parent < 0
+        self._above = ancestors(positions(inputs, "node_parent", "node"))
 
     def add(self, slot: int, start: np.ndarray, end: np.ndarray, power: np.ndarray) -> None:
         """Add trades (trade,) of a slot [kW] from nodes to nodes."""
         if self._pairs:
             np.add.at(self._power[:, :, slot], (start, end), power)
         else:
-            climbs = (self._above[start] - self._above[end]) * ~self._root
-            self._power[:, slot] += power @ climbs
+            self._power[:, slot] += edge_flows(self._above, start, end, power)
 
     def variables(self) -> dict[str, Any]:
         """Return the results variable."""
