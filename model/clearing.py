@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import xarray as xr
 
@@ -15,9 +15,16 @@ from .devices.quoted_market import quoted
 from .devices.retailer import grid
 from .devices.vehicle import vehicle
 from .lp.expressions import Linear
+from .topology.meters import Meters
 from .topology.meters import meters as meters_of
 
 MARKETS = ("p2p", "grid-only", "quoted")
+DEVICES: dict[str, Callable[[xr.Dataset, Meters, Sets], Device]] = {
+    "household": household,
+    "battery": battery,
+    "vehicle": vehicle,
+}
+"""What stands behind the meters: the function that builds each device."""
 
 
 class Community(Device):
@@ -70,11 +77,8 @@ def community_block(
     community.inputs, community.meters, community.market = inputs, meters, market
     community.add_component("sets", sets)
 
-    devices = {
-        "household": household(inputs, meters, sets),
-        "battery": battery(inputs, meters, sets),
-        "vehicle": vehicle(inputs, meters, sets, minimum_charge),
-    }
+    given = inputs if minimum_charge else inputs.assign(vehicle_min_charge=inputs["vehicle_min_charge"] * 0.0)
+    devices = {name: build(given, meters, sets) for name, build in DEVICES.items()}
     markets = {"grid": grid(inputs, meters, sets, own_tariff=own_tariff)}
     if quotes is not None:
         markets["network"] = quoted(inputs, meters, sets, quotes)

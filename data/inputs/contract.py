@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ..problems import InputError, Problem, suggestion
+from . import devices
 from .tree import faults
 from .variables import DIMS, KINDS, REQUIRED, TABLE, Variable, attributes
 
@@ -173,8 +174,8 @@ def _values(inputs: xr.Dataset) -> Iterator[Problem]:
             continue
         if not row.nan:
             yield from _entries(inputs, name, np.isnan(values), "a number")
-        bounded = name.endswith("_limit") and row.dims != ("vehicle",) and row.dims != ("battery",)
-        if not bounded:
+        unlimited = name.endswith("_limit") and row.dims[0] not in devices.DEVICES
+        if not unlimited:
             yield from _entries(inputs, name, np.isinf(values), "a finite number")
         large = np.isfinite(values) & (np.abs(values) > MOST)
         yield from _entries(inputs, name, large, f"a magnitude of at most {MOST:.0e}".replace("e+0", "e"))
@@ -241,7 +242,7 @@ def _tree(inputs: xr.Dataset) -> Iterator[Problem]:
 
 def _devices(inputs: xr.Dataset) -> Iterator[Problem]:
     """Yield limits of devices that contradict one another, and electric vehicles without an engine's range."""
-    for device in ("battery", "vehicle"):
+    for device in devices.stores():
         capacity = inputs[f"{device}_capacity"].values
         for name in (f"{device}_min_energy", f"{device}_final_energy"):
             yield from _entries(inputs, name, inputs[name].values > capacity, f"at most {device}_capacity")

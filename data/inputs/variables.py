@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-DIMS = ("participant", "time", "tariff", "battery", "vehicle", "trip", "node", "node_to")
+from .devices import DEVICES
+
+DIMS = ("participant", "time", "tariff", *DEVICES, "trip", "node", "node_to")
 KINDS = (
     "consumer",
     "consumer+phev",

@@ -28,8 +28,8 @@ def required(inputs: xr.Dataset) -> Array:
 def reachable(inputs: xr.Dataset) -> Array:
     """Return the most energy (S,) that stores can hold at the end [kWh], each with its share of the connection."""
     store, who = stores(inputs), meters(inputs, peers=True, priced=False)
-    battery = np.repeat(who.battery[:, None], who.demand.shape[1], axis=1)
-    power = who.charging_room(np.concatenate([battery, who.plug]), store.charge_limit[:, None])
+    place = of_devices(inputs, who.place)
+    power = who.charging_room(place, store.charge_limit[:, None])
     gain = power * store.charge_efficiency[:, None] * inputs["slot_hours"].values
     most, driven = store.initial_energy, _forced(inputs)
     for t in range(gain.shape[1]):

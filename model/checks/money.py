@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
+from ...data.inputs.devices import stores
 from ..labels import Array
 from .physics import Finding, Run, arrays, edges, index
 
@@ -153,7 +154,7 @@ def _retail(run: Run) -> dict[str, Array]:
     """Return what every participant pays and gets outside the peers' market, and its emissions (P,)."""
     i, r, h = run.i, run.r, run.hours
     tariff = index(run.labels["tariff"], i["participant_tariff"])
-    vehicle, battery = run.owner["vehicle"], run.owner["battery"]
+    vehicle = run.owner["vehicle"]
     retail, feed_in = i["retail_price"][tariff] * h, i["feed_in_price"][tariff] * h
     fuel, carbon = r["trip_fuel"], i["grid_carbon"] * h
     money = {
@@ -166,8 +167,8 @@ def _retail(run: Run) -> dict[str, Array]:
     np.add.at(money["grid_cost"], vehicle, (r["vehicle_import"] * retail[vehicle]).sum(axis=1))
     np.add.at(money["feed_in_revenue"], vehicle, (r["vehicle_export"] * feed_in[vehicle]).sum(axis=1))
     np.add.at(money["fuel_cost"], vehicle[run.driver], fuel * i["fuel_price"][run.driver])
-    np.add.at(money["wear_cost"], vehicle, (r["vehicle_discharge"] @ h) * i["vehicle_wear_cost"])
-    np.add.at(money["wear_cost"], battery, (r["battery_discharge"] @ h) * i["battery_wear_cost"])
+    for name, store in stores().items():
+        np.add.at(money["wear_cost"], run.owner[name], (r[store.give] @ h) * i[f"{name}_wear_cost"])
     np.add.at(money["co2"], vehicle, r["vehicle_import"] @ carbon)
     np.add.at(money["co2"], vehicle[run.driver], fuel * i["fuel_carbon"][run.driver])
     return money

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
+from ...data.inputs import devices
 from ..labels import Array
 from .money import Trades
 from .physics import Finding, Run, arrays, index
@@ -72,12 +73,13 @@ def _followed(run: Run, traded: Trades) -> dict[str, Array]:
     economy = run.i["vehicle_electric_economy"]
     driven = np.zeros((run.vehicles, len(run.hours)))
     np.add.at(driven, (run.driver, run.trip_slot), run.r["trip_electric_distance"] / economy[run.driver])
+    consumed = run.i["demand"] + run.behind_meters({name: row.draw for name, row in devices.loads().items()})
     stores = _Stores(run)
     used = {name: np.zeros((people, len(run.hours), len(_STUFF))) for name in _USES}
     for t in range(len(run.hours)):
         held = stores.gives(t, driven[:, t])
         pool = _pool(run, traded, stores, held, t)
-        used["demand"][:, t] = (run.i["demand"][:, t] * run.hours[t])[:, None] * pool[:people]
+        used["demand"][:, t] = (consumed[:, t] * run.hours[t])[:, None] * pool[:people]
         drive = driven[:, t, None] * held[stores.batteries :]
         np.add.at(used["driving"][:, t], account, drive)
         np.add.at(used["distance"][:, t], account, economy[:, None] * drive)
@@ -90,7 +92,7 @@ class _Stores:
 
     def __init__(self, run: Run):
         def both(name: str, source: dict[str, Array]) -> Array:
-            return np.concatenate([source[f"{device}_{name}"] for device in ("battery", "vehicle")])
+            return np.concatenate([source[f"{device}_{name}"] for device in devices.stores()])
 
         self.batteries, slots = len(run.owner["battery"]), len(run.hours)
         at_home, guest = run.owner["vehicle"][:, None], run.participants + np.arange(run.vehicles)[:, None]

@@ -4,27 +4,16 @@ Part of `checks`. Every function yields findings: a residual that should vanish,
 positive, with the scale on which it is judged.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
+from ...data.inputs.devices import DEVICES, loads, stores
 from ..labels import Array
 
-_ORDER = (
-    "participant",
-    "battery",
-    "vehicle",
-    "trip",
-    "trade",
-    "tariff",
-    "node",
-    "node_to",
-    "source",
-    "origin",
-    "time",
-)
+_OTHERS = ("trip", "trade", "tariff", "node", "node_to", "source", "origin", "time")
 PARTICIPANT = ("participant", "time")
 VEHICLE = ("vehicle", "time")
 SIGNED = ("price", "sale_price", "node_flow")
@@ -42,18 +31,18 @@ class Finding(NamedTuple):
 class Run:
     """A run as plain arrays: ``i`` the inputs, ``r`` the results, and where everything stands.
 
-    P participants, B batteries, V vehicles, T slots: ``owner[device]`` (B,) or (V,); ``at_home`` and ``guest``
-    (V, T); ``home`` (P,) and ``host_node`` (V, T) nodes; ``trip_slot`` and ``driver`` of every trip.
+    P participants, V vehicles, T slots: ``owner[device]`` (device,); ``at_home`` and ``guest`` (V, T); ``home`` (P,) and
+    ``host_node`` (V, T) nodes; ``trip_slot`` and ``driver`` of every trip.
     """
 
     def __init__(self, inputs: xr.Dataset, results: xr.Dataset):
         self.i, self.r = arrays(inputs), arrays(results)
-        self.dims = {str(k): tuple(d for d in _ORDER if d in v.dims) for k, v in results.data_vars.items()}
+        self.dims = {str(name): _ordered(values.dims) for name, values in results.data_vars.items()}
         self.hours = self.i["slot_hours"]
         self.participants, self.vehicles = inputs.sizes["participant"], inputs.sizes["vehicle"]
         self.labels = {d: inputs[d].values for d in ("participant", "vehicle", "node", "tariff", "time")}
         people = self.labels["participant"]
-        self.owner = {d: index(people, self.i[f"{d}_owner"]) for d in ("battery", "vehicle")}
+        self.owner = {name: index(people, self.i[row.owner]) for name, row in DEVICES.items()}
         host = index(people, self.i["vehicle_host"])
         self.plugged = host >= 0
         self.at_home = self.plugged & (host == self.owner["vehicle"][:, None])
@@ -64,12 +53,13 @@ class Run:
         started = self.labels["time"][None, :] <= self.i["trip_departure"][:, None]
         self.trip_slot = started.sum(axis=1) - 1
 
-    def behind_meters(self, battery: Array, vehicle: Array) -> Array:
-        """Return the sums (P, T) of powers of batteries (B, T), and of vehicles (V, T) while at home."""
-        power = np.zeros((self.participants, len(self.hours)))
-        np.add.at(power, self.owner["battery"], battery)
-        np.add.at(power, self.owner["vehicle"], np.where(self.at_home, vehicle, 0.0))
-        return power
+    def behind_meters(self, powers: Mapping[str, str]) -> Array:
+        """Return the sums (P, T) of devices' powers, by the name of each result: of vehicles while at home."""
+        total = np.zeros((self.participants, len(self.hours)))
+        for device, name in powers.items():
+            here = self.at_home if DEVICES[device].host else True
+            np.add.at(total, self.owner[device], np.where(here, self.r[name], 0.0))
+        return total
 
     def at_nodes(self, participant: Array, vehicle: Array) -> Array:
         """Return the sums (node, T) of powers of participants (P, T), and of vehicles (V, T) while guests."""
@@ -83,7 +73,12 @@ class Run:
 def arrays(dataset: xr.Dataset) -> dict[str, Array]:
     """Return the variables as arrays, with the dims in the order of the tables."""
     columns = {str(name): dataset.variables[name] for name in dataset.data_vars}
-    return {name: v.transpose(*(d for d in _ORDER if d in v.dims)).values for name, v in columns.items()}
+    return {name: v.transpose(*_ordered(v.dims)).values for name, v in columns.items()}
+
+
+def _ordered(dims: Collection[Hashable]) -> tuple[str, ...]:
+    """Return dims in the order of the tables."""
+    return tuple(d for d in ("participant", *DEVICES, *_OTHERS) if d in dims)
 
 
 def index(labels: Array, values: Array) -> Array:
@@ -100,7 +95,9 @@ def physics(run: Run, linear: bool) -> Iterator[Finding]:
             yield Finding(f"negative {name}", run.dims[name], -values)
     yield from _meters(run)
     yield from _guests(run)
-    for device in ("battery", "vehicle"):
+    for device in loads():
+        yield from _limits(run, device, True)
+    for device in stores():
         yield from _store(run, device)
     if not linear:
         charge, least = run.r["vehicle_charge"], run.i["vehicle_min_charge"][:, None]
@@ -139,9 +136,9 @@ def _below(run: Run, node: int) -> Array:
 def _meters(run: Run) -> Iterator[Finding]:
     i, r = run.i, run.r
     drawn, given = r["grid_import"] + r["peer_purchase"], r["grid_export"] + r["peer_sale"]
-    pv, stored = i["pv_available"] - r["pv_curtailment"], run.behind_meters
-    discharge = stored(r["battery_discharge"], r["vehicle_discharge"])
-    charge = stored(r["battery_charge"], r["vehicle_charge"])
+    pv = i["pv_available"] - r["pv_curtailment"]
+    discharge = run.behind_meters({name: row.give for name, row in stores().items()})
+    charge = run.behind_meters({name: row.draw for name, row in DEVICES.items()})
     flows = drawn + given + i["demand"] + i["pv_available"] + charge + discharge
     yield Finding("draw", PARTICIPANT, abs(r["draw"] - drawn), drawn)
     yield Finding("supply", PARTICIPANT, abs(r["supply"] - given), given)
@@ -170,7 +167,8 @@ def _store(run: Run, device: str) -> Iterator[Finding]:
     """
     i = {name.removeprefix(f"{device}_"): v for name, v in run.i.items() if name.startswith(device)}
     charge, discharge, energy = (run.r[f"{device}_{k}"] for k in ("charge", "discharge", "energy"))
-    dims, plugged = (device, "time"), run.plugged if device == "vehicle" else np.ones(energy.shape, bool)
+    dims = (device, "time")
+    plugged = run.plugged if DEVICES[device].host else np.ones(energy.shape, bool)
     gain = i["charge_efficiency"][:, None] * run.hours
     loss = run.hours / i["discharge_efficiency"][:, None]
     before = np.concatenate([i["initial_energy"][:, None], energy], axis=1)[:, :-1]
@@ -179,9 +177,7 @@ def _store(run: Run, device: str) -> Iterator[Finding]:
         spent = run.r["trip_electric_distance"] / i["electric_economy"][run.driver]
         np.subtract.at(change, (run.driver, run.trip_slot), spent)
     yield Finding(f"{device} energy", dims, abs(energy - before - change), before)
-    for name, power in (("charge", charge), ("discharge", discharge)):
-        limit = np.where(plugged, i[f"{name}_limit"][:, None], 0.0)
-        yield Finding(f"{device} {name} limit", dims, power - limit, limit)
+    yield from _limits(run, device, plugged)
     free = np.isinf(run.i["import_limit"])[run.owner[device]][:, None] & plugged
     climbed = before[:, :1] + np.cumsum(gain * i["charge_limit"][:, None] * free, axis=1)
     fallen = before[:, :1] - np.cumsum(loss * i["discharge_limit"][:, None] * plugged, axis=1)
@@ -191,6 +187,15 @@ def _store(run: Run, device: str) -> Iterator[Finding]:
     yield Finding(f"{device} capacity", dims, energy - most, most)
     final = np.where(np.isnan(i["final_energy"]), -np.inf, i["final_energy"])
     yield Finding(f"{device} final energy", (device,), final - energy[:, -1], energy[:, -1])
+
+
+def _limits(run: Run, device: str, plugged: Array | bool) -> Iterator[Finding]:
+    """Yield what a device takes and gives against its limits, nothing where it is not ``plugged`` (device, T)."""
+    row = DEVICES[device]
+    for name, most in ((row.draw, row.draw_limit), (row.give, row.give_limit)):
+        if name:
+            limit = np.where(plugged, run.i[most][:, None], 0.0)
+            yield Finding(f"{name.replace('_', ' ')} limit", (device, "time"), run.r[name] - limit, limit)
 
 
 def _trips(run: Run) -> Iterator[Finding]:

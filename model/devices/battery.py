@@ -1,6 +1,5 @@
 """Stationary batteries."""
 
-import numpy as np
 import xarray as xr
 
 from ..topology.meters import Meters
@@ -19,9 +18,9 @@ def battery(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     discharge_limit = inputs["battery_discharge_limit"].values[:, None]
     charge = block.var("charge", "kW", "AC power taken to charge", upper=charge_limit)
     discharge = block.var("discharge", "kW", "AC power given back", upper=discharge_limit)
-    room = meters.charging_room(np.repeat(meters.battery[:, None], len(hours), axis=1), charge_limit)
+    place, size = meters.place["battery"], len(meters.label)
+    room = meters.charging_room(place, charge_limit)
     storage.energy(block, inputs, charge, discharge, 0.0, room, plugged=1.0)
-    place, size = meters.battery, len(meters.label)
     block.draw = (charge - discharge).at(place, size)
     block.generation = discharge.at(place, size)
     block.spent = (inputs["battery_wear_cost"].values[:, None] * hours * discharge).sum()

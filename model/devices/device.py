@@ -14,6 +14,7 @@ import xarray as xr
 from pyomo.core.base.block import ScalarBlock
 from pyomo.core.base.set import Set
 
+from ...data.inputs.devices import DEVICES
 from ..labels import Array
 from ..lp.components import ArrayConstraint, ArrayExpression, ArrayVar, expressions
 from ..lp.expressions import Linear, Relation
@@ -31,7 +32,7 @@ class Sets(ScalarBlock):
     def __init__(self, inputs: xr.Dataset, meters: Meters):
         super().__init__(concrete=True)
         times = np.datetime_as_string(inputs["time"].values, unit="m").tolist()
-        labels = {d: inputs[d].values.tolist() for d in ("battery", "vehicle", "trip", "node")}
+        labels = {d: inputs[d].values.tolist() for d in (*DEVICES, "trip", "node")}
         labels |= {"meter": meters.label.tolist(), "time": times, "node_to": labels["node"]}
         for dim, entries in labels.items():
             self.add_component(dim, Set(initialize=entries, ordered=True, dimen=1))

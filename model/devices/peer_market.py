@@ -135,9 +135,10 @@ def _crowd(meters: Meters, size: int) -> Array:
 
 def _travelled(meters: Meters, above: sparse.csr_array) -> Array:
     """Return the edges (node,) on the path between nodes where one vehicle is plugged in: it ties both ends together."""
-    vehicle, slot = np.nonzero(meters.plug >= 0)
-    visited = np.unique(np.stack([vehicle, meters.node[meters.plug[vehicle, slot], slot]]), axis=1)
-    visits = sparse.csr_array((np.ones(visited.shape[1]), visited), shape=(len(meters.plug), above.shape[0]))
+    place = meters.place["vehicle"]
+    vehicle, slot = np.nonzero(place >= 0)
+    visited = np.unique(np.stack([vehicle, meters.node[place[vehicle, slot], slot]]), axis=1)
+    visits = sparse.csr_array((np.ones(visited.shape[1]), visited), shape=(len(place), above.shape[0]))
     below, everywhere = (visits @ above).tocoo(), visits.sum(axis=1)
     tied = np.zeros(above.shape[0], dtype=bool)
     tied[below.col[below.data < everywhere[below.row]]] = True

@@ -10,7 +10,7 @@ from . import storage
 from .device import Device, Sets
 
 
-def vehicle(inputs: xr.Dataset, meters: Meters, sets: Sets, minimum: bool = True) -> Device:
+def vehicle(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     """Vehicles, behind the meter that they are plugged into.
 
     0 <= charge[v,t] <= charge_limit[v] and 0 <= discharge[v,t] <= discharge_limit[v] while plugged in;
@@ -20,7 +20,8 @@ def vehicle(inputs: xr.Dataset, meters: Meters, sets: Sets, minimum: bool = True
     """
     block = Device(("vehicle", "time"), inputs, meters, sets)
     hours = inputs["slot_hours"].values
-    plugged = meters.plug >= 0
+    place, size = meters.place["vehicle"], len(meters.label)
+    plugged = place >= 0
     charge_limit = inputs["vehicle_charge_limit"].values[:, None]
     discharge_limit = inputs["vehicle_discharge_limit"].values[:, None]
     charge = block.var(
@@ -30,13 +31,11 @@ def vehicle(inputs: xr.Dataset, meters: Meters, sets: Sets, minimum: bool = True
         "discharge", "kW", "AC power given back", upper=discharge_limit, where=plugged & (discharge_limit > 0)
     )
     driven, fuel_cost = _trips(block, inputs)
-    room = meters.charging_room(meters.plug, charge_limit)
+    room = meters.charging_room(place, charge_limit)
     storage.energy(block, inputs, charge, discharge, driven, room, plugged)
-    if minimum:
-        _minimum_charge(block, charge, charge_limit, inputs["vehicle_min_charge"].values[:, None], plugged)
-    size = len(meters.label)
-    block.draw = (charge - discharge).at(meters.plug, size)
-    block.generation = discharge.at(meters.plug, size)
+    _minimum_charge(block, charge, charge_limit, inputs["vehicle_min_charge"].values[:, None], plugged)
+    block.draw = (charge - discharge).at(place, size)
+    block.generation = discharge.at(place, size)
     wear = inputs["vehicle_wear_cost"].values[:, None] * hours * discharge
     block.spent = wear.sum() + fuel_cost
     return block

@@ -28,6 +28,7 @@ shares its members are no others.
 import numpy as np
 import xarray as xr
 
+from ...data.inputs import devices
 from ..labels import Array, positions, sum_at
 from ..topology.traders import Traders, parties, traders
 from .origins import SOURCES, Origins, trace, variables
@@ -118,7 +119,7 @@ def _account(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, who: T
     revenue, fee, rent = (energy * trades[f"trade_{k}"].values for k in ("price", "fee", "congestion"))
     driver = positions(inputs, "trip_vehicle", "vehicle")
     fuel = results["trip_fuel"].values * inputs["fuel_price"].values[driver]
-    owner = {d: positions(inputs, f"{d}_owner", "participant") for d in ("battery", "vehicle")}
+    owner = {d: positions(inputs, f"{d}_owner", "participant") for d in devices.stores()}
     discharged = {d: results[f"{d}_discharge"].values @ hours for d in owner}
     wear = (sum_at(owner[d], inputs[f"{d}_wear_cost"].values * discharged[d], size) for d in owner)
     short = _short(inputs, results, trades, who)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
+from ...data.inputs import devices
 from ..labels import Array, positions
 from ..topology.stores import of_stores, stores
 from ..topology.traders import parties, traders
@@ -84,7 +85,7 @@ def flows(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset) -> Flows:
         taken=hours * of_stores(results, "charge").T,
         back=hours * of_stores(results, "discharge").T,
         driven=_driven(inputs, results),
-        demand=kwh("demand", inputs),
+        demand=kwh("demand", inputs) + hours * _loads(inputs, results).T,
         made=made,
         imported=hours * who.stack(results["grid_import"], results["vehicle_import"]).T,
         exported=hours * who.stack(results["grid_export"], results["vehicle_export"]).T,
@@ -94,6 +95,15 @@ def flows(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset) -> Flows:
         buyer=buyer,
         energy=trades["trade_energy"].values,
     )
+
+
+def _loads(inputs: xr.Dataset, results: xr.Dataset) -> Array:
+    """Return what the loads of each participant draw (P, T) [kW]."""
+    power = np.zeros((inputs.sizes["participant"], inputs.sizes["time"]))
+    for name, row in devices.loads().items():
+        owner = positions(inputs, row.owner, "participant")
+        np.add.at(power, owner, results[row.draw].transpose(name, "time").values)
+    return power
 
 
 def _driven(inputs: xr.Dataset, results: xr.Dataset) -> Array:

@@ -9,11 +9,13 @@ and unfold again pro rata.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
+from ...data.inputs.devices import DEVICES, Device, stores
 from ..labels import Array, positions
 
 
@@ -25,8 +27,8 @@ class Meters:
     and ``feed_in`` its prices (M, T); ``node`` the position of its node, -1 while it is nowhere (M, T);
     ``access`` its access fee (M, T); ``import_limit`` and ``export_limit`` (M,). ``draws_at`` and
     ``gives_at`` (P,) say at which meter a participant draws and gives; ``guest`` (V,) is a vehicle's own
-    meter or -1; ``plug`` (V, T) the meter that a vehicle is plugged into or -1; ``battery`` (B,) the meter
-    of each battery. ``draw_share`` and ``give_share`` (P, T) are a participant's parts of its meter;
+    meter or -1; ``place`` (device, T) the meter that every device is behind, or -1, by the device's name.
+    ``draw_share`` and ``give_share`` (P, T) are a participant's parts of its meter;
     ``resale`` (M, T) says where the own-generation rule could bind; ``draw_room`` and ``give_room`` (M, T)
     are the kW that the meter could draw and give at the most, whatever the prices; ``curtails`` (M, T)
     where not using PV could pay.
@@ -44,8 +46,7 @@ class Meters:
     draws_at: Array
     gives_at: Array
     guest: Array
-    plug: Array
-    battery: Array
+    place: Mapping[str, Array]
     draw_share: Array
     give_share: Array
     resale: Array
@@ -96,7 +97,9 @@ def meters(inputs: xr.Dataset, peers: bool, priced: bool = True) -> Meters:
     np.add.at(demand, rows.draws_at, taken)
     np.add.at(pv, rows.gives_at, given)
     plug = np.where(home, rows.draws_at[owner][:, None], np.where(away, rows.guest[:, None], -1))
-    battery = rows.draws_at[positions(inputs, "battery_owner", "participant")]
+    place = {name: plug if row.host else _at_home(inputs, row, rows) for name, row in DEVICES.items()}
+    draw_limits = {name: row.draw_limit for name, row in DEVICES.items()}
+    give_limits = {name: row.give_limit for name, row in stores().items()}
     export_limit = rows.limit(inputs["export_limit"].values)
     unwanted = np.isfinite(export_limit)[:, None] | _below_zero(inputs, peers)[rows.tariff] | (not priced)
     return Meters(
@@ -112,13 +115,12 @@ def meters(inputs: xr.Dataset, peers: bool, priced: bool = True) -> Meters:
         draws_at=rows.draws_at,
         gives_at=rows.gives_at,
         guest=rows.guest,
-        plug=plug,
-        battery=battery,
+        place=place,
         draw_share=_share(taken, demand[rows.draws_at], folds),
         give_share=_share(given, pv[rows.gives_at], folds),
         resale=rows.spread(resale),
-        draw_room=demand + _installed(inputs, "charge_limit", battery, plug, len(node)),
-        give_room=pv + _installed(inputs, "discharge_limit", battery, plug, len(node)),
+        draw_room=demand + _installed(inputs, draw_limits, place, node.shape),
+        give_room=pv + _installed(inputs, give_limits, place, node.shape),
         curtails=(pv > 0) & unwanted,
     )
 
@@ -155,8 +157,9 @@ def _folds(inputs: xr.Dataset, resale: Array, drivers: Array) -> Array:
     """Return which participants (P,) fold: those with no choice, no resale, and a connection that never binds."""
     participants = np.arange(inputs.sizes["participant"])
     net = inputs["demand"].values - inputs["pv_available"].values
-    without_choice = ~np.isin(participants, positions(inputs, "battery_owner", "participant"))
-    without_choice &= ~np.isin(participants, drivers)
+    without_choice = ~np.isin(participants, drivers)
+    for device in (row for row in DEVICES.values() if not row.host):
+        without_choice &= ~np.isin(participants, positions(inputs, device.owner, "participant"))
     without_choice &= (~resale | (inputs["pv_available"].values == 0)).all(axis=1)
     fits = (inputs["import_limit"].values >= net.max(axis=1)) & (
         inputs["export_limit"].values >= -net.min(axis=1)
@@ -191,12 +194,20 @@ def _rows(inputs: xr.Dataset, folds: Array, guests: Array) -> _Rows:
     )
 
 
-def _installed(inputs: xr.Dataset, limit: str, battery: Array, plug: Array, size: int) -> Array:
-    """Return the kW (meter, time) of the batteries at each meter and of the vehicles plugged into it."""
-    power = np.zeros((size, plug.shape[1]))
-    np.add.at(power, battery, inputs[f"battery_{limit}"].values[:, None])
-    vehicle, slot = np.nonzero(plug >= 0)
-    np.add.at(power, (plug[vehicle, slot], slot), inputs[f"vehicle_{limit}"].values[vehicle])
+def _at_home(inputs: xr.Dataset, row: Device, rows: _Rows) -> Array:
+    """Return the meter (device, time) of the owner of each device."""
+    meter = rows.draws_at[positions(inputs, row.owner, "participant")]
+    return np.repeat(meter[:, None], inputs.sizes["time"], axis=1)
+
+
+def _installed(
+    inputs: xr.Dataset, limits: Mapping[str, str], place: Mapping[str, Array], shape: tuple[int, ...]
+) -> Array:
+    """Return the sums (meter, time) [kW] of the limits of the devices behind each meter; ``limits`` by device."""
+    power = np.zeros(shape)
+    for name, limit in limits.items():
+        device, slot = np.nonzero(place[name] >= 0)
+        np.add.at(power, (place[name][device, slot], slot), inputs[limit].values[device])
     return power
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ...data.inputs import devices
 from .. import compare
 from ..text import section, table
 from . import tables
@@ -60,7 +61,7 @@ def balance(tree: xr.DataTree) -> dict[str, float]:
     driver = inputs["vehicle_electric_economy"].sel(vehicle=inputs["trip_vehicle"]).values
     driven = np.divide(results["trip_electric_distance"].values, driver)
     stored, lost = 0.0, 0.0
-    for device in ("battery", "vehicle"):
+    for device in devices.stores():
         begin = inputs[f"{device}_initial_energy"]
         stored += float((results[f"{device}_energy"].isel(time=-1) - begin).sum())
         lost += total(results[f"{device}_charge"] * (1 - inputs[f"{device}_charge_efficiency"]))
@@ -70,6 +71,7 @@ def balance(tree: xr.DataTree) -> dict[str, float]:
         "from the retailer": total(results["grid_import"]) + total(results["vehicle_import"]),
         "to the retailer": -total(results["grid_export"]) - total(results["vehicle_export"]),
         "demand": -total(inputs["demand"]),
+        **{name.replace("_", " "): -total(results[load.draw]) for name, load in devices.loads().items()},
         "driving": -float(driven.sum()),
         "batteries and vehicles, start less end": -stored,
         "losses of charging and discharging": -lost,

@@ -7,7 +7,8 @@ values, so that a run may be larger than memory; therefore its digests are not c
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...data.inputs.devices import DEVICES
 from . import atomic_file, atomic_folder, netcdf, run_format
 
 SUFFIX = ".zarr"
-ENTITIES = ("participant", "battery", "vehicle", "trip", "trade", "origin")
-"""Dimensions along which the pieces of a run follow one another; all others are alike in every piece."""
+ENTITIES = ("participant", "trip", "trade", "origin")
+"""Dimensions, beside those of devices, along which the pieces of a run follow one another; all others are alike."""
 
 Fixed = Mapping[str, Mapping[str, Any]]
 
@@ -155,21 +157,20 @@ def _fill(
         root.create_group(group, attributes=described)
         for variable in layouts[0].variables[group]:
             _make(root[group], group, variable, layouts, fixed[group].get(variable))
-    begin = {g: dict.fromkeys(ENTITIES, 0) for g in run_format.GROUPS}
+    begin: dict[str, Counter[str]] = {g: Counter() for g in run_format.GROUPS}
     for n, (piece, made) in enumerate(zip(pieces, layouts, strict=True)):
         tree = netcdf.read_run(piece)
         for group in run_format.GROUPS:
             _write(root[group], tree[group].to_dataset(), begin[group], fixed[group], first=n == 0)
-            for dim in ENTITIES:
-                begin[group][dim] += made.sizes[group].get(dim, 0)
+            begin[group].update(made.sizes[group])
 
 
 def _make(group: Any, of: str, name: str, layouts: Sequence[Layout], values: Any) -> None:
     """Make an array as large, and with text as wide, as all pieces need; write it if its values are given."""
     dims, _, attrs = layouts[0].variables[of][name]
     every = [made.sizes[of] for made in layouts]
-    shape = [sum(s[d] for s in every) if d in ENTITIES else every[0][d] for d in dims]
-    chunks = [max(s[d] for s in every) if d in ENTITIES else every[0][d] for d in dims]
+    shape = [sum(s[d] for s in every) if _in_pieces(d) else every[0][d] for d in dims]
+    chunks = [max(s[d] for s in every) if _in_pieces(d) else every[0][d] for d in dims]
     kind = max((np.dtype(made.variables[of][name][1]) for made in layouts), key=lambda t: t.itemsize)
     if values is not None:
         values = np.asarray(values)
@@ -198,17 +199,22 @@ def _write(
 ) -> None:
     """Write what a piece has of a group."""
     for name, variable in dataset.variables.items():
-        along = [d for d in variable.dims if d in ENTITIES]
+        along = [d for d in variable.dims if _in_pieces(d)]
         if name in fixed or not (along or first) or not variable.size:
             continue
         values = variable.values
         if values.dtype.kind == "M":
             values = values.astype("datetime64[ns]").astype(np.int64)
         place = tuple(
-            slice(begin[str(d)], begin[str(d)] + n) if d in ENTITIES else slice(None)
+            slice(begin[str(d)], begin[str(d)] + n) if _in_pieces(d) else slice(None)
             for d, n in zip(variable.dims, variable.shape, strict=True)
         )
         group[str(name)][place] = values
+
+
+def _in_pieces(dim: Hashable) -> bool:
+    """Return whether the pieces of a run follow one another along a dimension."""
+    return dim in ENTITIES or dim in DEVICES
 
 
 def _root(name: str) -> Any:
