@@ -320,17 +320,17 @@ def test_leaves_of_another_order_or_market(signed):
 
 def test_a_correction_hides_whose_leaf_it_changed(signed):
     """The neighbours of who stays the same stay the same too, and no hash on any path tells."""
-    before = [private_leaves.Shelf(signed).of_block(block) for block in blocks_of(signed)[1:]]
+    before = [private_leaves.LeafFiles(signed).of_block(block) for block in blocks_of(signed)[1:]]
     other = [account("home 2", grid_in=6)]
     kept = [leaf for leaf in record(0)["leaves"] if leaf["participant"] != "home 2"]
     ledger.commit(signed, [people(*kept, *other)(record(0))], signer=KEY, correct=True)
-    after = private_leaves.Shelf(signed).of_block(blocks_of(signed)[4])
+    after = private_leaves.LeafFiles(signed).of_block(blocks_of(signed)[4])
     assert not {*after} & {*before[0]}
     assert [private_leaves.parse(x)["purchases"] for x in after] == [
         private_leaves.parse(x)["purchases"] for x in before[0]
     ]
     ledger.commit(signed, records(1), signer=KEY, correct=True)
-    again = private_leaves.Shelf(signed).of_block(blocks_of(signed)[6])
+    again = private_leaves.LeafFiles(signed).of_block(blocks_of(signed)[6])
     assert not {*again} & {*before[0], *after}
     assert ledger.commit(signed, records(2)).already == 2
 
@@ -364,7 +364,7 @@ def proof_of(signer, *made, market="street", index=1):
     for block, (_, private) in zip(blocks, sealed, strict=True):
         proof = receipts.Proof(private_leaves.parse(private[0]), block, note, [])
         inner = merkle.Tree(map(merkle.leaf, private)).path(0)
-        parts.append(receipts._spelled(proof, 0, inner, merkle.Tree(hashes).path(block["index"])))
+        parts.append(receipts._format(proof, 0, inner, merkle.Tree(hashes).path(block["index"])))
     return "\n".join(parts).encode()
 
 

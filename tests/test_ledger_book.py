@@ -467,7 +467,7 @@ def forged(case):
     inner, outer = merkle.Tree([*map(merkle.leaf, private)]).path(1), merkle.Tree(hashes).path(1)
     note = signed_note.Note(text, (signed_note.signature(KEY.sign(text)),))
     leaf = canonical_json.parse(private[1])
-    return receipts._spelled(receipts.Proof(leaf, block, note, []), 1, inner, outer).encode()
+    return receipts._format(receipts.Proof(leaf, block, note, []), 1, inner, outer).encode()
 
 
 @pytest.mark.parametrize("case", ["version", "slot", "Merkle root", "tree hash", "origin"])
@@ -581,5 +581,5 @@ def test_leaves_are_found_by_their_root(book):
     ledger.commit(book, records(1, energy=11), correct=True)
     old, new = blocks_of(book)[1], blocks_of(book)[4]
     assert old["slot"] == new["slot"]
-    shelf = private_leaves.Shelf(book)
+    shelf = private_leaves.LeafFiles(book)
     assert shelf.of_block(old) != shelf.of_block(new)

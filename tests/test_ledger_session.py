@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from otonari.runs.ledger import administration, checkpoints, commit, ledger, reader
+from otonari.runs.ledger import administration, checkpoints, ledger, reader
 
 from .books import (
     KEY,
@@ -32,13 +32,13 @@ pytestmark = pytest.mark.usefixtures("impatient")
 @pytest.fixture
 def walks(monkeypatch):
     """Return a list that grows whenever the whole chain is verified by a commit."""
-    found, look = [], commit.look
+    found, read = [], reader.read
 
     def counted(*arguments, **options):
         found.append(1)
-        return look(*arguments, **options)
+        return read(*arguments, **options)
 
-    monkeypatch.setattr(commit, "look", counted)
+    monkeypatch.setattr(reader, "read", counted)
     return found
 
 
@@ -108,7 +108,7 @@ def flipped(path, place):
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("name", [reader.NAME, checkpoints.OWN])
+@pytest.mark.parametrize("name", [ledger.NAME, checkpoints.OWN])
 @pytest.mark.parametrize("keeps_time", [False, True])
 def test_tampering_between_two_commits_is_found(tmp_path, name, keeps_time):
     """A byte of the first line is changed in place: same size, same file, and the times put back."""

@@ -544,7 +544,7 @@ def test_an_error_says_where_and_what(book):
 TABLES = {
     "LINE_CHECKS": chain.LINE_CHECKS,
     "BLOCK_CHECKS": chain.BLOCK_CHECKS,
-    "HEAD_CHECKS": checkpoints.HEAD_CHECKS,
+    "CHECKPOINT_CHECKS": checkpoints.CHECKPOINT_CHECKS,
     "END_CHECKS": checkpoints.END_CHECKS,
 }
 

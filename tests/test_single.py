@@ -16,7 +16,7 @@ from otonari.model.errors import Infeasible
 from otonari.runs import archive
 from otonari.runs.clear import single
 from otonari.runs.clear.single import clear, run
-from otonari.runs.ledger import administration, checkpoints, ledger, private_leaves, reader, receipts, records
+from otonari.runs.ledger import administration, checkpoints, ledger, private_leaves, receipts, records
 from otonari.runs.ledger.format import signed_note
 from otonari.runs.store import atomic_file, netcdf, run_file, run_format
 
@@ -190,9 +190,9 @@ def test_the_blocks_add_up_to_the_settlement(outcome):
 def test_every_trade_is_in_the_leaves_of_its_block(outcome):
     """Each account's purchases are its trades', each rounded by less than 1 Wh; what is bought is sold."""
     trades = outcome.tree["trades"]
-    shelf = private_leaves.Shelf(outcome.directory)
+    shelf = private_leaves.LeafFiles(outcome.directory)
     for block in list(ledger.show(outcome.directory))[1:]:
-        private = reader.check_leaves(shelf, block)
+        private = private_leaves.check_leaves(shelf, block)
         here = trades["trade_time"].values == np.datetime64(block["slot"], "s")
         exact = trades["trade_energy"].values[here] * 1000
         assert abs(block["totals"]["energy"] - exact.sum()) <= 0.5
@@ -207,9 +207,9 @@ def test_every_trade_is_in_the_leaves_of_its_block(outcome):
 def test_the_leaves_say_where_every_metered_wh_came_from(outcome):
     """Demand, charge and driving by source sum to the meters, and over the slots to what the settlement says."""
     inputs, results, settlement = (outcome.tree[g].to_dataset() for g in ("inputs", "results", "settlement"))
-    shelf, own = private_leaves.Shelf(outcome.directory), dict.fromkeys(("demand", "driving"), 0)
+    shelf, own = private_leaves.LeafFiles(outcome.directory), dict.fromkeys(("demand", "driving"), 0)
     for t, block in enumerate(list(ledger.show(outcome.directory))[1:]):
-        for leaf in reader.check_leaves(shelf, block):
+        for leaf in private_leaves.check_leaves(shelf, block):
             name = leaf["participant"]
             metered = float(inputs["demand"].sel(participant=name)[t] * inputs["slot_hours"][t]) * 1000
             assert abs(sum(leaf["demand"].values()) - metered) <= 0.5 + 1e-6

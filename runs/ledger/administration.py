@@ -1,4 +1,4 @@
-"""Keeping a ledger: its keys, its beginning, what a crash left behind, and the signatures of witnesses."""
+"""Administration of a ledger: its keys, its beginning, what a crash left behind, the signatures of witnesses."""
 
 import os
 import time
@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..version import version
-from . import checkpoints, commit, durable_files, ledger, private_leaves, reader
+from . import checkpoints, durable_files, ledger, private_leaves, reader
 from .format import block_schema, chain, signed_note
 from .format.chain import Block, Summary
 from .format.errors import LedgerConflict, LedgerError, LedgerTorn
+from .state import NAME, Condition, LedgerState, require_signer
 
 
 def keygen(name: str, path: Path, *, witness: bool = False) -> signed_note.Key:
@@ -31,17 +32,17 @@ def keygen(name: str, path: Path, *, witness: bool = False) -> signed_note.Key:
         If the name is empty, or the file exists or cannot be written.
     """
     try:
-        made = signed_note.signer(
+        signer = signed_note.signer(
             signed_note.origin(block_schema.label(name, "name")),
             signed_note.WITNESS if witness else signed_note.LOG,
         )
     except signed_note.NoteError as error:
         raise LedgerError(str(error)) from error
-    durable_files.create(path, made.secret().encode(), mode=0o600)
-    return made.key
+    durable_files.create(path, signer.secret().encode(), mode=0o600)
+    return signer.key
 
 
-def read_key(path: Path, book: Path | None = None) -> signed_note.Signer:
+def read_key(path: Path, directory: Path | None = None) -> signed_note.Signer:
     """Return the private key in a file.
 
     Raises
@@ -49,7 +50,7 @@ def read_key(path: Path, book: Path | None = None) -> signed_note.Signer:
     LedgerError
         If others may read the file, if it stands in the directory of the ledger, or holds no key.
     """
-    if book is not None and book.resolve() in path.resolve().parents:
+    if directory is not None and directory.resolve() in path.resolve().parents:
         raise LedgerError(f"{path}: a private key must stand outside the ledger")
     try:
         return signed_note.parse_signer(durable_files.read_private(path).decode(errors="replace"))
@@ -73,14 +74,14 @@ def init(
     block = block_schema.genesis(name, currency, f"otonari {version()}", key)
     durable_files.make_folder(directory)
     with durable_files.locked(directory, 10.0):
-        if any(os.path.lexists(directory / name) for name in (reader.NAME, checkpoints.OWN, checkpoints.LOG)):
+        if any(os.path.lexists(directory / name) for name in (NAME, checkpoints.OWN, checkpoints.LOG)):
             raise LedgerConflict(f"{directory}: there is a ledger already")
-        state = commit.look(directory, set())
+        state = reader.read(directory, _no_slot)
         lines, after = chain.extend([block], state.summary)
-        commit.check_beginning(state, after)
+        state.require_beginning(after.head)
         if private_leaves.secret(directory) is None:
             private_leaves.write_secret(directory, os.urandom(32))
-        commit.append(state, lines, [], after, signer)
+        state.append(lines, [], after, signer)
     return after
 
 
@@ -93,15 +94,15 @@ def rotate(directory: Path, signer: signed_note.Signer, successor: signed_note.S
         If the keys are not right, or the ledger cannot be appended to.
     """
     with durable_files.locked(directory, 10.0):
-        state = commit.look(directory, set())
-        commit.settled(state)
-        commit.check_signer(state.summary, signer)
+        state = reader.read(directory, _no_slot)
+        state.require_settled()
+        require_signer(state.summary, signer)
         block = block_schema.rotation(state.summary.market, str(successor.key), "", f"otonari {version()}")
         place = {**block, "index": state.summary.count, "prev": state.summary.head}
         line = signer.sign(block_schema.handover(place, str(signer.key)))
         lines, after = chain.extend([{**block, "endorsement": line.split()[-1]}], state.summary)
-        state.met.heal()
-        commit.append(state, lines, [], after, successor)
+        state.complete_log()
+        state.append(lines, [], after, successor)
     return after
 
 
@@ -136,34 +137,38 @@ def repair(
     LedgerError
         If a checkpoint is to be signed and the key is not there.
     """
-    path, moved = directory / reader.NAME, None
+    moved = None
     with durable_files.locked(directory, 10.0):
-        state = commit.look(directory, set(), log=True)
-        if state.beyond:
-            commit.check_signer(state.summary, signer)
-            _check_meant(state, head)
-        if state.summary.tail:
-            moved = next(p for n in range(10**6) if not (p := directory / f"{path.name}.{n}.torn").exists())
-            durable_files.move_end(path, state.summary.size, moved)
-            state.summary.tail = 0
-        state.met.heal()
-        if state.beyond:
-            checkpoints.publish(directory, state.summary, signer)
-    return state.summary, moved, state.beyond
+        state = reader.read(directory, _no_slot, whole_log=True)
+        unvouched = state.unvouched
+        if unvouched:
+            require_signer(state.summary, signer)
+            _require_announced(state, head)
+        if state.condition is Condition.TORN:
+            moved = state.set_aside_torn_end()
+        state.complete_log()
+        if unvouched:
+            state.vouch(signer)
+    return state.summary, moved, list(unvouched.values())
 
 
-def _check_meant(state: commit.State, head: str | None) -> None:
-    """Raise :class:`LedgerTorn` unless the keeper, or a hash, says that the blocks beyond the checkpoint are right."""
-    last, first = state.summary.head, state.beyond[0]["index"]
-    if last == head or (head is None and private_leaves.meant(state.book, first, state.hashes)):
+def _require_announced(state: LedgerState, head: str | None) -> None:
+    """Raise :class:`LedgerTorn` unless ``leaves/``, or a hash, says that the blocks beyond the checkpoint are right."""
+    directory, last, hashes = state.directory, state.summary.head, list(state.unvouched)
+    first = state.unvouched[hashes[0]]["index"]
+    if last == head or (head is None and private_leaves.announced(directory, first, hashes)):
         return
     if head is not None:
-        raise LedgerTorn(f"{state.book}: the last block has the hash {last}, not {head}")
+        raise LedgerTorn(f"{directory}: the last block has the hash {last}, not {head}")
     raise LedgerTorn(
-        f"{state.book}: {len(state.beyond)} blocks from {first} on are not what was about to be written here, so "
+        f"{directory}: {len(hashes)} blocks from {first} on are not what was about to be written here, so "
         f"somebody else may have appended them; look (`otonari ledger show`), and only if they are right repair "
         f"with --head {last}"
     )
+
+
+def _no_slot(_: int) -> bool:
+    return False
 
 
 def cosign(
@@ -204,8 +209,7 @@ def cosign(
     if not held and not first:
         raise LedgerError("a witness signs what grew from what it saw: give that checkpoint, or --first")
     with durable_files.locked(directory, 10.0, shared=output is not None):
-        ledger.examine(directory, held, pinned)
-        note = checkpoints.read(directory / checkpoints.OWN).note
+        note = ledger.examine(directory, held, pinned).note
         kept = [s for s in note.signatures if (s[0], s[1][:4]) != (witness.key.name, witness.key.id)]
         line = signed_note.signature(witness.sign(note.text, int(time.time())))
         signed = replace(note, signatures=(*kept, line))

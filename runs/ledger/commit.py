@@ -1,34 +1,19 @@
-"""One commit to a ledger: what stands there, what is to be added, and the order in which it gets to the disk."""
+"""One commit to a ledger: what is there, what is to be added, and the order in which it gets to the disk."""
 
 import os
-from collections import Counter
-from collections.abc import Sequence, Set
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from . import checkpoints, durable_files, private_leaves, reader
+from . import private_leaves
 from .format import block_schema, canonical_json, chain, signed_note
 from .format.chain import Block, Summary
-from .format.errors import LedgerConflict, LedgerError, LedgerTorn
+from .format.errors import LedgerConflict, LedgerError
+from .state import LedgerState, require_signer
 
-
-@dataclass
-class State:
-    """A verified ledger.
-
-    Its summary and checkpoints, the live blocks of the slots in question by their slot, how often those slots were
-    reversed, and the blocks that no checkpoint vouches for yet, with their hashes.
-    """
-
-    book: Path
-    summary: Summary
-    met: checkpoints.Heads
-    live: dict[int, Block] = field(default_factory=dict)
-    turns: Counter[int] = field(default_factory=Counter)
-    beyond: list[Block] = field(default_factory=list)
-    hashes: list[str] = field(default_factory=list)
+_PLANNED = -1
+"""The ``index`` of a block that is not written yet: a second one for its slot is a conflict."""
 
 
 @dataclass(frozen=True)
@@ -44,66 +29,45 @@ class Commit:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a commit writes, in its order: the secret, the private leaves, the lines, the checkpoint."""
+    """What a commit writes, in its order: the secret of a new ledger, the private leaves, the lines, the checkpoint."""
 
-    state: State
+    state: LedgerState
     after: Summary
     secret: bytes | None
-    private: list[bytes]
+    leaves: list[bytes]
     lines: bytes
     commit: Commit
 
-
-def look(book: Path, slots: Set[int], *, log: bool = False) -> State:
-    """Verify a ledger that is locked, if it is there, and compare it with its checkpoints.
-
-    Bytes after the last newline, and blocks beyond the checkpoint, are left to the caller.
-
-    Parameters
-    ----------
-    book : Path
-        Directory of the ledger.
-    slots : set of int
-        Starts of the slots whose blocks are wanted.
-    log : bool
-        Whether it is compared with all checkpoints that there were, or with the last ones.
-    """
-    state = State(book, Summary(), checkpoints.Heads(book, log=log))
-    vouched = state.met.own.checkpoint.size if state.met.own else 0
-    if state.met.own or os.path.lexists(book / reader.NAME):
-        for block in reader.walk(book, state.summary, state.met):
-            if block["kind"] == "clearing" and block["slot"] in slots:
-                state.live[block["slot"]] = block
-            elif block["kind"] == "correction" and block["slot"] in slots:
-                state.live.pop(block["slot"], None)
-                state.turns[block["slot"]] += 1
-            if block["index"] >= vouched:
-                state.beyond.append(block)
-                state.hashes.append(state.summary.head)
-    state.met.finish(state.summary)
-    return state
+    def carry_out(self, signer: signed_note.Signer | None) -> Commit:
+        """Write what was planned: leaves, then blocks, then the checkpoint that vouches for them."""
+        state = self.state
+        state.complete_log()
+        if not self.lines and not state.unvouched:
+            return self.commit
+        if state.unvouched:
+            state.vouch(signer)
+        if self.secret:
+            private_leaves.write_secret(state.directory, self.secret)
+        if self.lines:
+            state.append(self.lines, self.leaves, self.after, signer)
+        return replace(self.commit, checkpoint=str(state.note))
 
 
-def look_again(known: State, after: Summary) -> State:
-    """Return the state of a locked ledger after a commit to a known one: only its checkpoint is compared."""
-    state = State(known.book, after, checkpoints.Heads(known.book, log=False), known.live, known.turns)
-    state.met.meet(after)
-    return state
+@dataclass(frozen=True)
+class _Addition:
+    """A clearing that a ledger lacks: its block and leaves, and the reversal of what its slot had before."""
+
+    block: Block
+    leaves: list[bytes]
+    reversal: Block | None
+
+    @property
+    def blocks(self) -> list[Block]:
+        return [self.reversal, self.block] if self.reversal else [self.block]
 
 
-def stamp(book: Path) -> list[tuple[int, ...]]:
-    """Return what the system says of the public files of a ledger; writing to one of them changes it."""
-    paths = [
-        path
-        for name in (reader.NAME, checkpoints.OWN, checkpoints.LOG)
-        if os.path.lexists(path := book / name)
-    ]
-    stats = [os.lstat(path) for path in paths]
-    return [(s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for s in stats]
-
-
-def make(
-    state: State,
+def plan_commit(
+    state: LedgerState,
     new: Sequence[dict[str, Any]],
     *,
     currency: str,
@@ -111,146 +75,106 @@ def make(
     correct: bool,
 ) -> Plan:
     """Plan a commit; the arguments and errors are those of :func:`otonari.runs.ledger.ledger.prepare`."""
-    summary = state.summary
-    markets = {record["market"] for record in new} | ({summary.market} if summary.count else set())
+    _require_one_market(state, new)
+    stored = _stored_secret(state)
+    secret = stored or os.urandom(32)
+    opening = [] if state.summary.count else [_genesis(record, currency, signer) for record in new[:1]]
+    if state.unvouched and not _left_by_crash(state, new, secret, currency, correct=correct):
+        raise state.torn()
+    additions = _additions(state, new, secret, correct=correct)
+    blocks = [*opening, *(block for addition in additions for block in addition.blocks)]
+    lines, after = chain.extend(blocks, state.summary)
+    if not state.continued_by(lines):
+        raise state.torn()
+    after.tail = 0
+    checkpoint = str(state.note)
+    if lines or state.unvouched:
+        state.require_beginning(after.head)
+        require_signer(after, signer)
+        checkpoint = str(after.checkpoint())
+    corrected = sum(addition.reversal is not None for addition in additions)
+    commit = Commit(len(additions), len(new) - len(additions), corrected, after.head, checkpoint)
+    leaves = [leaf for addition in additions for leaf in addition.leaves]
+    return Plan(state, after, None if stored else secret, leaves, lines, commit)
+
+
+def _require_one_market(state: LedgerState, new: Sequence[dict[str, Any]]) -> None:
+    markets = {record["market"] for record in new} | (
+        {state.summary.market} if state.summary.count else set()
+    )
     if len(markets) > 1:
         raise LedgerConflict(f"one ledger, several markets: {', '.join(sorted(markets))}")
-    secret = private_leaves.secret(state.book)
-    if secret is None and summary.count:
-        settled(state)  # a torn end comes first
-        raise LedgerError(
-            f"{state.book / private_leaves.FOLDER / private_leaves.SECRET}: missing; without it no leaf can be made"
-        )
-    drawn = os.urandom(32) if secret is None else secret
-    opening = [] if summary.count else [_genesis(record, currency, signer) for record in new[:1]]
-    if state.beyond:
-        ours = [_seal(record, drawn, state)[0] for record in new]
-        if not _ours(state, ours, currency, correct=correct):
-            settled(state)
-    wanted, reversals = _wanted(new, drawn, state, correct=correct)
-    blocks = [*opening]
-    for block, _ in wanted:
-        blocks += [reversals[block["slot"]], block] if block["slot"] in reversals else [block]
-    lines, after = chain.extend(blocks, summary)
-    if not _goes_on(state, lines):
-        settled(state)
-    after.tail = 0
-    if lines or state.beyond:
-        check_beginning(state, after)
-        check_signer(after, signer)
-    standing = str(state.met.own.note) if state.met.own else ""
-    checkpoint = str(after.checkpoint()) if lines or state.beyond else standing
-    done = Commit(len(wanted), len(new) - len(wanted), len(reversals), after.head, checkpoint)
-    return Plan(
-        state, after, None if secret else drawn, [x for _, found in wanted for x in found], lines, done
-    )
 
 
-def carry_out(plan: Plan, signer: signed_note.Signer | None) -> Commit:
-    """Write what was planned: leaves, then blocks, then the checkpoint that vouches for them."""
-    state, book = plan.state, plan.state.book
-    state.met.heal()
-    if not plan.lines and not state.beyond:
-        return plan.commit
-    if state.beyond:
-        note = checkpoints.publish(book, state.summary, signer)
-    if plan.secret:
-        private_leaves.write_secret(book, plan.secret)
-    if plan.lines:
-        note = append(state, plan.lines, plan.private, plan.after, signer)
-    return replace(plan.commit, checkpoint=str(note))
-
-
-def append(
-    state: State, lines: bytes, private: list[bytes], after: Summary, signer: signed_note.Signer | None
-) -> signed_note.Note:
-    """Append lines to a ledger all of which has a checkpoint: their hashes and leaves first, their checkpoint last."""
-    private_leaves.write(state.book, state.summary.count, lines, private)
-    size, tail = state.summary.size, state.summary.tail
-    durable_files.append(state.book / reader.NAME, lines[tail:], size + tail)
-    return checkpoints.publish(state.book, after, signer)
-
-
-def settled(state: State) -> None:
-    """Raise :class:`LedgerTorn` if there is anything to repair."""
-    if why := state.met.torn(state.summary):
-        raise LedgerTorn(f"{state.book / reader.NAME}: {why}; see `otonari ledger repair`")
-
-
-def check_beginning(state: State, after: Summary) -> None:
-    """Raise :class:`LedgerError` if a ledger is to begin where another one has begun already, and its files are gone."""
-    if not state.summary.count and (file := private_leaves.another_beginning(state.book, after.head)):
-        known = state.book / private_leaves.FOLDER / file
-        raise LedgerError(f"{known}: is of a ledger that is not there: bring that back, or move this away")
-
-
-def check_signer(summary: Summary, signer: signed_note.Signer | None) -> None:
-    """Raise :class:`LedgerError` unless the private key is the one that signs a ledger's checkpoints."""
-    want = summary.keys[-1] if summary.keys else None
-    got = signer.key if signer else None
-    if got != want:
-        raise LedgerError(f"key: got {got or 'none'}, want {want or 'none: this ledger is not signed'}")
-
-
-def _goes_on(state: State, lines: bytes) -> bool:
-    """Return whether the bytes after the last newline, if any, are of the lines that are being committed."""
-    size, tail = state.summary.size, state.summary.tail
-    if not tail or tail > len(lines):
-        return not tail
-    with durable_files.opened(state.book / reader.NAME) as file:
-        return lines.startswith(os.pread(file, tail, size))
+def _stored_secret(state: LedgerState) -> bytes | None:
+    """Return the secret of a ledger; only one that is to begin may have none."""
+    secret = private_leaves.secret(state.directory)
+    if secret is None and state.summary.count:
+        state.require_settled()  # a torn end is told first
+        path = state.directory / private_leaves.FOLDER / private_leaves.SECRET
+        raise LedgerError(f"{path}: missing; without it no leaf can be made")
+    return secret
 
 
 def _genesis(record: dict[str, Any], currency: str, signer: signed_note.Signer | None) -> Block:
-    return block_schema.genesis(
-        record["market"], currency, record["software"], str(signer.key) if signer else ""
-    )
+    key = str(signer.key) if signer else ""
+    return block_schema.genesis(record["market"], currency, record["software"], key)
 
 
-def _seal(record: dict[str, Any], secret: bytes, state: State, more: int = 0) -> tuple[Block, list[bytes]]:
-    """Return the block of a record and its leaves, salted for as many reversals of its slot as there were."""
+def _seal(record: dict[str, Any], secret: bytes, revision: int) -> tuple[Block, list[bytes]]:
+    """Return the block of a record and its leaves, salted for that revision of its slot."""
     try:
-        return private_leaves.seal(record, secret, state.turns[record["slot"]] + more)
+        return private_leaves.seal(record, secret, revision)
     except ValueError as error:
         raise LedgerError(f"what is to be recorded does not fit into a leaf: {error}") from error
 
 
-def _wanted(
-    new: Sequence[dict[str, Any]], secret: bytes, state: State, *, correct: bool
-) -> tuple[list[tuple[Block, list[bytes]]], dict[int, Block]]:
-    """Return the blocks that a ledger lacks with their leaves, and the reversals that make room for them, by slot."""
-    spans, wanted, conflicts = list(state.summary.spans), [], []
-    reversals: dict[int, Block] = {}
+def _left_by_crash(
+    state: LedgerState, new: Sequence[dict[str, Any]], secret: bytes, currency: str, *, correct: bool
+) -> bool:
+    """Return whether the blocks beyond the checkpoint are what a crash left of what is being committed again."""
+    reversals = state.clearings.reversals
+    sealed = [_seal(record, secret, reversals[record["slot"]])[0] for record in new]
+    known, slots = {chain.content(block) for block in sealed}, {block["slot"] for block in sealed}
+    units = block_schema.units(canonical_json.label(currency))
+    hashes, blocks = list(state.unvouched), list(state.unvouched.values())
+    return private_leaves.announced(state.directory, blocks[0]["index"], hashes) and all(
+        correct and block["slot"] in slots
+        if block["kind"] == "correction"
+        else block.get("units") == units or chain.content(block) in known
+        for block in blocks
+    )
+
+
+def _additions(
+    state: LedgerState, new: Sequence[dict[str, Any]], secret: bytes, *, correct: bool
+) -> list[_Addition]:
+    """Return the clearings that a ledger lacks, and take note of them in its state; a conflict is raised."""
+    unreversed, reversals = state.clearings.unreversed, state.clearings.reversals
+    spans, additions, conflicts = list(state.summary.spans), [], []
     for record in new:
-        block, private = _seal(record, secret, state)
+        block, leaves = _seal(record, secret, reversals[record["slot"]])
         start, end = block["slot"], block["slot"] + block["slot_seconds"]
-        there = state.live.get(start)
-        if there and chain.content(there) == chain.content(block):
+        present, reversal = unreversed.get(start), None
+        if present and chain.content(present) == chain.content(block):
             continue
-        if correct and there and there["slot_seconds"] == block["slot_seconds"] and there["index"] >= 0:
-            reversals[start] = block_schema.reversal(there, block["software"])
-            block, private = _seal(record, secret, state, more=1)
+        if correct and present and _replaceable(present, block):
+            reversal = block_schema.reversal(present, block["software"])
+            block, leaves = _seal(record, secret, reversals[start] + 1)
         elif chain.overlap(spans, start, end):
             conflicts.append(start)
             continue
         else:
             chain.join(spans, start, end)
-        state.live[start] = {**block, "index": -1}  # a second one for this slot is a conflict
-        wanted.append((block, private))
+        unreversed[start] = {**block, "index": _PLANNED}
+        additions.append(_Addition(block, leaves, reversal))
     if conflicts:
         first = datetime.fromtimestamp(conflicts[0], UTC).strftime("%Y-%m-%d %H:%M UTC")
         many = f"{len(conflicts)} of {len(new)} slots are committed with another result"
         raise LedgerConflict(f"{many}, the first is {first}", conflicts)
-    return wanted, reversals
+    return additions
 
 
-def _ours(state: State, new: list[Block], currency: str, *, correct: bool) -> bool:
-    """Return whether the blocks beyond the checkpoint are what a crash left of what is being committed again."""
-    known, slots = {chain.content(block) for block in new}, {block["slot"] for block in new}
-    units = block_schema.units(canonical_json.label(currency))
-    return private_leaves.meant(state.book, state.beyond[0]["index"], state.hashes) and all(
-        correct and block["slot"] in slots
-        if block["kind"] == "correction"
-        else block.get("units") == units or chain.content(block) in known
-        for block in state.beyond
-    )
+def _replaceable(present: Block, block: Block) -> bool:
+    """Return whether a clearing that is written has just the time of the one that is to replace it."""
+    return bool(present["slot_seconds"] == block["slot_seconds"] and present["index"] != _PLANNED)

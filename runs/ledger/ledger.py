@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from . import checkpoints, durable_files, private_leaves, reader
-from . import commit as plan
-from .commit import Commit
+from .commit import Commit, plan_commit
 from .format import signed_note
 from .format.chain import Block, Summary
 from .format.errors import LedgerConflict, LedgerError, LedgerLocked, LedgerTampered, LedgerTorn
-from .reader import NAME
+from .state import NAME, LedgerState, fingerprint
 
 __all__ = [
     "NAME",
@@ -74,24 +73,26 @@ def verify(
     LedgerError
         If there is no ledger, or one of another version.
     """
-    book = Path(directory)
-    with durable_files.locked(book, 10.0, shared=True):
-        return examine(book, held, pinned, private=private)
+    folder = Path(directory)
+    with durable_files.locked(folder, 10.0, shared=True):
+        return examine(folder, held, pinned, private=private).summary
 
 
 def examine(
-    book: Path, held: Sequence[Path] = (), pinned: Sequence[signed_note.Key] = (), *, private: bool = False
-) -> Summary:
-    """Verify a ledger that is locked; see :func:`verify`."""
-    summary, met = Summary(), checkpoints.Heads(book, [checkpoints.read(path, held=True) for path in held])
-    shelf = private_leaves.Shelf(book) if private else None
-    for block in reader.walk(book, summary, met):
-        if shelf and block["kind"] == "clearing":
-            reader.check_leaves(shelf, block)
-    met.finish(summary, pinned)
-    if why := met.torn(summary):
-        raise LedgerTorn(f"{book / NAME}: {why}; see `otonari ledger repair`")
-    return summary
+    directory: Path,
+    held: Sequence[Path] = (),
+    pinned: Sequence[signed_note.Key] = (),
+    *,
+    private: bool = False,
+) -> LedgerState:
+    """Verify a ledger that is locked, see :func:`verify`, and return its state, which is settled."""
+    state = LedgerState(directory, [checkpoints.read(path, held=True) for path in held], pinned)
+    files = private_leaves.LeafFiles(directory) if private else None
+    for block in reader.walk(state):
+        if files and block["kind"] == "clearing":
+            private_leaves.check_leaves(files, block)
+    state.require_settled()
+    return state
 
 
 def show(directory: Folder) -> Iterator[Block]:
@@ -99,15 +100,13 @@ def show(directory: Folder) -> Iterator[Block]:
 
     Beside what is stored, each has its ``hash``, and whether a checkpoint ``vouched`` for it.
     """
-    book, summary = Path(directory), Summary()
-    with durable_files.locked(book, 10.0, shared=True):
-        met = checkpoints.Heads(book)
-        vouched = met.own.checkpoint.size if met.own else 0
-        for block in reader.walk(book, summary, met):
-            yield {**block, "hash": summary.head, "vouched": summary.count <= vouched}
-        met.finish(summary)
-    if why := met.torn(summary):
-        raise LedgerTorn(f"{book / NAME}: {why}; see `otonari ledger repair`")
+    folder = Path(directory)
+    with durable_files.locked(folder, 10.0, shared=True):
+        state = LedgerState(folder)
+        for block in reader.walk(state):
+            summary = state.summary
+            yield {**block, "hash": summary.head, "vouched": summary.count <= state.vouched}
+    state.require_settled()
 
 
 @contextlib.contextmanager
@@ -150,12 +149,12 @@ def prepare(
     LedgerError
         If the key is not the ledger's, or something cannot be written.
     """
-    book = Path(directory)
-    durable_files.make_folder(book)
-    with durable_files.locked(book, wait):
-        state = plan.look(book, {record["slot"] for record in new})
-        made = plan.make(state, new, currency=currency, signer=signer, correct=correct)
-        yield made.commit, lambda: plan.carry_out(made, signer)
+    folder, slots = Path(directory), {record["slot"] for record in new}
+    durable_files.make_folder(folder)
+    with durable_files.locked(folder, wait):
+        state = reader.read(folder, slots.__contains__)
+        plan = plan_commit(state, new, currency=currency, signer=signer, correct=correct)
+        yield plan.commit, lambda: plan.carry_out(signer)
 
 
 class Session:
@@ -184,23 +183,27 @@ class Session:
         signer: signed_note.Signer | None = None,
         wait: float = 10.0,
     ):
-        self._book, self._slots, self._wait = Path(directory), frozenset(slots), wait
+        self._directory, self._slots, self._wait = Path(directory), frozenset(slots), wait
         self._currency, self._signer = currency, signer
-        self._known: tuple[plan.State, Summary, list[tuple[int, ...]]] | None = None
+        self._known: tuple[LedgerState, list[tuple[int, ...]]] | None = None
 
     def commit(self, new: Sequence[dict[str, Any]]) -> Commit:
         """Commit records; slots that are there with the same content are left alone. Errors as in :func:`prepare`."""
-        durable_files.make_folder(self._book)
-        with durable_files.locked(self._book, self._wait):
-            known, self._known = self._known, None  # a commit that fails leaves nothing known
-            if known and known[2] == plan.stamp(self._book):
-                state = plan.look_again(known[0], known[1])
-            else:
-                state = plan.look(self._book, self._slots)
-            made = plan.make(state, new, currency=self._currency, signer=self._signer, correct=False)
-            done = plan.carry_out(made, self._signer)
-            self._known = state, made.after, plan.stamp(self._book)
+        durable_files.make_folder(self._directory)
+        with durable_files.locked(self._directory, self._wait):
+            state = self._read()
+            plan = plan_commit(state, new, currency=self._currency, signer=self._signer, correct=False)
+            done = plan.carry_out(self._signer)
+            self._known = state, fingerprint(self._directory)
         return done
+
+    def _read(self) -> LedgerState:
+        """Return the state that the last commit left, if nobody touched the ledger since, else what is read anew."""
+        known, self._known = self._known, None  # a commit that fails leaves nothing known
+        if known and known[1] == fingerprint(self._directory):
+            known[0].compare_again()
+            return known[0]
+        return reader.read(self._directory, self._slots.__contains__)
 
 
 def commit(directory: Folder, new: Sequence[dict[str, Any]], **options: Any) -> Commit:

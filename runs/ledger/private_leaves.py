@@ -17,7 +17,8 @@ from typing import Any
 
 from . import durable_files
 from .format import block_schema, canonical_json, chain, merkle
-from .format.errors import LedgerError
+from .format.chain import Block
+from .format.errors import LedgerError, LedgerTampered
 
 FOLDER, SECRET = "leaves", "secret"
 _HIDDEN = ("prices", "inputs", "results")
@@ -26,7 +27,7 @@ _NAME = re.compile(r"[0-9]{8,}-[0-9a-f]{16}\.jsonl")
 _LARGEST = 2**31
 
 
-def seal(record: dict[str, Any], secret: bytes, turn: int = 0) -> tuple[dict[str, Any], list[bytes]]:
+def seal(record: dict[str, Any], secret: bytes, revision: int = 0) -> tuple[dict[str, Any], list[bytes]]:
     """Return the public block of a record, and its leaves as they are hashed.
 
     Parameters
@@ -35,15 +36,15 @@ def seal(record: dict[str, Any], secret: bytes, turn: int = 0) -> tuple[dict[str
         Of a slot, as :func:`otonari.runs.ledger.records.cleared` gives it.
     secret : bytes
         Of the ledger.
-    turn : int
+    revision : int
         How often the slot was reversed before: a correction salts every leaf anew, so that no hash tells whose
         leaf it left alone.
     """
     common = {name: record[name] for name in ("market", "slot", "slot_seconds")}
-    found = [_salted({**leaf, **common, "kind": "leaf"}, secret, turn) for leaf in record["leaves"]]
+    leaves = [_salted({**leaf, **common, "kind": "leaf"}, secret, revision) for leaf in record["leaves"]]
     hidden = {name: _keyed(secret, f"otonari {name}", record[name].encode()).hex() for name in _HIDDEN}
-    root = merkle.root(map(merkle.leaf, found)).hex()
-    return {**record, **hidden, "leaves": len(found), "root": root}, found
+    root = merkle.root(map(merkle.leaf, leaves)).hex()
+    return {**record, **hidden, "leaves": len(leaves), "root": root}, leaves
 
 
 def parse(data: bytes) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def parse(data: bytes) -> dict[str, Any]:
     return dict(leaf)
 
 
-def secret(book: Path) -> bytes | None:
+def secret(directory: Path) -> bytes | None:
     """Return the secret of a ledger, nothing if it has none yet.
 
     Raises
@@ -62,8 +63,8 @@ def secret(book: Path) -> bytes | None:
     LedgerError
         If others may read it, or if it is not 32 bytes.
     """
-    path = book / FOLDER / SECRET
-    if not durable_files.private_folder(book / FOLDER) or not os.path.lexists(path):
+    path = directory / FOLDER / SECRET
+    if not durable_files.private_folder(directory / FOLDER) or not os.path.lexists(path):
         return None
     data = durable_files.read_private(path)
     if len(data) != 32:
@@ -71,67 +72,67 @@ def secret(book: Path) -> bytes | None:
     return data
 
 
-def write_secret(book: Path, value: bytes) -> None:
+def write_secret(directory: Path, value: bytes) -> None:
     """Store the secret of a new ledger, readable by its owner only."""
-    durable_files.make_private_folder(book / FOLDER)
-    durable_files.replace(book / FOLDER / SECRET, value, mode=0o600)
+    durable_files.make_private_folder(directory / FOLDER)
+    durable_files.replace(directory / FOLDER / SECRET, value, mode=0o600)
 
 
-def write(book: Path, index: int, lines: bytes, found: list[bytes]) -> None:
+def write(directory: Path, index: int, lines: bytes, leaves: list[bytes]) -> None:
     """Store what is about to be appended: the hashes of the lines from block ``index`` on, then their leaves."""
-    durable_files.make_private_folder(book / FOLDER)
+    durable_files.make_private_folder(directory / FOLDER)
     hashes = chain.hashes(lines)
     first = canonical_json.dump({"index": index, "hashes": hashes})
-    path = book / FOLDER / _name(index, hashes[-1])
-    durable_files.replace(path, b"".join(line + b"\n" for line in (first, *found)), mode=0o600)
+    path = directory / FOLDER / _name(index, hashes[-1])
+    durable_files.replace(path, b"".join(line + b"\n" for line in (first, *leaves)), mode=0o600)
 
 
-def meant(book: Path, index: int, hashes: list[str]) -> bool:
+def announced(directory: Path, index: int, hashes: list[str]) -> bool:
     """Return whether blocks of these hashes, from ``index`` on, are what was to be appended there, or its beginning."""
-    if not durable_files.private_folder(book / FOLDER):
+    if not durable_files.private_folder(directory / FOLDER):
         return False
-    starts = (_announced(book / FOLDER / name) for name in _names(book) if name.startswith(f"{index:08d}-"))
-    return any(start[: len(hashes)] == hashes for start in starts)
+    names = (name for name in _names(directory) if name.startswith(f"{index:08d}-"))
+    return any(_announced_hashes(directory / FOLDER / name)[: len(hashes)] == hashes for name in names)
 
 
-def latest(book: Path) -> int:
-    """Return the first block of the last write that ``leaves/`` knows of; all before it had a checkpoint then."""
-    return max((int(name.partition("-")[0]) for name in _names(book)), default=0)
+def last_write(directory: Path) -> int:
+    """Return the index of the first block of the last write in ``leaves/``; all before it had a checkpoint then."""
+    return max((int(name.partition("-")[0]) for name in _names(directory)), default=0)
 
 
-def another_beginning(book: Path, head: str) -> str:
+def another_beginning(directory: Path, head: str) -> str:
     """Return the file of a write to this ledger other than a first one up to the block of that hash, or nothing."""
-    return next((name for name in _names(book) if name != _name(0, head)), "")
+    return next((name for name in _names(directory) if name != _name(0, head)), "")
 
 
-def _names(book: Path) -> list[str]:
+def _names(directory: Path) -> list[str]:
     """Return the files of ``leaves/``, a write each, in order of their first blocks; none for who may not look."""
-    return sorted(path.name for path in (book / FOLDER).glob("*-*.jsonl") if _NAME.fullmatch(path.name))
+    return sorted(path.name for path in (directory / FOLDER).glob("*-*.jsonl") if _NAME.fullmatch(path.name))
 
 
 def _name(index: int, head: str) -> str:
     return f"{index:08d}-{head[:16]}.jsonl"
 
 
-def _announced(path: Path) -> list[str]:
+def _announced_hashes(path: Path) -> list[str]:
     """Return the hashes in the first line of a file."""
     with durable_files.opened(path) as file, open(file, "rb", closefd=False) as lines:
         first = lines.readline()
     try:
-        said = canonical_json.parse(first.removesuffix(b"\n"))
-        return [str(x) for x in said["hashes"]]
+        header = canonical_json.parse(first.removesuffix(b"\n"))
+        return [str(x) for x in header["hashes"]]
     except (ValueError, KeyError, TypeError) as error:
         raise LedgerError(f"{path}: its first line does not say what was to be appended") from error
 
 
-class Shelf:
-    """The private leaves of a ledger that somebody locked, read file by file."""
+class LeafFiles:
+    """The files of private leaves of a locked ledger; one at a time is held in memory."""
 
-    def __init__(self, book: Path):
-        self.folder = book / FOLDER
+    def __init__(self, directory: Path):
+        self.folder = directory / FOLDER
         durable_files.private_folder(self.folder)
-        self.names = _names(book)
-        self.open, self.found = "", dict[int, list[bytes]]()
+        self.names = _names(directory)
+        self.name, self.leaves = "", dict[int, list[bytes]]()
 
     def of_block(self, block: dict[str, Any]) -> list[bytes]:
         """Return the leaves of a clearing block, found by its slot and proved by its Merkle root.
@@ -142,25 +143,52 @@ class Shelf:
             If they are not there.
         """
         for place in range(bisect_left(self.names, f"{block['index'] + 1:08d}") - 1, -1, -1):
-            found = self._read(self.names[place]).get(block["slot"], [])
-            if merkle.root(map(merkle.leaf, found)).hex() == block["root"]:
-                return found
+            leaves = self._read(self.names[place]).get(block["slot"], [])
+            if merkle.root(map(merkle.leaf, leaves)).hex() == block["root"]:
+                return leaves
         raise LedgerError(
             f"{self.folder}: there are no leaves with the Merkle root of block {block['index']}"
         )
 
     def _read(self, name: str) -> dict[int, list[bytes]]:
         """Return the leaves in a file by their slots; the last file stays in memory."""
-        if name != self.open:
-            self.open, self.found = name, {}
+        if name != self.name:
+            self.name, self.leaves = name, {}
             for line in durable_files.read(self.folder / name, _LARGEST).splitlines()[1:]:
                 slot = _SLOT.search(line)
-                self.found.setdefault(int(slot[1]) if slot else 0, []).append(line)
-        return self.found
+                self.leaves.setdefault(int(slot[1]) if slot else 0, []).append(line)
+        return self.leaves
 
 
-def _salted(leaf: dict[str, Any], secret: bytes, turn: int) -> bytes:
-    salt = _keyed(secret, "otonari salt", b"%d " % turn + canonical_json.dump(leaf))
+def check_leaves(files: LeafFiles, block: Block) -> list[dict[str, Any]]:
+    """Return the private leaves of a clearing block after checking that they are its own, and add up to its totals."""
+    leaves = [parse(data) for data in files.of_block(block)]
+    for name, (got, want) in _sums(block, leaves).items():
+        if got != want:
+            raise LedgerTampered(block["index"], name, got, want)
+    return leaves
+
+
+def _sums(block: Block, leaves: list[dict[str, Any]]) -> dict[str, tuple[object, object]]:
+    """Return what must be equal for leaves to be those of a block: (got, want) by name."""
+    place = ("market", "slot", "slot_seconds")
+    names = [leaf["participant"] for leaf in leaves]
+    origin = [sum(leaf["origin"].values()) for leaf in leaves]
+    total = {name: sum(leaf[name] for leaf in leaves) for name in ("purchases", "sales", "paid", "earned")}
+    return {
+        "leaves": (block["leaves"], len(leaves)),
+        "participants": (names, sorted(set(names))),
+        "place of a leaf": ({tuple(x[n] for n in place) for x in leaves}, {tuple(block[n] for n in place)}),
+        "totals": (block["totals"], block_schema.totals(leaves)),
+        "sales": (total["sales"], total["purchases"]),
+        "earned": (total["earned"], total["paid"]),
+        "origin": (origin, [leaf["purchases"] for leaf in leaves]),
+    }
+
+
+def _salted(leaf: dict[str, Any], secret: bytes, revision: int) -> bytes:
+    """Return a leaf with its salt, as it is hashed."""
+    salt = _keyed(secret, "otonari salt", b"%d " % revision + canonical_json.dump(leaf))
     return canonical_json.dump({**leaf, "salt": salt.hex()})
 
 

@@ -6,7 +6,6 @@ the block's Merkle root. Nothing of anybody else is in it but hashes of salted l
 """
 
 import base64
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -16,8 +15,8 @@ from typing import Any
 from ..text import utc
 from . import checkpoints, durable_files, private_leaves, reader
 from .format import block_schema, canonical_json, chain, merkle, signed_note
-from .format.chain import Summary
-from .format.errors import LedgerError, LedgerTampered, LedgerTorn
+from .format.errors import LedgerError, LedgerTampered
+from .state import LedgerState
 
 _FIRST = "c2sp.org/tlog-proof@v1\n"
 LARGEST = 2**28
@@ -37,7 +36,7 @@ class Proof:
 
 
 def make(
-    book: Path,
+    directory: Path,
     participant: str | None = None,
     span: tuple[int, int] | None = None,
     records: Sequence[dict[str, Any]] = (),
@@ -46,8 +45,8 @@ def make(
 
     Parameters
     ----------
-    book : Path
-        Directory of the ledger, with its private leaves.
+    directory : Path
+        Of the ledger, with its private leaves.
     participant : str, optional
         As its label stands in the scenario.
     span : (int, int), optional
@@ -63,28 +62,29 @@ def make(
         If it has no such slots or participant, no private leaves, or recorded something else.
     """
     wanted = None if participant is None else block_schema.label(participant, "participant")
-    with durable_files.locked(book, 10.0, shared=True):
-        there = _standing(book, span)
-        _require(book, there, records)
-        found: dict[str, list[str]] = {}
-        shelf, tree = private_leaves.Shelf(book), merkle.Tree(there.hashes)
-        for _, block in sorted(there.live.items()):
-            private = shelf.of_block(block)
-            hidden, outer = merkle.Tree(map(merkle.leaf, private)), tree.path(block["index"])
-            for place, data in enumerate(private):
+    with durable_files.locked(directory, 10.0, shared=True):
+        recorded = _recorded(directory, span)
+        _require_recorded(recorded, records)
+        proofs: dict[str, list[str]] = {}
+        files, tree = private_leaves.LeafFiles(directory), merkle.Tree(recorded.hashes)
+        for _, block in sorted(recorded.state.clearings.unreversed.items()):
+            leaves = files.of_block(block)
+            inner, outer = merkle.Tree(map(merkle.leaf, leaves)), tree.path(block["index"])
+            for place, data in enumerate(leaves):
                 name = private_leaves.parse(data)["participant"]
                 if wanted in (None, name):
-                    proof = Proof(canonical_json.parse(data), block, there.note, there.rotations)
-                    found.setdefault(name, []).append(_spelled(proof, place, hidden.path(place), outer))
-    if not found:
-        raise LedgerError(f"{book}: no slot of {participant or 'anybody'} in that time")
-    return {name: "\n".join(proofs) for name, proofs in found.items()}
+                    leaf = canonical_json.parse(data)
+                    proof = Proof(leaf, block, recorded.state.note, recorded.rotations)
+                    proofs.setdefault(name, []).append(_format(proof, place, inner.path(place), outer))
+    if not proofs:
+        raise LedgerError(f"{directory}: no slot of {participant or 'anybody'} in that time")
+    return {name: "\n".join(texts) for name, texts in proofs.items()}
 
 
 def check(
     data: bytes,
     pinned: Sequence[signed_note.Key] = (),
-    held: Sequence[checkpoints.Head] = (),
+    held: Sequence[checkpoints.KnownCheckpoint] = (),
     source: str = "receipt",
 ) -> list[Proof]:
     """Check a receipt against keys or checkpoints known from elsewhere, and return what it proves.
@@ -95,7 +95,7 @@ def check(
         The receipt.
     pinned : sequence of Key
         Each must have signed the checkpoint in it, or handed the ledger on to the key that did.
-    held : sequence of Head
+    held : sequence of KnownCheckpoint
         The checkpoint in it must be one of these; empty if keys are enough.
     source : str
         What to call the receipt in an error.
@@ -165,58 +165,50 @@ def _successor(key: signed_note.Key, rotations: Sequence[dict[str, Any]]) -> sig
 
 
 @dataclass
-class _Standing:
-    """What stands in a ledger: all hashes, the clearings of a time and how often each was reversed, the rotations."""
+class _Recorded:
+    """What a ledger has recorded: its state with the clearings of a time, the hashes of all blocks, the rotations."""
 
-    note: signed_note.Note
+    state: LedgerState
     hashes: list[bytes] = field(default_factory=list)
-    live: dict[int, dict[str, Any]] = field(default_factory=dict)
-    turns: Counter[int] = field(default_factory=Counter)
     rotations: list[dict[str, Any]] = field(default_factory=list)
 
 
-def _standing(book: Path, span: tuple[int, int] | None) -> _Standing:
-    """Verify a ledger that is locked and return what stands there."""
-    summary, met = Summary(), checkpoints.Heads(book, log=False)
-    found = _Standing(met.own.note if met.own else signed_note.Note(""))
-    for block in reader.walk(book, summary, met):
-        found.hashes.append(bytes.fromhex(summary.head))
-        if block["kind"] == "correction":
-            found.live.pop(block["slot"], None)
-            found.turns[block["slot"]] += 1
-        elif block["kind"] == "clearing" and (span is None or span[0] <= block["slot"] < span[1]):
-            found.live[block["slot"]] = block
-        elif block["kind"] == "key-rotation":
-            found.rotations.append(block)
-    met.finish(summary)
-    if why := met.torn(summary):
-        raise LedgerTorn(f"{book / reader.NAME}: {why}; see `otonari ledger repair`")
-    return found
+def _recorded(directory: Path, span: tuple[int, int] | None) -> _Recorded:
+    """Verify a ledger that is locked and return what it has recorded."""
+    state = LedgerState(
+        directory, slots=lambda slot: span is None or span[0] <= slot < span[1], whole_log=False
+    )
+    recorded = _Recorded(state)
+    for block in reader.walk(state):
+        recorded.hashes.append(bytes.fromhex(state.summary.head))
+        if block["kind"] == "key-rotation":
+            recorded.rotations.append(block)
+    state.require_settled()
+    return recorded
 
 
-def _require(book: Path, there: _Standing, records: Sequence[dict[str, Any]]) -> None:
+def _require_recorded(recorded: _Recorded, records: Sequence[dict[str, Any]]) -> None:
     """Raise :class:`LedgerError` unless the blocks record what the records say, leaf by leaf."""
     if not records:
         return
-    if (secret := private_leaves.secret(book)) is None:
-        raise LedgerError(
-            f"{book / private_leaves.FOLDER / private_leaves.SECRET}: missing; without it no leaf can be compared"
-        )
-    got, want = signed_note.parse_checkpoint(there.note.text).origin, signed_note.origin(records[0]["market"])
+    state, directory = recorded.state, recorded.state.directory
+    if (secret := private_leaves.secret(directory)) is None:
+        path = directory / private_leaves.FOLDER / private_leaves.SECRET
+        raise LedgerError(f"{path}: missing; without it no leaf can be compared")
+    got, want = signed_note.origin(state.summary.market), signed_note.origin(records[0]["market"])
     if got != want:
-        raise LedgerError(f"{book}: got the ledger of market {got}, want that of {want}")
-    said = {slot: chain.content(block) for slot, block in there.live.items()}
-    ours = {
-        r["slot"]: chain.content(private_leaves.seal(r, secret, there.turns[r["slot"]])[0]) for r in records
-    }
-    if wrong := [slot for slot, content in ours.items() if said.get(slot) != content]:
+        raise LedgerError(f"{directory}: got the ledger of market {got}, want that of {want}")
+    present = {slot: chain.content(block) for slot, block in state.clearings.unreversed.items()}
+    revisions = state.clearings.reversals
+    sealed = {r["slot"]: private_leaves.seal(r, secret, revisions[r["slot"]])[0] for r in records}
+    if wrong := [slot for slot, block in sealed.items() if present.get(slot) != chain.content(block)]:
         many = f"{len(wrong)} of {len(records)} slots, the first is {utc(wrong[0])} UTC"
         raise LedgerError(
-            f"{book}: what it has recorded is not this run, but another or a correction: {many}"
+            f"{directory}: what it has recorded is not this run, but another or a correction: {many}"
         )
 
 
-def _spelled(proof: Proof, place: int, inner: list[bytes], outer: list[bytes]) -> str:
+def _format(proof: Proof, place: int, inner: list[bytes], outer: list[bytes]) -> str:
     """Return the text of a proof: place and path of the leaf in its block, and the path of the block in the ledger."""
     held = {"block": proof.block, "leaf": proof.leaf, "rotations": proof.rotations}
     parts = {**held, "place": place, "path": [h.hex() for h in inner]}
@@ -255,7 +247,7 @@ def _checked(text: str, where: str) -> Proof:
     inner, outer = [bytes.fromhex(h) for h in path], [signed_note.decode(line) for line in lines]
     data, checkpoint = canonical_json.dump(leaf), signed_note.parse_checkpoint(note.text)
     proof = Proof(leaf, block, note, rotations)
-    if _spelled(proof, place, inner, outer) != _FIRST + text:
+    if _format(proof, place, inner, outer) != _FIRST + text:
         raise ValueError("another spelling of the same proof")
     root = merkle.climb(merkle.leaf(data), place, block["leaves"], inner)
     tree = merkle.climb(merkle.leaf(canonical_json.dump(block)), block["index"], checkpoint.size, outer)

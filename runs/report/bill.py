@@ -135,7 +135,7 @@ def write(bill: Bill) -> str:
 def check(
     data: bytes,
     pinned: Sequence[signed_note.Key] = (),
-    held: Sequence[checkpoints.Head] = (),
+    held: Sequence[checkpoints.KnownCheckpoint] = (),
     source: str = "bill",
 ) -> list[receipts.Proof]:
     """Check the receipt of a bill, and the bill against it; arguments as of :func:`otonari.runs.ledger.receipts.check`.
