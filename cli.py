@@ -14,22 +14,6 @@ from typing import Any
 import click
 
 DEFAULT = "higashi-fuji"
-EXIT_CODES = {
-    "otonari.data.problems.InputError": 2,
-    "otonari.runs.store.atomic_file.RunFileError": 2,
-    "otonari.runs.compare.CompareError": 2,
-    "otonari.runs.clear.dask_cluster.ClusterError": 2,
-    "builtins.OSError": 2,
-    "otonari.model.errors.SolveError": 3,
-    "otonari.runs.ledger.format.errors.LedgerTampered": 4,
-    "otonari.runs.ledger.format.errors.LedgerConflict": 5,
-    "otonari.runs.ledger.format.errors.LedgerLocked": 6,
-    "otonari.runs.ledger.format.errors.LedgerTorn": 6,
-    "otonari.runs.ledger.format.errors.LedgerError": 2,
-}
-"""Exit code of each failure, by the name of its class so that none must be imported; others are bugs: 1."""
-
-
 _FILE = click.Path(path_type=Path)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _NO_FOLDER = click.Path(path_type=Path, dir_okay=False)
@@ -73,8 +57,7 @@ def _open_streams() -> None:
 
 def _report(error: Exception) -> int:
     """Print what went wrong and return its exit code."""
-    names = [f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__]
-    code = next((EXIT_CODES[name] for name in names if name in EXIT_CODES), 1)
+    code: int = getattr(error, "exit_code", 2 if isinstance(error, OSError) else 1)  # 1 is a bug of ours
     if code == 1:
         click.echo("".join(traceback.format_exception(error)), err=True)
         click.echo("otonari: this is a bug in otonari, not in your input; please report it", err=True)
@@ -86,16 +69,11 @@ def _report(error: Exception) -> int:
         more = [f"  and {len(causes) - 10} more"] if len(causes) > 10 else []
         click.echo("\n".join(["otonari: no solution:", *(f"  {c}" for c in causes[:10]), *more]), err=True)
     else:
-        click.echo(f"otonari: {_words(names[0])}{error}", err=True)
+        kind = getattr(error, "kind", "")  # of a ledger's failure
+        click.echo(f"otonari: {kind}{': ' * bool(kind)}{error}", err=True)
     if code == 5:
         click.echo("otonari: nothing was stored; see --ledger DIR and --no-ledger", err=True)
     return code
-
-
-def _words(name: str) -> str:
-    """Return what kind of ledger failure a class name stands for."""
-    kind = name.rpartition(".Ledger")[2]
-    return f"ledger {kind.lower()}: " if ".Ledger" in name and kind != "Error" else ""
 
 
 def _stage(verbose: bool, quiet: bool) -> Callable[[str], None]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import ClassVar
 
 
 @dataclass(frozen=True, order=True)
@@ -27,6 +28,8 @@ class Problem:
 
 class InputError(ValueError):
     """The input cannot be used; ``problems`` lists everything that is wrong with it."""
+
+    exit_code: ClassVar[int] = 2
 
     def __init__(self, problems: Iterable[Problem]):
         self.problems = tuple(dict.fromkeys(problems))

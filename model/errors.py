@@ -1,6 +1,7 @@
 """Why a model has no solution, and what a solve that failed says."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -21,6 +22,8 @@ class Cause:
 
 class SolveError(RuntimeError):
     """There is no solution that could be used."""
+
+    exit_code: ClassVar[int] = 3
 
 
 class Infeasible(SolveError):

@@ -5,7 +5,7 @@ import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -39,6 +39,8 @@ YARDSTICK = "p2p"
 
 class CompareError(ValueError):
     """The runs cannot be put side by side."""
+
+    exit_code: ClassVar[int] = 2
 
 
 Run = str | os.PathLike[str] | xr.DataTree

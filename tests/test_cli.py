@@ -2,8 +2,10 @@
 
 import csv
 import fcntl
+import importlib
 import json
 import os
+import pkgutil
 import shutil
 import signal
 import subprocess
@@ -13,9 +15,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import otonari as otonari_package
 from otonari import data
-from otonari.cli import EXIT_CODES, main
+from otonari.cli import main
 from otonari.runs.ledger import ledger
+from otonari.runs.ledger.format.errors import LedgerError, LedgerLocked, LedgerTampered
 from otonari.runs.store import netcdf, run_file
 
 from .books import head_of, line, make, plain, record
@@ -271,13 +275,66 @@ def test_our_bug(otonari, monkeypatch):
     assert "this is a bug in otonari" in result.stderr
 
 
-def test_every_exit_code_names_a_class():
-    from importlib import import_module
+EXIT_CODES = {
+    "InputError": 2,
+    "RunFileError": 2,
+    "CompareError": 2,
+    "ClusterError": 2,
+    "SolveError": 3,
+    "Infeasible": 3,
+    "NotOptimal": 3,
+    "Unbounded": 3,
+    "LedgerError": 2,
+    "LedgerTampered": 4,
+    "LedgerConflict": 5,
+    "LedgerLocked": 6,
+    "LedgerTorn": 6,
+}
+"""Exit code of each failure that reaches the command line, as the README lists them."""
+NEVER_REACH_USERS = {
+    "CheckError": "contradicts the inputs: a bug",
+    "Refusal": "an order's row carries it",
+    "_Refused": "the general reader then lists the problems",
+    "Misread": "by_regions raises InputError in its place",
+    "SweepError": "the sweep lists the point as failed",
+    "NoteError": "the ledger raises its own kind in its place",
+}
 
-    for name in EXIT_CODES:
-        module, _, kind = name.rpartition(".")
-        assert issubclass(getattr(import_module(module), kind), Exception)
-        assert getattr(import_module(module), kind).__module__ == module
+
+def errors_of_the_package():
+    """Return the exception classes that the modules of the package define, by name."""
+    found = {}
+    for module in pkgutil.walk_packages(otonari_package.__path__, "otonari."):
+        if module.name.split(".")[1] in ("data", "model", "runs", "cli"):
+            for kind in vars(importlib.import_module(module.name)).values():
+                if isinstance(kind, type) and issubclass(kind, Exception) and kind.__module__ == module.name:
+                    assert kind.__name__ not in found
+                    found[kind.__name__] = kind
+    return found
+
+
+def test_every_error_carries_its_exit_code():
+    found = errors_of_the_package()
+    codes = {name: kind.exit_code for name, kind in found.items() if hasattr(kind, "exit_code")}
+    assert codes == EXIT_CODES
+    assert found.keys() - codes.keys() == NEVER_REACH_USERS.keys()
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (LedgerTampered(3, "hash", "a", "b"), 4, "otonari: ledger tampered: block 3: hash: got a, want b\n"),
+        (LedgerLocked("book: held"), 6, "otonari: ledger locked: book: held\n"),
+        (LedgerError("book: no ledger"), 2, "otonari: book: no ledger\n"),
+        (PermissionError(13, "Permission denied"), 2, "otonari: [Errno 13] Permission denied\n"),
+    ],
+)
+def test_an_error_is_one_message_and_its_code(otonari, monkeypatch, error, code, message):
+    def fail(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(run_file, "open_run", fail)
+    assert otonari("compare", "a.nc", code=code).stderr == message
 
 
 # the other commands

@@ -6,7 +6,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 PATIENCE = 10.0
 """Time within which a scheduler must answer [s]."""
@@ -17,6 +17,8 @@ Answer = TypeVar("Answer")
 
 class ClusterError(ValueError):
     """Tasks cannot be run: an extra is missing, or the scheduler does not answer or goes away."""
+
+    exit_code: ClassVar[int] = 2
 
 
 def require(what: str, *packages: str) -> None:

@@ -7,10 +7,13 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import ClassVar
 
 
 class RunFileError(ValueError):
     """A file that is not a run, is damaged, has another format, or cannot be written; ``path`` says which."""
+
+    exit_code: ClassVar[int] = 2
 
     def __init__(self, path: str | os.PathLike[str], what: str):
         self.path = Path(path)
