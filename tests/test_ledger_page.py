@@ -1,4 +1,4 @@
-"""What runs/LEDGER.md gives to copy: verifiers that need nothing of this package, run against real ledgers."""
+"""What runs/ledger/README.md gives to copy: verifiers that need nothing of this package, run against real ledgers."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ from otonari.runs.ledger.format import block_schema
 from .books import KEY, OTHER, WITNESS, blocks_of, forge, lines_of, make, records
 from .test_ledger_tampering import MANGLED
 
-PAGE = (files("otonari.runs") / "LEDGER.md").read_text(encoding="utf-8")
+PAGE = (files("otonari.runs.ledger") / "README.md").read_text(encoding="utf-8")
 PYTHON, *_ = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 SHELL, OPENSSL = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 

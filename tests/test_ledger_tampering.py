@@ -1,4 +1,4 @@
-"""Whatever is done to the files of a ledger is seen, or is a limit that LEDGER.md states and a test here shows."""
+"""Whatever is done to the files of a ledger is seen, or is a limit that its page states and a test here shows."""
 
 import json
 import os

@@ -233,7 +233,7 @@ def _latest(compared: Comparison, _: Summary) -> None:
 
 
 def _kept(compared: Comparison, _: Summary) -> None:
-    """Require a checkpoint of all blocks before the last write that the administrator's own folder knows of."""
+    """Require a checkpoint of all blocks before the last write that the keeper's own folder knows of."""
     size, known = compared.size, private_leaves.last_write(compared.directory)
     if size < known:
         raise LedgerTampered(OWN, "size", size, f"{known} at least, as {private_leaves.FOLDER}/ has")

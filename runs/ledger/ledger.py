@@ -1,7 +1,7 @@
 """The ledger: a directory that records what a market cleared, appended and never rewritten.
 
 It is tamper-*evident*, not tamper-proof: there is no consensus, and it proves what was recorded, not that a
-meter told the truth. ``LEDGER.md`` describes the format.
+meter told the truth. ``README.md`` describes the format.
 """
 
 import contextlib
