@@ -99,28 +99,28 @@ def _rows(community: Community, devices: list[Device], markets: list[Device]) ->
         "balance",
         _sum(d.draw for d in (*devices, *markets)) == 0.0,
         "sum over blocks of draw[m,t] = 0",
-        where=meters.draw_room + meters.give_room > 0,
+        where=meters.draw_capacity + meters.give_capacity > 0,
         balanced=True,
     )
     community.row(
         "own_generation",
         given <= _sum(d.generation for d in devices),
         "exports[m,t] + sale[m,t] <= own generation[m,t]",
-        where=meters.resale & (meters.give_room > 0) & (meters.draw_room > 0),
+        where=meters.resale & (meters.give_capacity > 0) & (meters.draw_capacity > 0),
     )
     import_limit, export_limit = meters.import_limit[:, None], meters.export_limit[:, None]
     community.row(
         "import_limit",
         taken <= import_limit,
         "imports[m,t] + purchase[m,t] <= import_limit[m]",
-        where=meters.draw_room > import_limit,
+        where=meters.draw_capacity > import_limit,
         lack="kW of connection for what it must draw",
     )
     community.row(
         "export_limit",
         given <= export_limit,
         "exports[m,t] + sale[m,t] <= export_limit[m]",
-        where=meters.give_room > export_limit,
+        where=meters.give_capacity > export_limit,
     )
     grid_exchange = (markets[0].taken - markets[0].given).over_entities()
     community.expression(

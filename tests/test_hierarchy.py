@@ -30,7 +30,7 @@ def single(inputs):
     block = community_block(inputs)
     for family in (block.network.component("up"), block.network.component("down")):
         if family is not None:
-            family.stage[:] = 0
+            family.pricing_stage[:] = 0
     return solve(block), collect(block)
 
 
@@ -138,7 +138,9 @@ def test_no_flow_waits_on_the_way_of_a_guest(monkeypatch):
     inputs = neighbourhood(60).copy(deep=True)
     inputs["vehicle_host"].values[0, :8] = "home30"  # from bank0 to bank1
     network = community_block(inputs).network
-    stage = dict(zip(inputs["node"].values[1:], network.up.stage.reshape(-1, 48).max(axis=1), strict=True))
+    stage = dict(
+        zip(inputs["node"].values[1:], network.up.pricing_stage.reshape(-1, 48).max(axis=1), strict=True)
+    )
     assert stage["bank0"] == stage["bank1"] == 0 < stage["bank2"]
 
 

@@ -29,7 +29,7 @@ def reachable(inputs: xr.Dataset) -> Array:
     """Return the most energy (S,) that stores can hold at the end [kWh], each with its share of the connection."""
     store, who = stores(inputs), meters(inputs, peers=True, priced=False)
     place = of_devices(inputs, who.place)
-    power = who.charging_room(place, store.charge_limit[:, None])
+    power = who.charging_capacity(place, store.charge_limit[:, None])
     gain = power * store.charge_efficiency[:, None] * inputs["slot_hours"].values
     most, driven = store.initial_energy, _forced(inputs)
     for t in range(gain.shape[1]):

@@ -1,4 +1,4 @@
-"""What a block is: a Pyomo Block with variable families and rows over named sets, and its sockets.
+"""A device: a Pyomo Block with families of variables and rows over named sets, and its sockets.
 
 A device offers three sockets over (meter, time): ``draw``, kW at the meter (+ takes, - gives);
 ``generation``, the kW of it that the device itself gives (own generation, never negative); and ``cost``,
@@ -21,8 +21,8 @@ from ..lp.expressions import Linear, Relation
 from ..topology.meters import Meters
 
 
-def spare(bound: Array) -> Array:
-    """Return an upper bound that the rows imply, with room to spare: it helps the solver and never carries a dual."""
+def loosened(bound: Array) -> Array:
+    """Return an upper bound looser than the one that the rows imply: it helps the solver and never carries a dual."""
     return 1.1 * bound + 1.0
 
 
@@ -48,8 +48,8 @@ class Device(ScalarBlock):
         super().__init__(concrete=True)
         self.dims = dims
         self.axes = dict(sets.component_map(Set))
-        nothing = Linear((len(meters.label), inputs.sizes["time"]))
-        self.draw, self.generation, self.spent = nothing, nothing, Linear(())
+        zero = Linear((len(meters.label), inputs.sizes["time"]))
+        self.draw, self.generation, self.spent = zero, zero, Linear(())
 
     def var(
         self,
@@ -63,20 +63,20 @@ class Device(ScalarBlock):
         dims: tuple[str, ...] = (),
         binary: bool = False,
         result: str | None = "",
-        stage: Any = 0,
+        pricing_stage: Any = 0,
         basic: Any = False,
     ) -> Linear:
         """Add a family of variables and return it as expressions.
 
         ``where`` says which entries exist (the others are zero); ``result`` is the name in the results, by
-        default ``<block>_<name>``; None leaves it out. ``stage`` says when a clearing from the leaves upward takes an
-        entry in (`subtrees`), 0 from the start; ``basic`` where an entry makes up the balance of its row while nothing
-        is planned (a basis to start from).
+        default ``<block>_<name>``; None leaves it out. ``pricing_stage`` is the stage of a bottom-up solve from which
+        an entry is priced in (`fee_tree.stages`), 0 from the start; ``basic`` says which entries the initial basis
+        holds, one for every ``balanced`` row.
         """
         dims = dims or self.dims
         family = ArrayVar(tuple(self.axes[d] for d in dims), lower, upper, where, binary, unit, doc)
         family.dims, family.result = dims, result
-        family.stage = np.broadcast_to(stage, family.shape).ravel()[family.position]
+        family.pricing_stage = np.broadcast_to(pricing_stage, family.shape).ravel()[family.position]
         family.basic = np.broadcast_to(basic, family.shape).ravel()[family.position]
         self.add_component(name, family)
         return family.linear()
@@ -96,7 +96,7 @@ class Device(ScalarBlock):
         """Add a family of rows; ``doc`` is its formula.
 
         ``lack`` names, for people, what is short where the row cannot be met; such a row can be the cause
-        of an infeasible model. ``priced`` rows make prices; ``balanced`` ones have one entry each that is ``basic``.
+        of an infeasible model. The duals of ``priced`` rows are prices; ``balanced`` rows have one ``basic`` entry each.
         """
         dims = dims or self.dims
         family = ArrayConstraint(tuple(self.axes[d] for d in dims), relation, where, doc)
@@ -115,22 +115,22 @@ class Device(ScalarBlock):
 
 
 def peer_trade(block: Device, meters: Meters) -> tuple[Linear, Linear]:
-    """Add what each meter buys from and sells to its peers, and the meter's side of it."""
-    there = meters.node >= 0
+    """Add the purchases and sales of each meter (meter, time) [kW], and its sockets."""
+    present = meters.node >= 0
     purchase = block.var(
         "purchase",
         "kW",
         "bought from peers",
-        upper=spare(meters.draw_room),
-        where=there & (meters.draw_room > 0),
+        upper=loosened(meters.draw_capacity),
+        where=present & (meters.draw_capacity > 0),
         result="peer_purchase",
     )
     sale = block.var(
         "sale",
         "kW",
         "sold to peers",
-        upper=spare(meters.give_room),
-        where=there & (meters.give_room > 0),
+        upper=loosened(meters.give_capacity),
+        where=present & (meters.give_capacity > 0),
         result="peer_sale",
     )
     block.draw = sale - purchase

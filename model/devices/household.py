@@ -1,4 +1,4 @@
-"""What a participant takes and gives without a choice: its consumption, and its PV but for curtailment."""
+"""Households: uncontrolled demand, and PV that can only be curtailed."""
 
 import xarray as xr
 
@@ -12,7 +12,7 @@ def household(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     draw[m,t] = demand[m,t] - pv_available[m,t] + curtailment[m,t],  0 <= curtailment[m,t] <=
     pv_available[m,t]
 
-    Curtailment exists only where giving could cost money, or a connection limit leave no room.
+    Curtailment exists only where giving could cost money, or an export limit could bind.
     """
     block = Device(("meter", "time"), inputs, meters, sets)
     curtailment = block.var(

@@ -14,8 +14,8 @@ from scipy import sparse
 from ..labels import Array, positions
 from ..lp.expressions import Linear, Relation
 from ..topology.fee_tree import ancestors, stages
-from ..topology.meters import Meters, room
-from .device import Device, Sets, peer_trade, spare
+from ..topology.meters import Meters, sum_at_nodes
+from .device import Device, Sets, loosened, peer_trade
 
 
 def network(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
@@ -35,23 +35,26 @@ def tree(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     parent = positions(inputs, "node_parent", "node")
     size, hours = len(parent), inputs["slot_hours"].values
     above = ancestors(parent)
-    buyers, sellers = room(meters.draw_room, meters, size), room(meters.give_room, meters, size)
+    buyers, sellers = (
+        sum_at_nodes(meters.draw_capacity, meters, size),
+        sum_at_nodes(meters.give_capacity, meters, size),
+    )
     buyers_below, sellers_below = above.T @ buyers, above.T @ sellers
     limit = np.where(parent >= 0, inputs["node_limit"].values, 0.0)[:, None]
     most_up = np.minimum(sellers_below, buyers.sum(axis=0) - buyers_below)
     most_down = np.minimum(buyers_below, sellers.sum(axis=0) - sellers_below)
     edge = (parent >= 0)[:, None]
-    stage = stages(parent, _crowd(meters, size), _travelled(meters, above))[:, None]
+    stage = stages(parent, _meters_per_node(meters, size), _on_vehicle_paths(meters, above))[:, None]
     flow = {
         name: block.var(
             name,
             "kW",
             doc,
-            upper=np.minimum(limit, spare(most)),
+            upper=np.minimum(limit, loosened(most)),
             where=edge,
             dims=("node", "time"),
             result=None,
-            stage=stage,
+            pricing_stage=stage,
         )
         for name, doc, most in (
             ("up", "peer power to the parent node", most_up),
@@ -85,14 +88,17 @@ def pairs(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     purchase, sale = peer_trade(block, meters)
     size, slots = inputs.sizes["node"], inputs.sizes["time"]
     hours = inputs["slot_hours"].values
-    buyers, sellers = room(meters.draw_room, meters, size), room(meters.give_room, meters, size)
+    buyers, sellers = (
+        sum_at_nodes(meters.draw_capacity, meters, size),
+        sum_at_nodes(meters.give_capacity, meters, size),
+    )
     most = np.minimum(sellers[:, None, :], buyers[None, :, :])
     dims = ("node", "node_to", "time")
     transfer = block.var(
         "transfer",
         "kW",
         "peer power between two nodes",
-        upper=spare(most),
+        upper=loosened(most),
         where=most > 0,
         dims=dims,
         result="node_transfer",
@@ -127,22 +133,22 @@ def _at_nodes(linear: Linear, meters: Meters, size: int) -> Linear:
     return linear.at(meters.node, size)
 
 
-def _crowd(meters: Meters, size: int) -> Array:
+def _meters_per_node(meters: Meters, size: int) -> Array:
     """Return the number of meters at each node, on average over time (node,)."""
-    there = np.bincount(meters.node[meters.node >= 0], minlength=size)
-    return np.asarray(there / meters.node.shape[1])
+    count = np.bincount(meters.node[meters.node >= 0], minlength=size)
+    return np.asarray(count / meters.node.shape[1])
 
 
-def _travelled(meters: Meters, above: sparse.csr_array) -> Array:
-    """Return the edges (node,) on the path between nodes where one vehicle is plugged in: it ties both ends together."""
+def _on_vehicle_paths(meters: Meters, above: sparse.csr_array) -> Array:
+    """Return which edges (node,) lie on a path between nodes where the same vehicle is plugged in at some time."""
     place = meters.place["vehicle"]
     vehicle, slot = np.nonzero(place >= 0)
     visited = np.unique(np.stack([vehicle, meters.node[place[vehicle, slot], slot]]), axis=1)
     visits = sparse.csr_array((np.ones(visited.shape[1]), visited), shape=(len(place), above.shape[0]))
     below, everywhere = (visits @ above).tocoo(), visits.sum(axis=1)
-    tied = np.zeros(above.shape[0], dtype=bool)
-    tied[below.col[below.data < everywhere[below.row]]] = True
-    return tied
+    between = np.zeros(above.shape[0], dtype=bool)
+    between[below.col[below.data < everywhere[below.row]]] = True
+    return between
 
 
 def _edge_limits(block: Device, inputs: xr.Dataset, transfer: Linear) -> None:
@@ -153,9 +159,9 @@ def _edge_limits(block: Device, inputs: xr.Dataset, transfer: Linear) -> None:
     below = ancestors(positions(inputs, "node_parent", "node"))
     for node in limited:  # a row family per limited edge; few edges have a limit
         inside = below[:, [node]].toarray()[:, 0]
-        climbs = (inside[:, None] - inside[None, :])[:, :, None]
-        target = np.where(climbs != 0, np.arange(slots), -1).ravel()
-        net = (climbs * transfer).into(target, (slots,))
+        direction = (inside[:, None] - inside[None, :])[:, :, None]  # +1 up the edge, -1 down, 0 not across
+        target = np.where(direction != 0, np.arange(slots), -1).ravel()
+        net = (direction * transfer).into(target, (slots,))
         within = Relation(net, np.full(slots, -limit[node]), np.full(slots, limit[node]))
         doc = "-limit[n] <= transfers out of - into the nodes below the edge of n <= limit[n]"
         block.row(f"edge_limit_{node}", within, doc, dims=("time",))

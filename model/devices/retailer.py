@@ -3,7 +3,7 @@
 import xarray as xr
 
 from ..topology.meters import Meters
-from .device import Device, Sets, spare
+from .device import Device, Sets, loosened
 
 
 def grid(inputs: xr.Dataset, meters: Meters, sets: Sets, *, own_tariff: bool = True) -> Device:
@@ -14,13 +14,13 @@ def grid(inputs: xr.Dataset, meters: Meters, sets: Sets, *, own_tariff: bool = T
     the tariff is the host model's.
     """
     block = Device(("meter", "time"), inputs, meters, sets)
-    short = (meters.draw_room > 0) & ((meters.demand > meters.pv) | (meters.give_room <= 0))
+    short = (meters.draw_capacity > 0) & ((meters.demand > meters.pv) | (meters.give_capacity <= 0))
     imports = block.var(
         "imports",
         "kW",
         "bought from the retailer",
-        upper=spare(meters.draw_room),
-        where=meters.draw_room > 0,
+        upper=loosened(meters.draw_capacity),
+        where=meters.draw_capacity > 0,
         result="grid_import",
         basic=short,
     )
@@ -28,8 +28,8 @@ def grid(inputs: xr.Dataset, meters: Meters, sets: Sets, *, own_tariff: bool = T
         "exports",
         "kW",
         "sold to the retailer",
-        upper=spare(meters.give_room),
-        where=meters.give_room > 0,
+        upper=loosened(meters.give_capacity),
+        where=meters.give_capacity > 0,
         result="grid_export",
         basic=~short,
     )

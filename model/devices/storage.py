@@ -18,7 +18,7 @@ def energy(
     charge: Linear,
     discharge: Linear,
     driven: Any,
-    charge_room: Array,
+    charge_capacity: Array,
     plugged: Any,
 ) -> None:
     """Add the energy of every store of a device and the rows that carry it from slot to slot.
@@ -26,9 +26,12 @@ def energy(
     energy[s,t] = energy[s,t-1] + charge_efficiency[s] * charge[s,t] * hours[t]
                   - discharge[s,t] * hours[t] / discharge_efficiency[s] - driven[s,t]
 
-    ``driven`` (store, time) is what trips take; ``charge_room`` (store, time) the kW that the charger could
-    take, and ``plugged`` where it is connected: an energy that starts outside its limits returns as fast as
-    they allow.
+    ``driven`` (store, time) is what trips take [kWh], ``charge_capacity`` (store, time) what the charger could take
+    [kW], and ``plugged`` where it is connected. Energy that starts below its minimum or above its capacity returns by
+    forced charge or discharge at full power:
+
+    min(min_energy[s], initial_energy[s] + charge at full power) <= energy[s,t]
+    energy[s,t] <= max(capacity[s], initial_energy[s] - discharge at full power)
     """
     device = block.dims[0]
     hours = inputs["slot_hours"].values
@@ -40,10 +43,10 @@ def energy(
     loss = hours / given("discharge_efficiency")
     start, last = given("initial_energy"), np.zeros(len(hours), dtype=bool)
     last[-1:] = True
-    climbed = start + np.cumsum(gain * charge_room, axis=1)
-    fallen = start - np.cumsum(loss * given("discharge_limit") * plugged, axis=1)
-    lower = np.minimum(given("min_energy"), climbed)
-    upper = np.maximum(given("capacity"), fallen)
+    charged = start + np.cumsum(gain * charge_capacity, axis=1)
+    discharged = start - np.cumsum(loss * given("discharge_limit") * plugged, axis=1)
+    lower = np.minimum(given("min_energy"), charged)
+    upper = np.maximum(given("capacity"), discharged)
     final = np.where(last, np.nan_to_num(given("final_energy"), nan=0.0), 0.0)
     stored = block.var(
         "energy",

@@ -84,7 +84,7 @@ class ArrayVar(_OnDemand, IndexedVar):
         self.upper: Array = np.broadcast_to(upper, self.shape)[mask].astype(float)
         self.binary = binary
         self.unit = unit
-        self.stage: Array = np.zeros(len(self.position), dtype=int)
+        self.pricing_stage: Array = np.zeros(len(self.position), dtype=int)
         self.basic: Array = np.zeros(len(self.position), dtype=bool)
         self._values: Array | None = None
 

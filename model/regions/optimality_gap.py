@@ -29,7 +29,7 @@ from scipy.optimize import linprog
 
 from ..labels import Array, positions
 from ..topology.fee_tree import from_leaves
-from ..topology.meters import meters, room
+from ..topology.meters import meters, sum_at_nodes
 from .partition import Tree, regions
 
 PAYS = 1e-6
@@ -81,8 +81,8 @@ def border(inputs: xr.Dataset, results: xr.Dataset) -> Border:
     return Border(
         price=results["price"].transpose("node", "time").values,
         flow=results["node_flow"].transpose("node", "time").values,
-        buyers=room(who.draw_room, who, size),
-        sellers=room(who.give_room, who, size),
+        buyers=sum_at_nodes(who.draw_capacity, who, size),
+        sellers=sum_at_nodes(who.give_capacity, who, size),
         bought=traded("peer_purchase", "vehicle_purchase"),
         sold=traded("peer_sale", "vehicle_sale"),
     )

@@ -268,7 +268,7 @@ class _Ascent:
 def _edges(program: Program, together: bool) -> Edges:
     """Return the flows that may wait: those of a later stage that do nothing but move energy from row to row."""
     stage = np.zeros(len(program.cost), dtype=int)
-    own = [v.stage for v in program.variables]
+    own = [v.pricing_stage for v in program.variables]
     stage[: sum(map(len, own))] = np.concatenate([np.zeros(0, dtype=int), *own])
     by_column = program.matrix.tocsc()
     simple = (np.diff(by_column.indptr) == 2) & (program.lower == 0) & (program.upper > 0) & ~program.integer

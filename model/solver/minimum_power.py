@@ -137,7 +137,7 @@ def _kept(program: Program) -> Array:
 
 def _cuts(program: Program) -> Iterator[Array]:
     """Yield what may be cut (columns,): flows between subtrees, then all that the rows of the market hold."""
-    yield (filled([v.stage for v in program.variables], len(program.cost)) > 0) & ~program.integer
+    yield (filled([v.pricing_stage for v in program.variables], len(program.cost)) > 0) & ~program.integer
     market = [np.full(len(c.position), c.priced) for c in program.constraints]
     priced = filled(market, len(program.row_lower)) > 0
     yield (np.bincount(program.matrix[priced].indices, minlength=len(program.cost)) > 0) & ~program.integer

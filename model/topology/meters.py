@@ -29,7 +29,7 @@ class Meters:
     ``gives_at`` (P,) say at which meter a participant draws and gives; ``guest`` (V,) is a vehicle's own
     meter or -1; ``place`` (device, T) the meter that every device is behind, or -1, by the device's name.
     ``draw_share`` and ``give_share`` (P, T) are a participant's parts of its meter;
-    ``resale`` (M, T) says where the own-generation rule could bind; ``draw_room`` and ``give_room`` (M, T)
+    ``resale`` (M, T) says where the own-generation rule could bind; ``draw_capacity`` and ``give_capacity`` (M, T)
     are the kW that the meter could draw and give at the most, whatever the prices; ``curtails`` (M, T)
     where not using PV could pay.
     """
@@ -50,18 +50,18 @@ class Meters:
     draw_share: Array
     give_share: Array
     resale: Array
-    draw_room: Array
-    give_room: Array
+    draw_capacity: Array
+    give_capacity: Array
     curtails: Array
 
-    def charging_room(self, place: Array, limit: Array) -> Array:
+    def charging_capacity(self, place: Array, limit: Array) -> Array:
         """Return the kW (device, time) that each charger can take at the meters ``place`` (device, time), -1 = none.
 
         Where a connection limit leaves less than all chargers behind the meter could take, each gets its
         share.
         """
         headroom = np.maximum(self.import_limit[:, None] + self.pv - self.demand, 0.0)
-        chargers = self.draw_room - self.demand
+        chargers = self.draw_capacity - self.demand
         part = np.divide(headroom, chargers, out=np.ones_like(headroom), where=chargers > headroom)
         return (
             np.where(place >= 0, limit * np.take_along_axis(part, place, axis=0), 0.0)
@@ -119,8 +119,8 @@ def meters(inputs: xr.Dataset, peers: bool, priced: bool = True) -> Meters:
         draw_share=_share(taken, demand[rows.draws_at], folds),
         give_share=_share(given, pv[rows.gives_at], folds),
         resale=rows.spread(resale),
-        draw_room=demand + _installed(inputs, draw_limits, place, node.shape),
-        give_room=pv + _installed(inputs, give_limits, place, node.shape),
+        draw_capacity=demand + _installed(inputs, draw_limits, place, node.shape),
+        give_capacity=pv + _installed(inputs, give_limits, place, node.shape),
         curtails=(pv > 0) & unwanted,
     )
 
@@ -258,9 +258,9 @@ def _below_zero(inputs: xr.Dataset, peers: bool) -> Array:
     return np.asarray((retail < 0) | (lowest < 0))
 
 
-def room(power: Array, meters: Meters, size: int) -> Array:
+def sum_at_nodes(power: Array, meters: Meters, size: int) -> Array:
     """Return the sum of ``power`` (meter, time) over the meters at each node (node, time)."""
-    room = np.zeros((size, power.shape[1]))
+    total = np.zeros((size, power.shape[1]))
     meter, slot = np.nonzero(meters.node >= 0)
-    np.add.at(room, (meters.node[meter, slot], slot), power[meter, slot])
-    return room
+    np.add.at(total, (meters.node[meter, slot], slot), power[meter, slot])
+    return total
