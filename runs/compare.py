@@ -12,27 +12,13 @@ import pandas as pd
 import xarray as xr
 
 from ..data import clock
+from ..model.settlement.account_lines import CARBON, MONEY, SHARES, TOTALS
 from .store import atomic_file, digest, run_file, run_format, sweep_results
 
-MONEY = (
-    "bill",
-    "bill_grid_only",
-    "saving",
-    "peer_cost",
-    "network_fee",
-    "congestion_rent",
-    "imbalance_cost",
-    "fuel_cost",
-)
-"""Columns of the settlement that add up over participants; ``bill`` is what the community pays."""
-SHARES = (
-    "self_sufficiency",
-    "self_consumption",
-    "renewable_share",
-    "renewable_driving_share",
-    "renewable_charge_share",
-)
-BY_KIND = ("bill", "bill_grid_only", "saving", "co2")
+COMPARED = {**TOTALS, **{name: line for name, line in MONEY.items() if line.compared}}
+"""The money that runs are compared by, summed over participants; ``bill`` is what the community pays."""
+BY_KIND = (*TOTALS, "co2")
+"""Lines of the accounts that are summed up for each kind of participant."""
 YARDSTICK = "p2p"
 """The market that all others are measured against: co-optimized with perfect foresight."""
 
@@ -101,7 +87,7 @@ def summary(tree: xr.DataTree) -> xr.Dataset:
     inputs, results, settlement = (tree[g].to_dataset() for g in ("inputs", "results", "settlement"))
     currency = str(tree.attrs.get("currency", "JPY"))
     hours = inputs["slot_hours"]
-    money = {name: (float(settlement[name].sum()), currency) for name in MONEY}
+    money = {name: (float(settlement[name].sum()), currency) for name in COMPARED}
     saving, alone = money["saving"][0], money["bill_grid_only"][0]
     totals: dict[str, tuple[Any, str]] = {
         "participants": (inputs.sizes["participant"], "1"),
@@ -213,7 +199,7 @@ def _by_kind(inputs: xr.Dataset, settlement: xr.Dataset, currency: str) -> xr.Da
     found = {"kind_participants": (("kind",), count, {"units": "1"})}
     for name in BY_KIND:
         values = np.bincount(place, weights=settlement[name].values, minlength=len(kinds))
-        found[f"kind_{name}"] = (("kind",), values, {"units": "kg" if name == "co2" else currency})
+        found[f"kind_{name}"] = (("kind",), values, {"units": "kg" if name in CARBON else currency})
     return xr.Dataset(found, coords={"kind": kinds.astype(str)})
 
 

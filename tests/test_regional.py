@@ -18,7 +18,7 @@ from otonari.data.loading import town
 from otonari.data.loading.scenario import digest, load_scenario
 from otonari.data.problems import InputError
 from otonari.model.errors import SolveError
-from otonari.model.settlement import accounts
+from otonari.model.settlement import account_lines, accounts
 from otonari.runs import compare
 from otonari.runs.clear import by_regions, region_task, single
 from otonari.runs.clear.dask_cluster import ClusterError
@@ -102,7 +102,7 @@ def as_committed_from_one_file(many, one, tmp_path):
     settled = accounts.settle(
         *(whole[g].to_dataset() for g in ("inputs", "results", "trades")), whole["results"].to_dataset()
     )
-    for name in accounts.SHARES:
+    for name in account_lines.SHARES:
         assert float(settled[f"community_{name}"]) == pytest.approx(
             float(whole["settlement"][f"community_{name}"])
         )

@@ -8,7 +8,8 @@ from numpy.testing import assert_allclose
 
 from otonari.model.clearing import community_block
 from otonari.model.results import collect
-from otonari.model.settlement.accounts import CARBON, MONEY, SHARES, settle
+from otonari.model.settlement.account_lines import CARBON, MONEY, SHARES
+from otonari.model.settlement.accounts import settle
 from otonari.model.settlement.origins import trace
 from otonari.model.settlement.trades import bilateral
 from otonari.model.solver.solve import solve

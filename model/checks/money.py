@@ -3,24 +3,18 @@
 Part of `checks`; findings as in `physics`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import xarray as xr
 
 from ...data.inputs.devices import stores
 from ..labels import Array
+from ..settlement.account_lines import MONEY, SHARES, SIGNS
 from .physics import Finding, Run, arrays, edges, index
 
 _TRADE = ("trade",)
 _ACCOUNT = ("participant",)
-_SHARES = (
-    "self_consumption",
-    "self_sufficiency",
-    "renewable_share",
-    "renewable_driving_share",
-    "renewable_charge_share",
-)
 _ROUNDED = 5e-4
 """Most by which an exchange rounds each access, edge and pair fee [currency/kWh]."""
 _NOISE = 1e-6
@@ -77,7 +71,7 @@ def audit(
 def recount(alone: Run, settlement: xr.Dataset) -> Iterator[Finding]:
     """Yield the check of ``bill_grid_only`` against the results of a market without peers."""
     own = _retail(alone)
-    bill = own["grid_cost"] - own["feed_in_revenue"] + own["fuel_cost"] + own["wear_cost"]
+    bill = _bill(own, [name for name in SIGNS if MONEY[name].counterparty not in ("peers", "exchange")])
     scale = sum((abs(money) for money in own.values()), np.zeros_like(bill))
     yield Finding("bill_grid_only", _ACCOUNT, abs(settlement["bill_grid_only"].values - bill), scale)
 
@@ -222,17 +216,20 @@ def _accounts(run: Run, settlement: xr.Dataset, peers: dict[str, Array]) -> Iter
     """Yield every line of the accounts against its own computation."""
     s = arrays(settlement)
     lines = _retail(run) | peers
-    amounts = (abs(v) for k, v in lines.items() if k not in ("co2", "imbalance_energy"))
+    amounts = (abs(lines[name]) for name in MONEY if name in lines)
     scale = sum(amounts, np.zeros(run.participants))
     for name, money in lines.items():
         yield Finding(name, _ACCOUNT, abs(s[name] - money), scale)
-    paid = s["grid_cost"] + s["peer_cost"] + s["imbalance_cost"] + s["fuel_cost"] + s["wear_cost"]
-    bill = paid - s["feed_in_revenue"] - s["peer_revenue"]
-    yield Finding("bill", _ACCOUNT, abs(s["bill"] - bill), scale)
+    yield Finding("bill", _ACCOUNT, abs(s["bill"] - _bill(s, SIGNS)), scale)
     yield Finding("saving", _ACCOUNT, abs(s["saving"] - s["bill_grid_only"] + s["bill"]), scale)
-    for name in _SHARES:
+    for name in SHARES:
         outside = np.maximum(-s[name], s[name] - 1.0)
         yield Finding(name, _ACCOUNT, np.where(np.isnan(s[name]), 0.0, outside))
+
+
+def _bill(lines: Mapping[str, Array], names: Iterable[str]) -> Array:
+    """Return what these lines of the accounts add up to (P,)."""
+    return np.asarray(sum(SIGNS[name] * lines[name] for name in names))
 
 
 def _totals(
@@ -253,14 +250,16 @@ def _totals(
         )
     else:
         fees += float(((sum(edges(run)) @ run.hours) * i["node_fee"]).sum())
-    paid, received = s["peer_cost"].sum(), s["peer_revenue"].sum()
+    paid = s["peer_cost"].sum()
     yield Finding("network_fee", (), np.asarray(abs(s["network_fee"].sum() - fees)), paid)
     rent = traded.energy @ traded.congestion
     yield Finding("congestion_rent", (), np.asarray(abs(s["congestion_rent"].sum() - rent)), paid)
-    balance = paid - received - s["network_fee"].sum() - s["congestion_rent"].sum()
+    peers = [name for name, line in MONEY.items() if line.counterparty == "peers"]
+    network = [name for name, line in MONEY.items() if line.part_of in peers]
+    balance = sum(SIGNS[name] * s[name].sum() for name in peers) - sum(s[name].sum() for name in network)
     yield Finding("money among peers", (), np.asarray(abs(balance)), paid)
     volume = traded.energy.sum()
     yield Finding("peer_energy", (), np.asarray(abs(s["peer_energy"] - volume)), volume)
     if linear:
-        scale = sum(abs(s[k]) for k in ("grid_cost", "feed_in_revenue", "peer_cost", "peer_revenue"))
+        scale = sum(abs(s[k]) for k, line in MONEY.items() if line.counterparty in ("retailer", "peers"))
         yield Finding("worse off than without peers", _ACCOUNT, s["bill"] - s["bill_grid_only"], scale)

@@ -1,6 +1,7 @@
 """Prices to bills, and what share of the energy came from the sun.
 
-A participant's account covers its own meter and its vehicles wherever they plug in, at its own tariff::
+A participant's account covers its own meter and its vehicles wherever they plug in, at its own tariff. Its lines
+stand in `account_lines`::
 
     bill = grid_cost - feed_in_revenue + peer_cost - peer_revenue + imbalance_cost + fuel_cost + wear_cost
 
@@ -31,34 +32,9 @@ import xarray as xr
 from ...data.inputs import devices
 from ..labels import Array, positions, sum_at
 from ..topology.traders import Traders, parties, traders
+from .account_lines import LINES, MONEY, SHARES, SIGNS, Line
 from .origins import SOURCES, Origins, trace, variables
 
-MONEY = {
-    "grid_cost": "paid to the retailer",
-    "feed_in_revenue": "received from the retailer",
-    "peer_cost": "paid for energy from peers, with network fees and congestion rent",
-    "peer_revenue": "received from peers",
-    "network_fee": "part of peer_cost that goes to the network",
-    "congestion_rent": "part of peer_cost that pays for scarce lines",
-    "imbalance_cost": "paid to the exchange for energy traded and not delivered",
-    "fuel_cost": "paid for fuel",
-    "wear_cost": "wear of batteries by discharging",
-    "bill": "grid_cost - feed_in_revenue + peer_cost - peer_revenue + imbalance_cost + fuel_cost + wear_cost",
-    "bill_grid_only": "bill without peers",
-    "saving": "bill_grid_only - bill",
-}
-CARBON = {
-    "co2": "carbon dioxide of retail power and fuel",
-    "driving_co2": "carbon dioxide of driving: fuel, and the electricity driven by its origin",
-    "driving_co2_petrol": "carbon dioxide of the same trips on petrol alone; not known without an engine",
-}
-SHARES = {
-    "self_consumption": "share of PV energy not given to others",
-    "self_sufficiency": "share of demand and electric driving from own PV",
-    "renewable_share": "share of demand from own and peers' PV",
-    "renewable_driving_share": "share of the distance driven on own and peers' PV; on fuel is not",
-    "renewable_charge_share": "share of the electricity driven that is own and peers' PV",
-}
 NOISE = 1e-6
 """Energy [kWh] that is none: what solver and rounding leave between positions and trades."""
 _METERS = (("grid", "peer"), ("vehicle", "vehicle"))
@@ -77,28 +53,29 @@ def settle(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, grid_onl
     Returns
     -------
     xr.Dataset
-        Over participant: ``MONEY`` (currency over the horizon), ``imbalance_energy`` (kWh), ``CARBON`` (kg) and
-        ``SHARES`` (1), NaN where there is nothing to share. Scalars: the shares of the whole community as
-        ``community_...``, and ``peer_energy`` (kWh). The origins of energy as :func:`origin.variables` has them.
+        Over participant: the lines of `account_lines`, money and carbon dioxide over the horizon, shares NaN where
+        there is nothing to share. Scalars: the shares of the whole community as ``community_...``, and
+        ``peer_energy`` (kWh). The origins of energy as :func:`origins.variables` has them.
     """
+    units = {"currency": inputs.attrs.get("currency", "JPY")}
+
+    def described(line: Line, of: str = "") -> dict[str, str]:
+        return {"long_name": line.text + of, "units": units.get(line.unit, line.unit)}
+
     who, dims = traders(inputs), ("participant",)
     account = _account(inputs, results, trades, who)
     account["bill_grid_only"] = _account(inputs, grid_only, trades.isel(trade=slice(0)), who)["bill"]
     account["saving"] = account["bill_grid_only"] - account["bill"]
     volume = {"long_name": "energy traded among peers", "units": "kWh"}
-    missing = {"long_name": "energy traded and not delivered for want of it at the meter", "units": "kWh"}
-    currency = inputs.attrs.get("currency", "JPY")
     origins = trace(inputs, results, trades)
-    own, community, carbon = _shares(origins), _community(origins), _carbon(inputs, results, who, origins)
+    account |= _carbon(inputs, results, who, origins) | _shares(origins)
+    community = _community(origins)
     return xr.Dataset(
         {
-            **{k: (dims, account[k], {"long_name": v, "units": currency}) for k, v in MONEY.items()},
-            "imbalance_energy": (dims, account["imbalance_energy"], missing),
-            **{k: (dims, carbon[k], {"long_name": v, "units": "kg"}) for k, v in CARBON.items()},
-            **{k: (dims, own[k], {"long_name": v, "units": "1"}) for k, v in SHARES.items()},
+            **{name: (dims, account[name], described(line)) for name, line in {**MONEY, **LINES}.items()},
             **{
-                f"community_{k}": ((), community[k], {"long_name": f"{v}, in the community", "units": "1"})
-                for k, v in SHARES.items()
+                f"community_{name}": ((), community[name], described(line, ", in the community"))
+                for name, line in SHARES.items()
             },
             "peer_energy": ((), float(trades["trade_energy"].sum()), volume),
             **variables(inputs, origins),
@@ -136,8 +113,7 @@ def _account(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, who: T
     }
     account = {name: sum_at(place, money, size) for name, (place, money) in lines.items()}
     account["wear_cost"] = sum(wear, np.zeros(size))
-    paid = (account[k] for k in ("grid_cost", "peer_cost", "imbalance_cost", "fuel_cost", "wear_cost"))
-    account["bill"] = sum(paid, np.zeros(size)) - account["feed_in_revenue"] - account["peer_revenue"]
+    account["bill"] = sum((sign * account[name] for name, sign in SIGNS.items()), np.zeros(size))
     return account
 
 

@@ -14,49 +14,20 @@ from urllib.parse import unquote
 
 from ...data import clock
 from ...data.problems import InputError
+from ...model.settlement import account_lines
+from ...model.settlement.account_lines import CARBON, TOTALS, Line, statement
 from ..ledger import checkpoints, receipts
 from ..ledger.format import signed_note
 from ..ledger.format.errors import LedgerTampered
 from ..text import section, table, utc
 
 OPENING = b"# Bill of "
-LABELS = {
-    "grid_cost": "grid cost",
-    "feed_in_revenue": "feed-in revenue",
-    "peer_cost": "peer cost",
-    "network_fee": "of which network fee",
-    "congestion_rent": "of which congestion rent",
-    "peer_revenue": "peer revenue",
-    "imbalance_cost": "imbalance",
-    "fuel_cost": "fuel",
-    "wear_cost": "wear of batteries",
-    "rounding": "rounding",
-    "bill": "bill",
-    "bill_grid_only": "grid-only",
-    "saving": "saving",
-}
-"""Lines of an account, in their order; revenue is negative on the page."""
-STATED = (
-    "grid_cost",
-    "feed_in_revenue",
-    "imbalance_cost",
-    "fuel_cost",
-    "wear_cost",
-    "rounding",
-    "bill_grid_only",
-)
-"""Those that the operator states."""
-SHARES = {
-    "self_sufficiency": "demand and driving from own PV",
-    "self_consumption": "own PV not given to others",
-    "renewable_share": "demand from own and neighbours' PV",
-    "renewable_driving_share": "distance driven on own and neighbours' PV",
-    "renewable_charge_share": "electricity driven from own and neighbours' PV",
-    "co2": "CO2 of retail power and fuel",
-}
+_ROUNDING = {"rounding": Line("what counting whole Wh and thousandths changes", sign=1, label="rounding")}
+STATEMENT = {**{n: line for n, line in statement().items() if n not in TOTALS}, **_ROUNDING, **TOTALS}
+"""Lines of the account on a bill, in their order; revenue is negative on the page."""
+SHARES = {n: line.label for n, line in {**account_lines.SHARES, **CARBON}.items() if line.label}
 """Where the energy came from, as the settlement has it."""
 TERMS = {"zone": "time zone", "rules": "kind of market", "currency": "currency"}
-_COSTS = ("grid_cost", "peer_cost", "imbalance_cost", "fuel_cost", "wear_cost", "rounding")
 _ENERGIES = {
     "grid_cost": "grid_in",
     "feed_in_revenue": "grid_out",
@@ -70,6 +41,8 @@ _PROVED = {
     "peer_revenue": ("earned",),
 }
 """What in a leaf makes the energy of a line, and the money of those that the ledger proves."""
+STATED = tuple(n for n in STATEMENT if n not in _PROVED and n not in ("bill", "saving"))
+"""Lines that the operator states; all others are proved, or follow."""
 _FENCE = "\n```\n"
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 """Characters that break a line, turn it round, or cannot be seen."""
@@ -96,11 +69,11 @@ class Bill:
 
     @property
     def amounts(self) -> dict[str, int]:
-        """All lines of the account [micro-currency], by the names of ``LABELS``."""
+        """All lines of the account [micro-currency], by the names of ``STATEMENT``."""
         lines = self.money | {name: _sum(self.proofs, *parts) for name, parts in _PROVED.items()}
-        lines["bill"] = sum(lines[n] for n in _COSTS) - lines["feed_in_revenue"] - lines["peer_revenue"]
+        lines["bill"] = sum(line.sign * lines[n] for n, line in STATEMENT.items() if line.sign)
         lines["saving"] = lines["bill_grid_only"] - lines["bill"]
-        return {name: lines[name] for name in LABELS}
+        return {name: lines[name] for name in STATEMENT}
 
     @property
     def energies(self) -> dict[str, int]:
@@ -213,13 +186,11 @@ def _account(bill: Bill) -> str:
     """Return the lines of the account; those that are not set in add up to the bill."""
     amounts, kwh = bill.amounts, bill.energies
     rows = []
-    for name, label in LABELS.items():
-        sign = -1 if name.endswith("_revenue") else 1
+    for name, line in STATEMENT.items():
         mark = "proved" if name in _PROVED else "kWh proved" if name in kwh else "not proved"
-        inset = "  " * label.startswith("of which")
-        rows.append(
-            [inset + label, energy(kwh[name]) if name in kwh else "", money(sign * amounts[name]), mark]
-        )
+        label = "  " * bool(line.part_of) + line.label
+        amount = -amounts[name] if line.sign < 0 else amounts[name]
+        rows.append([label, energy(kwh[name]) if name in kwh else "", money(amount), mark])
     return table(["", "kWh", bill.terms["currency"], "ledger"], rows)
 
 
@@ -264,10 +235,10 @@ def _stated(page: str, source: str) -> tuple[dict[str, str], dict[str, int], dic
     terms = {n: find(TERMS[n], f"^- {TERMS[n]}: ([^\n]*?){end}$") for n, end in said.items()}
     amounts = {}
     for name in STATED:
-        label = LABELS[name]
+        label = STATEMENT[name].label
         text = find(label, rf"^    {label}(?: +[0-9,]+\.[0-9]{{3}})? +(-?[0-9,]{{1,30}}\.[0-9]{{6}})  ")
-        sign = -1 if name == "feed_in_revenue" else 1
-        amounts[name] = sign * int(re.sub("[,.]", "", text))
+        amount = int(re.sub("[,.]", "", text))
+        amounts[name] = -amount if STATEMENT[name].sign < 0 else amount
     share = r"(-|-?[0-9,]+\.[0-9] (?:%|kg))"
     return terms, amounts, {n: find(label, f"^    {label} +{share}$") for n, label in SHARES.items()}
 

@@ -7,13 +7,13 @@ import pandas as pd
 import xarray as xr
 
 from ...data.inputs import devices
+from ...model.settlement.account_lines import statement
 from .. import compare
 from ..text import section, table
 from . import tables
-from .bill import LABELS
 
-LINES = tuple(name for name in LABELS if name != "rounding")
-"""Lines of an account."""
+LINES = statement()
+"""Lines of an account on the page, in their order."""
 
 
 def report(tree: xr.DataTree) -> str:
@@ -87,11 +87,11 @@ def hours(tree: xr.DataTree) -> pd.DataFrame:
 
 def _accounts(settlement: xr.Dataset) -> str:
     """Return a line per participant and one for all; revenue is negative, so that a line adds up to its bill."""
-    values = np.array([settlement[n].values * (-1 if n.endswith("_revenue") else 1) for n in LINES])
+    values = np.array([settlement[n].values * (-1 if line.sign < 0 else 1) for n, line in LINES.items()])
     people = [str(name) for name in settlement["participant"].values]
     columns = [*values.T, values.sum(axis=1)]
     rows = [[who, *map(_two, column)] for who, column in zip([*people, "all"], columns, strict=True)]
-    return table(["participant", *(LABELS[name] for name in LINES)], rows)
+    return table(["participant", *(line.label for line in LINES.values())], rows)
 
 
 def _balance(found: dict[str, float]) -> str:

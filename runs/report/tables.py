@@ -8,34 +8,27 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from ...data import clock
+from ...model.settlement.account_lines import CARBON, LINES, SHARES, TOTALS
 from ..archive import Outcome
 from ..text import table
 
 if TYPE_CHECKING:
     from ..clear.sweep import Outcome as Swept
 
+_MEASURES = {name: line.measure for name, line in LINES.items() if line.measure}
+
 LABELS = {
     "hours": "horizon",
-    "bill": "cost",
-    "bill_grid_only": "cost grid-only",
-    "saving": "saving",
+    **{name: _MEASURES[name] for name in TOTALS},
     "saving_share": "saving share",
     "efficiency": "efficiency",
     "peer_energy": "peer volume",
     "grid_import": "grid import",
     "grid_export": "grid export",
-    "self_sufficiency": "self-sufficiency",
-    "self_consumption": "self-consumption",
-    "renewable_share": "renewable demand",
-    "renewable_driving_share": "renewable driving",
-    "renewable_charge_share": "renewable charging",
-    "network_fee": "network fees",
-    "imbalance_energy": "not delivered",
-    "imbalance_cost": "imbalance",
+    **{name: _MEASURES[name] for name in SHARES},
+    **{name: label for name, label in _MEASURES.items() if name not in {**TOTALS, **SHARES, **CARBON}},
     "fuel": "fuel",
-    "co2": "CO2",
-    "driving_co2": "CO2 of driving",
-    "driving_co2_petrol": "on petrol alone",
+    **{name: _MEASURES[name] for name in CARBON},
     "driving_co2_reduction": "less than petrol",
 }
 """Measures that a table shows, in their order, and what they are called there."""

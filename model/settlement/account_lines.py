@@ -1,0 +1,152 @@
+"""THE table of account lines: what a participant's account holds, who pays whom, and what each line is called.
+
+It is data, not code. The settlement takes from it names, descriptions, units and how the bill adds up; the checks which
+lines enter the bill and which are shares; comparisons, pages and bills what they show. Each computes on its own.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the table of account lines.
+
+    ``text`` is the description in the Dataset; ``unit`` is currency, kWh, kg, or 1 of a share. ``sign`` is +1 of what
+    the participant pays, -1 of what it gets, 0 of what is not added to the bill; ``counterparty`` is who gets or pays
+    it, "" where no money flows; ``part_of`` names the line that contains this one. ``label`` stands on the page of a
+    run and on bills, ``measure`` in tables of runs side by side, "" where the line is not shown; ``compared`` is true
+    of money that comparisons sum up.
+    """
+
+    text: str
+    unit: str = "currency"
+    sign: int = 0
+    counterparty: str = ""
+    part_of: str = ""
+    label: str = ""
+    measure: str = ""
+    compared: bool = False
+
+
+_COMPONENTS = {
+    "grid_cost": Line("paid to the retailer", sign=1, counterparty="retailer", label="grid cost"),
+    "feed_in_revenue": Line(
+        "received from the retailer", sign=-1, counterparty="retailer", label="feed-in revenue"
+    ),
+    "peer_cost": Line(
+        "paid for energy from peers, with network fees and congestion rent",
+        sign=1,
+        counterparty="peers",
+        label="peer cost",
+        compared=True,
+    ),
+    "peer_revenue": Line("received from peers", sign=-1, counterparty="peers", label="peer revenue"),
+    "network_fee": Line(
+        "part of peer_cost that goes to the network",
+        counterparty="network",
+        part_of="peer_cost",
+        label="of which network fee",
+        measure="network fees",
+        compared=True,
+    ),
+    "congestion_rent": Line(
+        "part of peer_cost that pays for scarce lines",
+        counterparty="network",
+        part_of="peer_cost",
+        label="of which congestion rent",
+        compared=True,
+    ),
+    "imbalance_energy": Line(
+        "energy traded and not delivered for want of it at the meter", "kWh", measure="not delivered"
+    ),
+    "imbalance_cost": Line(
+        "paid to the exchange for energy traded and not delivered",
+        sign=1,
+        counterparty="exchange",
+        label="imbalance",
+        measure="imbalance",
+        compared=True,
+    ),
+    "fuel_cost": Line("paid for fuel", sign=1, counterparty="filling station", label="fuel", compared=True),
+    "wear_cost": Line("wear of batteries by discharging", sign=1, label="wear of batteries"),
+}
+
+FORMULA = " ".join(
+    f"{'+' if line.sign > 0 else '-'} {name}" for name, line in _COMPONENTS.items() if line.sign
+).removeprefix("+ ")
+"""How the bill adds up."""
+
+TOTALS = {
+    "bill": Line(FORMULA, label="bill", measure="cost", compared=True),
+    "bill_grid_only": Line("bill without peers", label="grid-only", measure="cost grid-only", compared=True),
+    "saving": Line("bill_grid_only - bill", label="saving", measure="saving", compared=True),
+}
+"""The lines that follow from the others."""
+
+CARBON = {
+    "co2": Line(
+        "carbon dioxide of retail power and fuel", "kg", label="CO2 of retail power and fuel", measure="CO2"
+    ),
+    "driving_co2": Line(
+        "carbon dioxide of driving: fuel, and the electricity driven by its origin",
+        "kg",
+        measure="CO2 of driving",
+    ),
+    "driving_co2_petrol": Line(
+        "carbon dioxide of the same trips on petrol alone; not known without an engine",
+        "kg",
+        measure="on petrol alone",
+    ),
+}
+
+SHARES = {
+    "self_sufficiency": Line(
+        "share of demand and electric driving from own PV",
+        "1",
+        label="demand and driving from own PV",
+        measure="self-sufficiency",
+    ),
+    "self_consumption": Line(
+        "share of PV energy not given to others",
+        "1",
+        label="own PV not given to others",
+        measure="self-consumption",
+    ),
+    "renewable_share": Line(
+        "share of demand from own and peers' PV",
+        "1",
+        label="demand from own and neighbours' PV",
+        measure="renewable demand",
+    ),
+    "renewable_driving_share": Line(
+        "share of the distance driven on own and peers' PV; on fuel is not",
+        "1",
+        label="distance driven on own and neighbours' PV",
+        measure="renewable driving",
+    ),
+    "renewable_charge_share": Line(
+        "share of the electricity driven that is own and peers' PV",
+        "1",
+        label="electricity driven from own and neighbours' PV",
+        measure="renewable charging",
+    ),
+}
+
+LINES: dict[str, Line] = {**_COMPONENTS, **TOTALS, **CARBON, **SHARES}
+"""THE table: one row per line of an account."""
+
+MONEY = {name: line for name, line in LINES.items() if line.unit == "currency"}
+
+SIGNS = {name: sign for sign in (1, -1) for name, line in MONEY.items() if line.sign == sign}
+"""The lines that add up to the bill, with their signs: costs first, then revenues."""
+
+
+def statement() -> dict[str, Line]:
+    """Return the money of an account in the order of a page: every line followed by its parts."""
+    return {
+        name: line
+        for head in MONEY
+        if not MONEY[head].part_of
+        for name, line in MONEY.items()
+        if head in (name, line.part_of)
+    }

@@ -1,0 +1,46 @@
+"""The table of account lines: every line is settled, checked and described, and the bill adds up by it."""
+
+import pytest
+
+from otonari.model.checks.run import check
+from otonari.model.settlement.account_lines import LINES, MONEY, SHARES, SIGNS, TOTALS, statement
+
+from . import neighbourhood
+
+
+@pytest.fixture(scope="module")
+def run():
+    return neighbourhood.run()
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_the_checks_hold_every_line(run, name):
+    """A line that no check computed again could say anything."""
+    groups = [run[group].copy(deep=True) for group in ("inputs", "results", "trades", "settlement")]
+    settlement = groups[-1]
+    assert check(*groups, grid_only=neighbourhood.grid_only()) == []
+    settlement[name] = settlement[name].fillna(0) + 2
+    assert check(*groups, grid_only=neighbourhood.grid_only())
+
+
+def test_a_line_has_the_unit_and_the_text_of_its_row(run):
+    for name, line in LINES.items():
+        unit = "JPY" if line.unit == "currency" else line.unit
+        assert run["settlement"][name].attrs == {"long_name": line.text, "units": unit}
+
+
+def test_what_enters_the_bill_has_one_sign_and_no_line_is_counted_twice():
+    assert list(SIGNS.values()) == sorted(SIGNS.values(), reverse=True)
+    for name, line in LINES.items():
+        assert line.sign in (1, 0, -1)
+        assert not line.part_of or (line.sign == 0 and LINES[line.part_of].sign)
+        assert bool(line.sign or line.part_of or name in TOTALS) == (line.unit == "currency"), name
+
+
+def test_a_page_shows_all_money_and_parts_under_what_they_are_part_of():
+    lines = list(statement())
+    assert sorted(lines) == sorted(MONEY)
+    at = lines.index("peer_cost")
+    assert lines[at : at + 3] == ["peer_cost", "network_fee", "congestion_rent"]
+    assert all(line.label for line in statement().values())
+    assert all(line.label and line.measure for line in SHARES.values())
