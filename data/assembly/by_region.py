@@ -4,7 +4,6 @@ What is read twice is the text of the tables; only labels stay in between. Where
 read as a whole instead, so that every problem is told as `validate` tells it.
 """
 
-import copy
 import hashlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from pydantic import ValidationError
 
 from ..loading.cross_checks import REFERENCES, Parts, inconsistencies
 from ..loading.overrides import Draft, anchor, override, rows
-from ..loading.scenario import Source, canonical, changes_rows, effective, opened
+from ..loading.scenario import Source, canonical_json, changes_rows, counted, effective, opened
 from ..problems import InputError
 from ..schema.defaults import fill
 from ..schema.scenario import Scenario
@@ -78,16 +77,17 @@ class Outline:
         place = {name: n for n, name in enumerate(self.node.tolist())}
         root = int(np.flatnonzero(self.parent < 0)[0])
         for name in _LABELS:
-            for found in _pieces(self.draft, _of_rows(self.overrides), self.sections, name):
+            for piece in _pieces(self.draft, _of_rows(self.overrides), self.sections, name):
+                rows = effective(piece)["tables"][name]
                 if name == "nodes":
-                    at = [place[row["node"]] for row in found]
+                    at = [place[row["node"]] for row in rows]
                 elif name == "participants":
-                    at = [root if row["node"] is None else place[row["node"]] for row in found]
+                    at = [root if row["node"] is None else place[row["node"]] for row in rows]
                 elif name == "trips":
-                    at = [self.garage[row["vehicle"]] for row in found]
+                    at = [self.garage[row["vehicle"]] for row in rows]
                 else:
-                    at = [self.home[row["owner"]] for row in found]
-                yield name, at, found
+                    at = [self.home[row["owner"]] for row in rows]
+                yield name, at, rows
 
 
 def outline(source: Source, overrides: Sequence[str] = ()) -> Outline:
@@ -124,7 +124,8 @@ def _outline(source: Source, overrides: Sequence[str]) -> Outline:
     scenario = Scenario.model_validate(draft.values | {"tables": _NOBODY})
     sections = effective(scenario)
     del sections["tables"]
-    labels, nodes, hash_, least = _read(draft, changes, sections)
+    pinned = Scenario.model_validate(sections | {"tables": _NOBODY})  # each file is read for its SHA-256 once
+    labels, nodes, hash_, least = _read(draft, changes, sections, counted(pinned))
     _refer(labels, sections["tariffs"])
     pairwise = isinstance(scenario.fees, BandFees)
     whole = fill(Scenario.model_validate(sections | {"tables": _NOBODY | {"nodes": nodes}}))
@@ -168,39 +169,36 @@ Labels = dict[tuple[str, str], list[str | None]]
 
 
 def _read(
-    draft: Draft, changes: tuple[str, ...], sections: Mapping[str, Any]
+    draft: Draft, changes: tuple[str, ...], sections: Mapping[str, Any], values: Mapping[str, Any]
 ) -> tuple[Labels, Rows, str, bool]:
     """Return the labels of all rows, the nodes, the digest, and whether a vehicle has a minimum charge power."""
     labels: Labels = {(name, column): [] for name, columns in _LABELS.items() for column in columns}
     empty: dict[str, Rows] = {name: [] for name in sorted(TABLES)}
     marker = '"tables":{' + ",".join(f'"{name}":[]' for name in empty) + "}"
-    before, after = canonical(copy.deepcopy(dict(sections)) | {"tables": empty}).split(marker)
+    before, after = canonical_json({**values, "tables": empty}).split(marker)
     digest = hashlib.sha256(f'{before}"tables":{{'.encode())
-    nodes, least = [], False
+    nodes: Rows = []
+    least = False
     for n, name in enumerate(_LABELS):
         digest.update(f'{"," if n else ""}"{name}":['.encode())
         begun = False
-        for found in _pieces(draft, changes, sections, name):
-            digest.update(("," * begun + _spelt(name, found)).encode())
+        for piece in _pieces(draft, changes, sections, name):
+            digest.update(("," * begun + canonical_json(counted(piece)["tables"][name])[1:-1]).encode())
             begun = True
+            rows = effective(piece)["tables"][name]
             for column in _LABELS[name]:
-                labels[name, column] += [r[column] and sys.intern(r[column]) for r in found]
-            nodes += found if name == "nodes" else []
-            least |= name == "vehicles" and any(row["min_charge_kw"] for row in found)
+                labels[name, column] += [r[column] and sys.intern(r[column]) for r in rows]
+            nodes += rows if name == "nodes" else []
+            least |= name == "vehicles" and any(row["min_charge_kw"] for row in rows)
         digest.update(b"]")
     digest.update(f"}}{after}".encode())
     return labels, nodes, digest.hexdigest(), least
 
 
-def _spelt(name: str, found: Rows) -> str:
-    """Return rows as they stand in the text that a digest is of, without the brackets."""
-    text = canonical({"exchange": {}, "tables": {"participants": [], name: [dict(row) for row in found]}})
-    begin = text.index(f'"{name}":[') + len(f'"{name}":[')
-    return text[begin : text.rindex('],"participants":[]' if name < "participants" else "]")]
-
-
-def _pieces(draft: Draft, changes: tuple[str, ...], sections: Mapping[str, Any], name: str) -> Iterator[Rows]:
-    """Yield the effective rows of a table, some at a time; the nodes and the trips, and what is changed, all at once."""
+def _pieces(
+    draft: Draft, changes: tuple[str, ...], sections: Mapping[str, Any], name: str
+) -> Iterator[Scenario]:
+    """Yield scenarios with some rows of a table each; nodes and trips, and a table that is changed, all at once."""
     own = [text for text in changes if text.split(".")[1] == name]
     source = rows(draft, name)
     if own:
@@ -213,21 +211,21 @@ def _pieces(draft: Draft, changes: tuple[str, ...], sections: Mapping[str, Any],
     size = sys.maxsize if name in ("nodes", "trips") else CHUNK
     chunk = list(islice(source, size))
     while chunk or name == "nodes":  # of which there is one in any case
-        yield _effective(draft, sections, name, chunk)
+        yield _piece(draft, sections, name, chunk)
         if name == "nodes":
             return
         chunk = list(islice(source, size))
 
 
-def _effective(draft: Draft, sections: Mapping[str, Any], name: str, chunk: Rows) -> Rows:
-    """Return rows with every default that is no other value of the scenario, if nothing is wrong with them alone."""
+def _piece(draft: Draft, sections: Mapping[str, Any], name: str, chunk: Rows) -> Scenario:
+    """Return a scenario with some rows of a table, if nothing is wrong with them alone."""
     scenario = Scenario.model_validate(dict(sections) | {"tables": _NOBODY | {name: chunk}})
     models = dict(enumerate(getattr(scenario.tables, name)))
     known = {part: getattr(scenario, part) for part in ("series", "time", "fees", "exchange")}
     alone = {name: [row[_LABELS[name][0]] for row in chunk]} if name == "nodes" else {}
     if inconsistencies(Parts(known, {name: models}, {name: chunk}, alone), draft.place):
         raise _Refused
-    return list(effective(scenario)["tables"][name])
+    return scenario
 
 
 def _refer(labels: Labels, tariffs: Mapping[str, Any]) -> None:

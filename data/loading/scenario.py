@@ -16,8 +16,7 @@ from ..problems import InputError, Problem, suggestion
 from ..schema.defaults import settled
 from ..schema.scenario import Scenario, json_schema
 from ..schema.table_rows import TABLES
-from ..schema.tariffs_and_fees import Exchange
-from ..schema.values import Closed
+from ..schema.values import Closed, later_defaults
 from .cross_checks import NOTHING, Parts, inconsistencies, parts_of
 from .messages import complaints
 from .overrides import Draft, anchor, files, override, read_tables
@@ -112,15 +111,24 @@ def effective(scenario: Scenario) -> dict[str, Any]:
     stays blank, so that an override of that value reaches it. Tables are rows, of trips only those that matter
     for the horizon; other files stay where they are, by absolute path and SHA-256.
     """
+    return _pinned(settled_within_horizon(scenario))
+
+
+def settled_within_horizon(scenario: Scenario) -> Scenario:
+    """Return the scenario with the defaults that stand nowhere in it, and the trips that matter for its horizon."""
     from ..schema import horizon  # brings pandas: imported where it is needed
 
     scenario = settled(scenario)
-    parts = scenario.model_dump(mode="json")
-    kept = horizon.relevant(scenario.tables.trips, scenario.time)
-    parts["tables"]["trips"] = [trip.model_dump(mode="json") for trip in kept]
-    for file in files(parts):
+    trips = tuple(horizon.relevant(scenario.tables.trips, scenario.time))
+    return scenario.model_copy(update={"tables": scenario.tables.model_copy(update={"trips": trips})})
+
+
+def _pinned(scenario: Scenario) -> dict[str, Any]:
+    """Return a scenario as plain values, every file with its SHA-256."""
+    values = scenario.model_dump(mode="json")
+    for file in files(values):
         file["sha256"] = file["sha256"] or sha256(Path(file["path"]))
-    return parts
+    return values
 
 
 def dumps(scenario: Scenario) -> str:
@@ -131,26 +139,36 @@ def dumps(scenario: Scenario) -> str:
 def digest(scenario: Scenario) -> str:
     """Return the SHA-256 of the effective scenario as canonical JSON; files count by content, not by path.
 
-    Keys that scenarios did not have at first count only where they say something, so that hashes last.
+    Fields that version 1 of the schema did not have count only where they differ from their defaults.
     """
-    return hashlib.sha256(canonical(effective(scenario)).encode()).hexdigest()
+    return hashlib.sha256(canonical_json(counted(scenario)).encode()).hexdigest()
 
 
-def canonical(parts: dict[str, Any]) -> str:
-    """Return the text that a digest is of; the effective scenario that is given is stripped for it."""
-    for file in files(parts):
+def counted(scenario: Scenario) -> dict[str, Any]:
+    """Return the values of a scenario that its digest counts."""
+    scenario = settled_within_horizon(scenario)
+    values = _pinned(scenario)
+    for file in files(values):
         del file["path"]
-    _without_later_keys(parts)
-    return json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return dict(_without_later_defaults(scenario, values))
 
 
-def _without_later_keys(parts: dict[str, Any]) -> None:
-    """Take out of an effective scenario what its first schema did not have, where it is as by default."""
-    if parts["exchange"] == Exchange().model_dump(mode="json"):
-        del parts["exchange"]
-    for row in parts["tables"]["participants"]:
-        if row["green_premium_per_kwh"] is None:
-            del row["green_premium_per_kwh"]
+def _without_later_defaults(part: Any, values: Any) -> Any:
+    """Return the plain values of a part of the scenario without later fields that have their default."""
+    if not isinstance(values, dict | list):
+        return values
+    if isinstance(part, Closed):
+        later, fields = later_defaults(type(part)), vars(part)
+        kept = (n for n in values if n not in later or fields[n] != later[n])
+        return {n: _without_later_defaults(fields[n], values[n]) for n in kept}
+    if isinstance(values, dict):
+        return {key: _without_later_defaults(part[key], value) for key, value in values.items()}
+    return [_without_later_defaults(*pair) for pair in zip(part, values, strict=True)]
+
+
+def canonical_json(values: Any) -> str:
+    """Return plain values in their one spelling: keys sorted, no space, no escapes."""
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def bundled() -> list[str]:

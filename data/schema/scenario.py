@@ -1,6 +1,6 @@
 """What a scenario may say: the frozen schema, every key documented where it is declared."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from .file_references import CarbonFile, SeriesFile, TableFile, Weather
 from .table_rows import Battery, Node, Participant, Trip, Vehicle
 from .tariffs_and_fees import Exchange, Fees, LevelFees, Tariff
-from .values import Closed, Currency, Day, Label, Line, Name, NotNegative, Zone
+from .values import LATER, Closed, Currency, Day, Label, Line, Name, NotNegative, Zone
 
 
 class Time(Closed):
@@ -95,7 +95,9 @@ class Scenario(Closed):
     series: Series = Field(default=Series(), description="measured demand and PV")
     tariffs: dict[Label, Tariff] = Field(min_length=1, description="label -> retail contract")
     fees: Fees = Field(default=LevelFees(), description="fees of the network on a peer trade")
-    exchange: Exchange = Field(default=Exchange(), description="rules of the exchange, where orders meet")
+    exchange: Annotated[Exchange, LATER] = Field(
+        default=Exchange(), description="rules of the exchange, where orders meet"
+    )
     carbon: Carbon = Field(default=Carbon(), description="emission factors")
     fuel: Fuel = Field(default=Fuel(), description="fuel price")
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from .values import Closed, Efficiency, Hour, Label, Moment, NotNegative, Number, Positive
+from .values import LATER, Closed, Efficiency, Hour, Label, Moment, NotNegative, Number, Positive
 
 AWAY = "-"
 """Destination of a trip that ends where there is no plug."""
@@ -47,7 +47,7 @@ class Participant(Closed):
     pv_column_kw: Positive | None = Field(
         default=None, description="installed power, for a PV file in W per kW installed"
     )
-    green_premium_per_kwh: NotNegative | None = Field(
+    green_premium_per_kwh: Annotated[NotNegative | None, LATER] = Field(
         default=None,
         description="paid on top for energy of renewable origin (default: exchange.green_premium_per_kwh)",
     )

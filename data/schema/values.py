@@ -1,6 +1,8 @@
 """Single values of a scenario, each with what it must look like; and the base of everything that holds them."""
 
+from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import (
@@ -44,6 +46,26 @@ class Closed(BaseModel):
         coerce_numbers_to_str=True,
         allow_inf_nan=False,
     )
+
+
+@dataclass(frozen=True)
+class Later:
+    """Marks a field that version 1 of the schema did not have: ``Annotated[T, LATER] = Field(default=...)``.
+
+    Every field added to an existing part of the scenario carries it. A digest counts such a field where it differs from
+    its default, so that earlier digests hold; the default must be the one of the declaration, or one that
+    ``defaults.inherited`` fills in, for what ``defaults.settled`` fills in counts as a value.
+    """
+
+
+LATER = Later()
+
+
+@cache
+def later_defaults(model: type[Closed]) -> dict[str, Any]:
+    """Return the default of each field that version 1 of the schema did not have, by field name."""
+    fields = {name: field for name, field in model.model_fields.items() if LATER in field.metadata}
+    return {name: field.get_default(call_default_factory=True) for name, field in fields.items()}
 
 
 def _day(value: Any) -> Any:
