@@ -1,9 +1,11 @@
 """What is wrong with an input, said once, in the user's words."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import ClassVar
+
+_LISTED = 5  # entries of one kind that become a problem each; the rest are counted
 
 
 @dataclass(frozen=True, order=True)
@@ -34,6 +36,15 @@ class InputError(ValueError):
     def __init__(self, problems: Iterable[Problem]):
         self.problems = tuple(dict.fromkeys(problems))
         super().__init__("\n".join(map(str, self.problems)))
+
+
+def several(where: str, field: str, entries: Sequence[tuple[int, str]], want: str) -> Iterator[Problem]:
+    """Yield a problem for each of the first entries (row, got) of one kind, and one that counts the rest."""
+    for row, got in entries[:_LISTED]:
+        yield Problem(where, str(row), field, got, want)
+    if len(entries) > _LISTED:
+        rest = f"{len(entries) - _LISTED} more rows like these, to row {entries[-1][0]}"
+        yield Problem(where, "~", field, rest, want)
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from otonari.data.clock import slots
 from otonari.data.generators import demand
-from otonari.data.series.resampling import slots
 
 TOKYO = "Asia/Tokyo"
 YEAR = slots("2019-01-01", 365, 30, TOKYO)

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otonari.data import clock
+from otonari.data.clock import slots
 from otonari.data.generators.trips import COLUMNS, KINDS, Pattern, trips
 from otonari.data.problems import InputError
-from otonari.data.series.resampling import slots
 
 TOKYO = "Asia/Tokyo"
 

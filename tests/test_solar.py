@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from otonari.data.clock import slots
 from otonari.data.generators import solar
 from otonari.data.problems import InputError
-from otonari.data.series.resampling import slots
 
 REAL = os.environ.get("OTONARI_REAL_DATA")
 real = pytest.mark.skipif(not REAL, reason="OTONARI_REAL_DATA is not set")

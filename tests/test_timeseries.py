@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otonari.data import clock
+from otonari.data.clock import slots
+from otonari.data.files.file_format import FileFormat
 from otonari.data.problems import InputError
-from otonari.data.series.resampling import FileFormat, read_power, read_rate, resample, slots
+from otonari.data.series.power_and_rates import read_power, read_rate
+from otonari.data.series.resampling import resample
 
 REAL = os.environ.get("OTONARI_REAL_DATA")
 real = pytest.mark.skipif(not REAL, reason="OTONARI_REAL_DATA is not set")

@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 
 from .. import clock
+from ..files.file_format import FileFormat
 from ..files.regular_file import sha256
 from ..generators import demand, solar
 from ..problems import InputError, Problem
 from ..schema.file_references import CarbonFile, PriceFile, ReadingsFile, SeriesFile, Weather
 from ..schema.scenario import Series, Site, Time
 from ..schema.table_rows import Participant
-from ..series import resampling
+from ..series.power_and_rates import read_power, read_rate
 
 _PER_KWH = {"per kWh": 1.0, "per MWh": 1e-3, "kg/kWh": 1.0, "g/kWh": 1e-3}
 
@@ -87,9 +88,7 @@ def rate(frame: Frame, file: PriceFile | CarbonFile, least: float = -np.inf) -> 
     def work() -> np.ndarray:
         _pinned(file)
         form, unit = _format(frame, file), _PER_KWH[file.unit]
-        return unit * resampling.read_rate(
-            file.path, file.column, form, frame.times, frame.hours, least / unit
-        )
+        return unit * read_rate(file.path, file.column, form, frame.times, frame.hours, least / unit)
 
     return frame.attempt(work, (len(frame.times),))
 
@@ -106,20 +105,18 @@ def _measured(
         if not columns:
             return np.zeros((0, len(frame.times)))
         form = replace(_format(frame, file), unit=file.unit)
-        power, notes = resampling.read_power(
-            file.path, columns, form, frame.times, frame.hours, installed, quantity
-        )
+        power, notes = read_power(file.path, columns, form, frame.times, frame.hours, installed, quantity)
         frame.notes += notes
         return power
 
     return frame.attempt(work, (len(columns), len(frame.times)))
 
 
-def _format(frame: Frame, file: ReadingsFile) -> resampling.FileFormat:
+def _format(frame: Frame, file: ReadingsFile) -> FileFormat:
     """Return how a file is written, for power unless it is told otherwise."""
     options = file.model_dump(include=set(ReadingsFile.model_fields) - {"path", "sha256"})
     options["time_zone"] = file.time_zone or frame.time.time_zone
-    return resampling.FileFormat(**options)
+    return FileFormat(**options)
 
 
 def _roofs(frame: Frame, participants: Sequence[Participant], site: Site, weather: Weather) -> np.ndarray:

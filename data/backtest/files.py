@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 
 from .. import clock
-from ..files.file_format import FileFormat, table, text
+from ..files.file_format import FileFormat
 from ..forecast.power import DEMAND, PV
 from ..forecast.profile import without_zero_runs
 from ..generators import solar
 from ..problems import InputError, Problem
 from ..series.calendar import calendar
-from ..series.readings import read
-from ..series.resampling import read_power
+from ..series.power_and_rates import power_over_slots
+from ..series.readings import read_readings
 from ..series.weather import COLUMNS, spread
 from . import power as backtest
 from .power import Report
@@ -114,9 +114,7 @@ def forecast_weather(
     InputError
         Every problem of the file, and slots that it does not cover.
     """
-    readings, problems = read(path, COLUMNS, fmt)
-    if problems:
-        raise InputError(problems)
+    readings = read_readings(path, COLUMNS, fmt)
 
     def clear(moments: pd.DatetimeIndex) -> pd.DataFrame:
         return solar.weather(moments, 0.0, site, "clear-sky")[["ghi", "dni", "dhi"]]
@@ -135,15 +133,7 @@ def _series(
 ) -> tuple[list[str], pd.DatetimeIndex, float, np.ndarray, list[str]]:
     """Return columns, slots of whole local days, their length [h], power (column, slot) with NaN in gaps, and notes."""
     where = str(path)
-    if problems := list(fmt.problems(where)):
-        raise InputError(problems)
-    header = table(where, text(path, fmt.encoding), fmt.separator, fmt.skip_rows)[0][1]
-    names = list(columns) or [name.strip() for name in header if name.strip() != fmt.time_column]
-    if not names:
-        raise InputError([Problem(where, "", "columns", "no column but the time", "a column of readings")])
-    readings, problems = read(path, names, fmt)
-    if problems:
-        raise InputError(problems)
+    readings = read_readings(path, columns, fmt)
     span = pd.DatetimeIndex([readings.starts[0], readings.starts[-1]])
     first, last = (moment.date() for moment in clock.local(span, fmt.time_zone))
     days = (last - first).days + 1
@@ -154,8 +144,8 @@ def _series(
         )
     minutes = slot_minutes or round(readings.hours * 60)
     times = clock.slots(first, days, minutes, fmt.time_zone, where)
-    power, notes = read_power(path, names, fmt, times, minutes / 60, peak_kw, quantity, holes=True)
-    return names, times, minutes / 60, power, notes
+    power, notes = power_over_slots(readings, times, minutes / 60, peak_kw, quantity, holes=True)
+    return list(readings.columns), times, minutes / 60, power, notes
 
 
 def _report(

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from ..problems import InputError, Problem, suggestion
-from .file_format import lines, table, text
+from .csv_text import read_text, records
 
 
 @dataclass(frozen=True)
@@ -44,20 +44,20 @@ def read(
     """
     where = str(path)
     try:
-        header, *records = table(where, text(path, encoding), separator)
+        header, *written = records(where, read_text(path, encoding), separator)
     except InputError as error:
         return Table(where, complete=False, known=False), list(error.problems)
     columns, problems = _columns(where, header, row_model, rename or {}, ignore)
     numbers = _numbers(row_model) if decimal != "." else set()
-    whole = all(len(cells) == len(columns) for _, cells in records)
-    found = Table(where, columns=tuple(columns), complete=whole, known=not problems)
-    for line, cells in records:
+    whole = all(len(cells) == len(columns) for _, cells in written)
+    table = Table(where, columns=tuple(columns), complete=whole, known=not problems)
+    for line, cells in written:
         if len(cells) != len(columns):
             problems.append(_cut(where, line, cells, columns))
             continue
-        found.rows.append(_row(cells, columns, row_model, numbers, decimal))
-        found.lines.append(line)
-    return found, problems
+        table.rows.append(_row(cells, columns, row_model, numbers, decimal))
+        table.lines.append(line)
+    return table, problems
 
 
 def rows(
@@ -77,12 +77,12 @@ def rows(
         At the first thing that is wrong with its shape.
     """
     where = str(path)
-    records = lines(where, text(path, encoding), separator)
-    columns, problems = _columns(where, next(records), row_model, rename or {}, ignore)
+    written = records(where, read_text(path, encoding), separator)
+    columns, problems = _columns(where, next(written), row_model, rename or {}, ignore)
     if problems:
         raise InputError(problems)
     numbers = _numbers(row_model) if decimal != "." else set()
-    for line, cells in records:
+    for line, cells in written:
         if len(cells) != len(columns):
             raise InputError([_cut(where, line, cells, columns)])
         yield _row(cells, columns, row_model, numbers, decimal)

@@ -1,17 +1,39 @@
-"""How loggers, utilities and weather services write a table of readings, and the cells that stand in one."""
+"""How loggers, utilities and weather services write a table of readings: units, stamps, separators and clocks."""
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Literal
 
 from ..problems import InputError, Problem, suggestion
-from .regular_file import content
 
-UNITS = ("kW", "kWh", "W/kW", "kWh cumulative")
-STAMPS = ("start", "middle", "end")
-_MOST = 5  # like entries listed one by one; the rest are counted
+UnitName = Literal["kW", "kWh", "W/kW", "kWh cumulative"]
+StampName = Literal["start", "middle", "end"]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What a written value v means: mean power = v [* installed power] / ``per_kilo`` [/ hours of the interval] [kW].
+
+    ``energy``: v is the energy of the interval. ``per_installed``: v is per kW installed. ``counter``: v is the
+    difference of two neighbouring readings of a meter. ``per_kilo``: written units in a kW or kWh.
+    """
+
+    energy: bool = False
+    per_installed: bool = False
+    counter: bool = False
+    per_kilo: float = 1.0
+
+
+UNITS: dict[str, Unit] = {
+    "kW": Unit(),
+    "kWh": Unit(energy=True),
+    "W/kW": Unit(per_installed=True, per_kilo=1000.0),
+    "kWh cumulative": Unit(energy=True, counter=True),
+}
+"""Units of readings. A new one is a name in ``UnitName`` and a row here."""
+
+STAMPS: dict[str, int] = {"start": 0, "middle": 1, "end": 2}
+"""Half intervals from the start of an interval to its stamp. A new one is a name in ``StampName`` and a row here."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +57,7 @@ class FileFormat:
         Lines before the header.
     reference_year
         The readings hold for any year: a time is looked up by month, day and hour on the zone's standard
-        time, as :func:`readings.placed` says; weekdays are not matched.
+        time, as :func:`reference_year.placed` says; weekdays are not matched.
     """
 
     unit: str = "kW"
@@ -68,84 +90,16 @@ class FileFormat:
             yield from error.problems
 
 
-def several(where: str, field: str, entries: Sequence[tuple[int, str]], want: str) -> Iterator[Problem]:
-    """Yield a problem for each of the first (row, got), and one that counts the rest."""
-    for row, got in entries[:_MOST]:
-        yield Problem(where, str(row), field, got, want)
-    if len(entries) > _MOST:
-        rest = f"{len(entries) - _MOST} more rows like these, to row {entries[-1][0]}"
-        yield Problem(where, "~", field, rest, want)
-
-
-def text(path: str | Path, encoding: str = "utf-8") -> str:
-    """Return the text of a file; raise :class:`InputError` where it cannot be read."""
-    where = str(path)
-    raw = content(Path(path), "a readable CSV file")
-    utf8 = encoding.lower().replace("_", "-") in ("utf-8", "utf8")
-    try:
-        decoded = raw.decode("utf-8-sig" if utf8 else encoding)
-    except LookupError:
-        want = "an encoding such as utf-8 or cp932"
-        raise InputError([Problem(where, "", "encoding", repr(encoding), want)]) from None
-    except UnicodeError as error:
-        row = raw[: getattr(error, "start", 0)].count(b"\n") + 1
-        got = f"bytes that are not {encoding}"
-        want = f"text in {encoding}{_other_encoding(raw, encoding)}"
-        raise InputError([Problem(where, str(row), "encoding", got, want)]) from None
-    if not decoded.strip():
-        raise InputError([Problem(where, "", "file", "an empty file", "a header and rows")])
-    return decoded
-
-
-def _other_encoding(raw: bytes, told: str) -> str:
-    for other in ("utf-16",) if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8", "cp932"):
-        if other != told.lower():
-            try:
-                raw.decode(other)
-            except UnicodeError:
-                continue
-            return f" (or encoding: {other}, which it can be read in)"
-    return ""
-
-
-def table(where: str, text: str, separator: str = ",", skip_rows: int = 0) -> list[tuple[int, list[str]]]:
-    """Return header and rows of a text as (line, cells), without blank lines and comments (``#``); see :func:`lines`."""
-    return list(lines(where, text, separator, skip_rows))
-
-
-def lines(where: str, text: str, separator: str = ",", skip_rows: int = 0) -> Iterator[tuple[int, list[str]]]:
-    """Yield header and rows of a text as (line, cells), without blank lines and comments (``#``).
+def positions(
+    where: str, header: tuple[int, list[str]], columns: Sequence[str], fmt: FileFormat
+) -> list[int]:
+    """Return the positions of the time column and of the columns in a row.
 
     Raises
     ------
     InputError
-        Where there is no header, or one that is not cut at the separator.
+        For columns without a name, missing or there twice.
     """
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    headed, line = False, 1
-    try:
-        for cells in reader:
-            if line > skip_rows and any(cell.strip() for cell in cells) and not cells[0].startswith("#"):
-                if not headed:
-                    _check_header(where, line, cells, separator)
-                headed = True
-                yield line, cells
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise InputError([Problem(where, str(reader.line_num), "file", str(error), "a CSV table")]) from None
-    if not headed:
-        raise InputError([Problem(where, "", "file", "no header", "a header and rows")])
-
-
-def _check_header(where: str, line: int, header: list[str], separator: str) -> None:
-    for other in ";\t,|" if len(header) == 1 else "":
-        if other in header[0] and other != separator:
-            got, want = f"one column, cut at {separator!r}", f"columns (separator: {other!r}?)"
-            raise InputError([Problem(where, str(line), "separator", got, want)])
-
-
-def places(where: str, header: tuple[int, list[str]], columns: Sequence[str], fmt: FileFormat) -> list[int]:
-    """Return the positions of the time column and of the columns in a row."""
     line, names = header[0], [name.strip() for name in header[1]]
     problems = []
     if "" in names:

@@ -1,26 +1,26 @@
 """Weather at a site and the output of photovoltaic arrays, by pvlib, with the sun at the slot's middle."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .. import clock
+from ..files.csv_text import read_text
 from ..files.file_format import FileFormat
-from ..files.file_format import text as file_text
 from ..problems import InputError, Problem, suggestion
-from ..series.readings import Readings, placed, read
-from ..series.resampling import resample
+from ..series.readings import Readings, read_readings
+from ..series.reference_year import placed, standard_offset
+from ..series.resampling import mean_over_slots
 from ..series.weather import COLUMNS, spread
 
 SOURCES = ("clear-sky", "surrogate", "file")
-FORMATS = ("tmy3", "epw", "csv")
 
 CLEAR_SKY_TEMPERATURE = 20.0
 """Air temperature where the source knows none [C]. Assumption."""
@@ -84,7 +84,7 @@ def weather(
         For an unknown source or format, and every problem of the file.
     """
     hours = np.broadcast_to(np.asarray(slot_hours, dtype=float), (len(times),))
-    for field, got, known in (("source", source, SOURCES), ("format", format, FORMATS)):
+    for field, got, known in (("source", source, SOURCES), ("format", format, tuple(FORMATS))):
         if got not in known:
             want = f"one of {', '.join(known)}{suggestion(got, known)}"
             raise InputError([Problem("weather", "", field, repr(got), want)])
@@ -94,7 +94,7 @@ def weather(
         return _surrogate(times, hours, site)
     if path is None:
         raise InputError([Problem("weather", "", "path", "nothing", "the path of a weather file")])
-    readings, offset = _file(path, format, time_zone or "UTC", stamp)
+    readings, offset = FORMATS[format](path, time_zone or "UTC", stamp)
     table = spread(placed(readings, times, offset), times, hours, lambda moments: _clear_sky(moments, site))
     table.attrs["notes"] += _clock_notes(readings, site)
     return table
@@ -202,8 +202,8 @@ def _surrogate(times: pd.DatetimeIndex, hours: np.ndarray, site: Site) -> pd.Dat
         clouds, starts=clouds.starts + np.timedelta64(timedelta(minutes=round(east * 4)) - offset)
     )
     clouds = placed(clouds, times + turn, offset)
-    starts = clouds.starts - np.timedelta64(turn)
-    clearness, air = resample(starts, clouds.hours, clouds.values, times.to_numpy(), hours)
+    clouds = replace(clouds, starts=clouds.starts - np.timedelta64(turn))
+    clearness, air = mean_over_slots(clouds, times, hours)
     middle = _middle(times, hours)
     ghi = clearness * _clear_sky(middle, site)["ghi"].to_numpy()
     with _quiet():
@@ -218,7 +218,7 @@ def _clouds() -> tuple[Readings, float]:
     """Return clearness [1] and temperature [C] of the year that pvlib ships, and its longitude [deg]."""
     import pvlib
 
-    readings, _ = _table(Path(pvlib.__file__).parent / "data" / "723170TYA.CSV", "tmy3")
+    readings, _ = _tmy3(Path(pvlib.__file__).parent / "data" / "723170TYA.CSV")
     origin = Site(36.1, -79.95, 273.0)
     middle = pd.DatetimeIndex(readings.starts) + timedelta(minutes=30)
     clear = _clear_sky(middle, origin)["ghi"].to_numpy()
@@ -229,43 +229,67 @@ def _clouds() -> tuple[Readings, float]:
     return replace(readings, columns=("clearness", "temp_air"), values=values), origin.longitude
 
 
-def _file(path: str | Path, format: str, time_zone: str, stamp: str) -> tuple[Readings, timedelta]:
-    """Return the readings of a weather file (ghi, dni, dhi, temp_air) and its standard time less UTC."""
-    if format != "csv":
-        return _table(path, format)
-    readings, problems = read(
-        path, COLUMNS, FileFormat(time_zone=time_zone, stamp=stamp, reference_year=True)
+def _csv(path: str | Path, time_zone: str, stamp: str) -> tuple[Readings, timedelta]:
+    """Return the readings of a CSV file of a reference year (ghi, dni, dhi, temp_air), and standard time less UTC."""
+    readings = read_readings(path, COLUMNS, FileFormat(time_zone=time_zone, stamp=stamp, reference_year=True))
+    return readings, standard_offset(readings)
+
+
+def _tmy3(path: str | Path, time_zone: str = "", stamp: str = "") -> tuple[Readings, timedelta]:
+    """Return the readings of a TMY3 file, and its standard time less UTC; it states its zone and stamps itself."""
+    from pvlib.iotools import read_tmy3
+
+    def starts(data: pd.DataFrame) -> pd.DatetimeIndex:
+        # stamps are ends of hours; pvlib's own index moves the end of 28 February to 1 March
+        hour = data["Time (HH:MM)"].str.split(":").str[0].astype(int).to_numpy()
+        days = pd.to_datetime(data["Date (MM/DD/YYYY)"], format="%m/%d/%Y")
+        return pd.DatetimeIndex(days) + pd.to_timedelta(hour - 1, unit="h")
+
+    return _by_pvlib(path, "tmy3", lambda name: read_tmy3(name, map_variables=True), starts, first_row=3)
+
+
+def _epw(path: str | Path, time_zone: str = "", stamp: str = "") -> tuple[Readings, timedelta]:
+    """Return the readings of an EPW file, and its standard time less UTC; it states its zone and stamps itself."""
+    from pvlib.iotools import read_epw
+
+    return _by_pvlib(
+        path, "epw", read_epw, lambda data: pd.DatetimeIndex(data.index).tz_localize(None), first_row=9
     )
-    if problems:
-        raise InputError(problems)
-    year = pd.Timestamp(readings.starts[0]).year
-    return readings, clock.standard_offset(clock.zone(time_zone), year)
 
 
-def _table(path: str | Path, format: str) -> tuple[Readings, timedelta]:
-    """Return the readings of a TMY3 or EPW file by pvlib, as :func:`_file` does."""
-    from pvlib.iotools import read_epw, read_tmy3
+FORMATS: dict[str, Callable[[str | Path, str, str], tuple[Readings, timedelta]]] = {
+    "tmy3": _tmy3,
+    "epw": _epw,
+    "csv": _csv,
+}
+"""Layouts of weather files: path, time zone and stamp -> readings of ``COLUMNS``, standard time less UTC."""
 
+
+def _by_pvlib(
+    path: str | Path,
+    format: str,
+    parse: Callable[[str], tuple[pd.DataFrame, dict[str, Any]]],
+    starts_of: Callable[[pd.DataFrame], pd.DatetimeIndex],
+    first_row: int,
+) -> tuple[Readings, timedelta]:
+    """Return the hourly readings of a file that pvlib parses, and its standard time less UTC.
+
+    ``starts_of`` gives the starts of the hours on the file's standard time.
+    """
     where = str(path)
-    file_text(path, "latin-1")  # says what is wrong with a file that cannot be read
+    read_text(path, "latin-1")  # raises the problem of a file that cannot be read
     try:
         with _quiet():
-            name = str(Path(path).absolute())  # is never taken for an address in the network
-            data, meta = read_tmy3(name, map_variables=True) if format == "tmy3" else read_epw(name)
+            data, meta = parse(
+                str(Path(path).absolute())
+            )  # absolute: never taken for an address in the network
             values = data[list(COLUMNS)].to_numpy(dtype=float).T
-            zone = timedelta(hours=float(meta["TZ"]))
-            if format == "tmy3":  # stamps are ends; pvlib's own index moves the end of 28 February to 1 March
-                hour = data["Time (HH:MM)"].str.split(":").str[0].astype(int).to_numpy()
-                days = pd.to_datetime(data["Date (MM/DD/YYYY)"], format="%m/%d/%Y")
-                local = pd.DatetimeIndex(days) + pd.to_timedelta(hour - 1, unit="h")
-            else:
-                local = data.index.tz_localize(None)
-            starts = (local - zone).to_numpy().astype("datetime64[ns]")
+            offset = timedelta(hours=float(meta["TZ"]))
+            starts = (starts_of(data) - offset).to_numpy().astype("datetime64[ns]")
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         got = f"what pvlib cannot read ({type(error).__name__}: {str(error).partition(chr(10))[0][:60]})"
         raise InputError([Problem(where, "", "format", got, f"a file in the format {format}")]) from None
-    rows = np.arange(len(data)) + (3 if format == "tmy3" else 9)
-    return Readings(where, COLUMNS, starts, 1.0, values, rows), zone
+    return Readings(where, COLUMNS, starts, 1.0, values, np.arange(len(data)) + first_row), offset
 
 
 def _clock_notes(readings: Readings, site: Site) -> list[str]:

@@ -5,9 +5,8 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from ..files.file_format import StampName, UnitName
 from .values import Closed, Encoding, Label, Separator, Sha256, Zone
-
-Stamp = Literal["start", "middle", "end"]
 
 
 class TextFile(Closed):
@@ -43,7 +42,7 @@ class ReadingsFile(TextFile):
     sha256: Sha256 | None = Field(
         default=None, description="digest of the file; filled in when a run is stored"
     )
-    stamp: Stamp = Field(default="start", description="what a time of the file means")
+    stamp: StampName = Field(default="start", description="what a time of the file means")
     time_zone: Zone | None = Field(default=None, description="of the file's times (default: the scenario's)")
     time_column: Label = Field(default="time", description="column of the times")
     time_format: str = Field(
@@ -58,7 +57,7 @@ class ReadingsFile(TextFile):
 class SeriesFile(ReadingsFile):
     """Power or energy over time, one column per participant or kind of roof."""
 
-    unit: Literal["kW", "kWh", "W/kW", "kWh cumulative"] = Field(
+    unit: UnitName = Field(
         default="kW", description="mean power, energy per slot, W per kW installed, or a meter's reading"
     )
 
@@ -90,7 +89,7 @@ class Weather(Closed):
     )
     format: Literal["tmy3", "epw", "csv"] = Field(default="csv", description="format of the weather file")
     time_zone: Zone | None = Field(default=None, description="of a CSV file (default: the scenario's)")
-    stamp: Stamp = Field(default="start", description="what a CSV time means")
+    stamp: StampName = Field(default="start", description="what a CSV time means")
 
     @model_validator(mode="after")
     def _file(self) -> Self:

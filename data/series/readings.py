@@ -1,17 +1,17 @@
-"""Readings from a table, in the order of time, with every problem of rows and cells at once; reference years."""
+"""Readings of a CSV file in the order of time, with every problem of rows and cells at once."""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta, timezone
+from dataclasses import dataclass, field, replace
+from datetime import timezone
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from .. import clock
-from ..files.file_format import STAMPS, FileFormat, places, several, table, text
-from ..problems import InputError, Problem
+from ..files.csv_text import read_text, records
+from ..files.file_format import STAMPS, UNITS, FileFormat, positions
+from ..problems import InputError, Problem, several
 
 _MISSING = {"", "nan", "na", "n/a", "null", "none", "-"}
 _MOST = 1e12  # a reading beyond it is none, and its sums could overflow
@@ -23,7 +23,7 @@ class Readings:
     """Intervals of equal length and their values, in the order of time; NaN where a cell is empty.
 
     ``starts`` (reading,) are naive UTC, ``hours`` is the length of every interval, ``values``
-    (column, reading) are as written, ``rows`` (reading,) are lines of the file ``where``.
+    (column, reading) are as written, ``rows`` (reading,) are lines of the file ``where``, written as ``fmt`` says.
     """
 
     where: str
@@ -32,102 +32,117 @@ class Readings:
     hours: float
     values: np.ndarray
     rows: np.ndarray
+    fmt: FileFormat = field(default_factory=FileFormat)
 
     def step(self) -> np.timedelta64:
         """Return the length of an interval."""
         return np.timedelta64(round(self.hours * 3.6e12), "ns")
 
 
-def read(path: str | Path, columns: Sequence[str], fmt: FileFormat) -> tuple[Readings, list[Problem]]:
-    """Return the readings of some columns of a file, and the problems of single rows and cells.
+def read_readings(
+    path: str | Path, columns: Sequence[str], fmt: FileFormat, further: Sequence[Problem] = ()
+) -> Readings:
+    """Return the readings of columns of a file, of all columns but the time if none is named.
 
     Raises
     ------
     InputError
-        Where there is nothing to go on with: no such file, another encoding, separator or columns than told.
+        Every problem of rows and cells, and ``further`` ones that are known already; alone, what leaves nothing to
+        go on with: no such file, another encoding, separator or columns than ``fmt`` says.
     """
     where = str(path)
-    problems = list(fmt.problems(where))
-    if problems:
+    if problems := list(fmt.problems(where)):
         raise InputError(problems)
-    header, *lines = table(where, text(path, fmt.encoding), fmt.separator, fmt.skip_rows)
-    at, width = places(where, header, columns, fmt), len(header[1])
-    rows, moments, offsets, cells, problems = _cells(where, lines, at, width, fmt)
+    header, *lines = records(where, read_text(path, fmt.encoding), fmt.separator, fmt.skip_rows)
+    names = tuple(columns) or _all_columns(where, header[1], fmt)
+    at, width = positions(where, header, names, fmt), len(header[1])
+    rows, stamps, offsets, cells, problems = _cells(where, lines, at, width, fmt)
     if len(rows) < 2:
         got = f"{len(rows)} readings"
-        raise InputError(
-            [*problems, Problem(where, "", fmt.time_column, got, "at least two rows of readings")]
-        )
-    instants, wrong = _instants(where, rows, moments, offsets, fmt)
-    problems += wrong
-    values, lost = _numbers(where, rows, cells, columns, fmt)
-    problems += lost
-    good = ~np.isnat(instants)
+        few = Problem(where, "", fmt.time_column, got, "at least two rows of readings")
+        raise InputError([*problems, few])
+    starts, skipped = _starts(where, rows, stamps, offsets, fmt)
+    values, no_numbers = _numbers(where, rows, cells, names, fmt)
+    problems += [*skipped, *no_numbers]
+    good = ~np.isnat(starts)
     if good.sum() < 2:
         raise InputError(problems)
-    readings = Readings(where, tuple(columns), instants[good], 0.0, values[:, good], rows[good])
-    readings, wrong = _regular(readings, fmt)
-    return readings, [*problems, *wrong]
+    readings = Readings(where, names, starts[good], 0.0, values[:, good], rows[good], fmt)
+    readings, irregular = _in_order(readings)
+    if problems := [*problems, *irregular, *further]:
+        raise InputError(problems)
+    return readings
+
+
+def _all_columns(where: str, header: list[str], fmt: FileFormat) -> tuple[str, ...]:
+    """Return the columns of a header but the time's."""
+    names = tuple(name.strip() for name in header if name.strip() != fmt.time_column)
+    if not names:
+        raise InputError([Problem(where, "", "columns", "no column but the time", "a column of readings")])
+    return names
 
 
 def _cells(
     where: str, lines: list[tuple[int, list[str]]], at: list[int], width: int, fmt: FileFormat
 ) -> tuple[np.ndarray, np.ndarray, list[float], list[list[str]], list[Problem]]:
-    """Return line, naive moment, offset [s; NaN for none] and cells of each row that has a time.
+    """Return line, naive stamp, offset [s; NaN for none] and cells of each row that has a time.
 
     A row has ``width`` cells, as the header: one with more may hold numbers that were cut at their decimal mark.
     """
-    rows, moments, offsets, cells = [], [], [], []
+    rows, stamps, offsets, cells = [], [], [], []
     problems: list[Problem] = []
-    uneven, bad = [], []
+    uneven, unreadable = [], []
     for line, row in lines:
         if len(row) != width:
             uneven.append((line, f"{len(row)} cells"))
             continue
         try:
-            moment, offset = clock.stamp(row[at[0]], fmt.time_format)
+            stamp, offset = clock.stamp(row[at[0]], fmt.time_format)
         except ValueError:
-            bad.append((line, repr(row[at[0]])))
+            unreadable.append((line, repr(row[at[0]])))
             continue
         rows.append(line)
-        moments.append(np.datetime64(moment, "ns"))
+        stamps.append(np.datetime64(stamp, "ns"))
         offsets.append(np.nan if offset is None else offset.total_seconds())
         cells.append([row[p].strip() for p in at[1:]])
     problems += several(where, "row", uneven, f"{width}, as in the header")
     form = repr(fmt.time_format) if fmt.time_format else "a time such as 2019-01-31T13:30"
-    problems += several(where, fmt.time_column, bad, form)
-    return np.array(rows), np.array(moments), offsets, cells, problems
+    problems += several(where, fmt.time_column, unreadable, form)
+    return np.array(rows), np.array(stamps), offsets, cells, problems
 
 
-def _instants(
-    where: str, rows: np.ndarray, moments: np.ndarray, offsets: list[float], fmt: FileFormat
+def _starts(
+    where: str, rows: np.ndarray, stamps: np.ndarray, offsets: list[float], fmt: FileFormat
 ) -> tuple[np.ndarray, list[Problem]]:
     """Return the starts of the intervals (reading,), naive UTC, NaT for a local time that the clock skips."""
     seconds = np.array(offsets)
     bare = np.isnan(seconds)
-    if bare.any() and not bare.all():
+    if bare.all():
+        return _starts_on_the_wall(where, rows, stamps, fmt)
+    if bare.any():
         odd = bare if bare.sum() <= len(bare) / 2 else ~bare
-        found = [
-            (int(r), "a stamp " + ("without" if bare[odd][0] else "with") + " offset") for r in rows[odd]
-        ]
-        return moments, list(
-            several(where, fmt.time_column, found, "stamps of one kind, as in the other rows")
-        )
-    if not bare.any():
-        utc = moments - (seconds * 1e9).astype("timedelta64[ns]")
-        return utc - _lead(utc, fmt), []
+        got = "a stamp " + ("without" if bare[odd][0] else "with") + " offset"
+        want = "stamps of one kind, as in the other rows"
+        return stamps, list(several(where, fmt.time_column, [(int(row), got) for row in rows[odd]], want))
+    utc = stamps - (seconds * 1e9).astype("timedelta64[ns]")
+    return utc - _lead(utc, fmt), []
+
+
+def _starts_on_the_wall(
+    where: str, rows: np.ndarray, stamps: np.ndarray, fmt: FileFormat
+) -> tuple[np.ndarray, list[Problem]]:
+    """Return the starts of intervals whose stamps are times of the local clock, as :func:`_starts` does."""
     tz = clock.zone(fmt.time_zone, where)
     if fmt.reference_year:  # whose months may come from different years
-        tz = timezone(clock.standard_offset(tz, moments[0].astype("datetime64[Y]").item().year))
-    utc = clock.to_utc(moments, tz)
+        tz = timezone(clock.standard_offset(tz, stamps[0].astype("datetime64[Y]").item().year))
+    utc = clock.to_utc(stamps, tz)
     utc = utc - _lead(utc, fmt)
     if fmt.stamp != "start" and not _even(utc):
         # Some loggers write the end of an interval as its start on the wall clock plus the interval's length.
-        other = clock.to_utc(moments - _lead(moments, fmt), tz)
+        other = clock.to_utc(stamps - _lead(stamps, fmt), tz)
         utc = other if _even(other) else utc
-    skipped = [
-        (int(r), f"{minute(m)}") for r, m in zip(rows[np.isnat(utc)], moments[np.isnat(utc)], strict=True)
-    ]
+    lost = np.isnat(utc)
+    skipped = [(int(row), minute(stamp)) for row, stamp in zip(rows[lost], stamps[lost], strict=True)]
     want = (
         f"a time that the clock of {fmt.time_zone} shows (a fixed offset, where the file keeps standard time)"
     )
@@ -136,8 +151,8 @@ def _instants(
 
 def _lead(stamps: np.ndarray, fmt: FileFormat) -> np.timedelta64:
     """Return the time from the start of an interval to its stamp."""
-    share = 0 if fmt.unit == "kWh cumulative" else STAMPS.index(fmt.stamp)
-    return _step(stamps) * share // 2
+    halves = 0 if UNITS[fmt.unit].counter else STAMPS[fmt.stamp]
+    return _step(stamps) * halves // 2
 
 
 def _step(stamps: np.ndarray) -> np.timedelta64:
@@ -148,6 +163,7 @@ def _step(stamps: np.ndarray) -> np.timedelta64:
 
 
 def _even(stamps: np.ndarray) -> bool:
+    """Return whether all stamps exist and neighbours lie one step apart."""
     return not np.isnat(stamps).any() and bool((np.diff(stamps) == _step(stamps)).all())
 
 
@@ -178,70 +194,30 @@ def _numbers(
     return values, problems
 
 
-def _regular(readings: Readings, fmt: FileFormat) -> tuple[Readings, list[Problem]]:
+def _in_order(readings: Readings) -> tuple[Readings, list[Problem]]:
     """Return the readings in the order of time with their step, and the rows that do not fit into it."""
-    where, column, starts = readings.where, fmt.time_column, readings.starts
+    where, fmt, starts = readings.where, readings.fmt, readings.starts
     step = _step(starts)
     order = np.argsort(starts, kind="stable")
     sorted_starts, sorted_rows = starts[order], readings.rows[order]
     gap = np.diff(sorted_starts)
     problems: list[Problem] = []
     again = np.flatnonzero(gap == np.timedelta64(0)) + 1
-    found = [(int(sorted_rows[k]), f"the time of row {sorted_rows[k - 1]} again") for k in again]
-    problems += several(where, column, found, "each time once")
+    twice = [(int(sorted_rows[k]), f"the time of row {sorted_rows[k - 1]} again") for k in again]
+    problems += several(where, fmt.time_column, twice, "each time once")
     if not fmt.reference_year:  # the months of a typical year come from different years
         back = np.flatnonzero(np.diff(starts) < np.timedelta64(0)) + 1
-        found = [(int(readings.rows[k]), f"{minute(starts[k])} UTC after a later time") for k in back]
-        problems += several(where, column, found, "rows in the order of time")
+        late = [(int(readings.rows[k]), f"{minute(starts[k])} UTC after a later time") for k in back]
+        problems += several(where, fmt.time_column, late, "rows in the order of time")
     if step > np.timedelta64(0):
         odd = np.flatnonzero((gap > np.timedelta64(0)) & (gap % step != np.timedelta64(0))) + 1
         minutes = step / np.timedelta64(1, "m")
-        found = [(int(sorted_rows[k]), f"{gap[k - 1] / np.timedelta64(1, 'm'):g} minutes after") for k in odd]
-        problems += several(where, column, found, f"readings every {minutes:g} minutes")
+        off_step = [
+            (int(sorted_rows[k]), f"{gap[k - 1] / np.timedelta64(1, 'm'):g} minutes after") for k in odd
+        ]
+        problems += several(where, fmt.time_column, off_step, f"readings every {minutes:g} minutes")
     ordered = replace(readings, starts=sorted_starts, rows=sorted_rows, values=readings.values[:, order])
     return replace(ordered, hours=float(step / _HOUR)), problems
-
-
-def placed(readings: Readings, times: pd.DatetimeIndex, offset: timedelta) -> Readings:
-    """Return the readings of a reference year set into the years of the slots.
-
-    A reading goes to its month, day and time of day in each of the years, whatever year it was written in.
-    Where the readings have no 29 February, that of a leap year repeats 28 February; one that they have is
-    left out of the other years.
-
-    Parameters
-    ----------
-    readings
-        Intervals of a year; the months may come from different years.
-    times
-        Starts of the slots, naive UTC (time,).
-    offset
-        Standard time less UTC, on which months, days and hours are counted.
-    """
-    if not len(times):
-        return readings
-    written = pd.DatetimeIndex(readings.starts) + offset
-    leap = np.asarray((written.month == 2) & (written.day == 29))
-    eve = np.flatnonzero((written.month == 2) & (written.day == 28))
-    starts, source = [], []
-    for year in range((times[0] + offset).year - 1, (times[-1] + offset).year + 2):
-        long = bool(pd.Timestamp(year, 1, 1).is_leap_year)
-        keep = np.flatnonzero(~leap | long)
-        starts.append(_in_year(written[keep], year))
-        source.append(keep)
-        if long and not leap.any():
-            starts.append(_in_year(written[eve], year) + timedelta(days=1))
-            source.append(eve)
-    index = np.concatenate([s.to_numpy() for s in starts]).astype("datetime64[ns]")
-    index, first = np.unique(index - np.timedelta64(offset), return_index=True)
-    place = np.concatenate(source)[first]
-    return replace(readings, starts=index, values=readings.values[:, place], rows=readings.rows[place])
-
-
-def _in_year(written: pd.DatetimeIndex, year: int) -> pd.DatetimeIndex:
-    """Return local times with another year; every day must exist in it."""
-    parts = {"year": year, "month": written.month, "day": written.day}
-    return pd.DatetimeIndex(pd.to_datetime(pd.DataFrame(parts))) + (written - written.normalize())
 
 
 def minute(moment: np.datetime64) -> str:

@@ -1,12 +1,11 @@
-"""Readings of weather as means over slots: hours cut into half-hours along the clear sky, energy preserved."""
+"""Weather over slots from readings: hours cut into half-hours along the clear sky, energy preserved."""
 
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
-from ..files.file_format import several
-from ..problems import InputError, Problem
+from ..problems import InputError, Problem, several
 from .readings import Readings
 from .resampling import gaps, near, resample, span
 
@@ -21,7 +20,9 @@ def spread(
     hours: np.ndarray,
     clear_sky: Callable[[pd.DatetimeIndex], pd.DataFrame],
 ) -> pd.DataFrame:
-    """Return the readings as means over the slots; within a reading, irradiance has the clear sky's shape.
+    """Return ghi, dni, dhi [W/m2] and temp_air [C] as means over the slots, indexed by ``times``.
+
+    Within a reading, irradiance has the shape of the clear sky; its energy is preserved.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ def spread(
     Raises
     ------
     InputError
-        For gaps, and values that no weather has.
+        For gaps, and values outside the range of real weather.
     """
     used = near(readings, times, hours)
     problems = [*gaps(readings, times, hours), *_out_of_range(readings, used)]
@@ -66,14 +67,14 @@ def spread(
 
 
 def _out_of_range(readings: Readings, used: np.ndarray) -> list[Problem]:
-    """Return the readings that no weather has: a missing value's code, another unit."""
+    """Return the readings outside the range of real weather: a code for a missing value, another unit."""
     problems: list[Problem] = []
     for name, values in zip(COLUMNS, readings.values, strict=True):
         low, high = _RANGE[name]
-        found = [
+        odd = [
             (int(row), f"{value:g}")
             for row, value in zip(readings.rows[used], values[used], strict=True)
             if value < low or value > high
         ]
-        problems += several(readings.where, name, found, f"between {low} and {high} {_UNIT[name]}")
+        problems += several(readings.where, name, odd, f"between {low} and {high} {_UNIT[name]}")
     return problems

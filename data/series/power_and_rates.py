@@ -1,0 +1,193 @@
+"""Power, prices and intensities of files as means over slots: units, gaps and odd values resolved, energy preserved."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..files.file_format import UNITS, FileFormat
+from ..problems import InputError, Problem, several
+from .readings import Readings, read_readings
+from .reference_year import in_years_of
+from .resampling import gaps, mean_over_slots, near
+
+SMALL_NEGATIVE = 0.01
+"""Negative readings down to this share of a column's largest reading are an instrument's offset (assumption):
+clipped to zero and noted. Larger ones are a problem."""
+
+ZERO_RUN_HOURS = {"demand": 3.0, "any": 24.0}
+"""Exact zeros for this long look like missing readings (assumption): used as they are, and noted. A home draws
+something at any hour, while PV rests at night."""
+
+
+def read_power(
+    path: str | Path,
+    columns: Sequence[str],
+    fmt: FileFormat,
+    times: pd.DatetimeIndex,
+    slot_hours: float | np.ndarray,
+    installed_kw: float | Sequence[float] | np.ndarray | None = None,
+    quantity: str = "any",
+    holes: bool = False,
+) -> tuple[np.ndarray, list[str]]:
+    """Return the mean power of the slots (column, time) [kW], and notes on what was odd in the file.
+
+    Power is constant within a reading's interval: the energy of a slot is the sum over the parts of intervals
+    that it covers, so any ratio of step to slot preserves energy.
+
+    Parameters
+    ----------
+    path
+        The file; named in problems and notes as it is written here.
+    columns
+        Names in the header, in the order of the result; a name may recur.
+    fmt
+        How the file writes its readings.
+    times
+        Starts of the slots, naive UTC (time,).
+    slot_hours
+        Lengths of the slots, one or (time,) [h].
+    installed_kw
+        Installed power, one or (column,), for the unit ``W/kW`` [kW].
+    quantity
+        ``demand`` or ``any``: how long a run of exact zeros is noted (``ZERO_RUN_HOURS``).
+    holes
+        Whether gaps and empty cells are left as NaN instead of being problems.
+
+    Raises
+    ------
+    InputError
+        Every problem of the file: gaps and empty cells within the slots, stamps twice or out of order, text
+        that is no number, negative power beyond ``SMALL_NEGATIVE``, and what :func:`readings.read_readings` names.
+    """
+    readings = read_readings(path, columns, fmt, _without_installed(str(path), fmt, installed_kw))
+    return power_over_slots(readings, times, slot_hours, installed_kw, quantity, holes)
+
+
+def power_over_slots(
+    readings: Readings,
+    times: pd.DatetimeIndex,
+    slot_hours: float | np.ndarray,
+    installed_kw: float | Sequence[float] | np.ndarray | None = None,
+    quantity: str = "any",
+    holes: bool = False,
+) -> tuple[np.ndarray, list[str]]:
+    """Return the mean power of the slots (column, time) [kW], and notes; as :func:`read_power`, of readings at hand."""
+    if problems := _without_installed(readings.where, readings.fmt, installed_kw):
+        raise InputError(problems)
+    hours = np.broadcast_to(np.asarray(slot_hours, dtype=float), (len(times),))
+    readings = in_years_of(_power(readings, installed_kw), times)
+    used = near(readings, times, hours)
+    zeros = _zero_runs(readings, used, ZERO_RUN_HOURS[quantity])
+    readings, clipped, problems = _clip(readings, used)
+    problems += [] if holes else gaps(readings, times, hours)
+    if problems:
+        raise InputError(problems)
+    return mean_over_slots(readings, times, hours), zeros + clipped
+
+
+def read_rate(
+    path: str | Path,
+    column: str,
+    fmt: FileFormat,
+    times: pd.DatetimeIndex,
+    slot_hours: float | np.ndarray,
+    least: float = -np.inf,
+) -> np.ndarray:
+    """Return the mean over the slots (time,) of a quantity per energy: a price, a carbon intensity.
+
+    A reading holds throughout its interval, and a slot has the mean over its time; nothing is converted, and the
+    unit of ``fmt`` does not matter. Readings below ``least`` are problems. Parameters as of :func:`read_power`.
+
+    Raises
+    ------
+    InputError
+        Every problem of the file, as of :func:`read_power`.
+    """
+    readings = read_readings(path, [column], fmt)
+    hours = np.broadcast_to(np.asarray(slot_hours, dtype=float), (len(times),))
+    readings = in_years_of(readings, times)
+    low = near(readings, times, hours) & (readings.values[0] < least)
+    too_low = [(int(r), f"{v:g}") for r, v in zip(readings.rows[low], readings.values[0, low], strict=True)]
+    problems = [
+        *several(readings.where, column, too_low, f"at least {least:g}"),
+        *gaps(readings, times, hours),
+    ]
+    if problems:
+        raise InputError(problems)
+    return np.asarray(mean_over_slots(readings, times, hours)[0])
+
+
+def _without_installed(where: str, fmt: FileFormat, installed_kw: object) -> list[Problem]:
+    """Return the problem of a unit per kW installed where the installed power is unknown."""
+    if installed_kw is not None or fmt.unit not in UNITS or not UNITS[fmt.unit].per_installed:
+        return []
+    want = f"installed power, as the unit is {fmt.unit}"
+    return [Problem(where, "", "installed_kw", "nothing", want)]
+
+
+def _power(readings: Readings, installed_kw: float | Sequence[float] | np.ndarray | None) -> Readings:
+    """Return the readings as mean power [kW], by the row of their unit in ``UNITS``."""
+    unit, values = UNITS[readings.fmt.unit], readings.values
+    if unit.counter:
+        readings = _differences(readings)
+        values = readings.values
+    if unit.per_installed:
+        values = values * np.broadcast_to(np.asarray(installed_kw, dtype=float), (len(values),))[:, None]
+    values = values / unit.per_kilo
+    return replace(readings, values=values / readings.hours if unit.energy else values)
+
+
+def _differences(counter: Readings) -> Readings:
+    """Return the intervals between neighbouring readings of a counter; none where a row is missing."""
+    next_to = np.diff(counter.starts) == counter.step()
+    return replace(
+        counter,
+        starts=counter.starts[:-1][next_to],
+        rows=counter.rows[1:][next_to],
+        values=np.diff(counter.values, axis=1)[:, next_to],
+    )
+
+
+def _clip(readings: Readings, used: np.ndarray) -> tuple[Readings, list[str], list[Problem]]:
+    """Return the readings without small negative ones, notes on those, and the larger ones as problems."""
+    notes: list[str] = []
+    problems: list[Problem] = []
+    for name, values in zip(readings.columns, readings.values, strict=True):
+        least = -SMALL_NEGATIVE * max(np.nanmax(values, initial=0.0), 0.0)
+        small = used & (values < 0) & (values >= least)
+        if small.any():
+            notes.append(
+                f"{readings.where}: {name}: {small.sum()} small negative readings, the least "
+                f"{values[small].min():g} kW, the first at row {readings.rows[small][0]}, are used as 0"
+            )
+        large = used & (values < least)
+        negative = [(int(r), f"{v:g} kW") for r, v in zip(readings.rows[large], values[large], strict=True)]
+        problems += several(
+            readings.where, name, negative, f"at least 0 ({least:g} kW is taken for an offset)"
+        )
+    return replace(readings, values=np.maximum(readings.values, 0.0)), notes, problems
+
+
+def _zero_runs(readings: Readings, used: np.ndarray, least_hours: float) -> list[str]:
+    """Return a note for each column with runs of exact zeros that are long enough to be missing readings."""
+    notes = []
+    for name, values in zip(readings.columns, readings.values, strict=True):
+        zero = np.concatenate([[0], (values == 0.0).astype(int), [0]])
+        first, last = np.flatnonzero(np.diff(zero) == 1), np.flatnonzero(np.diff(zero) == -1) - 1
+        runs = [
+            (a, b)
+            for a, b in zip(first, last, strict=True)
+            if (b - a + 1) * readings.hours >= least_hours and used[a : b + 1].any()
+        ]
+        if runs:
+            total = sum(int(used[a : b + 1].sum()) for a, b in runs) * readings.hours
+            longest = max(runs, key=lambda run: run[1] - run[0])
+            notes.append(
+                f"{readings.where}: {name}: exactly 0 for {total:g} h of the time used, in {len(runs)} runs of "
+                f"{least_hours:g} h or more (the longest: rows {readings.rows[longest[0]]} to "
+                f"{readings.rows[longest[1]]}): missing readings?"
+            )
+    return notes
