@@ -1,4 +1,4 @@
-"""A solved community as a Dataset: every variable by one road, its name, dims and unit from the model.
+"""Results of a solved community as a Dataset: one loop over its variables, whose name, dims and unit the model states.
 
 Variables over meters become variables over participants (folded ones by their share of the pool) and, for
 vehicles plugged in away from home, over vehicles.
@@ -19,7 +19,7 @@ from .topology.meters import Meters
 NOISE = 1e-9
 """Solver noise below this (kW, kWh, km) counts as zero."""
 
-_AWAY = {
+_GUEST = {
     "grid_import": ("vehicle_import", "bought from the retailer while plugged in away from home"),
     "grid_export": ("vehicle_export", "sold to the retailer while plugged in away from home"),
     "peer_purchase": ("vehicle_purchase", "bought from peers while plugged in away from home"),
@@ -41,30 +41,30 @@ def collect(community: Any) -> xr.Dataset:
     """
     inputs, meters = community.inputs, community.meters
     currency = inputs.attrs.get("currency", "JPY")
-    found: dict[str, Any] = {}
+    solution: dict[str, Any] = {}
     for family in community.component_objects(Var, descend_into=True):
         if isinstance(family, ArrayVar) and family.result is not None:
-            found |= _family(family, meters)
+            solution |= _family(family, meters)
     network = community.component("network")
     nodes = {} if network is None else _nodes(network, inputs, currency)
-    return assemble(inputs, found | nodes)
+    return assemble(inputs, solution | nodes)
 
 
-def assemble(inputs: xr.Dataset, found: dict[str, Any]) -> xr.Dataset:
-    """Return results from named variables: zero for a market that was not there, and the totals."""
-    for name, (away, doc) in _AWAY.items():
+def assemble(inputs: xr.Dataset, solution: dict[str, Any]) -> xr.Dataset:
+    """Return results from the variables of a solution: with zeros for a market that it lacks, and totals."""
+    for name, (away, doc) in _GUEST.items():
         for key, dim in ((name, "participant"), (away, "vehicle")):
             zero = np.zeros((inputs.sizes[dim], inputs.sizes["time"]))
-            found.setdefault(
+            solution.setdefault(
                 key, variable((dim, "time"), zero, "kW", doc if key == away else doc.split(" while")[0])
             )
-    found |= _totals(found, inputs)
-    dims = {d for entry in found.values() for d in entry[0]}
-    return xr.Dataset(found, coords={d: inputs[d] for d in inputs.dims if d in dims})
+    solution |= _totals(solution, inputs)
+    dims = {d for entry in solution.values() for d in entry[0]}
+    return xr.Dataset(solution, coords={d: inputs[d] for d in inputs.dims if d in dims})
 
 
 def variable(dims: tuple[str, ...], values: Array, unit: str, doc: str) -> Any:
-    """Return a results variable, without the solver's noise."""
+    """Return a results variable with its attributes; magnitudes below ``NOISE`` are zero."""
     values = np.where(np.abs(values) < NOISE, 0.0, values)
     return dims, values, {"long_name": doc, "units": unit}
 
@@ -75,25 +75,25 @@ def _family(family: ArrayVar, meters: Meters) -> dict[str, Any]:
     values = family.dense()
     if family.dims[0] != "meter":
         return {name: variable(family.dims, values, family.unit, family.doc)}
-    drawn = name in _DRAWN
-    place, share = (meters.draws_at, meters.draw_share) if drawn else (meters.gives_at, meters.give_share)
-    split = {name: variable(("participant", "time"), values[place] * share, family.unit, family.doc)}
-    if name in _AWAY:
-        away, doc = _AWAY[name]
+    draws = name in _DRAWN
+    place, share = (meters.draws_at, meters.draw_share) if draws else (meters.gives_at, meters.give_share)
+    parts = {name: variable(("participant", "time"), values[place] * share, family.unit, family.doc)}
+    if name in _GUEST:
+        away, doc = _GUEST[name]
         guest = np.where(meters.guest[:, None] >= 0, values[meters.guest], 0.0)
-        split[away] = variable(("vehicle", "time"), guest, family.unit, doc)
-    return split
+        parts[away] = variable(("vehicle", "time"), guest, family.unit, doc)
+    return parts
 
 
-def _totals(found: dict[str, Any], inputs: xr.Dataset) -> dict[str, Any]:
-    """Return what is counted together: draw and supply of each participant, and the fuel of each trip."""
+def _totals(solution: dict[str, Any], inputs: xr.Dataset) -> dict[str, Any]:
+    """Return draw and supply (P, T) [kW] of the participants, and the fuel (trip,) [L] of the trips."""
     dims = ("participant", "time")
     driver = positions(inputs, "trip_vehicle", "vehicle")
     economy = inputs["vehicle_fuel_economy"].values[driver]
-    on_fuel = inputs["trip_distance"].values - found["trip_electric_distance"][1]
+    on_fuel = inputs["trip_distance"].values - solution["trip_electric_distance"][1]
     fuel = np.where(np.isnan(economy), 0.0, on_fuel / economy)
-    draw = found["grid_import"][1] + found["peer_purchase"][1]
-    supply = found["grid_export"][1] + found["peer_sale"][1]
+    draw = solution["grid_import"][1] + solution["peer_purchase"][1]
+    supply = solution["grid_export"][1] + solution["peer_sale"][1]
     return {
         "draw": variable(dims, draw, "kW", "drawn at the meter, from the retailer and from peers"),
         "supply": variable(dims, supply, "kW", "given at the meter, to the retailer and to peers"),
@@ -104,18 +104,18 @@ def _totals(found: dict[str, Any], inputs: xr.Dataset) -> dict[str, Any]:
 def _nodes(network: Any, inputs: xr.Dataset, currency: str) -> dict[str, Any]:
     """Return prices at the nodes from the duals of the nodes' rows, and the flow over the edges of the tree."""
     unit, dims = f"{currency}/kWh", ("node", "time")
-    found: dict[str, Any] = {}
+    variables: dict[str, Any] = {}
     if network.component("up") is not None:
         flow = network.up.dense() - network.down.dense()
-        found["node_flow"] = variable(dims, flow, "kW", "peer power to the parent node, - from it")
+        variables["node_flow"] = variable(dims, flow, "kW", "peer power to the parent node, - from it")
         row = network.node_balance
         prices = None if row.dual is None else (row.dense_dual(), row.dense_dual())
     else:
         prices = _pair_prices(network, inputs)
     docs = ("value of energy that a peer buys at the node", "value of energy that a peer sells at the node")
     for name, values, doc in zip(("price", "sale_price"), prices or (), docs, strict=False):
-        found[name] = (dims, values / inputs["slot_hours"].values, {"long_name": doc, "units": unit})
-    return found
+        variables[name] = (dims, values / inputs["slot_hours"].values, {"long_name": doc, "units": unit})
+    return variables
 
 
 def _pair_prices(network: Any, inputs: xr.Dataset) -> tuple[Array, Array] | None:

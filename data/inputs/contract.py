@@ -1,6 +1,6 @@
 """The inputs of a clearing: defaults of the variable table filled in, and every problem of a Dataset at once.
 
-This is the room's face to the models: the table itself (``TABLE``), :func:`complete`, :func:`validate`.
+It offers the table itself (``TABLE``), :func:`complete` and :func:`validate`.
 """
 
 from collections.abc import Collection, Iterator
@@ -111,7 +111,7 @@ def _default(row: Variable, variables: dict[str, Any], sizes: dict[str, int]) ->
         sources = [variables[n][1] for n in row.default if n in variables]
         if len(sources) == len(row.default) and all(v.shape == shape and v.dtype == float for v in sources):
             return np.asarray(np.min(sources, axis=0))
-        return np.full(shape, np.nan)  # what is wrong with a source is said there
+        return np.full(shape, np.nan)  # problems of a source are reported at the source
     if row.unit == "label":
         return np.full(shape, "", dtype="<U24")
     if row.unit == "UTC":
@@ -201,7 +201,7 @@ def _labels(inputs: xr.Dataset) -> Iterator[Problem]:
 def _times(inputs: xr.Dataset) -> Iterator[Problem]:
     """Yield gaps and overlaps of the slots, and trips that overlap or lie outside the horizon."""
     time, hours = inputs["time"].values, inputs["slot_hours"].values
-    if not np.isfinite(hours).all():  # said already
+    if not np.isfinite(hours).all():  # reported already
         return
     end = time + np.round(hours * 3.6e12).astype("timedelta64[ns]")
     wrong = np.concatenate([[False], time[1:] != end[:-1]])
@@ -224,7 +224,7 @@ def _plugged(inputs: xr.Dataset, end: np.ndarray) -> np.ndarray:
     """Return whether the vehicle of each trip (trip,) is plugged in a slot that the trip overlaps."""
     time = inputs["time"].values
     vehicle = inputs.get_index("vehicle").get_indexer(inputs["trip_vehicle"].to_index())
-    if (time[1:] < end[:-1]).any() or not inputs.sizes["vehicle"]:  # said already
+    if (time[1:] < end[:-1]).any() or not inputs.sizes["vehicle"]:  # reported already
         return np.zeros(len(vehicle), dtype=bool)
     first = np.searchsorted(end, inputs["trip_departure"].values, side="right")
     last = np.searchsorted(time, inputs["trip_arrival"].values, side="left")
@@ -234,7 +234,7 @@ def _plugged(inputs: xr.Dataset, end: np.ndarray) -> np.ndarray:
 
 
 def _tree(inputs: xr.Dataset) -> Iterator[Problem]:
-    """Yield what keeps the nodes from being one tree: cycles, and roots other than one."""
+    """Yield the faults of the tree of nodes: cycles, and roots other than one."""
     nodes, parents = inputs["node"].values.tolist(), inputs["node_parent"].values.tolist()
     for i, got, want in faults(nodes, parents):
         yield _problem("node_parent", got, want, f"node={nodes[i]}")

@@ -1,6 +1,6 @@
-"""The origin of energy, followed again on a settled run.
+"""Origins of energy on a settled run, traced again.
 
-Part of `checks`; findings as in `physics`. Producers are not told apart one by one: each has a weight, and what
+Findings as in `physics`. Producers are not told apart one by one: each has a weight, and what
 follows it through meters, trades and stores is PV energy times the weight of its producer. Mixing is linear, so a wrong
 producer, consumer or amount shows in the weighted sums, without a matrix of all pairs.
 """
@@ -18,7 +18,7 @@ from .physics import Finding, Run, arrays, index
 _GOLDEN = 0.6180339887498949
 _LEAST = 1e-9
 _USES = ("demand", "driving", "distance")
-_STUFF = ("energy", "PV energy", "PV energy times the weight of its producer", "carbon dioxide")
+_MIX = ("energy", "PV energy", "PV energy times the weight of its producer", "carbon dioxide")
 
 
 def provenance(run: Run, trades: xr.Dataset, settlement: xr.Dataset) -> Iterator[Finding]:
@@ -32,19 +32,19 @@ def provenance(run: Run, trades: xr.Dataset, settlement: xr.Dataset) -> Iterator
     )
     weight, slots = _weights(run), ("participant", "time")
     for name in _USES:
-        found, (whole, pv, weighted, _) = s[f"{name}_from"], used[name]
-        wrong = np.maximum(abs(found[:, :2].sum(axis=1) - pv), abs(found.sum(axis=1) - whole))
-        yield Finding(f"origin of {name}", slots, np.maximum(wrong, -found.min(axis=1)), whole)
+        settled, (whole, pv, weighted, _) = s[f"{name}_from"], used[name]
+        wrong = np.maximum(abs(settled[:, :2].sum(axis=1) - pv), abs(settled.sum(axis=1) - whole))
+        yield Finding(f"origin of {name}", slots, np.maximum(wrong, -settled.min(axis=1)), whole)
         of_whom = np.zeros((3, run.participants))
         amount, own = s[f"origin_{name}"], np.where(consumer == producer, s[f"origin_{name}"], 0.0)
         for row, values in zip(of_whom, (amount, amount * weight[producer], own), strict=True):
             np.add.at(row, consumer, values)
-        want = pv.sum(axis=1), weighted.sum(axis=1), found[:, 0].sum(axis=1)
+        want = pv.sum(axis=1), weighted.sum(axis=1), settled[:, 0].sum(axis=1)
         yield Finding(f"origin of {name} by producer", slots[:1], abs(of_whom - want).max(axis=0), want[0])
-    made = ((run.i["pv_available"] - run.r["pv_curtailment"]) * run.hours).sum(axis=1)
+    generated = ((run.i["pv_available"] - run.r["pv_curtailment"]) * run.hours).sum(axis=1)
     became = s["pv_exported"] + s["pv_lost"] + s["pv_held"]
     np.add.at(became, producer, s["origin_demand"] + s["origin_driving"])
-    yield Finding("origin of what became of PV", slots[:1], abs(made - became), made)
+    yield Finding("origin of what became of PV", slots[:1], abs(generated - became), generated)
     yield from _carbon(run, s, used["driving"][3].sum(axis=1))
 
 
@@ -68,14 +68,14 @@ def _weights(run: Run) -> Array:
 
 
 def _followed(run: Run, traded: Trades) -> dict[str, Array]:
-    """Return demand, electricity driven and distance by account, each (``_STUFF``, P, T)."""
+    """Return demand, electricity driven and distance by account, each (``_MIX``, P, T)."""
     people, account = run.participants, run.owner["vehicle"]
     economy = run.i["vehicle_electric_economy"]
     driven = np.zeros((run.vehicles, len(run.hours)))
     np.add.at(driven, (run.driver, run.trip_slot), run.r["trip_electric_distance"] / economy[run.driver])
     consumed = run.i["demand"] + run.behind_meters({name: row.draw for name, row in devices.loads().items()})
     stores = _Stores(run)
-    used = {name: np.zeros((people, len(run.hours), len(_STUFF))) for name in _USES}
+    used = {name: np.zeros((people, len(run.hours), len(_MIX))) for name in _USES}
     for t in range(len(run.hours)):
         held = stores.gives(t, driven[:, t])
         pool = _pool(run, traded, stores, held, t)
@@ -88,7 +88,7 @@ def _followed(run: Run, traded: Trades) -> dict[str, Array]:
 
 
 class _Stores:
-    """Batteries, then vehicles (S,): the meter of each, and how much of each stuff (S, 4) it holds."""
+    """Batteries, then vehicles (S,): the meter of each, and what it holds, as a mix (S, 4)."""
 
     def __init__(self, run: Run):
         def both(name: str, source: dict[str, Array]) -> Array:
@@ -104,24 +104,24 @@ class _Stores:
         self.enters, self.taken = gain * (1 - kept) + kept, 1.0 / loss
         self.leaves = (1 - kept) + kept / loss
         start = both("initial_energy", run.i)
-        self.stuff = start[:, None] * np.array([1.0, 0.0, 0.0, run.i["grid_carbon"].mean()])
+        self.mix = start[:, None] * np.array([1.0, 0.0, 0.0, run.i["grid_carbon"].mean()])
 
     def gives(self, t: int, driven: Array) -> Array:
-        """Return what is in a kWh taken out of a store (S, 4): beyond what was in it, nothing that is known."""
-        out, inside = self._out(t, driven), self.stuff[:, 0]
+        """Return the mix in a kWh taken out of a store (S, 4): of unknown origin beyond what it held."""
+        out, inside = self._out(t, driven), self.mix[:, 0]
         part = np.divide(inside, out, out=np.ones_like(out), where=out > inside)[:, None]
-        return np.asarray(part * _per_kwh(self.stuff) + (1.0 - part) * np.array([1.0, 0.0, 0.0, 0.0]))
+        return np.asarray(part * _per_kwh(self.mix) + (1.0 - part) * np.array([1.0, 0.0, 0.0, 0.0]))
 
     def advance(self, t: int, pool: Array, driven: Array) -> None:
-        """Take out of what was in the stores, and add of the meter's pool what does not go out at once."""
-        out, inside = self._out(t, driven), self.stuff[:, 0]
+        """Take the outflow out of the mix, and add of the meter's pool what does not flow out in the same slot."""
+        out, inside = self._out(t, driven), self.mix[:, 0]
         some = inside > _LEAST
         left = np.where(some, np.maximum(1.0 - out / np.where(some, inside, 1.0), 0.0), 0.0)
         added = self.enters * self.charge[:, t, None] * pool[self.meter[:, t]]
         beyond = np.minimum(np.maximum(out - inside, 0.0), added[:, 0])
         share = np.divide(beyond, added[:, 0], out=np.zeros_like(out), where=added[:, 0] > _LEAST)
         added[:, :3] *= 1.0 - share[:, None]
-        self.stuff = left[:, None] * self.stuff + added
+        self.mix = left[:, None] * self.mix + added
 
     def _out(self, t: int, driven: Array) -> Array:
         """Return the energy (S,) that leaves the stores [kWh]."""
@@ -131,15 +131,13 @@ class _Stores:
 
 
 def _pool(run: Run, traded: Trades, stores: _Stores, held: Array, t: int) -> Array:
-    """Return what is in a kWh that a meter uses (P + V, 4): what it does not give away, buys, and imports."""
+    """Return the mix in a kWh that a meter uses (P + V, 4): of what it keeps, buys from peers and imports."""
     people, h = run.participants, run.hours[t]
-    stuff = np.zeros((people + run.vehicles, len(_STUFF)))
+    mix = np.zeros((people + run.vehicles, len(_MIX)))
     made = (run.i["pv_available"][:, t] - run.r["pv_curtailment"][:, t]) * h
-    stuff[:people] = made[:, None] * np.stack(
-        [np.ones(people), np.ones(people), _weights(run), 0.0 * made], 1
-    )
-    np.add.at(stuff, stores.meter[:, t], stores.discharge[:, t, None] * stores.leaves * held)
-    given = _per_kwh(stuff)
+    mix[:people] = made[:, None] * np.stack([np.ones(people), np.ones(people), _weights(run), 0.0 * made], 1)
+    np.add.at(mix, stores.meter[:, t], stores.discharge[:, t, None] * stores.leaves * held)
+    given = _per_kwh(mix)
     now = np.flatnonzero(traded.slot == t)
     meter = {
         side: np.where(traded.vehicle[side] >= 0, people + traded.vehicle[side], traded.account[side])[now]
@@ -150,16 +148,16 @@ def _pool(run: Run, traded: Trades, stores: _Stores, held: Array, t: int) -> Arr
         * h
     )
     np.add.at(out, meter["seller"], traded.energy[now])
-    stuff = np.maximum(stuff[:, :1] - out[:, None], 0.0) * given
-    np.add.at(stuff, meter["buyer"], traded.energy[now, None] * given[meter["seller"]])
+    mix = np.maximum(mix[:, :1] - out[:, None], 0.0) * given
+    np.add.at(mix, meter["buyer"], traded.energy[now, None] * given[meter["seller"]])
     bought = np.concatenate(
         [run.r["grid_import"][:, t], np.where(run.guest, run.r["vehicle_import"], 0.0)[:, t]]
     )
-    stuff += (h * bought)[:, None] * np.array([1.0, 0.0, 0.0, run.i["grid_carbon"][t]])
-    return _per_kwh(stuff)
+    mix += (h * bought)[:, None] * np.array([1.0, 0.0, 0.0, run.i["grid_carbon"][t]])
+    return _per_kwh(mix)
 
 
-def _per_kwh(stuff: Array) -> Array:
-    """Return stuff (n, 4) over its energy; where there is none, a kWh of unknown origin."""
-    some = stuff[:, :1] > _LEAST
-    return np.where(some, stuff / np.where(some, stuff[:, :1], 1.0), [[1.0, 0.0, 0.0, 0.0]])
+def _per_kwh(mix: Array) -> Array:
+    """Return the mix in a kWh (n, 4): of unknown origin where there is no energy."""
+    some = mix[:, :1] > _LEAST
+    return np.where(some, mix / np.where(some, mix[:, :1], 1.0), [[1.0, 0.0, 0.0, 0.0]])

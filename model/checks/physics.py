@@ -1,7 +1,7 @@
-"""The physics of a solved run, computed again: balances, limits, stores, trips and nodes.
+"""Physics of a solved run, recomputed: balances, limits, stores, trips and nodes.
 
-Part of `checks`. Every function yields findings: a residual that should vanish, or an excess that should not be
-positive, with the scale on which it is judged.
+Every function yields findings: a residual that should vanish, or an excess that should not be positive, with the scale
+that its tolerance is relative to.
 """
 
 from collections.abc import Collection, Hashable, Iterator, Mapping
@@ -20,7 +20,7 @@ SIGNED = ("price", "sale_price", "node_flow")
 
 
 class Finding(NamedTuple):
-    """What a check computed: fails where ``excess > tolerance * max(1, scale)`` or is not a number."""
+    """Residual or excess that a check computed; it fails where ``excess > tolerance * max(1, scale)`` or is NaN."""
 
     check: str
     dims: tuple[str, ...]
@@ -29,7 +29,7 @@ class Finding(NamedTuple):
 
 
 class Run:
-    """A run as plain arrays: ``i`` the inputs, ``r`` the results, and where everything stands.
+    """A run as plain arrays: ``i`` the inputs, ``r`` the results, and the positions of labels.
 
     P participants, V vehicles, T slots: ``owner[device]`` (device,); ``at_home`` and ``guest`` (V, T); ``home`` (P,) and
     ``host_node`` (V, T) nodes; ``trip_slot`` and ``driver`` of every trip.
@@ -84,8 +84,8 @@ def _ordered(dims: Collection[Hashable]) -> tuple[str, ...]:
 def index(labels: Array, values: Array) -> Array:
     """Return the position of every value among the labels, -1 where it is none of them."""
     place = {label: k for k, label in enumerate(labels.tolist())}
-    found = [place.get(value, -1) for value in values.ravel().tolist()]
-    return np.array(found, dtype=np.int64).reshape(values.shape)
+    positions = [place.get(value, -1) for value in values.ravel().tolist()]
+    return np.array(positions, dtype=np.int64).reshape(values.shape)
 
 
 def physics(run: Run, linear: bool) -> Iterator[Finding]:
@@ -124,16 +124,17 @@ def edges(run: Run) -> tuple[Array, Array]:
 
 
 def _below(run: Run, node: int) -> Array:
-    """Return where (node,) the nodes are whose way to the root leads through a node, itself included."""
+    """Return which nodes (node,) have a node on their path to the root, itself included."""
     parent = index(run.labels["node"], run.i["node_parent"])
-    at, met = np.arange(len(parent)), np.zeros(len(parent), dtype=bool)
+    at, below = np.arange(len(parent)), np.zeros(len(parent), dtype=bool)
     while (at >= 0).any():
-        met |= at == node
+        below |= at == node
         at = np.where(at >= 0, parent[at], -1)
-    return met
+    return below
 
 
 def _meters(run: Run) -> Iterator[Finding]:
+    """Yield balance, own generation, curtailment and connection limits of every participant's meter."""
     i, r = run.i, run.r
     drawn, given = r["grid_import"] + r["peer_purchase"], r["grid_export"] + r["peer_sale"]
     pv = i["pv_available"] - r["pv_curtailment"]
@@ -151,6 +152,7 @@ def _meters(run: Run) -> Iterator[Finding]:
 
 
 def _guests(run: Run) -> Iterator[Finding]:
+    """Yield balance and own generation of every vehicle that is plugged in away from home."""
     r = run.r
     drawn, given = r["vehicle_import"] + r["vehicle_purchase"], r["vehicle_export"] + r["vehicle_sale"]
     used = np.where(run.guest, r["vehicle_charge"] - r["vehicle_discharge"], 0.0)
@@ -162,8 +164,8 @@ def _guests(run: Run) -> Iterator[Finding]:
 def _store(run: Run, device: str) -> Iterator[Finding]:
     """Yield the recursion and the limits of batteries or vehicles.
 
-    An energy that starts outside its limits is legal, and returns as fast as the charger allows; where a
-    connection limit may hold the charger back, it may stay where it was.
+    Energy that starts outside its limits is legal, and returns by forced charge or discharge at full power; where a
+    connection limit may hold the charger back, it need not.
     """
     i = {name.removeprefix(f"{device}_"): v for name, v in run.i.items() if name.startswith(device)}
     charge, discharge, energy = (run.r[f"{device}_{k}"] for k in ("charge", "discharge", "energy"))
@@ -179,10 +181,10 @@ def _store(run: Run, device: str) -> Iterator[Finding]:
     yield Finding(f"{device} energy", dims, abs(energy - before - change), before)
     yield from _limits(run, device, plugged)
     free = np.isinf(run.i["import_limit"])[run.owner[device]][:, None] & plugged
-    climbed = before[:, :1] + np.cumsum(gain * i["charge_limit"][:, None] * free, axis=1)
-    fallen = before[:, :1] - np.cumsum(loss * i["discharge_limit"][:, None] * plugged, axis=1)
-    least = np.minimum(i["min_energy"][:, None], climbed)
-    most = np.maximum(i["capacity"][:, None], fallen)
+    charged = before[:, :1] + np.cumsum(gain * i["charge_limit"][:, None] * free, axis=1)
+    discharged = before[:, :1] - np.cumsum(loss * i["discharge_limit"][:, None] * plugged, axis=1)
+    least = np.minimum(i["min_energy"][:, None], charged)
+    most = np.maximum(i["capacity"][:, None], discharged)
     yield Finding(f"{device} minimum", dims, least - energy, least)
     yield Finding(f"{device} capacity", dims, energy - most, most)
     final = np.where(np.isnan(i["final_energy"]), -np.inf, i["final_energy"])
@@ -199,6 +201,7 @@ def _limits(run: Run, device: str, plugged: Array | bool) -> Iterator[Finding]:
 
 
 def _trips(run: Run) -> Iterator[Finding]:
+    """Yield distance and fuel of every trip."""
     electric, distance = run.r["trip_electric_distance"], run.i["trip_distance"]
     economy = run.i["vehicle_fuel_economy"][run.driver]
     on_fuel = distance - electric

@@ -1,7 +1,7 @@
-"""Physics and money, computed again on a solved run.
+"""Checks of a solved run: physics, money and origins recomputed.
 
-A second look at the Datasets alone: neither this nor `physics`, `audit` and `provenance`, where the checks stand, shares
-code with the model, the trades or the settlement.
+Neither this module nor `physics`, `money` and `origins`, which hold the checks, shares code with the model, the trades
+or the settlement: they read the Datasets and the device table alone.
 """
 
 from collections.abc import Iterator
@@ -68,21 +68,21 @@ def check(
         A residual may reach ``tolerance`` times the greater of 1 and the quantities that it compares (kW, kWh,
         currency, currency/kWh).
     """
-    misfits = [
-        _misfit(d, inputs, data)
+    mismatches = [
+        _mismatch(d, inputs, data)
         for data in (results, settlement)
         if data is not None
         for d in data.dims
         if d in inputs.dims
     ]
-    if any(misfits):
-        return [Violation("labels", misfit, np.nan) for misfit in dict.fromkeys(misfits) if misfit]
+    if any(mismatches):
+        return [Violation("labels", dim, np.nan) for dim in dict.fromkeys(mismatches) if dim]
     linear = not (inputs["vehicle_min_charge"].values > 0).any() if lp is None else lp
     run = Run(inputs, results)
-    found = physics(run, linear)
+    physical = physics(run, linear)
     if prices == "traded":
-        found = (finding for finding in found if not finding.check.endswith("final energy"))
-    findings = [*found, *audit(run, trades, settlement, linear, prices == "marginal")]
+        physical = (finding for finding in physical if not finding.check.endswith("final energy"))
+    findings = [*physical, *audit(run, trades, settlement, linear, prices == "marginal")]
     if settlement is not None:
         findings += provenance(run, trades, settlement)
     if settlement is not None and grid_only is not None:
@@ -109,8 +109,8 @@ def require(
         raise CheckError(violations)
 
 
-def _misfit(dim: object, inputs: xr.Dataset, data: xr.Dataset) -> str:
-    """Return the name of a dimension whose labels differ from the inputs', else nothing."""
+def _mismatch(dim: object, inputs: xr.Dataset, data: xr.Dataset) -> str:
+    """Return the name of a dim whose labels differ from those of the inputs, else ""."""
     return "" if np.array_equal(inputs[dim].values, data[dim].values) else str(dim)
 
 

@@ -117,7 +117,7 @@ def _committed(
         "vehicle": list(whole.garage),
     }
     done = records_by_region.commit(zarr.read_run(path), shares, order, book, signer)
-    zarr.tell(path, {"ledger_head": done.head, "ledger_checkpoint": done.checkpoint})
+    zarr.add_attributes(path, {"ledger_head": done.head, "ledger_checkpoint": done.checkpoint})
     return archive.Outcome(zarr.read_run(path), path, kept, book, done)
 
 

@@ -35,13 +35,13 @@ def write_run(tree: xr.DataTree, path: str | os.PathLike[str]) -> Path | None:
     RunFileError
         If the file cannot be written, or if something that is no run stands under that name.
     """
-    told = digests(tree)
+    stored = digests(tree)
 
     def same(earlier: Path) -> bool:
         attributes = _attributes(earlier)
-        return all(attributes.get(key) == value for key, value in told.items())
+        return all(attributes.get(key) == value for key, value in stored.items())
 
-    return publish(Path(path), lambda name: _fill(tree, name, told), same)
+    return publish(Path(path), lambda name: _fill(tree, name, stored), same)
 
 
 def read_run(path: str | os.PathLike[str]) -> xr.DataTree:
@@ -60,8 +60,8 @@ def read_run(path: str | os.PathLike[str]) -> xr.DataTree:
     except Exception as error:  # the libraries below raise anything on a mangled file
         raise RunFileError(path, f"damaged: {first_line(error)}") from error
     tree.attrs = attributes
-    found = {**digests(tree), "attributes_digest": attributes_digest(attributes)}
-    for key, value in found.items():
+    computed = {**digests(tree), "attributes_digest": attributes_digest(attributes)}
+    for key, value in computed.items():
         if attributes.get(key) != value:
             raise RunFileError(
                 path, f"damaged or edited: {key}: got {value[:16]}, want {attributes.get(key)!s:.16}"
@@ -84,12 +84,12 @@ def _attributes(path: str | os.PathLike[str]) -> dict[str, Any]:
     return attributes
 
 
-def _fill(tree: xr.DataTree, name: str, told: dict[str, str]) -> None:
-    """Write all groups and the root attributes into a file."""
+def _fill(tree: xr.DataTree, name: str, stored: dict[str, str]) -> None:
+    """Write all groups and the root attributes, with the digests, into a file."""
     groups = {g: tree[g].to_dataset().drop_encoding() for g in GROUPS}
     root = xr.DataTree.from_dict({f"/{g}": d for g, d in groups.items()})
     given = {str(name): value for name, value in tree.attrs.items()}
-    attributes = {"Conventions": "CF-1.11", **given, "otonari_run_format": FORMAT, **told}
+    attributes = {"Conventions": "CF-1.11", **given, "otonari_run_format": FORMAT, **stored}
     root.attrs = {**attributes, "attributes_digest": attributes_digest(attributes)}
     encoding = {f"/{g}": {str(n): encode(v) for n, v in d.variables.items()} for g, d in groups.items()}
     root.to_netcdf(name, engine="netcdf4", format="NETCDF4", encoding=encoding)

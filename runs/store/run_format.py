@@ -1,4 +1,4 @@
-"""What a run file holds: groups, attributes, encodings and digests."""
+"""Format of a run: its groups, attributes, encodings and digests."""
 
 import hashlib
 import json

@@ -65,7 +65,7 @@ def write(
     pieces, layouts : sequence
         Run files, and what each of them holds.
     fixed : mapping
-        By group and name, the values of what no piece has as a whole: nodes, and shares of the community.
+        By group and name, the values of variables that no piece has as a whole: nodes, and shares of the community.
     attributes : mapping
         Of the root; the format and the digests are added.
     notes : sequence of str
@@ -81,18 +81,18 @@ def write(
     RunFileError
         If it cannot be written, or if something that is no run stands under that name.
     """
-    told: dict[str, str] = {}
+    stored: dict[str, str] = {}
 
     def fill(name: str) -> None:
         _fill(name, pieces, layouts, fixed, notes)
-        told.update(run_format.digests(_opened(name)))
-        root = {"Conventions": "CF-1.11", **attributes, "otonari_run_format": run_format.FORMAT, **told}
+        stored.update(run_format.digests(_opened(name)))
+        root = {"Conventions": "CF-1.11", **attributes, "otonari_run_format": run_format.FORMAT, **stored}
         _root(name).attrs.update(root | {"attributes_digest": run_format.attributes_digest(root)})
         _consolidate(name)
 
     def same(earlier: Path) -> bool:
-        there = attributes_of(earlier)
-        return all(there.get(key) == value for key, value in told.items())
+        attributes = attributes_of(earlier)
+        return all(attributes.get(key) == value for key, value in stored.items())
 
     return atomic_folder.publish(path, fill, same)
 
@@ -124,7 +124,7 @@ def _opened(path: str | os.PathLike[str]) -> xr.DataTree:
     )
 
 
-def tell(path: Path, more: Mapping[str, Any]) -> None:
+def add_attributes(path: Path, more: Mapping[str, Any]) -> None:
     """Add root attributes to a stored run."""
     root = {**attributes_of(path), **more}
     root["attributes_digest"] = run_format.attributes_digest(root)
@@ -158,34 +158,34 @@ def _fill(
         for variable in layouts[0].variables[group]:
             _make(root[group], group, variable, layouts, fixed[group].get(variable))
     begin: dict[str, Counter[str]] = {g: Counter() for g in run_format.GROUPS}
-    for n, (piece, made) in enumerate(zip(pieces, layouts, strict=True)):
+    for n, (piece, layout) in enumerate(zip(pieces, layouts, strict=True)):
         tree = netcdf.read_run(piece)
         for group in run_format.GROUPS:
             _write(root[group], tree[group].to_dataset(), begin[group], fixed[group], first=n == 0)
-            begin[group].update(made.sizes[group])
+            begin[group].update(layout.sizes[group])
 
 
 def _make(group: Any, of: str, name: str, layouts: Sequence[Layout], values: Any) -> None:
     """Make an array as large, and with text as wide, as all pieces need; write it if its values are given."""
     dims, _, attrs = layouts[0].variables[of][name]
-    every = [made.sizes[of] for made in layouts]
+    every = [layout.sizes[of] for layout in layouts]
     shape = [sum(s[d] for s in every) if _in_pieces(d) else every[0][d] for d in dims]
     chunks = [max(s[d] for s in every) if _in_pieces(d) else every[0][d] for d in dims]
-    kind = max((np.dtype(made.variables[of][name][1]) for made in layouts), key=lambda t: t.itemsize)
+    kind = max((np.dtype(layout.variables[of][name][1]) for layout in layouts), key=lambda t: t.itemsize)
     if values is not None:
         values = np.asarray(values)
         shape = chunks = list(values.shape)
         kind = values.dtype
-    told: dict[str, Any] = {**attrs, "_ARRAY_DIMENSIONS": list(dims)}
+    described: dict[str, Any] = {**attrs, "_ARRAY_DIMENSIONS": list(dims)}
     if kind.kind == "M":
-        kind, told = np.dtype(np.int64), {**told, **_TIME}
+        kind, described = np.dtype(np.int64), {**described, **_TIME}
     array = group.create_array(
         name,
         shape=tuple(shape),
         chunks=tuple(max(1, c) for c in chunks),
         dtype=kind,
         fill_value=None,
-        attributes=told,
+        attributes=described,
     )
     if values is not None:
         array[...] = values
@@ -197,7 +197,7 @@ _TIME = {"units": "nanoseconds since 1970-01-01", "calendar": "proleptic_gregori
 def _write(
     group: Any, dataset: xr.Dataset, begin: Mapping[str, int], fixed: Mapping[str, Any], *, first: bool
 ) -> None:
-    """Write what a piece has of a group."""
+    """Write the variables of a group that a piece holds."""
     for name, variable in dataset.variables.items():
         along = [d for d in variable.dims if _in_pieces(d)]
         if name in fixed or not (along or first) or not variable.size:
