@@ -16,60 +16,75 @@ Rules, so that equal positions always give equal trades:
   until it does not meet itself (:func:`_turned`).
 """
 
-import numpy as np
 import xarray as xr
 
 from ..labels import Array
 from ..topology.fee_tree import path_fee
-from ..topology.traders import Traders, traders
-from .matching import QUANTUM, Lots, joined, lots_of, through_transfers, up_the_tree
+from ..topology.traders import traders
+from .matching import QUANTUM, joined, lots_of, through_transfers, up_the_tree
+from .price_rules import PRICE_RULES, BilateralTrades
 
 
-def bilateral(inputs: xr.Dataset, results: xr.Dataset) -> xr.Dataset:
+def bilateral(inputs: xr.Dataset, results: xr.Dataset, rule: str = "marginal") -> xr.Dataset:
     """Return the trades (trade,) behind the peers' purchases and sales, by time, seller and buyer.
 
     Their energies [kWh] add up to each meter's purchase and sale and to the net flow over each edge (or, with
-    ``trade_fee``, to ``node_transfer``). A seller gets ``trade_price`` = sale price - access fee of its node;
-    a buyer pays price + access fee of its node = ``trade_price + trade_fee + trade_congestion``: the fee is
-    both access fees and the edges of the path (or the pair's fee), the congestion rent is what is left. Rents
-    within 1e-6 of zero are zero; prices that ``results`` does not hold are NaN.
+    ``trade_fee``, to ``node_transfer``). The fee is both access fees and the edges of the path (or the pair's fee);
+    what a seller gets and what a buyer pays beyond the fee is up to the price rule.
+
+    Parameters
+    ----------
+    inputs, results : xr.Dataset
+        The inputs, and the cleared positions with prices at the nodes.
+    rule : str
+        Name of a rule of `price_rules`.
     """
     who = traders(inputs)
     sales, purchases = lots_of(inputs, results, who)
     if "trade_fee" in inputs:
-        found = through_transfers(inputs, results, sales, purchases)
+        matches = through_transfers(inputs, results, sales, purchases)
     else:
-        found = up_the_tree(inputs, sales, purchases)
-    i, j, energy = joined(sales, purchases, found)
-    return _dataset(inputs, results, who, (sales, i), (purchases, j), energy * QUANTUM)
+        matches = up_the_tree(inputs, sales, purchases)
+    i, j, quanta = joined(sales, purchases, matches)
+    start, end = sales.node[i], purchases.node[j]
+    trades = BilateralTrades(
+        seller=sales.meter[i],
+        buyer=purchases.meter[j],
+        slot=sales.slot[i],
+        start=start,
+        end=end,
+        energy=quanta * QUANTUM,
+        fee=path_fee(inputs, start, end),
+    )
+    prices = PRICE_RULES[rule](inputs, results, trades)
+    return as_dataset(
+        inputs,
+        slot=trades.slot,
+        seller=trades.seller,
+        buyer=trades.buyer,
+        energy=trades.energy,
+        contracted=trades.energy,
+        price=prices.price,
+        fee=trades.fee,
+        congestion=prices.congestion,
+    )
 
 
-def _price(results: xr.Dataset, name: str, node: Array, slot: Array) -> Array:
-    if name not in results:  # a market without peers, or a block that a host model solved
-        return np.full(len(node), np.nan)
-    return np.asarray(results[name].transpose("node", "time").values[node, slot])
-
-
-def _dataset(
+def as_dataset(
     inputs: xr.Dataset,
-    results: xr.Dataset,
-    who: Traders,
-    sale: tuple[Lots, Array],
-    purchase: tuple[Lots, Array],
+    *,
+    slot: Array,
+    seller: Array,
+    buyer: Array,
     energy: Array,
+    contracted: Array,
+    price: Array,
+    fee: Array,
+    congestion: Array,
 ) -> xr.Dataset:
-    """Return the Dataset of trades: who, when, how much [kWh], and what is paid to whom."""
-    (sales, i), (purchases, j) = sale, purchase
-    slot, start, end = sales.slot[i], sales.node[i], purchases.node[j]
-    access = inputs["node_access_fee"].values
-    received = _price(results, "sale_price", start, slot) - access[start]
-    paid = _price(results, "price", end, slot) + access[end]
-    fee = path_fee(inputs, start, end)
-    rent = paid - received - fee
-    rent = np.where(np.abs(rent) < 1e-6, 0.0, rent)
-    seller, buyer = sales.meter[i], purchases.meter[j]
+    """Return trades (trade,) as a Dataset: who, when, how much [kWh], and what is paid to whom [currency/kWh]."""
+    who, per_kwh = traders(inputs), f"{inputs.attrs.get('currency', 'JPY')}/kWh"
     account = inputs["participant"].values[who.account]
-    price = f"{inputs.attrs.get('currency', 'JPY')}/kWh"
     columns: dict[str, tuple[Array, str, str]] = {
         "trade_time": (inputs["time"].values[slot], "start of the slot of delivery", ""),
         "trade_seller": (account[seller], "participant who sells", ""),
@@ -77,10 +92,10 @@ def _dataset(
         "trade_seller_vehicle": (who.vehicle[seller], "vehicle that sells as a guest, or empty", ""),
         "trade_buyer_vehicle": (who.vehicle[buyer], "vehicle that buys as a guest, or empty", ""),
         "trade_energy": (energy, "energy delivered", "kWh"),
-        "trade_contracted": (energy.copy(), "energy traded, delivered or not", "kWh"),
-        "trade_price": (received, "what the seller gets", price),
-        "trade_fee": (fee, "what the buyer pays to the network", price),
-        "trade_congestion": (rent, "what the buyer pays for scarce lines", price),
+        "trade_contracted": (contracted.copy(), "energy traded, delivered or not", "kWh"),
+        "trade_price": (price, "what the seller gets", per_kwh),
+        "trade_fee": (fee, "what the buyer pays to the network", per_kwh),
+        "trade_congestion": (congestion, "what the buyer pays for scarce lines", per_kwh),
     }
     data = {
         name: (("trade",), values, {"long_name": text, **({"units": unit} if unit else {})})

@@ -8,6 +8,7 @@ import xarray as xr
 
 from ...model.labels import positions
 from ...model.results import assemble, variable
+from ...model.settlement import trades
 from ...model.topology.fee_tree import ancestors, edge_flows
 from ...model.topology.stores import by_device
 from ...model.topology.traders import traders
@@ -27,31 +28,14 @@ def since(inputs: xr.Dataset, state: State, first: int) -> tuple[xr.Dataset, Sta
 
 def trades_of(inputs: xr.Dataset, state: State) -> xr.Dataset:
     """Return what was traded (trade,), and what was delivered of it: by slot, in the order in which it was traded."""
-    who, currency = traders(inputs), f"{inputs.attrs.get('currency', 'JPY')}/kWh"
     slot = np.repeat(np.arange(len(state.deals)), [len(d.energy) for d in state.deals])
 
     def joined(name: str) -> np.ndarray:
         return np.concatenate([getattr(d, name) for d in state.deals])
 
-    seller, buyer = joined("seller").astype(int), joined("buyer").astype(int)
-    account = inputs["participant"].values[who.account]
-    columns: dict[str, tuple[np.ndarray, str, str]] = {
-        "trade_time": (inputs["time"].values[slot], "start of the slot of delivery", ""),
-        "trade_seller": (account[seller], "participant who sells", ""),
-        "trade_buyer": (account[buyer], "participant who buys", ""),
-        "trade_seller_vehicle": (who.vehicle[seller], "vehicle that sells as a guest, or empty", ""),
-        "trade_buyer_vehicle": (who.vehicle[buyer], "vehicle that buys as a guest, or empty", ""),
-        "trade_energy": (joined("energy"), "energy delivered", "kWh"),
-        "trade_contracted": (joined("contracted"), "energy traded, delivered or not", "kWh"),
-        "trade_price": (joined("price"), "what the seller gets", currency),
-        "trade_fee": (joined("fee"), "what the buyer pays to the network", currency),
-        "trade_congestion": (joined("congestion"), "what the buyer pays for scarce lines", currency),
-    }
-    data = {
-        name: (("trade",), values, {"long_name": text, **({"units": unit} if unit else {})})
-        for name, (values, text, unit) in columns.items()
-    }
-    return xr.Dataset(data, attrs=inputs.attrs)
+    meters = {name: joined(name).astype(int) for name in ("seller", "buyer")}
+    amounts = {name: joined(name) for name in ("energy", "contracted", "price", "fee", "congestion")}
+    return trades.as_dataset(inputs, slot=slot, **meters, **amounts)
 
 
 def results_of(inputs: xr.Dataset, state: State) -> xr.Dataset:
