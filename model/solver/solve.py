@@ -10,6 +10,7 @@ from typing import Any
 
 import highspy
 import numpy as np
+from pyomo.core.base.block import BlockData
 
 from ..errors import Infeasible, NotOptimal, Unbounded
 from ..lp.matrix import Program, compile_block
@@ -43,7 +44,7 @@ class Solution:
 
 
 def solve(
-    block: Any,
+    block: BlockData,
     *,
     time_limit: float | None = None,
     mip_gap: float = 1e-4,
