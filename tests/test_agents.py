@@ -77,10 +77,14 @@ def test_quotes_belong_to_the_quoted_market():
 def test_limit_prices_are_opportunity_costs():
     inputs = home()
     plan = planning.plan(inputs, quotes(10, 20))
-    now, later = (bidding.wishes(inputs, plan, t, np.zeros(2), BAND) for t in (0, 1))
-    assert [w for w in now if w.trader == 0] == [bidding.Wish(0, "store0", "buy", 14.4, 1.0)]  # 0.9 x 16
-    assert [w for w in later if w.trader == 0] == [bidding.Wish(0, "home", "buy", 30.0, 0.28)]  # retail
-    assert [w for w in now if w.trader == 1] == [bidding.Wish(1, "home", "sell", 8.0, 5.0)]  # feed-in
+    now, later = (bidding.order_intents(inputs, plan, t, np.zeros(2), BAND) for t in (0, 1))
+    assert [w for w in now if w.trader == 0] == [
+        bidding.OrderIntent(0, "store0", "buy", 14.4, 1.0)
+    ]  # 0.9 x 16
+    assert [w for w in later if w.trader == 0] == [
+        bidding.OrderIntent(0, "home", "buy", 30.0, 0.28)
+    ]  # retail
+    assert [w for w in now if w.trader == 1] == [bidding.OrderIntent(1, "home", "sell", 8.0, 5.0)]  # feed-in
 
 
 def test_discharge_is_offered_at_its_cost():
@@ -88,7 +92,7 @@ def test_discharge_is_offered_at_its_cost():
     inputs = home(demand=(0, 0))
     plan = planning.plan(inputs, quotes(10, 20))
     assert plan.value[0, 1] == pytest.approx(14.4)
-    assert bidding.wishes(inputs, plan, 1, np.zeros(2), BAND)[0] == bidding.Wish(
+    assert bidding.order_intents(inputs, plan, 1, np.zeros(2), BAND)[0] == bidding.OrderIntent(
         0, "store0", "sell", 19.0, 0.72
     )
 
@@ -96,18 +100,20 @@ def test_discharge_is_offered_at_its_cost():
 def test_what_is_contracted_is_not_ordered_again_and_never_resold():
     inputs = home(demand=(3, 3), battery=False)
     plan = planning.plan(inputs, quotes(10, 20))
-    assert bidding.wishes(inputs, plan, 0, np.array([2.0, -5.0]), BAND) == [
-        bidding.Wish(0, "home", "buy", 30.0, 1.0)
+    assert bidding.order_intents(inputs, plan, 0, np.array([2.0, -5.0]), BAND) == [
+        bidding.OrderIntent(0, "home", "buy", 30.0, 1.0)
     ]
-    assert bidding.wishes(inputs, plan, 0, np.array([4.0, -5.0]), BAND) == []
+    assert bidding.order_intents(inputs, plan, 0, np.array([4.0, -5.0]), BAND) == []
 
 
 def test_green_participants_add_a_premium_within_the_band():
     inputs = home(green_premium=3)
     plan = planning.plan(inputs, quotes(10, 20))
-    charge = bidding.wishes(inputs, plan, 0, np.zeros(2), BAND)[0]
+    charge = bidding.order_intents(inputs, plan, 0, np.zeros(2), BAND)[0]
     assert (charge.price, charge.premium) == (14.4, 3.0)
-    deficits = [bidding.wishes(inputs, plan, 1, np.zeros(2), (8.0, cap))[0] for cap in (30.0, 31.5, 40.0)]
+    deficits = [
+        bidding.order_intents(inputs, plan, 1, np.zeros(2), (8.0, cap))[0] for cap in (30.0, 31.5, 40.0)
+    ]
     assert [(w.price, w.premium) for w in deficits] == [(30.0, 0.0), (30.0, 1.5), (30.0, 3.0)]
 
 
@@ -116,13 +122,13 @@ def test_a_declared_band_holds_back_what_it_makes_worthless():
     # a deficit is worth 30, and bids no more than the cap; no discharge at 19 where the cap is 18
     inputs = home()
     plan = planning.plan(inputs, quotes(10, 20))
-    assert bidding.wishes(inputs, plan, 0, np.zeros(2), (15.0, 30.0)) == [
-        bidding.Wish(1, "home", "sell", 15.0, 5.0)
+    assert bidding.order_intents(inputs, plan, 0, np.zeros(2), (15.0, 30.0)) == [
+        bidding.OrderIntent(1, "home", "sell", 15.0, 5.0)
     ]
-    assert bidding.wishes(inputs, plan, 1, np.zeros(2), (8.0, 25.0))[0].price == 25.0
+    assert bidding.order_intents(inputs, plan, 1, np.zeros(2), (8.0, 25.0))[0].price == 25.0
     giving = home(demand=(0, 0))
     plan = planning.plan(giving, quotes(10, 20))
-    assert [w.trader for w in bidding.wishes(giving, plan, 1, np.zeros(2), (8.0, 18.0))] == [1]
+    assert [w.trader for w in bidding.order_intents(giving, plan, 1, np.zeros(2), (8.0, 18.0))] == [1]
 
 
 def test_expectations_begin_in_the_middle_and_follow_what_came():
@@ -146,13 +152,16 @@ def test_orders_become_deals_and_lessons():
     inputs = home(demand=(3, 3), battery=False)
     at = int(inputs["time"].values.astype("datetime64[us]").astype(np.int64)[0])
     product = book(inputs)
-    ask, bid = bidding.Wish(1, "home", "sell", 8.0, 2.0), bidding.Wish(0, "home", "buy", 30.0, 3.0)
+    ask, bid = (
+        bidding.OrderIntent(1, "home", "sell", 8.0, 2.0),
+        bidding.OrderIntent(0, "home", "buy", 30.0, 3.0),
+    )
     product.place(at - 3_600_000_000, 0, [ask], [0, 1], HERE)
-    product.place(at - 1_800_000_000, 1, [ask], [0, 1], HERE)  # the same wish: nothing is placed
+    product.place(at - 1_800_000_000, 1, [ask], [0, 1], HERE)  # the same intent: nothing is placed
     assert len(product.rows) == 1
     product.place(
         at, 2, [bid], [0, 1], HERE
-    )  # no wish to sell any more: the ask is withdrawn before the bid comes
+    )  # nobody intends to sell any more: the ask is withdrawn before the bid comes
     assert len(product.deals(HERE).energy) == 0
     product.place(at, 3, [ask, bid], [0, 1], HERE)
     deals, learned = product.close(HERE)
@@ -167,15 +176,15 @@ def test_a_book_is_the_same_after_it_is_made_again():
     inputs = home(demand=(3, 3), battery=False)
     at = int(inputs["time"].values.astype("datetime64[us]").astype(np.int64)[0])
     first = book(inputs)
-    first.place(at, 0, [bidding.Wish(1, "home", "sell", 8.0, 2.0)], [0, 1], HERE)
+    first.place(at, 0, [bidding.OrderIntent(1, "home", "sell", 8.0, 2.0)], [0, 1], HERE)
     first.place(
-        at, 1, [bidding.Wish(1, "home", "sell", 8.0, 1.5)], [0, 1], HERE
+        at, 1, [bidding.OrderIntent(1, "home", "sell", 8.0, 1.5)], [0, 1], HERE
     )  # less at the same price: amended
     assert [row[5] for row in first.rows] == ["new", "amend"]
     second = book(inputs)
     second.submit(first.rows)
     for one in (first, second):
-        one.place(at, 2, [bidding.Wish(0, "home", "buy", 30.0, 3.0)] * 1, [0, 1], HERE)
+        one.place(at, 2, [bidding.OrderIntent(0, "home", "buy", 30.0, 3.0)] * 1, [0, 1], HERE)
     assert first.rows == second.rows
 
 

@@ -118,10 +118,10 @@ def test_nothing_is_read_of_what_comes_later(now, course):
     again = steps(last_days(other, 2), now + 1, mode)
     assert begin + now + 1 == after
     for a, b in zip(states[: now + 1], again, strict=True):
-        for name in ("energy", "prices", "books", "power"):
+        for name in ("energy", "prices", "books", "realised"):
             np.testing.assert_equal(getattr(a, name), getattr(b, name))
         for mine, theirs in zip(a.deals, b.deals, strict=True):
-            np.testing.assert_equal(vars(mine), vars(theirs))
+            np.testing.assert_equal(mine._asdict(), theirs._asdict())
 
 
 def test_a_guest_that_never_comes_trades_nothing():
@@ -179,10 +179,14 @@ def test_a_trip_longer_than_planned_ends_on_petrol():
 
 def test_drivers_use_petrol_only_where_the_battery_is_worth_more():
     inputs = last_days(commuter()).inputs  # 160 JPY / 40 km/l x 10 km/kWh = 40 JPY/kWh
-    cheap, dear = (dispatch.meant(inputs, np.array([6.0]), np.array([2.5]), np.array([v])) for v in (40, 41))
+    cheap, dear = (
+        dispatch.unplanned_distance(inputs, np.array([6.0]), np.array([2.5]), np.array([v])) for v in (40, 41)
+    )
     assert cheap.tolist() == [30, 30]
     assert dear.tolist() == [0, 0]
-    assert dispatch.meant(inputs, np.array([4.0]), np.array([2.5]), np.array([40.0])).tolist() == [15, 15]
+    assert dispatch.unplanned_distance(
+        inputs, np.array([4.0]), np.array([2.5]), np.array([40.0])
+    ).tolist() == [15, 15]
 
 
 def test_a_car_without_an_engine_gets_where_it_announced_to_go():
@@ -200,7 +204,7 @@ def test_what_is_planned_and_delivered_obeys_a_minimum_charge():
         quotes = price_expectations.Expectations(seen, HOURS).quotes(seen, np.arange(slot, HOURS))
         planned.append(planning.plan(seen, quotes).charge.ravel())
         simulation.step()
-    for charge in (np.concatenate(planned), simulation.state.power["charge"]):
+    for charge in (np.concatenate(planned), simulation.state.realised.charge):
         assert ((charge == 0) | (charge >= 1.4)).all()
         assert (charge > 0).any()
     run.account(line.inputs, simulation.state, simulation.options)  # checks it too

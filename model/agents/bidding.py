@@ -1,6 +1,9 @@
-"""From plans to the orders of a product."""
+"""From the plan of the agents to the orders that they want to be open for one product."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -15,10 +18,11 @@ WATT_HOUR = 1e-3
 
 
 @dataclass(frozen=True)
-class Wish:
-    """An order that a trader wants to stand: ``part`` names what it is for, and tells its orders of a slot apart.
+class OrderIntent:
+    """An order that a trader wants to be open: limit price [currency/kWh] and energy [kWh].
 
-    ``premium`` [currency/kWh] comes on top of the price of a bid where the ask is of renewable origin.
+    ``part`` names the load or store that it is for, and tells the trader's orders of a slot apart. ``premium``
+    [currency/kWh] comes on top of the price of a bid where the ask is of renewable origin.
     """
 
     trader: int
@@ -29,43 +33,68 @@ class Wish:
     premium: float = 0.0
 
 
-def wishes(
-    inputs: xr.Dataset, planned: Plan, slot: int, contracted: Array, band: tuple[float, float]
-) -> list[Wish]:
-    """Return the orders that the traders want to stand for a slot, by trader; their limits are opportunity costs.
+class _Side(NamedTuple):
+    """One side of the market: net and uncontrolled power, contracts (P + V,), power of stores (S,) [kW], prices.
 
-    Deficits that nobody controls are worth the retail price; charging is worth charge efficiency * value, at most the
-    retail price; surplus PV is worth the feed-in price; discharging costs value / discharge efficiency + wear, and at
-    least the feed-in price. ``contracted`` (P + V,) [kW] is bought less sold already and serves deficits first.
-    Nothing is placed that would cost more, or be worth less, than the price ``band`` [currency/kWh] of the slot lets
-    it earn or cost. A green participant adds its premium to its bids, as far as the band lets it.
+    ``tariff`` (P + V,) and ``limit`` (S,) [currency/kWh] are the opportunity costs of home and store.
     """
-    who, store, hours = traders(inputs), stores(inputs), float(inputs["slot_hours"].values[slot])
-    retail, feed_in = tariff_prices(inputs, slot)
-    extra = inputs["green_premium"].values[who.account]
+
+    name: str
+    net: Array
+    uncontrolled: Array
+    contracted: Array
+    moved: Array
+    tariff: Array
+    limit: Array
+
+
+def order_intents(
+    inputs: xr.Dataset, planned: Plan, slot: int, contracted: Array, band: tuple[float, float]
+) -> list[OrderIntent]:
+    """Return the orders that the traders want to be open for a slot, by trader, limited by opportunity cost.
+
+    With the marginal value v of stored energy: a bid for demand that nobody controls is limited by the retail price, a
+    bid to charge by min(charge efficiency * v, retail); an ask of surplus PV by the feed-in price, an ask to discharge
+    by max(v / discharge efficiency + wear, feed-in). ``contracted`` (P + V,) [kW] is bought less sold already and
+    serves deficits first. A limit is moved into the price ``band`` [currency/kWh] of the slot as far as its trader
+    gains by it, or the order is left out. A green participant adds its premium to its bids, as far as the band lets it.
+    """
+    who, behind = traders(inputs), stores(inputs).trader[:, slot]
+    hours = float(inputs["slot_hours"].values[slot])
+    green = inputs["green_premium"].values[who.account]
+    found = []
+    for side in _sides(inputs, planned, slot, contracted):
+        for m, part, limit, kw in _parts(side, behind):
+            buys = side.name == "buy"
+            price = round(float(min(limit, band[1]) if buys else max(limit, band[0])), 3)
+            premium = round(min(float(green[m]), band[1] - price), 3) if buys else 0.0
+            if kw * hours >= WATT_HOUR and band[0] <= price <= band[1]:
+                found.append(OrderIntent(m, part, side.name, price, round(float(kw) * hours, 3), premium))
+    return sorted(found, key=lambda intent: (intent.trader, intent.side, intent.part))
+
+
+def _sides(inputs: xr.Dataset, planned: Plan, slot: int, contracted: Array) -> tuple[_Side, _Side]:
+    """Return what the traders would buy and what they would sell in a slot."""
+    store, (retail, feed_in) = stores(inputs), tariff_prices(inputs, slot)
+    behind, value = store.trader[:, slot], planned.value[:, slot]
     net, free = planned.net[:, slot], uncontrolled(inputs)[:, slot]
-    behind, worth = store.trader[:, slot], planned.value[:, slot]
-    bid = np.minimum(store.charge_efficiency * worth, retail[behind])
-    ask = np.maximum(worth / store.discharge_efficiency + store.wear_cost, feed_in[behind])
+    bid = np.minimum(store.charge_efficiency * value, retail[behind])
+    ask = np.maximum(value / store.discharge_efficiency + store.wear_cost, feed_in[behind])
     bought, sold = np.maximum(contracted, 0.0), np.maximum(-contracted, 0.0)
-    found: list[Wish] = []
-    sides = (
-        ("buy", net, free, bought, planned.charge, (retail, bid)),
-        ("sell", -net, -free, sold, planned.discharge, (feed_in, ask)),
+    return (
+        _Side("buy", net, free, bought, planned.charge[:, slot], retail, bid),
+        _Side("sell", -net, -free, sold, planned.discharge[:, slot], feed_in, ask),
     )
-    for side, total, plain, have, power, (price, limit) in sides:
-        first = np.clip(plain, 0.0, np.maximum(total, 0.0))
-        rest = np.maximum(total - np.maximum(first, have), 0.0)
-        moved = power[:, slot]
-        sum_moved = sum_at(behind, moved, len(net))[behind]
-        share = np.divide(moved, sum_moved, out=np.zeros_like(moved), where=sum_moved > 0)
-        parts = [(m, "home", price[m], max(first[m] - have[m], 0.0)) for m in range(len(net))]
-        parts += [
-            (int(behind[s]), f"store{s}", limit[s], rest[behind[s]] * share[s]) for s in range(len(moved))
-        ]
-        for m, part, worth, kw in parts:
-            at = round(float(min(worth, band[1]) if side == "buy" else max(worth, band[0])), 3)
-            more = round(min(float(extra[m]), band[1] - at), 3) if side == "buy" else 0.0
-            if kw * hours >= WATT_HOUR and band[0] <= at <= band[1]:
-                found.append(Wish(m, part, side, at, round(float(kw) * hours, 3), more))
-    return sorted(found, key=lambda w: (w.trader, w.side, w.part))
+
+
+def _parts(side: _Side, behind: Array) -> list[tuple[int, str, float, float]]:
+    """Return trader, part, limit [currency/kWh] and open power [kW] of homes, then of stores in proportion."""
+    size, have = len(side.net), side.contracted
+    home = np.clip(side.uncontrolled, 0.0, np.maximum(side.net, 0.0))
+    rest = np.maximum(side.net - np.maximum(home, have), 0.0)
+    total = sum_at(behind, side.moved, size)[behind]
+    share = np.divide(side.moved, total, out=np.zeros_like(side.moved), where=total > 0)
+    parts = [(m, "home", side.tariff[m], max(home[m] - have[m], 0.0)) for m in range(size)]
+    return parts + [
+        (int(m), f"store{s}", side.limit[s], rest[m] * share[s]) for s, m in enumerate(behind.tolist())
+    ]

@@ -1,13 +1,13 @@
-"""What a slot brings in the end: devices follow their plan as far as demand and PV let them; trades are delivered.
+"""The dispatch of a slot that is realised: devices follow their plan as far as demand and PV let them.
 
 A device departs from its plan only by what the plan did not know: it gives up charging, or discharges, for energy that
-would else be bought at the retail price, where that pays by the value that the plan puts on stored energy; and
+would else be bought at the retail price, where that pays by the marginal value that the plan puts on stored energy; and
 the other way round for energy that would else go to the retailer.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -26,18 +26,27 @@ DUST = 1e-7
 """Least energy of a delivered trade [kWh]."""
 
 
-@dataclass(frozen=True)
-class Delivered:
-    """A slot as it came: ``charge``, ``discharge`` (S,) and ``net`` (P + V,) [kW], ``energy`` (S,) at its end [kWh].
+class Dispatch(NamedTuple):
+    """What stores and meters did in a slot, or (...) in every slot.
 
-    ``curtailment`` (P,) [kW]; ``net`` is what is drawn at the meters less what is given.
+    ``charge``, ``discharge`` (S, ...) [kW]; ``energy`` (S, ...) stored at the end of the slot [kWh]; ``net``
+    (P + V, ...) what is drawn at the meters less what is given, ``curtailment`` (P, ...) of PV [kW].
     """
 
     charge: Array
     discharge: Array
     energy: Array
-    curtailment: Array
     net: Array
+    curtailment: Array
+
+    def slots(self, first: int, last: int) -> Dispatch:
+        """Return the dispatch of slots from ``first`` up to ``last``."""
+        return Dispatch(*(series[:, first:last] for series in self))
+
+    def enter(self, slot: int, realised: Dispatch) -> None:
+        """Enter the dispatch of one slot into that of all."""
+        for series, values in zip(self, realised, strict=True):
+            series[:, slot] = values
 
 
 def drive(inputs: xr.Dataset, slot: int, energy: Array, planned: Array) -> tuple[Array, Array]:
@@ -68,8 +77,8 @@ def drive(inputs: xr.Dataset, slot: int, energy: Array, planned: Array) -> tuple
     return left, electric
 
 
-def meant(inputs: xr.Dataset, energy: Array, least: Array, value: Array) -> Array:
-    """Return how far the drivers of trips that nobody planned mean to go on electricity (trip,) [km].
+def unplanned_distance(inputs: xr.Dataset, energy: Array, least: Array, value: Array) -> Array:
+    """Return how far trips that nobody planned are to go on electricity (trip,) [km].
 
     As far as the battery reaches where petrol for the same way costs no less than the plan's value of what it holds.
 
@@ -91,8 +100,8 @@ def meant(inputs: xr.Dataset, energy: Array, least: Array, value: Array) -> Arra
 
 def realise(
     inputs: xr.Dataset, slot: int, energy: Array, planned: Plan, contracted: Array, least: Array
-) -> Delivered:
-    """Return what the devices do in a slot with the demand and PV that really came.
+) -> Dispatch:
+    """Return the dispatch of a slot with the demand and PV that really came: plan, then deviations, then connections.
 
     Parameters
     ----------
@@ -114,67 +123,92 @@ def realise(
     Infeasible
         If a meter must draw more than its connection carries.
     """
-    store, hours = stores(inputs.isel(time=[slot])), float(inputs["slot_hours"].values[slot])
-    now, free = (
-        _limits(store, energy, hours, np.maximum(store.min_energy, least)),
-        uncontrolled(inputs.isel(time=[slot]))[:, 0],
-    )
-    retail, feed_in = tariff_prices(inputs, slot)
-    worth, behind = planned.value[:, 0], store.trader[:, 0]
-    gain, cost = store.charge_efficiency * worth, worth / store.discharge_efficiency + store.wear_cost
-    charge = np.clip(planned.charge[:, 0], now.climb, now.room)
-    discharge = np.where(charge > 0, 0.0, np.clip(planned.discharge[:, 0], now.fall, now.reserve))
-
-    def lacking() -> Array:
-        """Return what the meters would buy at the retail price beyond their plan (+), or give (-) [kW]."""
-        net = free + sum_at(behind, charge - discharge, len(free))
-        gap = net - contracted - planned.wanted[:, 0]
-        return np.where(gap > 0, np.minimum(gap, np.maximum(net, 0.0)), gap)
-
-    def part(power: Array, able: Array) -> Array:
-        """Return each store's part (S,) of a power at its meter, in proportion to what it is able to do."""
-        return _shared(np.maximum(power, 0.0), np.maximum(able, 0.0), behind)
-
-    charge = charge - part(lacking(), np.where(gain < retail[behind] - TIGHT, charge - now.climb, 0.0))
-    able = (charge <= 0) & (cost < retail[behind] - TIGHT)
-    discharge = discharge + part(lacking(), np.where(able, now.reserve - discharge, 0.0))
-    discharge = discharge - part(
-        -lacking(), np.where(cost > feed_in[behind] + TIGHT, discharge - now.fall, 0.0)
-    )
-    able = (discharge <= 0) & (gain > feed_in[behind] + TIGHT)
-    charge = charge + part(-lacking(), np.where(able, now.room - charge, 0.0))
-    charge = store.chargeable(charge, now.room, now.climb)
-    charge, discharge, curtailment, net = _connected(inputs, slot, store, now, free, charge, discharge)
+    own, hours = inputs.isel(time=[slot]), float(inputs["slot_hours"].values[slot])
+    store, free = stores(own), uncontrolled(own)[:, 0]
+    limits = _limits(store, energy, hours, np.maximum(store.min_energy, least))
+    expected = contracted + planned.wanted[:, 0]
+    charge, discharge = _deviate(store, limits, planned, free, expected, tariff_prices(inputs, slot))
+    charge = store.chargeable(charge, limits.c_max, limits.c_min)
+    charge, discharge, net, curtailment = _connected(inputs, slot, store, limits, free, charge, discharge)
     change = store.charge_efficiency * charge * hours - discharge * hours / store.discharge_efficiency
-    return Delivered(charge, discharge, energy + change, curtailment, net)
+    return Dispatch(charge, discharge, energy + change, net, curtailment)
 
 
-@dataclass(frozen=True)
-class _Limits:
-    """What the stores (S,) can, and must, take and give in a slot [kW]."""
+class _Limits(NamedTuple):
+    """Bounds of charging c and discharging d (S,) in a slot [kW]; the lower ones are forced by the energy stored."""
 
-    room: Array
-    climb: Array
-    reserve: Array
-    fall: Array
+    c_min: Array
+    c_max: Array
+    d_min: Array
+    d_max: Array
 
 
 def _limits(store: Stores, energy: Array, hours: float, least: Array) -> _Limits:
+    """Return the bounds that keep the energy (S,) [kWh] at the end of the slot within least .. capacity."""
     take = np.where(store.plugged[:, 0], store.charge_limit, 0.0)
     give = np.where(store.plugged[:, 0], store.discharge_limit, 0.0)
     gain, loss = store.charge_efficiency * hours, hours / store.discharge_efficiency
     return _Limits(
-        room=np.clip((store.capacity - energy) / gain, 0.0, take),
-        climb=np.clip((least - energy) / gain, 0.0, take),
-        reserve=np.clip((energy - least) / loss, 0.0, give),
-        fall=np.clip((energy - store.capacity) / loss, 0.0, give),
+        c_min=np.clip((least - energy) / gain, 0.0, take),
+        c_max=np.clip((store.capacity - energy) / gain, 0.0, take),
+        d_min=np.clip((energy - store.capacity) / loss, 0.0, give),
+        d_max=np.clip((energy - least) / loss, 0.0, give),
     )
 
 
+def _deviate(
+    store: Stores, limits: _Limits, planned: Plan, free: Array, expected: Array, prices: tuple[Array, Array]
+) -> tuple[Array, Array]:
+    """Return charging c and discharging d (S,) [kW]: the plan, changed where the meter m deviates from what it expected.
+
+    With f the uncontrolled power, e the expected exchange with peers and retailer (P + V,) [kW], r and q the retail
+    and feed-in price at the meter of a store, and v the marginal value of its energy [currency/kWh]:
+
+        n[m]    = f[m] + sum over s at m of (c[s] - d[s])               net power
+        g[m]    = n[m] - e[m], at most max(n[m], 0)                     deficit (+) or surplus (-)
+        a[s]    = efficiency * v[s]                                     value of charging one kWh
+        b[s]    = v[s] / efficiency + wear[s]                           cost of discharging one kWh
+        S(p, k) = k[s] min(1, p[m] / sum over s' at m of k[s'])         share of power p by capability k
+
+        c <- c - S(max(g, 0), c - c_min)    where a < r                 deficit: charge less,
+        d <- d + S(max(g, 0), d_max - d)    where b < r and c = 0       then discharge more
+        d <- d - S(max(-g, 0), d - d_min)   where b > q                 surplus: discharge less,
+        c <- c + S(max(-g, 0), c_max - c)   where a > q and d = 0       then charge more
+
+    Each line takes the g that the lines above leave.
+    """
+    m, v, (retail, feed_in) = store.trader[:, 0], planned.value[:, 0], prices
+    r, q, (c_min, c_max, d_min, d_max) = retail[m], feed_in[m], limits
+    a, b = store.charge_efficiency * v, v / store.discharge_efficiency + store.wear_cost
+    c = np.clip(planned.charge[:, 0], c_min, c_max)
+    d = np.where(c > 0, 0.0, np.clip(planned.discharge[:, 0], d_min, d_max))
+
+    def deviation() -> Array:
+        n = free + sum_at(m, c - d, len(free))
+        g = n - expected
+        return np.where(g > 0, np.minimum(g, np.maximum(n, 0.0)), g)
+
+    def share(power: Array, where: Array, capability: Array) -> Array:
+        able = np.where(where, capability, 0.0)
+        return _shared(np.maximum(power, 0.0), np.maximum(able, 0.0), m)
+
+    c = c - share(deviation(), a < r - TIGHT, c - c_min)
+    d = d + share(deviation(), (b < r - TIGHT) & (c <= 0), d_max - d)
+    d = d - share(-deviation(), b > q + TIGHT, d - d_min)
+    c = c + share(-deviation(), (a > q + TIGHT) & (d <= 0), c_max - c)
+    return c, d
+
+
 def _connected(
-    inputs: xr.Dataset, slot: int, store: Stores, now: _Limits, free: Array, charge: Array, discharge: Array
+    inputs: xr.Dataset,
+    slot: int,
+    store: Stores,
+    limits: _Limits,
+    free: Array,
+    charge: Array,
+    discharge: Array,
 ) -> tuple[Array, Array, Array, Array]:
-    """Return charge, discharge (S,), curtailment (P,) and net draw (P + V,) that the connections carry."""
+    """Return charge, discharge (S,), net power (P + V,) and curtailment (P,) [kW] that the connections carry."""
     behind, people = store.trader[:, 0], inputs.sizes["participant"]
     most_in, most_out = (
         np.concatenate([inputs[f"{n}_limit"].values, np.full(len(free) - people, np.inf)])
@@ -186,27 +220,27 @@ def _connected(
 
     charge = charge - _shared(np.maximum(net() - most_in, 0.0), charge, behind)
     charge = np.where(charge < store.min_charge, 0.0, charge)
-    discharge = discharge + _shared(
-        np.maximum(net() - most_in, 0.0), (now.reserve - discharge) * (charge <= 0), behind
-    )
+    spare = (limits.d_max - discharge) * (charge <= 0)
+    discharge = discharge + _shared(np.maximum(net() - most_in, 0.0), spare, behind)
     discharge = discharge - _shared(np.maximum(-net() - most_out, 0.0), discharge, behind)
-    over, lack = net() - most_in, "kW of connection for what it must draw"
-    if (over > TIGHT).any():
-        short = np.flatnonzero(over > TIGHT)
-        who = inputs["participant"].values[short]
-        raise Infeasible(
-            [
-                Cause(str(p), _when(inputs, slot), float(over[k]), lack)
-                for p, k in zip(who, short, strict=True)
-            ]
-        )
+    _require_connection(inputs, slot, net() - most_in)
     curtailment = np.clip(-net() - most_out, 0.0, None)[:people]
     drawn = net()
     drawn[:people] += curtailment
-    return charge, discharge, curtailment, drawn
+    return charge, discharge, drawn, curtailment
+
+
+def _require_connection(inputs: xr.Dataset, slot: int, over: Array) -> None:
+    """Raise where meters (P + V,) would draw more than their connection carries, by ``over`` [kW]."""
+    short = np.flatnonzero(over > TIGHT)
+    if len(short):
+        lack, when = "kW of connection for what it must draw", _when(inputs, slot)
+        who = inputs["participant"].values[short]
+        raise Infeasible([Cause(str(p), when, float(over[k]), lack) for p, k in zip(who, short, strict=True)])
 
 
 def _shared(power: Array, able: Array, behind: Array) -> Array:
+    """Return each store's share (S,) of a power (P + V,) at its meter, in proportion to what it is able to do."""
     total = sum_at(behind, able, len(power))
     share = np.divide(power, total, out=np.zeros_like(power), where=total > 0)
     return np.asarray(able * np.minimum(share, 1.0)[behind])
@@ -225,8 +259,8 @@ def deliver(inputs: xr.Dataset, slot: int, deals: Deals, net: Array) -> Deals:
         energy[k] = min(deals.energy[k], given[seller], drawn[buyer])
         given[seller] -= energy[k]
         drawn[buyer] -= energy[k]
-    energy = _within_edges(inputs, slot, replace(deals, energy=energy))
-    return replace(deals, energy=np.where(energy >= DUST, energy, 0.0))
+    energy = _within_edges(inputs, slot, deals._replace(energy=energy))
+    return deals._replace(energy=np.where(energy >= DUST, energy, 0.0))
 
 
 def _within_edges(inputs: xr.Dataset, slot: int, deals: Deals) -> Array:

@@ -1,9 +1,9 @@
-"""The exchange of one product as agents meet it: wishes become orders, and orders become deals."""
+"""The exchange of one product as agents meet it: order intents become orders, and orders become deals."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -15,12 +15,34 @@ from ..exchange.order_book import SELL, Order
 from ..exchange.records import NO_SLOT
 from ..labels import Array
 from ..topology.traders import tariff_prices, traders
-from .bidding import Wish
+from .bidding import OrderIntent
+from .price_expectations import Observation
 
-TEXTS = ("order_id", "participant", "node", "side", "action", "origin")
-_TERMS = ("energy", "price", "fee", "congestion", "energy")  # nothing is delivered yet
-Row = tuple[int, str, str, str, str, str, str, float, float, float]
-"""Microseconds of ``placed``, the ``TEXTS``, price, energy and premium of one order."""
+_TEXTS = ("order_id", "participant", "node", "side", "action", "origin")
+_NUMBERS = ("price", "energy", "premium")
+_COLUMNS = ("energy", "price", "fee", "congestion", "energy")  # nothing is delivered yet
+_SIDES = ("sell", "buy")  # as an exchange numbers them
+
+
+class OrderRow(NamedTuple):
+    """A new order, an amendment or a cancellation: when it was ``placed`` [microseconds since 1970 UTC], and by whom.
+
+    ``trader`` and ``part`` are those of its intent, which the exchange does not know; all else is as an exchange takes
+    it (see ``data/orders``), with price and premium in currency/kWh and energy in kWh.
+    """
+
+    placed: int
+    order_id: str
+    participant: str
+    node: str
+    side: str
+    action: str
+    origin: str
+    price: float
+    energy: float
+    premium: float
+    trader: int
+    part: str
 
 
 class ProductBook:
@@ -33,14 +55,15 @@ class ProductBook:
     slot : int
         Position of the product's slot.
     limits : xr.Dataset
-        What each meter can trade in each slot (see :func:`model.products.positions`).
+        What each meter can trade in each slot (see :func:`model.exchange.products.positions`).
     rules : Rules
         Of the exchange.
     """
 
     def __init__(self, inputs: xr.Dataset, slot: int, limits: xr.Dataset, rules: Rules):
         own = inputs.isel(time=[slot])
-        self.rows: list[Row] = []
+        self.rows: list[OrderRow] = []
+        self._placed: dict[str, OrderRow] = {}
         self._account, self._labels = traders(own).account, inputs["participant"].values
         self._nodes = inputs["node"].values
         self._access = inputs["node_access_fee"].values
@@ -49,51 +72,67 @@ class ProductBook:
         self._exchange = Exchange(own, rules, limits.isel(time=[slot]))
 
     def place(
-        self, placed: int, number: int, wishes: Sequence[Wish], turn: Sequence[int], node: Array
+        self, placed: int, number: int, intents: Sequence[OrderIntent], turn: Sequence[int], node: Array
     ) -> None:
-        """Let the traders' open orders become their wishes, at ``placed`` [microseconds since 1970 UTC].
+        """Let the traders' open orders become their intents, at ``placed`` [microseconds since 1970 UTC].
 
         ``number`` counts the occasions. ``turn`` (trader,) says who comes first of those who come at once, ``node``
         (trader,) where it expects to be. An order whose price and node stay keeps its place in time as far as its
         energy only falls.
         """
-        wanted = {(w.trader, w.part, w.side): w for w in wishes}
+        wanted = {(w.trader, w.part, w.side): w for w in intents}
         rows = []
-        for order in self._open():
-            trader, part = _of(order.order_id)
-            wish = wanted.get((trader, part, "sell" if order.side == SELL else "buy"))
-            price = order.key if order.side == SELL else -order.key
-            stays = (
-                wish and round(wish.price * MILLI) == price and order.node_label == self._nodes[node[trader]]
-            )
-            if wish and stays and round(wish.energy * MILLI) <= order.open:
-                del wanted[wish.trader, wish.part, wish.side]
-                if round(wish.energy * MILLI) < order.open:
-                    energy = order.traded / MILLI + wish.energy
-                    rows.append((placed, order.order_id, "", "", "", "amend", "", np.nan, energy, 0.0))
+        for order in self._open_orders():
+            row = self._placed[order.order_id]
+            intent = wanted.get((row.trader, row.part, row.side))
+            if intent and self._keeps_its_place(order, intent, node):
+                del wanted[row.trader, row.part, row.side]
+                if _whole(intent.energy) < order.open:
+                    energy = order.traded / MILLI + intent.energy
+                    rows.append(_change(row, placed, "amend", energy))
             else:
-                rows.append((placed, order.order_id, "", "", "", "cancel", "", np.nan, 0.0, 0.0))
-        for w in wanted.values():
-            name = f"{number:06d}-{turn[w.trader]:05d}-{w.trader}-{w.part}-{w.side}"
-            who, at = str(self._labels[self._account[w.trader]]), str(self._nodes[node[w.trader]])
-            texts = (name, who, at, w.side, "new", _origin(w))
-            rows.append((placed, *texts, w.price, w.energy, w.premium))
+                rows.append(_change(row, placed, "cancel"))
+        rows += [self._new(placed, number, turn[w.trader], w, node) for w in wanted.values()]
         self.submit(rows)
 
-    def submit(self, rows: Sequence[Row]) -> None:
+    def _keeps_its_place(self, order: Order, intent: OrderIntent, node: Array) -> bool:
+        """Tell whether an open order can become an intent without losing its place in time."""
+        same_node = order.node_label == self._nodes[node[intent.trader]]
+        return same_node and _whole(intent.price) == order.price and _whole(intent.energy) <= order.open
+
+    def _new(self, placed: int, number: int, turn: int, intent: OrderIntent, node: Array) -> OrderRow:
+        """Return the row of a new order; its id decides among orders of one moment."""
+        m, part, side = intent.trader, intent.part, intent.side
+        return OrderRow(
+            placed=placed,
+            order_id=f"{number:06d}-{turn:05d}-{m}-{part}-{side}",
+            participant=str(self._labels[self._account[m]]),
+            node=str(self._nodes[node[m]]),
+            side=side,
+            action="new",
+            origin=_origin(intent),
+            price=intent.price,
+            energy=intent.energy,
+            premium=intent.premium,
+            trader=m,
+            part=part,
+        )
+
+    def submit(self, rows: Sequence[OrderRow]) -> None:
         """Submit rows of orders as they stand, such as those of a book that is made again."""
         self.rows += rows
+        self._placed |= {row.order_id: row for row in rows if row.action == "new"}
         if not rows:
             return
-        placed, *texts, price, energy, premium = zip(*rows, strict=True)
-        columns = {name: np.array(values, dtype=str) for name, values in zip(TEXTS, texts, strict=True)}
-        slot = np.where(columns["action"] == "new", self._start, NO_SLOT)
-        times = {
-            name: np.array(values, dtype=np.int64).astype("datetime64[us]").astype("datetime64[ns]")
-            for name, values in (("placed", placed), ("slot", slot))
+        columns = dict(zip(OrderRow._fields, zip(*rows, strict=True), strict=True))
+        new = np.array(columns["action"]) == "new"
+        times = {"placed": np.array(columns["placed"]), "slot": np.where(new, self._start, NO_SLOT)}
+        every = {name: np.array(columns[name], dtype=str) for name in _TEXTS}
+        every |= {name: np.array(columns[name], dtype=float) for name in _NUMBERS}
+        every |= {
+            name: values.astype(np.int64).astype("datetime64[us]").astype("datetime64[ns]")
+            for name, values in times.items()
         }
-        numbers = (("price", price), ("energy", energy), ("premium", premium))
-        every = columns | times | {name: np.array(values, dtype=float) for name, values in numbers}
         self._exchange.submit(xr.Dataset({name: (("event",), values) for name, values in every.items()}))
 
     def deals(self, node: Array) -> Deals:
@@ -101,59 +140,70 @@ class ProductBook:
 
         Those of a vehicle that turned up elsewhere, or nowhere, are not: it cannot deliver them.
         """
-        return _between(*self._made(), node)
+        trades, places = self._trades()
+        return _between(trades, places, node)
 
-    def _made(self) -> tuple[Deals, tuple[Array, Array]]:
+    def close(self, node: Array) -> tuple[Deals, list[Observation]]:
+        """Close the book; return the deals of those who are at ``node`` (trader,), and the prices observed at all."""
+        waiting = self._open_orders()
+        self._exchange.call()
+        trades, places = self._trades()
+        observed = self._of_trades(trades, places) + [self._of_the_rest(order) for order in waiting]
+        return _between(trades, places, node), [one for one in observed if one.energy > 0]
+
+    def _trades(self) -> tuple[Deals, tuple[Array, Array]]:
         """Return all trades so far, and the nodes (trade,) at which seller and buyer placed their orders."""
         t = self._exchange.outcome().trades
-        orders = [t[f"trade_{side}_order"].values.tolist() for side in ("sell", "buy")]
-        seller, buyer = (np.array([_of(order)[0] for order in ids], dtype=np.int64) for ids in orders)
-        at = [
-            np.array([self._exchange.orders[order].node for order in ids], dtype=np.int64) for ids in orders
+        ids = [t[f"trade_{side}_order"].values.tolist() for side in _SIDES]
+        seller, buyer = (np.array([self._placed[k].trader for k in of], dtype=np.int64) for of in ids)
+        sold_at, bought_at = (
+            np.array([self._exchange.orders[k].node for k in of], dtype=np.int64) for of in ids
+        )
+        return Deals(seller, buyer, *(t[f"trade_{n}"].values for n in _COLUMNS)), (sold_at, bought_at)
+
+    def _of_trades(self, trades: Deals, places: tuple[Array, Array]) -> list[Observation]:
+        """Return what purchases, then sales, cost and earned at their nodes, access fees not in it."""
+        sold_at, bought_at = places
+        received = trades.price + self._access[sold_at]
+        paid = trades.price + trades.fee + trades.congestion - self._access[bought_at]
+        return [
+            Observation(side, int(at), float(kwh), float(price))
+            for side, nodes, prices in ((0, bought_at, paid), (1, sold_at, received))
+            for at, kwh, price in zip(nodes, trades.energy, prices, strict=True)
         ]
-        columns = (t[f"trade_{n}"].values for n in _TERMS)
-        return Deals(seller, buyer, *columns), (at[0], at[1])
 
-    def close(self, node: Array) -> tuple[Deals, list[tuple[int, int, float, float]]]:
-        """Close the book; return the deals of those who are at ``node`` (trader,), and what is to be learned of all.
+    def _of_the_rest(self, order: Order) -> Observation:
+        """Return what the retailer charges or pays for what an order did not trade, access fees not in it."""
+        m, (retail, feed_in), access = (
+            self._placed[order.order_id].trader,
+            self._prices,
+            self._access[order.node],
+        )
+        sells = order.side == SELL
+        price = feed_in[m] + access if sells else retail[m] - access
+        return Observation(int(sells), order.node, (order.energy - order.traded) / MILLI, float(price))
 
-        The latter is as `agents.Expectations.learn` takes it.
-        """
-        waiting = self._open()
-        self._exchange.call()
-        made, (sold_at, bought_at) = self._made()
-        received = made.price + self._access[sold_at]
-        paid = made.price + made.fee + made.congestion - self._access[bought_at]
-        seen = [
-            (side, int(at), float(kwh), float(price))
-            for side, place, worth in ((0, bought_at, paid), (1, sold_at, received))
-            for at, kwh, price in zip(place, made.energy, worth, strict=True)
-        ]
-        retail, feed_in = self._prices
-        for order in waiting:
-            m, left = _of(order.order_id)[0], (order.energy - order.traded) / MILLI
-            access = self._access[order.node]
-            sells = order.side == SELL
-            price = feed_in[m] + access if sells else retail[m] - access
-            seen.append((int(sells), order.node, left, float(price)))
-        return _between(made, (sold_at, bought_at), node), [row for row in seen if row[2] > 0]
-
-    def _open(self) -> list[Order]:
+    def _open_orders(self) -> list[Order]:
         return [order for order in self._exchange.orders.values() if order.open]
 
 
-def _between(made: Deals, at: tuple[Array, Array], node: Array) -> Deals:
-    """Return the deals whose sellers and buyers are at ``node`` (trader,) as they were ``at`` their orders' (trade,)."""
-    there = (at[0] == node[made.seller]) & (at[1] == node[made.buyer])
-    return Deals(*(getattr(made, field.name)[there] for field in fields(made)))
+def _whole(value: float) -> int:
+    """Return a price in milli-currency per kWh, or an energy in Wh."""
+    return round(value * MILLI)
 
 
-def _origin(wish: Wish) -> str:
+def _change(row: OrderRow, placed: int, action: str, energy: float = 0.0) -> OrderRow:
+    """Return the row that amends or cancels the order of a row."""
+    blank = row._replace(participant="", node="", side="", origin="", price=np.nan, premium=0.0)
+    return blank._replace(placed=placed, action=action, energy=energy)
+
+
+def _between(trades: Deals, places: tuple[Array, Array], node: Array) -> Deals:
+    """Return the trades whose sellers and buyers are at ``node`` (trader,) as they were at their orders' (trade,)."""
+    sold_at, bought_at = places
+    return trades.where((sold_at == node[trades.seller]) & (bought_at == node[trades.buyer]))
+
+
+def _origin(intent: OrderIntent) -> str:
     """Return the origin that an ask states: a surplus that no store gave is PV; what a store gives may be anything."""
-    return "" if wish.side == "buy" else "pv" if wish.part == "home" else "store"
-
-
-def _of(order_id: str) -> tuple[int, str]:
-    """Return the trader that placed an order, and the part of its wishes that it stands for."""
-    _, _, trader, part, _ = order_id.split("-")
-    return int(trader), part
+    return "" if intent.side == "buy" else "pv" if intent.part == "home" else "store"

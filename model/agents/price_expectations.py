@@ -1,6 +1,7 @@
 """The prices that an agent expects at its node."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -8,12 +9,24 @@ import xarray as xr
 from ..labels import Array
 
 
+class Observation(NamedTuple):
+    """What became of an order: ``side`` 0 bought or 1 sold at a ``node`` so much ``energy`` [kWh] at a ``price``.
+
+    The price [currency/kWh] is that at the node, access fees not in it.
+    """
+
+    side: int
+    node: int
+    energy: float
+    price: float
+
+
 class Expectations:
     """What the agents expect energy to cost (``price``) and to earn (``sale_price``) at each node and time of day.
 
     They begin at the middle between the tariffs' mean feed-in and retail price and move by ``weight`` towards what
-    came of the orders of each slot: the prices of trades, the retail price for bids and the feed-in price for asks
-    that found nobody.
+    the orders of each slot showed: the prices of trades, and for what was not traded the retail price of bids and the
+    feed-in price of asks.
 
     Parameters
     ----------
@@ -39,8 +52,8 @@ class Expectations:
         dims = ("node", "time")
         return xr.Dataset({"price": (dims, np.maximum(price, sale)), "sale_price": (dims, sale)})
 
-    def learn(self, place: int, observed: Sequence[tuple[int, int, float, float]]) -> None:
-        """Move towards (side: 0 buying, 1 selling; node; energy [kWh]; price [currency/kWh]) of one slot's orders."""
+    def learn(self, place: int, observed: Sequence[Observation]) -> None:
+        """Move what is expected of a time of day towards the mean prices that one slot's orders showed."""
         total = np.zeros((2, *self.values.shape[:2]))
         for side, node, energy, price in observed:
             total[:, side, node] += energy, energy * price

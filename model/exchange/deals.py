@@ -1,16 +1,21 @@
-"""What was traded for each slot so far."""
+"""The trades of one slot, contracted and delivered."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
 
 from ..labels import Array, sum_at
 
 
-@dataclass(frozen=True)
-class Deals:
-    """The D trades of one slot in the order in which they were made: traders, energy [kWh] and prices.
+class Deals(NamedTuple):
+    """The D trades of one slot, an array (D,) each, in the order in which they were made.
 
-    The seller gets ``price``, the buyer pays ``price + fee + congestion`` [currency/kWh]. ``energy`` is what is
-    delivered of the ``contracted`` energy; as long as nothing is delivered yet, both are the same.
+    ``seller`` and ``buyer`` are positions among the traders. The seller gets ``price``, the buyer pays ``price + fee +
+    congestion`` [currency/kWh]. ``energy`` is what is delivered of the ``contracted`` energy [kWh]; as long as nothing
+    is delivered yet, both are the same.
     """
 
     seller: Array
@@ -24,3 +29,12 @@ class Deals:
     def net(self, size: int) -> Array:
         """Return the energy (size,) that every trader bought less what it sold [kWh]."""
         return sum_at(self.buyer, self.energy, size) - sum_at(self.seller, self.energy, size)
+
+    def where(self, chosen: Array) -> Deals:
+        """Return the trades that are ``chosen`` (D,)."""
+        return Deals(*(column[chosen] for column in self))
+
+
+def joined(slots: Sequence[Deals]) -> Deals:
+    """Return the trades of all slots, one slot after another."""
+    return Deals(*map(np.concatenate, zip(*slots, strict=True)))

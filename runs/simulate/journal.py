@@ -17,11 +17,14 @@ from typing import Any
 
 import numpy as np
 
+from ...model.agents.order_management import OrderRow
 from ...model.exchange.deals import Deals
 from ...model.solver.basis import ABSENT, Basis
 from ..ledger import durable_files
 from .loop import State
 
+FORMAT = 2
+"""Of the lines: part of a simulation's identity, so that what was written otherwise is never gone on with."""
 _DEALS = {"seller": np.int64, "buyer": np.int64} | dict.fromkeys(
     ("energy", "price", "fee", "congestion", "contracted"), np.float64
 )
@@ -74,9 +77,9 @@ class Journal:
         places = np.flatnonzero(state.prices != self._prices)
         content = {
             "slot": slot,
-            "power": {name: values[:, slot].tolist() for name, values in state.power.items()},
+            "power": {name: values[:, slot].tolist() for name, values in state.realised._asdict().items()},
             "electric": [trips.tolist(), state.electric[trips].tolist()],
-            "deals": {name: getattr(state.deals[slot], name).tolist() for name in _DEALS},
+            "deals": {name: values.tolist() for name, values in state.deals[slot]._asdict().items()},
             "prices": [places.tolist(), state.prices.flat[places].tolist()],
             "orders": [[k, rows[self._rows.get(k, 0) :]] for k, rows in state.books.items()],
             "basis": _packed(state.basis) if state.basis else None,
@@ -111,18 +114,17 @@ def _line(before: str, text: bytes) -> bytes:
 
 def _bring(state: State, content: dict[str, Any]) -> None:
     """Add to a state what one slot brought."""
-    slot = content["slot"]
+    slot, series = content["slot"], state.realised._asdict()
     for name, column in content["power"].items():
-        state.power[name][:, slot] = column
+        series[name][:, slot] = column
     for values, (places, found) in ((state.electric, content["electric"]), (state.prices, content["prices"])):
         values.flat[places] = found
     state.deals.append(Deals(*(np.array(content["deals"][n], dtype=kind) for n, kind in _DEALS.items())))
     state.books = {
-        k: [*state.books.get(k, []), *(tuple(row) for row in rows)] for k, rows in content["orders"]
+        k: [*state.books.get(k, []), *(OrderRow(*row) for row in rows)] for k, rows in content["orders"]
     }
-    packed = content.get("basis")  # not there in a journal of earlier days
-    state.basis = _unpacked(packed) if packed else None
-    state.energy, state.slot = state.power["energy"][:, slot].copy(), slot + 1
+    state.basis = _unpacked(content["basis"]) if content["basis"] else None
+    state.energy, state.slot = state.realised.energy[:, slot].copy(), slot + 1
 
 
 def _packed(basis: Basis) -> str:

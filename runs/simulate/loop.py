@@ -9,7 +9,8 @@ import xarray as xr
 
 from ...model import clearing, results
 from ...model.agents import bidding, dispatch, planning, price_expectations, reachable_energy
-from ...model.agents.order_management import ProductBook, Row
+from ...model.agents.dispatch import Dispatch
+from ...model.agents.order_management import OrderRow, ProductBook
 from ...model.exchange.deals import Deals
 from ...model.exchange.exchange import Rules, positions
 from ...model.exchange.products import Products
@@ -49,20 +50,21 @@ class Options:
 
 @dataclass
 class State:
-    """Where a simulation stands: the next ``slot``, stored ``energy`` (S,), expected ``prices``, all that came so far.
+    """Where a simulation stands: the next ``slot``, stored ``energy`` (S,) [kWh], and all that was realised so far.
 
-    ``power`` holds arrays over the slots: charge, discharge, energy (S, T), net (P + V, T), curtailment (P, T);
-    ``electric`` (trip,); ``deals`` what was delivered in each slot; ``books`` the rows of orders of open products;
-    ``basis`` where the last plan ended, and the next one starts: between equal plans it decides.
+    ``prices`` (side, node, time of day) are the expected ones [currency/kWh]; ``realised`` is the dispatch over all T
+    slots, ``electric`` (trip,) the distance driven on electricity [km], ``deals`` what was delivered in each slot;
+    ``books`` are the rows of orders of open products; ``basis`` is where the last plan ended, and the next one starts:
+    between equal plans it decides.
     """
 
     slot: int
     energy: np.ndarray
     prices: np.ndarray
-    power: dict[str, np.ndarray]
+    realised: Dispatch
     electric: np.ndarray
     deals: list[Deals] = field(default_factory=list)
-    books: dict[int, list[Row]] = field(default_factory=dict)
+    books: dict[int, list[OrderRow]] = field(default_factory=dict)
     basis: Basis | None = None
 
 
@@ -114,19 +116,18 @@ class Simulation:
         exchange = self.options.mode == "exchange"
         planned, deals = self._exchanged(seen) if exchange else _cleared(seen, state.basis)
         least = np.maximum(self._required[:, slot], reachable_energy.required(seen)[:, 0])
-        worth = by_device(inputs, planned.value[:, 0])["vehicle"]
+        value = by_device(inputs, planned.value[:, 0])["vehicle"]
         energy, required = (by_device(inputs, kwh) for kwh in (state.energy, least))
-        electric = dispatch.meant(inputs, energy["vehicle"], required["vehicle"], worth)
+        electric = dispatch.unplanned_distance(inputs, energy["vehicle"], required["vehicle"], value)
         place = seen.indexes["trip"].get_indexer(inputs.indexes["trip"])
         electric = np.where(place >= 0, np.append(planned.electric, 0.0)[place], electric)
         energy["vehicle"], driven = dispatch.drive(inputs, slot, energy["vehicle"], electric)
         contracted = deals.net(len(planned.net)) / hours
-        came = dispatch.realise(inputs, slot, of_devices(inputs, energy), planned, contracted, least)
-        for name, values in state.power.items():
-            values[:, slot] = getattr(came, name)
-        state.deals.append(dispatch.deliver(inputs, slot, deals, came.net))
+        realised = dispatch.realise(inputs, slot, of_devices(inputs, energy), planned, contracted, least)
+        state.realised.enter(slot, realised)
+        state.deals.append(dispatch.deliver(inputs, slot, deals, realised.net))
         state.electric += driven
-        state.energy, state.slot, state.basis = came.energy, slot + 1, planned.basis
+        state.energy, state.slot, state.basis = realised.energy, slot + 1, planned.basis
         self._books.pop(slot, None)
         state.books = {k: book.rows for k, book in self._books.items()}
 
@@ -142,7 +143,7 @@ class Simulation:
         for k in ahead if daily else ahead[:INTRADAY]:
             book, at = self._book(slot + k), node[:, k]
             contracted = book.deals(at).net(len(planned.net)) / seen["slot_hours"].values[k]
-            wanted = bidding.wishes(seen, planned, k, contracted, products[k].band)
+            wanted = bidding.order_intents(seen, planned, k, contracted, products[k].band)
             book.place(placed, slot, wanted, turn.tolist(), at)
         deals, learned = self._book(slot).close(node[:, 0])
         self._expectations.learn(int(self._place[slot]), learned)
@@ -157,10 +158,9 @@ class Simulation:
 def _begin(inputs: xr.Dataset, expectations: price_expectations.Expectations) -> State:
     energy = of_stores(inputs, "initial_energy")
     slots, who = inputs.sizes["time"], len(traders(inputs).account)
-    rows = dict.fromkeys(("charge", "discharge", "energy"), len(energy))
-    rows |= {"net": who, "curtailment": inputs.sizes["participant"]}
-    power = {name: np.zeros((size, slots)) for name, size in rows.items()}
-    return State(0, energy, expectations.values, power, np.zeros(inputs.sizes["trip"]))
+    rows = (*[len(energy)] * 3, who, inputs.sizes["participant"])
+    realised = Dispatch(*(np.zeros((size, slots)) for size in rows))
+    return State(0, energy, expectations.values, realised, np.zeros(inputs.sizes["trip"]))
 
 
 def _cleared(seen: xr.Dataset, start: Basis | None) -> tuple[planning.Plan, Deals]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...model.exchange.deals import joined
 from ...model.labels import positions
 from ...model.results import assemble, variable
 from ...model.settlement import trades
@@ -19,36 +20,36 @@ from .loop import State
 def since(inputs: xr.Dataset, state: State, first: int) -> tuple[xr.Dataset, State]:
     """Return the slots from ``first`` up to where a simulation stands alone: their inputs, and what they brought."""
     last = state.slot
-    power = {name: values[:, first:last] for name, values in state.power.items()}
-    part = records.slots(inputs, state.power["energy"], first, last)
+    part = records.slots(inputs, state.realised.energy, first, last)
     trips = np.isin(inputs["trip"].values, part["trip"].values)
-    brought = replace(state, power=power, electric=state.electric[trips], deals=state.deals[first:last])
+    brought = replace(
+        state,
+        realised=state.realised.slots(first, last),
+        electric=state.electric[trips],
+        deals=state.deals[first:last],
+    )
     return part, brought
 
 
 def trades_of(inputs: xr.Dataset, state: State) -> xr.Dataset:
     """Return what was traded (trade,), and what was delivered of it: by slot, in the order in which it was traded."""
     slot = np.repeat(np.arange(len(state.deals)), [len(d.energy) for d in state.deals])
-
-    def joined(name: str) -> np.ndarray:
-        return np.concatenate([getattr(d, name) for d in state.deals])
-
-    meters = {name: joined(name).astype(int) for name in ("seller", "buyer")}
-    amounts = {name: joined(name) for name in ("energy", "contracted", "price", "fee", "congestion")}
-    return trades.as_dataset(inputs, slot=slot, **meters, **amounts)
+    every = joined(state.deals)
+    every = every._replace(seller=every.seller.astype(int), buyer=every.buyer.astype(int))
+    return trades.as_dataset(inputs, slot=slot, **every._asdict())
 
 
 def results_of(inputs: xr.Dataset, state: State) -> xr.Dataset:
     """Return what came as results (see ``model/README.md``): what peers do not deliver is the retailer's."""
     who, hours = traders(inputs), inputs["slot_hours"].values
-    sold, bought = np.zeros((2, *state.power["net"].shape))
+    sold, bought = np.zeros((2, *state.realised.net.shape))
     flow = _Flow(inputs)
     for t, deals in enumerate(state.deals):
         np.add.at(sold[:, t], deals.seller, deals.energy / hours[t])
         np.add.at(bought[:, t], deals.buyer, deals.energy / hours[t])
         flow.add(t, who.node[deals.seller, t], who.node[deals.buyer, t], deals.energy / hours[t])
     found = (
-        _markets(inputs, state.power["net"], sold, bought)
+        _markets(inputs, state.realised.net, sold, bought)
         | _devices(inputs, state)
         | flow.variables()
         | _prices(inputs, state)
@@ -95,16 +96,16 @@ def _markets(inputs: xr.Dataset, net: np.ndarray, sold: np.ndarray, bought: np.n
 
 def _devices(inputs: xr.Dataset, state: State) -> dict[str, Any]:
     """Return what batteries, vehicles and PV did."""
-    found = {}
-    for name, unit, doc in (
-        ("charge", "kW", "AC power taken to charge"),
-        ("discharge", "kW", "AC power given back"),
-        ("energy", "kWh", "energy at the end of the slot"),
+    realised, found = state.realised, {}
+    for name, of_stores, unit, doc in (
+        ("charge", realised.charge, "kW", "AC power taken to charge"),
+        ("discharge", realised.discharge, "kW", "AC power given back"),
+        ("energy", realised.energy, "kWh", "energy at the end of the slot"),
     ):
-        for device, values in by_device(inputs, state.power[name]).items():
+        for device, values in by_device(inputs, of_stores).items():
             found[f"{device}_{name}"] = variable((device, "time"), values, unit, doc)
     found["pv_curtailment"] = variable(
-        ("participant", "time"), state.power["curtailment"], "kW", "PV output not used"
+        ("participant", "time"), state.realised.curtailment, "kW", "PV output not used"
     )
     found["trip_electric_distance"] = variable(
         ("trip",), state.electric, "km", "distance driven on electricity"

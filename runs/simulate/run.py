@@ -119,7 +119,7 @@ def run(
     names = _named(scenario, mode, hash_, own)
     book = (directory or ledger.beside(output, scenario.market_id, own)) if record else None
     closing = Closing(line.inputs, {"market": mode, **names}, book, key)
-    identity = what | {"version": version()}
+    identity = what | {"version": version(), "journal": journal.FORMAT}
     place = output.with_name(f"{output.stem}.{_sha256(identity)[:8]}.journal")
     with journal.opened(place, json.dumps(identity, sort_keys=True)) as written:
         simulation = Simulation(line, options, written.replay(Simulation(line, options).state))
