@@ -1,11 +1,12 @@
-"""Forecasts against what came, beside plain rules: mean absolute error, pinball loss, coverage of the quantiles."""
+"""Forecasts of power against readings, beside plain rules: mean absolute error, pinball loss, coverage."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..forecast.power import LEVELS, Forecast, demand_forecast, pv_forecast
+from ..forecast.interface import LEVELS, Forecast, PowerHistory
+from ..forecast.methods import METHODS, PROFILE, Method
 from ..series.calendar import Calendar
 
 WARM_UP_DAYS = 28
@@ -18,7 +19,7 @@ WHOLE = 0.05
 
 @dataclass(frozen=True)
 class Score:
-    """How one method did on some entities: everything relative to their mean, each entity counting the same."""
+    """Errors of one method on some entities, relative to their mean actual power, each entity counting the same."""
 
     horizon: str
     method: str
@@ -29,7 +30,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Coverage:
-    """Shares of what came that lay at or below, and below, the quantile of a level; equal where nothing is exactly 0."""
+    """Shares of actual values at or below, and below, the quantile of a level; equal where nothing is exactly 0."""
 
     horizon: str
     level: float
@@ -39,7 +40,7 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Report:
-    """A back-test: scores of all entities and of those wholly measured, coverage, and what was odd.
+    """A back-test: scores of all entities and of those wholly measured, coverage, and notes on the readings.
 
     ``missing`` is each entity's share of missing readings; ``extra`` holds figures of one kind of forecast only.
     """
@@ -54,12 +55,18 @@ class Report:
 
 @dataclass(frozen=True)
 class Trial:
-    """What came (entity, slot), NaN where unknown, and what was said before: quantiles, and points of each method."""
+    """Actual values (entity, slot), NaN where unknown, and their forecasts.
+
+    ``quantiles`` (level, entity, slot) are those of the forecast itself, ``points`` (entity, slot) the expected values
+    of every method, ``spreads`` (level, entity, slot) the quantiles of other methods; without them, a point is all its
+    quantiles at once.
+    """
 
     actual: np.ndarray
     quantiles: np.ndarray
     levels: np.ndarray
     points: dict[str, np.ndarray]
+    spreads: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def pinball(actual: np.ndarray, quantiles: np.ndarray, levels: np.ndarray) -> np.ndarray:
@@ -75,46 +82,52 @@ def pinball(actual: np.ndarray, quantiles: np.ndarray, levels: np.ndarray) -> np
 
 
 def scores(trial: Trial, horizon: str, groups: dict[str, np.ndarray]) -> list[Score]:
-    """Return the scores of every method, where all of them and what came are known, for groups of entities."""
+    """Return the scores of every method on groups of entities, where the actual value and all methods are known."""
     known = ~np.isnan(trial.actual) & ~np.isnan(trial.quantiles).any(axis=0)
     for point in trial.points.values():
         known &= ~np.isnan(point)
-    # the quantiles' own point is their median; a point of another method is all its quantiles at once
     median = trial.quantiles[np.abs(trial.levels - 0.5).argmin()]
-    own = pinball(trial.actual, trial.quantiles, trial.levels)
-    found = []
+    points = {"forecast (median)": median, **trial.points}
+    losses = {method: pinball(trial.actual, _spread(trial, method), trial.levels) for method in points}
+    results = []
     for name, members in groups.items():
         if not members.any():
             continue
-        for method, point in {"forecast (median)": median, **trial.points}.items():
-            loss = own
-            if not method.startswith("forecast"):
-                loss = pinball(trial.actual, np.broadcast_to(point, trial.quantiles.shape), trial.levels)
+        for method, point in points.items():
             shares = [
                 _share(values, trial.actual, known)[members]
-                for values in (np.abs(point - trial.actual), loss)
+                for values in (np.abs(point - trial.actual), losses[method])
             ]
             mae, lost = (float(np.nanmean(s)) if np.isfinite(s).any() else float("nan") for s in shares)
-            found.append(Score(f"{horizon}{name}", method, int(np.isfinite(shares[0]).sum()), mae, lost))
-    return found
+            results.append(Score(f"{horizon}{name}", method, int(np.isfinite(shares[0]).sum()), mae, lost))
+    return results
+
+
+def _spread(trial: Trial, method: str) -> np.ndarray:
+    """Return the quantiles (level, entity, slot) of a method."""
+    if method in trial.spreads:
+        return trial.spreads[method]
+    if method.startswith("forecast"):
+        return trial.quantiles
+    return np.broadcast_to(trial.points[method], trial.quantiles.shape)
 
 
 def _share(values: np.ndarray, actual: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return sums of values over sums of what came (entity,); NaN where nothing came."""
+    """Return sums of values over sums of actual ones (entity,); NaN where these are 0."""
     above = np.where(known, values, 0.0).sum(axis=1)
     below = np.where(known, actual, 0.0).sum(axis=1)
     return np.asarray(np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0))
 
 
 def coverage(trial: Trial, horizon: str) -> list[Coverage]:
-    """Return the coverage of each level where something came or was expected: nights of PV do not count."""
-    live = ~np.isnan(trial.actual) & ((trial.actual > 0) | (trial.quantiles[-1] > 0))
+    """Return the coverage of each level where the actual value or its highest quantile is above 0: not nights of PV."""
+    counted = ~np.isnan(trial.actual) & ((trial.actual > 0) | (trial.quantiles[-1] > 0))
     return [
         Coverage(
             horizon,
             float(level),
-            float((trial.actual <= quantile)[live].mean()) if live.any() else float("nan"),
-            float((trial.actual < quantile)[live].mean()) if live.any() else float("nan"),
+            float((trial.actual <= quantile)[counted].mean()) if counted.any() else float("nan"),
+            float((trial.actual < quantile)[counted].mean()) if counted.any() else float("nan"),
         )
         for level, quantile in zip(trial.levels, trial.quantiles, strict=True)
     ]
@@ -124,9 +137,7 @@ def demand(
     history: np.ndarray, truth: np.ndarray, calendar: Calendar, warm_up: int = WARM_UP_DAYS
 ) -> list[tuple[str, Trial]]:
     """Return the trials of demand forecasts (:func:`trials`)."""
-    return trials(
-        history, truth, calendar, lambda now, n: demand_forecast(history, calendar, now, n), warm_up
-    )
+    return trials(PowerHistory("demand", history, calendar), truth, warm_up)
 
 
 def pv(
@@ -137,76 +148,74 @@ def pv(
     warm_up: int = WARM_UP_DAYS,
 ) -> list[tuple[str, Trial]]:
     """Return the trials of PV forecasts (:func:`trials`)."""
-
-    def make(now: int, horizon: int) -> Forecast:
-        return pv_forecast(history, expected, calendar, now, horizon)
-
-    return trials(history, truth, calendar, make, warm_up)
+    return trials(PowerHistory("pv", history, calendar, expected), truth, warm_up)
 
 
-def trials(
-    history: np.ndarray,
-    truth: np.ndarray,
-    calendar: Calendar,
-    make: Callable[[int, int], Forecast],
-    warm_up: int,
-) -> list[tuple[str, Trial]]:
-    """Return what was forecast for each local day at its midnight, and for each slot when the one before it had passed.
+def trials(history: PowerHistory, truth: np.ndarray, warm_up: int) -> list[tuple[str, Trial]]:
+    """Return the trials of every row of ``METHODS``, day ahead and at the gate.
+
+    Day ahead, each local day is forecast at its midnight; at the gate, each slot is forecast when the one before it has
+    passed.
 
     Parameters
     ----------
     history
-        Readings (entity, time).
+        Readings (entity, time) and what else forecasts may know.
     truth
         Readings with NaN where they are missing (entity, time).
-    calendar
-        Days of the slots (time,).
-    make
-        Index of the first unknown slot and horizon -> forecast.
     warm_up
         Days at the start without forecast.
     """
-    starts = np.flatnonzero(np.diff(calendar.day, prepend=-1)).tolist()
-    ends = [*starts[1:], len(calendar.place)]
+    starts = np.flatnonzero(np.diff(history.calendar.day, prepend=-1)).tolist()
+    ends = [*starts[1:], len(history.calendar.place)]
     days = list(zip(starts, ends, strict=True))[warm_up:]
     gates = [(now, now + 1) for first, last in days[::GATE_STRIDE] for now in range(first, last)]
-    plain = {"yesterday": _before(truth, calendar, 1), "last week": _before(truth, calendar, 7)}
-    latest = np.concatenate([np.full((len(truth), 1), np.nan), truth[:, :-1]], axis=1)
+    whole_day = {name: method for name, method in METHODS.items() if not method.next_slot_only}
     return [
-        ("day ahead", _trial(truth, days, make, plain)),
-        ("at the gate", _trial(truth, gates, make, {**plain, "latest": latest})),
+        ("day ahead", _trial(history, truth, days, whole_day)),
+        ("at the gate", _trial(history, truth, gates, METHODS)),
     ]
 
 
 def _trial(
-    truth: np.ndarray,
-    windows: Sequence[tuple[int, int]],
-    make: Callable[[int, int], Forecast],
-    plain: dict[str, np.ndarray],
+    history: PowerHistory, truth: np.ndarray, windows: Sequence[tuple[int, int]], methods: dict[str, Method]
 ) -> Trial:
-    made = [make(now, end - now) for now, end in windows]
-    slots = np.concatenate([np.arange(now, end) for now, end in windows]) if windows else np.zeros(0, int)
-    if not made:
-        nothing = np.zeros((len(LEVELS), len(truth), 0))
-        return Trial(nothing[0], nothing, np.array(LEVELS), dict.fromkeys(plain, nothing[0]))
-    points = {"forecast (mean)": np.concatenate([f.mean for f in made], axis=1)}
-    points |= {name: values[:, slots] for name, values in plain.items()}
-    quantiles = np.concatenate([f.quantiles for f in made], axis=2)
-    return Trial(truth[:, slots], quantiles, made[0].levels, points)
+    """Return the trial of methods in windows (first slot, slot after the last)."""
+    slots = np.concatenate([np.zeros(0, int), *(np.arange(now, end) for now, end in windows)])
+    cleaned = replace(history, power=truth)
+    forecasts = {
+        name: _joined(
+            [
+                method.forecast(cleaned if method.reference else history, now, end - now)
+                for now, end in windows
+            ],
+            len(truth),
+        )
+        for name, method in methods.items()
+    }
+    profile = forecasts.pop(PROFILE)
+    return Trial(
+        truth[:, slots],
+        profile.quantiles,
+        profile.levels,
+        {"forecast (mean)": profile.mean} | {name: other.mean for name, other in forecasts.items()},
+        {name: other.quantiles for name, other in forecasts.items()},
+    )
 
 
-def _before(truth: np.ndarray, calendar: Calendar, days: int) -> np.ndarray:
-    """Return the readings at the same time of day some days earlier (entity, time); NaN where there is none."""
-    at = calendar.place - calendar.place[0]
-    grid = np.full((len(truth), int(at[-1]) + 1), np.nan)
-    grid[:, at] = truth
-    earlier = at - days * calendar.slots_per_day
-    return np.where(earlier >= 0, grid[:, np.maximum(earlier, 0)], np.nan)
+def _joined(forecasts: Sequence[Forecast], entities: int) -> Forecast:
+    """Return forecasts of windows as one forecast of all their slots."""
+    none = np.zeros((len(LEVELS), entities, 0))
+    return Forecast(
+        np.concatenate([none[0], *(forecast.mean for forecast in forecasts)], axis=1),
+        np.concatenate([none, *(forecast.quantiles for forecast in forecasts)], axis=2),
+        np.array(LEVELS),
+    )
 
 
 def as_rows(report: Report) -> list[tuple[list[str], list[list[str]]]]:
     """Return the tables of a report for people: header and rows of scores, coverage and the rest."""
-    found = [
+    tables = [
         (
             ["", "method", "entities", "MAE / mean", "pinball / mean"],
             [
@@ -220,7 +229,7 @@ def as_rows(report: Report) -> list[tuple[list[str], list[list[str]]]]:
         ),
     ]
     if holes := {name: share for name, share in report.missing.items() if share > 0}:
-        found.append((["entity", "missing"], [[name, f"{share:.1%}"] for name, share in holes.items()]))
+        tables.append((["entity", "missing"], [[name, f"{share:.1%}"] for name, share in holes.items()]))
     if report.extra:
-        found.append((["", "value"], [[name, f"{value:.3f}"] for name, value in report.extra.items()]))
-    return found
+        tables.append((["", "value"], [[name, f"{value:.3f}"] for name, value in report.extra.items()]))
+    return tables

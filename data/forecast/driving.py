@@ -1,4 +1,4 @@
-"""What a car will ask of its battery: departures, returns and energy from past driving. See FORECAST.md.
+"""Forecasts of departures, returns and energy of cars from past driving. See README.md.
 
 Past days are samples of a day to come, weighted by their age and their day type; all that is forecast is a weighted
 quantile or mean over the same samples. A few assumed days are among them from the start.
@@ -14,7 +14,7 @@ import pandas as pd
 from .. import clock
 from ..series.calendar import off_days
 from .driving_history import PRIOR_OFF, PRIOR_WORKING, Legs, Trips, assumed, legs
-from .power import LEVELS
+from .interface import LEVELS
 
 MEMORY_DAYS = 90.0
 """Age at which the weight of a day has fallen to 1/e [d]."""
@@ -99,7 +99,7 @@ def vehicle_forecast(
     time_zone
         Zone of the local clock.
     levels, holidays
-        As in :func:`forecast.demand_forecast` and :func:`day_types.off_days`.
+        As in :func:`power.demand_forecast` and :func:`calendar.off_days`.
     since
         First day on which trips were recorded (default: that of the first trip).
     slots_per_day

@@ -1,24 +1,21 @@
-"""Forecasts of demand and PV at a gate's closure, from nothing but what is known then. See FORECAST.md.
+"""Forecasts of demand and PV at a gate's closure from profiles of the time of day. See README.md.
 
 History is an array (entity, time) of which only the slots before ``now`` are read; NaN is a missing reading. A forecast
 costs a millisecond or two for twenty homes, so it is made anew at each gate and keeps no state.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 
 from ..series.calendar import Calendar
+from .interface import LEVELS, Forecast, PowerHistory
 from .profile import Memory, Past, errors, profiles
-
-LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
-"""Levels of the quantiles, unless others are asked for."""
 
 DEMAND = Memory(days=10.0, other_type=0.3, yesterday=0.5, recent=0.7, recent_hours=3.0, missing_hours=3.0)
 PV = Memory(days=8.0, other_type=1.0, yesterday=0.5, recent=0.7, recent_hours=3.0, missing_hours=24.0)
-"""Chosen on the homes and arrays of FORECAST.md, and flat around the choice: assumptions anywhere else."""
+"""Chosen on the homes and arrays of README.md, and flat around the choice: assumptions anywhere else."""
 
 PRIOR_DAYS = 3.0
 """Days that must be known before a prior no longer counts. Assumption."""
@@ -28,17 +25,11 @@ COLD_SPREAD = 0.5
 """Standard deviation of that logarithm. Assumption, near what the Fontana homes show."""
 
 
-@dataclass(frozen=True)
-class Forecast:
-    """What is expected of the slots from ``now`` on.
-
-    ``mean`` (entity, horizon) and ``quantiles`` (level, entity, horizon) in the unit of the history, ``levels``
-    (level,); NaN where nothing at all is known of an entity.
-    """
-
-    mean: np.ndarray
-    quantiles: np.ndarray
-    levels: np.ndarray
+def profile_forecast(history: PowerHistory, now: int, horizon: int) -> Forecast:
+    """Return the forecast of demand or PV (entity, horizon) [kW] from profiles of the time of day."""
+    if history.quantity == "demand":
+        return demand_forecast(history.power, history.calendar, now, horizon)
+    return pv_forecast(history.power, history.expected, history.calendar, now, horizon)
 
 
 def demand_forecast(

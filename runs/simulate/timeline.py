@@ -12,7 +12,8 @@ import pandas as pd
 import xarray as xr
 
 from ...data.assembly.inputs import build_inputs
-from ...data.forecast.power import demand_forecast, pv_forecast
+from ...data.forecast.interface import PowerHistory
+from ...data.forecast.methods import METHODS, PROFILE
 from ...data.loading import scenario as scenarios
 from ...data.problems import InputError
 from ...data.series.calendar import Calendar, calendar
@@ -27,7 +28,8 @@ class Timeline:
     """The simulated slots, and the days before them.
 
     ``inputs`` is what really happens over T slots; ``demand`` and ``pv`` (P, H + T) [kW] begin H slots earlier, as
-    ``known`` says; ``days`` is the calendar of all H + T slots. ``foresight``: forecasts are what really happens.
+    ``known`` says; ``days`` is the calendar of all H + T slots. ``foresight``: forecasts are what really happens;
+    else ``method`` of ``METHODS`` makes them.
     """
 
     inputs: xr.Dataset
@@ -37,6 +39,7 @@ class Timeline:
     days: Calendar
     driving: Driving
     foresight: bool = False
+    method: str = PROFILE
 
     @property
     def hash(self) -> str:
@@ -60,8 +63,9 @@ class Timeline:
             return self.demand[:, now : now + count], self.pv[:, now : now + count]
         if now == 0:
             return np.zeros((len(self.demand), count)), np.zeros((len(self.pv), count))
-        demand = np.nan_to_num(demand_forecast(self.demand, self.days, now, count).mean)
-        pv = np.nan_to_num(pv_forecast(self.pv, None, self.days, now, count).mean)
+        forecast = METHODS[self.method].forecast
+        demand = np.nan_to_num(forecast(PowerHistory("demand", self.demand, self.days), now, count).mean)
+        pv = np.nan_to_num(forecast(PowerHistory("pv", self.pv, self.days), now, count).mean)
         return np.minimum(demand, self.inputs["import_limit"].values[:, None] + pv), pv
 
     def announced(self) -> xr.Dataset:
