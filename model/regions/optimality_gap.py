@@ -140,27 +140,39 @@ class _System(NamedTuple):
 
 
 def _system(tree: Tree, cut_above: Array, whole: Border) -> _System:
-    """Return what the prices must obey."""
+    """Return the intervals of the prices q that prove the union of the regions' optima optimal.
+
+    With the regions' own prices p and D[n] = p[parent of n] - p[n], fee c of the edge above n and the flow z over it,
+    the greatest power u (up, down) that the whole lets over it and v that its region alone lets over it; b and s
+    bought and sold at n, B and S what meters there could take and give at the most. For every node and slot::
+
+        low = p  if B > 0 or s > 0,  else -inf                  high = p  if S > 0 or b > 0,  else inf
+        low <= q[n] <= high
+        least <= q[parent of n] - q[n] <= most
+        most  = D  if z != 0,  max(c, D)   if v_up > 0,    c   if u_up > 0,    else inf
+        least = D  if z != 0,  min(-c, D)  if v_down > 0,  -c  if u_down > 0,  else -inf
+        soft  = 0  if z != 0 or v > 0,  else u                  each of up and down
+    """
     edge = (tree.parent >= 0)[:, None]
     region = regions(tree.parent, cut_above)
     inside = edge & (~cut_above & _cleared(tree, cut_above))[:, None]
-    can_up, can_down = _capacity(tree, regions(tree.parent, np.zeros_like(cut_above)), whole)
-    was_up, was_down = (inside & (power > 0) for power in _capacity(tree, region, whole))
-    fee, difference = tree.fee[:, None], whole.price[tree.parent] - whole.price
-    flows = inside & (whole.flow != 0)
-    most = np.where(can_up > 0, fee, np.inf)
-    least = np.where(can_down > 0, -fee, -np.inf)
-    most = np.where(was_up, np.maximum(most, difference), most)
-    least = np.where(was_down, np.minimum(least, difference), least)
-    most, least = np.where(flows, difference, most), np.where(flows, difference, least)
-    alone = (whole.sellers <= 0) & (whole.bought <= 0), (whole.buyers <= 0) & (whole.sold <= 0)
+    u_up, u_down = _capacity(tree, regions(tree.parent, np.zeros_like(cut_above)), whole)
+    v_up, v_down = (np.where(inside, power, 0.0) for power in _capacity(tree, region, whole))
+    p, c, z = whole.price, tree.fee[:, None], np.where(inside, whole.flow, 0.0)
+    D = p[tree.parent] - p
+    most = np.where(u_up > 0, c, np.inf)
+    most = np.where(v_up > 0, np.maximum(most, D), most)
+    most = np.where(z != 0, D, most)
+    least = np.where(u_down > 0, -c, -np.inf)
+    least = np.where(v_down > 0, np.minimum(least, D), least)
+    least = np.where(z != 0, D, least)
     return _System(
-        low=np.where(alone[1], -np.inf, whole.price),
-        high=np.where(alone[0], np.inf, whole.price),
+        low=np.where((whole.buyers > 0) | (whole.sold > 0), p, -np.inf),
+        high=np.where((whole.sellers > 0) | (whole.bought > 0), p, np.inf),
         least=np.where(edge, least, -np.inf),
         most=np.where(edge, most, np.inf),
-        soft_up=np.where(was_up | flows, 0.0, can_up),
-        soft_down=np.where(was_down | flows, 0.0, can_down),
+        soft_up=np.where((v_up > 0) | (z != 0), 0.0, u_up),
+        soft_down=np.where((v_down > 0) | (z != 0), 0.0, u_down),
     )
 
 

@@ -131,12 +131,10 @@ def _proves(program: Program, x: Array, dual: Array) -> bool:
 
 
 def _shares(program: Program) -> Array:
-    """Return in which share (1 to 2) of the nudge each row that makes a price takes part; 0 elsewhere (rows,)."""
+    """Return in which share (1 to 2) each row that makes a price takes part in the perturbation; 0 elsewhere (rows,)."""
     parts = [
-        1.0 + _generic(family, np.pi + np.sqrt(number + 2.0))
-        if family.priced
-        else np.zeros(len(family.position))
-        for number, family in enumerate(program.constraints)
+        1.0 + _generic(family, j) if family.priced else np.zeros(len(family.position))
+        for j, family in enumerate(program.constraints, start=1)
     ]
     return filled(parts, len(program.row_lower))
 
@@ -156,8 +154,8 @@ def weights(program: Program) -> Array:
     nothing.
     """
     parts = [
-        _weights(v, np.pi + np.sqrt(number + 2.0)) if v.unit in _MOVED else np.zeros(len(v.position))
-        for number, v in enumerate(program.variables)
+        _weights(family, j) if family.unit in _MOVED else np.zeros(len(family.position))
+        for j, family in enumerate(program.variables, start=1)
     ]
     return filled(parts, len(program.cost))
 
@@ -165,18 +163,33 @@ def weights(program: Program) -> Array:
 _MOVED = ("kW", "km")
 
 
-def _weights(variable: Any, generic: float) -> Array:
+def _weights(variable: Any, j: int) -> Array:
+    """Return the tie-break weights of the ``j``-th family of variables.
+
+    1 + t / 2T + 1e-3 g for a power in slot t = 0, 1, .. T - 1 of T, and 1e-3 g for a distance; g as in `_generic`.
+    """
     slots = variable.shape[-1]
     power = 1.0 + 0.5 * (variable.position % slots) / slots if variable.unit == "kW" else 0.0
-    return np.asarray(power + 1e-3 * _generic(variable, generic))
+    return np.asarray(power + 1e-3 * _generic(variable, j))
 
 
-def _generic(family: Any, factor: float) -> Array:
-    """Return a number in [0, 1) for every entry of a family, without a simple relation between any of them.
+def _generic(family: Any, j: int) -> Array:
+    """Return numbers g in [0, 1) for the entries of the ``j``-th family, without a simple relation between any of them.
 
-    The fractional part of 1009 y**2, where y is that of rank x sqrt(slot + pi) x factor, all counted from one; the
-    factor is pi + the square root of 2, 3, 4.. for the first, second, third.. family of variables or rows.
+    For the entry of rank k in slot t, both counted from one, with frac(y) = y - floor(y)::
+
+        q[j]   = pi + sqrt(j + 1)
+        y[k,t] = frac(k sqrt(t + pi) q[j])
+        g[k,t] = frac(1009 y[k,t]^2)
     """
+    k, t = _rank_and_slot(family)
+    q = np.pi + np.sqrt(j + 1.0)
+    y = np.modf(k * np.sqrt(t + np.pi) * q)[0]
+    return np.asarray(np.modf(1009 * y**2)[0])
+
+
+def _rank_and_slot(family: Any) -> tuple[Array, Array]:
+    """Return the alphabetical rank of the labels and the slot of every entry, both counted from one."""
     slots = family.shape[-1] if family.dims[-1] == "time" else 1
     slot, rest = family.position % slots, family.position // slots
     rank = np.zeros(len(family.position))
@@ -185,8 +198,7 @@ def _generic(family: Any, factor: float) -> Array:
             order = np.argsort(np.argsort(np.array(list(labels), dtype=str)))
             rank = rank * len(order) + order[rest % len(order)]
             rest = rest // len(order)
-    part = np.modf((rank + 1) * np.sqrt(slot + 1 + np.pi) * factor)[0]
-    return np.asarray(np.modf(1009 * part**2)[0])
+    return rank + 1, slot + 1
 
 
 def least_weight(highs: Any, program: Program, by: Rules, x: Array, dual: Array) -> Array:

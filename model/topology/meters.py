@@ -230,25 +230,27 @@ def _share(part: Array, whole: Array, folds: Array) -> Array:
 def _may_resell(inputs: xr.Dataset, peers: bool) -> Array:
     """Return where (participant, time) a meter might gain by giving energy that it draws in the same slot.
 
-    All trades happen between the lowest feed-in price plus both access fees and the highest retail price
-    minus both, since every buyer could buy, and every seller sell, at its retailer instead. So a meter
-    cannot gain if the best that it can get lies strictly below the least that it can pay.
+    With retail price r, feed-in price f and access fee a, a participant i can get at most g for a kWh, and pays at
+    least d for one, since every buyer among peers could buy, and every seller sell, at its retailer instead::
+
+        g[i,t] = max(f[i,t], max over tariffs r[t] - min over nodes a - a[i])
+        d[i,t] = min(r[i,t], min over tariffs f[t] + min over nodes a + a[i])
+
+    Selling to peers what was bought from peers loses a[i] twice. So reselling can pay only where g >= r (bought from
+    the retailer), f >= d (sold to the retailer), a <= 0, or energy has a price below zero.
     """
     tariff = positions(inputs, "participant_tariff", "tariff")
     retail, feed_in = inputs["retail_price"].values, inputs["feed_in_price"].values
-    own_retail, own_feed_in, below_zero = retail[tariff], feed_in[tariff], _below_zero(inputs, peers)[tariff]
+    r, f, below_zero = retail[tariff], feed_in[tariff], _below_zero(inputs, peers)[tariff]
     if not peers:
-        return np.asarray((own_feed_in >= own_retail) | below_zero)
+        return np.asarray((f >= r) | below_zero)
     if "trade_fee" in inputs:  # pairwise fees need not obey the triangle inequality: passing on can pay
-        return np.ones_like(own_retail, dtype=bool)
-    node = positions(inputs, "participant_node", "node")
-    access = inputs["node_access_fee"].values[node][:, None]
-    least = inputs["node_access_fee"].values.min()
-    best = np.maximum(own_feed_in, retail.max(axis=0) - least - access)
-    cheapest = np.minimum(own_retail, feed_in.min(axis=0) + least + access)
-    # selling to peers what was bought from peers loses both access fees, so that only crossed pairs count
-    crossed = (best >= own_retail) | (own_feed_in >= cheapest)
-    return np.asarray(crossed | (access <= 0) | below_zero)
+        return np.ones_like(r, dtype=bool)
+    access = inputs["node_access_fee"].values
+    a = access[positions(inputs, "participant_node", "node")][:, None]
+    g = np.maximum(f, retail.max(axis=0) - access.min() - a)
+    d = np.minimum(r, feed_in.min(axis=0) + access.min() + a)
+    return np.asarray((g >= r) | (f >= d) | (a <= 0) | below_zero)
 
 
 def _below_zero(inputs: xr.Dataset, peers: bool) -> Array:
