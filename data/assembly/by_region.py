@@ -21,8 +21,8 @@ from ..problems import InputError
 from ..schema.defaults import fill
 from ..schema.scenario import Scenario
 from ..schema.table_rows import AWAY, TABLES
-from ..schema.tariffs_and_fees import BandFees
-from .inputs import fee_network, problems
+from .fees import fee_network
+from .inputs import problems
 
 CHUNK = 2000
 """Rows that are looked at together."""
@@ -127,7 +127,7 @@ def _outline(source: Source, overrides: Sequence[str]) -> Outline:
     pinned = Scenario.model_validate(sections | {"tables": _NOBODY})  # each file is read for its SHA-256 once
     labels, nodes, hash_, least = _read(draft, changes, sections, counted(pinned))
     _refer(labels, sections["tariffs"])
-    pairwise = isinstance(scenario.fees, BandFees)
+    pairwise = scenario.fees.pairwise
     whole = fill(Scenario.model_validate(sections | {"tables": _NOBODY | {"nodes": nodes}}))
     network = {} if pairwise else fee_network(whole.tables.nodes, whole.fees)
     edges = {n: network[f"node_{n}"][1] if network else np.zeros(len(nodes)) for n in ("fee", "limit")}

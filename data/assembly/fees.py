@@ -1,10 +1,71 @@
-"""Fees between the nodes of a network: on the edges of a tree, or by the distance of two nodes."""
+"""Fees between the nodes of a network: on the edges of a tree, or by the distance of two nodes.
 
-from collections.abc import Mapping, Sequence
+``FEES`` names the function of each method of a scenario.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from ..inputs.tree import downward
+from ..schema.table_rows import Node
+from ..schema.tariffs_and_fees import BandFees, FeeMethod, LengthFees, LevelFees
+from .devices_and_trips import Columns, labels
+
+
+def fee_network(nodes: Sequence[Node], fees: FeeMethod) -> Columns:
+    """Return the fee network (node,): parents, limits [kW] and access fees, and fees of its edges or of pairs of nodes.
+
+    ``node_fee`` (node,) or ``trade_fee`` (node, node_to), as ``node_access_fee``, in currency/kWh.
+    """
+    d = ("node",)
+    limit = [np.inf if n.limit_kw is None else n.limit_kw for n in nodes]
+    network: Columns = {
+        "node_parent": (d, labels(n.parent or "" for n in nodes)),
+        "node_access_fee": (d, np.array([n.access_fee_per_kwh for n in nodes], dtype=float)),
+        "node_limit": (d, np.array(limit)),
+    }
+    method = FEES[type(fees)](nodes, fees)
+    if fees.pairwise:
+        return {**network, "trade_fee": (("node", "node_to"), method)}
+    own = [0.0 if n.parent is None else n.fee_per_kwh for n in nodes]
+    edge = np.array([fee if stated is None else stated for fee, stated in zip(method, own, strict=True)])
+    return {**network, "node_fee": (d, edge)}
+
+
+def _by_level(nodes: Sequence[Node], fees: LevelFees) -> np.ndarray:
+    """Return the fees of edges by their level (node,) [currency/kWh]."""
+    return level_fees([n.level for n in nodes], fees.levels)
+
+
+def _by_length(nodes: Sequence[Node], fees: LengthFees) -> np.ndarray:
+    """Return the fees of edges by their length (node,) [currency/kWh]."""
+    return length_fees(_lengths(nodes), fees.fee_per_kwh_m)
+
+
+def _by_distance(nodes: Sequence[Node], fees: BandFees) -> np.ndarray:
+    """Return the fees of pairs of nodes by the band of their distance (node, node) [currency/kWh]."""
+    ends = [band.up_to_m for band in fees.bands if band.up_to_m is not None]
+    if fees.distance == "path":
+        distance = path_lengths([n.node for n in nodes], [n.parent or "" for n in nodes], _lengths(nodes))
+    else:
+        x, y = (np.array([getattr(n, k) or 0.0 for n in nodes]) for k in ("x_m", "y_m"))
+        distance = straight_distances(x, y)
+    return band_fees(distance, ends, [band.fee_per_kwh for band in fees.bands])
+
+
+FEES: dict[type[FeeMethod], Callable[[Sequence[Node], Any], np.ndarray]] = {
+    LevelFees: _by_level,
+    LengthFees: _by_length,
+    BandFees: _by_distance,
+}
+"""Method -> its function of nodes and fees: of edges (node,), or pairs of nodes (node, node) [currency/kWh]."""
+
+
+def _lengths(nodes: Sequence[Node]) -> np.ndarray:
+    """Return the length of each node's edge to its parent (node,) [m]."""
+    return np.array([n.length_m or 0.0 for n in nodes])
 
 
 def level_fees(levels: Sequence[str | None], fees: Mapping[str, float]) -> np.ndarray:
@@ -23,7 +84,7 @@ def length_fees(length_m: np.ndarray, rate: float) -> np.ndarray:
 def path_lengths(nodes: Sequence[str], parents: Sequence[str], length_m: np.ndarray) -> np.ndarray:
     """Return the length of the tree path between every two nodes (node, node) [m].
 
-    From the root downward: distance(n, m) = distance(parent(n), m) + length(n), for every m met before n.
+    From the root downward: distance(n, m) = distance(parent(n), m) + length(n), for every m placed before n.
 
     Parameters
     ----------
@@ -41,13 +102,13 @@ def path_lengths(nodes: Sequence[str], parents: Sequence[str], length_m: np.ndar
     """
     index = {name: i for i, name in enumerate(nodes)}
     distance = np.zeros((len(nodes), len(nodes)))
-    met: list[int] = []
+    placed: list[int] = []
     for n in downward(nodes, parents):
         if parents[n]:
-            row = distance[index[parents[n]], met] + length_m[n]
-            distance[n, met] = row
-            distance[met, n] = row
-        met.append(n)
+            row = distance[index[parents[n]], placed] + length_m[n]
+            distance[n, placed] = row
+            distance[placed, n] = row
+        placed.append(n)
     return distance
 
 

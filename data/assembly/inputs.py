@@ -13,12 +13,12 @@ from ..loading.scenario import Source, read
 from ..problems import InputError, Problem
 from ..schema import horizon
 from ..schema.defaults import fill
-from ..schema.file_references import PriceFile, Weather
+from ..schema.file_references import Weather
 from ..schema.scenario import Carbon, Scenario, Site
-from ..schema.table_rows import Node
-from ..schema.tariffs_and_fees import BandFees, Flat, LengthFees, LevelFees, Tariff, TieredAverage, TimeOfUse
-from . import demand_and_pv, devices_and_trips, prices
-from . import fees as network
+from ..schema.tariffs_and_fees import Tariff
+from . import demand_and_pv, devices_and_trips
+from .fees import fee_network
+from .prices import price
 
 __all__ = ["build_inputs", "problems"]
 
@@ -136,8 +136,8 @@ def _rates(contracts: Mapping[str, Tariff], carbon: Carbon, frame: demand_and_pv
 
     All-in prices (tariff, time) [currency/kWh] are energy + levy, and feed-in; carbon (time,) is in kg/kWh.
     """
-    retail = [_price(c.energy, frame) + c.levy_per_kwh for c in contracts.values()]
-    feed_in = [_price(c.feed_in, frame) for c in contracts.values()]
+    retail = [price(c.energy, frame) + c.levy_per_kwh for c in contracts.values()]
+    feed_in = [price(c.feed_in, frame) for c in contracts.values()]
     if carbon.grid is None:
         intensity = np.full(len(frame.times), carbon.grid_kg_per_kwh, dtype=float)
     else:
@@ -147,55 +147,6 @@ def _rates(contracts: Mapping[str, Tariff], carbon: Carbon, frame: demand_and_pv
         "feed_in_price": (("tariff", "time"), np.array(feed_in)),
         "grid_carbon": (("time",), intensity),
     }
-
-
-def _price(price: Flat | TimeOfUse | TieredAverage | PriceFile, frame: demand_and_pv.Frame) -> np.ndarray:
-    if isinstance(price, PriceFile):
-        return demand_and_pv.rate(frame, price)
-    if isinstance(price, TieredAverage):
-        ends = [tier.up_to_kwh for tier in price.tiers if tier.up_to_kwh is not None]
-        fees = [tier.price_per_kwh for tier in price.tiers]
-        return prices.flat(prices.tiered_average(price.monthly_kwh, ends, fees), frame.times)
-    if isinstance(price, Flat):
-        return prices.flat(price.price_per_kwh, frame.times)
-    windows = [
-        prices.Window(prices.minute(w.start), prices.minute(w.end), w.price_per_kwh, w.days)
-        for w in price.windows
-    ]
-    time = frame.time
-    return prices.time_of_use(frame.times, time.slot_minutes, time.time_zone, windows, price.price_per_kwh)
-
-
-def fee_network(nodes: Sequence[Node], fees: LevelFees | LengthFees | BandFees) -> dict[str, Any]:
-    """Return the fee network: parents, limits [kW], and fees [currency/kWh] of access and edges or pairs."""
-    d = ("node",)
-    length = np.array([n.length_m or 0.0 for n in nodes])
-    limit = [np.inf if n.limit_kw is None else n.limit_kw for n in nodes]
-    variables: dict[str, Any] = {
-        "node_parent": (d, devices_and_trips.labels(n.parent or "" for n in nodes)),
-        "node_access_fee": (d, np.array([n.access_fee_per_kwh for n in nodes], dtype=float)),
-        "node_limit": (d, np.array(limit)),
-    }
-    if isinstance(fees, BandFees):
-        ends = [band.up_to_m for band in fees.bands if band.up_to_m is not None]
-        if fees.distance == "path":
-            labels, parents = [n.node for n in nodes], [n.parent or "" for n in nodes]
-            distance = network.path_lengths(labels, parents, length)
-        else:
-            x, y = (np.array([getattr(n, k) or 0.0 for n in nodes]) for k in ("x_m", "y_m"))
-            distance = network.straight_distances(x, y)
-        band = network.band_fees(distance, ends, [b.fee_per_kwh for b in fees.bands])
-        return {**variables, "trade_fee": (("node", "node_to"), band)}
-    if isinstance(fees, LengthFees):
-        edge = network.length_fees(length, fees.fee_per_kwh_m)
-    else:
-        edge = network.level_fees([n.level for n in nodes], fees.levels)
-    for i, n in enumerate(nodes):
-        if n.fee_per_kwh is not None:
-            edge[i] = n.fee_per_kwh
-        if n.parent is None:
-            edge[i] = 0.0
-    return {**variables, "node_fee": (d, edge)}
 
 
 def _left_out(scenario: Scenario) -> list[str]:

@@ -1,13 +1,21 @@
-"""Retail and feed-in prices over the slots: flat, time-of-use and tiered-average."""
+"""Retail and feed-in prices over the slots: flat, time-of-use, tiered-average and series.
 
-from collections.abc import Sequence
+``PRICES`` names the function of each kind of price of a scenario.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import gcd
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..clock import local
+from ..schema import tariffs_and_fees as schema
+from ..schema.file_references import PriceFile
+from ..schema.values import Closed
+from .demand_and_pv import Frame, rate
 
 _DAY = 1440
 _DAYS = {"all": range(7), "weekdays": range(5), "weekends": range(5, 7)}
@@ -25,6 +33,40 @@ class Window:
     end: int
     price: float
     days: str = "all"
+
+
+def price(tariff: Closed, frame: Frame) -> np.ndarray:
+    """Return a price over the slots (time,) [currency/kWh]; problems of its file go to the frame."""
+    return PRICES[type(tariff)](tariff, frame)
+
+
+def _flat(tariff: schema.Flat, frame: Frame) -> np.ndarray:
+    return flat(tariff.price_per_kwh, frame.times)
+
+
+def _time_of_use(tariff: schema.TimeOfUse, frame: Frame) -> np.ndarray:
+    windows = [Window(minute(w.start), minute(w.end), w.price_per_kwh, w.days) for w in tariff.windows]
+    time = frame.time
+    return time_of_use(frame.times, time.slot_minutes, time.time_zone, windows, tariff.price_per_kwh)
+
+
+def _tiered_average(tariff: schema.TieredAverage, frame: Frame) -> np.ndarray:
+    ends = [tier.up_to_kwh for tier in tariff.tiers if tier.up_to_kwh is not None]
+    prices = [tier.price_per_kwh for tier in tariff.tiers]
+    return flat(tiered_average(tariff.monthly_kwh, ends, prices), frame.times)
+
+
+def _series(tariff: PriceFile, frame: Frame) -> np.ndarray:
+    return rate(frame, tariff)
+
+
+PRICES: dict[type[Closed], Callable[[Any, Frame], np.ndarray]] = {
+    schema.Flat: _flat,
+    schema.TimeOfUse: _time_of_use,
+    schema.TieredAverage: _tiered_average,
+    PriceFile: _series,
+}
+"""Kind of price -> its function of the price and the frame of slots: (time,) [currency/kWh]."""
 
 
 def flat(price: float, times: pd.DatetimeIndex) -> np.ndarray:

@@ -9,7 +9,7 @@ from ..files.strict_yaml import Location
 from ..inputs.tree import faults
 from ..problems import InputError, Problem, suggestion
 from ..schema.table_rows import AWAY, TABLES
-from ..schema.tariffs_and_fees import BandFees, LengthFees, LevelFees
+from ..schema.tariffs_and_fees import LevelFees
 
 Place = Callable[[Location], tuple[str, str, str]]
 
@@ -94,24 +94,13 @@ def _nodes(parts: Parts, place: Place) -> Iterator[Problem]:
         yield Problem(*place(("tables", "nodes", i, "parent")), got, want)
     fees = parts.sections.get("fees")
     for i, row in rows.items():
-        for column in _needed(row, fees):
+        for column in fees.required_columns(row) if fees is not None else ():
             if getattr(row, column) is None:
                 want = f"{type(row).model_fields[column].description}"
                 yield Problem(*place(("tables", "nodes", i, column)), "nothing", want)
         if isinstance(fees, LevelFees) and row.level is not None and row.level not in fees.levels:
             want = f"a key of fees.levels{suggestion(row.level, fees.levels)}"
             yield Problem(*place(("tables", "nodes", i, "level")), repr(row.level), want)
-
-
-def _needed(row: Any, fees: Any) -> tuple[str, ...]:
-    """Return the columns that the method of fees needs at a node."""
-    if isinstance(fees, BandFees):
-        if fees.distance == "straight":
-            return ("x_m", "y_m")
-        return ("length_m",) if row.parent else ()
-    if row.parent is None or row.fee_per_kwh is not None:
-        return ()
-    return ("length_m",) if isinstance(fees, LengthFees) else ("level",) if fees is not None else ()
 
 
 def _demand(parts: Parts, place: Place) -> Iterator[Problem]:

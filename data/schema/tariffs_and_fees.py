@@ -1,12 +1,17 @@
-"""The terms of trade as a scenario states them: retail tariffs, and fees of the network."""
+"""Retail tariffs, network fees and rules of the exchange as a scenario states them.
+
+A new kind of price or method of fees is a class here, listed in the union that a tariff or the fees are, and a row of
+``PRICES`` (assembly/prices) or ``FEES`` (assembly/fees) with the function that computes it.
+"""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from .file_references import PriceFile
+from .table_rows import Node
 from .values import Closed, Label, NotNegative, Number, Positive, TimeOfDay
 
 
@@ -67,10 +72,13 @@ class TieredAverage(Closed):
         return self
 
 
+AnyPrice = Flat | TimeOfUse | TieredAverage | PriceFile
+
+
 class Tariff(Closed):
     """A retail contract. The all-in price is energy + levy; surplus earns the feed-in price."""
 
-    energy: Annotated[Flat | TimeOfUse | TieredAverage | PriceFile, Field(discriminator="type")] = Field(
+    energy: Annotated[AnyPrice, Field(discriminator="type")] = Field(
         description="price of energy: flat, time-of-use, tiered-average or series"
     )
     levy_per_kwh: Number = Field(default=0.0, description="levy on every kWh from the retailer")
@@ -79,9 +87,24 @@ class Tariff(Closed):
     )
 
 
-class LevelFees(Closed):
+class FeeMethod(Closed):
+    """A method of network fees: on the edges of the tree, or, where ``pairwise``, for each pair of nodes.
+
+    ``edge_column`` is the column of a node that the fee of its edge to the parent is computed from.
+    """
+
+    pairwise: ClassVar[bool] = False
+    edge_column: ClassVar[str]
+
+    def required_columns(self, node: Node) -> tuple[str, ...]:
+        """Return the columns that a node must fill in: none at the root and where its row states the fee."""
+        return () if node.parent is None or node.fee_per_kwh is not None else (self.edge_column,)
+
+
+class LevelFees(FeeMethod):
     """A tree whose edges cost by their level (column ``level`` of the nodes)."""
 
+    edge_column: ClassVar[str] = "level"
     method: Literal["by-level"] = Field(default="by-level", description="by-level")
     levels: dict[Label, NotNegative] = Field(default_factory=dict, description="level -> fee per kWh")
     access_fee_per_kwh: NotNegative = Field(
@@ -89,9 +112,10 @@ class LevelFees(Closed):
     )
 
 
-class LengthFees(Closed):
+class LengthFees(FeeMethod):
     """A tree whose edges cost by their length (column ``length_m``)."""
 
+    edge_column: ClassVar[str] = "length_m"
     method: Literal["by-length"] = Field(default="by-length", description="by-length")
     fee_per_kwh_m: NotNegative = Field(description="fee per kWh and metre of line")
     access_fee_per_kwh: NotNegative = Field(
@@ -108,9 +132,10 @@ class Band(Closed):
     fee_per_kwh: NotNegative = Field(description="fee per kWh of a trade over this distance")
 
 
-class BandFees(Closed):
+class BandFees(FeeMethod):
     """A fee per pair of nodes by their distance, instead of the tree."""
 
+    pairwise: ClassVar[bool] = True
     method: Literal["by-distance"] = Field(default="by-distance", description="by-distance")
     distance: Literal["path", "straight"] = Field(
         default="path", description="along the tree (length_m), or straight (x_m, y_m)"
@@ -125,6 +150,12 @@ class BandFees(Closed):
         if not _rise([band.up_to_m for band in self.bands]):
             raise PydanticCustomError("bands", "rising up_to_m, and none in the last band")
         return self
+
+    def required_columns(self, node: Node) -> tuple[str, ...]:
+        """Return the columns of a node's position, or the length of its edge to the parent."""
+        if self.distance == "straight":
+            return ("x_m", "y_m")
+        return ("length_m",) if node.parent else ()
 
 
 class Exchange(Closed):
