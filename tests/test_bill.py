@@ -17,8 +17,7 @@ from otonari.runs.ledger import checkpoints, ledger
 from otonari.runs.ledger.format.errors import LedgerError, LedgerTampered
 from otonari.runs.markets import SIMULATED
 from otonari.runs.report import bill as bills
-from otonari.runs.report import billing
-from otonari.runs.report import page as report
+from otonari.runs.report import billing, sections
 from otonari.runs.simulate import run as rolling
 from otonari.runs.store import netcdf, run_file
 
@@ -384,7 +383,7 @@ def test_bills_and_corrections_of_simulated_markets(tmp_path, mode):
     other = rolling.run("six-kinds", output=tmp_path / "other.nc", record=False, **options)
     told = json.loads(otonari("ledger", "correct", first.directory, other.path, "--json").stdout)
     assert (told["corrected"], told["added"], told["already"]) == (12, 12, 0)
-    assert sum(report.balance(other.tree).values()) == pytest.approx(0, abs=1e-6)
+    assert sum(sections.balance(other.tree).values()) == pytest.approx(0, abs=1e-6)
     check_all(other.path, tmp_path / "again", 6)
 
 

@@ -2,11 +2,12 @@
 
 import json
 
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
 from otonari.runs.clear import single
-from otonari.runs.report import page as report
+from otonari.runs.report import page, sections
 from otonari.runs.store import run_file
 
 from .communities import random_community
@@ -21,18 +22,18 @@ def tree():
 
 def test_the_energy_balance_on_paper(tree):
     """See tests/neighbourhood.py; the battery loses 0.2 of 1 kWh charged, and 0.4 by giving 0.4; the car nothing."""
-    assert list(report.balance(tree).values()) == pytest.approx([11, 17.8, -1.7, -24, -4, 1.5, -0.6])
+    assert list(sections.balance(tree).values()) == pytest.approx([11, 17.8, -1.7, -24, -4, 1.5, -0.6])
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_energy_balance_of_any_community_is_zero(seed):
-    found = report.balance(single.clear(random_community(seed)))
+    found = sections.balance(single.clear(random_community(seed)))
     assert sum(found.values()) == pytest.approx(0, abs=1e-6)
 
 
 def test_trades_by_hour_on_paper(tree):
     tree["inputs"].attrs["time_zone"] = "Asia/Tokyo"  # nine hours ahead of the slots' UTC
-    found = report.hours(tree)
+    found = pd.DataFrame(sections.hours(tree))
     assert found["hour"].tolist() == [9, 10, 12]
     assert_allclose(found["energy"], [3.5, 1, 0.3])
     assert_allclose(found["seller_price"], [19.5, 14.5, 15.5])
@@ -40,12 +41,12 @@ def test_trades_by_hour_on_paper(tree):
 
 
 def test_the_page(tree, golden):
-    golden("report.md", report.report(tree))
+    golden("report.md", page.report(tree))
 
 
 @pytest.mark.parametrize("market", ["p2p", "grid-only", "unmanaged"])
 def test_every_market_has_a_report(tmp_path, market):
-    path, page = tmp_path / "run.nc", tmp_path / "report.md"
+    path, written = tmp_path / "run.nc", tmp_path / "report.md"
     single.run("six-kinds", market, output=path, record=False)
     shown = otonari("report", path).stdout
     assert f"# six-kinds: {market} market, 6 participants" in shown
@@ -55,8 +56,8 @@ def test_every_market_has_a_report(tmp_path, market):
     assert sum(facts["balance"].values()) == pytest.approx(0, abs=1e-6)
     assert sum(h["energy"] for h in facts["hours"]) == pytest.approx(float(settlement["peer_energy"]))
     assert bool(facts["hours"]) == (market == "p2p")
-    assert otonari("report", path, "-o", page).stdout == f"wrote {page}\n"
-    assert page.read_text(encoding="utf-8") == shown
+    assert otonari("report", path, "-o", written).stdout == f"wrote {written}\n"
+    assert written.read_text(encoding="utf-8") == shown
 
 
 def test_what_is_no_run(tmp_path):
@@ -67,8 +68,19 @@ def test_what_is_no_run(tmp_path):
 
 
 def test_accounts_of_the_page_are_the_settlement(tree):
-    facts = report.facts(tree)
+    facts = page.facts(tree)
     for k, account in enumerate(facts["accounts"].values()):
         assert {n: v for n, v in account.items() if n in PAPER} == pytest.approx(
             {n: PAPER[n][k] for n in account}
         )
+
+
+def test_a_section_is_one_row(tree, monkeypatch):
+    """A row puts a heading with its table on the page, and plain values among the facts."""
+    row = sections.Section(
+        "Slots, {currency}", lambda tree: tree["inputs"].sizes["time"], lambda tree: "slots  4"
+    )
+    before, known = page.report(tree), page.facts(tree)
+    monkeypatch.setitem(sections.SECTIONS, "slots", row)
+    assert page.report(tree) == f"{before}\n## Slots, JPY\n\n    slots  4\n"
+    assert page.facts(tree) == {**known, "slots": tree["inputs"].sizes["time"]}

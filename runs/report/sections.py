@@ -1,0 +1,123 @@
+"""Sections of the page of a run: what each shows, as a table and for a machine, and THE table of sections.
+
+To add one: a function that computes its plain values from the tree of a run, one that writes them as a table, one row
+of `SECTIONS`, and a test. What is computed here is sums of what the run holds.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ...data.inputs import devices
+from ...model.settlement.account_lines import statement
+from .. import compare
+from ..text import table
+from . import tables
+
+LINES = statement()
+"""Lines of an account on the page, in their order."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One row of the table of sections.
+
+    ``title`` is its heading, where ``{currency}`` stands for that of the run; ``values`` returns what it shows, of the
+    tree of a run, as plain values [kWh, currency]; ``text`` the table of it under the heading, of the tree.
+    """
+
+    title: str
+    values: Callable[[xr.DataTree], Any]
+    text: Callable[[xr.DataTree], str]
+
+
+def totals(tree: xr.DataTree) -> dict[str, float]:
+    """Return the totals of the community over the horizon, as comparisons have them."""
+    return {str(n): float(v) for n, v in compare.summary(tree).items() if not v.dims}
+
+
+def accounts(tree: xr.DataTree) -> dict[str, dict[str, float]]:
+    """Return the lines of every account over the horizon [currency]."""
+    settlement = tree["settlement"].to_dataset()
+    people = [str(name) for name in settlement["participant"].values]
+    lines = {name: [float(v) for v in settlement[name].values] for name in LINES}
+    return {who: {name: lines[name][k] for name in lines} for k, who in enumerate(people)}
+
+
+def balance(tree: xr.DataTree) -> dict[str, float]:
+    """Return what the community took in (+) and gave out (-) over the horizon [kWh]; the sum is 0.
+
+    Losses are those of charging and discharging; what peers trade stays inside.
+    """
+    inputs, results = (tree[g].to_dataset() for g in ("inputs", "results"))
+    hours = inputs["slot_hours"]
+
+    def total(power: xr.DataArray) -> float:
+        return float((power * hours).sum())
+
+    driver = inputs["vehicle_electric_economy"].sel(vehicle=inputs["trip_vehicle"]).values
+    driven = np.divide(results["trip_electric_distance"].values, driver)
+    stored, lost = 0.0, 0.0
+    for device in devices.stores():
+        begin = inputs[f"{device}_initial_energy"]
+        stored += float((results[f"{device}_energy"].isel(time=-1) - begin).sum())
+        lost += total(results[f"{device}_charge"] * (1 - inputs[f"{device}_charge_efficiency"]))
+        lost += total(results[f"{device}_discharge"] * (1 / inputs[f"{device}_discharge_efficiency"] - 1))
+    parts = {
+        "PV, after curtailment": total(inputs["pv_available"] - results["pv_curtailment"]),
+        "from the retailer": total(results["grid_import"]) + total(results["vehicle_import"]),
+        "to the retailer": -total(results["grid_export"]) - total(results["vehicle_export"]),
+        "demand": -total(inputs["demand"]),
+        **{name.replace("_", " "): -total(results[load.draw]) for name, load in devices.loads().items()},
+        "driving": -float(driven.sum()),
+        "batteries and vehicles, start less end": -stored,
+        "losses of charging and discharging": -lost,
+    }
+    return {name: value + 0.0 for name, value in parts.items()}  # no -0.0
+
+
+def hours(tree: xr.DataTree) -> list[dict[str, float]]:
+    """Return what peers traded [kWh] by local hour of the day, hours with trades only, and mean prices."""
+    by_hour = compare.by_hour(tree).to_dataframe().dropna().reset_index()
+    by_hour = by_hour.rename(columns=lambda name: name.removeprefix("hour_").removeprefix("peer_"))
+    return [{str(name): value for name, value in row.items()} for row in by_hour.to_dict("records")]
+
+
+def _costs(tree: xr.DataTree) -> str:
+    return tables.cleared(compare.summary(tree), str(tree.attrs["currency"]))
+
+
+def _accounts(tree: xr.DataTree) -> str:
+    """Return a line per participant and one for all; revenue is negative, so that a line adds up to its bill."""
+    settlement = tree["settlement"].to_dataset()
+    values = np.array([settlement[n].values * (-1 if line.sign < 0 else 1) for n, line in LINES.items()])
+    people = [str(name) for name in settlement["participant"].values]
+    columns = [*values.T, values.sum(axis=1)]
+    rows = [[who, *map(_two, column)] for who, column in zip([*people, "all"], columns, strict=True)]
+    return table(["participant", *(line.label for line in LINES.values())], rows)
+
+
+def _balance(tree: xr.DataTree) -> str:
+    return table(["+ in, - out", "kWh"], [[name, _two(value)] for name, value in balance(tree).items()])
+
+
+def _hours(tree: xr.DataTree) -> str:
+    prices = [f"{tree.attrs['currency']}/kWh to the seller", "from the buyer"]
+    rows = [[f"{int(hour):02d}:00", *map(_two, values)] for hour, *values in map(dict.values, hours(tree))]
+    return table(["hour", "kWh", *prices], rows)
+
+
+def _two(value: float) -> str:
+    return f"{round(float(value), 2) + 0.0:,.2f}"
+
+
+SECTIONS: dict[str, Section] = {
+    "totals": Section("Cost by kind of participant", totals, _costs),
+    "accounts": Section("Accounts, {currency}", accounts, _accounts),
+    "balance": Section("Energy balance of the community", balance, _balance),
+    "hours": Section("Trades by hour of the day", hours, _hours),
+}
+"""THE table of sections, in the order of the page: one row per section, by its name among the facts."""
