@@ -126,8 +126,8 @@ def test_a_block_is_the_same_from_its_slot_and_from_the_whole_run(calm, line):
 def test_a_slots_inputs_say_what_was_stored_and_who_departs(calm):
     inputs, results = (calm[1][g].to_dataset() for g in ("inputs", "results"))
     stored = np.concatenate([results[f"{d}_energy"].values for d in ("battery", "vehicle")])
-    parts = [records.slots(inputs, stored, k, k + 1) for k in range(SLOTS)]
-    xr.testing.assert_identical(records.slots(inputs, stored, 0, SLOTS), inputs)
+    parts = [records.slot_inputs(inputs, stored, k, k + 1) for k in range(SLOTS)]
+    xr.testing.assert_identical(records.slot_inputs(inputs, stored, 0, SLOTS), inputs)
     trips = [trip for part in parts for trip in part["trip"].values]
     assert sorted(trips) == sorted(inputs["trip"].values)
     for k, part in enumerate(parts):

@@ -156,9 +156,9 @@ def test_what_stores_hold_goes_on_from_record_to_record():
 def test_sources_in_wh_sum_to_what_was_used():
     """1.4 + 1.4 + 1.4 = 4.2 Wh are 4: the one that rounding down loses goes to the first, the retailer."""
     used = tracing.Matrix(np.array([[1.4, 1.4, 1.4], [0, 0.6, 0], [0.4, 0, 0]]) / 1000)
-    assert records.sources(["b", "a"], used[:2]) == [{"": 2, "a": 1, "b": 1}, {"a": 1}]
+    assert records.energy_mix(["b", "a"], used[:2]) == [{"": 2, "a": 1, "b": 1}, {"a": 1}]
     noise = tracing.Matrix(np.array([[0.2999999999999, 0.3], [0.0, 0.0]]))
-    assert records.sources(["b", "a"], noise[:, [0, 1, 1]]) == [{"b": 300, "a": 300, "": 300}, {}]
+    assert records.energy_mix(["b", "a"], noise[:, [0, 1, 1]]) == [{"b": 300, "a": 300, "": 300}, {}]
 
 
 def test_trades_that_round_to_nothing_are_left_out():
@@ -185,7 +185,7 @@ def test_a_sealed_record_reveals_totals_only():
     block, private = private_leaves.seal(record, b"s" * 32)
     assert "participant" not in str(block)
     assert (block["leaves"], len(private)) == (2, 2)
-    assert block_schema.misfit({**block, "index": 1, "prev": block_schema.FIRST}) == ""
+    assert block_schema.mismatch({**block, "index": 1, "prev": block_schema.FIRST}) == ""
     assert block["totals"] == record["totals"]
     assert all(block[name] != record[name] for name in ("inputs", "results"))
     assert [private_leaves.parse(leaf)["participant"] for leaf in private] == ["a", "b"]

@@ -59,7 +59,7 @@ def test_roots_and_proofs_of_pymerkle(case):
     assert merkle.root(hashes) == tree.get_root()
     proof = merkle.Tree(hashes).path(index)
     assert proof == tree.prove_inclusion(index + 1, size).path[1:]
-    assert merkle.climb(hashes[index], index, size, proof) == tree.get_root()
+    assert merkle.root_from_path(hashes[index], index, size, proof) == tree.get_root()
 
 
 @settings(deadline=None)
@@ -77,7 +77,7 @@ def test_no_other_proof_leads_to_the_root(size, data):
         if (place, path) == (index, proof):
             continue
         try:
-            found = merkle.climb(hashes[index], place, total, path)
+            found = merkle.root_from_path(hashes[index], place, total, path)
         except ValueError:
             continue
         assert found != root

@@ -112,7 +112,7 @@ def repair(
     """Mend what a crash left behind: nothing that a checkpoint vouches for is touched, nothing is deleted.
 
     Bytes after the last newline are moved to a ``.torn`` file. Good blocks beyond the checkpoint get one if they are
-    what this ledger's keeper was about to append, as ``leaves/`` tells.
+    what was about to be appended here, according to ``leaves/``.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def repair(
     signer : Signer, optional
         The private key of a ledger that has one.
     head : str, optional
-        Hash of the last block, from who looked at the blocks beyond the checkpoint and vouches for them all the same.
+        Hash of the last block, from a person who examined the blocks beyond the checkpoint and vouches for them.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Bytes that are on the disk when a function returns, and files that are what they seem to be.
+"""Durable files: bytes that are on the disk when a function returns, regular files only, and locks.
 
 Every failure is a :class:`LedgerError`. A failed fsync is never tried again: what is on the disk is then
 unknown (https://wiki.postgresql.org/wiki/Fsync_Errors). Symbolic links are not followed.
@@ -36,12 +36,12 @@ def opened(path: Path, flags: int = _READ, mode: int = 0o644) -> Iterator[int]:
 def read(path: Path, limit: int = 2**20) -> bytes:
     """Return the content of a small file; one of more than ``limit`` bytes is refused."""
     with opened(path) as file:
-        found = b""
-        while len(found) <= limit and (part := os.read(file, limit + 1 - len(found))):
-            found += part
-    if len(found) > limit:
+        data = b""
+        while len(data) <= limit and (part := os.read(file, limit + 1 - len(data))):
+            data += part
+    if len(data) > limit:
         raise LedgerError(f"{path}: got more than {limit} bytes")
-    return found
+    return data
 
 
 def read_private(path: Path) -> bytes:
@@ -100,7 +100,7 @@ def replace(path: Path, data: bytes, mode: int = 0o644) -> None:
 
 
 def move_end(path: Path, size: int, target: Path) -> None:
-    """Move all that a file holds beyond a size to a new file: on the disk there before it is cut off here."""
+    """Move the bytes of a file beyond a size to a new file, which is on the disk before the old one is cut."""
     with opened(path, os.O_RDWR | _ALWAYS) as file, opened(target, _WRITE | os.O_EXCL) as copy:
         place = size
         while part := os.pread(file, _PART, place):
@@ -152,16 +152,16 @@ def make_private_folder(folder: Path) -> None:
 def private_folder(folder: Path) -> bool:
     """Return whether there is a folder of that name, which must be the caller's own and nobody else's to enter."""
     try:
-        found = os.lstat(folder)
+        status = os.lstat(folder)
     except FileNotFoundError:
         return False
-    if stat.S_ISLNK(found.st_mode):
+    if stat.S_ISLNK(status.st_mode):
         raise LedgerError(f"{folder}: is a symbolic link, which is not followed")
-    if not stat.S_ISDIR(found.st_mode):
+    if not stat.S_ISDIR(status.st_mode):
         raise LedgerError(f"{folder}: not a directory")
-    if found.st_uid not in (0, os.geteuid()):
-        raise LedgerError(f"{folder}: belongs to another user ({found.st_uid})")
-    if (mode := stat.S_IMODE(found.st_mode)) & 0o077:
+    if status.st_uid not in (0, os.geteuid()):
+        raise LedgerError(f"{folder}: belongs to another user ({status.st_uid})")
+    if (mode := stat.S_IMODE(status.st_mode)) & 0o077:
         raise LedgerError(f"{folder}: others may use it (mode {mode:04o}, want 0700)")
     return True
 

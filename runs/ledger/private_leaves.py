@@ -50,7 +50,7 @@ def seal(record: dict[str, Any], secret: bytes, revision: int = 0) -> tuple[dict
 def parse(data: bytes) -> dict[str, Any]:
     """Return the leaf that bytes spell, or raise ``ValueError``."""
     leaf = canonical_json.parse(data)
-    if wrong := block_schema.misfit(leaf, ("leaf",)):
+    if wrong := block_schema.mismatch(leaf, ("leaf",)):
         raise ValueError(f"leaf: {wrong} does not fit")
     return dict(leaf)
 

@@ -1,4 +1,4 @@
-"""Receipts: what a household holds to show, offline, that its share of a slot is in the ledger.
+"""Receipts: proofs, to be checked offline, that what a household did in a slot is in the ledger.
 
 A receipt is a C2SP tlog-proof (https://c2sp.org/tlog-proof) for each slot, one after another in one file. The
 entry is the block; ``extra`` carries the block, the household's own salted leaf, and the path from the leaf to
@@ -87,7 +87,7 @@ def check(
     held: Sequence[checkpoints.KnownCheckpoint] = (),
     source: str = "receipt",
 ) -> list[Proof]:
-    """Check a receipt against keys or checkpoints known from elsewhere, and return what it proves.
+    """Check a receipt against keys or checkpoints known from elsewhere, and return its proofs.
 
     Parameters
     ----------
@@ -111,10 +111,10 @@ def check(
         raise LedgerError(
             f"{source}: give the ledger's public key or a checkpoint that you hold; see LEDGER.md"
         )
-    found = read(data, source)
-    note, market = found[0].note, found[0].block["market"]
+    proofs = read(data, source)
+    note, market = proofs[0].note, proofs[0].block["market"]
     try:
-        wanted = {key: _successor(key, found[0].rotations) for key in pinned}
+        wanted = {key: _successor(key, proofs[0].rotations) for key in pinned}
         signed = signed_note.verified(note, wanted.values())
     except signed_note.NoteError as error:
         raise LedgerTampered(source, "signature", error, "a good one") from error
@@ -128,31 +128,31 @@ def check(
             raise LedgerTampered(source, "key", successor.name, f"that of {market}")
     if held and note.text not in {head.note.text for head in held}:
         raise LedgerTampered(source, "checkpoint", note.text, "one that you hold")
-    return found
+    return proofs
 
 
 def read(data: bytes, source: str) -> list[Proof]:
-    """Return what a receipt says if its checkpoints are right, whoever wrote them; see :func:`check`."""
-    found: list[Proof] = []
+    """Return the proofs of a receipt, consistent with their checkpoint, whoever signed that; see :func:`check`."""
+    proofs: list[Proof] = []
     for number, part in enumerate(_split(data, source)):
         where = f"{source}, proof {number + 1}"
         if len(part) > chain.LONGEST:
             raise LedgerTampered(where, "size", len(part), f"{chain.LONGEST} characters at most")
         try:
-            found.append(_checked(part, where))
+            proofs.append(_parse(part, where))
         except ValueError as error:
             raise LedgerTampered(where, "form", error, "a proof") from error
-    _belong_together(found, source)
-    return found
+    _require_one_holder(proofs, source)
+    return proofs
 
 
-def _belong_together(found: Sequence[Proof], source: str) -> None:
+def _require_one_holder(proofs: Sequence[Proof], source: str) -> None:
     """Require one participant, one checkpoint, and slots that share no time: each time is counted once."""
-    whose = {(p.leaf["participant"], p.block["market"]) for p in found}
-    spans = sorted((p.block["slot"], p.block["slot"] + p.block["slot_seconds"]) for p in found)
+    whose = {(p.leaf["participant"], p.block["market"]) for p in proofs}
+    spans = sorted((p.block["slot"], p.block["slot"] + p.block["slot_seconds"]) for p in proofs)
     if len(whose) > 1 or any(one[1] > two[0] for one, two in pairwise(spans)):
         raise LedgerTampered(source, "slots", "several participants or a time twice", "each time of one once")
-    if any((p.note, p.rotations) != (found[0].note, found[0].rotations) for p in found):
+    if any((p.note, p.rotations) != (proofs[0].note, proofs[0].rotations) for p in proofs):
         raise LedgerTampered(source, "checkpoint", "different ones", "one for all slots")
 
 
@@ -229,17 +229,17 @@ def _split(data: bytes, source: str) -> Iterator[str]:
     yield from rest
 
 
-def _checked(text: str, where: str) -> Proof:
-    """Return what a single proof says after checking it up to its checkpoint; ``ValueError`` if malformed."""
+def _parse(text: str, where: str) -> Proof:
+    """Return a single proof after checking it up to its checkpoint; ``ValueError`` if malformed."""
     above, _, below = text.partition("\n\n")
     extra, _, *lines = above.split("\n")
     parts = canonical_json.parse(signed_note.decode(extra.removeprefix("extra ")))
     if not isinstance(parts, dict) or parts.keys() != {"block", "leaf", "rotations", "place", "path"}:
         raise ValueError("extra: want block, leaf, rotations, place and path")
     block, leaf, rotations, place, path = (parts[n] for n in ("block", "leaf", "rotations", "place", "path"))
-    if wrong := block_schema.misfit(block, ("clearing",)) or block_schema.misfit(leaf, ("leaf",)):
+    if wrong := block_schema.mismatch(block, ("clearing",)) or block_schema.mismatch(leaf, ("leaf",)):
         raise ValueError(f"{wrong} does not fit")
-    if type(rotations) is not list or any(block_schema.misfit(r, ("key-rotation",)) for r in rotations):
+    if type(rotations) is not list or any(block_schema.mismatch(r, ("key-rotation",)) for r in rotations):
         raise ValueError("rotations do not fit")
     if type(place) is not int or type(path) is not list or not all(type(h) is str for h in path):
         raise ValueError("place or path does not fit")
@@ -249,8 +249,9 @@ def _checked(text: str, where: str) -> Proof:
     proof = Proof(leaf, block, note, rotations)
     if _format(proof, place, inner, outer) != _FIRST + text:
         raise ValueError("another spelling of the same proof")
-    root = merkle.climb(merkle.leaf(data), place, block["leaves"], inner)
-    tree = merkle.climb(merkle.leaf(canonical_json.dump(block)), block["index"], checkpoint.size, outer)
+    root = merkle.root_from_path(merkle.leaf(data), place, block["leaves"], inner)
+    hash_ = merkle.leaf(canonical_json.dump(block))
+    tree = merkle.root_from_path(hash_, block["index"], checkpoint.size, outer)
     for name, (got, want) in _links(block, leaf, root, tree, checkpoint).items():
         if got != want:
             raise LedgerTampered(where, name, got, want)

@@ -70,27 +70,27 @@ def cleared(
         span goes on with :func:`otonari.model.settlement.tracing.follow` (default: followed from the first slot on).
     """
     inputs, results = (tree[g].to_dataset() for g in ("inputs", "results"))
-    parts: Iterable[xr.Dataset] = _alone(inputs, results) if one_by_one else [inputs]
+    parts: Iterable[xr.Dataset] = _one_by_one(inputs, results) if one_by_one else [inputs]
     of_inputs = [digest.values(part, "otonari inputs 1", digest.INPUTS_SCALE) for part in parts]
     names = [canonical_json.label(str(x)) for x in results["participant"].values]
-    found = zip(times(inputs), of_slots(results), shares(tree, origins), strict=True)
+    slots = zip(times(inputs), slot_digests(results), shares(tree, origins), strict=True)
     return [
-        record(names, share, time | told | {"inputs": of_inputs[k if one_by_one else 0]}, market, software)
-        for k, (time, told, share) in enumerate(found)
+        record(names, share, time | digests | {"inputs": of_inputs[k if one_by_one else 0]}, market, software)
+        for k, (time, digests, share) in enumerate(slots)
     ]
 
 
 def record(
-    names: list[str], share: Share, told: Mapping[str, Any], market: str, software: str
+    names: list[str], share: Share, facts: Mapping[str, Any], market: str, software: str
 ) -> dict[str, Any]:
-    """Return the record of a slot: what all accounts (canonical labels) did, and what is told of its time and data."""
+    """Return the record of a slot from the shares of all accounts (canonical labels), its time and its digests."""
     others: dict[str, Sequence[Any]] = {**{n: _whole(p) for n, p in share.grid.items()}, **share.uses}
     leaves = accounts(names, _rounded(share.trades), others)
     return {
         "version": block_schema.VERSION,
         "kind": "clearing",
         "market": market,
-        **told,
+        **facts,
         "totals": block_schema.totals(leaves),
         "software": software,
         "leaves": leaves,
@@ -104,7 +104,7 @@ def times(inputs: xr.Dataset) -> list[dict[str, int]]:
     return [{"slot": int(s), "slot_seconds": int(n)} for s, n in zip(starts, seconds, strict=True)]
 
 
-def of_slots(results: xr.Dataset) -> list[dict[str, str]]:
+def slot_digests(results: xr.Dataset) -> list[dict[str, str]]:
     """Return the digests of every slot's results and prices."""
     prices = results[[n for n in ("price", "sale_price") if n in results]]
     of_prices = digest.slots(prices, "otonari prices of a slot 1", digest.RESULTS_SCALE)
@@ -125,11 +125,11 @@ def shares(tree: xr.DataTree, origins: Iterable[tracing.Span] | None = None) -> 
         yield Share(
             trades=_trades(trades.isel(trade=np.flatnonzero(trades["trade_time"].values == time))),
             grid={name: energy[:, k].tolist() for name, energy in grid.items()},
-            uses={name: sources(names, matrix) for name, matrix in slot.items()},
+            uses={name: energy_mix(names, matrix) for name, matrix in slot.items()},
         )
 
 
-def slots(inputs: xr.Dataset, stored: np.ndarray[Any, Any], first: int, last: int) -> xr.Dataset:
+def slot_inputs(inputs: xr.Dataset, stored: np.ndarray[Any, Any], first: int, last: int) -> xr.Dataset:
     """Return the inputs of slots ``first`` to ``last`` (exclusive) alone, as if the run had begun with them.
 
     ``stored`` (battery + vehicle, time) [kWh] is what was stored at the end of each slot. Trips are those that depart
@@ -137,17 +137,17 @@ def slots(inputs: xr.Dataset, stored: np.ndarray[Any, Any], first: int, last: in
     """
     departs = np.searchsorted(inputs["time"].values, inputs["trip_departure"].values, side="right") - 1
     among = np.flatnonzero((departs >= first) & (departs < last))
-    found = inputs.isel(time=slice(first, last), trip=among)
+    selected = inputs.isel(time=slice(first, last), trip=among)
     if not first:
-        return found
-    return with_stores(found, "initial_energy", stored[:, first - 1])
+        return selected
+    return with_stores(selected, "initial_energy", stored[:, first - 1])
 
 
-def _alone(inputs: xr.Dataset, results: xr.Dataset) -> Iterator[xr.Dataset]:
+def _one_by_one(inputs: xr.Dataset, results: xr.Dataset) -> Iterator[xr.Dataset]:
     """Yield the inputs of each slot alone."""
     stored = of_stores(results, "energy")
     for k in range(inputs.sizes["time"]):
-        yield slots(inputs, stored, k, k + 1)
+        yield slot_inputs(inputs, stored, k, k + 1)
 
 
 def accounts(
@@ -158,12 +158,12 @@ def accounts(
     ``origin`` is of whom it bought: Wh by the selling account. ``others`` is what else the leaves hold, by account.
     """
     nothing = dict.fromkeys(("purchases", "sales", "paid", "earned", "fees", "congestion"), 0)
-    found: dict[str, dict[str, Any]] = {
+    leaves: dict[str, dict[str, Any]] = {
         name: {"participant": name, "origin": {}, **nothing, **{n: values[i] for n, values in others.items()}}
         for i, name in enumerate(names)
     }
     for trade in trades:
-        buyer, seller, energy = found[trade["buyer"]], found[trade["seller"]], trade["energy"]
+        buyer, seller, energy = leaves[trade["buyer"]], leaves[trade["seller"]], trade["energy"]
         buyer["purchases"] += energy
         buyer["origin"][trade["seller"]] = buyer["origin"].get(trade["seller"], 0) + energy
         buyer["paid"] += energy * trade["price"]
@@ -171,11 +171,11 @@ def accounts(
         buyer["congestion"] += energy * trade["congestion"]
         seller["sales"] += energy
         seller["earned"] += energy * trade["price"]
-    return [found[name] for name in sorted(found)]
+    return [leaves[name] for name in sorted(leaves)]
 
 
-def sources(names: list[str], used: tracing.Matrix) -> list[dict[str, int]]:
-    """Return the Wh that each account used in a slot, by the account that made them, ``""`` the retailer.
+def energy_mix(names: list[str], used: tracing.Matrix) -> list[dict[str, int]]:
+    """Return the Wh that each account used in a slot, by origin: the producing account, or ``""`` for the retailer.
 
     ``used`` (P, P + 1) [kWh]. For each account they are rounded by largest remainder, so that their sum is its whole.
     """
@@ -185,10 +185,10 @@ def sources(names: list[str], used: tracing.Matrix) -> list[dict[str, int]]:
     account, source = entries.row[line], entries.col[line]
     # to the millionth of a Wh: what arithmetic leaves beyond that shall not decide
     energy = digest.largest_remainder(np.round(entries.data[line] * 1000, 6), account)
-    found: list[dict[str, int]] = [{} for _ in names]
+    mixes: list[dict[str, int]] = [{} for _ in names]
     for k in np.flatnonzero(energy):
-        found[account[k]][labels[source[k]]] = int(energy[k])
-    return found
+        mixes[account[k]][labels[source[k]]] = int(energy[k])
+    return mixes
 
 
 def _trades(trades: xr.Dataset) -> list[tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""The blocks of a run in chunks: from what each region told of its slots, one slot at a time.
+"""The records of a run in chunks, made of what each region did in a slot, one slot at a time.
 
 A region's worker writes its share of every slot into one file; the records are made of all shares of a slot, in the
 order of the scenario. So a slot is recorded as it would be if the community had been cleared as one, to the byte where
@@ -16,23 +16,22 @@ import numpy as np
 import xarray as xr
 
 from ..store import digest
-from . import ledger
-from . import records as blocks
+from . import ledger, records
 from .format import canonical_json, signed_note
 
 Order = Mapping[str, Sequence[str]]
 
 
 def write_shares(tree: xr.DataTree, path: Path) -> None:
-    """Write what a region did into a file, slot after slot; the file is there when it is whole."""
+    """Write what a region did into a file, slot after slot; under its name it is always whole."""
     temporary = path.with_suffix(".tmp")
     with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as file:
-        for k, share in enumerate(blocks.shares(tree)):
+        for k, share in enumerate(records.shares(tree)):
             file.writestr(str(k), json.dumps(asdict(share)))
     temporary.replace(path)
 
 
-def records(tree: xr.DataTree, shares: Sequence[Path], order: Order) -> Iterator[dict[str, Any]]:
+def of_regions(tree: xr.DataTree, shares: Sequence[Path], order: Order) -> Iterator[dict[str, Any]]:
     """Yield one record per slot of a run in chunks, in order of time.
 
     Parameters
@@ -53,9 +52,10 @@ def records(tree: xr.DataTree, shares: Sequence[Path], order: Order) -> Iterator
         canonical_json.label(tree.attrs["market_id"]),
         f"otonari {tree.attrs['otonari_version']}",
     )
-    for k, (time, told) in enumerate(zip(blocks.times(inputs), blocks.of_slots(results), strict=True)):
+    slots = zip(records.times(inputs), records.slot_digests(results), strict=True)
+    for k, (time, digests) in enumerate(slots):
         share = _together([_read(path, k) for path in shares], place)
-        yield blocks.record(names, share, time | told | {"inputs": of_inputs}, market, software)
+        yield records.record(names, share, time | digests | {"inputs": of_inputs}, market, software)
 
 
 def commit(
@@ -65,14 +65,14 @@ def commit(
     directory: Path,
     signer: signed_note.Signer | None,
 ) -> ledger.Commit:
-    """Commit a run in chunks slot by slot, after all conflicts with what is there are ruled out."""
+    """Commit a run in chunks slot by slot, after all conflicts with the ledger are ruled out."""
     if (directory / ledger.NAME).exists():
-        for record in records(tree, shares, order):
+        for record in of_regions(tree, shares, order):
             with ledger.prepare(directory, [record], currency=tree.attrs["currency"], signer=signer):
                 pass
-    slots = [time["slot"] for time in blocks.times(tree["inputs"].to_dataset())]
+    slots = [time["slot"] for time in records.times(tree["inputs"].to_dataset())]
     session = ledger.Session(directory, slots, currency=tree.attrs["currency"], signer=signer)
-    done = [session.commit([record]) for record in records(tree, shares, order)]
+    done = [session.commit([record]) for record in of_regions(tree, shares, order)]
     added, already = sum(c.added for c in done), sum(c.already for c in done)
     return ledger.Commit(added, already, 0, done[-1].head, done[-1].checkpoint)
 
@@ -87,24 +87,24 @@ def _ordered(dataset: xr.Dataset, inputs: xr.Dataset, order: Order) -> xr.Datase
 
 
 def _places(labels: np.ndarray, wanted: Sequence[str]) -> np.ndarray:
-    """Return where the wanted labels stand."""
+    """Return the positions of the wanted labels."""
     at = {label: n for n, label in enumerate(labels.tolist())}
     return np.array([at[label] for label in wanted], dtype=int)
 
 
-def _read(path: Path, slot: int) -> blocks.Share:
+def _read(path: Path, slot: int) -> records.Share:
     with zipfile.ZipFile(path) as file:
-        return blocks.Share(**json.loads(file.read(str(slot))))
+        return records.Share(**json.loads(file.read(str(slot))))
 
 
-def _together(parts: Sequence[blocks.Share], place: np.ndarray) -> blocks.Share:
+def _together(parts: Sequence[records.Share], place: np.ndarray) -> records.Share:
     """Return what all regions did in a slot, accounts in the order of the scenario."""
 
     def joined(get: Any) -> list[Any]:
         every = [value for part in parts for value in get(part)]
         return [every[n] for n in place]
 
-    return blocks.Share(
+    return records.Share(
         trades=[trade for part in parts for trade in part.trades],
         grid={name: joined(lambda p, n=name: p.grid[n]) for name in parts[0].grid},
         uses={name: joined(lambda p, n=name: p.uses[n]) for name in parts[0].uses},

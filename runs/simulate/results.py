@@ -20,7 +20,7 @@ from .loop import State
 def since(inputs: xr.Dataset, state: State, first: int) -> tuple[xr.Dataset, State]:
     """Return the slots from ``first`` up to where a simulation stands alone: their inputs, and what they brought."""
     last = state.slot
-    part = records.slots(inputs, state.realised.energy, first, last)
+    part = records.slot_inputs(inputs, state.realised.energy, first, last)
     trips = np.isin(inputs["trip"].values, part["trip"].values)
     brought = replace(
         state,

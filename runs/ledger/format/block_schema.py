@@ -1,4 +1,4 @@
-"""The kinds of ledger block, and of private leaf: which keys each has, and of what type."""
+"""The schema of ledger blocks and of private leaves: which keys each kind has, and of what type."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,12 +10,12 @@ VERSION = 3
 FIRST = "0" * 64
 """The ``prev`` of the genesis block."""
 USES = ("demand", "charge", "driving")
-"""What a leaf gives the sources of: Wh by the account that made the energy, ``""`` the retailer."""
+"""The uses whose energy mix by origin a leaf gives: Wh by the producing account, ``""`` the retailer."""
 TOTALS = ("energy", "money", "fees", "congestion", "grid_in", "grid_out")
 
 
 def genesis(market: str, currency: str, software: str, key: str = "") -> dict[str, Any]:
-    """Return the block that opens a ledger: whose it is, how it counts, and who signs it (nobody: ``""``)."""
+    """Return the genesis block of a ledger: its market, its units, and the vkey that signs it (``""``: none)."""
     return {
         "version": VERSION,
         "kind": "genesis",
@@ -39,16 +39,16 @@ def units(currency: str) -> dict[str, str]:
 def label(text: str, what: str) -> str:
     """Return a label as the ledger spells it; what is empty or no text is a :class:`LedgerError`."""
     try:
-        found = canonical_json.label(text)
+        spelled = canonical_json.label(text)
     except UnicodeEncodeError as error:
         raise LedgerError(f"{what}: got {text!r}, want Unicode text") from error
-    if not found:
+    if not spelled:
         raise LedgerError(f"{what}: got nothing, want a label")
-    return found
+    return spelled
 
 
 def reversal(block: dict[str, Any], software: str) -> dict[str, Any]:
-    """Return the block that takes a clearing back: its slot is free again, its totals cancel."""
+    """Return the correction block that reverses a clearing: its slot is free again, its totals cancel."""
     kept = {name: block[name] for name in ("version", "market", "slot", "slot_seconds")}
     totals = {name: -amount for name, amount in block["totals"].items()}
     return {**kept, "kind": "correction", "reverses": block["index"], "totals": totals, "software": software}
@@ -145,15 +145,16 @@ SHAPES: dict[str, dict[str, Any]] = {
 KINDS = tuple(kind for kind in SHAPES if kind != "leaf")
 
 
-def misfit(value: Any, known: tuple[str, ...] = KINDS) -> str:
-    """Return the place where a parsed block (or leaf) is not of its shape, or nothing if it is."""
+def mismatch(value: Any, known: tuple[str, ...] = KINDS) -> str:
+    """Return the key at which a parsed block (or leaf) does not match the schema of its kind, or nothing."""
     kind = value.get("kind") if isinstance(value, dict) else None
     if not isinstance(kind, str) or kind not in known:
         return "kind"
-    return _misfit(value, kind, SHAPES[kind])
+    return _mismatch(value, kind, SHAPES[kind])
 
 
-def _misfit(value: Any, where: str, shape: Any) -> str:
+def _mismatch(value: Any, where: str, shape: Any) -> str:
+    """Return the key at which a value does not match a shape: a test, the keys of an object, or labels with Wh."""
     if shape is None:  # any number of labels, with Wh each
         fits = isinstance(value, dict) and all(map(_positive, value.values()))
         return "" if fits else where
@@ -161,4 +162,4 @@ def _misfit(value: Any, where: str, shape: Any) -> str:
         return "" if shape(value) else where
     if not isinstance(value, dict) or value.keys() != shape.keys():
         return f"keys of {where}"
-    return next(filter(None, (_misfit(value[k], k, part) for k, part in shape.items())), "")
+    return next(filter(None, (_mismatch(value[k], k, part) for k, part in shape.items())), "")

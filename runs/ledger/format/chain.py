@@ -1,4 +1,4 @@
-"""The chain of a ledger: which lines are right, one after another, and the lines of new blocks. No files."""
+"""The chain of a ledger: the checks of its lines, one after another, and the lines of new blocks. No files."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +22,7 @@ Wrong = tuple[str, object, object] | None
 
 @dataclass
 class Summary:
-    """What a checked chain holds so far; its size does not grow with the number of blocks.
+    """The content of a checked chain so far; its size does not grow with the number of blocks.
 
     ``spans`` are the committed times [start, end), UTC epoch seconds, in order, neighbours joined; ``slots``
     is how many slots they are; ``tail`` how many bytes follow the last newline; ``keys`` those that sign it,
@@ -55,7 +55,7 @@ def walk(lines: Iterable[bytes], summary: Summary, earlier: Earlier) -> Iterator
     lines : iterable of bytes
         Each with its newline; one without it is the torn end, and is counted in ``summary.tail``.
     summary : Summary
-        Of what came before; kept up to date.
+        Of the chain before these lines; kept up to date.
     earlier : callable
         Gives the block at an index that was already walked over.
 
@@ -144,13 +144,13 @@ def hashes(lines: bytes) -> list[str]:
 
 
 def _reversible(block: Block) -> Block:
-    """Return what a reversal says of the block that it takes back."""
+    """Return the clearing that a correction reverses, as far as the correction repeats it."""
     totals = {name: -amount for name, amount in block["totals"].items()}
     return {**block, "kind": "clearing", "totals": totals}
 
 
 def _advance(line: bytes, summary: Summary, earlier: Earlier) -> Block:
-    """Check a whole line and count it in."""
+    """Check a whole line, count it into the summary, and return its block."""
     data = line[len(_HEAD) : -76]
     leaf_hash = merkle.leaf(data)
     for check in LINE_CHECKS.values():
@@ -163,8 +163,8 @@ def _advance(line: bytes, summary: Summary, earlier: Earlier) -> Block:
     version = block.get("version") if isinstance(block, dict) else None
     if not summary.count and type(version) is int and version != block_schema.VERSION:
         raise LedgerError(f"the ledger has format version {version}, want {block_schema.VERSION}")
-    for found in BLOCK_CHECKS.values():
-        if wrong := found(block, summary, earlier):
+    for check_block in BLOCK_CHECKS.values():
+        if wrong := check_block(block, summary, earlier):
             raise LedgerTampered(summary.count, *wrong)
     _count_in(block, summary)
     summary.tree.append(leaf_hash)
@@ -173,7 +173,7 @@ def _advance(line: bytes, summary: Summary, earlier: Earlier) -> Block:
 
 
 def _count_in(block: Block, summary: Summary) -> None:
-    """Take note of what a checked block changes."""
+    """Update the summary by what a checked block changes: market, keys, times taken, totals."""
     kind = block["kind"]
     if kind == "genesis":
         summary.market, summary.units = block["market"], block["units"]
@@ -206,7 +206,7 @@ def _hash(line: bytes, want: bytes) -> Wrong:
 
 
 def _shape(block: Block, *_: object) -> Wrong:
-    wrong = block_schema.misfit(block)
+    wrong = block_schema.mismatch(block)
     return (wrong, "something else", "the shape of its kind") if wrong else None
 
 
@@ -273,11 +273,11 @@ def _cancels(block: Block, _: Summary, earlier: Earlier) -> Wrong:
     """Require that a reversal has the time of a clearing, and its totals with the other sign."""
     if block["kind"] != "correction":
         return None
-    found = earlier(block["reverses"])
-    if found["kind"] != "clearing":
-        return "reverses", found["kind"], "a clearing"
-    totals = {name: -amount for name, amount in found["totals"].items()}
-    wants = {"slot": found["slot"], "slot_seconds": found["slot_seconds"], "totals": totals}
+    reversed_ = earlier(block["reverses"])
+    if reversed_["kind"] != "clearing":
+        return "reverses", reversed_["kind"], "a clearing"
+    totals = {name: -amount for name, amount in reversed_["totals"].items()}
+    wants = {"slot": reversed_["slot"], "slot_seconds": reversed_["slot_seconds"], "totals": totals}
     for name, want in wants.items():
         if block[name] != want:
             return name, block[name], want

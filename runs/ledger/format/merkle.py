@@ -68,8 +68,8 @@ class Tree:
         return [level[place] for level, place in siblings if place < len(level)]
 
 
-def climb(leaf_hash: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
-    """Return the root that an inclusion proof leads to (RFC 9162, section 2.1.3.2).
+def root_from_path(leaf_hash: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
+    """Return the root of a tree from a leaf and its path to the root (RFC 9162, section 2.1.3.2).
 
     Raises
     ------
@@ -78,18 +78,18 @@ def climb(leaf_hash: bytes, index: int, size: int, proof: Sequence[bytes]) -> by
     """
     if not 0 <= index < size:
         raise ValueError(f"no leaf {index} in a tree of {size}")
-    here, last, steps = index, size - 1, iter(proof)
+    place, last, steps = index, size - 1, iter(proof)
     whole = leaf_hash
     for sibling in steps:
         if not last:
             raise ValueError("the proof is too long")
-        if here % 2 or here == last:
+        if place % 2 or place == last:
             whole = node(sibling, whole)
-            while here % 2 == 0 and here:
-                here, last = here // 2, last // 2
+            while place % 2 == 0 and place:
+                place, last = place // 2, last // 2
         else:
             whole = node(whole, sibling)
-        here, last = here // 2, last // 2
+        place, last = place // 2, last // 2
     if last:
         raise ValueError("the proof is too short")
     return whole

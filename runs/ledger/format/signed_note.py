@@ -75,7 +75,7 @@ class Signer:
 
 @dataclass(frozen=True)
 class Note:
-    """A text and what stands under it: (name of the key, its id and signature). None: an unsigned text."""
+    """A text and its signatures: (name of the key, its id and signature) each. Without any: an unsigned text."""
 
     text: str
     signatures: tuple[tuple[str, bytes], ...] = ()
@@ -134,9 +134,9 @@ def parse_signer(text: str) -> Signer:
     name, _, rest = text.removeprefix("PRIVATE+KEY+").removesuffix("\n").partition("+")
     raw = decode(rest.partition("+")[2])
     if len(raw) == 33 and raw[0] in (LOG, WITNESS) and _NAME.fullmatch(name):
-        found = signer(name, raw[0], raw[1:])
-        if found.secret() == text:
-            return found
+        parsed = signer(name, raw[0], raw[1:])
+        if parsed.secret() == text:
+            return parsed
     raise NoteError("private key: want one line PRIVATE+KEY+NAME+HASH+BASE64 of an Ed25519 key")
 
 
@@ -164,9 +164,9 @@ def parse_checkpoint(text: str) -> Checkpoint:
     """Return the checkpoint that the text of a note spells; extension lines are refused."""
     lines = text.split("\n")
     if len(lines) == 4 and lines[0] and _NUMBER.fullmatch(lines[1]):
-        found = Checkpoint(lines[0], int(lines[1]), decode(lines[2]))
-        if len(found.root) == 32 and str(found) == text:
-            return found
+        checkpoint = Checkpoint(lines[0], int(lines[1]), decode(lines[2]))
+        if len(checkpoint.root) == 32 and str(checkpoint) == text:
+            return checkpoint
     raise NoteError(f"checkpoint: got {text!r:.100}, want three lines: origin, size, hash in base64")
 
 
@@ -181,7 +181,7 @@ def verified(note: Note, keys: Iterable[Key]) -> list[Key]:
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    found = []
+    signed = []
     for key in keys:
         for name, signature in note.signatures:
             if (name, signature[:4]) != (key.name, key.id):
@@ -194,9 +194,9 @@ def verified(note: Note, keys: Iterable[Key]) -> list[Key]:
                 Ed25519PublicKey.from_public_bytes(key.public).verify(proof, message)
             except (InvalidSignature, ValueError) as error:
                 raise NoteError(f"signature of {key} is wrong") from error
-            found.append(key)
+            signed.append(key)
             break
-    return found
+    return signed
 
 
 def times(note: Note, witness: Key) -> list[int]:
