@@ -6,6 +6,7 @@ The device is a switched load: it draws up to a power, whenever, and so much ene
 import numpy as np
 import pytest
 import xarray as xr
+from pyomo.core.base.var import Var
 
 import otonari
 from otonari.data.inputs import contract, devices, variables
@@ -14,6 +15,7 @@ from otonari.model import clearing
 from otonari.model.checks.run import check
 from otonari.model.devices.device import Device
 from otonari.runs import compare
+from otonari.runs.ledger import ledger, records
 from otonari.runs.report import page
 from otonari.runs.store import netcdf, run_format, zarr
 
@@ -163,6 +165,38 @@ def test_a_run_in_chunks_puts_the_loads_of_its_pieces_together(tmp_path):
     assert whole["results"]["switched_load"].values.tolist() == ["east boiler", "west boiler"]
     assert whole["results"]["switched_load_power"].values.tolist() == [[2.0, 1.0]] * 2
     assert whole["inputs"]["switched_load_owner"].values.tolist() == ["east sun", "west sun"]
+
+
+def test_a_ledger_records_what_the_load_consumes(tmp_path):
+    """In the first hour 2 kWh of own PV; in the second 1 kWh of the retailer's, whose name is empty."""
+    written = records.cleared(otonari.clear(street()), "street", "otonari")
+    sun = [next(leaf for leaf in record["leaves"] if leaf["participant"] == "sun") for record in written]
+    assert [leaf["demand"] for leaf in sun] == [{"sun": 2000}, {"": 1000}]
+    ledger.commit(tmp_path / "book", written, currency="JPY")
+    ledger.verify(tmp_path / "book")
+
+
+@pytest.mark.parametrize("device", ["battery", "vehicle", "switched_load"])
+def test_a_row_names_variables_over_its_device(device):
+    """Inputs of the variable table, and results that the model has; what is no store has none of a store's."""
+    row, table = devices.DEVICES[device], variables.TABLE
+    assert table[row.owner].of == "participant"
+    for name in filter(None, (row.draw_limit, row.give_limit)):
+        assert (table[name].dims, table[name].unit) == ((device,), "kW")
+    assert not row.host or table[row.host].dims == (device, "time")
+    assert (
+        (f"{device}_initial_energy" in table)
+        == (device in devices.stores())
+        == (device not in devices.loads())
+    )
+    block = clearing.community_block(street(), "grid-only").component(device)
+    units = {f"{device}_{var.local_name}": var.unit for var in block.component_objects(Var)}
+    assert all(units[name] == "kW" for name in (row.draw, row.give) if name)
+    assert not row.energy or units[row.energy] == "kWh"
+
+
+def test_every_row_has_a_device_and_every_device_a_row():
+    assert set(clearing.DEVICES) == {"household", *devices.DEVICES}  # every participant is a household
 
 
 def test_only_stores_give():

@@ -1,10 +1,9 @@
-"""Pyomo components backed by arrays: written once, solved as a sparse matrix, seen by others as ordinary Pyomo.
+"""Pyomo components backed by arrays: solved as a sparse matrix, and ordinary Pyomo to everybody else.
 
-:class:`ArrayVar` is a genuine ``IndexedVar`` and :class:`ArrayConstraint` a genuine ``IndexedConstraint``.
-Their twin is an array; ``VarData`` and ``ConstraintData`` appear when somebody touches them (a host model,
-an LP writer, a user who looks). The room leans on two Pyomo internals, the ``_data`` dictionary and
-``construct``; the project pins Pyomo's minor version for it, and the tests hold it against Pyomo's own LP
-writer.
+:class:`ArrayVar` is an ``IndexedVar`` and :class:`ArrayConstraint` an ``IndexedConstraint``. Their data are arrays;
+``VarData`` and ``ConstraintData`` are made at first access (by a host model, an LP writer, a user). This uses two
+Pyomo internals, the ``_data`` dictionary and ``construct``: the project pins Pyomo's minor version, and tests compare
+with Pyomo's own LP writer.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ from .expressions import Linear, Relation, Term
 
 
 class _OnDemand:
-    """An indexed component whose data objects are made at first touch."""
+    """An indexed component whose data objects are made at first access."""
 
     _stored: dict[Any, Any] | None
 
     @property
     def _data(self) -> dict[Any, Any]:
         if self._stored is None:
-            self._stored = {}  # set first: making the data objects may ask for it
+            self._stored = {}  # set first: _make may read it
             self._stored.update(self._make())
         return self._stored
 
@@ -51,7 +50,7 @@ class _OnDemand:
         """Return the data objects by index."""
 
     def construct(self, data: Any = None) -> None:
-        """Mark the component as constructed; there is nothing else to do before somebody looks."""
+        """Mark the component as constructed; its data objects are made at first access."""
         if not self._constructed:  # type: ignore[has-type]
             self._constructed = True
             self._stored = None
@@ -101,7 +100,9 @@ class ArrayVar(_OnDemand, IndexedVar):
         ):
             variable = data[index] = VarData(component=self)
             variable._index = index
-            variable._domain = Binary if self.binary else Reals  # the setter would look for the index in vain
+            variable._domain = (
+                Binary if self.binary else Reals
+            )  # the setter would look the index up before it exists
             variable.setlb(None if low == -np.inf else low)
             variable.setub(None if high == np.inf else high)
             if value is not None:
@@ -109,7 +110,7 @@ class ArrayVar(_OnDemand, IndexedVar):
         return data
 
     def bounds_now(self) -> tuple[Array, Array]:
-        """Return lower and upper bound of every entry, with what a user fixed or changed."""
+        """Return the lower and upper bounds (entries,), with the values of fixed entries as both."""
         if not self.touched:
             return self.lower, self.upper
         pairs = [(v.value, v.value) if v.fixed else v.bounds for v in self._data.values()]
