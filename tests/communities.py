@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from otonari.data.inputs.contract import TABLE, complete
 
+from . import counts
 from .oracle import solve
 
 START = np.datetime64("2025-07-01T00:00", "ns")
@@ -94,7 +95,7 @@ def communities(**options) -> st.SearchStrategy[xr.Dataset]:
 def of_examples(examples: int) -> settings:
     """Return the settings of a property of random communities: the same ones every time, and a seed does not shrink."""
     return settings(
-        max_examples=examples,
+        max_examples=counts.examples(examples),
         derandomize=True,
         database=None,
         deadline=None,

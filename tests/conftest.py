@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from . import counts
 from .books import KEY, make
+
+counts.register_profiles()
 
 
 def pytest_addoption(parser):
@@ -41,10 +44,21 @@ def real_data():
     return Path(folder)
 
 
-@pytest.fixture
-def impatient(monkeypatch):
-    """Do not wait for the disk: nothing crashes here."""
-    monkeypatch.setattr(os, "fsync", lambda file: None)
+@pytest.fixture(scope="session")
+def cluster():
+    """Return the Dask cluster of all tests that leave it alive: its processes take seconds to start."""
+    from .clusters import local
+
+    with local(workers=2) as made:
+        yield made
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_wait_for_the_disk():
+    """Let ``fsync`` return at once: tests kill processes, never the machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda file: None)
+        yield
 
 
 @pytest.fixture(scope="session")

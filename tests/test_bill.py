@@ -21,7 +21,7 @@ from otonari.runs.report import billing, sections
 from otonari.runs.simulate import run as rolling
 from otonari.runs.store import netcdf, run_file
 
-from . import neighbourhood
+from . import counts, neighbourhood
 from .books import KEY, OTHER
 
 ATTRIBUTES = {
@@ -167,7 +167,7 @@ def test_every_digit_of_the_page_is_held(page):
                 check(altered)
 
 
-@settings(max_examples=150, derandomize=True, database=None, deadline=None)
+@settings(max_examples=counts.examples(150), derandomize=True, database=None, deadline=None)
 @given(data=st.data())
 def test_any_edit_is_seen_or_changes_only_what_the_operator_states(page, data):
     place = data.draw(st.integers(0, len(page) - 1))
@@ -185,7 +185,7 @@ def test_any_edit_is_seen_or_changes_only_what_the_operator_states(page, data):
     assert all(any(word in line for word in stated) for line in changed), changed
 
 
-@settings(max_examples=100, derandomize=True, database=None, deadline=None)
+@settings(max_examples=counts.examples(100), derandomize=True, database=None, deadline=None)
 @given(st.binary(max_size=80))
 def test_arbitrary_bytes_are_no_bill(data):
     with pytest.raises(LedgerTampered):

@@ -1,7 +1,6 @@
 """Slots that close: each in the journal and in the ledger at once, and no crash leaves anything but the same run."""
 
 import copy
-import os
 import shutil
 import signal
 import subprocess
@@ -315,7 +314,6 @@ def crashed(folder, start, calm, disk, at, how):
 )
 def test_any_call_may_fail(tmp_path, quick, monkeypatch, calm, how, every):
     """Between journal and ledger, and within both: the next start goes on, and the ledger is that of the calm run."""
-    monkeypatch.setattr(os, "fsync", lambda file: None)
     start = tmp_path / "start"
     simulate(start, directory=with_secret(start), stop=lambda done: done == 3)
     disk = Disk(monkeypatch)

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from otonari.data.clock import slots
 from otonari.data.generators import demand
 
+from . import counts
+
 TOKYO = "Asia/Tokyo"
 YEAR = slots("2019-01-01", 365, 30, TOKYO)
 MONDAY = slots("2020-08-03", 1, 30, TOKYO)
@@ -64,7 +66,7 @@ def test_southern_homes_have_northern_ones_half_a_year_later():
 
 
 @given(st.integers(0, 5), st.integers(1, 3), st.integers(0, 2**63))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=counts.examples(20), deadline=None)
 def test_a_day_is_the_same_in_every_horizon(offset, days, seed):
     week = slots("2020-08-03", 8, 30, TOKYO)
     part = slots(f"2020-08-0{3 + offset}", days, 30, TOKYO)

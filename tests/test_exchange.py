@@ -14,6 +14,7 @@ from otonari.data.inputs.contract import complete
 from otonari.model.exchange.exchange import Exchange, Rules, match, positions
 from otonari.model.exchange.records import ACTIONS
 
+from . import counts
 from . import reference_matcher as reference
 
 SLOT = np.datetime64("2020-08-19T03:00", "ns")
@@ -491,7 +492,7 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=counts.examples(100), deadline=None)
 @given(rows=streams())
 def test_a_plain_matcher_gives_the_same_trades(network, rows):
     inputs, plain_network = NETWORKS[network]
@@ -513,7 +514,7 @@ def test_a_plain_matcher_gives_the_same_trades(network, rows):
 
 @pytest.mark.parametrize("mechanism", ["continuous", "uniform", "pay-as-bid"])
 @pytest.mark.parametrize("network", NETWORKS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=counts.examples(25), deadline=None)
 @given(rows=streams(), seed=st.integers(0, 99))
 def test_what_holds_of_every_outcome(mechanism, network, rows, seed):
     inputs, plain_network = NETWORKS[network]
@@ -602,7 +603,7 @@ def limits_of(new, taken, latest=False):
 
 @pytest.mark.parametrize("mechanism", ["continuous", "uniform", "pay-as-bid"])
 @pytest.mark.parametrize("network", NETWORKS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=counts.examples(12), deadline=None)
 @given(rows=streams(), seed=st.integers(0, 99))
 def test_the_order_of_nodes_and_participants_changes_nothing(mechanism, network, rows, seed):
     """The linear program then has other columns and may end at another vertex; the rules choose the same one."""
@@ -619,7 +620,7 @@ def test_the_order_of_nodes_and_participants_changes_nothing(mechanism, network,
 
 @pytest.mark.parametrize("mechanism", ["uniform", "pay-as-bid"])
 @pytest.mark.parametrize("network", NETWORKS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=counts.examples(40), deadline=None)
 @given(rows=streams(most=16, actions=("new",)))
 def test_an_auction_reaches_the_surplus_of_the_linear_program(mechanism, network, rows):
     """The program here has a column per ask and bid and a row per edge; the auction is a circulation."""

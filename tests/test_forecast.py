@@ -15,6 +15,8 @@ from otonari.data.forecast.profile import without_zero_runs
 from otonari.data.problems import InputError
 from otonari.data.series import calendar as day_types
 
+from . import counts
+
 PLAIN = replace(DEMAND, yesterday=0.0, recent=0.0)
 
 
@@ -112,7 +114,7 @@ def test_a_cold_start_takes_the_prior_and_leaves_it():
     assert means[-1] == pytest.approx(2.0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=counts.examples(40), deadline=None)
 @given(
     seed=st.integers(0, 2**31),
     now=st.integers(1, 24 * 20),
@@ -143,7 +145,7 @@ def test_a_forecast_knows_nothing_of_the_future(seed, now, horizon, holes, sun):
         assert made[0].quantiles.tobytes() == changed.quantiles.tobytes()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=counts.examples(30), deadline=None)
 @given(seed=st.integers(0, 2**31), factor=st.floats(0.01, 100), now=st.integers(24 * 3, 24 * 12))
 def test_scale_order_and_company_change_nothing(seed, factor, now):
     rng = np.random.default_rng(seed)

@@ -12,6 +12,8 @@ from otonari.data.forecast.driving import vehicle_forecast, weighted_quantiles
 from otonari.data.forecast.driving_course import EARLY, ENOUGH, expected_course
 from otonari.data.forecast.driving_history import Trips
 
+from . import counts
+
 MONDAY = np.datetime64("2020-08-03T00:00", "ns")
 DAY, HOUR = np.timedelta64(24, "h"), np.timedelta64(1, "h")
 
@@ -79,7 +81,7 @@ def test_a_round_over_midnight_is_away_on_both_days():
     assert found.away[0, 1, 10] == 0.0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=counts.examples(40), deadline=None)
 @given(seed=st.integers(0, 2**31), hour=st.integers(0, 24 * 30))
 def test_a_forecast_knows_nothing_of_the_future(seed, hour):
     rng = np.random.default_rng(seed)

@@ -14,6 +14,7 @@ from otonari.model.solver.basis import at_rest, basis_of, statuses
 from otonari.model.solver.solve import solve
 from otonari.model.topology import fee_tree
 
+from . import counts
 from .benchmarks.neighbourhood import neighbourhood
 from .communities import random_community
 
@@ -48,7 +49,7 @@ def window(inputs, slot, count):
     return part.isel(trip=np.flatnonzero(inside)).assign(free)
 
 
-@pytest.mark.parametrize("seed", range(15))
+@pytest.mark.parametrize("seed", counts.share(range(15)))
 def test_a_chain_of_hot_solves_is_one_of_cold_ones(seed, monkeypatch):
     """Each from the one before, through what cannot be met, in the order drawn and back again."""
     monkeypatch.setattr(components, "ROWS", 1)
@@ -110,7 +111,7 @@ def test_what_has_the_same_label_starts_where_it_was():
     assert kept > new > 0
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", counts.share(range(8)))
 def test_a_wrong_basis_costs_time_alone(seed):
     inputs, random = random_community(seed), np.random.default_rng(seed)
     cold = solved(inputs)

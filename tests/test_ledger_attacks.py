@@ -45,9 +45,6 @@ from .books import (
 PUBLIC = (ledger.NAME, checkpoints.OWN, checkpoints.LOG)
 
 
-pytestmark = pytest.mark.usefixtures("impatient")
-
-
 def append(folder, *blocks):
     """Append blocks as who has no key can: chained rightly, beyond the checkpoint."""
     with (folder / ledger.NAME).open("ab") as file:

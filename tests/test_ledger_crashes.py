@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from otonari.runs.ledger import administration, checkpoints, ledger
 
+from . import counts
 from .books import KEY, OTHER, blocks_of, contents, cut_short, make, record, records
 from .disks import HOWS, Disk, Killed
 
@@ -450,4 +451,4 @@ class Book(RuleBasedStateMachine):
 
 
 TestBook = Book.TestCase
-TestBook.settings = settings(deadline=None, max_examples=25, stateful_step_count=12)
+TestBook.settings = settings(deadline=None, max_examples=counts.examples(25), stateful_step_count=12)

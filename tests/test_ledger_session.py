@@ -26,9 +26,6 @@ from .books import (
 SLOTS = [SECONDS + 1800 * number for number in range(20)]
 
 
-pytestmark = pytest.mark.usefixtures("impatient")
-
-
 @pytest.fixture
 def walks(monkeypatch):
     """Return a list that grows whenever the whole chain is verified by a commit."""

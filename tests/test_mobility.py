@@ -12,6 +12,8 @@ from otonari.data.clock import slots
 from otonari.data.generators.trips import COLUMNS, KINDS, Pattern, trips
 from otonari.data.problems import InputError
 
+from . import counts
+
 TOKYO = "Asia/Tokyo"
 
 
@@ -25,7 +27,7 @@ TOKYO = "Asia/Tokyo"
     zone=st.sampled_from([TOKYO, "Europe/Berlin", "America/Sao_Paulo"]),
     start=st.dates(date(2017, 1, 1), date(2021, 12, 1)),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=counts.examples(60), deadline=None)
 def test_trips_never_overlap_and_stay_within_their_days(
     kind, commute, errand, leave, stay, seed, zone, start
 ):

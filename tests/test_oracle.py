@@ -12,12 +12,14 @@ from otonari.model.results import collect
 from otonari.model.solver.solve import solve
 from otonari.runs.clear.single import clear
 
-from . import oracle
+from . import counts, oracle
 from .communities import FEATURES, community, features, first_feasible, random_community
 
 SEEDS = range(250)
-CLEARED = range(0, 250, 10)  # through the whole chain of settlement and checks, which takes longer
-PRICED = range(5, 250, 8)
+CLEARED = counts.share(
+    range(0, 250, 10)
+)  # through the whole chain of settlement and checks, which takes longer
+PRICED = counts.share(range(5, 250, 8))
 MIN_CHARGE = range(500, 520)
 MARKETS = ("p2p", "grid-only")
 SAME = {"rel": 1e-6, "abs": 1e-6}
@@ -92,7 +94,7 @@ def test_communities_feel_every_number_of_the_table(name):
     raise AssertionError(f"{name} counts in {felt} communities")
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", counts.share(SEEDS))
 def test_model_equals_oracle(seed):
     inputs = drawn(seed)
     for market in MARKETS:
@@ -100,7 +102,7 @@ def test_model_equals_oracle(seed):
         assert found.objective == pytest.approx(least(seed, market), **SAME), market
 
 
-@pytest.mark.parametrize("seed", MIN_CHARGE)
+@pytest.mark.parametrize("seed", counts.share(MIN_CHARGE))
 def test_model_equals_oracle_with_minimum_charge(seed):
     inputs = drawn(seed, True)
     for market in MARKETS:

@@ -13,6 +13,8 @@ from otonari.cli import main
 from otonari.data.loading.orders_file import REQUIRED, read_orders
 from otonari.data.problems import InputError
 
+from . import counts
+
 HEADER = "order_id,placed,slot,participant,side,price,energy_kwh"
 GOOD = [
     "s1,2020-08-19T09:00,2020-08-19T12:00,home-08,sell,9,0.4",
@@ -285,7 +287,7 @@ def test_local_times_where_the_clock_changes(tmp_path):
     assert found["slot"].values[0] == np.datetime64("2020-10-25T11:00")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=counts.examples(200), deadline=None)
 @given(st.lists(st.lists(st.sampled_from(CELLS), max_size=8), max_size=4))
 def test_any_cells_are_read_or_refused_with_their_place(tmp_path_factory, rows):
     path = tmp_path_factory.getbasetemp() / "any.csv"

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import xarray as xr
 from click.testing import CliRunner
-from distributed import LocalCluster
 
 from otonari.cli import main
 from otonari.data.assembly import by_region as scenarios
@@ -25,17 +24,12 @@ from otonari.runs.clear.dask_cluster import ClusterError
 from otonari.runs.ledger import ledger, records
 from otonari.runs.store import atomic_file, netcdf, run_file, run_format, zarr
 
+from .clusters import local
+
 COARSE = ("time.slot_minutes=240", "tables.vehicles.*.work=")
 APART = (*COARSE, "fees.levels.bank=40")
 """A fee beyond what two banks could gain from each other."""
 NEAR = (*COARSE, "fees.levels.bank=0.1")
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    dashboard = {"dashboard_address": None, "scheduler_kwargs": {"dashboard_address": "127.0.0.1:0"}}
-    with LocalCluster(n_workers=1, threads_per_worker=1, host="127.0.0.1", **dashboard) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -262,13 +256,7 @@ def test_a_worker_that_dies_is_survived(folder, tmp_path, monkeypatch):
             for worker in own.workers.values():
                 os.kill(worker.pid, signal.SIGKILL)
 
-    with LocalCluster(
-        n_workers=1,
-        threads_per_worker=1,
-        host="127.0.0.1",
-        dashboard_address=None,
-        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-    ) as own:
+    with local(workers=1) as own:
         found = by_regions.run(
             folder,
             overrides=APART,

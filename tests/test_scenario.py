@@ -19,6 +19,8 @@ from otonari.data.problems import InputError
 from otonari.data.schema import scenario as schema
 from otonari.data.schema.table_rows import TABLES
 
+from . import counts
+
 
 @pytest.fixture
 def folder(tmp_path):
@@ -380,7 +382,7 @@ def places(values, at=()):
 STORED = effective(load_scenario("six-kinds"))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=counts.examples(200))
 @given(st.data(), st.sampled_from(list(places(STORED))[1:]), JUNK)
 def test_no_message_speaks_the_words_of_the_library(data, place, junk):
     values = json.loads(json.dumps(STORED))

@@ -16,6 +16,7 @@ from otonari.model.solver.infeasibility import diagnose
 from otonari.model.solver.solve import solve
 from otonari.model.solver.tie_breaking import least_weight, rules
 
+from . import counts
 from .benchmarks.neighbourhood import neighbourhood
 from .communities import community, random_community
 
@@ -93,7 +94,7 @@ def test_a_little_trade_has_the_price_of_its_way_however_much_is_bought_elsewher
     np.testing.assert_allclose(price, [[8, 8], [11, 11]], atol=1e-6)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", counts.share(range(20)))
 def test_every_solution_carries_its_proof(seed):
     proof = solve(community_block(random_community(seed))).proof
     assert max(proof["primal_residual"], proof["dual_residual"], proof["duality_gap"]) <= 1e-9
@@ -108,7 +109,7 @@ def test_a_solution_whose_proof_fails_is_not_accepted(monkeypatch):
         collect(block)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", counts.share(range(20)))
 def test_the_tie_break_keeps_the_cost_and_never_weighs_more(seed):
     program = compile_block(community_block(random_community(seed)))
     highs = load(program, None, 0.0)
@@ -194,7 +195,7 @@ def test_solving_twice_gives_the_same_bytes():
     assert all(one[name].values.tobytes() == other[name].values.tobytes() for name in one)
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", counts.share(range(30)))
 def test_a_start_without_peers_ends_at_the_same_optimum(seed):
     inputs = random_community(seed)
     alone = solve(community_block(inputs, "grid-only"))

@@ -16,6 +16,8 @@ from hypothesis.extra import numpy as arrays
 
 from otonari.runs.store import atomic_file, netcdf, run_file, run_format
 
+from . import counts
+
 TIME = np.datetime64("2019-08-20T15:00", "ns") + np.arange(3) * np.timedelta64(30, "m")
 
 
@@ -90,7 +92,7 @@ numbers = arrays.arrays(
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=counts.examples(25), deadline=None)
 @given(numbers, st.lists(words, max_size=4))
 def test_any_numbers_and_labels_round_trip(tmp_path_factory, values, labels):
     small = values[np.isfinite(values)]
@@ -174,8 +176,8 @@ def test_a_full_disk(tmp_path):
     """A limit on the size of files stands for it; HDF5 then fails somewhere deep in the write."""
     script = f"""
 import resource, signal, sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-import test_store
+sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
+from tests import test_store
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
 try:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from click.testing import CliRunner
-from distributed import Client, LocalCluster
+from distributed import Client
 
 from otonari.cli import main
 from otonari.data.loading.sweep_file import MOST_POINTS, load
@@ -20,6 +20,8 @@ from otonari.runs.clear.dask_cluster import ClusterError
 from otonari.runs.report import tables
 from otonari.runs.store import atomic_file, run_file, sweep_results
 
+from .clusters import local
+
 SMALL = """
 schema_version: 1
 name: small
@@ -28,19 +30,6 @@ set: {time.slot_minutes: 360, tables.vehicles: [], tables.trips: []}
 """
 """Six homes without cars in four slots, a quarter of a second a clearing."""
 FEES = "grid: {fees.access_fee_per_kwh: [0, 5]}\n"
-
-
-def local(workers):
-    """Return a real cluster of processes."""
-    dashboard = {"dashboard_address": None, "scheduler_kwargs": {"dashboard_address": "127.0.0.1:0"}}
-    return LocalCluster(n_workers=workers, threads_per_worker=1, host="127.0.0.1", **dashboard)
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """Return the cluster of all tests that leave it alive."""
-    with local(workers=2) as made:
-        yield made
 
 
 def sweeps(folder, cluster):

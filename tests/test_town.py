@@ -15,6 +15,8 @@ from otonari.data.loading import town
 from otonari.data.loading.scenario import digest, load_scenario
 from otonari.runs.clear.single import clear
 
+from .counts import examples
+
 HOMES = st.integers(1, 700)
 SEED = st.integers(0, 2**32 - 1)
 
@@ -24,7 +26,7 @@ def level(label):
 
 
 @given(HOMES, SEED)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_the_tree_is_regular_and_as_large_as_it_must_be(homes, seed):
     """25 homes at a bank, 5 banks and a business at a feeder, 5 feeders at a substation; only the last is not full."""
     made = town.tables(homes, seed)
@@ -53,7 +55,7 @@ def test_the_tree_is_regular_and_as_large_as_it_must_be(homes, seed):
 
 
 @given(HOMES, SEED)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 def test_a_town_is_valid_and_has_the_kinds_in_their_shares(homes, seed):
     """Full banks have 5, 4, 5, 5, 4 and 2 homes of the six kinds."""
     inputs = build_inputs(town.scenario(homes, seed))
@@ -71,7 +73,7 @@ def test_a_town_is_valid_and_has_the_kinds_in_their_shares(homes, seed):
 
 
 @given(HOMES, st.integers(1, 300), SEED)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 def test_a_larger_town_holds_a_smaller_one(homes, more, seed):
     small, large = town.tables(homes, seed), town.tables(homes + more, seed)
     assert small == town.tables(homes, seed)

@@ -9,11 +9,11 @@ from numpy.testing import assert_allclose
 
 from otonari.model.settlement.trades import bilateral
 
-from . import neighbourhood
+from . import counts, neighbourhood
 from .communities import community
 from .oracle import fee, path, plain
 
-many = settings(max_examples=80, derandomize=True, database=None, deadline=None)
+many = settings(max_examples=counts.examples(80), derandomize=True, database=None, deadline=None)
 seeds = st.integers(0, 10**6)
 CAR = dict.fromkeys(("capacity", "initial_energy", "charge_limit", "discharge_limit"), 5.0)
 CAR |= dict.fromkeys(("charge_efficiency", "discharge_efficiency", "electric_economy"), 1.0)

@@ -13,6 +13,7 @@ from otonari.model.settlement import accounts as settlement
 from otonari.model.settlement import trades
 from otonari.model.solver.solve import solve
 
+from . import counts
 from .communities import community, random_community
 
 FLAT = {"flat": {"retail_price": 30, "feed_in_price": 8}}
@@ -122,7 +123,7 @@ def without_targets(inputs):
     return inputs.assign(free)
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", counts.share(range(60)))
 def test_it_obeys_the_physics_and_no_plan_costs_more(seed):
     inputs = without_targets(random_community(seed))
     results = unmanaged(inputs)

@@ -1,0 +1,36 @@
+"""How many cases a test of many tries: all of them in a nightly run, a share of them in the suite that everybody runs.
+
+``pytest --hypothesis-profile=nightly`` tries all. The counts that tests state are those of a nightly run.
+"""
+
+from collections.abc import Sequence
+from math import ceil
+
+from hypothesis import settings
+
+ALL = 100
+"""The examples of a property that states no count, in a nightly run."""
+PROFILES = {"ci": 30, "nightly": ALL}
+FEWEST = 3
+
+
+def register_profiles() -> None:
+    """Register the profiles and load that of the everyday suite; hypothesis loads the one of its option later."""
+    for name, examples in PROFILES.items():
+        settings.register_profile(name, deadline=None, max_examples=examples)
+    settings.load_profile("ci")
+
+
+def examples(nightly: int) -> int:
+    """Return how many of so many examples are tried."""
+    return min(nightly, max(FEWEST, ceil(nightly * settings.default.max_examples / ALL)))
+
+
+def share(cases: Sequence) -> Sequence:
+    """Return the first of the cases, as many as are tried."""
+    return cases[: examples(len(cases))]
+
+
+def bits(place: int) -> list[int]:
+    """Return which bits of the byte at a place are flipped: a share of them, others at the next place."""
+    return [(place + bit) % 8 for bit in share(range(8))]
