@@ -66,11 +66,11 @@ def run():
 def test_powers_become_energy_of_meters_and_stores(run):
     flow = flows(*run)
     assert flow.demand.tolist() == [[0.5, 0.5], [1.0, 1.0]]
-    assert flow.made.tolist() == [[1.25, 0, 0], [0, 0, 0]]  # PV after curtailment; the guest makes nothing
+    assert flow.generated.tolist() == [[1.25, 0, 0], [0, 0, 0]]  # PV after curtailment; a guest has none
     assert flow.imported.tolist() == [[0, 0.25, 0], [1.0, 0.5, 0.5]]
     assert flow.exported.tolist() == [[0.125, 0, 0], [0, 0, 0]]
-    assert flow.taken.tolist() == [[0.5, 0], [0, 0.5]]
-    assert flow.back.tolist() == [[0, 0], [0.25, 0]]
+    assert flow.charged.tolist() == [[0.5, 0], [0, 0.5]]
+    assert flow.discharged.tolist() == [[0, 0], [0.25, 0]]
 
 
 def test_stores_stand_behind_the_meters_where_they_are(run):
@@ -92,4 +92,4 @@ def test_a_span_holds_its_own_slots_and_trades(run):
     assert len(second.energy) == 0
     assert second.demand.tolist() == [[1.0, 1.0]]
     assert second.slots.tolist() == [[0]]
-    np.testing.assert_array_equal(np.concatenate([first.taken, second.taken]), flow.taken)
+    np.testing.assert_array_equal(np.concatenate([first.charged, second.charged]), flow.charged)

@@ -1,4 +1,4 @@
-"""A run as arrays of energy, slot by slot: what meters and stores take and give, and who trades with whom."""
+"""Energy flows of a run as arrays, slot by slot: of meters, stores, and trades between them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from ..topology.traders import parties, traders
 
 @dataclass(frozen=True)
 class Flows:
-    """Energy [kWh] of P participants, M meters with those of guests, S stores, batteries before V vehicles, in T slots.
+    """Energy flows [kWh] of P participants, M meters with those of guests, and S stores, V vehicles last, in T slots.
 
-    ``account`` (M,) and ``owner`` (S,) say whose a meter and a store is, ``behind`` (T, S) at which meter a store is.
-    Stores take ``taken`` and give ``back`` (T, S) at their AC side, a kWh of which becomes ``gain`` (S,) and comes from
-    ``loss`` (S,) inside; vehicles have ``driven`` (T, V), at ``economy`` (V,) [km/kWh]. ``demand`` (T, P), ``made``
-    (T, M) by PV, ``imported`` and ``exported`` (T, M); ``grid_carbon`` (T, 1) [kg/kWh]. Trades are in slot ``traded``,
-    from meter ``seller`` to ``buyer``, of ``energy`` (trade,).
+    ``account`` (M,) and ``owner`` (S,) are the participants whose a meter and a store is, ``behind`` (T, S) the meter
+    that a store is behind. ``charged`` and ``discharged`` (T, S) are at the AC side, where a kWh becomes ``gain`` (S,)
+    inside, and comes from ``loss`` (S,). Trips take ``driven`` (T, V) out of the vehicles, at ``economy`` (V,)
+    [km/kWh]. ``demand`` (T, P) includes what loads draw; ``generated`` (T, M) is PV after curtailment; ``imported`` and
+    ``exported`` (T, M) pass the retailer; ``grid_carbon`` (T, 1) [kg/kWh]. A trade sends ``energy`` (trade,) from meter
+    ``seller`` to ``buyer`` in slot ``traded``.
     """
 
     account: Array
@@ -30,11 +31,11 @@ class Flows:
     loss: Array
     economy: Array
     behind: Array
-    taken: Array
-    back: Array
+    charged: Array
+    discharged: Array
     driven: Array
     demand: Array
-    made: Array
+    generated: Array
     imported: Array
     exported: Array
     grid_carbon: Array
@@ -46,7 +47,7 @@ class Flows:
     @property
     def slots(self) -> Array:
         """The numbers of the slots (T, 1)."""
-        return np.arange(len(self.back))[:, None]
+        return np.arange(len(self.charged))[:, None]
 
     @property
     def vehicles(self) -> slice:
@@ -61,19 +62,29 @@ class Flows:
         return replace(self, **slots, **trades, traded=self.traded[now] - first)
 
 
-_PER_SLOT = ("behind", "taken", "back", "driven", "demand", "made", "imported", "exported", "grid_carbon")
+_PER_SLOT = (
+    "behind",
+    "charged",
+    "discharged",
+    "driven",
+    "demand",
+    "generated",
+    "imported",
+    "exported",
+    "grid_carbon",
+)
 
 
 def flows(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset) -> Flows:
-    """Return what flows in a run; trades of other slots are no part of it."""
+    """Return the energy flows of a run; trades of other slots are left out."""
     who, hours = traders(inputs), inputs["slot_hours"].values[:, None]
 
     def kwh(name: str, source: xr.Dataset) -> Array:
         return np.asarray(hours * source[name].transpose("time", ...).values)
 
     people, store = inputs.sizes["participant"], stores(inputs)
-    made = np.zeros((len(hours), len(who.account)))  # guests make nothing
-    made[:, :people] = kwh("pv_available", inputs) - kwh("pv_curtailment", results)
+    generated = np.zeros((len(hours), len(who.account)))  # guests have no PV
+    generated[:, :people] = kwh("pv_available", inputs) - kwh("pv_curtailment", results)
     seller, buyer, traded = parties(inputs, trades)
     return Flows(
         account=who.account,
@@ -82,11 +93,11 @@ def flows(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset) -> Flows:
         loss=1.0 / store.discharge_efficiency,
         economy=inputs["vehicle_electric_economy"].values,
         behind=store.trader.T,
-        taken=hours * of_stores(results, "charge").T,
-        back=hours * of_stores(results, "discharge").T,
+        charged=hours * of_stores(results, "charge").T,
+        discharged=hours * of_stores(results, "discharge").T,
         driven=_driven(inputs, results),
         demand=kwh("demand", inputs) + hours * _loads(inputs, results).T,
-        made=made,
+        generated=generated,
         imported=hours * who.stack(results["grid_import"], results["vehicle_import"]).T,
         exported=hours * who.stack(results["grid_export"], results["vehicle_export"]).T,
         grid_carbon=inputs["grid_carbon"].values[:, None],

@@ -82,7 +82,7 @@ def follow(
         What the stores hold before the first slot: that of the span before (default: :func:`begin`).
     """
     run, content = flows(inputs, results, trades), begin(inputs) if content is None else content
-    slots, meters = run.made.shape
+    slots, meters = run.generated.shape
     length = max(SPAN // meters, 1)
     for first in range(0, slots, length):
         span = _span(run.span(first, first + length), content)
@@ -92,20 +92,20 @@ def follow(
 
 def _span(run: Flows, content: Content) -> Span:
     """Return the slots of a run that begins with a content of the stores."""
-    (meters, people), slots = (run.made.shape[1], run.demand.shape[1]), run.slots
+    (meters, people), slots = (run.generated.shape[1], run.demand.shape[1]), run.slots
     part, beyond, left, stays = _stores(run, content)
     at = (run.behind + meters * slots).ravel()
-    mix = _Meters(run, at, run.back * part, run.back * beyond)
+    mix = _Meters(run, at, run.discharged * part, run.discharged * beyond)
     passed, fresh = (mix.use @ mix.give)[at], (mix.use @ mix.own + mix.rest)[at]
-    kept = _scaled(stays * run.taken, passed) + _diagonal(left)
-    energy = _carried(content.energy, kept, _scaled(stays * run.taken, fresh), len(slots))
-    kept = _scaled(run.taken, passed @ _diagonal(run.loss + 0.0 * run.back)) + _diagonal(left)
-    carbon = _carried(content.carbon, kept, run.taken.ravel() * mix.carbon[at], len(slots))
+    kept = _scaled(stays * run.charged, passed) + _diagonal(left)
+    energy = _carried(content.energy, kept, _scaled(stays * run.charged, fresh), len(slots))
+    kept = _scaled(run.charged, passed @ _diagonal(run.loss + 0.0 * run.discharged)) + _diagonal(left)
+    carbon = _carried(content.carbon, kept, run.charged.ravel() * mix.carbon[at], len(slots))
     held = Matrix(sparse.vstack(energy[:-1]))
     given = mix.give @ held + mix.own
     pool = mix.use @ given + mix.rest
-    charge, store = _scaled(run.taken, pool[at]), _scaled(part, held) + _retail(beyond, people)
-    lost = (1.0 - stays).ravel() @ charge + (run.back * (run.loss - 1.0)).ravel() @ store
+    charge, store = _scaled(run.charged, pool[at]), _scaled(part, held) + _retail(beyond, people)
+    lost = (1.0 - stays).ravel() @ charge + (run.discharged * (run.loss - 1.0)).ravel() @ store
     drivers, wheels = run.owner[run.vehicles], np.arange(at.size).reshape(part.shape)[:, run.vehicles]
     drive = _scaled(run.driven, store[wheels.ravel()])
     brought = run.driven * (part * np.stack(carbon[:-1]))[:, run.vehicles]
@@ -129,15 +129,15 @@ def _stores(run: Flows, content: Content) -> tuple[Array, Array, Array, Array]:
     does not go out of a kWh that was held, and ``stays`` what is stored of a kWh that is taken.
     """
     held, found = content.energy.sum(axis=1), []
-    for taken, back, driven in zip(run.taken, run.back, run.driven, strict=True):
-        out = back * run.loss
+    for charged, discharged, driven in zip(run.charged, run.discharged, run.driven, strict=True):
+        out = discharged * run.loss
         out[run.vehicles] += driven
         part = np.where(held > LEAST, _ratio(1.0, np.maximum(out, held)), 0.0)
         left = np.maximum(1.0 - _ratio(out, held), 0.0)
-        gone = _ratio(np.maximum(out - held, 0.0), run.gain * taken)
+        gone = _ratio(np.maximum(out - held, 0.0), run.gain * charged)
         stays = run.gain * np.maximum(1.0 - gone, 0.0)
         found.append((part, 1.0 - part * held, left, stays))
-        held = left * held + stays * taken
+        held = left * held + stays * charged
     part, beyond, left, stays = np.moveaxis(np.array(found), 1, 0)
     return part, beyond, left, stays
 
@@ -152,19 +152,19 @@ class _Meters:
 
     def __init__(self, run: Flows, at: Array, known: Array, unknown: Array):
         """Mix what stores give to the meters ``at`` (slots * S,): ``known`` per kWh held, and ``unknown`` [kWh]."""
-        (slots, meters), people = run.made.shape, run.demand.shape[1]
+        (slots, meters), people = run.generated.shape, run.demand.shape[1]
         size, row, first = slots * meters, np.arange(slots * meters), meters * run.traded
         seller, buyer, exported = first + run.seller, first + run.buyer, run.exported.ravel()
 
         def at_meters(place: Array, values: Array) -> Array:
             return np.bincount(place, values.ravel(), size)
 
-        sources = at_meters(at, run.back) + run.made.ravel()
+        sources = at_meters(at, run.discharged) + run.generated.ravel()
         left = np.maximum(sources - at_meters(seller, run.energy) - exported, 0.0)
         used = left + at_meters(buyer, run.energy) + run.imported.ravel()
         per_source, per_use = _ratio(1.0, sources), _ratio(1.0, used)
         self.give = _scaled(per_source, placed(known, at, np.arange(len(at)), (size, len(at))))
-        sun = _scaled(per_source, placed(run.made, row, row % meters, (size, people + 1)))
+        sun = _scaled(per_source, placed(run.generated, row, row % meters, (size, people + 1)))
         self.own = sun + _retail(at_meters(at, unknown) * per_source + (sources <= LEAST), people)
         self.use = _scaled(per_use, _diagonal(left) + placed(run.energy, buyer, seller, (size, size)))
         self.rest = _retail(run.imported.ravel() * per_use + (used <= LEAST), people)
@@ -185,7 +185,7 @@ def _carried(start: Any, kept: Matrix, added: Any, slots: int) -> list[Any]:
 
 def _leaving(run: Flows, outward: Array, given: Matrix) -> Array:
     """Return the own PV energy (P,) in what leaves the account of each meter, slot after slot (slots * M,)."""
-    row, account = np.arange(outward.size), np.tile(run.account, len(run.made))
+    row, account = np.arange(outward.size), np.tile(run.account, len(run.generated))
     return sum_at(account, outward * given[row, account], run.demand.shape[1])
 
 
