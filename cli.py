@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,17 +116,32 @@ def _progress(shown: bool, **look: Any) -> Iterator[tuple[Any, Callable[[int, in
 
 
 def _print_json(value: Any, indent: int | None = 1) -> None:
-    from .runs import text as layout
+    from .runs import text
 
-    click.echo(layout.as_json(value, indent))
+    click.echo(text.as_json(value, indent))
 
 
 def _print(answer: Any, as_json: bool, quiet: bool) -> None:
-    """Print the facts of an answer for a machine, or its text."""
+    """Print the facts of an answer for a machine, or its text; notes and warnings go to stderr."""
     if as_json:
         _print_json(answer.facts)
+        _print_lines(answer.beside)
     elif not quiet:
+        _print_lines(answer.notes)
         click.echo(answer.text)
+    if not quiet:
+        _print_lines(answer.warnings)
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    """Print lines on stderr."""
+    for line in lines:
+        click.echo(line, err=True)
+
+
+def _watched(verbose: bool, quiet: bool) -> bool:
+    """Tell whether somebody looks at a terminal who wants to see progress there."""
+    return sys.stderr.isatty() and not quiet and not verbose
 
 
 def _problems(count: int) -> str:
@@ -182,22 +197,6 @@ def _require_regional(market: str | None, output: Path | None, **options: Any) -
     _require_suffix(output, ".zarr")
 
 
-def _print_run(outcome: Any, as_json: bool, quiet: bool) -> None:
-    from .runs import compare
-    from .runs.commands import clear
-    from .runs.report import tables
-
-    summary = compare.summary(outcome.tree)
-    if as_json:
-        _print_json(clear.facts(outcome, summary))
-    elif not quiet:
-        for note in tables.notes(outcome.tree):
-            click.echo(note, err=True)
-        click.echo(tables.heading(outcome.tree) + "\n")
-        click.echo(tables.cleared(summary, outcome.tree.attrs["currency"]) + "\n")
-        click.echo(tables.kept(outcome))
-
-
 @click.group(cls=_Reporting, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="otonari", prog_name="otonari")
 def main() -> None:
@@ -229,25 +228,19 @@ def clear(
     chunks as runs-out/SCENARIO/p2p.zarr; what is done stays if it is stopped, and the same command goes on from there.
     """
     _require_ledger(options, no_ledger or market in ("grid-only", "unmanaged"))
-    if options["workers"] or options["scheduler"]:
+    by_regions = bool(options["workers"] or options["scheduler"])
+    if by_regions:
         _require_regional(market, **options)
-        from .runs.clear import by_regions
+    else:
+        _require_suffix(options["output"], ".nc")
+    stage = _stage(verbose, quiet or by_regions)
+    with _progress(by_regions and _watched(verbose, quiet), show_pos=True) as (_, progress):
+        from .runs.commands import clear
 
-        shown = sys.stderr.isatty() and not quiet and not verbose
-        with _progress(shown, show_pos=True) as (_, progress):
-            stage = _stage(verbose, quiet=True)
-            outcome = by_regions.run(
-                scenario, record=not no_ledger, progress=progress, stage=stage, **options
-            )
-        _print_run(outcome, as_json, quiet)
-        return
-    _require_suffix(options["output"], ".nc")
-    del options["workers"], options["scheduler"]
-    stage = _stage(verbose, quiet)
-    from .runs.clear import single
-
-    outcome = single.run(scenario, market, record=not no_ledger, stage=stage, **options)
-    _print_run(outcome, as_json, quiet)
+        answer = clear.clear(
+            scenario, market, record=not no_ledger, stage=stage, progress=progress, **options
+        )
+    _print(answer, as_json, quiet)
 
 
 @main.command()
@@ -263,8 +256,7 @@ def validate(scenario: str, overrides: tuple[str, ...], as_json: bool, verbose: 
     if as_json:
         _print_json([vars(problem) for problem in problems])
     else:
-        for problem in problems:
-            click.echo(str(problem), err=True)
+        _print_lines(map(str, problems))
     if problems:
         click.echo(_problems(len(problems)), err=True)
         raise click.exceptions.Exit(2)
@@ -283,23 +275,12 @@ def init(directory: Path, template: str, as_json: bool, verbose: bool, quiet: bo
 
     The template town is made on the spot: homes of six kinds, businesses and PHEVs on a tree of fees.
     """
-    homes, seed = of_town["homes"], of_town["seed"]
-    if template != "town" and not homes is seed is None:
+    if template != "town" and any(value is not None for value in of_town.values()):
         raise click.UsageError("--homes, --seed: only the template town has them")
     _stage(verbose, quiet)("copying the template")
-    from .data.loading import scenario, town
-    from .runs.store import atomic_file
+    from .runs.commands import init
 
-    made = template == town.NAME
-    files = (
-        town.files(homes or 1000, 1 if seed is None else seed) if made else scenario.template_files(template)
-    )
-    written = atomic_file.write_new(directory, files)
-    if as_json:
-        _print_json([str(path) for path in written])
-    elif not quiet:
-        click.echo("\n".join(f"wrote {path}" for path in written))
-        click.echo(f"next: otonari clear {directory}")
+    _print(init.init(directory, template, **of_town), as_json, quiet)
 
 
 @main.command()
@@ -319,22 +300,10 @@ def compare(runs: tuple[Path, ...], output: Path | None, as_json: bool, verbose:
     _require_suffix(output, ".csv", ".nc")
     if output and output.exists() and any(run.exists() and run.samefile(output) for run in runs):
         raise click.UsageError(f"--output: got {output}, which is one of the runs, want another name")
-    stage = _stage(verbose, quiet)
-    from .runs import compare as comparing
-    from .runs.report import tables
+    _stage(verbose, quiet)("reading the runs")
+    from .runs.commands import compare
 
-    stage("reading the runs")
-    comparison = comparing.compare(runs)
-    kept = comparing.write(comparison, output) if output else None
-    stored = f"stored  {output}" + (f" (the earlier, different file is now {kept})" if kept else "")
-    if as_json:
-        _print_json(comparison.to_dict())
-        if kept:
-            click.echo(stored, err=True)
-    elif not quiet:
-        click.echo(tables.compared(comparison) + (f"\n\n{stored}" if output else ""))
-    if "comment" in comparison.attrs and not quiet:
-        click.echo(f"warning: {comparison.attrs['comment']}", err=True)
+    _print(compare.compare(runs, output), as_json, quiet)
 
 
 @main.command()
@@ -373,13 +342,13 @@ def ledger() -> None:
 
 
 def _ledger(name: str, summary: str, *parameters: Callable[..., Any]) -> None:
-    """Make a ledger command of the function of that name in ``runs.desk``, which gives an answer."""
+    """Make a ledger command of the function of that name in ``runs.commands.ledger``, which gives an answer."""
 
     def call(as_json: bool, verbose: bool, quiet: bool, **arguments: Any) -> None:
         _stage(verbose, quiet)(f"ledger {name}")
-        from .runs.commands import ledger as desk
+        from .runs.commands import ledger
 
-        _print(getattr(desk, name)(**arguments), as_json, quiet)
+        _print(getattr(ledger, name)(**arguments), as_json, quiet)
 
     ledger.command(name, help=summary)(common(_together(*parameters)(call)))
 
@@ -462,15 +431,14 @@ _ledger(
 def show(directory: Path, as_json: bool, verbose: bool, quiet: bool) -> None:
     """Print the blocks of a ledger after checking them: a table, or with --json one block a line."""
     _stage(verbose, quiet)(f"reading {directory}")
-    from .runs.commands import ledger as desk
-    from .runs.ledger import ledger as books
+    from .runs.commands import ledger
 
     if as_json:
-        for block in books.show(directory):
+        for block in ledger.blocks(directory):
             _print_json(block, indent=None)
     elif not quiet:
-        for text in desk.show(directory):
-            click.echo(text)
+        for table in ledger.show(directory):
+            click.echo(table)
 
 
 @main.group()
@@ -514,13 +482,9 @@ def match(orders: Path, as_json: bool, verbose: bool, quiet: bool, **options: An
     if band and not band[0] <= band[1]:
         raise click.UsageError(f"--price-band: got {band[0]:g} {band[1]:g}, want the lower price first")
     stage = _stage(verbose, quiet)
-    from .runs.commands import exchange as market
+    from .runs.commands import exchange
 
-    matched = market.match(orders, stage=stage, **options)
-    if as_json:
-        _print_json(market.facts(matched))
-    elif not quiet:
-        click.echo(market.report(matched))
+    _print(exchange.answer(exchange.match(orders, stage=stage, **options)), as_json, quiet)
 
 
 @main.group()
@@ -558,36 +522,9 @@ _scored = _together(
 """The options of a back-test of what depends on days off."""
 
 
-def _days_off(options: dict[str, Any], time_zone: str) -> Any:
-    """Take the options about days off from all others; return what they say."""
-    holidays, dates = options.pop("holidays"), options.pop("dates")
-    if holidays and dates:
+def _require_one_calendar(options: dict[str, Any]) -> None:
+    if options["holidays"] and options["dates"]:
         raise click.UsageError("--holidays and --holiday: got both, want one of them")
-    return [d.date() for d in dates] or holidays or ("japan" if time_zone == "Asia/Tokyo" else "none")
-
-
-def _reading(options: dict[str, Any]) -> Any:
-    """Take the options about how a file is written from all others; return its format."""
-    from dataclasses import fields
-
-    from .data.files.file_format import FileFormat
-
-    names = [field.name for field in fields(FileFormat) if field.name in options]
-    return FileFormat(**{name: options.pop(name) for name in names})
-
-
-def _print_report(report: Any, as_json: bool, quiet: bool) -> None:
-    from dataclasses import asdict
-
-    from .data.backtest import power
-    from .runs import text as layout
-
-    if as_json:
-        _print_json(asdict(report))
-    elif not quiet:
-        for note in report.notes:
-            click.echo(note, err=True)
-        click.echo("\n\n".join(layout.table(header, rows) for header, rows in power.as_rows(report)))
 
 
 @forecast.command("demand")
@@ -597,11 +534,10 @@ def _print_report(report: Any, as_json: bool, quiet: bool) -> None:
 def forecast_demand(file: Path, as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
     """Back-test demand forecasts on readings of homes: one column each."""
     _stage(verbose, quiet)("forecasting day by day")
-    from .data.backtest import files as forecast_files
+    _require_one_calendar(options)
+    from .runs.commands import forecast
 
-    off = _days_off(options, options["time_zone"])
-    report = forecast_files.demand(file, _reading(options), holidays=off, **options)
-    _print_report(report, as_json, quiet)
+    _print(forecast.demand(file, **options), as_json, quiet)
 
 
 @forecast.command("pv")
@@ -617,16 +553,12 @@ def forecast_demand(file: Path, as_json: bool, verbose: bool, quiet: bool, **opt
 @common
 def forecast_pv(file: Path, as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
     """Back-test PV forecasts on readings of arrays: one column each."""
-    latitude, longitude, altitude = (options.pop(n) for n in ("latitude", "longitude", "altitude"))
-    if (latitude is None) != (longitude is None):
+    if (options["latitude"] is None) != (options["longitude"] is None):
         raise click.UsageError("--latitude, --longitude: got one of them, want both or neither")
     _stage(verbose, quiet)("forecasting day by day")
-    from .data.backtest import files as forecast_files
-    from .data.generators.solar import Site
+    from .runs.commands import forecast
 
-    site = None if latitude is None else Site(latitude, longitude, altitude)
-    report = forecast_files.pv(file, _reading(options), site=site, **options)
-    _print_report(report, as_json, quiet)
+    _print(forecast.pv(file, **options), as_json, quiet)
 
 
 @forecast.command("vehicle")
@@ -641,11 +573,10 @@ def forecast_pv(file: Path, as_json: bool, verbose: bool, quiet: bool, **options
 def forecast_vehicle(file: Path, as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
     """Back-test forecasts of driving on round trips: vehicle, departure, arrival, energy_kwh or distance_km."""
     _stage(verbose, quiet)("forecasting day by day")
-    from .data.backtest import driving
+    _require_one_calendar(options)
+    from .runs.commands import forecast
 
-    off = _days_off(options, options["time_zone"])
-    report = driving.vehicle(file, holidays=off, **options)
-    _print_report(report, as_json, quiet)
+    _print(forecast.vehicle(file, **options), as_json, quiet)
 
 
 @main.command()
@@ -682,16 +613,16 @@ def simulate(
     _require_ledger(options, no_ledger)
     _require_suffix(options["output"], ".nc")
     _stage(verbose, quiet)("simulating")
-    from .runs.simulate import run as rolling
+    from .runs.commands import simulate
 
-    shown = sys.stderr.isatty() and not quiet and not verbose
+    shown = _watched(verbose, quiet)
     with _progress(shown) as (bar, progress), _asked_to_stop() as stop:
-        outcome = rolling.run(scenario, record=not no_ledger, progress=progress, stop=stop, **options)
-    if outcome is None:
+        answer = simulate.simulate(scenario, record=not no_ledger, progress=progress, stop=stop, **options)
+    if answer is None:
         at = f"otonari: stopped after {bar.pos} of {bar.length} slots"
         click.echo(f"{at}; the same command goes on from there", err=True)
         raise click.exceptions.Exit(130)
-    _print_run(outcome, as_json, quiet)
+    _print(answer, as_json, quiet)
 
 
 @main.command()
@@ -716,19 +647,11 @@ def sweep(
     if options["scheduler"] and options["workers"]:
         raise click.UsageError("--workers: the scheduler has workers of its own")
     _stage(verbose, quiet)("reading the sweep")
-    from .runs.clear import sweep
-    from .runs.report import tables
-    from .runs.store import sweep_results
+    from .runs.commands import sweep
 
-    shown = sys.stderr.isatty() and not quiet and not verbose
-    with _progress(shown, show_pos=True) as (_, progress):
-        outcome = sweep.run(file, dataset=dataset, progress=progress, **options)
-    if as_json:
-        _print_json(tables.swept(outcome))
-    elif not quiet:
-        click.echo(
-            tables.compared(sweep_results.comparison(outcome.dataset)) + "\n\n" + tables.gathered(outcome)
-        )
-    if outcome.failed:
-        click.echo(f"otonari: {len(outcome.failed)} points failed", err=True)
+    with _progress(_watched(verbose, quiet), show_pos=True) as (_, progress):
+        answer, failed = sweep.sweep(file, dataset=dataset, progress=progress, **options)
+    _print(answer, as_json, quiet)
+    if failed:
+        click.echo(f"otonari: {failed} points failed", err=True)
         raise click.exceptions.Exit(3)

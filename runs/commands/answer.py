@@ -6,7 +6,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command says: facts for a machine, a text for a person."""
+    """What a command says: facts for a machine, a text for a person; lines of the rest go to stderr.
+
+    ``notes`` go before the text, ``beside`` beside the facts, ``warnings`` after either.
+    """
 
     facts: Any
     text: str
+    notes: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()

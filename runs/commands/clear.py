@@ -1,10 +1,46 @@
-"""The commands that clear."""
+"""The command that clears a scenario, at once or by regions; what is said of any run that was stored."""
 
+from collections.abc import Callable
 from typing import Any
 
 import xarray as xr
 
+from .. import compare
 from ..archive import Outcome
+from ..report import tables
+from .answer import Answer
+
+
+def clear(
+    scenario: str,
+    market: str | None,
+    *,
+    workers: int | None,
+    scheduler: str | None,
+    stage: Callable[[str], None],
+    progress: Callable[[int, int], None],
+    **options: Any,
+) -> Answer:
+    """Clear and store a scenario: by regions where there are workers or a scheduler, else as one.
+
+    See :func:`otonari.runs.clear.by_regions.run` and :func:`otonari.runs.clear.single.run`.
+    """
+    if workers or scheduler:
+        from ..clear import by_regions
+
+        cluster: dict[str, Any] = {"workers": workers, "scheduler": scheduler, "progress": progress}
+        return stored(by_regions.run(scenario, stage=stage, **cluster, **options))
+    from ..clear import single
+
+    return stored(single.run(scenario, market, stage=stage, **options))
+
+
+def stored(outcome: Outcome) -> Answer:
+    """Return what a command says of a run that it stored: figures by kind of participant, file and ledger."""
+    summary, tree = compare.summary(outcome.tree), outcome.tree
+    figures = tables.cleared(summary, tree.attrs["currency"])
+    text = "\n\n".join([tables.heading(tree), figures, tables.kept(outcome)])
+    return Answer(facts(outcome, summary), text, notes=tuple(tables.notes(tree)))
 
 
 def facts(outcome: Outcome, summary: xr.Dataset) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from ...data import clock
 from ...data.schema.tariffs_and_fees import Exchange
 from ..markets import rules
 from ..store import atomic_file
+from .answer import Answer
 
 log = logging.getLogger(__name__)
 TRADES = ("slot", "seller", "buyer", "energy_kwh", "price", "fee", "sell_order", "buy_order")
@@ -37,7 +38,7 @@ _NUMBERS = ("energy_kwh", "price", "fee", "refused_kwh")
 
 @dataclass(frozen=True)
 class Matched:
-    """What an exchange made of a file: ``trades`` and ``refused`` rows as text, their files, and the totals.
+    """The outcome of a file of orders: ``trades`` and ``refused`` rows as text, their files, and the totals.
 
     ``kept`` lists the copies of earlier, different files of these names.
     """
@@ -78,7 +79,7 @@ def match(
     mechanism, opening_hours, gate_minutes, band : optional
         As in the scenario's section ``exchange``, and instead of what stands there; ``band`` is its floor and cap.
     stage : callable
-        Told what is being done.
+        Takes the name of each stage as it begins.
 
     Raises
     ------
@@ -91,18 +92,18 @@ def match(
     from ...model.exchange import exchange
 
     stage("reading the scenario")
-    terms, inputs = _scenario(scenario, overrides)
+    section, inputs = _scenario(scenario, overrides)
     floor, cap = band or (None, None)
     times = {"opening_hours": opening_hours, "gate_minutes": gate_minutes}
-    declared = rules(terms, mechanism=mechanism, floor=floor, cap=cap, **times)
+    declared = rules(section, mechanism=mechanism, floor=floor, cap=cap, **times)
     stage("reading the orders")
-    known = {"time_zone": "UTC", "currency": "JPY"} if inputs is None else inputs.attrs
-    orders = read_orders(path, zone := str(known["time_zone"]))
+    attributes = {"time_zone": "UTC", "currency": "JPY"} if inputs is None else inputs.attrs
+    orders = read_orders(path, zone := str(attributes["time_zone"]))
     stage("matching")
     outcome = exchange.match(orders, inputs, declared)
     when = _clock(zone, bool(orders.attrs["offsets"]))
     trades, refused = _trades(outcome.trades, when), _refused(outcome.orders, when)
-    matched = Matched(trades, refused, _totals(outcome), str(known["currency"]))
+    matched = Matched(trades, refused, _totals(outcome), str(attributes["currency"]))
     if output is None:
         return matched
     stage("storing")
@@ -112,7 +113,12 @@ def match(
     return replace(matched, files=(output, beside), kept=tuple(filter(None, kept)))
 
 
-def facts(matched: Matched) -> dict[str, Any]:
+def answer(matched: Matched) -> Answer:
+    """Return what the command says of a matching."""
+    return Answer(_facts(matched), _report(matched))
+
+
+def _facts(matched: Matched) -> dict[str, Any]:
     """Return what a machine wants to know: totals, every trade, and every refused order with its reason."""
     files = {"files": [str(f) for f in matched.files], "kept": [str(f) for f in matched.kept]}
     rows = {
@@ -122,7 +128,7 @@ def facts(matched: Matched) -> dict[str, Any]:
     return {"currency": matched.currency, **files, "totals": matched.totals, **rows}
 
 
-def report(matched: Matched, most: int = 20) -> str:
+def _report(matched: Matched, most: int = 20) -> str:
     """Return totals, and the first refused orders with their reasons, for a terminal."""
     t, money = matched.totals, matched.currency
     lines = [
@@ -167,10 +173,10 @@ def _trades(trades: xr.Dataset, when: Callable[[np.ndarray], list[str]]) -> list
 
 def _refused(orders: xr.Dataset, when: Callable[[np.ndarray], list[str]]) -> list[dict[str, str]]:
     """Return the rows of the file of what was refused, in the order of the orders' file."""
-    found = orders.isel(event=np.flatnonzero(orders["code"].values != "")).sortby("row")
-    columns = {n: list(map(str, found[n].values.tolist())) for n in REFUSED if n in found}
-    columns |= {n: when(found[n].values) for n in ("placed", "slot")}
-    columns["refused_kwh"] = _decimals(found["refused"].values)
+    rows = orders.isel(event=np.flatnonzero(orders["code"].values != "")).sortby("row")
+    columns = {n: list(map(str, rows[n].values.tolist())) for n in REFUSED if n in rows}
+    columns |= {n: when(rows[n].values) for n in ("placed", "slot")}
+    columns["refused_kwh"] = _decimals(rows["refused"].values)
     return [dict(zip(REFUSED, row, strict=True)) for row in zip(*(columns[n] for n in REFUSED), strict=True)]
 
 
@@ -199,8 +205,8 @@ def _clock(time_zone: str, offsets: bool) -> Callable[[np.ndarray], list[str]]:
 
     def written(times: np.ndarray) -> list[str]:
         local = clock.local(pd.DatetimeIndex(times), time_zone)
-        found = local if offsets else local.tz_localize(None)
-        return ["" if pd.isna(moment) else _moment(moment) for moment in found]
+        stated = local if offsets else local.tz_localize(None)
+        return ["" if pd.isna(moment) else _moment(moment) for moment in stated]
 
     return written
 

@@ -1,4 +1,4 @@
-"""What the ledger commands and ``report`` do and say: each returns its facts for a machine and a text for a person."""
+"""What the ledger commands do and say: each returns its facts for a machine and a text for a person."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from ..ledger import administration, durable_files, ledger, receipts
-from ..ledger import checkpoints as heads
+from ..ledger.checkpoints import read as read_checkpoint
 from ..ledger.format import signed_note
 from ..ledger.format.chain import Summary
 from ..ledger.format.errors import LedgerError
-from ..report import bill as bills
+from ..report import bill
 from ..text import table, utc
 from .answer import Answer
 
@@ -18,8 +18,8 @@ from .answer import Answer
 def keygen(name: str, output: Path, witness: bool) -> Answer:
     """Make a key; see :func:`otonari.runs.ledger.administration.keygen`."""
     key = administration.keygen(name, output, witness=witness)
-    told = "Publish the public key where nobody who can write the ledger can change it:"
-    return Answer({"key": str(key), "path": str(output)}, f"private key: {output}\n{told}\n{key}")
+    advice = "Publish the public key where nobody who can write the ledger can change it:"
+    return Answer({"key": str(key), "path": str(output)}, f"private key: {output}\n{advice}\n{key}")
 
 
 def init(directory: Path, market: str, currency: str, key: Path | None) -> Answer:
@@ -65,56 +65,52 @@ def receipt(
         raise LedgerError("receipts of all participants: give --output DIRECTORY")
     first, last = (int(t.replace(tzinfo=UTC).timestamp()) if t else None for t in (since, until))
     span = (-(2**53) if first is None else first, 2**53 if last is None else last)
-    found = receipts.make(directory, participant, span)
+    texts = receipts.make(directory, participant, span)
     if output is None:
-        return Answer(found, next(iter(found.values())).removesuffix("\n"))
-    paths = dict.fromkeys(found, output)
+        return Answer(texts, next(iter(texts.values())).removesuffix("\n"))
+    paths = dict.fromkeys(texts, output)
     if participant is None:
-        if long := [name for name in found if len(name) > _LONGEST]:
+        if long := [name for name in texts if len(name) > _LONGEST]:
             raise LedgerError(f"{long[0]:.60}...: too long for the name of a file; give --participant")
         durable_files.make_folder(output)
-        paths = {name: output / f"{name.replace('/', '%2F')}.tlog-proof" for name in found}
+        paths = {name: output / f"{name.replace('/', '%2F')}.tlog-proof" for name in texts}
     for name, path in paths.items():
-        durable_files.replace(path, found[name].encode(), mode=0o600)
+        durable_files.replace(path, texts[name].encode(), mode=0o600)
     return Answer({n: str(p) for n, p in paths.items()}, "\n".join(f"wrote {p}" for p in paths.values()))
 
 
 def check(path: Path, checkpoints: Sequence[Path], keys: Sequence[str]) -> Answer:
     """Check a receipt or a bill without its ledger; see :mod:`otonari.runs.ledger.receipts`."""
-    held, pinned = [heads.read(checkpoint, held=True) for checkpoint in checkpoints], _keys(keys)
+    held, pinned = [read_checkpoint(checkpoint, held=True) for checkpoint in checkpoints], _keys(keys)
     data = durable_files.read(path, receipts.LARGEST)
-    bill = data.startswith(bills.OPENING)
-    found = (bills if bill else receipts).check(data, pinned, held, str(path))
-    sums = {n: sum(proof.leaf[n] for proof in found) for n in (*_ENERGY, *_MONEY)}
-    first, last = found[0].block["slot"], max(p.block["slot"] + p.block["slot_seconds"] for p in found)
-    who, market, note = found[0].leaf["participant"], found[0].block["market"], found[0].note
-    rows = [[_SAID[n], f"{sums[n] / 1e3:,.3f} kWh"] for n in _ENERGY]
-    rows += [[_SAID[n], f"{sums[n] / 1e6:,.2f}"] for n in _MONEY]
-    said = f"good: {who} in market {market}, {len(found)} slots, {utc(first)} to {utc(last)} UTC"
-    said += "\nthe bill says what its receipt proves" if bill else ""
+    is_bill = data.startswith(bill.OPENING)
+    proofs = (bill if is_bill else receipts).check(data, pinned, held, str(path))
+    sums = {n: sum(proof.leaf[n] for proof in proofs) for n in (*_ENERGY, *_MONEY)}
+    first, last = proofs[0].block["slot"], max(p.block["slot"] + p.block["slot_seconds"] for p in proofs)
+    who, market, note = proofs[0].leaf["participant"], proofs[0].block["market"], proofs[0].note
+    rows = [[_LABELS[n], f"{sums[n] / 1e3:,.3f} kWh"] for n in _ENERGY]
+    rows += [[_LABELS[n], f"{sums[n] / 1e6:,.2f}"] for n in _MONEY]
     _, size, root = note.text.splitlines()
-    said += f"\nrecorded when the ledger had {size} blocks, tree hash {root}"
-    times = [
-        (key.name, t)
-        for key in pinned
-        if key.kind == signed_note.WITNESS
-        for t in signed_note.times(note, key)
-    ]
-    said += "".join(f"\nseen by {name} at {utc(t)} UTC" for name, t in times)
-    facts = {"participant": who, "market": market, "slots": len(found), "first": first, "end": last, **sums}
-    facts |= {"checkpoint": str(note), "seen": dict(times)}
-    return Answer({**facts, "leaves": [p.leaf for p in found]}, f"{said}\n\n{table(['recorded', ''], rows)}")
+    witnesses = [key for key in pinned if key.kind == signed_note.WITNESS]
+    times = [(key.name, t) for key in witnesses for t in signed_note.times(note, key)]
+    lines = [f"good: {who} in market {market}, {len(proofs)} slots, {utc(first)} to {utc(last)} UTC"]
+    lines += ["the bill says what its receipt proves"] if is_bill else []
+    lines += [f"recorded when the ledger had {size} blocks, tree hash {root}"]
+    lines += [f"seen by {name} at {utc(t)} UTC" for name, t in times]
+    facts = {"participant": who, "market": market, "slots": len(proofs), "first": first, "end": last, **sums}
+    facts |= {"checkpoint": str(note), "seen": dict(times), "leaves": [p.leaf for p in proofs]}
+    return Answer(facts, "\n".join([*lines, "", table(["recorded", ""], rows)]))
 
 
 def correct(directory: Path, run: Path, key: Path | None) -> Answer:
     """Correct what a ledger has of a run's slots; see :func:`otonari.runs.clear.single.correct`."""
     from .. import archive
 
-    done = archive.correct(run, directory, key).commit
-    assert done is not None  # a run that is recorded was committed
-    added, same = done.added - done.corrected, done.already
-    said = f"{directory}: {done.corrected} slots corrected, {added} added, {same} were there already"
-    return Answer(vars(done), f"{said}, head {done.head[:16]}")
+    commit = archive.correct(run, directory, key).commit
+    assert commit is not None  # a run that is recorded was committed
+    added, same = commit.added - commit.corrected, commit.already
+    counts = f"{commit.corrected} slots corrected, {added} added, {same} were there already"
+    return Answer(vars(commit), f"{directory}: {counts}, head {commit.head[:16]}")
 
 
 def cosign(
@@ -142,31 +138,36 @@ def repair(directory: Path, key: Path | None, head: str | None) -> Answer:
     """Mend what a crash left; see :func:`otonari.runs.ledger.administration.repair`."""
     signer = administration.read_key(key, directory) if key else None
     summary, moved, vouched = administration.repair(directory, signer, head)
-    done = [f"moved the torn end to {moved}"] if moved else []
-    done += [f"gave {len(vouched)} good blocks a checkpoint"] if vouched else []
-    said = f"{directory}: " + (" and ".join(done) or "nothing to repair")
-    said += "\n" + _blocks(vouched, "") if vouched else ""
-    return Answer({**_facts(summary), "moved": moved and str(moved), "vouched": vouched}, said)
+    steps = [f"moved the torn end to {moved}"] if moved else []
+    steps += [f"gave {len(vouched)} good blocks a checkpoint"] if vouched else []
+    text = f"{directory}: " + (" and ".join(steps) or "nothing to repair")
+    text += "\n" + _blocks(vouched, "") if vouched else ""
+    return Answer({**_facts(summary), "moved": moved and str(moved), "vouched": vouched}, text)
+
+
+def blocks(directory: Path) -> Iterator[dict[str, Any]]:
+    """Yield the blocks of a ledger, each once it is checked; see :func:`otonari.runs.ledger.ledger.show`."""
+    yield from ledger.show(directory)
 
 
 def show(directory: Path) -> Iterator[str]:
     """Yield a table of the blocks of a ledger, as far as they are good; only then what is wrong is raised."""
-    found, fault = [], None
+    good, fault = [], None
     try:
         for block in ledger.show(directory):
-            found.append(block)
+            good.append(block)
     except LedgerError as error:
         fault = error
-    if found:
-        yield _blocks(found, found[0].get("units", {}).get("money", "").removeprefix("micro-"))
+    if good:
+        yield _blocks(good, good[0].get("units", {}).get("money", "").removeprefix("micro-"))
     if fault:
         raise fault
 
 
-def _blocks(found: Sequence[dict[str, Any]], currency: str) -> str:
+def _blocks(listed: Sequence[dict[str, Any]], currency: str) -> str:
     """Return a line per block: what it is, when, how much was traded, for how much; and if no checkpoint has it."""
     rows = []
-    for block in found:
+    for block in listed:
         totals = block.get("totals", {})
         energy = [f"{totals[k] / 1000:,.3f}" if totals else "" for k in ("energy", "grid_in", "grid_out")]
         money = [f"{totals[k] / 1e6:,.2f}" if totals else "" for k in ("money", "fees")]
@@ -212,7 +213,7 @@ def _keys(texts: Sequence[str]) -> list[signed_note.Key]:
 _LONGEST = 240
 _ENERGY = ("purchases", "sales", "grid_in", "grid_out")
 _MONEY = ("paid", "earned", "fees", "congestion")
-_SAID = {
+_LABELS = {
     "purchases": "bought from neighbours",
     "sales": "sold to neighbours",
     "grid_in": "from the retailer",

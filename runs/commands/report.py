@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..ledger.format import canonical_json
-from ..report import bill as bills
+from ..report import bill
 from .answer import Answer
 
 
@@ -19,13 +19,13 @@ def report(
 
     if participants or everybody:
         issued = billing.issue(run, participants, directory)
-        pages = {name: bills.write(bill) for name, bill in issued.items()}
-        told: Any = {name: bill.facts() for name, bill in issued.items()}
+        pages = {name: bill.write(one) for name, one in issued.items()}
+        figures: Any = {name: one.facts() for name, one in issued.items()}
     else:
         tree = run_file.open_run(run)
-        pages, told = {"": report(tree)}, facts(tree)
+        pages, figures = {"": report(tree)}, facts(tree)
     if output is None:
-        return Answer(told, next(iter(pages.values())).removesuffix("\n"))
+        return Answer(figures, next(iter(pages.values())).removesuffix("\n"))
     paths = dict.fromkeys(pages, output)
     if everybody or len(pages) > 1 or (participants and output.is_dir()):
         paths = {name: output / f"{canonical_json.label(name).replace('/', '%2F')}.md" for name in pages}
@@ -34,4 +34,4 @@ def report(
     lines = [
         f"wrote {p}" + (f" (the earlier, different file is now {k})" if k else "") for p, k in kept.items()
     ]
-    return Answer({"paths": [*map(str, kept)], "facts": told}, "\n".join(lines))
+    return Answer({"paths": [*map(str, kept)], "facts": figures}, "\n".join(lines))

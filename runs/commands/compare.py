@@ -1,0 +1,23 @@
+"""The command that puts stored runs side by side."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from .. import compare as comparison
+from ..report import tables
+from .answer import Answer
+
+
+def compare(runs: Sequence[Path], output: Path | None) -> Answer:
+    """Compare stored runs, and write the comparison; see :mod:`otonari.runs.compare`."""
+    compared = comparison.compare(runs)
+    kept = comparison.write(compared, output) if output else None
+    stored = f"stored  {output}" + (f" (the earlier, different file is now {kept})" if kept else "")
+    text = tables.compared(compared) + (f"\n\n{stored}" if output else "")
+    comment = compared.attrs.get("comment")
+    return Answer(
+        compared.to_dict(),
+        text,
+        beside=(stored,) if kept else (),
+        warnings=() if comment is None else (f"warning: {comment}",),
+    )

@@ -1,0 +1,52 @@
+"""The commands that back-test forecasts on a file."""
+
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from ...data.backtest import driving, files, power
+from ...data.backtest.power import Report
+from ...data.files.file_format import FileFormat
+from ...data.generators.solar import Site
+from ..text import table
+from .answer import Answer
+
+JAPANESE = "Asia/Tokyo"
+"""The time zone whose holidays are Japan's, unless others are named."""
+
+
+def demand(file: Path, **options: Any) -> Answer:
+    """Back-test demand forecasts on readings of homes; see :func:`otonari.data.backtest.files.demand`."""
+    holidays = _days_off(options, options["time_zone"])
+    return _answer(files.demand(file, _format(options), holidays=holidays, **options))
+
+
+def pv(
+    file: Path, latitude: float | None, longitude: float | None, altitude: float, **options: Any
+) -> Answer:
+    """Back-test PV forecasts on readings of arrays; see :func:`otonari.data.backtest.files.pv`."""
+    site = None if latitude is None or longitude is None else Site(latitude, longitude, altitude)
+    return _answer(files.pv(file, _format(options), site=site, **options))
+
+
+def vehicle(file: Path, **options: Any) -> Answer:
+    """Back-test forecasts of driving on round trips; see :func:`otonari.data.backtest.driving.vehicle`."""
+    holidays = _days_off(options, options["time_zone"])
+    return _answer(driving.vehicle(file, holidays=holidays, **options))
+
+
+def _answer(report: Report) -> Answer:
+    text = "\n\n".join(table(header, rows) for header, rows in power.as_rows(report))
+    return Answer(asdict(report), text, notes=tuple(report.notes))
+
+
+def _days_off(options: dict[str, Any], time_zone: str) -> Any:
+    """Take the options about days off from all others; return the dates, or the name of a calendar."""
+    holidays, dates = options.pop("holidays"), options.pop("dates")
+    return [d.date() for d in dates] or holidays or ("japan" if time_zone == JAPANESE else "none")
+
+
+def _format(options: dict[str, Any]) -> FileFormat:
+    """Take the options about how a file is written from all others; return its format."""
+    names = [field.name for field in fields(FileFormat) if field.name in options]
+    return FileFormat(**{name: options.pop(name) for name in names})
