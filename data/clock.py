@@ -134,20 +134,20 @@ def stamp(text: str, time_format: str = "") -> tuple[datetime, timedelta | None]
     if time_format:
         parsed = datetime.strptime(text.strip(), time_format)
         return parsed.replace(tzinfo=None), parsed.utcoffset()
-    found = _STAMP.fullmatch(text.strip())
-    if not found:
+    match = _STAMP.fullmatch(text.strip())
+    if not match:
         raise ValueError(text)
-    year, month, day, hour, minute, second = (int(g or 0) for g in found.groups()[:6])
+    year, month, day, hour, minute, second = (int(g or 0) for g in match.groups()[:6])
     if hour == 24 and minute == second == 0:
         moment = datetime(year, month, day) + timedelta(days=1)
     else:
         moment = datetime(year, month, day, hour, minute, second)
-    if found[7] is None:
+    if match[7] is None:
         return moment, None
-    if found[7] == "Z":
+    if match[7] == "Z":
         return moment, timedelta(0)
-    size = timedelta(hours=int(found[7][1:3]), minutes=int(found[7][-2:]))
-    return moment, size if found[7][0] == "+" else -size
+    size = timedelta(hours=int(match[7][1:3]), minutes=int(match[7][-2:]))
+    return moment, size if match[7][0] == "+" else -size
 
 
 def to_utc(naive: np.ndarray, tz: tzinfo) -> np.ndarray:

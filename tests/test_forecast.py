@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otonari.data.forecast import power
-from otonari.data.forecast.power import DEMAND, PV, demand_forecast, pv_forecast
+from otonari.data.forecast.interface import LEVELS
+from otonari.data.forecast.power import DEMAND, PV, demand_forecast, pv_forecast, quantiles
 from otonari.data.forecast.profile import without_zero_runs
 from otonari.data.problems import InputError
-from otonari.data.series import calendar as day_types
+from otonari.data.series.calendar import calendar, off_days
 
 from . import counts
 
@@ -22,7 +22,7 @@ PLAIN = replace(DEMAND, yesterday=0.0, recent=0.0)
 
 def hours(days, start="2020-08-03", zone="UTC", holidays="none", step=1.0):
     times = pd.date_range(start, periods=round(days * 24 / step), freq=pd.Timedelta(hours=step))
-    return day_types.calendar(times, step, zone, holidays)
+    return calendar(times, step, zone, holidays)
 
 
 def test_a_profile_by_hand():
@@ -58,25 +58,23 @@ def test_the_latest_errors_are_carried_on():
 
 def test_holidays_and_weekends():
     days = [date(2020, 8, d) for d in (7, 8, 10, 11)]  # the 10th was Mountain Day
-    assert day_types.off_days(days).tolist() == [False, True, True, False]
-    assert day_types.off_days(days, "none").tolist() == [False, True, False, False]
-    assert day_types.off_days(days, [date(2020, 8, 11)]).tolist() == [False, True, False, True]
+    assert off_days(days).tolist() == [False, True, True, False]
+    assert off_days(days, "none").tolist() == [False, True, False, False]
+    assert off_days(days, [date(2020, 8, 11)]).tolist() == [False, True, False, True]
     with pytest.raises(InputError, match="japan"):
-        day_types.off_days(days, "japn")
+        off_days(days, "japn")
 
 
 def test_days_of_23_and_25_hours_keep_the_time_of_day():
     times = pd.date_range(
         "2020-10-23T22:00", "2020-10-26T22:00", freq="h"
     )  # local midnights in Berlin, then 23:00
-    calendar = day_types.calendar(times, 1.0, "Europe/Berlin", "none")
-    assert calendar.place[[0, 24, 26, 27, 28]].tolist() == [0, 24, 26, 26, 27]
-    spring = day_types.calendar(
-        pd.date_range("2021-03-27T23:00", periods=4, freq="h"), 1.0, "Europe/Berlin", "none"
-    )
+    autumn = calendar(times, 1.0, "Europe/Berlin", "none")
+    assert autumn.place[[0, 24, 26, 27, 28]].tolist() == [0, 24, 26, 26, 27]
+    spring = calendar(pd.date_range("2021-03-27T23:00", periods=4, freq="h"), 1.0, "Europe/Berlin", "none")
     assert spring.place.tolist() == [0, 1, 3, 4]
     with pytest.raises(InputError, match="divisor"):
-        day_types.calendar(times, 0.7, "UTC")
+        calendar(times, 0.7, "UTC")
 
 
 def test_clearness_scales_the_clear_sky():
@@ -173,12 +171,12 @@ def test_quantiles_hold_on_synthetic_homes():
     for day in range(40, 80):
         found = demand_forecast(history, calendar, 48 * day, 48)
         below.append(history[:, 48 * day : 48 * day + 48] <= found.quantiles)
-    assert np.mean(below, axis=(0, 2, 3)) == pytest.approx(power.LEVELS, abs=0.02)
+    assert np.mean(below, axis=(0, 2, 3)) == pytest.approx(LEVELS, abs=0.02)
 
 
 def test_quantiles_interpolate_between_samples():
     samples = np.arange(1.0, 10.0).reshape(1, 9, 1)
-    found = power.quantiles(samples, np.array([0.05, 0.1, 0.55, 0.99]))
+    found = quantiles(samples, np.array([0.05, 0.1, 0.55, 0.99]))
     assert found.ravel() == pytest.approx([1.0, 1.0, 5.5, 9.0])
 
 

@@ -8,13 +8,12 @@ import pytest
 from click.testing import CliRunner
 
 from otonari.cli import main
-from otonari.data.backtest import driving, files
-from otonari.data.backtest import power as backtest
+from otonari.data.backtest import driving, files, power
 from otonari.data.backtest.power import Trial
 from otonari.data.files.file_format import FileFormat
 from otonari.data.generators import solar
 from otonari.data.problems import InputError
-from otonari.data.series import calendar as day_types
+from otonari.data.series.calendar import calendar
 
 
 def invoke(*arguments):
@@ -41,9 +40,9 @@ def write_trips(path, days=40):
 def test_pinball_by_hand():
     quantiles, levels = np.array([[2.0, 2.0], [5.0, 5.0]]), np.array([0.1, 0.9])
     # at 4: 0.1 * 2 and 0.1 * 1; at 1: 0.9 * 1 and 0.1 * 4
-    assert backtest.pinball(np.array([4.0, 1.0]), quantiles, levels) == pytest.approx([0.15, 0.65])
+    assert power.pinball(np.array([4.0, 1.0]), quantiles, levels) == pytest.approx([0.15, 0.65])
     point = np.full((2, 1), 3.0)  # a point at symmetric levels loses half its error
-    assert backtest.pinball(np.array([7.0]), point, levels) == pytest.approx([2.0])
+    assert power.pinball(np.array([7.0]), point, levels) == pytest.approx([2.0])
 
 
 def test_scores_are_means_over_entities_where_all_is_known():
@@ -51,7 +50,7 @@ def test_scores_are_means_over_entities_where_all_is_known():
     other = np.array([[1.0, 1.0, 9.0], [np.nan, 2.0, 4.0]])
     quantiles = np.broadcast_to(actual, (1, 2, 3))
     trial = Trial(actual, quantiles, np.array([0.5]), {"other": other})
-    perfect, plain = backtest.scores(trial, "x", {"": np.array([True, True])})
+    perfect, plain = power.scores(trial, "x", {"": np.array([True, True])})
     assert (perfect.mae, perfect.entities) == (0.0, 2)
     assert plain.mae == pytest.approx(
         (2 / 4 + 2 / 8) / 2
@@ -61,9 +60,9 @@ def test_scores_are_means_over_entities_where_all_is_known():
 
 def test_plain_rules_look_a_day_and_a_week_back():
     times = pd.date_range("2020-07-01", periods=24 * 10, freq="h")
-    calendar = day_types.calendar(times, 1.0, "UTC", "none")
+    days = calendar(times, 1.0, "UTC", "none")
     truth = np.arange(240.0)[None]
-    ahead, gate = (trial for _, trial in backtest.demand(truth, truth, calendar, 8))
+    ahead, gate = (trial for _, trial in power.demand(truth, truth, days, 8))
     assert ahead.actual[0, 0] == 192.0
     assert ahead.points["yesterday"][0, 0] == 168.0
     assert ahead.points["last week"][0, 0] == 24.0
@@ -208,7 +207,7 @@ def fontana(real_data):
 def test_real_homes(fontana):
     folder, fmt = fontana
     report = files.demand(folder / "demand_kw.csv", fmt, holidays="none")
-    bad = {name for name, share in report.missing.items() if share > backtest.WHOLE}
+    bad = {name for name, share in report.missing.items() if share > power.WHOLE}
     assert bad == {"home_07", "home_12", "home_14", "home_15"}
     for homes in ("", ", wholly measured"):
         mean, median, yesterday, week = (

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from otonari.data.backtest import power as backtest
+from otonari.data.backtest.power import demand, pinball, scores
 from otonari.data.forecast import persistence
 from otonari.data.forecast.interface import LEVELS, Forecast, PowerHistory
 from otonari.data.forecast.methods import METHODS, Method
@@ -55,10 +55,10 @@ def test_no_method_sees_the_future(name, quantity):
 
 
 def test_the_profile_is_chosen_by_the_quantity():
-    demand, pv = history(), history(quantity="pv")
+    homes, arrays = history(), history(quantity="pv")
     for past, own in (
-        (demand, demand_forecast(demand.power, demand.calendar, 200, 24)),
-        (pv, pv_forecast(pv.power, None, pv.calendar, 200, 24)),
+        (homes, demand_forecast(homes.power, homes.calendar, 200, 24)),
+        (arrays, pv_forecast(arrays.power, None, arrays.calendar, 200, 24)),
     ):
         np.testing.assert_array_equal(METHODS["profile"].forecast(past, 200, 24).mean, own.mean)
 
@@ -70,11 +70,11 @@ def test_a_row_of_the_table_is_scored_by_the_back_test(monkeypatch):
 
     monkeypatch.setitem(METHODS, "mean of all", Method(shifted))
     power = np.random.default_rng(1).gamma(4.0, 0.25, (2, 24 * 10))
-    trials = backtest.demand(power, power, history().calendar, 8)
-    scores = [s for horizon, t in trials for s in backtest.scores(t, horizon, {"": np.array([True, True])})]
-    added = [s for s in scores if s.method == "mean of all"]
+    trials = demand(power, power, history().calendar, 8)
+    every = [s for horizon, t in trials for s in scores(t, horizon, {"": np.array([True, True])})]
+    added = [s for s in every if s.method == "mean of all"]
     assert [s.horizon for s in added] == ["day ahead", "at the gate"]
     _, trial = trials[0]
-    share = backtest.pinball(trial.actual, trial.spreads["mean of all"], trial.levels)
+    share = pinball(trial.actual, trial.spreads["mean of all"], trial.levels)
     assert added[0].pinball == pytest.approx((share.sum(axis=1) / trial.actual.sum(axis=1)).mean())
     assert added[0].pinball != pytest.approx(added[0].mae / 2)  # its own quantiles, not its mean

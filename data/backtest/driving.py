@@ -1,4 +1,4 @@
-"""Forecasts of driving against what was driven, day by day from local midnight."""
+"""Forecasts of driving against the trips driven, day by day from local midnight."""
 
 from collections.abc import Collection, Sequence
 from datetime import date, timedelta
@@ -44,7 +44,7 @@ def vehicle(
     economy_km_per_kwh
         Turns distances into energy.
     holidays, warm_up
-        As in :func:`forecast_files.demand`.
+        As in :func:`files.demand`.
     separator, decimal, encoding
         How the table is written.
 
@@ -87,20 +87,20 @@ def report(
         )
     energy, departure, arrival = _driven(legs(trips, usable_kwh, first, time_zone), len(names), days)
     midnights = (clock.slots(first + timedelta(days=n), 1, 60, time_zone)[0] for n in range(warm_up, days))
-    made = [
+    forecasts = [
         vehicle_forecast(trips, usable_kwh, now.to_datetime64(), 1, time_zone, holidays=holidays, since=first)
         for now in midnights
     ]
     scored = slice(warm_up, days)
     points = {
-        "forecast (mean)": np.concatenate([f.energy_mean for f in made], axis=1),
+        "forecast (mean)": np.concatenate([f.energy_mean for f in forecasts], axis=1),
         "yesterday": _lag(energy, 1)[:, scored],
         "last week": _lag(energy, 7)[:, scored],
         "mean": _mean_before(energy)[:, scored],
     }
-    quantiles = np.concatenate([f.energy for f in made], axis=2)
-    trial = Trial(energy[:, scored], quantiles, made[0].levels, points)
-    extra = _of_driving(made, departure, arrival, scored)
+    quantiles = np.concatenate([f.energy for f in forecasts], axis=2)
+    trial = Trial(energy[:, scored], quantiles, forecasts[0].levels, points)
+    extra = _of_driving(forecasts, departure, arrival, scored)
     extra["electric kWh a day"] = float(energy[:, scored].mean())
     everyone = {"": np.ones(len(names), dtype=bool)}
     return Report(
@@ -114,13 +114,14 @@ def report(
 
 
 def _of_driving(
-    made: list[VehicleForecast], departure: np.ndarray, arrival: np.ndarray, scored: slice
+    forecasts: list[VehicleForecast], departure: np.ndarray, arrival: np.ndarray, scored: slice
 ) -> dict[str, float]:
-    """Return how good the forecasts of days driven and of their hours are, each beside the mean of past days."""
-    chance = np.concatenate([f.drives for f in made], axis=1)
-    middle = int(np.abs(made[0].levels - 0.5).argmin())
+    """Return Brier score of the chance to drive and errors of the hours, each beside that of the mean of past days."""
+    chance = np.concatenate([f.drives for f in forecasts], axis=1)
+    middle = int(np.abs(forecasts[0].levels - 0.5).argmin())
     left, back = (
-        np.concatenate([getattr(f, name)[middle] for f in made], axis=1) for name in ("departure", "arrival")
+        np.concatenate([getattr(f, name)[middle] for f in forecasts], axis=1)
+        for name in ("departure", "arrival")
     )
     drove = np.isfinite(departure).astype(float)
     return {
@@ -159,10 +160,10 @@ def _mean_before(values: np.ndarray) -> np.ndarray:
     return _lag(mean, 1)
 
 
-def _error(said: np.ndarray, came: np.ndarray) -> float:
-    """Return the mean absolute error where both are known."""
-    both = np.isfinite(said) & np.isfinite(came)
-    return float(np.abs(said - came)[both].mean()) if both.any() else float("nan")
+def _error(forecast: np.ndarray, actual: np.ndarray) -> float:
+    """Return the mean absolute error (vehicle, day) where both are known."""
+    both = np.isfinite(forecast) & np.isfinite(actual)
+    return float(np.abs(forecast - actual)[both].mean()) if both.any() else float("nan")
 
 
 def _trips(
@@ -170,14 +171,14 @@ def _trips(
 ) -> tuple[list[str], Trips]:
     """Return the vehicles and the round trips of a table."""
     separator, decimal, encoding = written
-    found, problems = csv_table.read(Path(path), Trip, separator, decimal, encoding)
-    if not found.known:  # rows of another table are not worth a word each
+    table, problems = csv_table.read(Path(path), Trip, separator, decimal, encoding)
+    if not table.known:  # of another table, no problems of single rows
         raise InputError([problem for problem in problems if problem.field != "row"])
     rows: list[tuple[int, Trip]] = []
-    for line, cells in zip(found.lines, found.rows, strict=True):
+    for line, cells in zip(table.lines, table.rows, strict=True):
 
         def place(at: Location, row: int = line) -> tuple[str, str, str]:
-            return found.where, str(row), str(at[-1]) if at else "row"
+            return table.where, str(row), str(at[-1]) if at else "row"
 
         try:
             rows.append((line, Trip.model_validate(cells)))
@@ -185,13 +186,13 @@ def _trips(
             problems += complaints(error, Trip, place, (), cells)
     problems += [
         Problem(
-            found.where, str(line), "distance_km", "a distance", "energy_kwh, or an economy in km per kWh"
+            table.where, str(line), "distance_km", "a distance", "energy_kwh, or an economy in km per kWh"
         )
         for line, row in rows
         if row.energy_kwh is None and economy is None
     ]
     if not problems and not rows:
-        problems.append(Problem(found.where, "", "file", "no trips", "a row for each round trip"))
+        problems.append(Problem(table.where, "", "file", "no trips", "a row for each round trip"))
     if problems:
         raise InputError(problems)
     names = sorted({row.vehicle for _, row in rows})
@@ -206,7 +207,7 @@ def _trips(
             ]
         ),
     )
-    if problems := _overlaps(found.where, names, trips, np.array([line for line, _ in rows])):
+    if problems := _overlaps(table.where, names, trips, np.array([line for line, _ in rows])):
         raise InputError(problems)
     return names, trips
 

@@ -17,8 +17,8 @@ from ..series.calendar import calendar
 from ..series.power_and_rates import power_over_slots
 from ..series.readings import read_readings
 from ..series.weather import COLUMNS, spread
-from . import power as backtest
-from .power import Report
+from . import power
+from .power import WARM_UP_DAYS, Report
 
 
 def demand(
@@ -27,7 +27,7 @@ def demand(
     columns: Sequence[str] = (),
     holidays: str | Collection[date] = "japan",
     slot_minutes: int = 0,
-    warm_up: int = backtest.WARM_UP_DAYS,
+    warm_up: int = WARM_UP_DAYS,
 ) -> Report:
     """Return the back-test of demand forecasts on a file of readings.
 
@@ -38,7 +38,7 @@ def demand(
     columns
         Its columns (default: all but the time).
     holidays
-        As in :func:`day_types.calendar`.
+        As in :func:`calendar.calendar`.
     slot_minutes
         Length of the slots (default: the file's step).
     warm_up
@@ -49,10 +49,10 @@ def demand(
     InputError
         Every problem of the file; gaps are no problem, but reported.
     """
-    names, times, hours, power, notes = _series(path, fmt, columns, slot_minutes, warm_up, "demand", None)
+    names, times, hours, readings, notes = _series(path, fmt, columns, slot_minutes, warm_up, "demand", None)
     days = calendar(times, hours, fmt.time_zone, holidays)
-    truth = without_zero_runs(power, round(DEMAND.missing_hours / hours))
-    return _report("demand", names, truth, notes, backtest.demand(power, truth, days, warm_up))
+    truth = without_zero_runs(readings, round(DEMAND.missing_hours / hours))
+    return _report("demand", names, truth, notes, power.demand(readings, truth, days, warm_up))
 
 
 def pv(
@@ -66,7 +66,7 @@ def pv(
     weather_fmt: FileFormat | None = None,
     peak_kw: float | None = None,
     slot_minutes: int = 0,
-    warm_up: int = backtest.WARM_UP_DAYS,
+    warm_up: int = WARM_UP_DAYS,
 ) -> Report:
     """Return the back-test of PV forecasts on a file of readings.
 
@@ -88,9 +88,9 @@ def pv(
         raise InputError(
             [Problem(str(weather), "", "site", "no latitude and longitude", "where the arrays stand")]
         )
-    names, times, hours, power, notes = _series(path, fmt, columns, slot_minutes, warm_up, "any", peak_kw)
+    names, times, hours, readings, notes = _series(path, fmt, columns, slot_minutes, warm_up, "any", peak_kw)
     days = calendar(times, hours, fmt.time_zone, "none")
-    truth = without_zero_runs(power, round(PV.missing_hours / hours))
+    truth = without_zero_runs(readings, round(PV.missing_hours / hours))
     expected = None
     if site is not None:
         if weather is None:
@@ -101,7 +101,7 @@ def pv(
             )
         expected = solar.pv_power(times, hours, site, sky, 1.0, tilt, azimuth)[None]
         notes += _sun_notes(str(path), truth, expected, hours) if weather is None else []
-    return _report("pv", names, truth, notes, backtest.pv(power, truth, expected, days, warm_up))
+    return _report("pv", names, truth, notes, power.pv(readings, truth, expected, days, warm_up))
 
 
 def forecast_weather(
@@ -144,8 +144,8 @@ def _series(
         )
     minutes = slot_minutes or round(readings.hours * 60)
     times = clock.slots(first, days, minutes, fmt.time_zone, where)
-    power, notes = power_over_slots(readings, times, minutes / 60, peak_kw, quantity, holes=True)
-    return list(readings.columns), times, minutes / 60, power, notes
+    mean_power, notes = power_over_slots(readings, times, minutes / 60, peak_kw, quantity, holes=True)
+    return list(readings.columns), times, minutes / 60, mean_power, notes
 
 
 def _report(
@@ -153,39 +153,43 @@ def _report(
     names: list[str],
     truth: np.ndarray,
     notes: list[str],
-    trials: list[tuple[str, backtest.Trial]],
+    trials: list[tuple[str, power.Trial]],
 ) -> Report:
     """Return the report of trials, with the entities that were wholly measured apart."""
     known = np.flatnonzero(~np.isnan(truth).all(axis=0))
     inside = truth[:, known[0] : known[-1] + 1] if len(known) else truth
     missing = np.isnan(inside).mean(axis=1)
-    whole = missing <= backtest.WHOLE
+    whole = missing <= power.WHOLE
     groups = {"": np.ones(len(names), dtype=bool)}
     if not whole.all():
         groups[", wholly measured"] = whole
     return Report(
         subject,
-        [score for horizon, trial in trials for score in backtest.scores(trial, horizon, groups)],
-        [covered for horizon, trial in trials for covered in backtest.coverage(trial, horizon)],
+        [score for horizon, trial in trials for score in power.scores(trial, horizon, groups)],
+        [covered for horizon, trial in trials for covered in power.coverage(trial, horizon)],
         dict(zip(names, missing.tolist(), strict=True)),
         notes,
     )
 
 
 def _sun_notes(where: str, truth: np.ndarray, expected: np.ndarray, hours: float) -> list[str]:
-    """Return a note where the middle of the output moves against that of the clear sky within the year."""
+    """Return a note where the middle of the output moves against that of the clear sky within the year.
+
+    The middle of four weeks is the mean time of day, weighted by power: sum(P t) / sum(P) [h].
+    """
     size = 28 * round(24 / hours)
     clock_hours = (np.arange(truth.shape[1]) % round(24 / hours)) * hours
-    found = []
+    shifts = []
     for since in range(0, truth.shape[1] - size + 1, size):
         part = np.nan_to_num(truth[:, since : since + size]).sum(axis=0)
         clear = expected[0, since : since + size]
         if part.sum() > 0 and clear.sum() > 0:
             times = clock_hours[since : since + size]
-            found.append(float((part * times).sum() / part.sum() - (clear * times).sum() / clear.sum()))
-    if not found or max(found) - min(found) < 0.75:
+            shifts.append(float((part * times).sum() / part.sum() - (clear * times).sum() / clear.sum()))
+    if not shifts or max(shifts) - min(shifts) < 0.75:
         return []
+    low, high = min(shifts), max(shifts)
     return [
-        f"{where}: the middle of the output moves against the sun's by {max(found) - min(found):.1f} h within the year "
-        f"({min(found):+.1f} to {max(found):+.1f} h): does the file keep summer time?"
+        f"{where}: the middle of the output moves against the sun's by {high - low:.1f} h within the year "
+        f"({low:+.1f} to {high:+.1f} h): does the file keep summer time?"
     ]

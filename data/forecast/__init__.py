@@ -1,1 +1,1 @@
-"""What will be needed, generated and driven, from what was."""
+"""Forecasts of demand, PV and driving from past readings and trips."""

@@ -26,7 +26,7 @@ WINDOW = 270
 
 @dataclass(frozen=True)
 class VehicleForecast:
-    """What is expected of cars on local days; of the first day, what follows ``now``.
+    """Expected driving of cars on local days; of the first day, what follows ``now``.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ def vehicle_forecast(
     slots_per_day: int = 48,
     plugged: np.ndarray | None = None,
 ) -> VehicleForecast:
-    """Return what is expected of cars on the local day of ``now`` and the following ones.
+    """Return the expected driving of cars on the local day of ``now`` and the following ones.
 
     A round asks the battery for min(energy, usable): it can be charged between two rounds, and what one round takes
     beyond is petrol. Today's samples are days that had gone the same way so far (departed or not, away or not), if
@@ -123,10 +123,11 @@ def vehicle_forecast(
 
 @dataclass(frozen=True)
 class _Samples:
-    """Past days, the oldest first, and the assumed ones behind them: their rounds, and what is known of them wholly.
+    """Past days as samples, the oldest first, and the assumed days behind them, with their rounds.
 
-    ``known`` (vehicle, sample); ``cell`` (leg,) = vehicle * samples + sample; ``out`` (vehicle, sample, slot) whether
-    away at the middle of slots; ``place`` (vehicle, sample, slot) where plugged in: 0 at home, -1 nowhere.
+    ``known`` (vehicle, sample) whether the whole day is known; ``cell`` (leg,) = vehicle * samples + sample;
+    ``out`` (vehicle, sample, slot) whether away at the middle of slots; ``place`` (vehicle, sample, slot) where plugged
+    in: 0 at home, -1 nowhere.
     """
 
     legs: Legs
@@ -147,19 +148,19 @@ class _Samples:
             known[vehicle, max(0, days + day) : days] = False  # nothing is sure since it has left
         shifted = replace(past, day=past.day + days)
         use = ~away & (shifted.day >= 0) & (shifted.day < days)
-        found = shifted.only(use).joined(assumed(len(usable), usable, days))
-        cell, middle = found.vehicle * count + found.day, (np.arange(slots) + 0.5) * 24 / slots
+        rounds = shifted.only(use).joined(assumed(len(usable), usable, days))
+        cell, middle = rounds.vehicle * count + rounds.day, (np.arange(slots) + 0.5) * 24 / slots
         flat = np.zeros((known.size, slots), dtype=bool)
-        during = (found.departure[:, None] <= middle) & (found.arrival[:, None] > middle)
+        during = (rounds.departure[:, None] <= middle) & (rounds.arrival[:, None] > middle)
         np.logical_or.at(flat, cell, during)
         out = flat.reshape(*known.shape, slots)
         place = np.where(out, -1, 0)
         if plugged is not None:
             place[:, :days] = plugged[:, plugged.shape[1] - days :]
-        return cls(found, cell, known, out, place)
+        return cls(rounds, cell, known, out, place)
 
     def per_day(self, values: np.ndarray, use: np.ndarray, how: np.ufunc, start: float) -> np.ndarray:
-        """Return values (leg,) of some legs gathered by day (vehicle, sample)."""
+        """Return values (leg,) of the legs ``use``, reduced by day from ``start`` on (vehicle, sample)."""
         out = np.full(self.known.size, start)
         how.at(out, self.cell[use], values[use])
         return out.reshape(self.known.shape)
@@ -176,11 +177,14 @@ def _weights(age: np.ndarray, dates: Sequence[date], holidays: str | Collection[
 
 
 def _alike(samples: _Samples, weight: np.ndarray, past: Legs, hour: float) -> np.ndarray:
-    """Return the weights (vehicle, sample) of today, 0 for days that had gone another way by this hour."""
-    found = samples.legs
-    before = (found.departure >= 0) & (found.departure < hour)
-    out = (found.departure < hour) & (found.arrival > hour)
-    one = np.ones(len(found.day))
+    """Return the weights (vehicle, sample) of today, 0 for days that had begun differently by this hour.
+
+    Alike is a day with the same answers to: departed already, away now; else one with the same second answer; else any.
+    """
+    rounds = samples.legs
+    before = (rounds.departure >= 0) & (rounds.departure < hour)
+    out = (rounds.departure < hour) & (rounds.arrival > hour)
+    one = np.ones(len(rounds.day))
     departed = samples.per_day(one, before, np.maximum, 0.0) > 0
     away = samples.per_day(one, out, np.maximum, 0.0) > 0
     has_departed, is_away = np.zeros((2, len(weight), 1), dtype=bool)
@@ -198,18 +202,18 @@ def _forecast(
     samples: _Samples, weight: np.ndarray, hour: float, dates: tuple[date, ...], levels: np.ndarray
 ) -> VehicleForecast:
     """Return means and quantiles over the samples with weights (vehicle, day, sample)."""
-    found = samples.legs
-    whole, rest = found.departure >= 0, found.departure >= hour
+    rounds = samples.legs
+    whole, rest = rounds.departure >= 0, rounds.departure >= hour
 
     def gather(values: np.ndarray, how: np.ufunc, start: float, today: np.ndarray) -> np.ndarray:
-        """Return (vehicle, day, sample): of today what is still to come, of the other days all."""
+        """Return values by vehicle, day and sample: of today those still to come, of the other days all."""
         parts = [samples.per_day(values, use, how, start) for use in (today, whole)]
         return np.stack([parts[min(n, 1)] for n in range(len(dates))], axis=1)
 
-    first = gather(found.departure, np.minimum, np.inf, rest)
-    back = gather(found.arrival, np.maximum, -np.inf, found.arrival > hour)
-    electric = gather(found.electric, np.add, 0.0, rest)
-    petrol = gather(found.petrol, np.add, 0.0, rest)
+    first = gather(rounds.departure, np.minimum, np.inf, rest)
+    back = gather(rounds.arrival, np.maximum, -np.inf, rounds.arrival > hour)
+    electric = gather(rounds.electric, np.add, 0.0, rest)
+    petrol = gather(rounds.petrol, np.add, 0.0, rest)
     total = weight.sum(axis=2)
     share = weight / total[:, :, None]
     places = np.unique([0, *samples.place[samples.place > 0]])
@@ -231,11 +235,11 @@ def _forecast(
 
 def _leaving(samples: _Samples, share: np.ndarray) -> np.ndarray:
     """Return the mean electric energy that departs in slots (vehicle, day, slot) [kWh]."""
-    found, slots = samples.legs, samples.out.shape[2]
+    rounds, slots = samples.legs, samples.out.shape[2]
     energy = np.zeros((samples.known.size, slots))
-    own = found.departure >= 0
-    slot = np.minimum(found.departure[own] * slots / 24, slots - 1).astype(int)
-    np.add.at(energy, (samples.cell[own], slot), found.electric[own])
+    own = rounds.departure >= 0
+    slot = np.minimum(rounds.departure[own] * slots / 24, slots - 1).astype(int)
+    np.add.at(energy, (samples.cell[own], slot), rounds.electric[own])
     return np.asarray(share @ energy.reshape(*samples.known.shape, slots))
 
 
@@ -251,8 +255,8 @@ def weighted_quantiles(values: np.ndarray, weights: np.ndarray, levels: np.ndarr
     ordered = np.take_along_axis(values, order, axis=-1)
     share = np.cumsum(np.take_along_axis(weights, order, axis=-1), axis=-1)
     total = share[..., -1:]
-    found = []
+    quantiles = []
     for level in levels:
         at = (share >= level * total * (1 - 1e-12)).argmax(axis=-1)[..., None]
-        found.append(np.where(total > 0, np.take_along_axis(ordered, at, axis=-1), np.nan)[..., 0])
-    return np.stack(found)
+        quantiles.append(np.where(total > 0, np.take_along_axis(ordered, at, axis=-1), np.nan)[..., 0])
+    return np.stack(quantiles)

@@ -1,4 +1,4 @@
-"""One expected course of each car, for plans that hold but one: where it is plugged in, when it leaves."""
+"""One expected course of each car, for plans of one scenario: where it is plugged in, when it leaves."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ class Course:
 def expected_course(
     forecast: VehicleForecast, place: np.ndarray, before: np.ndarray, now: np.ndarray
 ) -> Course:
-    """Return what most likely comes, as one course.
+    """Return the most likely place of each car in each slot, and the rounds in between.
 
     A car is plugged in at a place where the chance of being there is more than ``HERE``. It leaves where such a stay
     ends; on a day that it drives with a chance of a half or more, but at no time that stands out, at the level
@@ -54,9 +54,9 @@ def expected_course(
     moved = (likely[:, 1:] >= 0) & (likely[:, :-1] >= 0) & (likely[:, 1:] != likely[:, :-1])
     likely[:, 1:][moved] = -1
     rounds = [_rounds(forecast, v, likely[v], before[v], place) for v in range(len(now))]
-    columns = [np.array([v for v, found in enumerate(rounds) for _ in found], dtype=int)]
+    columns = [np.array([v for v, own in enumerate(rounds) for _ in own], dtype=int)]
     columns += [
-        np.array([row[k] for found in rounds for row in found], dtype=kind)
+        np.array([row[k] for own in rounds for row in own], dtype=kind)
         for k, kind in enumerate((int, int, float))
     ]
     return Course(likely, *columns)
@@ -65,9 +65,12 @@ def expected_course(
 def _rounds(
     forecast: VehicleForecast, v: int, likely: np.ndarray, before: int, place: np.ndarray
 ) -> list[tuple[int, int, float]]:
-    """Return the rounds of a car; where it leaves at no time that stands out, ``likely`` (slot,) is changed."""
+    """Return the rounds of a car as departure slot, return slot and energy [kWh].
+
+    On a day of scattered departures ``likely`` (slot,) is changed: the car leaves at the level ``EARLY``.
+    """
     slots = forecast.leaving.shape[2]
-    day, found = place // slots, []
+    day, departures = place // slots, []
     for n in range(int(day[-1]) + 1):
         mine = np.flatnonzero(day == n)
         starts = _starts(likely, before, mine)
@@ -81,9 +84,9 @@ def _rounds(
             nearest = np.abs(mine[:, None] - starts).argmin(axis=1)
             mass = np.bincount(nearest, weights=mean[place[mine] - n * slots], minlength=len(starts))
             share = mass / mean.sum() if mean.sum() > 0 else np.zeros(len(starts))
-            found += list(zip(starts.tolist(), (forecast.energy[1, v, n] * share).tolist(), strict=True))
+            departures += list(zip(starts.tolist(), (forecast.energy[1, v, n] * share).tolist(), strict=True))
     there = np.append(np.flatnonzero(likely >= 0), len(likely))
-    return [(s, int(there[there > s][0]), energy) for s, energy in found if energy > 0]
+    return [(s, int(there[there > s][0]), energy) for s, energy in departures if energy > 0]
 
 
 def _starts(likely: np.ndarray, before: int, mine: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Past days of driving as samples of a day to come: the rounds of each, and a few assumed days from the start."""
+"""Trips by local day: the rounds of past days, and a few assumed days from the start."""
 
 from dataclasses import dataclass, fields, replace
 from datetime import date
@@ -10,7 +10,7 @@ import pandas as pd
 from .. import clock
 
 # Departure, return [local hours] and energy [kWh] of the day's one round; None: the car stays. Assumption: a commuter
-# like that of data.mobility, 30 km a working day, and an errand on three days off of five. Each counts as one day.
+# like that of generators.trips, 30 km a working day, and an errand on three days off of five. Each counts as one day.
 PRIOR_WORKING = ((7.0, 17.5, 3.0), (7.5, 18.0, 3.0), (7.5, 18.5, 3.0), (8.0, 19.0, 4.0), None)
 PRIOR_OFF = ((10.0, 12.0, 1.0), (11.0, 14.0, 2.0), (14.0, 17.0, 3.0), None, None)
 
@@ -56,11 +56,11 @@ class Legs:
     petrol: np.ndarray
 
     def only(self, use: np.ndarray) -> Self:
-        """Return some of the legs."""
+        """Return the legs ``use`` (leg,)."""
         return type(self)(*(getattr(self, field.name)[use] for field in fields(self)))
 
     def joined(self, other: Self) -> Self:
-        """Return these legs and others."""
+        """Return these legs followed by other ones."""
         names = [field.name for field in fields(self)]
         return type(self)(*(np.concatenate([getattr(self, n), getattr(other, n)]) for n in names))
 
@@ -83,11 +83,11 @@ def legs(trips: Trips, usable_kwh: np.ndarray, first: date, time_zone: str) -> L
         trips.energy - electric,
     )
     whole = np.nan_to_num(own.arrival) // 24
-    found = own
+    rounds = own
     for later in range(1, int(whole.max(initial=0.0)) + 1):
         part = own.only(whole >= later)
         none = np.zeros(len(part.day))
-        found = found.joined(
+        rounds = rounds.joined(
             Legs(
                 part.vehicle,
                 part.day + later,
@@ -97,11 +97,11 @@ def legs(trips: Trips, usable_kwh: np.ndarray, first: date, time_zone: str) -> L
                 none,
             )
         )
-    return found
+    return rounds
 
 
 def assumed(vehicles: int, usable_kwh: np.ndarray, first: int) -> Legs:
-    """Return the rounds of the assumed days, for every vehicle, as days from ``first`` on."""
+    """Return the rounds (leg,) of the assumed days of every vehicle; the first of these days is ``first``."""
     rows = [
         (vehicle, first + n, *round_)
         for vehicle in range(vehicles)

@@ -108,9 +108,10 @@ def _forecast(
     memory: Memory,
     prior: np.ndarray | None,
 ) -> Forecast:
+    """Return the mean and quantiles of a profile's forecast; parameters as of :func:`pv_forecast`."""
     past = Past.of(history, expected, calendar, now, horizon, memory)
     table, weight = profiles(past, memory)
-    mean, missed = errors(past, table, memory)
+    mean, samples = errors(past, table, memory)
     if prior is not None:
         share = np.minimum(weight / PRIOR_DAYS, 1.0)
         mean = np.where(share > 0, share * np.nan_to_num(mean) + (1 - share) * prior, prior)
@@ -118,8 +119,8 @@ def _forecast(
     spread = np.exp(
         COLD_SPREAD * np.array([NormalDist().inv_cdf(level) for level in at]) - COLD_SPREAD**2 / 2
     )
-    enough = (~np.isnan(missed)).sum(axis=1) >= LEAST_ERRORS
-    around = np.where(enough, mean + quantiles(missed, at), mean * spread[:, None, None])
+    enough = (~np.isnan(samples)).sum(axis=1) >= LEAST_ERRORS
+    around = np.where(enough, mean + quantiles(samples, at), mean * spread[:, None, None])
     dark = past.target_expected() <= 0
     return Forecast(mean, np.where(dark & ~np.isnan(mean), 0.0, np.maximum(around, 0.0)), at)
 

@@ -15,7 +15,7 @@ _LEAST = 0.05
 
 @dataclass(frozen=True)
 class Memory:
-    """How a profile remembers.
+    """Weights of the past in a profile, and of its recent errors in a forecast.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Past:
-    """What is known before a gate closes, on a grid of local days and times of day.
+    """Readings known before a gate closes, on a grid of local days and times of day.
 
     ``values`` (entity, place) are NaN where missing and from place ``now`` on; ``expected`` (entity or 1, place) and
     ``off`` (day,) reach to the last ``target`` (horizon,), a place. ``size`` is the number of slots in a day.
@@ -68,7 +68,7 @@ class Past:
         horizon: int,
         memory: Memory,
     ) -> Self:
-        """Return the past at ``now``; nothing in ``history`` from ``now`` on is read."""
+        """Return the readings (entity, time) before ``now`` on their grid; those from ``now`` on are not read."""
         size, end = calendar.slots_per_day, now + horizon
         here = int(calendar.place[now]) // size
         first = max(int(calendar.place[0]) // size, here - memory.window - memory.origins - 1)
@@ -87,7 +87,7 @@ class Past:
         )
 
     def target_expected(self) -> np.ndarray:
-        """Return what is expected of the targets (entity or 1, horizon)."""
+        """Return the expected output of the targets (entity or 1, horizon)."""
         return self.expected[:, self.target]
 
     def ahead(self) -> np.ndarray:
@@ -113,8 +113,10 @@ def without_zero_runs(values: np.ndarray, least: int) -> np.ndarray:
 def profiles(past: Past, memory: Memory) -> tuple[np.ndarray, np.ndarray]:
     """Return profiles (lag, entity, place), and the weight (entity, horizon) of the days behind them, of any type [d].
 
-    profile[n, e, d, s] = expected[d, s] * sum_k w[d, k] * value[k, s] / sum_k w[d, k] * expected[k, s] over the days
-    k < d - n whose reading is known, w[d, k] = exp(-(d - k) / days) * (1 or other_type).
+    Of slot s of day d, over the days k < d - n whose reading x is known, with what is expected c (1 for demand)::
+
+        p[n, d, s] = c[d, s] sum_k(w[d, k] x[k, s]) / sum_k(w[d, k] c[k, s])
+        w[d, k] = exp(-(d - k) / days) (1, or other_type)
     """
     days = len(past.off)
     shape = (-1, days, past.size)
@@ -141,58 +143,73 @@ def profiles(past: Past, memory: Memory) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Return above / below (entity, day, slot), the whole day's ratio where little is below; NaN without any reading."""
-    whole = below.sum(axis=2, keepdims=True)
-    level = np.divide(
-        above.sum(axis=2, keepdims=True), whole, out=np.full_like(whole, np.nan), where=whole > 0
-    )
-    fill = np.maximum(_LEAST * below.max(axis=2, keepdims=True) - below, 0.0)
-    lower = below + fill
-    return np.asarray(
-        np.divide(above + fill * level, lower, out=np.full_like(below, np.nan), where=whole > 0)
-    )
+    """Return the ratio of sums a to sums b (entity, day, slot), filled up where b is small; NaN without any reading.
+
+    With A and B the sums of a and b over the day, and m the share ``_LEAST``::
+
+        g = max(0, m max(b) - b)          what b lacks of a share of the day's largest
+        ratio = (a + g A / B) / (b + g)
+    """
+    a, b = above, below
+    A, B = a.sum(axis=2, keepdims=True), b.sum(axis=2, keepdims=True)
+    level = np.divide(A, B, out=np.full_like(B, np.nan), where=B > 0)
+    g = np.maximum(_LEAST * b.max(axis=2, keepdims=True) - b, 0.0)
+    return np.asarray(np.divide(a + g * level, b + g, out=np.full_like(b, np.nan), where=B > 0))
 
 
 def errors(past: Past, table: np.ndarray, memory: Memory) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean (entity, horizon), and the errors (entity, sample, horizon) of the same method on earlier days.
+    """Return the mean (entity, horizon) and the errors of the method on earlier days (entity, sample, horizon) [kW].
 
-    A target has the errors of its own and of both neighbouring slots, from every earlier day's forecast at the time of
-    day of ``now``.
+    Origins o_k = now - k * size lie k = 0, 1, ... days back at the time of day of ``now``; a target has the lead
+    l = target - now. With readings x and their profile p::
+
+        f_k(l) = p(o_k + l) max(0, 1 + y D_k + r exp(-l / tau) (H_k - y D_k))
+        e_k(l) = x(o_k + l) - f_k(l)
+
+    D_k and H_k are the relative errors of the profile over the day and over the hour before o_k, y, r and tau are
+    ``yesterday``, ``recent`` and ``recent_hours`` of the memory. The mean is f_0; the samples of a target are
+    e_k(l - 1), e_k(l) and e_k(l + 1) for k >= 1: its own slot and both neighbours, wherever these are targets too.
     """
-    origins = past.now - past.size * np.arange(memory.origins + 1)
-    origins = origins[origins >= 0]
+    o = past.now - past.size * np.arange(memory.origins + 1)
+    o = o[o >= 0]
     lead = past.target - past.now
-    day, hour = _relative_errors(past, table[0], origins)
+    D, H = (error[:, :, None] for error in _relative_errors(past, table[0], o))
+    yD = memory.yesterday * D
     fading = memory.recent * np.exp(-lead * 24 / past.size / memory.recent_hours)
-    level = memory.yesterday * day[:, :, None]
-    factor = np.maximum(1 + level + fading * (hour[:, :, None] - level), 0.0)
-    target = origins[:, None] + lead
-    forecasts = table[past.ahead(), :, target].transpose(2, 0, 1) * factor
-    missed = past.values[:, target[1:]] - forecasts[:, 1:]
-    padded = np.pad(missed, ((0, 0), (0, 0), (1, 1)), constant_values=np.nan)
-    pooled = np.concatenate([padded[..., :-2], missed, padded[..., 2:]], axis=1)
-    if not pooled.shape[1]:
-        pooled = np.full((len(missed), 1, len(lead)), np.nan)
-    return forecasts[:, 0], pooled
+    target = o[:, None] + lead
+    p = table[past.ahead(), :, target].transpose(2, 0, 1)
+    f = p * np.maximum(1 + yD + fading * (H - yD), 0.0)
+    e = past.values[:, target[1:]] - f[:, 1:]
+    return f[:, 0], _with_neighbours(e)
+
+
+def _with_neighbours(e: np.ndarray) -> np.ndarray:
+    """Return errors (entity, day, horizon) as samples of their slot and of both neighbours (entity, sample, horizon)."""
+    if not e.shape[1]:
+        return np.full((len(e), 1, e.shape[2]), np.nan)
+    padded = np.pad(e, ((0, 0), (0, 0), (1, 1)), constant_values=np.nan)
+    return np.concatenate([padded[..., :-2], e, padded[..., 2:]], axis=1)
 
 
 def _relative_errors(past: Past, profile: np.ndarray, origins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the relative errors of the profile in the day and in the hour before origins (entity, origin).
+    """Return the relative errors of the profile in the day and in the hour before origins (entity, origin) [1].
 
-    They count where the profile is above 0, are 0 where nothing is known, and are cut at -1 and 1: at dawn they would
-    know no bounds.
+    Over the w slots before an origin, where the reading x is known and the profile p is above 0::
+
+        error = sum(x - p) / (sum(p) + w * floor)        cut at -1 and 1; 0 where nothing is known
+
+    The floor is the share ``_FLOOR`` of the mean profile: without it, errors at dawn would be unbounded.
     """
     before = origins[:, None] + np.arange(-past.size, 0)
-    values, usual = past.values[:, np.maximum(before, 0)], profile[:, np.maximum(before, 0)]
-    both = ~np.isnan(values) & (usual > 0) & (before >= 0)
-    missed, usual = np.where(both, values - usual, 0.0), np.where(both, usual, 0.0)
-    floor = _FLOOR * usual.sum(axis=(1, 2)) / np.maximum(both.sum(axis=(1, 2)), 1)
-    found = []
-    for width in (past.size, max(1, past.size // 24)):
-        above, below = (
-            missed[:, :, -width:].sum(axis=2),
-            usual[:, :, -width:].sum(axis=2) + width * floor[:, None],
-        )
-        share = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
-        found.append(np.clip(share, -1.0, 1.0))
-    return found[0], found[1]
+    x, p = past.values[:, np.maximum(before, 0)], profile[:, np.maximum(before, 0)]
+    both = ~np.isnan(x) & (p > 0) & (before >= 0)
+    difference, p = np.where(both, x - p, 0.0), np.where(both, p, 0.0)
+    floor = _FLOOR * p.sum(axis=(1, 2)) / np.maximum(both.sum(axis=(1, 2)), 1)
+
+    def last(w: int) -> np.ndarray:
+        above = difference[:, :, -w:].sum(axis=2)
+        below = p[:, :, -w:].sum(axis=2) + w * floor[:, None]
+        error = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+        return np.asarray(np.clip(error, -1.0, 1.0))
+
+    return last(past.size), last(max(1, past.size // 24))

@@ -1,1 +1,1 @@
-"""Demand, PV and trips that nobody measured, from documented models."""
+"""Demand, PV and trips from documented models, where nothing was measured."""

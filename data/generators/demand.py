@@ -151,13 +151,19 @@ def _calendar(
 
 
 def _factors(seed: int, day: int, spread: np.ndarray) -> np.ndarray:
-    """Return the variation of the half-hours of a day (48,), of mean 1: home, day, and a fading memory."""
-    home = np.random.default_rng([seed, 0]).standard_normal()
+    """Return the factors of the half-hours of a day (48,) [1], lognormal with mean 1.
+
+    With standard normals z of the home, z_d of the day and e_j of half-hour j, ``spread`` s, and ``_MEMORY`` m::
+
+        n_0 = e_0,  n_j = m n_(j-1) + sqrt(1 - m^2) e_j
+        factor_j = exp(s_0 z + s_1 z_d + s_2 n_j - (s_0^2 + s_1^2 + s_2^2) / 2)
+    """
+    s, m = spread, _MEMORY
+    z = np.random.default_rng([seed, 0]).standard_normal()
     rng = np.random.default_rng([seed, 1, day + 1_000_000])
-    today = rng.standard_normal()
-    first, *shocks = rng.standard_normal(48).tolist()
-    noise, fresh = [first], math.sqrt(1 - _MEMORY**2)
-    for shock in shocks:
-        noise.append(_MEMORY * noise[-1] + fresh * shock)
-    logarithm = spread[0] * home + spread[1] * today + spread[2] * np.array(noise)
-    return np.asarray(np.exp(logarithm - (spread**2).sum() / 2))
+    z_d = rng.standard_normal()
+    e_0, *shocks = rng.standard_normal(48).tolist()
+    n, fresh = [e_0], math.sqrt(1 - m**2)
+    for e in shocks:
+        n.append(m * n[-1] + fresh * e)
+    return np.asarray(np.exp(s[0] * z + s[1] * z_d + s[2] * np.array(n) - (s**2).sum() / 2))

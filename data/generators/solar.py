@@ -31,7 +31,7 @@ _HALF_YEAR = timedelta(days=182)
 
 @dataclass(frozen=True)
 class Site:
-    """A place: latitude [deg, north +], longitude [deg, east +] and altitude [m]."""
+    """A site: latitude [deg, north +], longitude [deg, east +] and altitude [m]."""
 
     latitude: float
     longitude: float
@@ -65,7 +65,7 @@ def weather(
         columns ghi, dni, dhi, temp_air, and its ``time_zone`` and ``stamp`` are given here. A reading longer
         than a slot is spread over its slots in the shape of the site's clear sky: its energy is preserved.
 
-    What a user should know of the weather stands in ``attrs["notes"]``, a list of texts.
+    Notes to the user, such as where the clouds are from, stand in ``attrs["notes"]``, a list of texts.
 
     Parameters
     ----------
@@ -158,13 +158,14 @@ def pv_power(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep pvlib's uses of deprecated pandas, and divisions of a dark sky, from the user's terminal."""
+    """Silence pvlib's uses of deprecated pandas, and divisions by zero at night."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield
 
 
 def _middle(times: pd.DatetimeIndex, hours: np.ndarray) -> pd.DatetimeIndex:
+    """Return the middles of slots (time,), naive UTC."""
     return times + pd.to_timedelta(hours / 2, unit="h")
 
 
@@ -192,17 +193,18 @@ def _clear_sky(moments: pd.DatetimeIndex, site: Site) -> pd.DataFrame:
 
 
 def _surrogate(times: pd.DatetimeIndex, hours: np.ndarray, site: Site) -> pd.DataFrame:
+    """Return the weather of the site's clear sky under the clouds of Greensboro; see :func:`weather`."""
     from pvlib.irradiance import erbs
 
     clouds, east = _clouds()
-    # the same solar time and date as at the origin; half a year away where the seasons are turned
+    # the same solar time and date as at the origin; half a year away in the other hemisphere
     offset = timedelta(minutes=round(site.longitude * 4))
-    turn = _HALF_YEAR if site.latitude < 0 else timedelta(0)
+    season = _HALF_YEAR if site.latitude < 0 else timedelta(0)
     clouds = replace(
         clouds, starts=clouds.starts + np.timedelta64(timedelta(minutes=round(east * 4)) - offset)
     )
-    clouds = placed(clouds, times + turn, offset)
-    clouds = replace(clouds, starts=clouds.starts - np.timedelta64(turn))
+    clouds = placed(clouds, times + season, offset)
+    clouds = replace(clouds, starts=clouds.starts - np.timedelta64(season))
     clearness, air = mean_over_slots(clouds, times, hours)
     middle = _middle(times, hours)
     ghi = clearness * _clear_sky(middle, site)["ghi"].to_numpy()
