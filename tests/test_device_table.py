@@ -16,7 +16,7 @@ from otonari.model.checks.run import check
 from otonari.model.devices.device import Device
 from otonari.runs import compare
 from otonari.runs.ledger import ledger, records
-from otonari.runs.report import page
+from otonari.runs.report import page, sections
 from otonari.runs.store import netcdf, run_format, zarr
 
 from . import communities
@@ -138,7 +138,7 @@ def test_the_checks_miss_nothing_of_the_load():
 
 def test_the_report_balances_with_what_the_load_draws():
     tree = otonari.clear(street())
-    balance = page.balance(tree)
+    balance = sections.balance(tree)
     assert balance["switched load"] == -3.0
     assert sum(balance.values()) == pytest.approx(0.0)
     tree.attrs["title"] = "street"
