@@ -1,4 +1,4 @@
-"""Where a solve may begin: the basis at which nothing moves, or that of a like program, label by label."""
+"""Starting bases: the one at which nothing moves, or that of a similar program, carried over by labels."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..labels import Array
 from ..lp.matrix import Program
 
 ZERO = int(highspy.HighsBasisStatus.kLower)
-"""Status of what is not in use: at its lower bound."""
+"""Status of a column that is not in use: at its lower bound."""
 ABSENT = -1
-"""Status of what a program does not have."""
+"""Status of an entry that a program does not have."""
 
 
 @dataclass(frozen=True)
 class Basis:
-    """A basis by name and label, so that it fits a like program: other slots, other entities, other markets.
+    """A basis by name and label, so that it fits a similar program: other slots, other entities, other markets.
 
     ``labels`` are those of each set; ``columns`` and ``rows``: name of the family -> names of its sets, and the status
     (int8) over them, `ABSENT` where the family has no entry.
@@ -58,7 +58,7 @@ def at_rest(program: Program) -> tuple[Array, Array]:
 
 
 def statuses(program: Program, basis: Basis) -> tuple[Array, Array]:
-    """Return the statuses (columns,), (rows,) of another program's basis: what it does not have is at rest."""
+    """Return the statuses (columns,), (rows,) of another program's basis: entries that it does not have are at rest."""
     columns, rows = at_rest(program)
     sets = {s.name: list(s) for f in program.variables + program.constraints for s in f.sets}
     place = {name: _places(labels, basis.labels.get(name, [])) for name, labels in sets.items()}
@@ -69,8 +69,8 @@ def statuses(program: Program, basis: Basis) -> tuple[Array, Array]:
         start = 0
         for family in families:
             own = status[start : start + len(family.position)]
-            found = _found(family, known, place)
-            own[found != ABSENT] = found[found != ABSENT]
+            kept = _carried_over(family, known, place)
+            own[kept != ABSENT] = kept[kept != ABSENT]
             start += len(own)
     return columns, rows
 
@@ -104,11 +104,11 @@ def _places(labels: list[str], known: list[str]) -> Array:
     return np.array([at.get(label, -1) for label in labels], dtype=int)
 
 
-def _found(family: Any, known: dict[str, Any], place: dict[str, Array]) -> Array:
-    """Return the status of every entry of a family by its labels, `ABSENT` where nothing is known of it."""
+def _carried_over(family: Any, known: dict[str, Any], place: dict[str, Array]) -> Array:
+    """Return the status of every entry of a family by its labels, `ABSENT` for entries that are new."""
     sets = tuple(s.name for s in family.sets)
     before, dense = known.get(family.name, ((), None))
     if before != sets or dense is None:
         return np.full(len(family.position), ABSENT, dtype=np.int8)
-    padded = np.pad(dense, (0, 1), constant_values=ABSENT)  # where the place -1 looks
+    padded = np.pad(dense, (0, 1), constant_values=ABSENT)  # which index -1 reads
     return np.asarray(padded[np.ix_(*(place[name] for name in sets))].flat[family.position])

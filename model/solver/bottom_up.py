@@ -1,22 +1,28 @@
 """Clearing from the leaves of the fee tree upward: subtrees alone first, then joined where their prices ask for it.
 
-Flows over edges between subtrees *wait* outside the program, at zero, until their price says that they would pay
-(delayed column generation). Without them the program falls apart into subtrees. Their optimal bases, put together,
-are a basis of the whole that is feasible and optimal but for the flows that join, so that the primal simplex has few
-pivots left at each stage; subtrees are solved on all threads.
+Flows over edges between subtrees are left out of the program, at zero, until their reduced cost is negative; then they
+are priced in (delayed column generation). Without them the program decomposes into subtrees. Their optimal bases, put
+together, are a basis of the whole that is feasible and optimal but for the flows that join, so that the primal simplex
+has few pivots left at each stage; subtrees are solved on all threads.
 
-**The price certificate.** Write the whole program as min c x + d y, A x + B y = b within bounds, where y >= 0 are the
-flows that wait, and let (x, p) be optimal values and duals for y = 0. If d - B' p >= 0, then (x, 0) is optimal for the
-whole: p is a solution of its dual too, of the same value, and weak duality bounds every other plan by it. For a flow
-over the edge between nodes n and m, in slot t, that reads p[m,t] - p[n,t] <= fee * hours[t]: prices at both ends of
-every waiting edge differ by no more than the fee. Such an edge and slot can be left out, exactly. Where no flow that is
-inside touches a node's row (a junction without meters), its price is nobody's: p[n,t] is then the most that energy is
-worth further on, max over the rows m with meters of p[m,t] - fees on the way; if these do not obey the certificate, no
-prices do, since every price there has to lie within the fees of all of them.
+**The price certificate.** Write the whole program, with y >= 0 for the flows not yet priced in, as::
 
-Where the certificate fails, the flows around it (in that slot, between those subtrees) come in, and only the subtrees
-that they join are solved again. In the end no flow that waits could pay, and the optimum is that of the single program,
-with its proof (`highs.prove`).
+    min c x + d y   subject to   A x + B y = b,   x within bounds
+
+and let (x, p) be optimal values and duals for y = 0. If d - B' p >= 0, then (x, 0) is optimal for the whole: p is a
+solution of its dual too, of the same value, and weak duality bounds every other plan by it. For a flow over the edge
+between nodes n and m, in slot t, that reads::
+
+    p[m,t] - p[n,t] <= fee * hours[t]
+
+Prices at both ends of every edge that is left out differ by no more than the fee. Such an edge and slot can be left
+out, exactly. Where no flow that is priced in touches a node's row (a junction without meters), its price is free:
+p[n,t] is then the greatest value of energy further on, max over the rows m with meters of p[m,t] - fees on the path; if
+these do not obey the certificate, no prices do, since every price there has to lie within the fees of all of them.
+
+Where the certificate fails, the flows around it (in that slot, between those subtrees) are priced in, and only the
+subtrees that they join are solved again. In the end no flow that is left out has a negative reduced cost, and the
+optimum is that of the single program, with its proof (`highs.prove`).
 """
 
 from __future__ import annotations
@@ -34,17 +40,17 @@ from ..labels import Array
 from ..lp.matrix import Program
 from .basis import ZERO, at_rest, start_from
 from .components import Parts
-from .highs import Simplex, found, load, optimal
-from .tie_breaking import EXACT, Settled, leaning, least_weight, rules, settle
+from .highs import Simplex, basic_solution, load, optimal
+from .tie_breaking import EXACT, Selection, least_weight, perturbed, rules, select
 
 PAYS = 1e-9
-"""Gain per kW from which a flow that waits is taken in."""
+"""Gain per kW from which a flow is priced in."""
 SMALL = 5000
 """Rows up to which a start without peers is left to the primal simplex; beyond, the dual one needs fewer pivots."""
 
 
 class Optimum(NamedTuple):
-    """An optimum by the declared rules; ``method`` says how it was found."""
+    """An optimum by the declared rules; ``method`` says by which way, in words."""
 
     x: Array
     dual: Array
@@ -55,7 +61,7 @@ class Optimum(NamedTuple):
 
 
 class Edges(NamedTuple):
-    """Flows that may wait: their columns, the rows that they take energy from and bring it to, and their stage."""
+    """Flows that may be left out: columns, rows that they take from and bring to, and the stages at which they count."""
 
     column: Array
     source: Array
@@ -85,28 +91,27 @@ def optimum(
     threads : int
         Subtrees that are solved at the same time.
     together : bool
-        Whether no flow waits, as in a single program.
+        Whether no flow is left out, as in a single program.
     """
     with ThreadPoolExecutor(threads) as pool:
         each = pool.map if threads > 1 else map
-        ascent = _Ascent(program, _edges(program, together), start, time_limit, each)
-        return ascent.climb(tie_break)
+        return _BottomUp(program, _edges(program, together), start, time_limit, each).solve(tie_break)
 
 
 @dataclass
-class _Piece:
-    """A part on its way: its rows and columns in the whole, the HiGHS object at its optimum, and what ties leave."""
+class _SolvedPart:
+    """A part: its rows and columns in the whole, HiGHS at the optimum of the perturbed problem, the optimum by rule."""
 
     rows: Array
     columns: Array
     program: Program
     highs: Any
     iterations: int
-    settled: Settled | None = None
+    selection: Selection | None = None
 
 
-class _Ascent:
-    """The state of a clearing on its way from the leaves to the root."""
+class _BottomUp:
+    """The state of a bottom-up solve, from the leaves of the tree to its root."""
 
     def __init__(
         self,
@@ -117,61 +122,61 @@ class _Ascent:
         each: Callable[..., Iterable[Any]],
     ):
         self.program, self.by = program, rules(program)
-        self.shown = leaning(program, self.by)
+        self.perturbed = perturbed(program, self.by)
         self.edges, self.time_limit, self.each, self.started = edges, time_limit, each, start is not None
         rows, columns = program.matrix.shape
         self.column_status, self.row_status = (status.copy() for status in start or at_rest(program))
-        inside = (program.lower != 0) | (program.upper != 0)  # what is zero in any case joins nothing
+        inside = (program.lower != 0) | (program.upper != 0)  # columns fixed at zero join nothing
         inside[edges.column] = False
-        self.parts = Parts(self.shown, inside)
-        self._go_on()
-        self.x, self.dual, self.picked = np.zeros(columns), np.zeros(rows), np.zeros(rows)
-        self.pieces: list[_Piece] = []
+        self.parts = Parts(self.perturbed, inside)
+        self._price_in_what_is_used()
+        self.x, self.dual, self.selected = np.zeros(columns), np.zeros(rows), np.zeros(rows)
+        self.solved: list[_SolvedPart] = []
         self.iterations = self.rounds = 0
 
-    def _go_on(self) -> None:
-        """Take in the flows around those in use where the clearing starts, and all if that leaves nothing apart."""
+    def _price_in_what_is_used(self) -> None:
+        """Price in the flows around those in use in the starting basis, and all if that leaves a single part."""
         used = self.column_status[self.edges.column] != ZERO
         if used.any():
             self.parts.join(self.edges.column[_around(self.edges, self.parts.free, used)])
             if len(self.parts.members()) == 1:
-                self.parts.join(self._waiting(int(self.edges.stage.max())).column)
+                self.parts.join(self._left_out(int(self.edges.stage.max())).column)
 
-    def climb(self, tie_break: bool) -> Optimum | None:
-        """Solve the subtrees, join what can trade, stage by stage, and settle ties where nothing waits to pay."""
+    def solve(self, tie_break: bool) -> Optimum | None:
+        """Solve the subtrees, join those that can trade, stage by stage, and break ties where no flow is priced in."""
         last, stage = int(self.edges.stage.max(initial=0)), 0
         changed = self.parts.members()
         while True:
-            if changed and not self._solve(changed):
+            if changed and not self._solve_parts(changed):
                 return None
-            opened = self._opened(self.shown, self.dual, stage)
-            if not len(opened) and stage < last:
+            entering = self._entering(self.perturbed, self.dual, stage)
+            if not len(entering) and stage < last:
                 stage, changed = stage + 1, []
                 continue
-            if not len(opened):
-                if not all(self.each(self._settle, self.pieces)):
+            if not len(entering):
+                if not all(self.each(self._select, self.solved)):
                     return None
-                opened = self._opened(self.program, self.picked, last)
+                entering = self._entering(self.program, self.selected, last)
                 if self._idle():
-                    self.parts.join(self._waiting(last).column)
-                    self.pieces, changed = [], self.parts.members()
+                    self.parts.join(self._left_out(last).column)
+                    self.solved, changed = [], self.parts.members()
                     continue
-            if not len(opened):
+            if not len(entering):
                 return self._whole(tie_break)
-            labels = self.parts.join(opened)
-            self.pieces = [p for p in self.pieces if self.parts.row[p.rows[0]] not in set(labels)]
+            labels = self.parts.join(entering)
+            self.solved = [p for p in self.solved if self.parts.row[p.rows[0]] not in set(labels)]
             changed = self.parts.members(labels)
 
-    def _solve(self, members: list[tuple[Array, Array]]) -> bool:
+    def _solve_parts(self, members: list[tuple[Array, Array]]) -> bool:
         """Solve parts from their bases so far; return whether all have an optimum."""
-        solved = list(self.each(lambda m: self._piece(*m), members))
-        self.pieces += [piece for piece in solved if piece is not None]
-        self.iterations += sum(piece.iterations for piece in solved if piece is not None)
+        solved = list(self.each(lambda m: self._solve_part(*m), members))
+        self.solved += [part for part in solved if part is not None]
+        self.iterations += sum(part.iterations for part in solved if part is not None)
         self.rounds += 1
         return None not in solved
 
-    def _piece(self, rows: Array, columns: Array) -> _Piece | None:
-        """Solve a part of the leaning program and keep where it ended; None if it has no optimum."""
+    def _solve_part(self, rows: Array, columns: Array) -> _SolvedPart | None:
+        """Solve a part of the perturbed problem and keep its basis and duals; None if it has no optimum."""
         program = self.parts.piece(rows, columns)
         highs = load(program, self.time_limit, 0.0, self._simplex(len(rows)))
         start_from(highs, self.column_status[columns], self.row_status[rows])
@@ -181,48 +186,49 @@ class _Ascent:
             highs.run()
         if not optimal(highs):
             return None
-        run = found(highs, program)
+        run = basic_solution(highs, program)
         self.dual[rows] = run.dual
         self.column_status[columns], self.row_status[rows] = run.column_status, run.row_status
-        true = replace(
+        unperturbed = replace(
             program,
             cost=self.program.cost[columns],
             row_lower=self.program.row_lower[rows],
             row_upper=self.program.row_upper[rows],
         )
-        return _Piece(rows, columns, true, highs, run.iterations)
+        return _SolvedPart(rows, columns, unperturbed, highs, run.iterations)
 
     def _simplex(self, rows: int) -> Simplex:
         """Return which simplex suits where a part starts: at rest or joined, it is feasible."""
         if self.rounds == 0 and self.started:
-            return Simplex.NEAR
+            return Simplex.WARM
         return Simplex.PRIMAL if self.rounds or rows <= SMALL else Simplex.DUAL
 
-    def _settle(self, piece: _Piece) -> bool:
-        """Settle the ties of a part; return whether it has an optimum."""
-        if piece.settled is None:
-            by = self.by.of(piece.rows, piece.columns)
-            piece.settled = settle(piece.highs, piece.program, by, ask=not self._anything_waits())
-            if piece.settled is None:
+    def _select(self, part: _SolvedPart) -> bool:
+        """Select the optimum of a part by rule; return whether it has one."""
+        if part.selection is None:
+            by = self.by.of(part.rows, part.columns)
+            part.selection = select(part.highs, part.program, by, ask=not self._anything_left_out())
+            if part.selection is None:
                 return False
-            self.picked[piece.rows] = piece.settled.dual
+            self.selected[part.rows] = part.selection.dual
         return True
 
-    def _anything_waits(self) -> bool:
+    def _anything_left_out(self) -> bool:
+        """Return whether some flow is not yet priced in."""
         return not self.parts.inside[self.edges.column].all()
 
-    def _waiting(self, stage: int) -> Edges:
-        """Return the flows that wait and count at a stage."""
+    def _left_out(self, stage: int) -> Edges:
+        """Return the flows not yet priced in, of those considered at a stage."""
         column = self.edges.column
         there = ~self.parts.inside[column] & (self.edges.stage <= stage)
         return Edges(*(values[there] for values in self.edges))
 
-    def _opened(self, program: Program, dual: Array, stage: int) -> Array:
-        """Return the columns of flows that wait around those that would pay; value the rows that nobody else does."""
-        edges, free = self._waiting(stage), self.parts.free
+    def _entering(self, program: Program, dual: Array, stage: int) -> Array:
+        """Return the columns to price in: those around flows of negative reduced cost; set the duals of free rows."""
+        edges, free = self._left_out(stage), self.parts.free
         cost = program.cost[edges.column]
         dual[free] = -np.inf
-        while True:  # one edge further at each turn
+        while True:  # one edge further per iteration
             offer = np.where(free[edges.source], dual[edges.target] - cost, -np.inf)
             before = dual[edges.source]
             np.maximum.at(dual, edges.source, offer)
@@ -235,38 +241,38 @@ class _Ascent:
         return edges.column[_around(edges, free, pays)]
 
     def _idle(self) -> bool:
-        """Return whether a price somewhere is that of what nobody would take."""
-        worthless = self.parts.free & (self.picked <= EXACT)
-        idle = any(p.settled is not None and p.settled.idle for p in self.pieces)
-        return self._anything_waits() and (idle or bool(worthless.any()))
+        """Return whether a price somewhere is that of energy that nobody would take."""
+        worthless = self.parts.free & (self.selected <= EXACT)
+        idle = any(p.selection is not None and p.selection.idle for p in self.solved)
+        return self._anything_left_out() and (idle or bool(worthless.any()))
 
     def _method(self) -> str:
-        """Return in words how the optimum was found."""
+        """Return in words by which way the optimum was reached."""
         if not len(self.edges.column):
-            return f"{len(self.pieces)} independent parts" if len(self.pieces) > 1 else "one program"
+            return f"{len(self.solved)} independent parts" if len(self.solved) > 1 else "one program"
         joined = int(self.parts.inside[self.edges.column].sum())
         return (
-            f"from the leaves: {len(self.pieces)} subtrees in {self.rounds} rounds,"
+            f"from the leaves: {len(self.solved)} subtrees in {self.rounds} rounds,"
             f" {joined} of {len(self.edges.column)} flows between them"
         )
 
     def _whole(self, tie_break: bool) -> Optimum:
         """Return the optima of the parts as one."""
 
-        def values(piece: _Piece) -> Array:
-            assert piece.settled is not None  # all are, before nothing is left to join
-            x, dual, _ = piece.settled
-            by = self.by.of(piece.rows, piece.columns)
-            return least_weight(piece.highs, piece.program, by, x, dual) if tie_break else x
+        def values(part: _SolvedPart) -> Array:
+            assert part.selection is not None  # all are, before nothing is left to join
+            x, dual, _ = part.selection
+            by = self.by.of(part.rows, part.columns)
+            return least_weight(part.highs, part.program, by, x, dual) if tie_break else x
 
-        for piece, x in zip(self.pieces, self.each(values, self.pieces), strict=True):
-            self.x[piece.columns] = x
+        for part, x in zip(self.solved, self.each(values, self.solved), strict=True):
+            self.x[part.columns] = x
         statuses = self.column_status, self.row_status
-        return Optimum(self.x, self.picked, *statuses, self.iterations, self._method())
+        return Optimum(self.x, self.selected, *statuses, self.iterations, self._method())
 
 
 def _edges(program: Program, together: bool) -> Edges:
-    """Return the flows that may wait: those of a later stage that do nothing but move energy from row to row."""
+    """Return the flows that may be left out: those of a later stage that only move energy from row to row."""
     stage = np.zeros(len(program.cost), dtype=int)
     own = [v.pricing_stage for v in program.variables]
     stage[: sum(map(len, own))] = np.concatenate([np.zeros(0, dtype=int), *own])

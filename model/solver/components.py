@@ -1,4 +1,4 @@
-"""A program in parts: what hangs together once some of its columns wait outside, at zero.
+"""A program in parts: its connected components once some of its columns are left out, at zero.
 
 A simplex iteration costs by the size of what it works on, so that small programs one after another are several times
 faster than all of them as one. Parts that are tiny go together in batches.
@@ -18,10 +18,11 @@ ROWS = 1000
 
 
 class Parts:
-    """The parts of a program whose columns ``inside`` count; the others wait.
+    """The parts of a program of which only the columns ``inside`` count; the others are left out, not yet priced in.
 
-    ``row`` and ``column`` say to which part each belongs: -1 for columns that wait; rows that only waiting columns
-    touch are parts of their own. Small parts go together in batches of ``rows``, by default `ROWS`.
+    ``row`` and ``column`` say to which part each belongs: -1 for columns that are left out. Rows that only
+    such columns touch are ``free``, and parts of their own. Small parts go together in batches of ``rows``, by
+    default `ROWS`.
     """
 
     def __init__(self, program: Program, inside: Array, rows: int | None = None):
@@ -33,25 +34,25 @@ class Parts:
         count, label = _components(height + columns, owner[kept], height + program.matrix.indices[kept])
         touched = np.zeros(height, dtype=bool)
         touched[owner[kept]] = True
-        lonely = np.zeros(height, dtype=bool)
-        lonely[owner[~kept]] = True
-        self.free = lonely & ~touched
+        left_out = np.zeros(height, dtype=bool)
+        left_out[owner[~kept]] = True
+        self.free = left_out & ~touched
         batch = _batches(label[:height], count, self.free, rows or ROWS)
         self.row = batch[label[:height]]
         self.column = np.where(inside, batch[label[height:]], -1)
         self._place = np.full(columns, -1)
 
-    def join(self, opened: Array) -> Array:
-        """Take waiting columns (positions) in; return the labels of the parts that have changed by it."""
-        own = self.entries_of[:, opened].tocoo()
+    def join(self, entering: Array) -> Array:
+        """Price columns (positions) in; return the labels of the parts that they join."""
+        own = self.entries_of[:, entering].tocoo()
         size = int(max(self.row.max(), self.column.max())) + 1
         ends = self.row[own.row]
-        _, label = _components(size + len(opened), ends, size + own.col)
-        self.inside[opened] = True
+        _, label = _components(size + len(entering), ends, size + own.col)
+        self.inside[entering] = True
         self.free[own.row] = False
         self.row, new = label[self.row], label[size:]
         self.column = np.where(self.column >= 0, label[self.column], -1)
-        self.column[opened] = new
+        self.column[entering] = new
         return np.unique(new)
 
     def members(self, labels: Array | None = None) -> list[tuple[Array, Array]]:

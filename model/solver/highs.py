@@ -1,4 +1,4 @@
-"""HiGHS itself: a program handed over as arrays, and the proof of what comes back."""
+"""HiGHS itself: a program handed over as arrays, and the proof of its solution."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ SEED = 20190617
 """HiGHS's random seed in every run."""
 
 
-_ENOUGH, _MANY = 10, 2**31 - 1
-"""Iterations per row after which a start that was thought near has gone astray (costs as they are can stall); none."""
+_ITERATIONS_PER_ROW, _UNLIMITED = 10, 2**31 - 1
+"""Iterations per row after which a warm start is given up (it can stall with unperturbed costs); no limit."""
 
 
 class Simplex(IntEnum):
     """A simplex method, by HiGHS's number.
 
-    NEAR is for a basis near the optimum: the primal one where that is feasible, else the dual one, without what pays
-    on a long way alone (perturbed costs, exact edge weights): a third to a half of the time.
+    WARM is for a basis near the optimum: the primal one where that is feasible, else the dual one, without perturbed
+    costs and exact edge weights, which pay over many pivots only: a third to a half of the time.
     """
 
-    NEAR = 0
+    WARM = 0
     DUAL = 1
     PRIMAL = 4
 
@@ -41,9 +41,12 @@ def load(program: Program, time_limit: float | None, mip_gap: float, simplex: Si
         ("random_seed", SEED),
         ("solver", "simplex"),
         ("simplex_strategy", int(simplex)),
-        ("dual_simplex_cost_perturbation_multiplier", 0.0 if simplex == Simplex.NEAR else 1.0),
-        ("simplex_dual_edge_weight_strategy", 1 if simplex == Simplex.NEAR else -1),
-        ("simplex_iteration_limit", _ENOUGH * len(program.row_lower) if simplex == Simplex.NEAR else _MANY),
+        ("dual_simplex_cost_perturbation_multiplier", 0.0 if simplex == Simplex.WARM else 1.0),
+        ("simplex_dual_edge_weight_strategy", 1 if simplex == Simplex.WARM else -1),
+        (
+            "simplex_iteration_limit",
+            _ITERATIONS_PER_ROW * len(program.row_lower) if simplex == Simplex.WARM else _UNLIMITED,
+        ),
         ("mip_rel_gap", mip_gap),
         ("time_limit", np.inf if time_limit is None else float(time_limit)),
     ):
@@ -74,14 +77,14 @@ def pass_model(highs: Any, program: Program) -> None:
     )
 
 
-def run_again(
+def warm_run(
     highs: Any,
     *,
     cost: Array | None = None,
     bounds: tuple[Array, Array] | None = None,
     sides: tuple[Array, Array] | None = None,
 ) -> bool:
-    """Solve again, hot, with other costs, bounds of columns or sides of rows; return whether that has an optimum.
+    """Solve again from a warm start, with other costs, bounds of columns or sides of rows; return whether it has an optimum.
 
     Under other costs the basis stays feasible, which suits the primal simplex; under other sides alone it stays
     optimal, which suits the dual one.
@@ -98,8 +101,8 @@ def run_again(
     return optimal(highs)
 
 
-class Found(NamedTuple):
-    """What a run found: values and status (int) of the columns, duals and status of the rows."""
+class BasicSolution(NamedTuple):
+    """A basic solution: values and status (int) of the columns, duals and status of the rows, and the iterations."""
 
     x: Array
     dual: Array
@@ -108,15 +111,15 @@ class Found(NamedTuple):
     iterations: int
 
 
-def found(highs: Any, program: Program) -> Found:
-    """Return what the last run of a program ended at."""
+def basic_solution(highs: Any, program: Program) -> BasicSolution:
+    """Return the basic solution at which the last run of a program ended."""
     solution = highs.getSolution()
     x, activity = np.array(solution.col_value), np.array(solution.row_value)
     status = _at(x, program.lower, program.upper), _at(activity, program.row_lower, program.row_upper)
     basic = highs.getBasicVariables()[1]
     status[0][basic[basic >= 0]] = status[1][-1 - basic[basic < 0]] = int(highspy.HighsBasisStatus.kBasic)
     iterations = int(highs.getInfo().simplex_iteration_count)
-    return Found(x, np.array(solution.row_dual), *status, iterations)
+    return BasicSolution(x, np.array(solution.row_dual), *status, iterations)
 
 
 def _at(value: Array, low: Array, high: Array) -> Array:

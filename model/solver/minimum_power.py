@@ -1,7 +1,7 @@
-"""What is on or off, decided at any size: the binaries of a minimum charge power, with a certified gap.
+"""Unit commitment of chargers at any size: the binaries of a minimum charge power, with a certified gap.
 
 One MILP of a thousand homes has no solution within minutes; subtrees by themselves have one within seconds. The
-linear relaxation comes first (`hierarchy`): its optimum x, its duals p. Parts with too many binaries are then cut
+linear relaxation comes first (`bottom_up`): its optimum x, its duals p. Parts with too many binaries are then cut
 at their flows between subtrees, or else at everything that the market's rows hold, so that meters stand alone. A
 column y that is cut goes to each of its parts as a copy of its own, at the price that p gives it there; the copies'
 costs add up to that of y.
@@ -47,9 +47,9 @@ LEAST = 1e-6
 
 
 class Decided(NamedTuple):
-    """A program with its binaries fixed: a lower bound of what any others cost, and in how many parts they were found.
+    """A program with its binaries fixed: a lower bound of what any others cost, and in how many parts they were decided.
 
-    ``apart`` says whether parts were cut, so that what they chose has yet to be found feasible together.
+    ``apart`` says whether parts were cut, so that their choices have yet to prove feasible together.
     """
 
     program: Program
@@ -59,7 +59,7 @@ class Decided(NamedTuple):
 
     @property
     def method(self) -> str:
-        """In words, how the binaries were found."""
+        """In words, how the binaries were decided."""
         if not self.apart:
             return ""
         return f"binaries in {self.parts} programs at the prices of the relaxation"
@@ -82,27 +82,27 @@ def decide(
     mip_gap : float
         Relative gap that is aimed at; where parts are cut, it can turn out greater.
     time_limit : float, optional
-        Seconds for each solve; a part that they end counts with what it has found.
+        Seconds for each solve; a part that they end counts with its incumbent.
     threads : int
         Parts that are solved at the same time.
     """
     if not program.integer.any():
         return Decided(program, -np.inf)
-    relaxed = replace(program, integer=np.zeros_like(program.integer))
-    found = bottom_up.optimum(relaxed, start, time_limit=time_limit, threads=threads)
-    if found is None:
+    linear = replace(program, integer=np.zeros_like(program.integer))
+    relaxed = bottom_up.optimum(linear, start, time_limit=time_limit, threads=threads)
+    if relaxed is None:
         return None
     inside = _kept(program)
-    split, x = _split(program, found, Parts(program, inside))
+    split, x = _split(program, relaxed, Parts(program, inside))
     parts = Parts(split, np.ones(len(x), dtype=bool), rows=1)
     members = parts.members(np.unique(parts.column[split.integer]))
-    relaxation = dot(program.cost, found.x) + program.offset
-    room = max(mip_gap * abs(relaxation), LEAST) / split.integer.sum()
+    relaxation = dot(program.cost, relaxed.x) + program.offset
+    gap = max(mip_gap * abs(relaxation), LEAST) / split.integer.sum()
     nodes = None if inside.all() else NODES
 
     def solved(member: tuple[Array, Array]) -> tuple[Array, float] | None:
         rows, columns = member
-        return _solved(parts.piece(rows, columns), x[columns], room, time_limit, nodes)
+        return _solved(parts.piece(rows, columns), x[columns], gap, time_limit, nodes)
 
     with ThreadPoolExecutor(threads) as pool:
         results = list((pool.map if threads > 1 else map)(solved, members))
@@ -143,7 +143,7 @@ def _cuts(program: Program) -> Iterator[Array]:
     yield (np.bincount(program.matrix[priced].indices, minlength=len(program.cost)) > 0) & ~program.integer
 
 
-def _split(program: Program, found: Optimum, parts: Parts) -> tuple[Program, Array]:
+def _split(program: Program, relaxed: Optimum, parts: Parts) -> tuple[Program, Array]:
     """Return the program with a copy of each column that is cut for each of its parts, and the relaxation's values.
 
     The cost of a copy in part k is sum over rows r of k of matrix[r, y] p[r], and a share of the reduced cost of y.
@@ -154,9 +154,9 @@ def _split(program: Program, found: Optimum, parts: Parts) -> tuple[Program, Arr
     row, column = entries.row[at], entries.col[at]
     pairs, copy = np.unique(np.stack([column, parts.row[row]]), axis=1, return_inverse=True)
     source, copy = pairs[0], copy.reshape(-1)
-    reduced = program.cost - program.matrix.T @ found.dual
+    reduced = program.cost - program.matrix.T @ relaxed.dual
     share = reduced[source] / np.bincount(source, minlength=width)[source]
-    paid = np.bincount(copy, entries.data[at] * found.dual[row], minlength=len(source))
+    paid = np.bincount(copy, entries.data[at] * relaxed.dual[row], minlength=len(source))
     where = entries.col.copy()
     where[at] = width + copy
     shape = (len(program.row_lower), width + len(source))
@@ -169,24 +169,24 @@ def _split(program: Program, found: Optimum, parts: Parts) -> tuple[Program, Arr
         row_lower=program.row_lower,
         row_upper=program.row_upper,
     )
-    return split, np.concatenate([found.x, found.x[source]])
+    return split, np.concatenate([relaxed.x, relaxed.x[source]])
 
 
 def _solved(
-    piece: Program, x: Array, room: float, time_limit: float | None, nodes: int | None
+    piece: Program, x: Array, gap: float, time_limit: float | None, nodes: int | None
 ) -> tuple[Array, float] | None:
     """Return the values (columns,) of a part and by how much its bound exceeds the relaxation; None if it has none.
 
     First only what is on in the relaxation may be on: this is quick, and mostly as good. If that is further than
-    ``room`` (cost per binary) from the relaxation, it is where the search among all begins.
+    ``gap`` (cost per binary) from the relaxation, it is where the search among all begins.
     """
-    relaxation, room = dot(piece.cost, x), room * float(piece.integer.sum())
+    relaxation, gap = dot(piece.cost, x), gap * float(piece.integer.sum())
     off = piece.integer & (x <= OFF)
-    highs = _run(replace(piece, upper=np.where(off, piece.lower, piece.upper)), room, time_limit, nodes)
+    highs = _run(replace(piece, upper=np.where(off, piece.lower, piece.upper)), gap, time_limit, nodes)
     first = _incumbent(highs)
-    if first is not None and dot(piece.cost, first) - relaxation <= room:
+    if first is not None and dot(piece.cost, first) - relaxation <= gap:
         return first, 0.0
-    highs = _run(piece, room, time_limit, nodes, first)
+    highs = _run(piece, gap, time_limit, nodes, first)
     best = _incumbent(highs)
     if best is None:
         return None
@@ -194,11 +194,11 @@ def _solved(
 
 
 def _run(
-    piece: Program, room: float, time_limit: float | None, nodes: int | None, first: Array | None = None
+    piece: Program, gap: float, time_limit: float | None, nodes: int | None, first: Array | None = None
 ) -> Any:
     """Return HiGHS after its search among the binaries of a part, from a solution if there is one."""
     highs = load(piece, time_limit, 0.0)
-    highs.setOptionValue("mip_abs_gap", room)
+    highs.setOptionValue("mip_abs_gap", gap)
     highs.setOptionValue("mip_heuristic_run_feasibility_jump", False)  # a quarter of the time, and no gain
     if nodes is not None:
         highs.setOptionValue("mip_max_nodes", nodes)

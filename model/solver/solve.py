@@ -1,6 +1,6 @@
 """The compiled program on HiGHS: an optimum with its own proof, or a failure that says what is wrong.
 
-Settlement-grade by default: one thread, a fixed seed, and declared tie-breaks (`ties`).
+Settlement-grade by default: one thread, a fixed seed, and declared tie-breaks (`tie_breaking`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from ..lp.matrix import Program, compile_block
 from . import bottom_up, minimum_power
 from .basis import Basis, basis_of, statuses
 from .bottom_up import Optimum
-from .highs import dot, load, optimal, prove, version
-from .highs import found as found_at
+from .highs import basic_solution, dot, load, optimal, prove, version
 from .infeasibility import diagnose
 from .minimum_power import Decided, fixed
 
@@ -30,8 +29,8 @@ ACCEPTED = 1e-6
 class Solution:
     """An accepted optimum: objective (currency), solver, and the proof computed from the arrays.
 
-    ``proof`` holds primal_residual, dual_residual (absolute) and duality_gap, mip_gap (relative); ``method`` says how it
-    was found; ``basis`` is where the solve of a like model may start from.
+    ``proof`` holds primal_residual, dual_residual (absolute) and duality_gap, mip_gap (relative); ``method`` says by
+    which way it was reached; ``basis`` is a warm start for the solve of a similar model.
     """
 
     objective: float
@@ -63,9 +62,9 @@ def solve(
     tie_break : bool
         Whether to choose among equal optima by the declared rule.
     start : Solution or Basis, optional
-        Of a like model: the same community without peers, at other prices, some slots earlier. What has the same
-        labels starts where it was, the rest at rest, which is several times nearer than nothing. What is found from
-        there counts only with its proof; else the model is solved cold.
+        Warm start, from a similar model: the same community without peers, at other prices, some slots earlier.
+        Entries with the same labels keep their status, the rest is at rest. The solution counts only with its proof;
+        else the model is solved from a cold start.
     threads : int
         Subtrees that are solved at the same time.
 
@@ -81,17 +80,17 @@ def solve(
     decided = minimum_power.decide(program, basis, mip_gap=mip_gap, **options)
     options["tie_break"] = tie_break
     if decided is not None:
-        found, proof = _accepted(decided.program, bottom_up.optimum(decided.program, basis, **options))
-    if decided is None or (found is None and decided.apart):
-        decided = _together(program, time_limit, mip_gap)
-        found, proof = _accepted(decided.program, bottom_up.optimum(decided.program, basis, **options))
+        optimum, proof = _accepted(decided.program, bottom_up.optimum(decided.program, basis, **options))
+    if decided is None or (optimum is None and decided.apart):
+        decided = _single_milp(program, time_limit, mip_gap)
+        optimum, proof = _accepted(decided.program, bottom_up.optimum(decided.program, basis, **options))
     program = decided.program
-    if found is None:
-        found, proof = _accepted(program, _cold(program, time_limit, tie_break))
-    if found is None:
+    if optimum is None:
+        optimum, proof = _accepted(program, _cold_start(program, time_limit, tie_break))
+    if optimum is None:
         worst = max(proof.values())
         raise NotOptimal(f"the proof of optimality fails by {worst:.3g}", proof["duality_gap"])
-    x, dual = found.x, found.dual
+    x, dual = optimum.x, optimum.dual
     program.store(np.clip(x, program.lower, program.upper), dual / scale)
     objective = dot(program.cost, x) + program.offset
     beyond = max(objective - decided.bound, 0.0) if np.isfinite(decided.bound) else 0.0
@@ -99,20 +98,20 @@ def solve(
     return Solution(
         objective=objective / scale,
         solver=f"HiGHS {version()}",
-        method="; ".join(filter(None, [found.method, decided.method])),
+        method="; ".join(filter(None, [optimum.method, decided.method])),
         status="optimal" if beyond <= small else "feasible",
         proof=proof | {"mip_gap": beyond / max(abs(objective), 1e-9)},
-        iterations=found.iterations,
-        basis=basis_of(program, found.column_status, found.row_status),
+        iterations=optimum.iterations,
+        basis=basis_of(program, optimum.column_status, optimum.row_status),
     )
 
 
-def _accepted(program: Program, found: Optimum | None) -> tuple[Optimum | None, dict[str, float]]:
+def _accepted(program: Program, optimum: Optimum | None) -> tuple[Optimum | None, dict[str, float]]:
     """Return an optimum if its proof holds, else None; and the proof."""
-    if found is None:
+    if optimum is None:
         return None, {}
-    proof = prove(program, found.x, found.dual)
-    return found if max(proof.values()) <= ACCEPTED else None, proof
+    proof = prove(program, optimum.x, optimum.dual)
+    return optimum if max(proof.values()) <= ACCEPTED else None, proof
 
 
 def _scaled(program: Program) -> tuple[Program, float]:
@@ -124,12 +123,12 @@ def _scaled(program: Program) -> tuple[Program, float]:
     return replace(program, cost=program.cost * scale, offset=program.offset * scale), float(scale)
 
 
-def _cold(program: Program, time_limit: float | None, tie_break: bool) -> Optimum:
-    """Return the optimum of the program as one, from nothing; raise what is wrong with it."""
+def _cold_start(program: Program, time_limit: float | None, tie_break: bool) -> Optimum:
+    """Return the optimum of the program as one, from a cold start; raise what is wrong with it."""
     highs = load(program, time_limit, 0.0)
     highs.run()
     _accept_status(highs, program)
-    run = found_at(highs, program)
+    run = basic_solution(highs, program)
     whole = bottom_up.optimum(
         program, (run.column_status, run.row_status), together=True, tie_break=tie_break
     )
@@ -138,8 +137,8 @@ def _cold(program: Program, time_limit: float | None, tie_break: bool) -> Optimu
     return whole
 
 
-def _together(program: Program, time_limit: float | None, mip_gap: float) -> Decided:
-    """Return the program with its binaries fixed at their optimum, found as one; raise what is wrong with it."""
+def _single_milp(program: Program, time_limit: float | None, mip_gap: float) -> Decided:
+    """Return the program with its binaries fixed at their optimum, from one MILP; raise what is wrong with it."""
     highs = load(program, time_limit, mip_gap)
     highs.run()
     _accept_status(highs, program)
@@ -148,7 +147,7 @@ def _together(program: Program, time_limit: float | None, mip_gap: float) -> Dec
 
 
 def _accept_status(highs: Any, program: Program) -> None:
-    """Raise the failure that a model status stands for; return on an optimum."""
+    """Raise the error that a model status means, unless it is an optimum."""
     if optimal(highs):
         return
     status = highs.getModelStatus()

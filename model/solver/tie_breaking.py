@@ -9,14 +9,14 @@ import numpy as np
 
 from ..labels import Array
 from ..lp.matrix import Program
-from .highs import prove, run_again, slackness
+from .highs import prove, slackness, warm_run
 
-NUDGES = (1e-4, 1e-5, 1e-6)
-"""kW to be had or given at a node, to see what one more is worth: from well above the solver's tolerance downward."""
-TILT = 3e-4
-"""Cost of a tie-break weight of one that the solver is shown, relative to the largest cost of a column."""
+SIDE_PERTURBATIONS = (1e-4, 1e-5, 1e-6)
+"""Perturbations of the sides of rows that make prices [kW]: from well above the solver's tolerance downward."""
+COST_PERTURBATION = 3e-4
+"""Cost of a tie-break weight of one in the perturbed problem, relative to the largest cost of a column."""
 EXACT = 1e-9
-"""Largest dual residual and relative gap of prices that are called optimal for the model without the nudge."""
+"""Largest dual residual and relative gap of prices that count as optimal for the unperturbed problem."""
 SHARP = 1e3
 """Cost of a weight of one where only the weights count: differences of 1e-7 are then far above the tolerance."""
 FLAT = 1e-7
@@ -26,100 +26,103 @@ FLAT = 1e-7
 class Rules(NamedTuple):
     """What decides between equals: ``weight`` of the columns and ``share`` of the rows that make prices, else zero.
 
-    ``tilt`` is the cost of a weight of one that the solver is shown while it looks for the optimum.
+    ``delta`` is the cost of a weight of one in the perturbed problem.
     """
 
     weight: Array
     share: Array
-    tilt: float
+    delta: float
 
     def of(self, rows: Array, columns: Array) -> Rules:
         """Return the rules of a part."""
-        return Rules(self.weight[columns], self.share[rows], self.tilt)
+        return Rules(self.weight[columns], self.share[rows], self.delta)
 
 
 def rules(program: Program) -> Rules:
     """Return the declared rules of a program."""
-    return Rules(weights(program), _shares(program), TILT * float(np.abs(program.cost).max(initial=0.0)))
-
-
-def leaning(program: Program, by: Rules) -> Program:
-    """Return the program as the solver is shown it first: costs tilted by the weights, rows with prices nudged.
-
-    A basis that is optimal for the leaning program for all tilts and nudges down to zero is optimal for the program
-    itself; its values have the least weight and its duals are those that the rule picks.
-    """
-    nudge = NUDGES[0] * by.share
-    return replace(
-        program,
-        cost=program.cost + by.tilt * by.weight,
-        row_lower=program.row_lower - nudge,
-        row_upper=program.row_upper + nudge,
+    return Rules(
+        weights(program), _shares(program), COST_PERTURBATION * float(np.abs(program.cost).max(initial=0.0))
     )
 
 
-class Settled(NamedTuple):
-    """The optimum by rule: values, duals, and whether somewhere nobody took what the nudge offered or asked for."""
+def perturbed(program: Program, by: Rules) -> Program:
+    """Return the perturbed problem, which the solver solves first.
+
+    With weights w and shares s, and perturbations delta of the costs c and eps of the sides l, u of the rows::
+
+        min (c + delta w) x   subject to   l - eps s <= A x <= u + eps s
+
+    A basis that is optimal for every smaller delta and eps down to zero is optimal for the program itself; its values
+    have the least weight and its duals are those that the rule picks.
+    """
+    row_lower, row_upper = _perturbed_sides(program, by, SIDE_PERTURBATIONS[0])
+    return replace(
+        program, cost=program.cost + by.delta * by.weight, row_lower=row_lower, row_upper=row_upper
+    )
+
+
+class Selection(NamedTuple):
+    """The optimum by rule: values, duals, and whether some row's perturbation is used by nobody (``idle``)."""
 
     x: Array
     dual: Array
     idle: bool
 
 
-def settle(highs: Any, program: Program, by: Rules, ask: bool) -> Settled | None:
-    """Return the optimum by the declared rules, from HiGHS at an optimum of the leaning program; None if there is none.
+def select(highs: Any, program: Program, by: Rules, ask: bool) -> Selection | None:
+    """Return the optimum by the declared rules, from HiGHS at an optimum of the perturbed problem; None if there is none.
 
-    Prices: where a range of prices clears, the one nearest to zero. With a little supply to be had, or demand to be met,
-    at every row that makes a price (in generic shares by rank and slot as in `weights`) what is worth anything is
-    taken, and the dual is what one more of it is worth. Rows where neither is taken, because nobody could, get what one
-    more would cost there, where ``ask``. The first of `NUDGES` whose duals prove the optimum of the program itself
-    decides; if something lies within all of them, the duals are those of the solver.
+    Prices: where a range of prices clears, the one nearest to zero. With a little supply or demand on offer at every row
+    that makes a price (the perturbation, in generic shares by rank and slot as in `weights`), all of it that has a value
+    is taken, and the dual is the marginal value of it. Rows where neither is taken, because nobody could, get the
+    marginal cost of demand there, where ``ask``. The first of `SIDE_PERTURBATIONS` whose duals prove the optimum of the
+    program itself decides; if none does, the duals are those of the solver.
     """
-    if not run_again(highs, cost=program.cost):
+    if not warm_run(highs, cost=program.cost):
         return None
-    picked, idle = _picked(highs, program, by, NUDGES[0])
+    selected, idle = _perturbed_duals(highs, program, by, SIDE_PERTURBATIONS[0])
     if not by.share.any():
-        return Settled(np.array(highs.getSolution().col_value), picked, False)
-    run_again(highs, cost=program.cost + by.tilt * by.weight)
-    run_again(highs, sides=(program.row_lower, program.row_upper))
-    x, dual = np.array(highs.getSolution().col_value), picked
-    if not _proves(program, x, picked):
-        if not run_again(highs, cost=program.cost):
+        return Selection(np.array(highs.getSolution().col_value), selected, False)
+    warm_run(highs, cost=program.cost + by.delta * by.weight)
+    warm_run(highs, sides=(program.row_lower, program.row_upper))
+    x, dual = np.array(highs.getSolution().col_value), selected
+    if not _proves(program, x, selected):
+        if not warm_run(highs, cost=program.cost):
             return None
         x, dual = (
             np.array(values) for values in (highs.getSolution().col_value, highs.getSolution().row_dual)
         )
-    for nudge in NUDGES:
-        if nudge != NUDGES[0]:
-            run_again(highs, cost=program.cost)
-            run_again(highs, sides=_nudged(program, by, nudge))
-            picked, idle = _picked(highs, program, by, nudge)
-        if _proves(program, x, picked):
-            asked = _asked(highs, program, by, nudge, idle) if ask and idle.any() else None
-            if asked is not None and _proves(program, x, asked):
-                picked = asked
-            return Settled(x, picked, bool(idle.any()))
-    return Settled(x, dual, False)
+    for eps in SIDE_PERTURBATIONS:
+        if eps != SIDE_PERTURBATIONS[0]:
+            warm_run(highs, cost=program.cost)
+            warm_run(highs, sides=_perturbed_sides(program, by, eps))
+            selected, idle = _perturbed_duals(highs, program, by, eps)
+        if _proves(program, x, selected):
+            demanded = _demanded_duals(highs, program, by, eps, idle) if ask and idle.any() else None
+            if demanded is not None and _proves(program, x, demanded):
+                selected = demanded
+            return Selection(x, selected, bool(idle.any()))
+    return Selection(x, dual, False)
 
 
-def _nudged(program: Program, by: Rules, nudge: float) -> tuple[Array, Array]:
-    """Return the sides of all rows with a nudge each way at those that make prices."""
-    return program.row_lower - nudge * by.share, program.row_upper + nudge * by.share
+def _perturbed_sides(program: Program, by: Rules, eps: float) -> tuple[Array, Array]:
+    """Return l - eps s and u + eps s, the perturbed sides of all rows."""
+    return program.row_lower - eps * by.share, program.row_upper + eps * by.share
 
 
-def _picked(highs: Any, program: Program, by: Rules, nudge: float) -> tuple[Array, Array]:
-    """Return the duals of the nudged program as it stands solved, and the rows where the nudge is not used."""
+def _perturbed_duals(highs: Any, program: Program, by: Rules, eps: float) -> tuple[Array, Array]:
+    """Return the duals of the perturbed problem just solved, and the rows whose perturbation is used by nobody."""
     solution = highs.getSolution()
-    activity, (low, high) = np.array(solution.row_value), _nudged(program, by, nudge)
-    slack = nudge / 2
+    activity, (low, high) = np.array(solution.row_value), _perturbed_sides(program, by, eps)
+    slack = eps / 2
     return np.array(solution.row_dual), (by.share > 0) & (activity > low + slack) & (activity < high - slack)
 
 
-def _asked(highs: Any, program: Program, by: Rules, nudge: float, idle: Array) -> Array | None:
-    """Return the duals where the nudge is asked for at the rows where nobody would take it, if that is possible."""
-    low, high = _nudged(program, by, nudge)
-    run_again(highs, cost=program.cost)
-    if not run_again(highs, sides=(np.where(idle, high, low), high)):
+def _demanded_duals(highs: Any, program: Program, by: Rules, eps: float, idle: Array) -> Array | None:
+    """Return the duals where the perturbation is demanded at the ``idle`` rows, if that is possible."""
+    low, high = _perturbed_sides(program, by, eps)
+    warm_run(highs, cost=program.cost)
+    if not warm_run(highs, sides=(np.where(idle, high, low), high)):
         return None
     return np.array(highs.getSolution().row_dual)
 
@@ -210,11 +213,11 @@ def least_weight(highs: Any, program: Program, by: Rules, x: Array, dual: Array)
     """
     fixed = np.abs(program.cost - program.matrix.T @ dual) > FLAT
     bound, side = np.abs(dual) > FLAT, np.where(dual > 0, program.row_lower, program.row_upper)
-    found = run_again(
+    solved = warm_run(
         highs,
         cost=np.where(fixed, 0.0, SHARP * by.weight),
         bounds=(np.where(fixed, x, program.lower), np.where(fixed, x, program.upper)),
         sides=(np.where(bound, side, program.row_lower), np.where(bound, side, program.row_upper)),
     )
-    # else the face is thinner than the tolerance: the optimum that stands is as good
-    return np.array(highs.getSolution().col_value) if found else x
+    # else the face is thinner than the tolerance: the optimum at hand is as good
+    return np.array(highs.getSolution().col_value) if solved else x
