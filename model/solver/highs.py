@@ -84,7 +84,7 @@ def warm_run(
     bounds: tuple[Array, Array] | None = None,
     sides: tuple[Array, Array] | None = None,
 ) -> bool:
-    """Solve again from a warm start, with other costs, bounds of columns or sides of rows; return whether it has an optimum.
+    """Solve again, warm, with other costs, bounds of columns or sides of rows; return whether there is an optimum.
 
     Under other costs the basis stays feasible, which suits the primal simplex; under other sides alone it stays
     optimal, which suits the dual one.

@@ -70,7 +70,7 @@ class Selection(NamedTuple):
 
 
 def select(highs: Any, program: Program, by: Rules, ask: bool) -> Selection | None:
-    """Return the optimum by the declared rules, from HiGHS at an optimum of the perturbed problem; None if there is none.
+    """Return the optimum by the declared rules, from HiGHS at that of the perturbed problem; None if there is none.
 
     Prices: where a range of prices clears, the one nearest to zero. With a little supply or demand on offer at every row
     that makes a price (the perturbation, in generic shares by rank and slot as in `weights`), all of it that has a value
