@@ -11,10 +11,10 @@ is short by max(c - drawn, 0), a seller by max(-c - given, 0). A counterpart who
 pays nothing. Clearings deliver what they trade.
 
 Carbon dioxide is what the retail power and the fuel of an account emit; energy given away earns no credit. That of
-driving is its fuel's and, through the stores, that of the electricity driven (`origin`); beside it stands what the same
+driving is its fuel's and, through the stores, that of the electricity driven (`origins`); beside it stands what the same
 trips would emit on petrol alone.
 
-Shares follow the origin of the energy (`origin`):
+Shares follow the origin of the energy (`origins`):
 
 * self-consumption: 1 - own PV energy given to others / own PV energy. Charging a store counts as use.
 * self-sufficiency: own PV energy that reaches consumption, directly or through a store / consumption. Driving

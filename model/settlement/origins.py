@@ -1,6 +1,6 @@
 """Where the energy came from: own PV, which peer's PV, or the retailer.
 
-Origins mix pro rata, slot by slot, in the gross quantities that are billed (`mixing`):
+Origins mix pro rata, slot by slot, in the gross quantities that are billed (`tracing`):
 
 * What a meter gives is a mixture of its own sources, PV after curtailment and discharge, since no retail
   power is resold. What is left of them and what it draws mix to supply its consumption and charging.

@@ -1,6 +1,6 @@
 """Energy by its source, slot by slot: how what a meter draws, makes and takes out of its stores mixes.
 
-The rules stand in `origin`. Everything is linear: with what the stores held, the mixtures that the meters give and use
+The rules stand in `origins`. Everything is linear: with what the stores held, the mixtures that the meters give and use
 are two products with sparse matrices. All slots of a span go through them at once; only what stores hold goes from slot
 to slot.
 """
@@ -91,34 +91,50 @@ def follow(
 
 
 def _span(run: Flows, content: Content) -> Span:
-    """Return the slots of a run that begins with a content of the stores."""
+    """Return the energy by source in the slots of a run that begins with a content of the stores.
+
+    Rows over the sources (P + 1), with h [kWh] what the stores hold, k [kg] its carbon dioxide, and c [kWh] what is
+    charged at their meters::
+
+        g  = G h + W                       in a kWh that a meter gives       G, W, U, R and r: see _Meters
+        u  = U g + R                       in a kWh that a meter uses
+        q  = part h + beyond retail        in a kWh that a store gives       part, beyond, left and stays: see _stores
+        h' = left h + stays c u            what the stores hold in the next slot
+           = K h + D                       with K = stays c U G + left,  D = stays c (U W + R)
+        k' = L k + c r                     with L = c U G loss + left
+
+    Only h and k go from slot to slot; u, g and q of all slots follow from them at once.
+    """
     (meters, people), slots = (run.generated.shape[1], run.demand.shape[1]), run.slots
     part, beyond, left, stays = _stores(run, content)
-    at = (run.behind + meters * slots).ravel()
+    at, c = (run.behind + meters * slots).ravel(), run.charged
     mix = _Meters(run, at, run.discharged * part, run.discharged * beyond)
-    passed, fresh = (mix.use @ mix.give)[at], (mix.use @ mix.own + mix.rest)[at]
-    kept = _scaled(stays * run.charged, passed) + _diagonal(left)
-    energy = _carried(content.energy, kept, _scaled(stays * run.charged, fresh), len(slots))
-    kept = _scaled(run.charged, passed @ _diagonal(run.loss + 0.0 * run.discharged)) + _diagonal(left)
-    carbon = _carried(content.carbon, kept, run.charged.ravel() * mix.carbon[at], len(slots))
-    held = Matrix(sparse.vstack(energy[:-1]))
-    given = mix.give @ held + mix.own
-    pool = mix.use @ given + mix.rest
-    charge, store = _scaled(run.charged, pool[at]), _scaled(part, held) + _retail(beyond, people)
-    lost = (1.0 - stays).ravel() @ charge + (run.discharged * (run.loss - 1.0)).ravel() @ store
-    drivers, wheels = run.owner[run.vehicles], np.arange(at.size).reshape(part.shape)[:, run.vehicles]
-    drive = _scaled(run.driven, store[wheels.ravel()])
-    brought = run.driven * (part * np.stack(carbon[:-1]))[:, run.vehicles]
+    G, W, U, R = mix.give, mix.own, mix.use, mix.rest
+    UG = (U @ G)[at]
+    K = _scaled(stays * c, UG) + _diagonal(left)
+    D = _scaled(stays * c, (U @ W + R)[at])
+    L = _scaled(c, UG @ _diagonal(run.loss + 0.0 * run.discharged)) + _diagonal(left)
+    *energy, energy_left = _carried(content.energy, K, D, len(slots))
+    *carbon, carbon_left = _carried(content.carbon, L, c.ravel() * mix.carbon[at], len(slots))
+    h, k = Matrix(sparse.vstack(energy)), np.stack(carbon)
+    g = G @ h + W
+    u = U @ g + R
+    q = _scaled(part, h) + _retail(beyond, people)
+    charge = _scaled(c, u[at])
+    lost = (1.0 - stays).ravel() @ charge + (run.discharged * (run.loss - 1.0)).ravel() @ q
+    drivers, vehicles = run.owner[run.vehicles], np.arange(at.size).reshape(part.shape)[:, run.vehicles]
+    driving = _scaled(run.driven, q[vehicles.ravel()])
+    emitted = run.driven * (part * k)[:, run.vehicles]
     return Span(
-        demand=_scaled(run.demand, pool[(np.arange(people) + meters * slots).ravel()]),
+        demand=_scaled(run.demand, u[(np.arange(people) + meters * slots).ravel()]),
         charge=_sums(run.owner, slots, people) @ charge,
-        driving=_sums(drivers, slots, people) @ drive,
-        distance=_sums(drivers, slots, people) @ _scaled(run.economy + 0.0 * run.driven, drive),
-        given=_leaving(run, mix.outward, given),
-        exported=(run.exported.ravel() @ given)[:people],
+        driving=_sums(drivers, slots, people) @ driving,
+        distance=_sums(drivers, slots, people) @ _scaled(run.economy + 0.0 * run.driven, driving),
+        given=_leaving(run, mix.outward, g),
+        exported=(run.exported.ravel() @ g)[:people],
         lost=lost[:people],
-        carbon=sum_at(drivers, brought.sum(axis=0), people),
-        content=Content(energy[-1], carbon[-1]),
+        carbon=sum_at(drivers, emitted.sum(axis=0), people),
+        content=Content(energy_left, carbon_left),
     )
 
 
@@ -126,28 +142,35 @@ def _stores(run: Flows, content: Content) -> tuple[Array, Array, Array, Array]:
     """Return how the stores mix (slots, S), by their energy alone.
 
     A kWh that goes out holds ``part`` of each kWh that was held, and ``beyond`` of what nobody knows; ``left`` is what
-    does not go out of a kWh that was held, and ``stays`` what is stored of a kWh that is taken.
+    does not go out of a kWh that was held, and ``stays`` what is stored of a kWh that is charged. With h held, c
+    charged and o going out, which is loss times what is discharged, plus what is driven [kWh]::
+
+        part   = 1 / max(o, h)
+        beyond = 1 - part h
+        left   = max(1 - o / h, 0)
+        stays  = gain max(1 - max(o - h, 0) / (gain c), 0)        what o exceeds h by passes through
+        h'     = left h + stays c
     """
-    held, found = content.energy.sum(axis=1), []
-    for charged, discharged, driven in zip(run.charged, run.discharged, run.driven, strict=True):
-        out = discharged * run.loss
-        out[run.vehicles] += driven
-        part = np.where(held > LEAST, _ratio(1.0, np.maximum(out, held)), 0.0)
-        left = np.maximum(1.0 - _ratio(out, held), 0.0)
-        gone = _ratio(np.maximum(out - held, 0.0), run.gain * charged)
-        stays = run.gain * np.maximum(1.0 - gone, 0.0)
-        found.append((part, 1.0 - part * held, left, stays))
-        held = left * held + stays * charged
-    part, beyond, left, stays = np.moveaxis(np.array(found), 1, 0)
+    h, shares = content.energy.sum(axis=1), []
+    for c, discharged, driven in zip(run.charged, run.discharged, run.driven, strict=True):
+        o = discharged * run.loss
+        o[run.vehicles] += driven
+        part = np.where(h > LEAST, _ratio(1.0, np.maximum(o, h)), 0.0)
+        left = np.maximum(1.0 - _ratio(o, h), 0.0)
+        passing = _ratio(np.maximum(o - h, 0.0), run.gain * c)
+        stays = run.gain * np.maximum(1.0 - passing, 0.0)
+        shares.append((part, 1.0 - part * h, left, stays))
+        h = left * h + stays * c
+    part, beyond, left, stays = np.moveaxis(np.array(shares), 1, 0)
     return part, beyond, left, stays
 
 
 class _Meters:
     """What is in a kWh that a meter gives or uses, slot after slot (slots * M,).
 
-    What it gives has ``give`` (slots * M, slots * S) of what stores hold and ``own`` (slots * M, P + 1) of sources. What
-    it uses has ``use`` (slots * M, slots * M) of what meters give, ``rest`` (slots * M, P + 1) of sources and, with
-    that, ``carbon`` [kg]. ``outward`` [kWh] leaves its account.
+    What it gives has ``give`` G (slots * M, slots * S) of what stores hold and ``own`` W (slots * M, P + 1) of sources.
+    What it uses has ``use`` U (slots * M, slots * M) of what meters give, ``rest`` R (slots * M, P + 1) of sources and,
+    with that, ``carbon`` r [kg]. ``outward`` [kWh] leaves its account.
     """
 
     def __init__(self, run: Flows, at: Array, known: Array, unknown: Array):

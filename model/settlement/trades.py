@@ -12,8 +12,8 @@ Rules, so that equal positions always give equal trades:
   what exceeds the other side is cut from the end and goes up.
 * Energies are counted in whole quanta of 1e-9 kWh: sums are exact, in any order. Lots and trades of less than
   1e-7 kWh are noise of the solver and are dropped.
-* A meter that buys and sells in one slot comes last in its node's order, and the buyers are turned round
-  until it does not meet itself (:func:`_turned`).
+* A meter that buys and sells in one slot comes last in its node's order, and the purchases are rotated
+  until it does not meet itself (`matching`).
 """
 
 import xarray as xr
