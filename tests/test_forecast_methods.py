@@ -1,8 +1,11 @@
 """The table of forecasts: plain rules by hand, and a method that is added by one row."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from otonari.data.backtest.power import demand, pinball, scores
 from otonari.data.forecast import persistence
@@ -10,6 +13,7 @@ from otonari.data.forecast.interface import LEVELS, Forecast, PowerHistory
 from otonari.data.forecast.methods import METHODS, Method
 from otonari.data.forecast.power import demand_forecast, pv_forecast
 from otonari.data.series.calendar import calendar
+from otonari.runs.simulate.timeline import Timeline
 
 
 def history(days=10, start="2020-07-01", zone="UTC", quantity="demand"):
@@ -78,3 +82,11 @@ def test_a_row_of_the_table_is_scored_by_the_back_test(monkeypatch):
     share = pinball(trial.actual, trial.spreads["mean of all"], trial.levels)
     assert added[0].pinball == pytest.approx((share.sum(axis=1) / trial.actual.sum(axis=1)).mean())
     assert added[0].pinball != pytest.approx(added[0].mae / 2)  # its own quantiles, not its mean
+
+
+def test_a_simulation_plans_with_the_method_that_it_names():
+    past = history(3)
+    known = xr.Dataset({"import_limit": ("participant", [1000.0])})
+    line = Timeline(known, past.power, 0 * past.power, 48, past.calendar, None, method="yesterday")
+    assert line.expected(0, 2)[0].tolist() == [[24.0, 25.0]]
+    assert replace(line, method="latest").expected(0, 2)[0].tolist() == [[47.0, 47.0]]
