@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from otonari.model.agents import dispatch, planning, price_expectations
-from otonari.runs.simulate import run, timeline
+from otonari.runs.simulate import results, run, timeline
 from otonari.runs.simulate.loop import Options, Simulation
 
 from .communities import community
@@ -207,5 +207,5 @@ def test_what_is_planned_and_delivered_obeys_a_minimum_charge():
     for charge in (np.concatenate(planned), simulation.state.realised.charge):
         assert ((charge == 0) | (charge >= 1.4)).all()
         assert (charge > 0).any()
-    run.account(line.inputs, simulation.state, simulation.options)  # checks it too
+    results.account(line.inputs, simulation.state, simulation.options)  # checks it too
     assert simulation.state.energy[0] >= 6.7 - 1e-6

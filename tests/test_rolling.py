@@ -230,7 +230,7 @@ def test_the_imbalance_fee_reaches_the_bills_and_nothing_else(tmp_path):
 @pytest.mark.parametrize("min_charge", [False, True])
 @pytest.mark.parametrize("seed", [11, 12, 15, 20])
 def test_any_community_obeys_the_checks(seed, mode, min_charge):
-    # `rolling.account` checks physics and money; here all slots are unknown until they come, without any history
+    # `results.account` checks physics and money; here all slots are unknown until they come, without any history
     inputs = random_community(seed, min_charge)
     if len(set(inputs["slot_hours"].values)) > 1:
         pytest.skip("slots of one length only")

@@ -1,4 +1,4 @@
-"""Agents: what each participant plans at the prices it expects, and the orders that follow. See ``AGENTS.md``.
+"""Agents: what each participant plans at the prices it expects, and the orders that follow. See ``README.md``.
 
 All participants are price-takers: one linear program that falls apart into one part each. A limit price is what the
 energy is worth to the one who bids: its opportunity cost.

@@ -1,6 +1,6 @@
 """What a call auction decides: the orders of greatest surplus, as a least-cost circulation, and their prices.
 
-The surplus is what bids offer less what asks demand and the network takes. Two networks (rules: ``EXCHANGE.md``):
+The surplus is what bids offer less what asks demand and the network takes. Two networks (rules: ``README.md``):
 
 * the fee tree: every ask is an arc from the ground to its node, every bid an arc back, every edge two arcs;
 * groups of orders, where the fee or the premium depends on both ends: every ask is an arc from its zone to its group,

@@ -1,4 +1,4 @@
-"""The call auction of one product: who trades with whom, and at which prices. Rules: ``EXCHANGE.md``."""
+"""The call auction of one product: who trades with whom, and at which prices. Rules: ``README.md``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The exchange: takes orders, matches them, and says what became of each. Its rules are in ``EXCHANGE.md``.
+"""The exchange: takes orders, matches them, and says what became of each. Its rules are in ``README.md``.
 
 Orders come as a Dataset over ``event`` (see ``data/orders``): one row per new order, amendment or cancellation.
 """

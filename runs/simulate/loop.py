@@ -1,4 +1,4 @@
-"""One slot after another: plan, trade, deliver, carry on; see ``model/AGENTS.md``."""
+"""One slot after another: plan, trade, deliver, carry on; see ``model/agents/README.md``."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""What came of a simulation as Datasets: what was delivered, and the results that any other run has too."""
+"""The realised results of a simulation as Datasets: trades and deliveries, results, and the run of all slots."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,16 @@ from ...model.labels import positions
 from ...model.results import assemble, variable
 from ...model.settlement import trades
 from ...model.topology.fee_tree import ancestors, edge_flows
-from ...model.topology.stores import by_device
+from ...model.topology.stores import by_device, of_stores
 from ...model.topology.traders import traders
 from ..ledger import records
-from .loop import State
+from ..store import run_format
+from ..version import version
+from .loop import Options, State
 
 
 def since(inputs: xr.Dataset, state: State, first: int) -> tuple[xr.Dataset, State]:
-    """Return the slots from ``first`` up to where a simulation stands alone: their inputs, and what they brought."""
+    """Return the inputs and the state of the slots from ``first`` up to where a simulation stands, by themselves."""
     last = state.slot
     part = records.slot_inputs(inputs, state.realised.energy, first, last)
     trips = np.isin(inputs["trip"].values, part["trip"].values)
@@ -40,7 +43,7 @@ def trades_of(inputs: xr.Dataset, state: State) -> xr.Dataset:
 
 
 def results_of(inputs: xr.Dataset, state: State) -> xr.Dataset:
-    """Return what came as results (see ``model/README.md``): what peers do not deliver is the retailer's."""
+    """Return the realised results (see ``model/README.md``): what peers do not deliver is the retailer's."""
     who, hours = traders(inputs), inputs["slot_hours"].values
     sold, bought = np.zeros((2, *state.realised.net.shape))
     flow = _Flow(inputs)
@@ -48,13 +51,13 @@ def results_of(inputs: xr.Dataset, state: State) -> xr.Dataset:
         np.add.at(sold[:, t], deals.seller, deals.energy / hours[t])
         np.add.at(bought[:, t], deals.buyer, deals.energy / hours[t])
         flow.add(t, who.node[deals.seller, t], who.node[deals.buyer, t], deals.energy / hours[t])
-    found = (
+    variables = (
         _markets(inputs, state.realised.net, sold, bought)
         | _devices(inputs, state)
         | flow.variables()
         | _prices(inputs, state)
     )
-    return assemble(inputs, found)
+    return assemble(inputs, variables)
 
 
 def _prices(inputs: xr.Dataset, state: State) -> dict[str, Any]:
@@ -97,12 +100,12 @@ def _markets(inputs: xr.Dataset, net: np.ndarray, sold: np.ndarray, bought: np.n
 def _devices(inputs: xr.Dataset, state: State) -> dict[str, Any]:
     """Return what batteries, vehicles and PV did."""
     realised, found = state.realised, {}
-    for name, of_stores, unit, doc in (
+    for name, series, unit, doc in (
         ("charge", realised.charge, "kW", "AC power taken to charge"),
         ("discharge", realised.discharge, "kW", "AC power given back"),
         ("energy", realised.energy, "kWh", "energy at the end of the slot"),
     ):
-        for device, values in by_device(inputs, of_stores).items():
+        for device, values in by_device(inputs, series).items():
             found[f"{device}_{name}"] = variable((device, "time"), values, unit, doc)
     found["pv_curtailment"] = variable(
         ("participant", "time"), state.realised.curtailment, "kW", "PV output not used"
@@ -136,3 +139,39 @@ class _Flow:
             return {"node_transfer": variable(dims, self._power, "kW", "peer power between two nodes")}
         doc = "peer power to the parent node, - from it"
         return {"node_flow": variable(("node", "time"), self._power, "kW", doc)}
+
+
+def account(inputs: xr.Dataset, state: State, options: Options) -> xr.DataTree:
+    """Return the run of a finished simulation: settled by the prices of its trades, and checked."""
+    from ...model.checks import run as checks
+    from ...model.settlement import accounts
+
+    results, traded, alone = results_of(inputs, state), trades_of(inputs, state), grid_only(inputs)
+    settlement = accounts.settle(inputs, results, traded, alone)
+    checks.require(inputs, results, traded, settlement, grid_only=alone, prices="traded")
+    tree = run_format.as_tree(inputs, results, traded, settlement)
+    tree.attrs = {
+        "market": options.mode,
+        "otonari_version": version(),
+        "options": json.dumps(asdict(options), sort_keys=True),
+        "status": "simulated",
+        "objective": float(settlement["bill"].sum()),
+        "final_energy_missing": missing(inputs, state),
+        "currency": inputs.attrs["currency"],
+    }
+    return tree
+
+
+def missing(inputs: xr.Dataset, state: State) -> float:
+    """Return the energy [kWh] that batteries and vehicles lack at the end of what they should hold."""
+    return float(np.nansum(np.maximum(of_stores(inputs, "final_energy") - state.energy, 0.0)))
+
+
+def grid_only(inputs: xr.Dataset) -> xr.Dataset:
+    """Return each participant's own optimum, with foresight and without peers: what savings compare with."""
+    from ...model import clearing, results
+    from ...model.solver import solve
+
+    block = clearing.community_block(inputs, "grid-only")
+    solve.solve(block)
+    return results.collect(block)

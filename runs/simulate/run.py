@@ -8,18 +8,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from ...data.loading import scenario as scenarios
-from ...model.topology.stores import of_stores
 from .. import archive, markets
 from ..ledger import ledger
-from ..store import run_format
 from ..version import version
 from . import journal
 from .loop import Options, Simulation, State
-from .results import results_of, trades_of
+from .results import account
 from .slot_closing import Closing
 from .timeline import Timeline, timeline
 
@@ -168,41 +165,3 @@ def _named(scenario: Any, mode: str, hash_: str, own: str) -> dict[str, Any]:
         "market_id": scenario.market_id or f"{scenario.name}@{own}",
         "scenario_definition": json.dumps(scenarios.effective(scenario), ensure_ascii=False),
     }
-
-
-def account(inputs: xr.Dataset, state: State, options: Options) -> xr.DataTree:
-    """Return a finished simulation as a run: settled by the prices of its trades, and checked."""
-    from ...model.checks import run as checks
-    from ...model.settlement import accounts
-
-    found = results_of(inputs, state)
-    traded = trades_of(inputs, state)
-    alone = grid_only(inputs)
-    settled = accounts.settle(inputs, found, traded, alone)
-    checks.require(inputs, found, traded, settled, grid_only=alone, prices="traded")
-    tree = run_format.as_tree(inputs, found, traded, settled)
-    tree.attrs = {
-        "market": options.mode,
-        "otonari_version": version(),
-        "options": json.dumps(asdict(options), sort_keys=True),
-        "status": "simulated",
-        "objective": float(settled["bill"].sum()),
-        "final_energy_missing": missing(inputs, state),
-        "currency": inputs.attrs["currency"],
-    }
-    return tree
-
-
-def missing(inputs: xr.Dataset, state: State) -> float:
-    """Return the energy [kWh] that batteries and vehicles lack at the end of what they should hold."""
-    return float(np.nansum(np.maximum(of_stores(inputs, "final_energy") - state.energy, 0.0)))
-
-
-def grid_only(inputs: xr.Dataset) -> xr.Dataset:
-    """Return each participant's own optimum, with foresight and without peers: what savings compare with."""
-    from ...model import clearing, results
-    from ...model.solver import solve
-
-    block = clearing.community_block(inputs, "grid-only")
-    solve.solve(block)
-    return results.collect(block)
