@@ -1,4 +1,4 @@
-"""What is wrong with an input, said once, in the user's words."""
+"""Problems of an input: place, got and want, each listed once."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

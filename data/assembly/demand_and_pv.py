@@ -24,7 +24,7 @@ _PER_KWH = {"per kWh": 1.0, "per MWh": 1e-3, "kg/kWh": 1.0, "g/kWh": 1e-3}
 
 @dataclass
 class Frame:
-    """What every series needs to know: the slots, the seed; and what is found on the way."""
+    """Slots and seed of every series, and the problems and notes collected while series are built."""
 
     time: Time
     seed: int

@@ -1,1 +1,1 @@
-"""Forecasts tried on what is known already."""
+"""Back-tests of forecasts on files of past readings and trips."""

@@ -12,10 +12,15 @@ StampName = Literal["start", "middle", "end"]
 
 @dataclass(frozen=True)
 class Unit:
-    """What a written value v means: mean power = v [* installed power] / ``per_kilo`` [/ hours of the interval] [kW].
+    """A unit of readings, as factors that turn a written value into mean power [kW].
 
-    ``energy``: v is the energy of the interval. ``per_installed``: v is per kW installed. ``counter``: v is the
-    difference of two neighbouring readings of a meter. ``per_kilo``: written units in a kW or kWh.
+    Of the value v of an interval of h hours, in a unit of which ``per_kilo`` are a kW or kWh::
+
+        power = v / per_kilo                        of power
+        power = v / per_kilo / h                    of ``energy``
+        power = v * installed_kw / per_kilo         of power ``per_installed`` kW
+
+    A ``counter`` is a meter whose readings increase: v is the difference of two neighbours.
     """
 
     energy: bool = False

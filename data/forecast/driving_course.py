@@ -75,9 +75,9 @@ def _rounds(
         mine = np.flatnonzero(day == n)
         starts = _starts(likely, before, mine)
         if not len(starts) and forecast.drives[v, n] >= 0.5:
-            wanted = int(forecast.departure[0, v, n] * slots / 24) + n * slots
-            late = mine[(place[mine] >= wanted) & (mine > 0) & (likely[mine] >= 0)]
-            likely[late[:1]] = -1
+            early = int(forecast.departure[0, v, n] * slots / 24) + n * slots
+            after = mine[(place[mine] >= early) & (mine > 0) & (likely[mine] >= 0)]
+            likely[after[:1]] = -1
             starts = _starts(likely, before, mine)
         if len(starts):
             mean = forecast.leaving[v, n] * (np.arange(slots) + n * slots >= place[0])

@@ -43,11 +43,13 @@ def demand_forecast(
 ) -> Forecast:
     """Return the demand expected of the slots ``now`` to ``now + horizon - 1``.
 
-    mean = profile * (1 + yesterday * level + recent * exp(-lead / recent_hours) * (latest - yesterday * level)), where
-    the profile of a slot is the mean of the same time of day on earlier days, weighted by exp(-age / days) and by
-    ``other_type`` where one is a working day and the other is not, and level and latest are the relative errors of the
-    profile over the last day and the last hour. The quantiles are the mean plus those of the errors that the same
-    method, at the same time of day, made on earlier days.
+    With the profile p, its relative errors D over the last day and H over the last hour, and the lead l in hours::
+
+        mean = p max(0, 1 + yesterday D + recent exp(-l / recent_hours) (H - yesterday D))
+
+    The profile of a slot is the mean of the same time of day on earlier days, weighted by exp(-age / days) and by
+    ``other_type`` where one is a working day and the other is not. The quantiles are the mean plus those of the errors
+    that the same method, at the same time of day, made on earlier days: see :func:`profile.errors`.
 
     Parameters
     ----------

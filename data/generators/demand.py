@@ -99,13 +99,13 @@ def business(
 
 @lru_cache
 def _shape(weekday: str, weekend: str, cooling: str, heating: str, southern: bool) -> np.ndarray:
-    """Return the power of a year of 1 kWh (month, day type, half-hour) [kW]."""
+    """Return the mean power (month, day type, half-hour) [kW] of a year whose energy is 1 kWh."""
     types, cool, heat = (
         np.array([t.split() for t in table], dtype=float)
         for table in ((weekday, weekend), (cooling,), (heating,))
     )
-    turn = 6 if southern else 0
-    comfort = np.outer(np.roll(_COOLING, turn), cool) + np.outer(np.roll(_HEATING, turn), heat)
+    shift = 6 if southern else 0  # months
+    comfort = np.outer(np.roll(_COOLING, shift), cool) + np.outer(np.roll(_HEATING, shift), heat)
     hourly = types[None] + comfort[:, None, :]
     # half-hours lie a quarter of an hour to either side of the middle of their hour
     early = 0.75 * hourly + 0.25 * np.roll(hourly, 1, axis=2)

@@ -295,7 +295,7 @@ def _by_pvlib(
 
 
 def _clock_notes(readings: Readings, site: Site) -> list[str]:
-    """Return a note where global = beam * cos(zenith) + diffuse holds for the sun of another time only."""
+    """Return a note where global = beam * cos(zenith) + diffuse holds at another time than the stated one only."""
     bright = np.flatnonzero(readings.values[1] > 200)
     bright = bright[:: max(1, len(bright) // 300)]
     ghi, dni, dhi, _ = readings.values[:, bright]

@@ -20,7 +20,7 @@ COLUMNS = ("vehicle", "departure", "arrival", "distance_km", "destination")
 
 @dataclass(frozen=True)
 class Pattern:
-    """How a car is driven.
+    """A pattern of driving.
 
     A ``commuter`` drives to work on weekdays and back, and on errands at the weekend; an ``errand`` car does one
     round on some days of the week, a ``business`` car visits customers on weekdays.

@@ -1,1 +1,1 @@
-"""Measured series, weather and days, on the slots of a horizon."""
+"""Readings over time, weather and local days, on the slots of a horizon."""

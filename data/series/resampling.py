@@ -21,6 +21,10 @@ def resample(
 ) -> np.ndarray:
     """Return the means over slots (column, time) of values (column, reading) constant in their intervals.
 
+    With the values v_r of readings r, and the hours h_s of slot s::
+
+        mean_s = sum_r(v_r * hours of the overlap of r and s) / h_s
+
     Parameters
     ----------
     starts, hours

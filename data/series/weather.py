@@ -22,7 +22,9 @@ def spread(
 ) -> pd.DataFrame:
     """Return ghi, dni, dhi [W/m2] and temp_air [C] as means over the slots, indexed by ``times``.
 
-    Within a reading, irradiance has the shape of the clear sky; its energy is preserved.
+    Within a reading G, irradiance g has the shape of the clear sky c and the mean G; it is G where c is 0 throughout::
+
+        g(t) = G c(t) / mean(c)
 
     Parameters
     ----------
