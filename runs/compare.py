@@ -74,7 +74,7 @@ def compare(runs: Sequence[Run], names: Sequence[str] | None = None) -> xr.Datas
     together = together.assign_coords(scenario=("scenario", np.array(names, dtype=str)))
     together["efficiency"] = _efficiency(trees, names, together)
     together = together.assign_attrs(title="comparison of runs", currency=currencies.pop())
-    comment = _unlike(trees, names)
+    comment = _differences(trees, names)
     return together.assign_attrs(comment=comment) if comment else together
 
 
@@ -104,8 +104,8 @@ def summary(tree: xr.DataTree) -> xr.Dataset:
         "co2": (settlement["co2"].sum(), "kg"),
         **_driving(settlement),
     }
-    found = xr.Dataset({n: ((), float(value), {"units": unit}) for n, (value, unit) in totals.items()})
-    return found.merge(_by_kind(inputs, settlement, currency)).merge(by_hour(tree))
+    data = xr.Dataset({n: ((), float(value), {"units": unit}) for n, (value, unit) in totals.items()})
+    return data.merge(_by_kind(inputs, settlement, currency)).merge(by_hour(tree))
 
 
 def by_hour(tree: xr.DataTree) -> xr.Dataset:
@@ -119,7 +119,7 @@ def by_hour(tree: xr.DataTree) -> xr.Dataset:
     )
     some = np.where(volume > 0, volume, np.nan)
     unit = f"{tree.attrs.get('currency', 'JPY')}/kWh"
-    found = {
+    data = {
         "hour_peer_energy": (volume, {"units": "kWh", "long_name": "energy traded among peers"}),
         "hour_seller_price": (revenue / some, {"units": unit, "long_name": "mean price that sellers get"}),
         "hour_buyer_price": (
@@ -128,7 +128,7 @@ def by_hour(tree: xr.DataTree) -> xr.Dataset:
         ),
     }
     hours = xr.Variable("hour", np.arange(24), {"long_name": "local hour of the day"})
-    return xr.Dataset({n: ("hour", v, attrs) for n, (v, attrs) in found.items()}, coords={"hour": hours})
+    return xr.Dataset({n: ("hour", v, attrs) for n, (v, attrs) in data.items()}, coords={"hour": hours})
 
 
 def write(comparison: xr.Dataset, path: str | os.PathLike[str]) -> Path | None:
@@ -147,7 +147,7 @@ def write(comparison: xr.Dataset, path: str | os.PathLike[str]) -> Path | None:
     )
 
 
-def _unlike(trees: Sequence[xr.DataTree], names: Sequence[str]) -> str:
+def _differences(trees: Sequence[xr.DataTree], names: Sequence[str]) -> str:
     """Return in what runs differ that makes their totals hard to compare; nothing where they do not."""
     inputs = [tree["inputs"].to_dataset() for tree in trees]
     starts = [np.datetime_as_string(i["time"].values.min(), "m").replace("T", " ") for i in inputs]
@@ -155,14 +155,14 @@ def _unlike(trees: Sequence[xr.DataTree], names: Sequence[str]) -> str:
         f"{float(i['slot_hours'].sum()):g} h from {s} UTC" for i, s in zip(inputs, starts, strict=True)
     ]
     groups = [frozenset(i["participant"].values.tolist()) for i in inputs]
-    said = []
+    remarks = []
     if len(set(horizons)) > 1:
         each = ", ".join(f"{n} {h}" for n, h in zip(names, horizons, strict=True))
-        said.append(f"the runs cover different horizons: {each}")
+        remarks.append(f"the runs cover different horizons: {each}")
     if len(set(groups)) > 1:
         each = ", ".join(f"{n} {len(g)}" for n, g in zip(names, groups, strict=True))
-        said.append(f"the runs have different participants: {each}")
-    return "; ".join(said)
+        remarks.append(f"the runs have different participants: {each}")
+    return "; ".join(remarks)
 
 
 def _csv(comparison: xr.Dataset) -> str:
@@ -196,11 +196,11 @@ def _by_kind(inputs: xr.Dataset, settlement: xr.Dataset, currency: str) -> xr.Da
     """Return the number of participants of each kind, and the sums of what they pay and emit."""
     kinds, place = np.unique(inputs["participant_kind"].values, return_inverse=True)
     count = np.bincount(place, minlength=len(kinds)).astype(float)
-    found = {"kind_participants": (("kind",), count, {"units": "1"})}
+    data = {"kind_participants": (("kind",), count, {"units": "1"})}
     for name in BY_KIND:
         values = np.bincount(place, weights=settlement[name].values, minlength=len(kinds))
-        found[f"kind_{name}"] = (("kind",), values, {"units": "kg" if name in CARBON else currency})
-    return xr.Dataset(found, coords={"kind": kinds.astype(str)})
+        data[f"kind_{name}"] = (("kind",), values, {"units": "kg" if name in CARBON else currency})
+    return xr.Dataset(data, coords={"kind": kinds.astype(str)})
 
 
 def _driving(settlement: xr.Dataset) -> dict[str, tuple[Any, str]]:
@@ -224,12 +224,12 @@ def _efficiency(trees: Sequence[xr.DataTree], names: Sequence[str], totals: xr.D
     best = {same[k]: saved[k] for k, tree in enumerate(trees) if tree.attrs.get("market") == YARDSTICK}
     most = np.array([best.get(key, np.nan) for key in same])
     share = np.divide(saved, most, out=np.full(len(most), np.nan), where=most > 1e-6)
-    said = [
+    remarks = [
         f"no {YARDSTICK} run of the same inputs as {n}"
         for n, key in zip(names, same, strict=True)
         if key not in best
     ]
-    said += [
+    remarks += [
         f"{n} saves by ending with {lack:.1f} kWh less in its stores than it should"
         for n, lack in zip(
             names, (float(t.attrs.get("final_energy_missing", 0.0)) for t in trees), strict=True
@@ -237,7 +237,9 @@ def _efficiency(trees: Sequence[xr.DataTree], names: Sequence[str], totals: xr.D
         if lack > 0.05
     ]
     attrs = {"units": "1", "long_name": "share of the saving of the co-optimum with perfect foresight"}
-    return xr.DataArray(share, dims="scenario", attrs=attrs | ({"comment": "; ".join(said)} if said else {}))
+    return xr.DataArray(
+        share, dims="scenario", attrs=attrs | ({"comment": "; ".join(remarks)} if remarks else {})
+    )
 
 
 def _energy(dataset: xr.Dataset, hours: xr.DataArray, *names: str) -> float:

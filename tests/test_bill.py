@@ -16,8 +16,7 @@ from otonari.runs.clear import single
 from otonari.runs.ledger import checkpoints, ledger
 from otonari.runs.ledger.format.errors import LedgerError, LedgerTampered
 from otonari.runs.markets import SIMULATED
-from otonari.runs.report import bill as bills
-from otonari.runs.report import billing, sections
+from otonari.runs.report import bill, billing, sections
 from otonari.runs.simulate import run as rolling
 from otonari.runs.store import netcdf, run_file
 
@@ -88,11 +87,11 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(run):
-    return bills.write(billing.issue(run, ["bert"])["bert"])
+    return bill.write(billing.issue(run, ["bert"])["bert"])
 
 
 def check(text):
-    return bills.check(text.encode(), [KEY.key])
+    return bill.check(text.encode(), [KEY.key])
 
 
 def test_the_account_on_paper(run):
@@ -119,8 +118,8 @@ def test_a_bill_carries_the_receipt_of_its_period(run, page):
 def test_sums_over_all_bills_are_those_of_settlement_and_ledger(run):
     issued = billing.issue(run).values()
     settlement = run_file.open_run(run)["settlement"]
-    for name in set(bills.STATEMENT) - {"rounding"}:
-        total = sum(bill.amounts[name] for bill in issued)
+    for name in set(bill.STATEMENT) - {"rounding"}:
+        total = sum(b.amounts[name] for b in issued)
         assert total == pytest.approx(float(settlement[name].sum()) * 1e6, abs=3), name
     totals = [b["totals"] for b in ledger.show(run.parent / "ledger") if "totals" in b]
     of_peers = sum(b.amounts["peer_cost"] for b in issued)
@@ -181,7 +180,7 @@ def test_any_edit_is_seen_or_changes_only_what_the_operator_states(page, data):
     assert [p.leaf for p in found] == [p.leaf for p in check(page)]
     lines = page.split("\n"), altered.split("\n")
     changed = [line for line, other in zip(*lines, strict=True) if line != other]
-    stated = (*bills.SHARES.values(), "kind of market", "currency", " kWh ", "JPY")
+    stated = (*bill.SHARES.values(), "kind of market", "currency", " kWh ", "JPY")
     assert all(any(word in line for word in stated) for line in changed), changed
 
 
@@ -189,7 +188,7 @@ def test_any_edit_is_seen_or_changes_only_what_the_operator_states(page, data):
 @given(st.binary(max_size=80))
 def test_arbitrary_bytes_are_no_bill(data):
     with pytest.raises(LedgerTampered):
-        bills.check(bills.OPENING + data, [KEY.key])
+        bill.check(bill.OPENING + data, [KEY.key])
 
 
 def parts(page):
@@ -228,7 +227,7 @@ def test_receipts_of_two_times_are_no_bill(run, page, tmp_path):
     folder.mkdir()
     again = keep(later, folder)
     above, proofs = parts(page)
-    _, others = parts(bills.write(billing.issue(again, ["bert"])["bert"]))
+    _, others = parts(bill.write(billing.issue(again, ["bert"])["bert"]))
     mixed = [proofs[0], *("c2sp.org" + p for p in [*proofs[1:3], others[3]])]
     with pytest.raises(LedgerTampered, match="checkpoint"):
         check(above + "\n".join(mixed) + "```\n")
@@ -281,8 +280,8 @@ def test_before_and_after_a_correction(tmp_path):
     otonari("ledger", "check", second, "--checkpoint", book / checkpoints.OWN)
     otonari("ledger", "check", tmp_path / "first.1.md", "--key", KEY.key)
     assert (tmp_path / "first.1.md").stat().st_mode & 0o777 == 0o600
-    bill = billing.issue(fixed, ["bert"])["bert"]
-    assert (bill.amounts["peer_cost"], bill.amounts["rounding"]) == (48_750_000, 0)
+    of_bert = billing.issue(fixed, ["bert"])["bert"]
+    assert (of_bert.amounts["peer_cost"], of_bert.amounts["rounding"]) == (48_750_000, 0)
 
 
 def test_bills_of_a_ledger_of_something_else(run, tmp_path):
@@ -358,9 +357,9 @@ def check_all(run, folder, count):
     trades = tree["trades"].to_dataset()
     price = sum(np.abs(trades[f"trade_{n}"].values) for n in ("price", "fee", "congestion"))
     off = float((price * 1000 + 1.5 * trades["trade_energy"].values * 500 + 1).sum())
-    for name in set(bills.STATEMENT) - {"rounding"}:
+    for name in set(bill.STATEMENT) - {"rounding"}:
         total, want = sum(b.amounts[name] for b in issued), float(tree["settlement"][name].sum()) * 1e6
-        exact = name in bills.STATED or name in ("bill", "saving")
+        exact = name in bill.STATED or name in ("bill", "saving")
         assert total == pytest.approx(want, abs=count if exact else off), name
 
 

@@ -9,8 +9,7 @@ from otonari.model.checks import run
 from otonari.model.clearing import community_block
 from otonari.model.errors import Infeasible
 from otonari.model.results import collect
-from otonari.model.settlement import accounts as settlement
-from otonari.model.settlement import trades
+from otonari.model.settlement import accounts, trades
 from otonari.model.solver.solve import solve
 
 from . import counts
@@ -128,12 +127,12 @@ def test_it_obeys_the_physics_and_no_plan_costs_more(seed):
     inputs = without_targets(random_community(seed))
     results = unmanaged(inputs)
     nothing = trades.bilateral(inputs, results)
-    accounts = settlement.settle(inputs, results, nothing, results)
-    assert run.check(inputs, results, nothing, accounts, grid_only=results, lp=False) == []
+    settlement = accounts.settle(inputs, results, nothing, results)
+    assert run.check(inputs, results, nothing, settlement, grid_only=results, lp=False) == []
     block = community_block(inputs, "grid-only")
     solve(block)
-    planned = settlement.settle(inputs, collect(block), nothing, results)
-    assert (planned["bill"] <= accounts["bill"] + 1e-6).all()
+    planned = accounts.settle(inputs, collect(block), nothing, results)
+    assert (planned["bill"] <= settlement["bill"] + 1e-6).all()
 
 
 def test_clearing_it_stores_its_bill_beside_the_one_without_peers():

@@ -95,7 +95,7 @@ def _paths(run: Run, traded: Trades, marginal: bool) -> Iterator[Finding]:
     scarce = np.maximum(*flows) >= limit * (1 - 1e-5) - 1e-5
     sent, tree_fee, crossed = np.zeros((2, *flows[0].shape)), np.zeros(len(slot)), np.zeros(len(slot), bool)
     rounded = np.full(len(slot), 0.0 if marginal else 2 * _ROUNDED)
-    for trade, edge, way in _climb(run, start, end):
+    for trade, edge, way in _path_edges(run, start, end):
         np.add.at(sent[way], (edge, slot[trade]), traded.energy[trade])
         np.add.at(tree_fee, trade, run.i["node_fee"][edge])
         rounded[trade] += 0.0 if marginal else _ROUNDED
@@ -129,7 +129,7 @@ def _paths(run: Run, traded: Trades, marginal: bool) -> Iterator[Finding]:
     yield Finding("congestion without a limit", _TRADE, idle, paid)
 
 
-def _climb(run: Run, start: Array, end: Array) -> Iterator[tuple[Array, Array, int]]:
+def _path_edges(run: Run, start: Array, end: Array) -> Iterator[tuple[Array, Array, int]]:
     """Yield (trades, edges, 0 = up or 1 = down) until every trade's seller and buyer have met in the tree."""
     parent = index(run.labels["node"], run.i["node_parent"])
     level, above = np.zeros(len(parent), dtype=np.int64), parent

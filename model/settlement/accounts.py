@@ -1,4 +1,4 @@
-"""Prices to bills, and what share of the energy came from the sun.
+"""Accounts of participants: what each pays and gets, what it emits, and the shares of PV in its energy.
 
 A participant's account covers its own meter and its vehicles wherever they plug in, at its own tariff. Its lines
 stand in `account_lines`::
@@ -174,17 +174,17 @@ def _community(origins: Origins) -> dict[str, Array]:
     )
 
 
-def community_sums(inputs: xr.Dataset, results: xr.Dataset, settled: xr.Dataset) -> dict[str, Array]:
+def community_sums(inputs: xr.Dataset, results: xr.Dataset, settlement: xr.Dataset) -> dict[str, Array]:
     """Return the sums behind the shares of a community, which add up over communities that do not trade.
 
     ``pv`` and ``exported`` [kWh] and ``trips`` [km] (); ``demand``, ``driving`` [kWh] and ``distance`` [km] (source,).
     """
-    made = (inputs["pv_available"] - results["pv_curtailment"]).transpose("participant", "time")
+    generated = (inputs["pv_available"] - results["pv_curtailment"]).transpose("participant", "time")
     over = ("participant", "time")
     return {
-        "pv": (made.values @ inputs["slot_hours"].values).sum(),
-        "exported": settled["pv_exported"].values.sum(),
-        **{name: settled[f"{name}_from"].sum(over).values for name in ("demand", "driving", "distance")},
+        "pv": (generated.values @ inputs["slot_hours"].values).sum(),
+        "exported": settlement["pv_exported"].values.sum(),
+        **{name: settlement[f"{name}_from"].sum(over).values for name in ("demand", "driving", "distance")},
         "trips": inputs["trip_distance"].values.sum(),
     }
 

@@ -106,7 +106,7 @@ def trace(
 
 
 def variables(inputs: xr.Dataset, origins: Origins) -> Mapping[str, Any]:
-    """Return what a settlement says of origins, as variables over participant, source, time, and origin.
+    """Return the origins of energy as variables of a settlement, over participant, source, time, and origin.
 
     ``source`` is own, peers or retail; an ``origin`` is a producer whose PV energy a consumer used, sorted by
     consumer, then producer, in the order of the inputs.
@@ -121,7 +121,7 @@ def variables(inputs: xr.Dataset, origins: Origins) -> Mapping[str, Any]:
         "driving": ("electricity driven", "kWh"),
         "distance": ("distance driven on electricity", "km"),
     }
-    found: dict[str, Any] = {
+    data: dict[str, Any] = {
         f"{name}_from": (
             over,
             getattr(origins, f"{name}_from"),
@@ -129,22 +129,22 @@ def variables(inputs: xr.Dataset, origins: Origins) -> Mapping[str, Any]:
         )
         for name, (text, unit) in parts.items()
     }
-    found["origin_consumer"] = (pair, names[consumer], {"long_name": "participant who used PV energy"})
-    found["origin_producer"] = (pair, names[producer], {"long_name": "participant who made it"})
+    data["origin_consumer"] = (pair, names[consumer], {"long_name": "participant who used PV energy"})
+    data["origin_producer"] = (pair, names[producer], {"long_name": "participant who made it"})
     for name, (text, unit) in parts.items():
         place, energy = line[name]
         values = np.zeros(len(pairs))
         values[np.searchsorted(pairs, place)] = energy
         text = f"{text}, of the producer's PV"
-        found[f"origin_{name}"] = (pair, values, {"long_name": text, "units": unit})
+        data[f"origin_{name}"] = (pair, values, {"long_name": text, "units": unit})
     for name, text in {
         "exported": "exported, by any account",
         "lost": "lost in stores",
         "held": "in stores at the end",
     }.items():
-        what = {"long_name": f"own PV energy {text}", "units": "kWh"}
-        found[f"pv_{name}"] = (("participant",), getattr(origins, name), what)
-    return found
+        attributes = {"long_name": f"own PV energy {text}", "units": "kWh"}
+        data[f"pv_{name}"] = (("participant",), getattr(origins, name), attributes)
+    return data
 
 
 def _lines(used: Matrix) -> tuple[Array, Array]:

@@ -46,7 +46,7 @@ STATED = tuple(n for n in STATEMENT if n not in _PROVED and n not in ("bill", "s
 _FENCE = "\n```\n"
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 """Characters that break a line, turn it round, or cannot be seen."""
-_SAYS = "(not proved by the ledger)"
+_UNPROVED = "(not proved by the ledger)"
 _LEGEND = """\
 `proved`: the receipt below proves that the ledger recorded it; `otonari ledger check` computes it again from there.
 That it was recorded does not prove what a meter measured. `not proved`: the operator of the market says so; of the
@@ -177,7 +177,7 @@ def _head(bill: Bill, zone: tzinfo) -> str:
         f"period: {' to '.join(local)}, {len(bill.proofs)} slots",
         f"in UTC: {utc(start)} to {utc(end)}",
         f"{TERMS['zone']}: {bill.terms['zone']}",
-        *(f"{TERMS[name]}: {bill.terms[name]} {_SAYS}" for name in ("rules", "currency")),
+        *(f"{TERMS[name]}: {bill.terms[name]} {_UNPROVED}" for name in ("rules", "currency")),
     ]
     return "\n".join(f"- {line}" for line in lines)
 
@@ -210,11 +210,11 @@ def _hours(bill: Bill, zone: tzinfo) -> str:
 
 def _sellers(bill: Bill) -> str:
     """Return what was bought from whom; names stand last, where their width on the screen does not matter."""
-    found: dict[str, int] = {}
+    bought: dict[str, int] = {}
     for proof in bill.proofs:
         for seller, amount in proof.leaf["origin"].items():
-            found[seller] = found.get(seller, 0) + amount
-    rows = [("kWh", "participant"), *((energy(found[name]), _shown(name)) for name in sorted(found))]
+            bought[seller] = bought.get(seller, 0) + amount
+    rows = [("kWh", "participant"), *((energy(bought[name]), _shown(name)) for name in sorted(bought))]
     width = max(len(kwh) for kwh, _ in rows)
     return "\n".join(f"{kwh:>{width}}  {name}" for kwh, name in rows)
 
@@ -231,8 +231,8 @@ def _stated(page: str, source: str) -> tuple[dict[str, str], dict[str, int], dic
             raise LedgerTampered(source, name, "nothing of its form", "what the operator states")
         return match[1]
 
-    said = {"zone": "", "rules": f" {re.escape(_SAYS)}", "currency": f" {re.escape(_SAYS)}"}
-    terms = {n: find(TERMS[n], f"^- {TERMS[n]}: ([^\n]*?){end}$") for n, end in said.items()}
+    suffixes = {"zone": "", "rules": f" {re.escape(_UNPROVED)}", "currency": f" {re.escape(_UNPROVED)}"}
+    terms = {n: find(TERMS[n], f"^- {TERMS[n]}: ([^\n]*?){end}$") for n, end in suffixes.items()}
     amounts = {}
     for name in STATED:
         label = STATEMENT[name].label

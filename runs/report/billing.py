@@ -9,8 +9,7 @@ import xarray as xr
 
 from ...data.problems import InputError, Problem, suggestion
 from .. import archive
-from ..ledger import ledger, receipts
-from ..ledger import records as blocks
+from ..ledger import ledger, receipts, records
 from ..ledger.format import canonical_json
 from ..store import digest
 from . import bill
@@ -49,10 +48,10 @@ def issue(
     if not (book / ledger.NAME).exists():
         never = "" if "ledger_head" in tree.attrs else "; the run was never committed to one"
         raise ledger.LedgerError(f"{book}: there is no ledger, so no receipt for a bill{never}")
-    records = blocks.of_run(tree)
-    span = (records[0]["slot"], records[-1]["slot"] + 1)
-    found = receipts.make(book, wanted[0] if len(wanted) == 1 else None, span, records)
-    return {name: _bill(tree, name, found[canonical_json.label(name)]) for name in wanted}
+    recorded = records.of_run(tree)
+    span = (recorded[0]["slot"], recorded[-1]["slot"] + 1)
+    receipt_of = receipts.make(book, wanted[0] if len(wanted) == 1 else None, span, recorded)
+    return {name: _bill(tree, name, receipt_of[canonical_json.label(name)]) for name in wanted}
 
 
 def _bill(tree: xr.DataTree, participant: str, receipt: str) -> bill.Bill:
@@ -60,15 +59,15 @@ def _bill(tree: xr.DataTree, participant: str, receipt: str) -> bill.Bill:
 
     What that counting changes is the line ``rounding``, so that the bill is that of the settlement.
     """
-    settled = tree["settlement"].to_dataset().sel(participant=participant)
+    account = tree["settlement"].to_dataset().sel(participant=participant)
     names = (*(n for n in bill.STATED if n != "rounding"), "bill")
-    money = {name: int(digest.integers(settled[name].values, 10**6)) for name in names}
+    money = {name: int(digest.integers(account[name].values, 10**6)) for name in names}
     terms = {
         "zone": str(tree["inputs"].attrs.get("time_zone", "UTC")),
         "rules": str(tree.attrs["market"]),
         "currency": str(tree.attrs["currency"]),
     }
-    shares = {n: number(float(settled[n]), settled[n].attrs["units"]) for n in bill.SHARES}
+    shares = {n: number(float(account[n]), account[n].attrs["units"]) for n in bill.SHARES}
     source = f"receipt of {participant}"
     proofs = receipts.read(receipt.encode(), source)
     bill.require_period(proofs, source)

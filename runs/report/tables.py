@@ -97,7 +97,7 @@ def kept(outcome: Outcome) -> str:
 
 
 def cleared(summary: xr.Dataset, currency: str) -> str:
-    """Return what a clearing brought: a line per kind of participant, and the community's figures."""
+    """Return the result of a clearing: a line per kind of participant, and the community's figures."""
     kinds = []
     for kind in summary["kind"].values:
         here = summary.sel(kind=kind)
@@ -140,11 +140,11 @@ def compared(comparison: xr.Dataset) -> str:
     for kind in comparison["kind"].values:
         here = comparison.sel(kind=kind)
         measures += [(here[f"kind_{n}"], f"{LABELS[n]}, {kind}") for n in ("bill", "saving")]
-    found = table([common, *names], [_measure(array, label, True) for array, label in measures])
-    if max(map(len, found.splitlines())) > WIDTH:
-        found = table([common, *names], [_measure(array, label, False) for array, label in measures])
-    said = comparison["efficiency"].attrs.get("comment", "") if "efficiency" in comparison else ""
-    parts = [found + (f"\nefficiency: {said}" if said else ""), _hours(comparison, names)]
+    text = table([common, *names], [_measure(array, label, True) for array, label in measures])
+    if max(map(len, text.splitlines())) > WIDTH:
+        text = table([common, *names], [_measure(array, label, False) for array, label in measures])
+    remark = comparison["efficiency"].attrs.get("comment", "") if "efficiency" in comparison else ""
+    parts = [text + (f"\nefficiency: {remark}" if remark else ""), _hours(comparison, names)]
     return "\n\n".join(filter(None, parts))
 
 
@@ -179,7 +179,7 @@ def _common(names: list[str]) -> tuple[str, list[str]]:
 
 
 def gathered(outcome: "Swept") -> str:
-    """Return what came of a sweep's points, why some have no figures, and where it is stored."""
+    """Return the failed points of a sweep with their reasons, the counts of its points, and its file."""
     axes = [str(d) for d in outcome.dataset["reason"].dims]
     lines = [
         f"failed  {', '.join(f'{a} {v}' for a, v in zip(axes, point.labels, strict=True))}: {reason}"
