@@ -11,7 +11,7 @@ import xarray as xr
 from click.testing import CliRunner
 
 from otonari.cli import main
-from otonari.data.assembly import by_region as scenarios
+from otonari.data.assembly import by_region
 from otonari.data.assembly.inputs import build_inputs, problems
 from otonari.data.loading import town
 from otonari.data.loading.scenario import digest, load_scenario
@@ -143,10 +143,10 @@ def test_where_too_many_would_be_joined_the_gap_is_certified(cleared, folder, mo
 
 def test_the_inputs_of_a_region_are_those_of_the_whole(folder, tmp_path, monkeypatch):
     """Series, trips, defaults and changed rows, whichever rows are read beside them; and the same digest."""
-    monkeypatch.setattr(scenarios, "CHUNK", 7)
+    monkeypatch.setattr(by_region, "CHUNK", 7)
     monkeypatch.setattr(region_task, "PEOPLE", 25)
     changes = [*COARSE, "tables.participants.home-000003.persons=5", "fuel.price_per_litre=150"]
-    whole = scenarios.outline(folder, changes)
+    whole = by_region.outline(folder, changes)
     scenario = load_scenario(folder, changes)
     assert whole.hash == digest(scenario)
     inputs = build_inputs(scenario)

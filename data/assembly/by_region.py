@@ -1,7 +1,7 @@
-"""A scenario read piece by piece, so that nobody holds all of it: its tree and whose rows stand where, then the rows.
+"""A scenario read piece by piece, in bounded memory: the fee tree and the node of every row first, then the rows.
 
 What is read twice is the text of the tables; only labels stay in between. Wherever anything is wrong, the scenario is
-read as a whole instead, so that every problem is told as `validate` tells it.
+read as a whole instead, so that every problem is listed as `validate` lists it.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from ..loading.cross_checks import REFERENCES, Parts, inconsistencies
-from ..loading.overrides import Draft, anchor, override, rows
+from ..loading.overrides import LocatedValues, anchor, override, rows
 from ..loading.scenario import Source, canonical_json, changes_rows, counted, effective, opened
 from ..problems import InputError
 from ..schema.defaults import fill
@@ -40,7 +40,7 @@ Rows = list[dict[str, Any]]
 
 
 class _Refused(Exception):
-    """Something is wrong: what, is found by reading the whole."""
+    """A part has a problem; reading the scenario as a whole lists it."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Outline:
     garage: Mapping[str, int]
     least_charge: bool
     pairwise: bool
-    draft: Draft
+    located: LocatedValues
     overrides: tuple[str, ...]
 
     def pieces(self) -> Iterator[tuple[str, list[int], Rows]]:
@@ -77,7 +77,7 @@ class Outline:
         place = {name: n for n, name in enumerate(self.node.tolist())}
         root = int(np.flatnonzero(self.parent < 0)[0])
         for name in _LABELS:
-            for piece in _pieces(self.draft, _of_rows(self.overrides), self.sections, name):
+            for piece in _pieces(self.located, _of_rows(self.overrides), self.sections, name):
                 rows = effective(piece)["tables"][name]
                 if name == "nodes":
                     at = [place[row["node"]] for row in rows]
@@ -96,36 +96,36 @@ def outline(source: Source, overrides: Sequence[str] = ()) -> Outline:
     Raises
     ------
     InputError
-        With every problem, as ``build.problems`` lists them.
+        With every problem, as ``inputs.problems`` lists them.
     """
     try:
         return _outline(source, overrides)
     except (InputError, ValidationError, _Refused) as error:
-        found = problems(source, overrides)
-        if not found:
-            raise AssertionError("what is wrong with a part is wrong with the whole") from error
-        raise InputError(found) from None
+        listed = problems(source, overrides)
+        if not listed:
+            raise AssertionError("a problem of a part is a problem of the whole") from error
+        raise InputError(listed) from None
 
 
 def _outline(source: Source, overrides: Sequence[str]) -> Outline:
-    draft = opened(source)
+    located = opened(source)
     changes = _of_rows(overrides)
-    if not isinstance(draft.values, dict):
+    if not isinstance(located.values, dict):
         raise _Refused
     for text in overrides:
         if text not in changes:
-            override(draft, text)
-    anchor(draft)
-    tables = draft.values.get("tables")
-    if draft.problems or not isinstance(tables, dict) or set(tables) - set(TABLES):
+            override(located, text)
+    anchor(located)
+    tables = located.values.get("tables")
+    if located.problems or not isinstance(tables, dict) or set(tables) - set(TABLES):
         raise _Refused
     if any(text.split(".")[1] not in TABLES for text in changes):
         raise _Refused
-    scenario = Scenario.model_validate(draft.values | {"tables": _NOBODY})
+    scenario = Scenario.model_validate(located.values | {"tables": _NOBODY})
     sections = effective(scenario)
     del sections["tables"]
     pinned = Scenario.model_validate(sections | {"tables": _NOBODY})  # each file is read for its SHA-256 once
-    labels, nodes, hash_, least = _read(draft, changes, sections, counted(pinned))
+    labels, nodes, hash_, least = _read(located, changes, sections, counted(pinned))
     _refer(labels, sections["tariffs"])
     pairwise = scenario.fees.pairwise
     whole = fill(Scenario.model_validate(sections | {"tables": _NOBODY | {"nodes": nodes}}))
@@ -156,7 +156,7 @@ def _outline(source: Source, overrides: Sequence[str]) -> Outline:
         garage=garage,
         least_charge=least,
         pairwise=pairwise,
-        draft=draft,
+        located=located,
         overrides=tuple(overrides),
     )
 
@@ -169,7 +169,7 @@ Labels = dict[tuple[str, str], list[str | None]]
 
 
 def _read(
-    draft: Draft, changes: tuple[str, ...], sections: Mapping[str, Any], values: Mapping[str, Any]
+    located: LocatedValues, changes: tuple[str, ...], sections: Mapping[str, Any], values: Mapping[str, Any]
 ) -> tuple[Labels, Rows, str, bool]:
     """Return the labels of all rows, the nodes, the digest, and whether a vehicle has a minimum charge power."""
     labels: Labels = {(name, column): [] for name, columns in _LABELS.items() for column in columns}
@@ -182,7 +182,7 @@ def _read(
     for n, name in enumerate(_LABELS):
         digest.update(f'{"," if n else ""}"{name}":['.encode())
         begun = False
-        for piece in _pieces(draft, changes, sections, name):
+        for piece in _pieces(located, changes, sections, name):
             digest.update(("," * begun + canonical_json(counted(piece)["tables"][name])[1:-1]).encode())
             begun = True
             rows = effective(piece)["tables"][name]
@@ -196,13 +196,13 @@ def _read(
 
 
 def _pieces(
-    draft: Draft, changes: tuple[str, ...], sections: Mapping[str, Any], name: str
+    located: LocatedValues, changes: tuple[str, ...], sections: Mapping[str, Any], name: str
 ) -> Iterator[Scenario]:
     """Yield scenarios with some rows of a table each; nodes and trips, and a table that is changed, all at once."""
     own = [text for text in changes if text.split(".")[1] == name]
-    source = rows(draft, name)
+    source = rows(located, name)
     if own:
-        part = Draft(draft.where, draft.base, {"tables": {name: list(source)}})
+        part = LocatedValues(located.where, located.base, {"tables": {name: list(source)}})
         for text in own:
             override(part, text)
         if part.problems:
@@ -211,19 +211,19 @@ def _pieces(
     size = sys.maxsize if name in ("nodes", "trips") else CHUNK
     chunk = list(islice(source, size))
     while chunk or name == "nodes":  # of which there is one in any case
-        yield _piece(draft, sections, name, chunk)
+        yield _piece(located, sections, name, chunk)
         if name == "nodes":
             return
         chunk = list(islice(source, size))
 
 
-def _piece(draft: Draft, sections: Mapping[str, Any], name: str, chunk: Rows) -> Scenario:
+def _piece(located: LocatedValues, sections: Mapping[str, Any], name: str, chunk: Rows) -> Scenario:
     """Return a scenario with some rows of a table, if nothing is wrong with them alone."""
     scenario = Scenario.model_validate(dict(sections) | {"tables": _NOBODY | {name: chunk}})
     models = dict(enumerate(getattr(scenario.tables, name)))
     known = {part: getattr(scenario, part) for part in ("series", "time", "fees", "exchange")}
     alone = {name: [row[_LABELS[name][0]] for row in chunk]} if name == "nodes" else {}
-    if inconsistencies(Parts(known, {name: models}, {name: chunk}, alone), draft.place):
+    if inconsistencies(Parts(known, {name: models}, {name: chunk}, alone), located.place):
         raise _Refused
     return scenario
 
@@ -231,10 +231,10 @@ def _piece(draft: Draft, sections: Mapping[str, Any], name: str, chunk: Rows) ->
 def _refer(labels: Labels, tariffs: Mapping[str, Any]) -> None:
     """Refuse labels that occur twice or name nothing, and a scenario without participants."""
     known = {table: set(labels[table, column]) for table, (_, column) in TABLES.items() if column}
-    twins = any(len(known[t]) < len(labels[t, column]) for t, (_, column) in TABLES.items() if column)
+    duplicate = any(len(known[t]) < len(labels[t, column]) for t, (_, column) in TABLES.items() if column)
     names: Mapping[str, Any] = {**known, "tariffs": tariffs}
     if (
-        twins
+        duplicate
         or not known["participants"]
         or any(
             label is not None and label not in names[target] and (column, label) != ("destination", AWAY)

@@ -1,4 +1,4 @@
-"""What every participant consumes and what its PV gives over the slots: measured, or generated."""
+"""Demand and available PV of every participant over the slots (participant, time) [kW]: measured, or generated."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ class Frame:
         return self.time.slot_minutes / 60
 
     def attempt(self, work: Callable[[], np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
-        """Return what work gives, or zeros where it finds problems, which are kept."""
+        """Return the result of ``work``, or zeros of this shape where it raises problems, which are kept."""
         try:
             return work()
         except InputError as error:
@@ -113,7 +113,7 @@ def _measured(
 
 
 def _format(frame: Frame, file: ReadingsFile) -> FileFormat:
-    """Return how a file is written, for power unless it is told otherwise."""
+    """Return the format of a file of readings, its unit the default (power)."""
     options = file.model_dump(include=set(ReadingsFile.model_fields) - {"path", "sha256"})
     options["time_zone"] = file.time_zone or frame.time.time_zone
     return FileFormat(**options)

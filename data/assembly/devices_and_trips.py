@@ -1,4 +1,4 @@
-"""Rows of the tables, their defaults filled in, to arrays: stores, trips, and where a vehicle is plugged."""
+"""Variables of stores and trips, and the host of each vehicle (vehicle, time), from rows with defaults filled in."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..generators import trips as mobility
+from ..generators import trips as patterned_trips
 from ..schema.horizon import instant
 from ..schema.scenario import Time
 from ..schema.table_rows import AWAY, PATTERN, Battery, Participant, Trip, Vehicle
@@ -60,7 +60,7 @@ def trips(vehicles: Sequence[Vehicle], rows: Sequence[Trip], time: Time, seed: i
         distance = _or(row.distance_km, electric)
         legs.append((vehicle.vehicle, departure, arrival, distance, row.destination or vehicle.owner))
     patterns = [_pattern(v) for v in vehicles if v.pattern]
-    generated = mobility.trips(patterns, time.start, time.days, time.time_zone, seed)
+    generated = patterned_trips.trips(patterns, time.start, time.days, time.time_zone, seed)
     for label, departure, arrival, distance, place in generated.to_numpy(object).tolist():
         vehicle = by_label[label]
         places = {"home": vehicle.owner, "work": vehicle.work or AWAY, "other": AWAY}
@@ -68,7 +68,7 @@ def trips(vehicles: Sequence[Vehicle], rows: Sequence[Trip], time: Time, seed: i
         legs.append((label, *moments, distance, places[place]))
     order = {label: n for n, label in enumerate(by_label)}
     legs.sort(key=lambda leg: (order[leg[0]], leg[1]))
-    return pd.DataFrame(legs, columns=list(mobility.COLUMNS))
+    return pd.DataFrame(legs, columns=list(patterned_trips.COLUMNS))
 
 
 def hosts(vehicles: Sequence[Vehicle], legs: pd.DataFrame, time: np.ndarray, hours: np.ndarray) -> np.ndarray:
@@ -90,13 +90,13 @@ def hosts(vehicles: Sequence[Vehicle], legs: pd.DataFrame, time: np.ndarray, hou
     number = legs["vehicle"].map({v.vehicle: n for n, v in enumerate(vehicles)}).to_numpy(int)
     first = np.searchsorted(number, np.arange(len(vehicles) + 1))
     arrivals, departures = (legs[c].to_numpy("datetime64[ns]") for c in ("arrival", "departure"))
-    stands = labels([*legs["destination"], *(v.owner for v in vehicles)])
-    host = np.full((len(vehicles), len(time)), "", dtype=stands.dtype)
+    destinations = labels([*legs["destination"], *(v.owner for v in vehicles)])
+    host = np.full((len(vehicles), len(time)), "", dtype=destinations.dtype)
     for v, vehicle in enumerate(vehicles):
         own = slice(first[v], first[v + 1])
         past = np.searchsorted(arrivals[own], time, side="right")
         leaves = np.append(departures[own], np.datetime64("2262-01-01", "ns"))[past]
-        place = np.append(np.array([vehicle.owner], dtype=stands.dtype), stands[own])[past]
+        place = np.append(np.array([vehicle.owner], dtype=destinations.dtype), destinations[own])[past]
         host[v] = np.where((leaves >= end) & (place != AWAY), place, "")
     return labels(host)
 
@@ -133,9 +133,9 @@ def labels(values: Iterable[str] | np.ndarray) -> np.ndarray:
     return array.astype(f"<U{max(width, 1)}")
 
 
-def _pattern(vehicle: Vehicle) -> mobility.Pattern:
+def _pattern(vehicle: Vehicle) -> patterned_trips.Pattern:
     given = {n: getattr(vehicle, n) for n in PATTERN if getattr(vehicle, n) is not None}
-    return mobility.Pattern(vehicle.vehicle, str(vehicle.pattern), **given)
+    return patterned_trips.Pattern(vehicle.vehicle, str(vehicle.pattern), **given)
 
 
 def _or(value: float | None, default: float) -> float:

@@ -1,4 +1,4 @@
-"""A scenario becomes inputs: the one Dataset that a clearing reads, complete and validated."""
+"""The inputs of a clearing from a scenario: one Dataset, complete and validated."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -50,9 +50,9 @@ def build_inputs(scenario: Scenario) -> xr.Dataset:
     inputs = complete(_dataset(scenario, frame, power, legs, rates))
     business = [p.participant for p in participants if p.kind == "business"]
     inputs["participant_kind"] = inputs["participant_kind"].copy(data=kinds(inputs, business))
-    found = validate(inputs)
-    if found:
-        raise InputError(found)
+    faults = validate(inputs)
+    if faults:
+        raise InputError(faults)
     frame.notes += _left_out(scenario)
     inputs.attrs["notes"] = json.dumps(frame.notes, ensure_ascii=False)
     return inputs
@@ -61,26 +61,26 @@ def build_inputs(scenario: Scenario) -> xr.Dataset:
 def problems(source: Source, overrides: Sequence[str] = ()) -> list[Problem]:
     """Return everything that is wrong with a scenario, its tables, its series and its inputs."""
     reading = read(source, overrides)
-    found = list(reading.problems)
-    if not found and reading.scenario is not None:
+    listed = list(reading.problems)
+    if not listed and reading.scenario is not None:
         try:
             build_inputs(reading.scenario)
         except InputError as error:
-            found += error.problems
-        return found
+            listed += error.problems
+        return listed
     parts = reading.parts.sections
     if parts.get("time") is None or parts.get("series") is None:
-        return found
+        return listed
     try:
         frame = demand_and_pv.frame(parts["time"], parts.get("seed") or 0)
     except InputError:  # among the problems already
-        return found
+        return listed
     rows = list(reading.parts.rows.get("participants", {}).values())
     demand_and_pv.power(
         frame, rows, parts["series"], parts.get("site") or Site(), parts.get("weather") or Weather()
     )
     _rates(parts.get("tariffs") or {}, parts.get("carbon") or Carbon(), frame)
-    return sorted({*found, *frame.problems})
+    return sorted({*listed, *frame.problems})
 
 
 def _dataset(
@@ -90,7 +90,7 @@ def _dataset(
     legs: pd.DataFrame,
     rates: dict[str, Any],
 ) -> xr.Dataset:
-    """Return the Dataset of everything that the scenario says."""
+    """Return the inputs as far as the scenario states them."""
     rows, tables = scenario.tables.participants, scenario.tables
     time = frame.times.to_numpy()
     hours = np.full(len(time), frame.hours)
@@ -132,7 +132,7 @@ def _dataset(
 
 
 def _rates(contracts: Mapping[str, Tariff], carbon: Carbon, frame: demand_and_pv.Frame) -> dict[str, Any]:
-    """Return what a kWh of the retailer costs, earns and emits.
+    """Return prices and carbon intensity of retail energy over the slots.
 
     All-in prices (tariff, time) [currency/kWh] are energy + levy, and feed-in; carbon (time,) is in kg/kWh.
     """

@@ -13,7 +13,7 @@ from ..files import csv_table
 from ..files.strict_yaml import Location
 from ..forecast.driving import VehicleForecast, vehicle_forecast
 from ..forecast.driving_history import Legs, Trips, legs
-from ..loading.messages import complaints
+from ..loading.messages import schema_problems
 from ..problems import InputError, Problem
 from ..schema import horizon
 from ..schema.table_rows import Trip
@@ -183,7 +183,7 @@ def _trips(
         try:
             rows.append((line, Trip.model_validate(cells)))
         except ValidationError as error:
-            problems += complaints(error, Trip, place, (), cells)
+            problems += schema_problems(error, Trip, place, (), cells)
     problems += [
         Problem(
             table.where, str(line), "distance_km", "a distance", "energy_kwh, or an economy in km per kWh"

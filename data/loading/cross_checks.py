@@ -1,4 +1,4 @@
-"""What no row of a scenario can know alone: labels that must exist, twins, the tree, trips, demand."""
+"""Checks between parts of a scenario: labels that must exist and occur once, the tree, trips, demand."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -52,11 +52,11 @@ NOTHING = Parts({}, {}, {}, {})
 
 def inconsistencies(parts: Parts, place: Place) -> list[Problem]:
     """Return every inconsistency between parts that are valid on their own."""
-    checks = (_twins, _references, _nodes, _demand, _pv, _trips, _gate)
+    checks = (_duplicate_labels, _references, _nodes, _demand, _pv, _trips, _gate)
     return [problem for check in checks for problem in check(parts, place)]
 
 
-def _twins(parts: Parts, place: Place) -> Iterator[Problem]:
+def _duplicate_labels(parts: Parts, place: Place) -> Iterator[Problem]:
     """Yield labels that occur twice."""
     for table, (_, column) in TABLES.items():
         first: dict[str, int] = {}
@@ -187,7 +187,7 @@ def parts_of(
     rows: Mapping[str, Any],
     incomplete: Collection[str] = (),
 ) -> Parts:
-    """Return the parts of a draft: its valid sections and rows, and the labels of tables that are complete."""
+    """Return the parts of a scenario: its valid sections and rows, and the labels of tables that are complete."""
     tables = values.get("tables")
     listed = {t: tables.get(t, []) if isinstance(tables, dict) else [] for t in TABLES}
     entries = {t: rows if isinstance(rows, list | tuple) else [] for t, rows in listed.items()}

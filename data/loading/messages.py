@@ -1,4 +1,4 @@
-"""What the schema complains of, in the user's words: file, row, key, what was found and what belongs."""
+"""Problems of values that the schema refuses: file, row, key, the value given and what is wanted there."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -34,10 +34,10 @@ _WANTED = {
     "dict_type": "a mapping",
     "tuple_type": "a list",
 }
-"""Kinds of error of pydantic -> what belongs there instead. Our own say it themselves."""
+"""Kinds of error of pydantic -> what is wanted instead. Errors of our own carry it."""
 
 
-def complaints(
+def schema_problems(
     error: ValidationError,
     model: type[BaseModel],
     place: Place,
@@ -59,20 +59,20 @@ def complaints(
         Tables that came from files; their missing columns are known already.
     """
     schema = model.model_json_schema()
-    found: dict[Location, tuple[str, str]] = {}
+    problems: dict[Location, tuple[str, str]] = {}
     for detail in error.errors(include_url=False):
         at = (*prefix, *_location(values, detail["loc"], detail["type"] == "missing"))
-        if _said_already(at, detail, read or {}) or (detail["type"] == "too_short" and detail["input"]):
+        if _reported_already(at, detail, read or {}) or (detail["type"] == "too_short" and detail["input"]):
             continue  # or by the rows that were refused
-        at, got, want = _words(dict(detail), at, schema)
-        if at in found and want not in found[at][1]:
-            want = f"{found[at][1]} or {want}"
-        found[at] = got, want
-    return [Problem(*place(at), got, want) for at, (got, want) in found.items()]
+        at, got, want = _described(dict(detail), at, schema)
+        if at in problems and want not in problems[at][1]:
+            want = f"{problems[at][1]} or {want}"
+        problems[at] = got, want
+    return [Problem(*place(at), got, want) for at, (got, want) in problems.items()]
 
 
-def _words(detail: dict[str, Any], at: Location, schema: dict[str, Any]) -> tuple[Location, str, str]:
-    """Return where, what was found and what belongs there."""
+def _described(detail: dict[str, Any], at: Location, schema: dict[str, Any]) -> tuple[Location, str, str]:
+    """Return the location, the value given and what is wanted there."""
     kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
     here = _schema_at(schema, detail["loc"])
     described = str(here.get("description", ""))
@@ -109,7 +109,7 @@ def _words(detail: dict[str, Any], at: Location, schema: dict[str, Any]) -> tupl
 
 
 def _tag(at: Location, context: dict[str, Any], kinds: list[str]) -> tuple[Location, str, str]:
-    """Return what is said of the key that tells which of several kinds of mapping this one is."""
+    """Return the message on the key that tells which of several kinds of mapping this one is."""
     tag = str(context.get("tag", ""))
     got = repr(tag) + suggestion(tag, kinds) if tag else "nothing"
     return (*at, context["discriminator"].strip("'")), got, f"one of {', '.join(kinds)}"
@@ -145,7 +145,7 @@ def _location(values: Any, loc: tuple[str | int, ...], missing: bool) -> Locatio
     return tuple(at)
 
 
-def _said_already(at: Location, detail: Any, read: Mapping[str, Table]) -> bool:
+def _reported_already(at: Location, detail: Any, read: Mapping[str, Table]) -> bool:
     """Tell whether this follows from what is wrong with a table's file or header."""
     if at[:1] != ("tables",) or len(at) < 2 or at[1] not in read:
         return False

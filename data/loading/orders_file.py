@@ -14,7 +14,7 @@ from .. import clock
 from ..files import csv_table
 from ..problems import InputError, Problem
 from ..schema.values import Closed, Label, Moment, Positive
-from .messages import complaints
+from .messages import schema_problems
 
 DIGITS = 3
 """Decimals of energies [kWh] and prices: an exchange counts in whole Wh and thousandths of the currency."""
@@ -91,8 +91,8 @@ def read_orders(path: Path, time_zone: str = "UTC") -> xr.Dataset:
     for k, (line, values) in enumerate(zip(table.lines, table.rows, strict=True)):
         row = _row(table, k, values, problems)
         if row is not None:
-            found = _utc(row, zone, (table.where, str(line), time_zone), problems)
-            rows += [(line, row, found)] if found else []
+            moments = _utc(row, zone, (table.where, str(line), time_zone), problems)
+            rows += [(line, row, moments)] if moments else []
     problems += _twice(table.where, rows)
     if problems:
         raise InputError(sorted(problems))
@@ -110,7 +110,7 @@ def _row(table: csv_table.Table, k: int, values: Mapping[str, str], problems: li
     try:
         return Row.model_validate(filled)
     except ValidationError as error:
-        problems += complaints(error, Row, place, (), filled)
+        problems += schema_problems(error, Row, place, (), filled)
         return None
 
 
@@ -118,7 +118,7 @@ def _utc(
     row: Row, zone: tzinfo, place: tuple[str, str, str], problems: list[Problem]
 ) -> tuple[datetime, datetime | None] | None:
     """Return when a row was placed and its slot, naive UTC, or note the times that the clock's change blurs."""
-    found: list[datetime | None] = []
+    moments: list[datetime | None] = []
     for name in ("placed", "slot"):
         moment = getattr(row, name)
         if moment is not None and moment.tzinfo is None:
@@ -131,9 +131,9 @@ def _utc(
                 problems.append(Problem(place[0], place[1], name, got, want))
                 return None
             moment = local[0]
-        found.append(None if moment is None else moment.astimezone(UTC).replace(tzinfo=None))
-    assert found[0] is not None
-    return found[0], found[1]
+        moments.append(None if moment is None else moment.astimezone(UTC).replace(tzinfo=None))
+    assert moments[0] is not None
+    return moments[0], moments[1]
 
 
 def _twice(where: str, rows: list[tuple[int, Row, Any]]) -> Iterator[Problem]:

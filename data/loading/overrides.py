@@ -1,4 +1,4 @@
-"""A scenario while it is read: plain values, overridden, its tables read, each with its place."""
+"""Values of a scenario file before validation: overridden, tables read, each with the place where it is written."""
 
 import copy
 import re
@@ -15,16 +15,16 @@ from ..files.strict_yaml import Location
 from ..problems import InputError, Problem
 from ..schema.file_references import TableFile
 from ..schema.table_rows import TABLES
-from .messages import complaints, shown
+from .messages import schema_problems, shown
 
 _OFFSET = re.compile(r"(T\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(?:Z|[+-]\d\d:?\d\d)$")
 
 
 @dataclass
-class Draft:
-    """A scenario while it is read: plain values, and for each of them where the user wrote it.
+class LocatedValues:
+    """The plain values of a scenario file, and for each of them where the user wrote it.
 
-    ``stands`` says in which file and row an override stands that is not of the command line.
+    ``override_places`` gives file and row of an override that is not of the command line.
     """
 
     where: str
@@ -34,11 +34,11 @@ class Draft:
     read: dict[str, Table] = field(default_factory=dict)
     set_by: dict[Location, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    stands: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    override_places: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
-    def said(self, text: str) -> tuple[str, str]:
+    def override_place(self, text: str) -> tuple[str, str]:
         """Return file and row of an override: of the command line, where none are known."""
-        return self.stands.get(text, (f"--set {text if len(text) <= 60 else text[:57] + '...'}", ""))
+        return self.override_places.get(text, (f"--set {text if len(text) <= 60 else text[:57] + '...'}", ""))
 
     def place(self, at: Location) -> tuple[str, str, str]:
         """Return file, row and field of a value."""
@@ -47,7 +47,7 @@ class Draft:
         if text is None and at not in self.lines:  # a key that exists only because something was set below it
             text = next((by for key, by in self.set_by.items() if key[: len(at)] == at), None)
         if text is not None:
-            return *self.said(text), dotted
+            return *self.override_place(text), dotted
         if at[:1] == ("tables",) and len(at) > 2 and at[1] in self.read:
             table, index = self.read[str(at[1])], int(at[2])
             return table.where, str(table.lines[index]), ".".join(map(str, at[3:])) or "row"
@@ -55,27 +55,27 @@ class Draft:
         return self.where, "" if line is None else str(line), dotted
 
 
-def override(draft: Draft, text: str) -> None:
-    """Set ``key.path=value`` in the draft, or note why not; an empty value takes the key away."""
+def override(located: LocatedValues, text: str) -> None:
+    """Set ``key.path=value`` in the values, or note why not; an empty value takes the key away."""
     path, equals, value = text.partition("=")
     keys = path.split(".")
-    place = draft.said(text)
+    place = located.override_place(text)
     if not equals or not all(keys):
-        draft.problems.append(Problem(*place, "override", repr(text), "key.path=value"))
+        located.problems.append(Problem(*place, "override", repr(text), "key.path=value"))
         return
     try:
         parsed = strict_yaml.parse(value, place[0])[0] if value.strip() else None
     except InputError:
-        draft.problems.append(Problem(*place, path, shown(value), "a value in YAML"))
+        located.problems.append(Problem(*place, path, shown(value), "a value in YAML"))
         return
-    targets: list[tuple[Any, Location]] = [(draft.values, ())]
+    targets: list[tuple[Any, Location]] = [(located.values, ())]
     for key in keys[:-1]:
         targets = [step for target in targets for step in _step(*target, key)]
     targets = [(t, (*at, k)) for t, at in targets for k in _names(t, at, keys[-1])]
     if not targets:
-        draft.problems.append(Problem(*place, path, "a path that leads nowhere", "a key or a row's label"))
+        located.problems.append(Problem(*place, path, "a path that leads nowhere", "a key or a row's label"))
     for target, at in targets:
-        draft.set_by[at] = text
+        located.set_by[at] = text
         if value.strip():
             target[at[-1]] = copy.deepcopy(parsed)
         elif isinstance(target, dict):
@@ -83,7 +83,7 @@ def override(draft: Draft, text: str) -> None:
 
 
 def _step(target: Any, at: Location, key: str) -> list[tuple[Any, Location]]:
-    """Return what lies under a key of a mapping (made where missing), or in the rows that a key names."""
+    """Return what lies under a key of a mapping (added where missing), or in the rows that a key names."""
     if isinstance(target, dict):
         if not isinstance(target.get(key), dict | list):
             target[key] = {}
@@ -104,9 +104,9 @@ def _names(target: Any, at: Location, key: str) -> list[Any]:
     return rows or ([int(key)] if key.isdecimal() and int(key) < len(target) else [])
 
 
-def read_tables(draft: Draft) -> None:
+def read_tables(located: LocatedValues) -> None:
     """Replace the paths of tables by their rows."""
-    section = draft.values.get("tables")
+    section = located.values.get("tables")
     if not isinstance(section, dict):
         return
     for name, (row_model, _) in TABLES.items():
@@ -117,37 +117,37 @@ def read_tables(draft: Draft) -> None:
         try:
             file = TableFile.model_validate(options)
         except ValidationError as error:
-            draft.problems += complaints(error, TableFile, draft.place, ("tables", name), options)
-            draft.read[name] = Table(draft.where, complete=False, known=False)
+            located.problems += schema_problems(error, TableFile, located.place, ("tables", name), options)
+            located.read[name] = Table(located.where, complete=False, known=False)
             section[name] = []
             continue
-        path = draft.base / file.path
+        path = located.base / file.path
         form = file.model_dump(exclude={"path", "keep_clock"})
-        draft.read[name], wrong = csv_table.read(path, row_model, **form)
-        draft.problems += wrong
-        rows = [dict(row) for row in draft.read[name].rows]
+        located.read[name], wrong = csv_table.read(path, row_model, **form)
+        located.problems += wrong
+        rows = [dict(row) for row in located.read[name].rows]
         if file.keep_clock:
             rows = [{c: _OFFSET.sub(r"\1", v) for c, v in row.items()} for row in rows]
         section[name] = rows
 
 
-def rows(draft: Draft, name: str) -> Iterator[dict[str, Any]]:
+def rows(located: LocatedValues, name: str) -> Iterator[dict[str, Any]]:
     """Yield the rows of a table one by one, as :func:`read_tables` has them; raise where anything is wrong with it."""
-    value = draft.values["tables"].get(name)
+    value = located.values["tables"].get(name)
     if not isinstance(value, str | dict):
         yield from value or ()
         return
     file = TableFile.model_validate({"path": value} if isinstance(value, str) else value)
     form = file.model_dump(exclude={"path", "keep_clock"})
-    for row in csv_table.rows(draft.base / file.path, TABLES[name][0], **form):
+    for row in csv_table.rows(located.base / file.path, TABLES[name][0], **form):
         yield {c: _OFFSET.sub(r"\1", v) for c, v in row.items()} if file.keep_clock else row
 
 
-def anchor(draft: Draft) -> None:
+def anchor(located: LocatedValues) -> None:
     """Make the paths of series and weather independent of where the scenario stands."""
-    for file in files(draft.values):
+    for file in files(located.values):
         if isinstance(file.get("path"), str):
-            file["path"] = str((draft.base / file["path"]).absolute())
+            file["path"] = str((located.base / file["path"]).absolute())
 
 
 def files(values: dict[str, Any]) -> list[dict[str, Any]]:

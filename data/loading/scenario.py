@@ -18,8 +18,8 @@ from ..schema.scenario import Scenario, json_schema
 from ..schema.table_rows import TABLES
 from ..schema.values import Closed, later_defaults
 from .cross_checks import NOTHING, Parts, inconsistencies, parts_of
-from .messages import complaints
-from .overrides import Draft, anchor, files, override, read_tables
+from .messages import schema_problems
+from .overrides import LocatedValues, anchor, files, override, read_tables
 
 __all__ = [
     "Reading",
@@ -42,7 +42,7 @@ _FILE = "scenario.yaml"
 
 @dataclass(frozen=True)
 class Reading:
-    """What became of a scenario file: the scenario (None where it is refused), its parts, all problems."""
+    """The result of reading a scenario file: the scenario (None where it is refused), its parts, all problems."""
 
     scenario: Scenario | None
     parts: Parts
@@ -72,31 +72,35 @@ def load_scenario(source: Source, overrides: Sequence[str] = ()) -> Scenario:
 
 
 def read(
-    source: Source, overrides: Sequence[str] = (), stands: Mapping[str, tuple[str, str]] | None = None
+    source: Source,
+    overrides: Sequence[str] = (),
+    override_places: Mapping[str, tuple[str, str]] | None = None,
 ) -> Reading:
-    """Return what a source says and everything that is wrong with it; see :func:`load_scenario`.
+    """Return the scenario of a source and every problem of it; see :func:`load_scenario`.
 
-    ``stands`` gives file and row of overrides that do not come from the command line.
+    ``override_places`` gives file and row of overrides that do not come from the command line.
     """
     try:
-        draft = opened(source)
+        located = opened(source)
     except InputError as error:
         return Reading(None, NOTHING, error.problems)
-    draft.stands = stands or {}
-    if not isinstance(draft.values, dict):
-        got = "a list" if isinstance(draft.values, list) else "a single value"
-        return Reading(None, NOTHING, (Problem(draft.where, "1", "file", got, "keys such as name and time"),))
+    located.override_places = override_places or {}
+    if not isinstance(located.values, dict):
+        got = "a list" if isinstance(located.values, list) else "a single value"
+        return Reading(
+            None, NOTHING, (Problem(located.where, "1", "file", got, "keys such as name and time"),)
+        )
     rows = [text for text in overrides if changes_rows(text)]
     for text in overrides:
         if text not in rows:
-            override(draft, text)
-    read_tables(draft)
+            override(located, text)
+    read_tables(located)
     for text in rows:
-        override(draft, text)
-    anchor(draft)
-    scenario, parts = _validate(draft)
-    draft.problems += inconsistencies(parts, draft.place)
-    return Reading(scenario, parts, tuple(sorted(set(draft.problems))))
+        override(located, text)
+    anchor(located)
+    scenario, parts = _validate(located)
+    located.problems += inconsistencies(parts, located.place)
+    return Reading(scenario, parts, tuple(sorted(set(located.problems))))
 
 
 def changes_rows(override: str) -> bool:
@@ -191,10 +195,10 @@ def template_files(name: str) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted((_BUNDLED / name).iterdir()) if path.is_file()}
 
 
-def opened(source: Source) -> Draft:
-    """Return what a source says before anything is judged; raise :class:`InputError` where it cannot be read."""
+def opened(source: Source) -> LocatedValues:
+    """Return the values of a source before they are validated; raise :class:`InputError` where it cannot be read."""
     if isinstance(source, Mapping):
-        return Draft("scenario", Path(), json.loads(json.dumps(dict(source), default=str)))
+        return LocatedValues("scenario", Path(), json.loads(json.dumps(dict(source), default=str)))
     path = Path(source)
     if str(source) in bundled():
         path = _BUNDLED / str(source) / _FILE
@@ -203,7 +207,7 @@ def opened(source: Source) -> Draft:
     elif not path.exists() and path.suffix == "" and path.name == str(source):
         raise InputError([_unknown(str(source))])
     values, lines, problems = strict_yaml.read(path)
-    return Draft(str(path), path.parent, values, lines, problems=problems)
+    return LocatedValues(str(path), path.parent, values, lines, problems=problems)
 
 
 def _unknown(name: str) -> Problem:
@@ -212,15 +216,15 @@ def _unknown(name: str) -> Problem:
     return Problem(name, "", "scenario", "no file or bundled scenario of this name", want)
 
 
-def _validate(draft: Draft) -> tuple[Scenario | None, Parts]:
+def _validate(located: LocatedValues) -> tuple[Scenario | None, Parts]:
     """Return the scenario, or None, and its parts that are valid on their own; note the problems."""
-    values, scenario = draft.values, None
-    lost = [name for name, table in draft.read.items() if not table.complete]
-    unknown = [name for name, table in draft.read.items() if not table.known]
+    values, scenario = located.values, None
+    lost = [name for name, table in located.read.items() if not table.complete]
+    unknown = [name for name, table in located.read.items() if not table.known]
     try:
         scenario = Scenario.model_validate(values)
     except ValidationError as error:
-        draft.problems += complaints(error, Scenario, draft.place, (), values, draft.read)
+        located.problems += schema_problems(error, Scenario, located.place, (), values, located.read)
         adapters = {n: TypeAdapter(f.rebuild_annotation()) for n, f in Scenario.model_fields.items()}
         wrong = {detail["loc"][0] for detail in error.errors()}
         sections = {n: _valid(a, values.get(n)) if n not in wrong else None for n, a in adapters.items()}
@@ -242,8 +246,8 @@ def _valid_rows(model: type[Closed], entries: Any) -> dict[int, Any]:
     """Return the rows of a table that are valid on their own, by their place."""
     adapter = TypeAdapter(model)
     checked = enumerate(entries if isinstance(entries, list) else ())
-    found = ((i, _valid(adapter, entry)) for i, entry in checked)
-    return {i: row for i, row in found if row is not None}
+    parsed = ((i, _valid(adapter, entry)) for i, entry in checked)
+    return {i: row for i, row in parsed if row is not None}
 
 
 def _valid(adapter: TypeAdapter[Any], value: Any) -> Any:

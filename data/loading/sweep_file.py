@@ -1,4 +1,4 @@
-"""Sweep files: which changes of a scenario to try, read with every problem at once, and the points they make."""
+"""Sweep files: which changes of a scenario to try, read with every problem at once, and the points they define."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,8 +15,8 @@ from ..files.strict_yaml import Location
 from ..problems import InputError, Problem, suggestion
 from ..schema.values import Closed, Day, KeyPath, Label, Line, Name, Positive
 from . import scenario
-from .messages import complaints, shown
-from .overrides import Draft
+from .messages import schema_problems, shown
+from .overrides import LocatedValues
 
 MOST_POINTS = 100_000
 
@@ -87,26 +87,28 @@ def load(path: str | Path) -> Plan:
     Raises
     ------
     InputError
-        With every problem of the file, and of every scenario that it makes.
+        With every problem of the file, and of every scenario that it defines.
     """
     path = Path(path)
     values, lines, problems = strict_yaml.read(path)
-    draft = Draft(str(path), path.parent, values, lines, problems=problems)
+    located = LocatedValues(str(path), path.parent, values, lines, problems=problems)
     if not isinstance(values, dict):
         got = "a list" if isinstance(values, list) else "a single value"
         raise InputError([Problem(str(path), "1", "file", got, "keys such as scenario and grid")])
     try:
         sweep = Sweep.model_validate(values)
     except ValidationError as error:
-        raise InputError([*draft.problems, *complaints(error, Sweep, draft.place, (), values)]) from None
+        raise InputError(
+            [*located.problems, *schema_problems(error, Sweep, located.place, (), values)]
+        ) from None
     axes = _axes(sweep)
-    draft.problems += _inconsistencies(sweep, axes, draft)
-    source = _source(sweep.scenario, draft)
-    if draft.problems:
-        raise InputError(sorted(set(draft.problems)))
-    points, currency = _points(sweep, source, axes, draft)
-    if draft.problems:
-        raise InputError(sorted(set(draft.problems)))
+    located.problems += _inconsistencies(sweep, axes, located)
+    source = _source(sweep.scenario, located)
+    if located.problems:
+        raise InputError(sorted(set(located.problems)))
+    points, currency = _points(sweep, source, axes, located)
+    if located.problems:
+        raise InputError(sorted(set(located.problems)))
     labels = {name: tuple(choice.label for choice in choices) for name, choices in axes.items()}
     return Plan(sweep, source, currency, labels, points)
 
@@ -141,62 +143,64 @@ def _labels(values: Sequence[Any]) -> list[Setting]:
     return [v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in values]
 
 
-def _inconsistencies(sweep: Sweep, axes: Mapping[str, Sequence[Choice]], draft: Draft) -> Iterator[Problem]:
-    """Yield labels that occur twice, keys that two dimensions change, and more points than anybody wants."""
+def _inconsistencies(
+    sweep: Sweep, axes: Mapping[str, Sequence[Choice]], located: LocatedValues
+) -> Iterator[Problem]:
+    """Yield labels that occur twice, keys that two dimensions change, and more points than the limit."""
     for choices in axes.values():
         seen: set[Setting] = set()
         for choice in choices:
             if choice.label in seen:
-                yield Problem(*draft.place(choice.at), f"{choice.label!r} twice", "every value once")
+                yield Problem(*located.place(choice.at), f"{choice.label!r} twice", "every value once")
             seen.add(choice.label)
     by_key: dict[str, str] = {}
     for name, choices in axes.items():
         for key, choice in {k: c for c in reversed(choices) for k in c.changes}.items():
             if key in by_key:
                 got = f"changes of {key}, which {by_key[key]} changes too"
-                yield Problem(*draft.place(choice.at[:2]), got, "a key in one dimension only")
+                yield Problem(*located.place(choice.at[:2]), got, "a key in one dimension only")
             by_key[key] = name
     count = prod(map(len, axes.values()))
     if count > MOST_POINTS:
-        yield Problem(*draft.place(()), f"{count} points", f"at most {MOST_POINTS}")
+        yield Problem(*located.place(()), f"{count} points", f"at most {MOST_POINTS}")
 
 
-def _source(name: str, draft: Draft) -> str:
+def _source(name: str, located: LocatedValues) -> str:
     """Return what the scenario is loaded from: a bundled name, or an absolute path."""
     known = scenario.bundled()
     if name in known:
         return name
-    path = (draft.base / name).absolute()
+    path = (located.base / name).absolute()
     if not path.exists():
         want = f"a file or folder beside this file, or one of {', '.join(known)}{suggestion(name, known)}"
-        draft.problems.append(Problem(*draft.place(("scenario",)), shown(name), want))
+        located.problems.append(Problem(*located.place(("scenario",)), shown(name), want))
     return str(path)
 
 
 def _points(
-    sweep: Sweep, source: str, axes: Mapping[str, Sequence[Choice]], draft: Draft
+    sweep: Sweep, source: str, axes: Mapping[str, Sequence[Choice]], located: LocatedValues
 ) -> tuple[tuple[Point, ...], str]:
-    """Return all points and their currency; the problems of their scenarios go to the draft."""
+    """Return all points and their currency; the problems of their scenarios are added to those of the file."""
     base = {key: (value, ("set", key)) for key, value in sweep.set.items()}
     markets = axes["market"]
     points, currencies = [], {}
     for choices in product(*(axes[name] for name in axes if name != "market")):
         changes = base | {key: (value, (*c.at, key)) for c in choices for key, value in c.changes.items()}
         texts = {f"{k}={json.dumps(v, ensure_ascii=False)}": at for k, (v, at) in changes.items()}
-        stands = {text: draft.place(at)[:2] for text, at in texts.items()}
-        reading = scenario.read(source, tuple(texts), stands)
-        draft.problems += reading.problems
-        if draft.problems or reading.scenario is None:
+        override_places = {text: located.place(at)[:2] for text, at in texts.items()}
+        reading = scenario.read(source, tuple(texts), override_places)
+        located.problems += reading.problems
+        if located.problems or reading.scenario is None:
             continue
         try:
             hash_ = scenario.digest(reading.scenario)
         except InputError as error:  # a file that it names
-            draft.problems += error.problems
+            located.problems += error.problems
             continue
         currencies[reading.scenario.currency] = choices
         labels = tuple(choice.label for choice in choices)
         points += [Point((*labels, m.label), str(m.label), tuple(texts), hash_) for m in markets]
     if len(currencies) > 1:
         got = f"scenarios in {', '.join(sorted(currencies))}"
-        draft.problems.append(Problem(*draft.place(()), got, "one currency"))
+        located.problems.append(Problem(*located.place(()), got, "one currency"))
     return tuple(points), next(iter(currencies), "")

@@ -81,8 +81,8 @@ def files(homes: int, seed: int) -> dict[str, bytes]:
     seed : int
         Of equipment, demand and trips.
     """
-    made = {f"{name}.csv": _csv(name, rows) for name, rows in tables(homes, seed).items()}
-    return {"scenario.yaml": _text(homes, seed).encode(), **made}
+    csv_files = {f"{name}.csv": _csv(name, rows) for name, rows in tables(homes, seed).items()}
+    return {"scenario.yaml": _text(homes, seed).encode(), **csv_files}
 
 
 def scenario(homes: int, seed: int, days: int = 1) -> Scenario:
@@ -96,15 +96,15 @@ def tables(homes: int, seed: int) -> dict[str, Rows]:
     """Return the rows of a town's tables; a column that a row lacks has its default."""
     banks = -(-homes // HOMES_PER_BANK)
     feeders = -(-banks // BANKS_PER_FEEDER)
-    made: dict[str, Rows] = {name: [] for name in _HEADERS}
+    rows: dict[str, Rows] = {name: [] for name in _HEADERS}
     for bank in range(banks):
         for place, home in enumerate(_homes(bank, seed)):
             if bank * HOMES_PER_BANK + place < homes:
-                _add(made, bank * HOMES_PER_BANK + place + 1, home)
+                _add(rows, bank * HOMES_PER_BANK + place + 1, home)
     for feeder in range(feeders):
-        made["participants"].append(_business(feeder, seed))
-    made["nodes"] = list(_nodes(banks, feeders))
-    return made
+        rows["participants"].append(_business(feeder, seed))
+    rows["nodes"] = list(_nodes(banks, feeders))
+    return rows
 
 
 def _homes(bank: int, seed: int) -> Iterator[dict[str, Any]]:
@@ -129,11 +129,11 @@ def _homes(bank: int, seed: int) -> Iterator[dict[str, Any]]:
         yield {"bank": bank, **dict(zip(drawn, values, strict=True))}
 
 
-def _add(made: dict[str, Rows], number: int, home: Mapping[str, Any]) -> None:
+def _add(rows: dict[str, Rows], number: int, home: Mapping[str, Any]) -> None:
     """Add a home, with its battery and its car, to the tables."""
     label, has = f"home-{number:06d}", home["kind"].split("+")
     pv = {"pv_kw": home["pv_kw"], "pv_tilt_deg": home["tilt"], "pv_azimuth_deg": home["azimuth"]}
-    made["participants"].append(
+    rows["participants"].append(
         {
             "participant": label,
             "kind": "home",
@@ -146,7 +146,7 @@ def _add(made: dict[str, Rows], number: int, home: Mapping[str, Any]) -> None:
         }
     )
     if "battery" in has:
-        made["batteries"].append(_battery(label, home["battery_kwh"]))
+        rows["batteries"].append(_battery(label, home["battery_kwh"]))
     if "phev" in has:
         car = {"vehicle": f"phev-{number:06d}", "owner": label, **_CAR}
         if home["commuter"]:
@@ -154,7 +154,7 @@ def _add(made: dict[str, Rows], number: int, home: Mapping[str, Any]) -> None:
             car |= {"pattern": "commuter", "commute_km": home["commute_km"], **work}
         else:
             car |= {"pattern": "errand", "errand_km": home["errand_km"]}
-        made["vehicles"].append(car)
+        rows["vehicles"].append(car)
 
 
 def _battery(owner: str, capacity: float) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Defaults that no column has alone, filled in in one place: computed, or another value of the scenario."""
+"""Defaults that depend on more than their own key: computed from a row, or another value of the scenario."""
 
 from typing import TypeVar
 
@@ -23,9 +23,9 @@ def fill(scenario: Scenario) -> Scenario:
 
 
 def settled(scenario: Scenario) -> Scenario:
-    """Return the scenario with the defaults that stand nowhere in it: numbers, and what is computed from its row."""
+    """Return the scenario with the defaults that are numbers or computed from their own row."""
     tables, carbon = scenario.tables, scenario.carbon
-    equator = 180.0 if scenario.site.latitude_deg >= 0 else 0.0  # where the sun stands at noon
+    equator = 180.0 if scenario.site.latitude_deg >= 0 else 0.0  # azimuth of the sun at noon [deg]
     filled = tables.model_copy(
         update={
             "participants": tuple(_with(p, pv_azimuth_deg=equator) for p in tables.participants),

@@ -1,4 +1,4 @@
-"""The slots of a horizon, and what of a table matters in it."""
+"""Begin and end of a horizon, and the trips that matter in it."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What a scenario may say: the frozen schema, every key documented where it is declared."""
+"""The schema of a scenario file: every key documented where it is declared."""
 
 from typing import Annotated, Any, Literal, Self
 

@@ -1,4 +1,4 @@
-"""The tables of a scenario: what one row of each says, column by column."""
+"""The schema of a row of each table of a scenario, column by column."""
 
 from typing import Annotated, Literal, Self
 

@@ -1,4 +1,4 @@
-"""Single values of a scenario, each with what it must look like; and the base of everything that holds them."""
+"""Types of single values of a scenario, with their bounds and patterns, and the base class of its parts."""
 
 from dataclasses import dataclass
 from datetime import date, datetime

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ...data.assembly import by_region as scenarios
-from ...data.assembly import inputs as build
+from ...data.assembly.by_region import Outline, outline
+from ...data.assembly.inputs import problems
 from ...data.problems import InputError
 from .. import archive
 from ..ledger import administration, ledger, records_by_region
@@ -81,7 +81,7 @@ def run(
         with dask_cluster.connected(scheduler, workers) as client:
             border, verdict = region_task.solve(client, community, progress, stage)
     except region_task.Misread as error:
-        raise InputError(build.problems(single.defined(source, "p2p")[0], whole.overrides)) from error
+        raise InputError(problems(single.defined(source, "p2p")[0], whole.overrides)) from error
     stage("storing")
     current = community.current()
     answers = list(current.values())
@@ -105,7 +105,7 @@ def _committed(
     path: Path,
     kept: Path | None,
     shares: Sequence[Path],
-    whole: scenarios.Outline,
+    whole: Outline,
     book: Path,
     key: Path | None,
 ) -> archive.Outcome:
@@ -121,11 +121,11 @@ def _committed(
     return archive.Outcome(zarr.read_run(path), path, kept, book, done)
 
 
-def _outline(source: str | Path, overrides: Sequence[str], relax: bool) -> scenarios.Outline:
+def _outline(source: str | Path, overrides: Sequence[str], relax: bool) -> Outline:
     definition, _ = single.defined(source, "p2p")
-    whole = scenarios.outline(definition, overrides)
+    whole = outline(definition, overrides)
     if whole.least_charge and relax:
-        whole = scenarios.outline(definition, [*overrides, "tables.vehicles.*.min_charge_kw=0"])
+        whole = outline(definition, [*overrides, "tables.vehicles.*.min_charge_kw=0"])
     if whole.least_charge:
         raise dask_cluster.ClusterError(
             "minimum charge powers: no gap could be certified; want --relax, or no --workers"
@@ -138,7 +138,7 @@ def _outline(source: str | Path, overrides: Sequence[str], relax: bool) -> scena
 
 
 def _attributes(
-    whole: scenarios.Outline,
+    whole: Outline,
     community: region_task.Community,
     answers: Sequence[region_task.Answer],
     verdict: Any,
@@ -171,7 +171,7 @@ def _attributes(
 
 
 def _fixed(
-    whole: scenarios.Outline, border: Any, verdict: Any, answers: Sequence[region_task.Answer]
+    whole: Outline, border: Any, verdict: Any, answers: Sequence[region_task.Answer]
 ) -> dict[str, Mapping[str, Any]]:
     """Return what no region has as a whole: the nodes, and the shares of the community."""
     from ...model.settlement import accounts

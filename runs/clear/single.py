@@ -15,7 +15,7 @@ from typing import Any
 import xarray as xr
 
 from ...data.inputs import contract as table
-from ...data.loading import scenario as scenarios
+from ...data.loading.scenario import Scenario, digest, effective, load_scenario
 from .. import markets
 from ..archive import Outcome, keep
 from ..ledger import ledger
@@ -153,7 +153,7 @@ def run(
     """
     stage("reading the scenario")
     definition, market = defined(source, market)
-    scenario = scenarios.load_scenario(definition, overrides)
+    scenario = load_scenario(definition, overrides)
     if relax:
         scenario = _relaxed(scenario)
     tree = cleared(scenario, market, time_limit=time_limit, stage=stage)
@@ -165,9 +165,7 @@ def run(
     return keep(tree, output, directory or ledger.beside(output, scenario.market_id, hash_), key)
 
 
-def cleared(
-    scenario: scenarios.Scenario, market: str, *, stage: Stage = log.info, **options: Any
-) -> xr.DataTree:
+def cleared(scenario: Scenario, market: str, *, stage: Stage = log.info, **options: Any) -> xr.DataTree:
     """Return the run of a scenario: built, cleared with the options of :func:`clear` (and raising alike), and named."""
     from ...data.assembly.inputs import build_inputs
 
@@ -176,7 +174,7 @@ def cleared(
     inputs = build_inputs(scenario)
     built = time.perf_counter()
     tree = clear(inputs, market, stage=stage, **options)
-    hash_ = scenarios.digest(scenario)
+    hash_ = digest(scenario)
     tree.attrs = {
         "title": f"{scenario.name}: {market} market",
         "scenario": scenario.name,
@@ -184,7 +182,7 @@ def cleared(
         "market_id": scenario.market_id or f"{scenario.name}@{hash_}",
         **tree.attrs,
         "build_seconds": built - begin,
-        "scenario_definition": json.dumps(scenarios.effective(scenario), ensure_ascii=False),
+        "scenario_definition": json.dumps(effective(scenario), ensure_ascii=False),
     }
     return tree
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import xarray as xr
 
-from ...data.loading import scenario as scenarios
+from ...data.loading.scenario import digest, effective
 from .. import archive, markets
 from ..ledger import ledger
 from ..version import version
@@ -110,7 +110,7 @@ def run(
         seed=seed,
     )
     output = output or Path("runs-out") / scenario.name / f"{mode}.nc"
-    hash_ = scenarios.digest(scenario)
+    hash_ = digest(scenario)
     what = {"scenario": hash_, "options": asdict(options), "warm_up": line.known, "timeline": line.hash}
     own = _sha256(what)
     names = _named(scenario, mode, hash_, own)
@@ -163,5 +163,5 @@ def _named(scenario: Any, mode: str, hash_: str, own: str) -> dict[str, Any]:
         "scenario": scenario.name,
         "scenario_hash": hash_,
         "market_id": scenario.market_id or f"{scenario.name}@{own}",
-        "scenario_definition": json.dumps(scenarios.effective(scenario), ensure_ascii=False),
+        "scenario_definition": json.dumps(effective(scenario), ensure_ascii=False),
     }

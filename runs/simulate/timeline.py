@@ -14,7 +14,7 @@ import xarray as xr
 from ...data.assembly.inputs import build_inputs
 from ...data.forecast.interface import PowerHistory
 from ...data.forecast.methods import METHODS, PROFILE
-from ...data.loading import scenario as scenarios
+from ...data.loading.scenario import load_scenario
 from ...data.problems import InputError
 from ...data.series.calendar import Calendar, calendar
 from ...model.agents.reachable_energy import reachable
@@ -111,14 +111,14 @@ def timeline(
     InputError
         With every problem of the scenario.
     """
-    scenario = scenarios.load_scenario(source, [*overrides, f"time.days={days}"])
+    scenario = load_scenario(source, [*overrides, f"time.days={days}"])
     inputs = build_inputs(scenario)
     earlier = inputs
     while warm_up:
         start = scenario.time.start - timedelta(days=warm_up)
         changes = [*overrides, f"time.days={days + warm_up}", f"time.start={start.isoformat()}"]
         try:
-            earlier = build_inputs(scenarios.load_scenario(source, changes))
+            earlier = build_inputs(load_scenario(source, changes))
             break
         except InputError:
             warm_up //= 2
