@@ -39,7 +39,7 @@ class Admission:
         self._products = Products(inputs, rules)
         self._network = network
         self._home = None if inputs is None else home_nodes(inputs)
-        self._room = None if limits is None else _rooms(limits)
+        self._limits = None if limits is None else _whole_limits(limits)
         self._committed: dict[tuple[str, str, int, int], int] = defaultdict(int)
         self._standing: dict[tuple[str, int, int, int], list[Order]] = defaultdict(list)
 
@@ -109,13 +109,13 @@ class Admission:
 
     def within_limits(self, order: Order, more: int) -> None:
         """Refuse what the meter could not deliver beside all that it has traded and offers already."""
-        if self._room is None or more <= 0:
+        if self._limits is None or more <= 0:
             return
-        rooms = self._room.get((order.participant, order.node_label))
-        if rooms is None:
+        sides = self._limits.get((order.participant, order.node_label))
+        if sides is None:
             raise Refusal("meter", f"{order.participant} has no meter at node {order.node_label}")
         position, used = self.product(order.slot).position, self._committed[_account(order)]
-        for name, limit in rooms[order.side].items():
+        for name, limit in sides[order.side].items():
             free = limit[position] - used
             if more > free:
                 words = f"{kwh(more)} kWh exceed the {name.replace('-', ' ')} of {kwh(limit[position])} kWh"
@@ -163,7 +163,7 @@ def _account(order: Order) -> tuple[str, str, int, int]:
     return order.participant, order.node_label, order.slot, order.side
 
 
-def _rooms(limits: xr.Dataset) -> dict[tuple[str, str], list[dict[str, list[int]]]]:
+def _whole_limits(limits: xr.Dataset) -> dict[tuple[str, str], list[dict[str, list[int]]]]:
     """Return per meter, for selling and buying, the limits by name as lists of Wh over the slots."""
     names = ("own_generation", "export_limit", "import_limit")
     whole = {n: np.floor(np.minimum(limits[n].values, 1e12) * MILLI + 1e-6).astype(np.int64) for n in names}

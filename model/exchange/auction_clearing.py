@@ -26,13 +26,13 @@ from .order_book import SELL, Order
 class Cleared:
     """What an auction decides of its orders, and of the groups between which energy goes.
 
-    ``energy`` (order,) [Wh]; ``worth`` (order,) what a seller gets and a buyer pays (less the premium) at a uniform
+    ``energy`` (order,) [Wh]; ``price`` (order,) what a seller gets and a buyer pays (less the premium) at a uniform
     price; ``group`` (order,) is the node on the tree, where ``transfers`` is None, else the place in the groups
     between which ``transfers`` lists (from, to, Wh).
     """
 
     energy: Array
-    worth: Array
+    price: Array
     group: Array
     transfers: list[tuple[int, int, int]] | None = None
 
@@ -40,7 +40,7 @@ class Cleared:
 def over_tree(orders: Sequence[Order], keys: Array, network: Wheeling, limit: Array) -> Cleared:
     """Return the allocation of greatest surplus over the tree; among equals the earliest order has most, and so on."""
     ground, both = network.size, np.concatenate
-    node, sells, room = _columns(orders)
+    node, sells, energy = _columns(orders)
     child = np.flatnonzero(network.parent >= 0)
     carries = np.full(network.size, np.iinfo(np.int64).max)
     carries[network.limited] = limit
@@ -51,7 +51,7 @@ def over_tree(orders: Sequence[Order], keys: Array, network: Wheeling, limit: Ar
         tail=both([np.where(sells, ground, node), up, down]),
         head=both([np.where(sells, node, ground), down, up]),
         cost=both([keys + access, fee, fee]),
-        room=both([room, np.minimum(both([most, most]), int(room.sum()))]),
+        capacity=both([energy, np.minimum(both([most, most]), int(energy.sum()))]),
     )
     flow = least_cost(arcs)
     price = potentials(arcs, flow, ground)
@@ -68,7 +68,7 @@ def between_groups(
     one. A uniform price rewards it, with a negative rent. Where buyers pay as they bid nothing could: there orders of
     one price are a group, and only groups that can pay their fee are joined.
     """
-    node, sells, room = _columns(orders)
+    node, sells, energy = _columns(orders)
     apart = not uniform and len(limit) > 0
     group, members = _groups(orders, keys, network, apart)
     zone = np.unique(network.below.T, axis=0, return_inverse=True)[1]  # the root's is the first
@@ -76,19 +76,19 @@ def between_groups(
     i, j, cost = _joined(orders, keys, members, network, every=uniform and len(limit) > 0)
     inner, outer = zone[network.limited], zone[network.parent[network.limited]]
     home, both = zone[node], np.concatenate
-    count, total = len(orders), int(room.sum())
+    count, total = len(orders), int(energy.sum())
     arcs = Arcs(
         nodes=zones + len(members),
         tail=both([np.where(sells, home, zones + group), zones + i, inner, outer]),
         head=both([np.where(sells, zones + group, home), zones + j, outer, inner]),
         cost=both([keys, cost, np.zeros(2 * len(limit), dtype=np.int64)]),
-        room=both([room, np.full(len(i), total), np.minimum(both([limit, limit]), total)]),
+        capacity=both([energy, np.full(len(i), total), np.minimum(both([limit, limit]), total)]),
     )
     flow = least_cost(arcs)
     price = potentials(arcs, flow, 0)
     flow = prefer(arcs, flow, price, np.arange(count + len(i)))
     moved = zip(i.tolist(), j.tolist(), flow[count : count + len(i)].tolist(), strict=True)
-    transfers = [(a, b, energy) for a, b, energy in moved if energy]
+    transfers = [(a, b, wh) for a, b, wh in moved if wh]
     return Cleared(flow[:count], price[zones + group] - price[home], group, transfers)
 
 

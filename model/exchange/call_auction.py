@@ -33,17 +33,19 @@ def clear(orders: Sequence[Order], network: Wheeling, limit: Array, mechanism: s
     orders = sorted((o for o in orders if o.open), key=lambda o: o.sequence)
     keys, uniform = _keys(orders, network), mechanism == "uniform"
     if network.pair is None and not any(o.premium for o in orders):
-        found = over_tree(orders, keys, network, limit)
+        cleared = over_tree(orders, keys, network, limit)
     else:
-        found = between_groups(orders, keys, network, limit, uniform)
-    places = max(network.size, int(found.group.max(initial=-1)) + 1)
+        cleared = between_groups(orders, keys, network, limit, uniform)
+    places = max(network.size, int(cleared.group.max(initial=-1)) + 1)
     sides: list[list[list[Lot]]] = [[[] for _ in range(places)] for _ in range(2)]
-    for order, at, energy in zip(orders, found.group.tolist(), found.energy.tolist(), strict=True):
+    for order, at, energy in zip(orders, cleared.group.tolist(), cleared.energy.tolist(), strict=True):
         if energy:
             sides[order.side][at].append((order.sequence, order, energy))
-    pairs = _over_tree(sides, network) if found.transfers is None else _over_groups(sides, found.transfers)
-    terms = zip(orders, keys.tolist(), found.worth.tolist(), strict=True)
-    limits = {order.order_id: (key, worth) for order, key, worth in terms}
+    pairs = (
+        _over_tree(sides, network) if cleared.transfers is None else _over_groups(sides, cleared.transfers)
+    )
+    columns = zip(orders, keys.tolist(), cleared.price.tolist(), strict=True)
+    limits = {order.order_id: (key, price) for order, key, price in columns}
     return [_priced(pair, limits, network, uniform) for pair in pairs]
 
 
@@ -119,7 +121,7 @@ def _cut(lots: list[Lot], energy: int) -> list[Lot]:
 def _priced(
     pair: tuple[Order, Order, int], limits: dict[str, tuple[int, int]], network: Wheeling, uniform: bool
 ) -> Fill:
-    """Return the trade of an ask and a bid, whose keys and worth at a uniform price are ``limits``."""
+    """Return the trade of an ask and a bid, whose keys and uniform prices are ``limits``."""
     ask, bid, energy = pair
     fee = int(network.fees(bid.node, True)[ask.node])
     extra = bid.premium if ask.green else 0

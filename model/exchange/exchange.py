@@ -22,7 +22,7 @@ __all__ = ["MECHANISMS", "Exchange", "Outcome", "Rules", "match", "positions"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an exchange made of orders: ``trades`` (trade) and ``orders`` (event), see :mod:`model.outcome`."""
+    """The outcome of orders: ``trades`` (trade) and ``orders`` (event), see :mod:`model.exchange.records`."""
 
     trades: xr.Dataset
     orders: xr.Dataset
@@ -114,8 +114,8 @@ class Exchange:
 
     def standing(self, slot: int) -> list[Order]:
         """Return the open orders of a slot [microseconds since 1970 UTC]: asks, bids, each by price and time."""
-        found = [o for o in self.orders.values() if o.open and o.slot == slot]
-        return sorted(found, key=lambda o: (o.side, o.key, o.sequence))
+        of_slot = [o for o in self.orders.values() if o.open and o.slot == slot]
+        return sorted(of_slot, key=lambda o: (o.side, o.key, o.sequence))
 
     def _new(self, row: Event) -> None:
         if row.order_id in self.orders:

@@ -1,7 +1,7 @@
 """A least-cost circulation in whole numbers: an optimum proved exactly, its prices, and its choice among equals.
 
 HiGHS finds a vertex of the linear program; the flow is rounded to whole numbers and then proved: potentials that
-no arc with room contradicts exist if and only if a circulation is optimal (Ahuja, Magnanti and Orlin, Network
+no arc with spare capacity contradicts exist if and only if a circulation is optimal (Ahuja, Magnanti and Orlin, Network
 Flows, 1993, theorem 9.3).
 """
 
@@ -22,13 +22,13 @@ FAR = 1 << 55
 
 @dataclass(frozen=True)
 class Arcs:
-    """Arcs (arc,) of a network of ``nodes`` nodes: ``tail`` -> ``head`` at ``cost`` per unit, at most ``room``."""
+    """Arcs (arc,) of a network of ``nodes`` nodes: ``tail`` -> ``head`` at ``cost`` per unit, at most ``capacity``."""
 
     nodes: int
     tail: Array
     head: Array
     cost: Array
-    room: Array
+    capacity: Array
 
 
 def least_cost(arcs: Arcs) -> Array:
@@ -39,28 +39,32 @@ def least_cost(arcs: Arcs) -> Array:
     line = np.arange(count)
     ends = np.concatenate([arcs.tail, arcs.head]), np.concatenate([line, line])
     balance: Any = coo_array((np.repeat([-1.0, 1.0], count), ends), shape=(arcs.nodes, count)).tocsr()
-    bounds: Any = np.column_stack([np.zeros(count), arcs.room])
-    found: Any = linprog(arcs.cost, A_eq=balance, b_eq=np.zeros(arcs.nodes), bounds=bounds, method="highs-ds")
-    assert found.status == 0, found.message  # no flow at all is feasible, and every cycle has finite room
-    flow = np.rint(found.x).astype(np.int64)
+    bounds: Any = np.column_stack([np.zeros(count), arcs.capacity])
+    solution: Any = linprog(
+        arcs.cost, A_eq=balance, b_eq=np.zeros(arcs.nodes), bounds=bounds, method="highs-ds"
+    )
+    assert solution.status == 0, (
+        solution.message
+    )  # no flow at all is feasible, and every cycle has finite capacity
+    flow = np.rint(solution.x).astype(np.int64)
     net = np.zeros(arcs.nodes, dtype=np.int64)
     np.add.at(net, arcs.head, flow)
     np.subtract.at(net, arcs.tail, flow)
     assert not net.any(), "a vertex of a circulation is whole"
-    return np.asarray(np.clip(flow, 0, arcs.room))
+    return np.asarray(np.clip(flow, 0, arcs.capacity))
 
 
 def potentials(arcs: Arcs, flow: Array, ground: int) -> Array:
-    """Return what a unit is worth at each node (node,): the middle of what the optimum allows, rounded down.
+    """Return the marginal value of a unit at each node (node,), the middle of its range rounded down.
 
-    potential[head] - potential[tail] <= cost where an arc has room, >= cost where it carries something, and 0 at
-    the ground. The greatest and the least potentials that obey this are shortest distances from and to the
-    ground; so does their middle, and its floor, as costs are whole.
+    potential[head] - potential[tail] <= cost where an arc has spare capacity, >= cost where it carries something, and 0
+    at the ground. The greatest and the least potentials that obey this are shortest distances from and to the ground;
+    so does their middle, and its floor, as costs are whole.
     """
-    with_room, with_flow = flow < arcs.room, flow > 0
-    tail = np.concatenate([arcs.tail[with_room], arcs.head[with_flow]])
-    head = np.concatenate([arcs.head[with_room], arcs.tail[with_flow]])
-    cost = np.concatenate([arcs.cost[with_room], -arcs.cost[with_flow]])
+    with_capacity, with_flow = flow < arcs.capacity, flow > 0
+    tail = np.concatenate([arcs.tail[with_capacity], arcs.head[with_flow]])
+    head = np.concatenate([arcs.head[with_capacity], arcs.tail[with_flow]])
+    cost = np.concatenate([arcs.cost[with_capacity], -arcs.cost[with_flow]])
     highest = _distances(tail, head, cost, arcs.nodes, ground)
     lowest = -_distances(head, tail, cost, arcs.nodes, ground)
     return (highest + lowest) // 2
@@ -96,17 +100,15 @@ def prefer(arcs: Arcs, flow: Array, potential: Array, order: Array) -> Array:
     for arc in np.flatnonzero(tie).tolist():
         leaving[arcs.tail[arc]].append(arc)
         entering[arcs.head[arc]].append(arc)
-    settled = np.zeros(len(flow), dtype=bool)
+    fixed = np.zeros(len(flow), dtype=bool)
     for arc in order[tie[order]].tolist():
-        settled[arc] = True
-        while flow[arc] < arcs.room[arc]:
-            steps = _path(
-                arcs, flow, settled, (leaving, entering), (int(arcs.head[arc]), int(arcs.tail[arc]))
-            )
+        fixed[arc] = True
+        while flow[arc] < arcs.capacity[arc]:
+            steps = _path(arcs, flow, fixed, (leaving, entering), (int(arcs.head[arc]), int(arcs.tail[arc])))
             if steps is None:
                 break
-            room = [arcs.room[a] - flow[a] if sign > 0 else flow[a] for a, sign in steps]
-            amount = min(int(arcs.room[arc] - flow[arc]), *map(int, room))
+            spare = [arcs.capacity[a] - flow[a] if sign > 0 else flow[a] for a, sign in steps]
+            amount = min(int(arcs.capacity[arc] - flow[arc]), *map(int, spare))
             flow[arc] += amount
             for a, sign in steps:
                 flow[a] += sign * amount
@@ -116,32 +118,32 @@ def prefer(arcs: Arcs, flow: Array, potential: Array, order: Array) -> Array:
 def _path(
     arcs: Arcs,
     flow: Array,
-    settled: Array,
+    fixed: Array,
     at: tuple[list[list[int]], list[list[int]]],
     ends: tuple[int, int],
 ) -> list[tuple[int, int]] | None:
-    """Return the steps (arc, +1 or -1) of a shortest path with room between two nodes, or None."""
+    """Return the steps (arc, +1 or -1) of a shortest path with spare capacity between two nodes, or None."""
     start, goal = ends
-    came: dict[int, tuple[int, int, int]] = {}
+    previous: dict[int, tuple[int, int, int]] = {}
     frontier = [start]
     seen = {start}
     while frontier and goal not in seen:
         following = []
         for node in frontier:
             steps = [
-                (a, 1, int(arcs.head[a])) for a in at[0][node] if not settled[a] and flow[a] < arcs.room[a]
+                (a, 1, int(arcs.head[a])) for a in at[0][node] if not fixed[a] and flow[a] < arcs.capacity[a]
             ]
-            steps += [(a, -1, int(arcs.tail[a])) for a in at[1][node] if not settled[a] and flow[a] > 0]
+            steps += [(a, -1, int(arcs.tail[a])) for a in at[1][node] if not fixed[a] and flow[a] > 0]
             for arc, sign, there in steps:
                 if there not in seen:
                     seen.add(there)
-                    came[there] = (node, arc, sign)
+                    previous[there] = (node, arc, sign)
                     following.append(there)
         frontier = following
     if goal not in seen:
         return None
     path, node = [], goal
     while node != start:
-        node, arc, sign = came[node]
+        node, arc, sign = previous[node]
         path.append((arc, sign))
     return path

@@ -98,9 +98,9 @@ class Book:
     def arrive(self, order: Order, now: int) -> None:
         """Match an order with the resting ones; what is left of it rests, unless it is a market order."""
         self._now = now
-        while order.open and (found := self._counterpart(order)) is not None:
-            other, fee, room = found
-            self._trade(order, other, min(order.open, other.open, room), fee)
+        while order.open and (best := self._counterpart(order)) is not None:
+            other, fee, headroom = best
+            self._trade(order, other, min(order.open, other.open, headroom), fee)
             if not other.open:
                 self.refresh(other)
         if order.open and not order.market:
@@ -129,10 +129,10 @@ class Book:
         cost = self._best[side, : self._kinds[side]] + fees
         if len(cost) > 1:
             cost[1] = cost[1] - order.premium if order.side == BUY or order.green else NOTHING
-        rooms = None
+        headrooms = None
         if len(self.limit):
-            rooms = self._room(order)
-            cost[:, rooms <= 0] = NOTHING
+            headrooms = self._headroom(order)
+            cost[:, headrooms <= 0] = NOTHING
         place = int(cost.argmin())
         least = cost.flat[place]
         if least > -order.key:
@@ -143,16 +143,16 @@ class Book:
             place = min(best, key=lambda k: heaps[k // size][k % size][0][1])
         node = place % size
         other = heaps[place // size][node][0][2]
-        return other, int(fees[node]), UNLIMITED if rooms is None else int(rooms[node])
+        return other, int(fees[node]), UNLIMITED if headrooms is None else int(headrooms[node])
 
-    def _room(self, order: Order) -> Array:
+    def _headroom(self, order: Order) -> Array:
         """Return the Wh (N,) that limited edges leave between an order's node and every other."""
         below = self.network.below
         sign = below.astype(np.int64) - below[:, [order.node]]  # + upward, towards a buyer elsewhere
         if order.side == SELL:
             sign = -sign
-        room = np.where(sign == 0, UNLIMITED, self.limit[:, None] - sign * self.flow[:, None])
-        return np.asarray(room.min(axis=0))
+        headroom = np.where(sign == 0, UNLIMITED, self.limit[:, None] - sign * self.flow[:, None])
+        return np.asarray(headroom.min(axis=0))
 
     def _trade(self, order: Order, other: Order, energy: int, fee: int) -> None:
         """Record a trade at the price of the resting order: an ask as it stands, a bid and its premium less the fee."""

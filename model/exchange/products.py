@@ -130,7 +130,7 @@ def positions(inputs: xr.Dataset, hosts: Array | None = None) -> xr.Dataset:
     """
     hours = inputs["slot_hours"].values
     people, nodes = inputs["participant"].values.astype(str), inputs["participant_node"].values.astype(str)
-    found: dict[tuple[str, str], np.ndarray] = {}
+    meters: dict[tuple[str, str], np.ndarray] = {}
     generation = inputs["pv_available"].values.copy()
     place = {p: i for i, p in enumerate(people)}
     for owner, power in zip(
@@ -139,24 +139,24 @@ def positions(inputs: xr.Dataset, hosts: Array | None = None) -> xr.Dataset:
         generation[place[str(owner)]] += power
     for i, (person, node) in enumerate(zip(people, nodes, strict=True)):
         limits = [np.full(len(hours), float(inputs[f"{n}_limit"].values[i])) for n in ("export", "import")]
-        found[person, node] = np.array([generation[i], *limits])
+        meters[person, node] = np.array([generation[i], *limits])
     known, hosts = hosts is None, inputs["vehicle_host"].values if hosts is None else hosts
     for v, owner in enumerate(inputs["vehicle_owner"].values.astype(str)):
         give, take = (float(inputs[f"vehicle_{n}_limit"].values[v]) for n in ("discharge", "charge"))
         home = (owner, nodes[place[owner]])
-        found[home][0] += np.where(hosts[v] == owner if known else True, give, 0.0)
+        meters[home][0] += np.where(hosts[v] == owner if known else True, give, 0.0)
         for host in sorted(set(hosts[v].tolist()) - {"", owner}):
             meter = (owner, nodes[place[host]])
             if meter == home and not known:  # a visit next door that may never come makes no room at home
                 continue
             there = hosts[v] == host if known else True
-            guest = found.setdefault(meter, np.zeros((3, len(hours))))
+            guest = meters.setdefault(meter, np.zeros((3, len(hours))))
             guest += np.where(there, np.array([[give], [give], [take]]), 0.0)
-    stacked = np.array(list(found.values())) * hours
+    stacked = np.array(list(meters.values())) * hours
     dims = ("meter", "time")
     values = {n: (dims, stacked[:, k], {"units": "kWh"}) for k, n in enumerate(_POSITIONS)}
     labels = {
-        f"meter_{n}": (("meter",), np.array([k[i] for k in found]))
+        f"meter_{n}": (("meter",), np.array([k[i] for k in meters]))
         for i, n in enumerate(("participant", "node"))
     }
     return xr.Dataset({**labels, **values}, coords={"time": inputs["time"].values})

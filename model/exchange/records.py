@@ -22,9 +22,8 @@ class Event:
     """One row of orders: times in microseconds since 1970 UTC, price in milli-currency per kWh, energy in Wh.
 
     ``price`` None is a market order (new) or no change (amend), ``energy`` 0 no change, ``premium`` what a buyer adds
-    for renewable origin. Once handled, ``taken``
-    tells whether the exchange took it; ``code`` and ``reason`` say why not, or why ``refused`` Wh of a market
-    order were left.
+    for renewable origin. Once handled, ``taken`` tells whether the exchange took it; ``code`` and ``reason`` say why
+    not, or why ``refused`` Wh of a market order were left.
     """
 
     row: int
@@ -102,37 +101,37 @@ def trades_dataset(fills: Sequence[Fill], currency: str) -> xr.Dataset:
     return _dataset({f"trade_{n}": c for n, c in columns.items()}, "trade")
 
 
-def orders_dataset(found: Sequence[Event], orders: dict[str, Order], currency: str) -> xr.Dataset:
+def orders_dataset(rows: Sequence[Event], orders: dict[str, Order], currency: str) -> xr.Dataset:
     """Return the rows (event,) as they counted, with the attributes that they inherited, and their verdicts.
 
     ``traded`` and ``open`` [kWh] are those of the order by now, on the row that placed it; ``refused`` [kWh] is what
     was not taken or, of a market order, found no counterpart; ``reason`` says why, and ``code`` in one word.
     """
-    price = np.array([np.nan if e.price is None else e.price / MILLI for e in found], dtype=float)
-    placed = [orders[e.order_id] if e.taken and e.action == "new" else None for e in found]
+    price = np.array([np.nan if e.price is None else e.price / MILLI for e in rows], dtype=float)
+    placed = [orders[e.order_id] if e.taken and e.action == "new" else None for e in rows]
     columns: dict[str, tuple[Any, str, str]] = {
-        "row": (np.array([e.row for e in found], dtype=np.int64), "line of the file", ""),
-        "order_id": (_texts(e.order_id for e in found), "order", ""),
-        "placed": (_times(e.placed for e in found), "when it was placed, UTC", ""),
-        "action": (_texts(e.action for e in found), "what is asked for", ""),
-        "slot": (_times(e.slot for e in found), "start of the slot of delivery, UTC", ""),
-        "participant": (_texts(e.participant for e in found), "who placed it", ""),
-        "node": (_texts(e.node for e in found), "node of its meter", ""),
-        "side": (_texts(e.side for e in found), "buy or sell", ""),
+        "row": (np.array([e.row for e in rows], dtype=np.int64), "line of the file", ""),
+        "order_id": (_texts(e.order_id for e in rows), "order", ""),
+        "placed": (_times(e.placed for e in rows), "when it was placed, UTC", ""),
+        "action": (_texts(e.action for e in rows), "what is asked for", ""),
+        "slot": (_times(e.slot for e in rows), "start of the slot of delivery, UTC", ""),
+        "participant": (_texts(e.participant for e in rows), "who placed it", ""),
+        "node": (_texts(e.node for e in rows), "node of its meter", ""),
+        "side": (_texts(e.side for e in rows), "buy or sell", ""),
         "price": (price, "limit price; NaN = market order, or no change", f"{currency}/kWh"),
-        "energy": (_thousandths(e.energy for e in found), "energy; 0 = no change", "kWh"),
-        "origin": (_texts(e.origin for e in found), "origin of the energy, as stated", ""),
+        "energy": (_thousandths(e.energy for e in rows), "energy; 0 = no change", "kWh"),
+        "origin": (_texts(e.origin for e in rows), "origin of the energy, as stated", ""),
         "premium": (
-            _thousandths(e.premium for e in found),
+            _thousandths(e.premium for e in rows),
             "what a buyer adds for renewable origin",
             f"{currency}/kWh",
         ),
-        "taken": (np.array([e.taken for e in found], dtype=bool), "whether the exchange took it", ""),
+        "taken": (np.array([e.taken for e in rows], dtype=bool), "whether the exchange took it", ""),
         "traded": (_thousandths(o.traded if o else 0 for o in placed), "traded by now", "kWh"),
         "open": (_thousandths(o.open if o else 0 for o in placed), "on the board by now", "kWh"),
-        "refused": (_thousandths(e.refused for e in found), "not taken, or without a counterpart", "kWh"),
-        "code": (_texts(e.code for e in found), "why not, in one word", ""),
-        "reason": (_texts(e.reason for e in found), "why not", ""),
+        "refused": (_thousandths(e.refused for e in rows), "not taken, or without a counterpart", "kWh"),
+        "code": (_texts(e.code for e in rows), "why not, in one word", ""),
+        "reason": (_texts(e.reason for e in rows), "why not", ""),
     }
     return _dataset(columns, "event")
 
