@@ -23,27 +23,31 @@ class Outcome:
 
 
 def correct(path: Path, directory: Path, key: Path | None = None) -> Outcome:
-    """Commit a stored run in the place of what a ledger has of its slots: reversed, then recorded anew.
+    """Correct a ledger by a stored run: reverse the clearings of its slots that differ, and record them anew.
 
     Parameters
     ----------
     path : path
         Run file of the right results, of the ledger's market; it gets the checkpoint.
-    directory, key : path
-        As for :func:`run`.
+    directory : path
+        Of the ledger.
+    key : path, optional
+        File with the private key of a ledger that has one.
 
     Raises
     ------
-    LedgerError, RunFileError
-        As :func:`run`.
+    RunFileError
+        If the run cannot be read, or is not of a market that is recorded.
+    LedgerError
+        If there is no such ledger, or it cannot be appended to; see :func:`otonari.runs.ledger.ledger.prepare`.
     """
-    tree = recorded(path)
+    tree = open_recorded(path)
     if not (directory / ledger.NAME).exists():
         raise ledger.LedgerError(f"{directory}: there is no ledger to correct")
-    return keep(tree, path, directory, key, correct=True)
+    return store(tree, path, directory, key, correct=True)
 
 
-def recorded(path: Path) -> xr.DataTree:
+def open_recorded(path: Path) -> xr.DataTree:
     """Return a stored run of a market that is recorded; any other is a :class:`RunFileError`."""
     if path.suffix == ".zarr":
         raise atomic_file.RunFileError(path, "is a run in chunks: receipts of it come from its ledger alone")
@@ -53,10 +57,10 @@ def recorded(path: Path) -> xr.DataTree:
     return tree
 
 
-def keep(
+def store(
     tree: xr.DataTree, output: Path, directory: Path, key: Path | None, *, correct: bool = False
 ) -> Outcome:
-    """Store a run and commit its records: after all conflicts are ruled out, the file before its blocks.
+    """Store a run and commit its records: conflicts are ruled out first, and the file is written before its blocks.
 
     A checkpoint is signed only when its blocks are on the disk; the file of a signed ledger is then written again.
     """

@@ -71,7 +71,7 @@ def keep(tree, folder, signer=KEY):
         key = folder / "private.key"
         key.touch(mode=0o600)
         key.write_text(signer.secret(), encoding="ascii")
-    return archive.keep(tree, folder / "run.nc", folder / "ledger", key).path
+    return archive.store(tree, folder / "run.nc", folder / "ledger", key).path
 
 
 def otonari(*arguments, code=0):

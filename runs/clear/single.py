@@ -16,8 +16,8 @@ import xarray as xr
 
 from ...data.inputs import contract as table
 from ...data.loading.scenario import Scenario, digest, effective, load_scenario
-from .. import markets
-from ..archive import Outcome, keep
+from .. import archive, markets
+from ..archive import Outcome
 from ..ledger import ledger
 from ..markets import MARKETS
 from ..store import atomic_file, netcdf, run_file, run_format
@@ -162,7 +162,7 @@ def run(
     if not record or market not in markets.RECORDED:
         return Outcome(tree, output, netcdf.write_run(tree, output))
     hash_ = str(tree.attrs["scenario_hash"])
-    return keep(tree, output, directory or ledger.beside(output, scenario.market_id, hash_), key)
+    return archive.store(tree, output, directory or ledger.beside(output, scenario.market_id, hash_), key)
 
 
 def cleared(scenario: Scenario, market: str, *, stage: Stage = log.info, **options: Any) -> xr.DataTree:

@@ -103,7 +103,7 @@ def check(path: Path, checkpoints: Sequence[Path], keys: Sequence[str]) -> Answe
 
 
 def correct(directory: Path, run: Path, key: Path | None) -> Answer:
-    """Correct what a ledger has of a run's slots; see :func:`otonari.runs.clear.single.correct`."""
+    """Correct what a ledger has of a run's slots; see :func:`otonari.runs.archive.correct`."""
     from .. import archive
 
     commit = archive.correct(run, directory, key).commit

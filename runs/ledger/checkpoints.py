@@ -85,7 +85,7 @@ class Comparison:
                 self.key = summary.keys[-1] if summary.keys else None
 
     def finish(self, summary: Summary, pinned: Iterable[signed_note.Key] = ()) -> None:
-        """Check what can be said when all blocks are counted: nothing is missing, and the keys are right.
+        """Check what must hold when all blocks are counted: nothing is missing, and the pinned keys signed.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""One commit to a ledger: what is there, what is to be added, and the order in which it gets to the disk."""
+"""One commit to a ledger: compare new records with its blocks, plan the additions, write them in a safe order."""
 
 import os
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _PLANNED = -1
 
 @dataclass(frozen=True)
 class Commit:
-    """What a commit does: slots added, there already, and corrected; then the head and the checkpoint."""
+    """The outcome of a commit: slots added, already there and corrected; the head and the checkpoint after it."""
 
     added: int
     already: int
@@ -29,7 +29,7 @@ class Commit:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a commit writes, in its order: the secret of a new ledger, the private leaves, the lines, the checkpoint."""
+    """The writes of a commit, in their order: secret of a new ledger, private leaves, lines, checkpoint."""
 
     state: LedgerState
     after: Summary
@@ -39,7 +39,7 @@ class Plan:
     commit: Commit
 
     def carry_out(self, signer: signed_note.Signer | None) -> Commit:
-        """Write what was planned: leaves, then blocks, then the checkpoint that vouches for them."""
+        """Write the plan: leaves, then blocks, then the checkpoint that vouches for them."""
         state = self.state
         state.complete_log()
         if not self.lines and not state.unvouched:
@@ -63,6 +63,7 @@ class _Addition:
 
     @property
     def blocks(self) -> list[Block]:
+        """The new blocks in their order."""
         return [self.reversal, self.block] if self.reversal else [self.block]
 
 
@@ -99,6 +100,7 @@ def plan_commit(
 
 
 def _require_one_market(state: LedgerState, new: Sequence[dict[str, Any]]) -> None:
+    """Raise :class:`LedgerConflict` if records, or records and ledger, are of several markets."""
     markets = {record["market"] for record in new} | (
         {state.summary.market} if state.summary.count else set()
     )
@@ -110,13 +112,14 @@ def _stored_secret(state: LedgerState) -> bytes | None:
     """Return the secret of a ledger; only one that is to begin may have none."""
     secret = private_leaves.secret(state.directory)
     if secret is None and state.summary.count:
-        state.require_settled()  # a torn end is told first
+        state.require_settled()  # a torn end is the more urgent message
         path = state.directory / private_leaves.FOLDER / private_leaves.SECRET
         raise LedgerError(f"{path}: missing; without it no leaf can be made")
     return secret
 
 
 def _genesis(record: dict[str, Any], currency: str, signer: signed_note.Signer | None) -> Block:
+    """Return the genesis block of a ledger that begins with a record."""
     key = str(signer.key) if signer else ""
     return block_schema.genesis(record["market"], currency, record["software"], key)
 
@@ -132,7 +135,7 @@ def _seal(record: dict[str, Any], secret: bytes, revision: int) -> tuple[Block, 
 def _left_by_crash(
     state: LedgerState, new: Sequence[dict[str, Any]], secret: bytes, currency: str, *, correct: bool
 ) -> bool:
-    """Return whether the blocks beyond the checkpoint are what a crash left of what is being committed again."""
+    """Return whether the blocks beyond the checkpoint are of an earlier attempt at this commit that a crash ended."""
     reversals = state.clearings.reversals
     sealed = [_seal(record, secret, reversals[record["slot"]])[0] for record in new]
     known, slots = {chain.content(block) for block in sealed}, {block["slot"] for block in sealed}
@@ -149,7 +152,7 @@ def _left_by_crash(
 def _additions(
     state: LedgerState, new: Sequence[dict[str, Any]], secret: bytes, *, correct: bool
 ) -> list[_Addition]:
-    """Return the clearings that a ledger lacks, and take note of them in its state; a conflict is raised."""
+    """Return the clearings that a ledger lacks and enter them in its state, or raise :class:`LedgerConflict`."""
     unreversed, reversals = state.clearings.unreversed, state.clearings.reversals
     spans, additions, conflicts = list(state.summary.spans), [], []
     for record in new:
@@ -176,5 +179,5 @@ def _additions(
 
 
 def _replaceable(present: Block, block: Block) -> bool:
-    """Return whether a clearing that is written has just the time of the one that is to replace it."""
+    """Return whether a clearing is written and covers the same time as the one that is to replace it."""
     return bool(present["slot_seconds"] == block["slot_seconds"] and present["index"] != _PLANNED)

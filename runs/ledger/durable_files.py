@@ -54,7 +54,7 @@ def read_private(path: Path) -> bytes:
 
 
 def append(path: Path, data: bytes, size: int) -> None:
-    """Append bytes to a file of a known size in one write, and see them to the disk.
+    """Append bytes to a file of a known size in one write, and sync them to the disk.
 
     Whatever a failed write leaves behind stays there, for ``repair`` to find.
     """
@@ -72,7 +72,7 @@ def append(path: Path, data: bytes, size: int) -> None:
 
 
 def create(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Write a new file and see it to the disk; an existing one is an error."""
+    """Write a new file and sync it to the disk; an existing one is an error."""
     with opened(path, _WRITE | os.O_EXCL, mode) as file:
         _write(file, path, data)
     sync_folder(path.parent)
@@ -116,20 +116,20 @@ def move_end(path: Path, size: int, target: Path) -> None:
 
 
 def cut(path: Path, size: int) -> None:
-    """Cut a file to a size."""
+    """Truncate a file to a size, and sync that to the disk."""
     with opened(path, os.O_WRONLY | _ALWAYS) as file:
         os.ftruncate(file, size)
         os.fsync(file)
 
 
 def sync_folder(folder: Path) -> None:
-    """See the names in a folder to the disk."""
+    """Sync the names in a folder to the disk."""
     with opened(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as file:
         os.fsync(file)
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, and see their names to the disk."""
+    """Make a folder and those above it, and sync their names to the disk."""
     missing = [part for part in (folder, *folder.parents) if not part.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -189,7 +189,7 @@ def locked(folder: Path, wait: float, *, shared: bool = False, name: str = LOCK)
 
 
 def _lock(path: Path, shared: bool) -> int | None:
-    """Return the descriptor of a lock file that is held, nothing if another process holds it, or took it away."""
+    """Return the descriptor of a lock file that is now held; nothing if another process holds or removed it."""
     import fcntl
 
     file, held = _open(path, _READ if shared else os.O_RDWR | os.O_CREAT | _ALWAYS, 0o644), False

@@ -147,7 +147,7 @@ def read(data: bytes, source: str) -> list[Proof]:
 
 
 def _require_one_holder(proofs: Sequence[Proof], source: str) -> None:
-    """Require one participant, one checkpoint, and slots that share no time: each time is counted once."""
+    """Require one participant, one checkpoint, and slots that share no time, so that each is counted once."""
     whose = {(p.leaf["participant"], p.block["market"]) for p in proofs}
     spans = sorted((p.block["slot"], p.block["slot"] + p.block["slot_seconds"]) for p in proofs)
     if len(whose) > 1 or any(one[1] > two[0] for one, two in pairwise(spans)):
@@ -157,7 +157,7 @@ def _require_one_holder(proofs: Sequence[Proof], source: str) -> None:
 
 
 def _successor(key: signed_note.Key, rotations: Sequence[dict[str, Any]]) -> signed_note.Key:
-    """Return the key to which another one handed a ledger on, step by step: itself if it did not."""
+    """Return the key at the end of the endorsements that begin with a key; the key itself if it endorsed none."""
     for block in rotations:
         if chain.endorsed(block, key):
             key = signed_note.parse_key(block["key"])
@@ -166,7 +166,7 @@ def _successor(key: signed_note.Key, rotations: Sequence[dict[str, Any]]) -> sig
 
 @dataclass
 class _Recorded:
-    """What a ledger has recorded: its state with the clearings of a time, the hashes of all blocks, the rotations."""
+    """A verified ledger: its state with the clearings of a time, the hashes of all blocks, the rotations."""
 
     state: LedgerState
     hashes: list[bytes] = field(default_factory=list)
@@ -174,7 +174,7 @@ class _Recorded:
 
 
 def _recorded(directory: Path, span: tuple[int, int] | None) -> _Recorded:
-    """Verify a ledger that is locked and return what it has recorded."""
+    """Verify a locked ledger and return its clearings in a time, its hashes and its rotations."""
     state = LedgerState(
         directory, slots=lambda slot: span is None or span[0] <= slot < span[1], whole_log=False
     )

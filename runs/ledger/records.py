@@ -21,7 +21,7 @@ from .format import block_schema, canonical_json
 
 @dataclass(frozen=True)
 class Share:
-    """What the accounts of a run, or of a part of it that trades with no other, did in a slot.
+    """Trades, retailer energy and energy mixes of the accounts of a run, or of a region of it, in one slot.
 
     ``trades`` are seller, its vehicle, buyer, its vehicle (canonical labels), energy [kWh], price, fee and congestion
     [currency/kWh] each; ``grid`` the Wh of every account to and from the retailer; ``uses`` the Wh that each used by
@@ -34,7 +34,7 @@ class Share:
 
 
 def of_run(tree: xr.DataTree, origins: Iterable[tracing.Span] | None = None) -> list[dict[str, Any]]:
-    """Return one record per slot of a run whose attributes say of which market it is, and what cleared it.
+    """Return one record per slot of a run; its attributes name the market and the software that cleared it.
 
     ``origins`` as for :func:`cleared`.
     """
@@ -98,7 +98,7 @@ def record(
 
 
 def times(inputs: xr.Dataset) -> list[dict[str, int]]:
-    """Return start and length of every slot [s]."""
+    """Return start (UTC epoch) and length of every slot [s]."""
     starts = inputs["time"].values.astype("datetime64[s]").astype(np.int64)
     seconds = np.rint(inputs["slot_hours"].values * 3600).astype(np.int64)
     return [{"slot": int(s), "slot_seconds": int(n)} for s, n in zip(starts, seconds, strict=True)]
@@ -113,7 +113,7 @@ def slot_digests(results: xr.Dataset) -> list[dict[str, str]]:
 
 
 def shares(tree: xr.DataTree, origins: Iterable[tracing.Span] | None = None) -> Iterator[Share]:
-    """Yield what the accounts of a run did, slot after slot; ``origins`` as for :func:`cleared`."""
+    """Yield the shares of all accounts of a run, slot after slot; ``origins`` as for :func:`cleared`."""
     inputs, results, trades = (tree[g].to_dataset() for g in ("inputs", "results", "trades"))
     names = [canonical_json.label(str(x)) for x in results["participant"].values]
     grid = {
@@ -153,7 +153,7 @@ def _one_by_one(inputs: xr.Dataset, results: xr.Dataset) -> Iterator[xr.Dataset]
 def accounts(
     names: list[str], trades: list[dict[str, Any]], others: Mapping[str, Sequence[Any]]
 ) -> list[dict[str, Any]]:
-    """Return what each account bought and sold in a slot, to the Wh and the micro-currency, sorted by name.
+    """Return the leaf of each account in a slot, in Wh and micro-currency, sorted by name.
 
     ``origin`` is of whom it bought: Wh by the selling account. ``others`` is what else the leaves hold, by account.
     """
@@ -216,12 +216,12 @@ def _rounded(trades: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
 
 
 def _whole(energy: list[float]) -> list[int]:
-    """Return Wh of every account as whole numbers with the same sum."""
+    """Return the energy of every account rounded to whole numbers with the same sum [Wh]."""
     return [int(x) for x in digest.largest_remainder(np.array(energy, dtype=float))]
 
 
 def _energy(inputs: xr.Dataset, results: xr.Dataset, kind: str) -> np.ndarray[Any, Any]:
-    """Return Wh (participant, slot) to or from the retailer, vehicles that are guests elsewhere included."""
+    """Return energy to or from the retailer (P, T) [Wh], with that of vehicles that are guests elsewhere."""
     power = results[f"grid_{kind}"].transpose("participant", "time").values.copy()
     if f"vehicle_{kind}" in results:
         place = {name: i for i, name in enumerate(results["participant"].values)}

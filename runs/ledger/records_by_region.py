@@ -1,4 +1,4 @@
-"""The records of a run in chunks, made of what each region did in a slot, one slot at a time.
+"""The records of a run in chunks, joined from the shares of its regions, one slot at a time.
 
 A region's worker writes its share of every slot into one file; the records are made of all shares of a slot, in the
 order of the scenario. So a slot is recorded as it would be if the community had been cleared as one, to the byte where
@@ -23,7 +23,7 @@ Order = Mapping[str, Sequence[str]]
 
 
 def write_shares(tree: xr.DataTree, path: Path) -> None:
-    """Write what a region did into a file, slot after slot; under its name it is always whole."""
+    """Write the shares of a region into a file, slot after slot; under its name it is always whole."""
     temporary = path.with_suffix(".tmp")
     with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as file:
         for k, share in enumerate(records.shares(tree)):
@@ -54,7 +54,7 @@ def of_regions(tree: xr.DataTree, shares: Sequence[Path], order: Order) -> Itera
     )
     slots = zip(records.times(inputs), records.slot_digests(results), strict=True)
     for k, (time, digests) in enumerate(slots):
-        share = _together([_read(path, k) for path in shares], place)
+        share = _join([_read(path, k) for path in shares], place)
         yield records.record(names, share, time | digests | {"inputs": of_inputs}, market, software)
 
 
@@ -97,8 +97,8 @@ def _read(path: Path, slot: int) -> records.Share:
         return records.Share(**json.loads(file.read(str(slot))))
 
 
-def _together(parts: Sequence[records.Share], place: np.ndarray) -> records.Share:
-    """Return what all regions did in a slot, accounts in the order of the scenario."""
+def _join(parts: Sequence[records.Share], place: np.ndarray) -> records.Share:
+    """Return the share of the whole community in a slot, accounts in the order of the scenario."""
 
     def joined(get: Any) -> list[Any]:
         every = [value for part in parts for value in get(part)]

@@ -27,7 +27,7 @@ NAME = "ledger.jsonl"
 
 
 class Condition(Enum):
-    """What a ledger is in: see the head of this module."""
+    """The condition of a ledger; the transitions stand at the head of this module."""
 
     UNREAD = auto()
     EMPTY = auto()
@@ -45,7 +45,7 @@ class Clearings:
         self.reversals: Counter[int] = Counter()
 
     def count_in(self, block: Block) -> None:
-        """Take note of a checked block."""
+        """Update the clearings by a checked block."""
         if block["kind"] == "clearing" and self.wanted(block["slot"]):
             self.unreversed[block["slot"]] = block
         elif block["kind"] == "correction" and self.wanted(block["slot"]):
@@ -54,7 +54,7 @@ class Clearings:
 
 
 class LedgerState:
-    """What is known of a ledger: its summary, its checkpoints, and the clearings of the slots in question.
+    """A ledger being verified, then verified: summary, checkpoints, and clearings of the slots in question.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class LedgerState:
 
     @property
     def condition(self) -> Condition:
-        """The condition that the ledger is in."""
+        """The condition of the ledger."""
         if not self._finished:
             return Condition.UNREAD
         if self.summary.tail:
@@ -120,17 +120,17 @@ class LedgerState:
             raise LedgerTampered(checkpoints.OWN, "size", "no blocks at all", self.vouched)
 
     def count_in(self, block: Block) -> None:
-        """Compare the checkpoints of this size, and take note of a block that was checked and counted."""
+        """Compare the checkpoints of this size, and update the clearings by a block that is in the summary."""
         self._comparison.compare(self.summary)
         self.clearings.count_in(block)
 
     def finish(self) -> None:
-        """Check what can be said when all blocks are counted, see :meth:`checkpoints.Comparison.finish`."""
+        """Check what must hold when all blocks are counted, see :meth:`checkpoints.Comparison.finish`."""
         self._comparison.finish(self.summary, self._pinned)
         self._finished = True
 
     def compare_again(self) -> None:
-        """Compare the checkpoint of a settled ledger anew: its files were out of the lock, and nobody touched them."""
+        """Compare the checkpoint with the summary again, after a time without lock in which no file was written."""
         self._compare_with(checkpoints.Comparison(self.directory, whole_log=False))
         self._comparison.compare(self.summary)
 
@@ -140,7 +140,7 @@ class LedgerState:
             raise self.torn()
 
     def torn(self) -> LedgerTorn:
-        """Return the error that says what is to be repaired of a ledger that is not settled."""
+        """Return the error of a ledger that is verified and not settled: it says what is to be repaired."""
         count, tail = self.summary.count, self.summary.tail
         beyond = "without a checkpoint" if not self.vouched else "beyond the checkpoint"
         why = {
@@ -212,11 +212,13 @@ class LedgerState:
             )
 
     def _compare_with(self, comparison: checkpoints.Comparison) -> None:
+        """Take the checkpoint that is in force from a comparison."""
         own = comparison.own
         self._comparison, self.vouched = comparison, comparison.size
         self.note = own.note if own else signed_note.Note("")
 
     def _publish(self, signer: signed_note.Signer | None) -> None:
+        """Publish a checkpoint of the summary, which is in force from now on."""
         self.note = checkpoints.publish(self.directory, self.summary, signer)
         self.vouched, self.unvouched = self.summary.count, {}
 
@@ -230,7 +232,7 @@ def require_signer(summary: Summary, signer: signed_note.Signer | None) -> None:
 
 
 def fingerprint(directory: Path) -> list[tuple[int, ...]]:
-    """Return what the system says of the public files of a ledger; writing to one of them changes it."""
+    """Return device, inode, size and times of the public files of a ledger; writing to one changes them."""
     paths = [directory / name for name in (NAME, checkpoints.OWN, checkpoints.LOG)]
     stats = [os.lstat(path) for path in paths if os.path.lexists(path)]
     return [(s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for s in stats]

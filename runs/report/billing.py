@@ -39,7 +39,7 @@ def issue(
     LedgerError
         If the ledger is missing or not good, or has recorded something else.
     """
-    tree = archive.recorded(path)
+    tree = archive.open_recorded(path)
     everybody = [str(name) for name in tree["settlement"].to_dataset()["participant"].values]
     wanted = list(dict.fromkeys(participants)) or everybody
     if unknown := [name for name in wanted if name not in everybody]:

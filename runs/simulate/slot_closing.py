@@ -73,7 +73,7 @@ class Closing:
         """Store the run of all slots, and hold what the ledger has of it against it once more."""
         if not self._book:
             return archive.Outcome(tree, output, netcdf.write_run(tree, output))
-        outcome = archive.keep(tree, output, self._book, self._key)
+        outcome = archive.store(tree, output, self._book, self._key)
         done = outcome.commit
         if done is not None:
             already = done.already - self._added

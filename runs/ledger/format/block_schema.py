@@ -27,7 +27,7 @@ def genesis(market: str, currency: str, software: str, key: str = "") -> dict[st
 
 
 def units(currency: str) -> dict[str, str]:
-    """Return what the numbers of a ledger count, given the label of its currency."""
+    """Return the units of the numbers in a ledger, given the label of its currency."""
     return {
         "energy": "Wh",
         "money": f"micro-{currency}",

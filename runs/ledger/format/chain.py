@@ -74,12 +74,12 @@ def walk(lines: Iterable[bytes], summary: Summary, earlier: Earlier) -> Iterator
 
 
 def content(block: Block) -> str:
-    """Return a digest of what a block records, whatever its place and the software that wrote it."""
+    """Return a digest of the content of a block, without its place and the software that wrote it."""
     return merkle.leaf(canonical_json.dump({k: v for k, v in block.items() if k not in _PLACE})).hex()
 
 
 def extend(new: Sequence[Block], summary: Summary) -> tuple[bytes, Summary]:
-    """Return the lines of new blocks, chained to the last one, and the summary after them.
+    """Return the lines of new blocks, chained to the last block, and the summary after them.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def join(spans: list[tuple[int, int]], start: int, end: int) -> None:
 
 
 def free(spans: list[tuple[int, int]], start: int, end: int) -> None:
-    """Take a time out of the span that holds it."""
+    """Remove a time from the span that contains it."""
     place = next(i for i, span in enumerate(spans) if span[0] <= start and end <= span[1])
     first, last = spans.pop(place)
     spans[place:place] = [part for part in ((first, start), (end, last)) if part[0] < part[1]]

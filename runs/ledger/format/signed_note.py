@@ -200,7 +200,7 @@ def verified(note: Note, keys: Iterable[Key]) -> list[Key]:
 
 
 def times(note: Note, witness: Key) -> list[int]:
-    """Return when a witness says that it signed a note (POSIX seconds)."""
+    """Return the times of a witness's cosignatures on a note [s, POSIX]."""
     mine = (data for name, data in note.signatures if (name, data[:4]) == (witness.name, witness.id))
     return [int.from_bytes(data[4:12], "big") for data in mine]
 
@@ -236,7 +236,7 @@ def _encode(data: bytes) -> str:
 
 
 def decode(text: str) -> bytes:
-    """Return what base64 spells, or nothing if it is none; other spellings fail when written again."""
+    """Return the bytes of a base64 text, none if it is malformed; other spellings fail when written again."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
