@@ -1,8 +1,12 @@
 """The table of account lines: every line is settled, checked and described, and the bill adds up by it."""
 
+import ast
+import inspect
+
 import pytest
 
 from otonari.model.checks.run import check
+from otonari.model.settlement import account_lines
 from otonari.model.settlement.account_lines import LINES, MONEY, SHARES, SIGNS, TOTALS, statement
 
 from . import neighbourhood
@@ -15,7 +19,7 @@ def run():
 
 @pytest.mark.parametrize("name", LINES)
 def test_the_checks_hold_every_line(run, name):
-    """A line that no check computed again could say anything."""
+    """A line that no check computes again could hold any amount."""
     groups = [run[group].copy(deep=True) for group in ("inputs", "results", "trades", "settlement")]
     settlement = groups[-1]
     assert check(*groups, grid_only=neighbourhood.grid_only()) == []
@@ -44,3 +48,10 @@ def test_a_page_shows_all_money_and_parts_under_what_they_are_part_of():
     assert lines[at : at + 3] == ["peer_cost", "network_fee", "congestion_rent"]
     assert all(line.label for line in statement().values())
     assert all(line.label and line.measure for line in SHARES.values())
+
+
+def test_the_table_is_data():
+    """The checks read it, and know nothing else of the model: so it must know nothing of the model itself."""
+    nodes = ast.walk(ast.parse(inspect.getsource(account_lines)))
+    imported = [ast.unparse(n) for n in nodes if isinstance(n, ast.Import | ast.ImportFrom)]
+    assert imported == ["from dataclasses import dataclass"]
