@@ -8,6 +8,7 @@ at the first deficit. Nothing looks ahead, so final energies are no target here.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -32,17 +33,17 @@ class _Store:
     charge_efficiency: Array
     discharge_efficiency: Array
 
-    def room(self, energy: Array, hours: float) -> Array:
+    def most_charge(self, energy: Array, hours: float) -> Array:
         """Return the charging power (S,) that fills the store within a slot, at most its limit."""
         lacking = np.maximum(self.capacity - energy, 0.0) / (self.charge_efficiency * hours)
         return np.asarray(np.minimum(self.charge_limit, lacking))
 
-    def climb(self, energy: Array, hours: float) -> Array:
+    def forced_charge(self, energy: Array, hours: float) -> Array:
         """Return the charging power (S,) that an energy below its minimum demands."""
         lacking = np.maximum(self.least - energy, 0.0) / (self.charge_efficiency * hours)
         return np.asarray(np.minimum(self.charge_limit, lacking))
 
-    def reserve(self, energy: Array, floor: Array, hours: float) -> Array:
+    def discharge_to(self, energy: Array, floor: Array, hours: float) -> Array:
         """Return the discharging power (S,) that brings the store down to a floor within a slot."""
         spare = np.maximum(energy - floor, 0.0) * self.discharge_efficiency / hours
         return np.asarray(np.minimum(self.discharge_limit, spare))
@@ -52,6 +53,18 @@ class _Store:
         return (
             energy + self.charge_efficiency * charge * hours - discharge * hours / self.discharge_efficiency
         )
+
+
+class _Series(NamedTuple):
+    """Power [kW] and energy at the end of the slot [kWh] of batteries or vehicles, (S, T) each."""
+
+    charge: Array
+    discharge: Array
+    energy: Array
+
+    def enter(self, slot: int, charge: Array, discharge: Array, energy: Array) -> None:
+        """Enter what the devices (S,) did in a slot."""
+        self.charge[:, slot], self.discharge[:, slot], self.energy[:, slot] = charge, discharge, energy
 
 
 def unmanaged(inputs: xr.Dataset) -> xr.Dataset:
@@ -71,8 +84,7 @@ def unmanaged(inputs: xr.Dataset) -> xr.Dataset:
         inputs["vehicle_initial_energy"].values.copy(),
     )
     people, slots = demand.shape
-    made = {k: np.zeros((len(vehicle.owner), slots)) for k in ("charge", "discharge", "energy")}
-    kept = {k: np.zeros((len(battery.owner), slots)) for k in ("charge", "discharge", "energy")}
+    vehicles, batteries = (_Series(*np.zeros((3, len(store.owner), slots))) for store in (vehicle, battery))
     curtailed, electric = np.zeros((people, slots)), np.zeros(inputs.sizes["trip"])
     for t in range(slots):
         tank = _drive(inputs, t, tank, vehicle.least, electric)
@@ -81,14 +93,14 @@ def unmanaged(inputs: xr.Dataset) -> xr.Dataset:
         charge, discharge = _charge(vehicle, tank, host[:, t] >= 0, home[:, t], room, inputs, hours[t])
         tank = vehicle.after(tank, charge, discharge, hours[t])
         net += np.bincount(vehicle.owner[home[:, t]], (charge - discharge)[home[:, t]], minlength=people)
-        made["charge"][:, t], made["discharge"][:, t], made["energy"][:, t] = charge, discharge, tank
+        vehicles.enter(t, charge, discharge, tank)
         charge, discharge = _follow(battery, stored, net, hours[t])
         stored = battery.after(stored, charge, discharge, hours[t])
         net += np.bincount(battery.owner, charge - discharge, minlength=people)
-        kept["charge"][:, t], kept["discharge"][:, t], kept["energy"][:, t] = charge, discharge, stored
+        batteries.enter(t, charge, discharge, stored)
         _within(inputs, t, net)
         curtailed[:, t] = np.clip(-net - inputs["export_limit"].values, 0.0, pv[:, t])
-    return _results(inputs, kept, made, home, curtailed, electric)
+    return _results(inputs, batteries, vehicles, home, curtailed, electric)
 
 
 def _store(inputs: xr.Dataset, device: str) -> _Store:
@@ -132,21 +144,24 @@ def _charge(
     vehicle: _Store, tank: Array, plugged: Array, home: Array, room: Array, inputs: xr.Dataset, hours: float
 ) -> tuple[Array, Array]:
     """Return the charging and discharging power (V,) of a slot: full power until full, within the connection."""
-    charge = np.where(plugged, vehicle.room(tank, hours), 0.0)
+    charge = np.where(plugged, vehicle.most_charge(tank, hours), 0.0)
     wanted = np.bincount(vehicle.owner[home], charge[home], minlength=len(room))
     part = np.divide(room, wanted, out=np.ones_like(room), where=wanted > room)
     charge = np.where(home, charge * part[vehicle.owner], charge)
     charge = np.where(charge >= inputs["vehicle_min_charge"].values, charge, 0.0)
-    return charge, np.where(plugged, vehicle.reserve(tank, vehicle.capacity, hours), 0.0)
+    return charge, np.where(plugged, vehicle.discharge_to(tank, vehicle.capacity, hours), 0.0)
 
 
 def _follow(battery: _Store, stored: Array, net: Array, hours: float) -> tuple[Array, Array]:
     """Return the power (B,) of batteries that store each meter's surplus and cover its deficit."""
-    climb, fall = battery.climb(stored, hours), battery.reserve(stored, battery.capacity, hours)
-    charge = climb + _shared(battery, np.maximum(-net, 0.0), battery.room(stored, hours) - climb)
-    reserve = battery.reserve(stored, np.minimum(battery.least, stored), hours)
-    discharge = np.maximum(fall, _shared(battery, np.maximum(net, 0.0), reserve))
-    return charge, np.where(climb > 0, 0.0, discharge)
+    forced, forced_discharge = (
+        battery.forced_charge(stored, hours),
+        battery.discharge_to(stored, battery.capacity, hours),
+    )
+    charge = forced + _shared(battery, np.maximum(-net, 0.0), battery.most_charge(stored, hours) - forced)
+    spare = battery.discharge_to(stored, np.minimum(battery.least, stored), hours)
+    discharge = np.maximum(forced_discharge, _shared(battery, np.maximum(net, 0.0), spare))
+    return charge, np.where(forced > 0, 0.0, discharge)
 
 
 def _shared(battery: _Store, power: Array, able: Array) -> Array:
@@ -174,8 +189,8 @@ def _when(time: np.datetime64) -> str:
 
 def _results(
     inputs: xr.Dataset,
-    kept: dict[str, Array],
-    made: dict[str, Array],
+    batteries: _Series,
+    vehicles: _Series,
     home: Array,
     curtailed: Array,
     electric: Array,
@@ -183,12 +198,12 @@ def _results(
     """Return the results Dataset; whatever a meter lacks or has left is the retailer's."""
     owner = positions(inputs, "vehicle_owner", "participant")
     net = inputs["demand"].values - inputs["pv_available"].values + curtailed
-    np.add.at(net, positions(inputs, "battery_owner", "participant"), kept["charge"] - kept["discharge"])
-    power = made["charge"] - made["discharge"]
+    np.add.at(net, positions(inputs, "battery_owner", "participant"), batteries.charge - batteries.discharge)
+    power = vehicles.charge - vehicles.discharge
     np.add.at(net, owner, np.where(home, power, 0.0))
     away = np.where(home, 0.0, power)
     participant, vehicle = ("participant", "time"), ("vehicle", "time")
-    found = {
+    variables = {
         "pv_curtailment": variable(participant, curtailed, "kW", "PV output not used"),
         "grid_import": variable(participant, np.maximum(net, 0.0), "kW", "bought from the retailer"),
         "grid_export": variable(participant, np.maximum(-net, 0.0), "kW", "sold to the retailer"),
@@ -200,12 +215,11 @@ def _results(
         ),
         "trip_electric_distance": variable(("trip",), electric, "km", "distance driven on electricity"),
     }
-    docs = {
-        "charge": ("kW", "AC power taken to charge"),
-        "discharge": ("kW", "AC power given back"),
-        "energy": ("kWh", "energy at the end of the slot"),
-    }
-    for name, (unit, doc) in docs.items():
-        found[f"battery_{name}"] = variable(("battery", "time"), kept[name], unit, doc)
-        found[f"vehicle_{name}"] = variable(vehicle, made[name], unit, doc)
-    return assemble(inputs, found)
+    for device, series in (("battery", batteries), ("vehicle", vehicles)):
+        dims = (device, "time")
+        variables |= {
+            f"{device}_charge": variable(dims, series.charge, "kW", "AC power taken to charge"),
+            f"{device}_discharge": variable(dims, series.discharge, "kW", "AC power given back"),
+            f"{device}_energy": variable(dims, series.energy, "kWh", "energy at the end of the slot"),
+        }
+    return assemble(inputs, variables)

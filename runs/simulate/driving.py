@@ -89,11 +89,11 @@ class Driving:
             numbers = [f"{v}/expected/{t}" for v, t in zip(vehicle, begins, strict=True)]
             energy = np.minimum(course.energy, self.usable[course.vehicle])
             ends, distance = times[course.returns], energy * economy
-            made = (np.array(numbers, dtype=str), vehicle, begins, ends, distance)
-            both = zip(trips.items(), made, strict=True)
+            expected = (np.array(numbers, dtype=str), vehicle, begins, ends, distance)
+            both = zip(trips.items(), expected, strict=True)
             trips = {name: np.concatenate([values, new]) for (name, values), new in both}
-        found: dict[str, Any] = {n: (("trip",), v, inputs[n].attrs) for n, v in trips.items()}
-        return found | {"vehicle_host": (("vehicle", "time"), host, inputs["vehicle_host"].attrs)}
+        variables: dict[str, Any] = {n: (("trip",), v, inputs[n].attrs) for n, v in trips.items()}
+        return variables | {"vehicle_host": (("vehicle", "time"), host, inputs["vehicle_host"].attrs)}
 
 
 def departures(inputs: xr.Dataset, slot: int, count: int) -> np.ndarray:

@@ -1,9 +1,9 @@
-"""The journal of a simulation: what each slot brought, on the disk before the slot is committed to a ledger.
+"""The journal of a simulation: what each slot added to its state, on the disk before it is committed to a ledger.
 
-The first line says what simulation it is, each other line what one slot added to its state: its outturn, and what
-the agents carry on, down to the basis that the next plan starts from. A line is the SHA-256 (hex) of the hash before it
-and of its text, a space, and the text, JSON whose numbers are exact. It is only ever appended to, so it costs the same
-at every slot, and what a crash cut short shows: a simulation goes on from the last whole line.
+The first line says what simulation it is, each other line what one slot added to its state: its realised dispatch and
+deals, and what the agents carry on, down to the basis that the next plan starts from. A line is the SHA-256 (hex) of the
+hash before it and of its text, a space, and the text, JSON whose numbers are exact. It is only ever appended to, so it
+costs the same at every slot, and what a crash cut short shows: a simulation goes on from the last whole line.
 """
 
 import base64
@@ -53,20 +53,20 @@ class Journal:
 
     def __init__(self, path: Path, identity: str):
         self.path, self._hash, self._size = path, "", 0
-        self._found = list(self._whole())
-        if self._found[:1] != [identity]:
-            self._found, self._hash, self._size = [], "", 0
+        self._lines = list(self._whole())
+        if self._lines[:1] != [identity]:
+            self._lines, self._hash, self._size = [], "", 0
         durable_files.cut(path, self._size)
-        if not self._found:
+        if not self._lines:
             self._append(identity)
             durable_files.sync_folder(path.parent)
-        self._found = self._found[1:]
+        self._lines = self._lines[1:]
 
     def replay(self, state: State) -> State:
         """Bring the state in which the simulation begins to where it stands, and return it."""
-        for text in self._found:
-            _bring(state, json.loads(text))
-        self._found = []
+        for text in self._lines:
+            _apply(state, json.loads(text))
+        self._lines = []
         self._note(state)
         return state
 
@@ -112,13 +112,13 @@ def _line(before: str, text: bytes) -> bytes:
     return hashlib.sha256(before.encode() + text).hexdigest().encode() + b" " + text + b"\n"
 
 
-def _bring(state: State, content: dict[str, Any]) -> None:
-    """Add to a state what one slot brought."""
+def _apply(state: State, content: dict[str, Any]) -> None:
+    """Add to a state what one slot added."""
     slot, series = content["slot"], state.realised._asdict()
     for name, column in content["power"].items():
         series[name][:, slot] = column
-    for values, (places, found) in ((state.electric, content["electric"]), (state.prices, content["prices"])):
-        values.flat[places] = found
+    for values, (places, new) in ((state.electric, content["electric"]), (state.prices, content["prices"])):
+        values.flat[places] = new
     state.deals.append(Deals(*(np.array(content["deals"][n], dtype=kind) for n, kind in _DEALS.items())))
     state.books = {
         k: [*state.books.get(k, []), *(OrderRow(*row) for row in rows)] for k, rows in content["orders"]

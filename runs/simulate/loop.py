@@ -168,8 +168,10 @@ def _cleared(seen: xr.Dataset, start: Basis | None) -> tuple[planning.Plan, Deal
     block = clearing.community_block(seen, "p2p", minimum_charge=False)
     solution = solve.solve(block, start=start)
     first = seen.isel(time=[0])
-    made = trades.bilateral(first, results.collect(block).isel(time=[0]))
-    seller, buyer, _ = parties(first, made)
-    columns = (made[f"trade_{n}"].values for n in ("energy", "price", "fee", "congestion", "contracted"))
+    contracted = trades.bilateral(first, results.collect(block).isel(time=[0]))
+    seller, buyer, _ = parties(first, contracted)
+    columns = (
+        contracted[f"trade_{n}"].values for n in ("energy", "price", "fee", "congestion", "contracted")
+    )
     planned = planning.of_block(block, seen, wanted=True, basis=solution.basis)
     return planned, Deals(seller, buyer, *columns)

@@ -25,13 +25,13 @@ def since(inputs: xr.Dataset, state: State, first: int) -> tuple[xr.Dataset, Sta
     last = state.slot
     part = records.slot_inputs(inputs, state.realised.energy, first, last)
     trips = np.isin(inputs["trip"].values, part["trip"].values)
-    brought = replace(
+    by_itself = replace(
         state,
         realised=state.realised.slots(first, last),
         electric=state.electric[trips],
         deals=state.deals[first:last],
     )
-    return part, brought
+    return part, by_itself
 
 
 def trades_of(inputs: xr.Dataset, state: State) -> xr.Dataset:
@@ -86,34 +86,34 @@ def _markets(inputs: xr.Dataset, net: np.ndarray, sold: np.ndarray, bought: np.n
         "purchase": bought,
         "sale": sold,
     }
-    found: dict[str, Any] = {}
+    variables: dict[str, Any] = {}
     for name, power in powers.items():
         market = "grid" if name in ("import", "export") else "peer"
         doc = f"{name} {'from or to the retailer' if market == 'grid' else 'from or to peers'}"
-        found[f"{market}_{name}"] = variable(("participant", "time"), power[:people], "kW", doc)
-        found[f"vehicle_{name}"] = variable(
+        variables[f"{market}_{name}"] = variable(("participant", "time"), power[:people], "kW", doc)
+        variables[f"vehicle_{name}"] = variable(
             ("vehicle", "time"), power[people:], "kW", f"{doc}, while plugged in away from home"
         )
-    return found
+    return variables
 
 
 def _devices(inputs: xr.Dataset, state: State) -> dict[str, Any]:
     """Return what batteries, vehicles and PV did."""
-    realised, found = state.realised, {}
+    realised, variables = state.realised, {}
     for name, series, unit, doc in (
         ("charge", realised.charge, "kW", "AC power taken to charge"),
         ("discharge", realised.discharge, "kW", "AC power given back"),
         ("energy", realised.energy, "kWh", "energy at the end of the slot"),
     ):
         for device, values in by_device(inputs, series).items():
-            found[f"{device}_{name}"] = variable((device, "time"), values, unit, doc)
-    found["pv_curtailment"] = variable(
+            variables[f"{device}_{name}"] = variable((device, "time"), values, unit, doc)
+    variables["pv_curtailment"] = variable(
         ("participant", "time"), state.realised.curtailment, "kW", "PV output not used"
     )
-    found["trip_electric_distance"] = variable(
+    variables["trip_electric_distance"] = variable(
         ("trip",), state.electric, "km", "distance driven on electricity"
     )
-    return found
+    return variables
 
 
 class _Flow:

@@ -38,7 +38,7 @@ def simulate(line: Timeline, options: Options, state: State | None = None) -> xr
     SolveError
         If the participants cannot plan, or the devices cannot do what they must.
     CheckError
-        If what came of it contradicts the inputs.
+        If the realised results contradict the inputs.
     """
     simulation = Simulation(line, options, state)
     while not simulation.done:

@@ -50,10 +50,10 @@ class Closing:
         CheckError
             If it contradicts the inputs.
         """
-        inputs, brought = since(self._inputs, state, first)
-        found, traded = results_of(inputs, brought), trades_of(inputs, brought)
-        run.require(inputs, found, traded, None, prices="traded")
-        tree = xr.DataTree.from_dict({"/inputs": inputs, "/results": found, "/trades": traded})
+        inputs, closed = since(self._inputs, state, first)
+        results, traded = results_of(inputs, closed), trades_of(inputs, closed)
+        run.require(inputs, results, traded, None, prices="traded")
+        tree = xr.DataTree.from_dict({"/inputs": inputs, "/results": results, "/trades": traded})
         tree.attrs = self._attributes
         return tree
 
