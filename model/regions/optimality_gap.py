@@ -1,21 +1,24 @@
 """What proves that regions of a fee tree, cleared apart, are together the optimum, or how far they may be from it.
 
-Between two regions lies one edge of the tree, with a fee (`regions`). No energy flows over it while they are apart: its
-flows *wait*, as in `hierarchy`, and the price certificate there is the one here. **The certificate**: let the prices p
-of every region be optimal duals of its own clearing. The union of the optima is the optimum of the whole, if for every
-waiting flow from n to its parent m, or back, p[m,t] - p[n,t] <= fee, or p[n,t] - p[m,t] <= fee.
+Between two regions lies one edge of the tree, with a fee (`partition`). No energy flows over it while they are apart:
+its flows are left out, as in `bottom_up`, and the price certificate there is the one here. **The certificate**: let the
+prices p of every region be optimal duals of its own clearing. The union of the optima is the optimum of the whole, if
+for every flow left out, from a node n to its parent m or back, p[m,t] - p[n,t] <= fee, or p[n,t] - p[m,t] <= fee.
 
 A price is not always one number. What leaves a region's optimum as it is may be chosen: at a junction without meters
 anything within the fees of the prices around it; where nobody could sell and nobody buys, anything higher. With these
 intervals at the nodes and -fee <= p[m] - p[n] <= fee at the edges (the difference as it is, where energy flows) the
-certificate is a system of differences on a tree, and one way up and one way down decide exactly whether it has a
-solution.
+certificate is a system of difference constraints on a tree. One pass from the leaves to the root and one back decide
+exactly whether it has a solution.
 
-**The gap** where it has none: p and the duals of the regions are a solution of the dual of the whole, but for waiting
-flows that would pay g = max(0, difference - fee) per kWh. Each is bounded by what could flow there, u kW: the limit of
-the edge, what all meters on one side could give, what all on the other could take. So the optimum of the whole is at
-least the sum of the regions' optima - sum of g * u * hours, and at most that sum. The prices that are free are chosen by
-a linear program for the least such gap.
+**The gap** where it has none: p and the duals of the regions are a solution of the dual of the whole, but for flows
+left out that would pay g = max(0, difference - fee) per kWh. Each is bounded by what could flow there, u kW: the limit
+of the edge, what all meters on one side could give, what all on the other could take. So with Z the sum of the regions'
+optima::
+
+    Z - sum of g * u * hours  <=  optimum of the whole  <=  Z
+
+The prices that are free are chosen by a linear program for the least such gap.
 """
 
 from __future__ import annotations
@@ -33,11 +36,11 @@ from ..topology.meters import meters, sum_at_nodes
 from .partition import Tree, regions
 
 PAYS = 1e-6
-"""Gain per kWh from which a flow that waits counts: the residual within which a proof of optimality holds."""
+"""Gain per kWh from which a flow left out counts: the residual within which a proof of optimality holds."""
 
 
 class Border(NamedTuple):
-    """What a cleared region says of its nodes, each (node, time): enough for the certificate.
+    """Prices, flows and capacities at the nodes of a cleared region, each (node, time): enough for the certificate.
 
     ``price`` [currency/kWh]; ``flow`` to the parent [kW]; ``buyers`` and ``sellers``, what meters there could take and
     give at the most [kW]; ``bought`` and ``sold``, what they do from and to peers [kW].
@@ -52,7 +55,7 @@ class Border(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What the certificate says.
+    """The prices, gap and wanted trades that the certificate yields.
 
     ``price`` (node, time) at all nodes, free ones chosen; ``gap`` by which the union may miss the optimum [currency], 0
     where it is the optimum; ``pairs`` (pair, 2), the nodes that would trade, most urgent first.
@@ -64,7 +67,7 @@ class Verdict(NamedTuple):
 
 
 def border(inputs: xr.Dataset, results: xr.Dataset) -> Border:
-    """Return what a region's clearing says of its nodes."""
+    """Return prices, flows and capacities at the nodes of a cleared region."""
     who, size = meters(inputs, peers=True), inputs.sizes["node"]
     home = positions(inputs, "participant_node", "node")
     host = positions(inputs, "vehicle_host", "participant")
@@ -89,7 +92,7 @@ def border(inputs: xr.Dataset, results: xr.Dataset) -> Border:
 
 
 def judge(tree: Tree, cut_above: Array, whole: Border, hours: Array) -> Verdict:
-    """Return what the certificate says of regions cleared apart.
+    """Return by the certificate prices and gap of regions cleared apart.
 
     Parameters
     ----------
@@ -98,7 +101,7 @@ def judge(tree: Tree, cut_above: Array, whole: Border, hours: Array) -> Verdict:
     cut_above : (node,) bool
         Where regions end.
     whole : Border
-        What they say, together (node, time); nothing but zeros at nodes of regions without meters.
+        Their borders, together (node, time); nothing but zeros at nodes of regions without meters.
     hours : (time,)
         Lengths of the slots [h].
     """
@@ -253,13 +256,13 @@ def _least_gap(parent: Array, system: _System) -> tuple[Array, float]:
     soft = np.concatenate([soft_up[child], soft_down[child]])
     ends = np.concatenate([high, np.where(soft > 0, np.inf, 0.0)])
     begins = np.concatenate([low, np.zeros(2 * n)])
-    found: Any = linprog(
+    solution: Any = linprog(
         np.concatenate([np.zeros(size), soft]),
         A_ub=rows[kept],
         b_ub=sides[kept],
         bounds=list(zip(begins.tolist(), ends.tolist(), strict=True)),
     )
-    assert found.status == 0, found.message  # the regions' own prices obey all that must hold
-    price = found.x[:size]
+    assert solution.status == 0, solution.message  # the regions' own prices obey all that must hold
+    price = solution.x[:size]
     missed = np.maximum(rows[:, :size] @ price - sides, 0.0)
     return price, float(missed @ soft)

@@ -1,7 +1,7 @@
 """Regions of a fee tree that are cleared apart: where the tree is cut, and which of them are joined again.
 
 Between two regions lies one edge of the tree, with a fee. What proves that their union is the optimum stands in
-`certificate`.
+`optimality_gap`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def cut(tree: Tree, ties: Array, most: float) -> Array:
     """
     tied = tree.fee <= 0
     for one, other in np.unique(np.sort(ties.reshape(-1, 2), axis=1), axis=0):
-        tied[way(tree.parent, int(one), int(other))] = True
+        tied[path(tree.parent, int(one), int(other))] = True
     return cuts(tree.parent, tree.crowd, from_leaves(tree.parent), most, tied)
 
 
@@ -43,16 +43,16 @@ def regions(parent: Array, cut_above: Array) -> Array:
     return top
 
 
-def way(parent: Array, one: int, other: int) -> list[int]:
-    """Return the nodes whose edges to their parents are the way between two nodes."""
-    up: list[list[int]] = []
+def path(parent: Array, one: int, other: int) -> list[int]:
+    """Return the nodes whose edges to their parents are the path between two nodes."""
+    to_root: list[list[int]] = []
     for node in (one, other):
         line = [node]
         while parent[line[-1]] >= 0:
             line.append(int(parent[line[-1]]))
-        up.append(line)
-    shared = set(up[0]) & set(up[1])
-    return [node for line in up for node in line if node not in shared]
+        to_root.append(line)
+    shared = set(to_root[0]) & set(to_root[1])
+    return [node for line in to_root for node in line if node not in shared]
 
 
 def joined(tree: Tree, cut_above: Array, pairs: Array, most: float) -> Array:
@@ -61,14 +61,14 @@ def joined(tree: Tree, cut_above: Array, pairs: Array, most: float) -> Array:
     The first of the ``pairs`` (pair, 2) come first, and each region is joined with one other at most: how its prices
     move by that decides whether more has to be.
     """
-    found, before, met = cut_above.copy(), regions(tree.parent, cut_above), set[int]()
+    cut_now, before, used = cut_above.copy(), regions(tree.parent, cut_above), set[int]()
     for one, other in pairs.tolist():
-        if met & {int(before[one]), int(before[other])}:
+        if used & {int(before[one]), int(before[other])}:
             continue
-        tried = found.copy()
-        tried[way(tree.parent, one, other)] = False
+        tried = cut_now.copy()
+        tried[path(tree.parent, one, other)] = False
         region = regions(tree.parent, tried)
         if tree.crowd[region == region[one]].sum() <= most:
-            found = tried
-            met |= {int(before[one]), int(before[other])}
-    return found
+            cut_now = tried
+            used |= {int(before[one]), int(before[other])}
+    return cut_now

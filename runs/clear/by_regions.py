@@ -57,7 +57,7 @@ def run(
     ------
     InputError
         With every problem of the scenario.
-    otonari.model.solver.solve.SolveError
+    otonari.model.errors.SolveError
         If a region has no optimum; those that have one stay.
     ClusterError
         If an extra is missing, the scheduler does not answer or goes away, or the market cannot be cut into regions.

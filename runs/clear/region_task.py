@@ -47,7 +47,7 @@ class Region:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a region.
+    """The part of a region's run that the whole needs.
 
     ``border`` as in `Border`; attributes and layout of its run; ``sums`` behind the community's shares; the energy that
     is traded [kWh].
@@ -182,14 +182,14 @@ class Community:
         from ...model.regions import partition
 
         region = partition.regions(self.whole.parent, self.cut_above)
-        found = {}
+        tasks = {}
         for top in np.unique(region[self.whole.crowd > 0]):
             own = np.flatnonzero(region == top)
             path = str(self.folder / f"{self._key(own)}.nc")
             rows = tuple(str(self._rows(int(r))) for r in np.unique(self.first[own]))
             name, sections = str(self.whole.node[top]), str(self.folder / "scenario.json")
-            found[path] = Region(name, sections, rows, path, self.time_limit, self.recorded)
-        return found
+            tasks[path] = Region(name, sections, rows, path, self.time_limit, self.recorded)
+        return tasks
 
     def judge(self) -> tuple[Any, Any]:
         """Return the border of all regions together, and what the certificate says of it."""
@@ -221,8 +221,8 @@ class Community:
         return self.folder / f"rows-{region:08d}.jsonl"
 
     def _key(self, nodes: np.ndarray) -> str:
-        told = [self.whole.hash, version(), sorted(self.whole.node[nodes].tolist())]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+        identity = [self.whole.hash, version(), sorted(self.whole.node[nodes].tolist())]
+        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
 
 
 def solve(client: Any, community: Community, progress: Progress, stage: single.Stage) -> tuple[Any, Any]:
@@ -262,13 +262,15 @@ def _fail(failures: Sequence[tuple[Region, Failure]]) -> None:
         "solution": SolveError,
     }
     for kind, error in kinds.items():
-        told = [f"region {task.name}: {failure.reason}" for task, failure in failures if failure.kind == kind]
-        if told:
-            raise error("; ".join(told[:5]) + (f"; and {len(told) - 5} more" if told[5:] else ""))
+        reasons = [
+            f"region {task.name}: {failure.reason}" for task, failure in failures if failure.kind == kind
+        ]
+        if reasons:
+            raise error("; ".join(reasons[:5]) + (f"; and {len(reasons) - 5} more" if reasons[5:] else ""))
 
 
 class Misread(Exception):
-    """The inputs of a region cannot be used; what is wrong is told of the whole."""
+    """The inputs of a region cannot be used; its problems are reported for the whole."""
 
 
 def notes(answers: Iterable[Answer]) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import xarray as xr
 
-from ...data.inputs import contract as table
+from ...data.inputs import contract
 from ...data.loading.scenario import Scenario, digest, effective, load_scenario
 from .. import archive, markets
 from ..archive import Outcome
@@ -66,12 +66,12 @@ def clear(
     ------
     InputError
         With every problem of the inputs.
-    otonari.model.solver.solve.SolveError
+    otonari.model.errors.SolveError
         If there is no optimum: infeasible with the causes, unbounded, or not finished.
     otonari.model.checks.run.CheckError
         If the solved run contradicts its inputs.
     """
-    from ...model.checks import run as checks
+    from ...model.checks.run import require
     from ...model.settlement import accounts, trades
 
     begin = time.perf_counter()
@@ -79,7 +79,7 @@ def clear(
         raise ValueError(f"market: got {market!r}, want one of {', '.join(MARKETS)}")
     if time_limit is not None and not 0 <= time_limit < float("inf"):
         raise ValueError(f"time_limit: got {time_limit}, want a finite number of seconds, or None")
-    inputs = table.complete(inputs)
+    inputs = contract.complete(inputs)
     options = {"minimum_charge": minimum_charge, "time_limit": time_limit, "mip_gap": mip_gap}
     stage("clearing each participant alone")
     alone, baseline = _solved(inputs, "grid-only", options, threads=threads, tie_break=market == "grid-only")
@@ -96,7 +96,7 @@ def clear(
     held, linear = (
         (inputs, None if minimum_charge else True) if market != "unmanaged" else (_aimless(inputs), False)
     )
-    checks.require(held, results, traded, settled, grid_only=alone if held is inputs else None, lp=linear)
+    require(held, results, traded, settled, grid_only=alone if held is inputs else None, lp=linear)
     tree = run_format.as_tree(inputs, results, traded, settled)
     tree.attrs = {
         "market": market,
@@ -239,7 +239,7 @@ def defined(source: str | Path, market: str | None) -> tuple[Any, str]:
         raise atomic_file.RunFileError(source, f"scenario_definition: got no JSON object: {error}") from error
 
 
-def _relaxed(scenario: Any) -> Any:
+def _relaxed(scenario: Scenario) -> Scenario:
     """Return the scenario without minimum charge powers."""
     vehicles = tuple(v.model_copy(update={"min_charge_kw": 0.0}) for v in scenario.tables.vehicles)
     return scenario.model_copy(update={"tables": scenario.tables.model_copy(update={"vehicles": vehicles})})

@@ -42,7 +42,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a sweep: its Dataset and file, the copy of an earlier one, how many points and why some failed."""
+    """A finished sweep: its Dataset and file, the copy of an earlier one, how many points and why some failed."""
 
     dataset: xr.Dataset
     path: Path
@@ -66,7 +66,7 @@ def run(
     Parameters
     ----------
     path : str or path
-        The sweep file; see ``data.sweeps``.
+        The sweep file; see ``data.loading.sweep_file``.
     output : path, optional
         Folder of the run files (default ``runs-out/<name>``), which all workers must see.
     dataset : path, optional
@@ -102,10 +102,10 @@ def run(
                 (dask_cluster.lost(answer), True) if isinstance(answer, BaseException) else answer
             )
             progress(len(answers), len(distinct))
-    found = {point: answers[task.path][0] for point, task in tasks.items()}
-    gathered = sweep_results.together(plan, found)
+    results = {point: answers[task.path][0] for point, task in tasks.items()}
+    gathered = sweep_results.together(plan, results)
     kept = sweep_results.write(gathered, target)
-    failures = {point: part for point, part in found.items() if isinstance(part, str)}
+    failures = {point: part for point, part in results.items() if isinstance(part, str)}
     fresh = [new for part, new in answers.values() if not isinstance(part, str)]
     return Outcome(gathered, target, kept, sum(fresh), len(fresh) - sum(fresh), failures)
 
@@ -133,14 +133,14 @@ def _cleared(task: Task) -> xr.DataTree:
 
 def figures(tree: xr.DataTree) -> xr.Dataset:
     """Return what is gathered of a run: the totals of a comparison, and every other sum of the settlement in money."""
-    found, settlement = compare.summary(tree), tree["settlement"].to_dataset()
-    currency = found["bill"].attrs["units"]
+    totals, settlement = compare.summary(tree), tree["settlement"].to_dataset()
+    currency = totals["bill"].attrs["units"]
     sums = {
         name: ((), float(array.sum()), {"units": currency})
         for name, array in settlement.data_vars.items()
-        if name not in found and array.dims == ("participant",) and array.attrs.get("units") == currency
+        if name not in totals and array.dims == ("participant",) and array.attrs.get("units") == currency
     }
-    return found.assign(sums)
+    return totals.assign(sums)
 
 
 def _stored(task: Task) -> xr.DataTree | None:
