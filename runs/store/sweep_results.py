@@ -21,17 +21,17 @@ FORMAT = 1
 SUFFIXES = (".nc", ".zarr")
 
 
-def together(plan: "Plan", found: "Mapping[Point, xr.Dataset | str]") -> xr.Dataset:
+def together(plan: "Plan", outcomes: "Mapping[Point, xr.Dataset | str]") -> xr.Dataset:
     """Return the figures of all points over the swept dimensions, and ``reason``, empty where there are figures.
 
-    ``found`` is what became of each point: its figures, or the reason why there are none.
+    ``outcomes`` holds for each point its figures, or the reason why there are none.
     Where a point has none, numbers are NaN. ``kind_`` variables have the dimension ``kind`` too; ``scenario_hash``
     is the point's.
     """
     axes = plan.axes
     shape = tuple(map(len, axes.values()))
     coords: dict[str, Any] = {name: np.array(labels) for name, labels in axes.items()}
-    parts = {point: part for point, part in found.items() if isinstance(part, xr.Dataset)}
+    parts = {point: part for point, part in outcomes.items() if isinstance(part, xr.Dataset)}
     kinds = list(dict.fromkeys(kind for part in parts.values() for kind in part["kind"].values))
     own = {str(name): index for part in parts.values() for name, index in part.coords.items()}
     coords |= own | {"kind": np.array(kinds, dtype=str)}
@@ -45,7 +45,7 @@ def together(plan: "Plan", found: "Mapping[Point, xr.Dataset | str]") -> xr.Data
             variables[str(name)].values[place[point]] = array.values
     for name, texts in {
         "scenario_hash": [point.scenario_hash for point in plan.points],
-        "reason": [r if isinstance(r := found[point], str) else "" for point in plan.points],
+        "reason": [r if isinstance(r := outcomes[point], str) else "" for point in plan.points],
     }.items():
         variables[name] = xr.Variable(tuple(axes), np.array(texts, dtype=str).reshape(shape))
     variables["reason"].attrs["long_name"] = "why there are no figures"
