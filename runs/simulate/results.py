@@ -143,12 +143,12 @@ class _Flow:
 
 def account(inputs: xr.Dataset, state: State, options: Options) -> xr.DataTree:
     """Return the run of a finished simulation: settled by the prices of its trades, and checked."""
-    from ...model.checks import run as checks
+    from ...model.checks.run import require
     from ...model.settlement import accounts
 
     results, traded, alone = results_of(inputs, state), trades_of(inputs, state), grid_only(inputs)
     settlement = accounts.settle(inputs, results, traded, alone)
-    checks.require(inputs, results, traded, settlement, grid_only=alone, prices="traded")
+    require(inputs, results, traded, settlement, grid_only=alone, prices="traded")
     tree = run_format.as_tree(inputs, results, traded, settlement)
     tree.attrs = {
         "market": options.mode,

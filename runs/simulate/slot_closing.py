@@ -11,8 +11,7 @@ import xarray as xr
 from ...model.checks import run
 from ...model.settlement import tracing
 from .. import archive
-from ..ledger import administration, ledger
-from ..ledger import records as blocks
+from ..ledger import administration, ledger, records
 from ..store import netcdf
 from ..version import version
 from .loop import State
@@ -67,7 +66,7 @@ class Closing:
         inputs, results, trades = (tree[n].to_dataset() for n in ("inputs", "results", "trades"))
         origins = list(tracing.follow(inputs, results, trades, self._content))
         self._content = origins[-1].content
-        return blocks.of_run(tree, origins)
+        return records.of_run(tree, origins)
 
     def keep(self, tree: xr.DataTree, output: Path) -> archive.Outcome:
         """Store the run of all slots, and hold what the ledger has of it against it once more."""
