@@ -156,7 +156,7 @@ PLANTED = [
     ("participant_tariff", "", 0, "participant=home-1", '""', "a label of dimension 'tariff'"),
     ("slot_hours", 0.5, 1, "time=2020-08-18T17:00", "2020-08-18T17:00", "the end of the slot before"),
     ("trip_arrival", TIME[0], 0, "trip=car/1", "2020-08-18T15:00", "an arrival after the departure"),
-    ("trip_departure", np.datetime64("NaT"), 0, "trip=car/1", "NaT", "a time"),
+    ("trip_departure", np.datetime64("NaT", "ns"), 0, "trip=car/1", "NaT", "a time"),
     (
         "vehicle_host",
         "home-1",

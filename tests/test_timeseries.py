@@ -60,7 +60,10 @@ def test_a_local_day_has_as_many_slots_as_its_hours(day, zone, minutes, count):
     assert (np.diff(times) == np.timedelta64(minutes, "m")).all()
     assert times.tz is None
     assert times.dtype == "datetime64[ns]"
-    assert times[-1] + pd.Timedelta(minutes=minutes) == slots(str(np.datetime64(day) + 1), 1, 30, zone)[0]
+    assert (
+        times[-1] + pd.Timedelta(minutes=minutes)
+        == slots(str(np.datetime64(day) + np.timedelta64(1, "D")), 1, 30, zone)[0]
+    )
 
 
 def test_slots_name_every_problem_of_their_arguments():

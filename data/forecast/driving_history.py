@@ -35,7 +35,7 @@ class Trips:
             self,
             vehicle=self.vehicle[begun],
             departure=self.departure[begun],
-            arrival=np.where(home, self.arrival[begun], np.datetime64("NaT")),
+            arrival=np.where(home, self.arrival[begun], np.datetime64("NaT", "ns")),
             energy=np.where(home, self.energy[begun], np.nan),
         )
 

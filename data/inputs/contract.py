@@ -115,7 +115,7 @@ def _default(row: Variable, variables: dict[str, Any], sizes: dict[str, int]) ->
     if row.unit == "label":
         return np.full(shape, "", dtype="<U24")
     if row.unit == "UTC":
-        return np.full(shape, np.datetime64("NaT"), dtype="datetime64[ns]")
+        return np.full(shape, np.datetime64("NaT", "ns"), dtype="datetime64[ns]")
     return np.full(shape, np.nan if row.default is REQUIRED else row.default, dtype=float)
 
 

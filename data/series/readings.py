@@ -158,7 +158,7 @@ def _lead(stamps: np.ndarray, fmt: FileFormat) -> np.timedelta64:
 def _step(stamps: np.ndarray) -> np.timedelta64:
     """Return the most frequent positive distance between neighbours."""
     gaps = np.diff(stamps[~np.isnat(stamps)])
-    lengths, counts = np.unique(gaps[gaps > np.timedelta64(0)], return_counts=True)
+    lengths, counts = np.unique(gaps[gaps > np.timedelta64(0, "ns")], return_counts=True)
     return lengths[counts.argmax()] if len(lengths) else np.timedelta64(0, "ns")
 
 
@@ -202,15 +202,15 @@ def _in_order(readings: Readings) -> tuple[Readings, list[Problem]]:
     sorted_starts, sorted_rows = starts[order], readings.rows[order]
     gap = np.diff(sorted_starts)
     problems: list[Problem] = []
-    again = np.flatnonzero(gap == np.timedelta64(0)) + 1
+    again = np.flatnonzero(gap == np.timedelta64(0, "ns")) + 1
     twice = [(int(sorted_rows[k]), f"the time of row {sorted_rows[k - 1]} again") for k in again]
     problems += several(where, fmt.time_column, twice, "each time once")
     if not fmt.reference_year:  # the months of a typical year come from different years
-        back = np.flatnonzero(np.diff(starts) < np.timedelta64(0)) + 1
+        back = np.flatnonzero(np.diff(starts) < np.timedelta64(0, "ns")) + 1
         late = [(int(readings.rows[k]), f"{minute(starts[k])} UTC after a later time") for k in back]
         problems += several(where, fmt.time_column, late, "rows in the order of time")
-    if step > np.timedelta64(0):
-        odd = np.flatnonzero((gap > np.timedelta64(0)) & (gap % step != np.timedelta64(0))) + 1
+    if step > np.timedelta64(0, "ns"):
+        odd = np.flatnonzero((gap > np.timedelta64(0, "ns")) & (gap % step != np.timedelta64(0, "ns"))) + 1
         minutes = step / np.timedelta64(1, "m")
         off_step = [
             (int(sorted_rows[k]), f"{gap[k - 1] / np.timedelta64(1, 'm'):g} minutes after") for k in odd
