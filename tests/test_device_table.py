@@ -14,6 +14,7 @@ from otonari.data.inputs.variables import Variable
 from otonari.model import clearing
 from otonari.model.checks.run import check
 from otonari.model.devices.device import Device
+from otonari.model.errors import Infeasible
 from otonari.runs import compare
 from otonari.runs.ledger import ledger, records
 from otonari.runs.report import page, sections
@@ -31,7 +32,9 @@ def switched_load(inputs, meters, sets):
     limit = inputs["switched_load_power_limit"].values[:, None]
     power = block.var("power", "kW", "power that the load draws", upper=limit)
     used = (power * hours).into(np.repeat(np.arange(len(energy)), len(hours)), energy.shape)
-    block.row("energy_used", used == energy, "sum over t of power[l,t] * hours[t] = energy[l]", dims=DIM)
+    block.row(
+        "energy_used", used == energy, "sum over t of power[l,t] * hours[t] = energy[l]", dims=DIM, lack="kWh"
+    )
     block.draw = power.at(meters.place["switched_load"], len(meters.label))
     return block
 
@@ -202,3 +205,18 @@ def test_every_row_has_a_device_and_every_device_a_row():
 def test_only_stores_give():
     with pytest.raises(AssertionError, match="only stores give"):
         devices.Device("owner", "draw", "draw_limit", give="give")
+
+
+def test_a_load_that_cannot_be_served_is_named():
+    """2 kW over two hours are 4 kWh at most: of 10 kWh, 6 are lacking, at no slot in particular."""
+    with pytest.raises(Infeasible) as error:
+        otonari.solve(otonari.community_block(contract.complete(street(energy=10.0))))
+    assert [(c.who, c.when, round(c.amount, 6), c.lack) for c in error.value.causes] == [
+        ("switched_load boiler", "any time", 6.0, "kWh")
+    ]
+
+
+def test_results_without_a_device_that_nobody_has_pass():
+    """Simulations and the unmanaged market know nothing of it."""
+    tree = otonari.clear(street().isel(switched_load=[]), "unmanaged")
+    assert "switched_load_power" not in tree["results"]

@@ -19,8 +19,9 @@ from ..loading.overrides import LocatedValues, anchor, override, rows
 from ..loading.scenario import Source, canonical_json, changes_rows, counted, effective, opened
 from ..problems import InputError
 from ..schema.defaults import fill
-from ..schema.scenario import Scenario
+from ..schema.scenario import Scenario, Tables
 from ..schema.table_rows import AWAY, TABLES
+from ..schema.values import later_defaults
 from .fees import fee_network
 from .inputs import problems
 
@@ -179,18 +180,23 @@ def _read(
     digest = hashlib.sha256(f'{before}"tables":{{'.encode())
     nodes: Rows = []
     least = False
-    for n, name in enumerate(_LABELS):
-        digest.update(f'{"," if n else ""}"{name}":['.encode())
-        begun = False
+    later, tables = later_defaults(Tables), ""
+    for name in _LABELS:
+        opening, between = f'{tables}"{name}":[', ""
+        if name not in later:  # one that came later is left out where it is empty
+            digest.update(opening.encode())
+            opening, tables = "", ","
         for piece in _pieces(located, changes, sections, name):
-            digest.update(("," * begun + canonical_json(counted(piece)["tables"][name])[1:-1]).encode())
-            begun = True
+            text = canonical_json(counted(piece)["tables"][name])[1:-1]
+            digest.update(f"{opening}{between}{text}".encode())
+            opening, between, tables = "", ",", ","
             rows = effective(piece)["tables"][name]
             for column in _LABELS[name]:
                 labels[name, column] += [r[column] and sys.intern(r[column]) for r in rows]
             nodes += rows if name == "nodes" else []
             least |= name == "vehicles" and any(row["min_charge_kw"] for row in rows)
-        digest.update(b"]")
+        if not opening:
+            digest.update(b"]")
     digest.update(f"}}{after}".encode())
     return labels, nodes, digest.hexdigest(), least
 

@@ -57,6 +57,8 @@ class Run:
         """Return the sums (P, T) of devices' powers, by the name of each result: of vehicles while at home."""
         total = np.zeros((self.participants, len(self.hours)))
         for device, name in powers.items():
+            if not len(self.owner[device]):  # what nobody has need not stand in the results
+                continue
             here = self.at_home if DEVICES[device].host else True
             np.add.at(total, self.owner[device], np.where(here, self.r[name], 0.0))
         return total
@@ -95,7 +97,7 @@ def physics(run: Run, linear: bool) -> Iterator[Finding]:
             yield Finding(f"negative {name}", run.dims[name], -values)
     yield from _meters(run)
     yield from _guests(run)
-    for device in loads():
+    for device in (name for name in loads() if len(run.owner[name])):
         yield from _limits(run, device, True)
     for device in stores():
         yield from _store(run, device)

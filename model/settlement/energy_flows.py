@@ -112,6 +112,8 @@ def _loads(inputs: xr.Dataset, results: xr.Dataset) -> Array:
     """Return what the loads of each participant draw (P, T) [kW]."""
     power = np.zeros((inputs.sizes["participant"], inputs.sizes["time"]))
     for name, row in devices.loads().items():
+        if not inputs.sizes[name]:  # what nobody has need not stand in the results
+            continue
         owner = positions(inputs, row.owner, "participant")
         np.add.at(power, owner, results[row.draw].transpose(name, "time").values)
     return power

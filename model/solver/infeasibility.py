@@ -64,6 +64,6 @@ def _elastic_rows(program: Program) -> tuple[Array, list[tuple[Any, int]], Array
 def _cause(program: Program, constraint: Any, i: int, amount: float) -> Cause:
     if constraint is None:
         return Cause(program.foreign_rows[i].name, "any time", amount, "to be met")
-    entity, when = constraint.labels()[i]
-    kind = constraint.dims[0]
-    return Cause(entity if kind == "meter" else f"{kind} {entity}", f"{when}Z", amount, constraint.lack)
+    label, kind = constraint.labels()[i], constraint.dims[0]
+    entity, when = (label[0], f"{label[1]}Z") if len(constraint.dims) > 1 else (label, "any time")
+    return Cause(entity if kind == "meter" else f"{kind} {entity}", when, amount, constraint.lack)

@@ -66,12 +66,13 @@ def balance(tree: xr.DataTree) -> dict[str, float]:
         stored += float((results[f"{device}_energy"].isel(time=-1) - begin).sum())
         lost += total(results[f"{device}_charge"] * (1 - inputs[f"{device}_charge_efficiency"]))
         lost += total(results[f"{device}_discharge"] * (1 / inputs[f"{device}_discharge_efficiency"] - 1))
+    loads = {name: row for name, row in devices.loads().items() if inputs.sizes[name]}
     parts = {
         "PV, after curtailment": total(inputs["pv_available"] - results["pv_curtailment"]),
         "from the retailer": total(results["grid_import"]) + total(results["vehicle_import"]),
         "to the retailer": -total(results["grid_export"]) - total(results["vehicle_export"]),
         "demand": -total(inputs["demand"]),
-        **{name.replace("_", " "): -total(results[load.draw]) for name, load in devices.loads().items()},
+        **{n.replace("_", " "): -total(results[row.draw]) for n, row in loads.items()},
         "driving": -float(driven.sum()),
         "batteries and vehicles, start less end": -stored,
         "losses of charging and discharging": -lost,
