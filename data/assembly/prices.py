@@ -17,7 +17,6 @@ from ..schema.file_references import PriceFile
 from ..schema.values import Closed
 from .demand_and_pv import Frame, rate
 
-_DAY = 1440
 _DAYS = {"all": range(7), "weekdays": range(5), "weekends": range(5, 7)}
 
 

@@ -30,7 +30,6 @@ _COOLING = np.array([0, 0, 0, 0, 0.1, 0.4, 0.9, 1.0, 0.6, 0.1, 0, 0])
 _HEATING = np.array([1.0, 1.0, 0.7, 0.3, 0.05, 0, 0, 0, 0, 0.05, 0.3, 0.8])
 
 _MONTH_DAYS = np.array([31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
-_PIECE = pd.Timedelta(minutes=30)
 
 _HOME_LEVEL, _DAY_LEVEL, _HALF_HOUR, _MEMORY = 0.15, 0.10, 0.35, 0.6
 """Standard deviations of the logarithm of a home's level, a day's, and a half-hour's, and the correlation of one

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Version of the layout, in the attribute ``otonari_sweep_format``."""
-SUFFIXES = (".nc", ".zarr")
 
 
 def together(plan: "Plan", outcomes: "Mapping[Point, xr.Dataset | str]") -> xr.Dataset:
