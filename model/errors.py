@@ -44,5 +44,12 @@ class NotOptimal(SolveError):
         super().__init__(f"not optimal: {status}" + ("" if np.isnan(gap) else f", gap {gap:.3g}"))
 
 
+class Refused(SolveError):
+    """HiGHS takes neither the program nor an option, or does not begin; the message is its own."""
+
+    def __init__(self, words: str):
+        super().__init__(f"HiGHS: {words}")
+
+
 class Unbounded(SolveError):
     """The cost has no lower limit."""

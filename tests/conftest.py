@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-import highspy
 import pytest
 
 from . import counts
@@ -95,17 +94,3 @@ def book(tmp_path):
 def signed(tmp_path):
     """Return a ledger of two slots signed by KEY."""
     return make(tmp_path / "signed", signer=KEY)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread_of_highs():
-    """Let HiGHS begin with one thread, whichever test comes first.
-
-    A process keeps the number that its first solve asks for and HiGHS refuses another one later; Pyomo's HiGHS asks for
-    all cores, so that the model would not solve after it.
-    """
-    highs = highspy.Highs()
-    highs.setOptionValue("output_flag", False)
-    highs.setOptionValue("threads", 1)
-    highs.addVar(0.0, 1.0)
-    highs.run()

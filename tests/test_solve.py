@@ -1,17 +1,23 @@
 """The solver: proofs, the tie-break, and failures that say what is wrong."""
 
+import subprocess
+import sys
+from pathlib import Path
+
+import highspy
 import numpy as np
 import pytest
+from highspy._core import _Highs
 from scipy import sparse
 
 from otonari.model.clearing import community_block
-from otonari.model.errors import Infeasible, NotOptimal
+from otonari.model.errors import Infeasible, NotOptimal, Refused
 from otonari.model.lp.matrix import bare, compile_block
 from otonari.model.results import collect
 from otonari.model.solver import bottom_up
 from otonari.model.solver import highs as highs_module
 from otonari.model.solver import solve as module
-from otonari.model.solver.highs import load, prove, slackness
+from otonari.model.solver.highs import load, optimal, prove, run, set_options, slackness
 from otonari.model.solver.infeasibility import diagnose
 from otonari.model.solver.solve import solve
 from otonari.model.solver.tie_breaking import least_weight, rules
@@ -255,3 +261,93 @@ def test_a_node_where_nobody_could_buy_has_the_price_of_one_more():
     price = collect(block)["price"]
     assert price.sel(node="leaf").values == pytest.approx([29, 9])
     assert price.sel(node="root").values == pytest.approx([27, 11])
+
+
+NOT_ALONE = """
+import sys
+import highspy, pyomo.environ as pyo
+from otonari.model.clearing import community_block
+from otonari.model.solver.solve import solve
+from tests.communities import random_community
+
+def ours(threads):
+    return solve(community_block(inputs, minimum_charge=minimum), threads=threads).objective
+
+def theirs(threads):
+    if not threads:
+        model = pyo.ConcreteModel()
+        model.community = community_block(inputs, minimum_charge=minimum)
+        model.cost = pyo.Objective(expr=model.community.cost)
+        assert pyo.check_optimal_termination(pyo.SolverFactory("appsi_highs").solve(model))
+        return pyo.value(model.cost)
+    highs = highspy.Highs()
+    for option, value in (("output_flag", False), ("threads", threads)):
+        assert highs.setOptionValue(option, value) == highspy.HighsStatus.kOk
+    highs.addVar(0.0, 1.0)
+    assert highs.run() == highspy.HighsStatus.kOk
+
+for seed in (3, 10):
+    inputs = random_community(seed)
+    inputs["vehicle_min_charge"].values[:] = 0.5 * inputs["vehicle_charge_limit"].values
+    for minimum in (False, True):
+        costs = [c for c in (SEQUENCE) if c is not None]
+        assert max(costs) - min(costs) <= 2e-4 * abs(costs[0]) + 1e-6, costs
+"""
+
+
+@pytest.mark.parametrize(
+    "sequence",
+    [
+        "theirs(0), ours(1), ours(2), theirs(0)",
+        "ours(1), theirs(0), ours(1)",
+        "theirs(2), ours(1), theirs(3), ours(2), theirs(1), ours(1)",
+        "ours(2), ours(1), theirs(2), ours(1)",
+        "ours(1), ours(2), theirs(4)",
+    ],
+)
+def test_another_highs_in_the_process_breaks_nothing_and_is_not_broken(sequence):
+    root = Path(__file__).parents[1]
+    script = NOT_ALONE.replace("SEQUENCE", sequence).replace("from tests", f"from {root.name}.tests")
+    done = subprocess.run([sys.executable, "-c", script], cwd=root.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"matrix": sparse.csr_matrix([[1e16, 1.0]])}, r"1e\+16"),
+        ({"row_lower": np.array([np.nan])}, "row 0|Row  *0|Row"),
+    ],
+)
+def test_what_highs_refuses_is_refused_in_its_own_words(changes, words, capfd):
+    with pytest.raises(Refused, match=words):
+        load(small_program(**changes), None, 0.0)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_option_that_highs_does_not_have_is_refused_in_its_own_words(capfd):
+    highs = load(small_program(), None, 0.0)
+    with pytest.raises(Refused, match='"nonsense" is unknown'):
+        set_options(highs, nonsense=1)
+    with pytest.raises(Refused, match="below lower bound"):
+        set_options(highs, mip_rel_gap=-1.0)
+    assert capfd.readouterr() == ("", "")
+    run(highs)
+    assert optimal(highs)
+
+
+def test_a_run_that_does_not_begin_is_refused_in_highs_own_words(monkeypatch):
+    highs = load(small_program(), None, 0.0)
+    set_options(highs, threads=1)
+    other = highspy.Highs()
+    other.setOptionValue("output_flag", False)
+    other.setOptionValue("threads", 2)
+    other.addVar(0.0, 1.0)
+    _Highs.resetGlobalScheduler(True)
+    other.run()
+    monkeypatch.setattr(_Highs, "resetGlobalScheduler", lambda blocking: None)
+    with pytest.raises(Refused, match="'threads' is set to 1"):
+        run(highs)
+    monkeypatch.undo()
+    run(highs)
+    assert optimal(highs)

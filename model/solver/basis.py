@@ -10,6 +10,7 @@ import numpy as np
 
 from ..labels import Array
 from ..lp.matrix import Program
+from .highs import ask
 
 ZERO = int(highspy.HighsBasisStatus.kLower)
 """Status of a column that is not in use: at its lower bound."""
@@ -80,7 +81,7 @@ def start_from(highs: Any, column_status: Array, row_status: Array) -> None:
     start = highspy.HighsBasis()
     start.col_status, start.row_status = _KINDS[column_status].tolist(), _KINDS[row_status].tolist()
     start.valid = True
-    highs.setBasis(start)
+    ask(highs, "setBasis", start)
 
 
 _KINDS = np.array(

@@ -40,7 +40,7 @@ from ..labels import Array
 from ..lp.matrix import Program
 from .basis import ZERO, at_rest, start_from
 from .components import Parts
-from .highs import Simplex, basic_solution, load, optimal
+from .highs import Simplex, basic_solution, load, optimal, run
 from .tie_breaking import EXACT, Selection, least_weight, perturbed, rules, select
 
 PAYS = 1e-9
@@ -180,22 +180,22 @@ class _BottomUp:
         program = self.parts.piece(rows, columns)
         highs = load(program, self.time_limit, 0.0, self._simplex(len(rows)))
         start_from(highs, self.column_status[columns], self.row_status[rows])
-        highs.run()
+        run(highs)
         if not optimal(highs):
             highs = load(program, self.time_limit, 0.0)
-            highs.run()
+            run(highs)
         if not optimal(highs):
             return None
-        run = basic_solution(highs, program)
-        self.dual[rows] = run.dual
-        self.column_status[columns], self.row_status[rows] = run.column_status, run.row_status
+        solution = basic_solution(highs, program)
+        self.dual[rows] = solution.dual
+        self.column_status[columns], self.row_status[rows] = solution.column_status, solution.row_status
         unperturbed = replace(
             program,
             cost=self.program.cost[columns],
             row_lower=self.program.row_lower[rows],
             row_upper=self.program.row_upper[rows],
         )
-        return _SolvedPart(rows, columns, unperturbed, highs, run.iterations)
+        return _SolvedPart(rows, columns, unperturbed, highs, solution.iterations)
 
     def _simplex(self, rows: int) -> Simplex:
         """Return which simplex suits where a part starts: at rest or joined, it is feasible."""

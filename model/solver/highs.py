@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any, NamedTuple
 
 import highspy
 import numpy as np
-from highspy._core import _Highs
+from highspy._core import _Highs, cb
 
+from ..errors import Refused
 from ..labels import Array
 from ..lp.matrix import Program
 
@@ -33,32 +36,94 @@ class Simplex(IntEnum):
 
 
 def load(program: Program, time_limit: float | None, mip_gap: float, simplex: Simplex = Simplex.DUAL) -> Any:
-    """Return a HiGHS object that holds the program, for one thread and a fixed seed."""
+    """Return a HiGHS object that holds the program, for one thread and a fixed seed.
+
+    Raises
+    ------
+    Refused
+        If HiGHS refuses an option or the program.
+    """
     highs = _Highs()  # not its subclass highspy.Highs, which from 1.16 on prints when it is made
-    for option, value in (
-        ("output_flag", False),
-        ("threads", 1),
-        ("random_seed", SEED),
-        ("solver", "simplex"),
-        ("simplex_strategy", int(simplex)),
-        ("dual_simplex_cost_perturbation_multiplier", 0.0 if simplex == Simplex.WARM else 1.0),
-        ("simplex_dual_edge_weight_strategy", 1 if simplex == Simplex.WARM else -1),
-        (
-            "simplex_iteration_limit",
-            _ITERATIONS_PER_ROW * len(program.row_lower) if simplex == Simplex.WARM else _UNLIMITED,
+    set_options(
+        highs,
+        output_flag=False,
+        threads=1,
+        random_seed=SEED,
+        solver="simplex",
+        simplex_strategy=int(simplex),
+        dual_simplex_cost_perturbation_multiplier=0.0 if simplex == Simplex.WARM else 1.0,
+        simplex_dual_edge_weight_strategy=1 if simplex == Simplex.WARM else -1,
+        simplex_iteration_limit=(
+            _ITERATIONS_PER_ROW * len(program.row_lower) if simplex == Simplex.WARM else _UNLIMITED
         ),
-        ("mip_rel_gap", mip_gap),
-        ("time_limit", np.inf if time_limit is None else float(time_limit)),
-    ):
-        highs.setOptionValue(option, value)
+        mip_rel_gap=mip_gap,
+        time_limit=np.inf if time_limit is None else float(time_limit),
+    )
     pass_model(highs, program)
     return highs
+
+
+def ask(highs: Any, method: str, *arguments: Any) -> None:
+    """Call a method of HiGHS; raise `Refused` in HiGHS's own words where it returns an error."""
+    if getattr(highs, method)(*arguments) == highspy.HighsStatus.kError:
+        raise Refused(_words(highs, method, *arguments) or f"it refuses {method}")
+
+
+def set_options(highs: Any, **options: Any) -> None:
+    """Set options of HiGHS; raise `Refused` where it does not take one."""
+    for option, value in options.items():
+        ask(highs, "setOptionValue", option, value)
+
+
+def run(highs: Any) -> None:
+    """Run HiGHS; raise `Refused` if it does not begin. Whether there is an optimum then says `optimal`.
+
+    HiGHS keeps one scheduler per thread of the process, with the number of threads of whoever ran first, and refuses to
+    run with another number: what another HiGHS left behind is reset. Its next run makes a new one.
+    """
+    if _begins(highs):
+        return
+    _Highs.resetGlobalScheduler(True)
+    if not _begins(highs):
+        raise Refused(_words(highs, "run") or "it refuses to run")
+
+
+def _begins(highs: Any) -> bool:
+    failed = highs.run() == highspy.HighsStatus.kError
+    return not (failed and highs.getModelStatus() == highspy.HighsModelStatus.kNotset)
+
+
+@contextmanager
+def own_scheduler() -> Iterator[None]:
+    """Leave no scheduler behind in this thread: it would refuse another HiGHS that asks for more than one thread."""
+    try:
+        yield
+    finally:
+        _Highs.resetGlobalScheduler(True)
+
+
+def _words(highs: Any, method: str, *arguments: Any) -> str:
+    """Return what HiGHS says of an error (it says nothing without its log, so that it is asked again)."""
+    said: list[str] = []
+    highs.setOptionValue("log_to_console", False)
+    highs.setOptionValue("output_flag", True)
+    highs.setCallback(lambda kind, message, *_: said.append(message), None)
+    highs.startCallback(cb.HighsCallbackType.kCallbackLogging)
+    for to_console in (False, True):  # HiGHS 1.13 tells the callback, and nobody else, only if True
+        highs.setOptionValue("log_to_console", to_console)
+        if not said:
+            getattr(highs, method)(*arguments)
+    highs.setOptionValue("output_flag", False)
+    errors = [line.removeprefix("ERROR:").strip() for line in said if line.startswith("ERROR:")]
+    return "; ".join(errors)
 
 
 def pass_model(highs: Any, program: Program) -> None:
     """Hand a program to a HiGHS object as it stands, in one call."""
     rows, columns = program.matrix.shape
-    highs.passModel(
+    ask(
+        highs,
+        "passModel",
         columns,
         rows,
         program.matrix.nnz,
@@ -89,15 +154,15 @@ def warm_run(
     Under other costs the basis stays feasible, which suits the primal simplex; under other sides alone it stays
     optimal, which suits the dual one.
     """
-    highs.setOptionValue("simplex_strategy", int(Simplex.DUAL if cost is None else Simplex.PRIMAL))
+    set_options(highs, simplex_strategy=int(Simplex.DUAL if cost is None else Simplex.PRIMAL))
     columns, rows = (np.arange(n, dtype=np.int32) for n in (highs.getNumCol(), highs.getNumRow()))
     if cost is not None:
-        highs.changeColsCost(len(columns), columns, cost)
+        ask(highs, "changeColsCost", len(columns), columns, cost)
     if bounds is not None:
-        highs.changeColsBounds(len(columns), columns, *bounds)
+        ask(highs, "changeColsBounds", len(columns), columns, *bounds)
     if sides is not None:
-        highs.changeRowsBounds(len(rows), rows, *sides)
-    highs.run()
+        ask(highs, "changeRowsBounds", len(rows), rows, *sides)
+    run(highs)
     return optimal(highs)
 
 

@@ -10,7 +10,7 @@ from scipy import sparse
 from ..errors import Cause
 from ..labels import Array
 from ..lp.matrix import Program, bare
-from .highs import load, optimal
+from .highs import load, optimal, run
 
 
 def diagnose(program: Program) -> list[Cause]:
@@ -31,7 +31,7 @@ def diagnose(program: Program) -> list[Cause]:
         row_upper=program.row_upper,
     )
     highs = load(elastic, 60.0, 1e-4)
-    highs.run()
+    run(highs)
     if not optimal(highs):
         return []
     amount = np.array(highs.getSolution().col_value)[columns:]

@@ -17,7 +17,7 @@ from ..lp.matrix import Program, compile_block
 from . import bottom_up, minimum_power
 from .basis import Basis, basis_of, statuses
 from .bottom_up import Optimum
-from .highs import basic_solution, dot, load, optimal, prove, version
+from .highs import basic_solution, dot, load, optimal, own_scheduler, prove, run, version
 from .infeasibility import diagnose
 from .minimum_power import Decided, fixed
 
@@ -42,6 +42,7 @@ class Solution:
     basis: Basis | None = field(default=None, repr=False)
 
 
+@own_scheduler()
 def solve(
     block: BlockData,
     *,
@@ -70,7 +71,7 @@ def solve(
 
     Raises
     ------
-    Infeasible, Unbounded, NotOptimal
+    Infeasible, Unbounded, NotOptimal, Refused
         With the cause; nothing is stored in the block then.
     """
     program, scale = _scaled(compile_block(block))
@@ -126,11 +127,11 @@ def _scaled(program: Program) -> tuple[Program, float]:
 def _cold_start(program: Program, time_limit: float | None, tie_break: bool) -> Optimum:
     """Return the optimum of the program as one, from a cold start; raise what is wrong with it."""
     highs = load(program, time_limit, 0.0)
-    highs.run()
+    run(highs)
     _accept_status(highs, program)
-    run = basic_solution(highs, program)
+    solution = basic_solution(highs, program)
     whole = bottom_up.optimum(
-        program, (run.column_status, run.row_status), together=True, tie_break=tie_break
+        program, (solution.column_status, solution.row_status), together=True, tie_break=tie_break
     )
     if whole is None:
         raise NotOptimal("ties could not be settled")
@@ -140,7 +141,7 @@ def _cold_start(program: Program, time_limit: float | None, tie_break: bool) -> 
 def _single_milp(program: Program, time_limit: float | None, mip_gap: float) -> Decided:
     """Return the program with its binaries fixed at their optimum, from one MILP; raise what is wrong with it."""
     highs = load(program, time_limit, mip_gap)
-    highs.run()
+    run(highs)
     _accept_status(highs, program)
     bound = float(highs.getInfo().mip_dual_bound)
     return Decided(fixed(program, np.array(highs.getSolution().col_value)), bound)

@@ -17,7 +17,7 @@ from ..store import atomic_file, netcdf, run_file, sweep_results
 from ..version import version
 from . import dask_cluster, single
 
-EXPECTED = ("Infeasible", "NotOptimal", "Unbounded", "RunFileError", "SweepError")
+EXPECTED = ("Infeasible", "NotOptimal", "Refused", "Unbounded", "RunFileError", "SweepError")
 """Failures whose message says all that there is to say."""
 
 Progress = Callable[[int, int], None]
