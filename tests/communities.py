@@ -48,9 +48,10 @@ def community(case: dict) -> xr.Dataset:
             coords[dim] = np.array(list(entries), dtype=str)
         for key in dict.fromkeys(k for entry in entries.values() for k in entry):
             name = key if key in TABLE else f"{dim}_{key}"
-            default = TABLE[name].default
+            row = TABLE[name]
+            default = row.absent if row.default is None else row.default
             values = [_entry(name, entry.get(key, default), len(hours)) for entry in entries.values()]
-            variables[name] = (TABLE[name].dims, np.array(values))
+            variables[name] = (row.dims, np.array(values))
     if "trade_fee" in case:
         nodes = list(case["nodes"])
         fees = [[case["trade_fee"][i][j] for j in nodes] for i in nodes]

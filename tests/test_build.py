@@ -51,6 +51,19 @@ def test_the_least_scenario_has_one_node_without_fees():
     assert inputs.attrs == {"scenario": "small", "currency": "JPY", "time_zone": "Asia/Tokyo", "notes": "[]"}
 
 
+def test_pv_is_metered_apart_where_the_row_says_so():
+    rows = SMALL["tables"]["participants"]
+    apart = small(tables=tables(participants=[rows[0], {**rows[1], "pv_kw": 4, "metering": "gross"}]))
+    assert apart["participant_metering"].values.tolist() == ["net", "gross"]
+    one = small(tables=tables(participants=[rows[0], {**rows[1], "pv_kw": 4, "metering": "net"}]))
+    assert "participant_metering" not in one
+    with pytest.raises(InputError) as error:
+        small(tables=tables(participants=[rows[0], {**rows[1], "metering": "both"}]))
+    assert [(p.field, p.want) for p in error.value.problems] == [
+        ("tables.participants.1.metering", "one of net, gross")
+    ]
+
+
 def test_slots_are_utc_and_follow_the_clock():
     inputs = small()
     assert inputs["time"].values[0] == np.datetime64("2020-08-18T15:00")

@@ -6,7 +6,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otonari.data.inputs.contract import DIMS, KINDS, TABLE, complete, kinds, require, validate
+from otonari.data.inputs.contract import DIMS, KINDS, TABLE, complete, kinds, optional, require, validate
 from otonari.data.inputs.variables import REQUIRED
 from otonari.data.problems import InputError, Problem
 
@@ -67,9 +67,8 @@ def test_a_sound_community_has_no_problem():
 
 def test_complete_fills_in_the_table():
     inputs = complete(raw())
-    assert list(inputs.data_vars) == [n for n in TABLE if n not in ("participant_kind", "trade_fee")] + [
-        "participant_kind"
-    ]
+    given = [n for n, row in TABLE.items() if row.default not in (None, "derived")]
+    assert list(inputs.data_vars) == [*given, "participant_kind"]
     assert inputs["import_limit"].values.tolist() == [np.inf, np.inf]
     assert inputs["battery_final_energy"].values.tolist() == [4.0]  # as at the start
     assert inputs["battery_min_energy"].values.tolist() == [0.0]
@@ -98,11 +97,12 @@ def test_complete_orders_dims_and_keeps_what_it_does_not_know():
 
 
 def test_every_variable_has_a_sensible_row():
-    for name, row in TABLE.items():
+    for row in TABLE.values():
         assert set(row.dims) <= set(DIMS)
         assert row.long_name
         assert row.low <= row.high
-        assert (row.unit == "label") == (bool(row.of) or name == "participant_kind")
+        assert (row.unit == "label") == (bool(row.of) or bool(row.words))
+        assert row.absent is None or row.default is None
 
 
 @pytest.mark.parametrize("name", [n for n, row in TABLE.items() if row.unit not in ("label", "UTC")])
@@ -127,6 +127,19 @@ def test_every_number_is_held_to_its_bounds(name):
         assert name not in with_first(row.high)
     may_be_endless = name in ("import_limit", "export_limit", "node_limit")
     assert (name in with_first(np.inf)) == (not may_be_endless)
+
+
+def test_what_an_optional_variable_stands_for_where_it_is_absent():
+    inputs = complete(raw())
+    assert "participant_metering" not in inputs
+    assert optional(inputs, "participant_metering").tolist() == ["net", "net"]
+    apart = complete(raw().assign(participant_metering=("participant", ["net", "gross"])))
+    assert validate(apart) == []
+    assert optional(apart, "participant_metering").tolist() == ["net", "gross"]
+    wrong = complete(raw().assign(participant_metering=("participant", ["net", "both"])))
+    assert validate(wrong) == [
+        Problem("inputs", "participant=home-2", "participant_metering", "both", "one of net, gross")
+    ]
 
 
 @pytest.mark.parametrize(("name", "row"), [(n, row) for n, row in TABLE.items() if row.of])

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from otonari.cli import main
 from otonari.data.assembly import by_region
 from otonari.data.assembly.inputs import build_inputs, problems
+from otonari.data.inputs.contract import TABLE
 from otonari.data.loading import town
 from otonari.data.loading.scenario import digest, load_scenario
 from otonari.data.problems import InputError
@@ -91,6 +92,15 @@ def test_regions_apart_are_the_community_as_one(cleared, folder, tmp_path):
     as_committed_from_one_file(many, one.tree, tmp_path)
 
 
+def test_an_optional_input_of_one_region_is_that_of_the_whole(cleared):
+    """Who has none in a region has in the store what its absence stands for."""
+    many = cleared(*APART, "tables.participants.home-000003.metering=gross")
+    assert many.tree.attrs["regions"] == 2
+    metering = many.tree["inputs"]["participant_metering"].load().to_series()
+    assert metering[metering == "gross"].index.tolist() == ["home-000003"]
+    assert set(metering) == {"net", "gross"}
+
+
 def as_committed_from_one_file(many, one, tmp_path):
     """Assert that the ledger and the figures of a run in chunks are those of the same run in one piece."""
     groups = {g: many.tree[g].to_dataset().load() for g in run_format.GROUPS}
@@ -143,6 +153,7 @@ def test_the_inputs_of_a_region_are_those_of_the_whole(folder, tmp_path, monkeyp
     monkeypatch.setattr(by_region, "CHUNK", 7)
     monkeypatch.setattr(region_task, "PEOPLE", 25)
     changes = [*COARSE, "tables.participants.home-000003.persons=5", "fuel.price_per_litre=150"]
+    changes += ["tables.participants.home-000003.metering=gross"]
     whole = by_region.outline(folder, changes)
     scenario = load_scenario(folder, changes)
     assert whole.hash == digest(scenario)
@@ -156,7 +167,9 @@ def test_the_inputs_of_a_region_are_those_of_the_whole(folder, tmp_path, monkeyp
         labels = {d: own[d].values for d in ("participant", "battery", "vehicle", "trip", "node")}
         want = inputs.sel(labels).copy(deep=True)
         want["node_parent"].loc[{"node": top}], want["node_fee"].loc[{"node": top}] = "", 0.0
-        xr.testing.assert_equal(own, want)
+        for name in set(want.variables) - set(own.variables):
+            assert (want[name] == TABLE[name].absent).all(), name
+        xr.testing.assert_equal(own, want[list(own.variables)])
         seen += own.sizes["participant"]
     assert seen == inputs.sizes["participant"]
     np.testing.assert_array_equal(whole.fee, inputs["node_fee"])

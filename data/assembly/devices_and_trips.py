@@ -126,6 +126,12 @@ def limits(rows: Sequence[Participant]) -> Columns:
     }
 
 
+def metering(rows: Sequence[Participant]) -> Columns:
+    """Return how PV is metered (participant,); nothing where nobody has a meter apart."""
+    words = labels(r.metering for r in rows)
+    return {"participant_metering": (("participant",), words)} if (words == "gross").any() else {}
+
+
 def labels(values: Iterable[str] | np.ndarray) -> np.ndarray:
     """Return labels as an array of text that is no wider than they are."""
     array = np.array(values if isinstance(values, np.ndarray) else list(values), dtype=str)

@@ -103,6 +103,7 @@ def _dataset(
         "pv_available": (per_slot, power[1]),
         "participant_node": (("participant",), devices_and_trips.labels(str(r.node) for r in rows)),
         "participant_tariff": (("participant",), devices_and_trips.labels(str(r.tariff) for r in rows)),
+        **devices_and_trips.metering(rows),
         **devices_and_trips.limits(rows),
         "green_premium": (("participant",), np.array([r.green_premium_per_kwh for r in rows], dtype=float)),
         "imbalance_fee": (("time",), np.full(len(time), scenario.exchange.imbalance_fee_per_kwh)),

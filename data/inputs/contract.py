@@ -1,6 +1,6 @@
 """The inputs of a clearing: defaults of the variable table filled in, and every problem of a Dataset at once.
 
-It offers the table itself (``TABLE``), :func:`complete` and :func:`validate`.
+It offers the table itself (``TABLE``), :func:`complete`, :func:`validate` and :func:`optional`.
 """
 
 from collections.abc import Collection, Iterator
@@ -23,6 +23,7 @@ __all__ = [
     "attributes",
     "complete",
     "kinds",
+    "optional",
     "require",
     "validate",
 ]
@@ -73,6 +74,14 @@ def complete(dataset: xr.Dataset) -> xr.Dataset:
         kind = kinds(filled) if sound else np.full(sizes["participant"], "")
         filled["participant_kind"] = (("participant",), kind, {"long_name": "kind of participant"})
     return filled
+
+
+def optional(inputs: xr.Dataset, name: str) -> np.ndarray:
+    """Return the values of an optional variable; where it is absent, those that its absence stands for."""
+    if name in inputs:
+        return np.asarray(inputs[name].values)
+    row = TABLE[name]
+    return np.full([inputs.sizes[d] for d in row.dims], row.absent)
 
 
 def kinds(inputs: xr.Dataset, business: Collection[str] = ()) -> np.ndarray:
@@ -185,7 +194,7 @@ def _values(inputs: xr.Dataset) -> Iterator[Problem]:
 
 
 def _labels(inputs: xr.Dataset) -> Iterator[Problem]:
-    """Yield the labels that name nothing."""
+    """Yield the labels that name nothing, and words that have no meaning."""
     for name, row in TABLE.items():
         if row.of and name in inputs:
             known = inputs[row.of].values.astype(str).tolist()
@@ -194,8 +203,9 @@ def _labels(inputs: xr.Dataset) -> Iterator[Problem]:
             if wrong.any():
                 near = suggestion(str(values[wrong][0]), known)
                 yield from _entries(inputs, name, wrong, f"a label of dimension {row.of!r}{near}")
-    wrong = ~np.isin(inputs["participant_kind"].values, KINDS)
-    yield from _entries(inputs, "participant_kind", wrong, f"one of {', '.join(KINDS)}")
+        if row.words and name in inputs:
+            wrong = ~np.isin(inputs[name].values, row.words)
+            yield from _entries(inputs, name, wrong, f"one of {', '.join(row.words)}")
 
 
 def _times(inputs: xr.Dataset) -> Iterator[Problem]:

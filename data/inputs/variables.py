@@ -23,6 +23,8 @@ KINDS = (
     "consumer+battery",
     "consumer+battery+phev",
 )
+METERING = ("net", "gross")
+"""Where a participant's PV is metered: behind its one meter, or on a meter of its own that only injects."""
 REQUIRED = object()
 """Marks a variable that has no default."""
 
@@ -33,8 +35,9 @@ class Variable:
 
     ``unit`` is a unit, ``"label"`` or ``"UTC"``; ``of`` names the dimension that a label points to; ``default`` is
     a number, the names of variables of which the least holds, ``"derived"``, None where the variable may be
-    absent, or ``REQUIRED``; ``low`` and ``high`` are inclusive bounds, ``low_open`` excludes ``low`` itself; ``nan``
-    says that NaN has a meaning, ``empty`` that the empty label has one.
+    absent, or ``REQUIRED``; ``absent`` is what every entry of an absent variable stands for (``optional``); ``low`` and
+    ``high`` are inclusive bounds, ``low_open`` excludes ``low`` itself; ``nan`` says that NaN has a meaning, ``empty``
+    that the empty label has one; ``words`` are the labels of a variable that points to no dimension.
     """
 
     dims: tuple[str, ...]
@@ -47,6 +50,8 @@ class Variable:
     nan: bool = False
     of: str = ""
     empty: bool = False
+    words: tuple[str, ...] = ()
+    absent: Any = None
 
 
 def _storage(device: str) -> dict[str, Variable]:
@@ -84,9 +89,12 @@ TABLE: dict[str, Variable] = {
     "slot_hours": Variable(("time",), "h", "slot length", low=0, low_open=True),
     "demand": Variable(("participant", "time"), "kW", "uncontrolled consumption", low=0),
     "pv_available": Variable(("participant", "time"), "kW", "PV output before curtailment", 0.0, low=0),
-    "participant_kind": Variable(("participant",), "label", "kind of participant", "derived"),
+    "participant_kind": Variable(("participant",), "label", "kind of participant", "derived", words=KINDS),
     "participant_node": Variable(("participant",), "label", "its node in the fee network", of="node"),
     "participant_tariff": Variable(("participant",), "label", "its retail tariff", of="tariff"),
+    "participant_metering": Variable(
+        ("participant",), "label", "meter of its PV: net or gross", None, words=METERING, absent="net"
+    ),
     "import_limit": Variable(("participant",), "kW", "connection limit on energy drawn", _INF, low=0),
     "export_limit": Variable(("participant",), "kW", "connection limit on energy given", _INF, low=0),
     "green_premium": Variable(
@@ -129,7 +137,7 @@ TABLE: dict[str, Variable] = {
     "fuel_carbon": Variable(("vehicle",), "kg/L", "carbon dioxide of fuel", 2.32, low=0),
 }
 """THE variable table: one row per input variable, in the order of the documentation. ``trade_fee`` is absent
-where the tree holds. Infinite limits are legal."""
+where the tree holds, ``participant_metering`` where nobody's PV is metered apart. Infinite limits are legal."""
 
 
 def attributes(row: Variable, currency: str) -> dict[str, str]:

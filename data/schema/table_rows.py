@@ -47,6 +47,9 @@ class Participant(Closed):
     pv_column_kw: Positive | None = Field(
         default=None, description="installed power, for a PV file in W per kW installed"
     )
+    metering: Annotated[Literal["net", "gross"], LATER] = Field(
+        default="net", description="net: one meter; gross: PV on a meter of its own, which only injects"
+    )
     green_premium_per_kwh: Annotated[NotNegative | None, LATER] = Field(
         default=None,
         description="paid on top for energy of renewable origin (default: exchange.green_premium_per_kwh)",

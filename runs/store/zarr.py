@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...data.inputs.contract import TABLE
 from ...data.inputs.devices import DEVICES
 from . import atomic_file, atomic_folder, netcdf, run_format
 
@@ -155,7 +156,7 @@ def _fill(
     for group in run_format.GROUPS:
         described = {**layouts[0].attrs[group], "notes": json.dumps(list(notes), ensure_ascii=False)}
         root.create_group(group, attributes=described)
-        for variable in layouts[0].variables[group]:
+        for variable in dict.fromkeys(name for layout in layouts for name in layout.variables[group]):
             _make(root[group], group, variable, layouts, fixed[group].get(variable))
     begin: dict[str, Counter[str]] = {g: Counter() for g in run_format.GROUPS}
     for n, (piece, layout) in enumerate(zip(pieces, layouts, strict=True)):
@@ -166,12 +167,20 @@ def _fill(
 
 
 def _make(group: Any, of: str, name: str, layouts: Sequence[Layout], values: Any) -> None:
-    """Make an array as large, and with text as wide, as all pieces need; write it if its values are given."""
-    dims, _, attrs = layouts[0].variables[of][name]
+    """Make an array as large, and with text as wide, as all pieces need; write it if its values are given.
+
+    An optional input that only some pieces have is written as what its absence stands for, before they write theirs.
+    """
+    own = [layout.variables[of][name] for layout in layouts if name in layout.variables[of]]
+    dims, _, attrs = own[0]
+    kinds = [np.dtype(kind) for _, kind, _ in own]
+    if len(own) < len(layouts):
+        assert of == "inputs", f"{name}: only some pieces have it"
+        kinds.append(np.asarray(TABLE[name].absent).dtype)
     every = [layout.sizes[of] for layout in layouts]
     shape = [sum(s[d] for s in every) if _in_pieces(d) else every[0][d] for d in dims]
     chunks = [max(s[d] for s in every) if _in_pieces(d) else every[0][d] for d in dims]
-    kind = max((np.dtype(layout.variables[of][name][1]) for layout in layouts), key=lambda t: t.itemsize)
+    kind = max(kinds, key=lambda t: t.itemsize)
     if values is not None:
         values = np.asarray(values)
         shape = chunks = list(values.shape)
@@ -189,6 +198,8 @@ def _make(group: Any, of: str, name: str, layouts: Sequence[Layout], values: Any
     )
     if values is not None:
         array[...] = values
+    elif len(own) < len(layouts):
+        array[...] = np.asarray(TABLE[name].absent)
 
 
 _TIME = {"units": "nanoseconds since 1970-01-01", "calendar": "proleptic_gregorian"}
