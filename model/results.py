@@ -40,7 +40,7 @@ def collect(community: Any) -> xr.Dataset:
         If the block has not been solved.
     """
     inputs, meters = community.inputs, community.meters
-    currency = inputs.attrs.get("currency", "JPY")
+    currency = inputs.attrs["currency"]
     solution: dict[str, Any] = {}
     for family in community.component_objects(Var, descend_into=True):
         if isinstance(family, ArrayVar) and family.result is not None:

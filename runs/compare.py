@@ -64,7 +64,7 @@ def compare(runs: Sequence[Run], names: Sequence[str] | None = None) -> xr.Datas
         raise ValueError(
             f"compare: got {len(trees)} runs and the names {names}, want a name of its own for each"
         )
-    currencies = {str(tree.attrs.get("currency", "JPY")) for tree in trees}
+    currencies = {str(tree.attrs["currency"]) for tree in trees}
     if len(currencies) > 1:
         raise CompareError(f"compare: got runs in {', '.join(sorted(currencies))}, want one currency")
     parts = [summary(tree).assign_coords(market=tree.attrs.get("market", "")) for tree in trees]
@@ -85,7 +85,7 @@ def summary(tree: xr.DataTree) -> xr.Dataset:
     file was stored before the settlement had it.
     """
     inputs, results, settlement = (tree[g].to_dataset() for g in ("inputs", "results", "settlement"))
-    currency = str(tree.attrs.get("currency", "JPY"))
+    currency = str(tree.attrs["currency"])
     hours = inputs["slot_hours"]
     money = {name: (float(settlement[name].sum()), currency) for name in COMPARED}
     saving, alone = money["saving"][0], money["bill_grid_only"][0]
@@ -118,7 +118,7 @@ def by_hour(tree: xr.DataTree) -> xr.Dataset:
         np.bincount(hour, energy * w, minlength=24) for w in (np.ones_like(price), price, paid)
     )
     some = np.where(volume > 0, volume, np.nan)
-    unit = f"{tree.attrs.get('currency', 'JPY')}/kWh"
+    unit = f"{tree.attrs['currency']}/kWh"
     data = {
         "hour_peer_energy": (volume, {"units": "kWh", "long_name": "energy traded among peers"}),
         "hour_seller_price": (revenue / some, {"units": unit, "long_name": "mean price that sellers get"}),

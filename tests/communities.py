@@ -58,7 +58,7 @@ def community(case: dict) -> xr.Dataset:
         variables["trade_fee"] = (("node", "node_to"), np.array(fees, dtype=float))
     if "grid_carbon" in case:
         variables["grid_carbon"] = (("time",), np.full(len(hours), case["grid_carbon"], dtype=float))
-    return complete(xr.Dataset(variables, coords=coords))
+    return complete(xr.Dataset(variables, coords=coords, attrs={"currency": "JPY"}))
 
 
 def _entry(name: str, value, slots: int):

@@ -40,7 +40,7 @@ def two_slots(demand, pv, **battery):
     if battery:
         table |= {f"battery_{name}": ("battery", [value]) for name, value in battery.items()}
         coords["battery"] = ["battery"]
-    return complete(xr.Dataset(table, coords=coords))
+    return complete(xr.Dataset(table, coords=coords, attrs={"currency": "JPY"}))
 
 
 def host_model(line_limit):

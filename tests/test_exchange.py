@@ -75,7 +75,7 @@ def community(participants, pair=None, limit=None, **changes):
     if pair is not None:
         inputs["trade_fee"] = (("node", "node_to"), pair)
     coords = {"participant": people, "time": [SLOT], "tariff": ["flat"], "node": list(NODES)}
-    return complete(xr.Dataset(inputs, coords=coords))
+    return complete(xr.Dataset(inputs, coords=coords, attrs={"currency": "JPY"}))
 
 
 def trades(outcome):

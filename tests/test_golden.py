@@ -42,7 +42,7 @@ def community(nodes=(("here", "", 0.0),), **extra):
     for name in ("battery", "vehicle", "trip"):
         if any(key.startswith(f"{name}_") for key in extra):
             coords[name] = [f"the-{name}"]
-    return complete(xr.Dataset(table | extra, coords=coords))
+    return complete(xr.Dataset(table | extra, coords=coords, attrs={"currency": "JPY"}))
 
 
 def store(device, **values):

@@ -47,6 +47,7 @@ def raw() -> xr.Dataset:
             "trip": ["car/1"],
             "node": ["a", "b"],
         },
+        attrs={"currency": "JPY"},
     )
 
 

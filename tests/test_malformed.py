@@ -158,6 +158,8 @@ CASES = {
         "scenario.yaml:33: tariffs.standard.energy.type: got 'flatt' (did you mean 'flat'?), want one of flat, series"),
     "unknown currency": (swap(YAML, "currency: JPY", "currency: yen"),
         "scenario.yaml:6: currency: got 'yen', want three letters of ISO 4217"),
+    "currency without a minor unit": (swap(YAML, "currency: JPY", "currency: XAU"),
+        "scenario.yaml:6: currency: got 'XAU', want a currency of ISO 4217 that has a minor unit, such as JPY, EUR"),
     "negative access fee": (swap(YAML, "access_fee_per_kwh: 2.45", "access_fee_per_kwh: -2.45"),
         "scenario.yaml:43: fees.access_fee_per_kwh: got -2.45, want"),
     "negative fee of a level": (swap(YAML, "bank: 0.83", "bank: -0.83"),

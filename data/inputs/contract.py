@@ -11,6 +11,7 @@ import xarray as xr
 
 from ..problems import InputError, Problem, suggestion
 from . import devices
+from .currency import MINOR_DIGITS, WANTED
 from .tree import faults
 from .variables import DIMS, KINDS, REQUIRED, TABLE, Variable, attributes
 
@@ -42,16 +43,19 @@ def complete(dataset: xr.Dataset) -> xr.Dataset:
     Raises
     ------
     InputError
-        Where a dimension has no labels: nothing could be said about its entries.
+        Where a dimension has no labels, so that nothing could be said about its entries, or money no currency.
     """
     coords = {d: dataset[d].values if d in dataset.coords else _no_labels(d) for d in DIMS if d != "node_to"}
     if "trade_fee" in dataset:
         coords["node_to"] = coords["node"]
     nameless = [d for d in DIMS if d in dataset.dims and d not in dataset.coords and d != "node_to"]
-    if nameless:
-        raise InputError(_problem(d, "a dimension without labels", "labels") for d in nameless)
+    lacking = [_problem(d, "a dimension without labels", "labels") for d in nameless]
+    if "currency" not in dataset.attrs:
+        lacking.append(_problem("currency", "no such attribute", WANTED))
+    if lacking:
+        raise InputError(lacking)
     sizes = {d: len(v) for d, v in coords.items()}
-    attrs = {"currency": "JPY", "time_zone": "UTC", **dataset.attrs}
+    attrs = {"time_zone": "UTC", **dataset.attrs}
     variables: dict[str, Any] = {}
     for name, row in TABLE.items():
         if name in dataset:
@@ -144,7 +148,9 @@ def _structure(inputs: xr.Dataset) -> Iterator[Problem]:
             yield _problem(
                 str(name), "an unknown variable" + suggestion(str(name), TABLE), "one of the table's"
             )
-    currency = inputs.attrs.get("currency", "JPY")
+    currency = str(inputs.attrs.get("currency", ""))
+    if currency not in MINOR_DIGITS:
+        yield _problem("currency", repr(currency) if currency else "no such attribute", WANTED)
     for name, row in TABLE.items():
         if name not in inputs:
             if row.default is not None:

@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from ..inputs.currency import MINOR_DIGITS, WANTED
 from ..problems import InputError
 
 PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
@@ -108,6 +109,12 @@ def _zone(name: str) -> str:
     return name
 
 
+def _currency(code: str) -> str:
+    if code not in MINOR_DIGITS:
+        raise PydanticCustomError("currency", "{want}", {"want": WANTED})
+    return code
+
+
 def _encoding(name: str) -> str:
     try:
         " ".encode(name)
@@ -135,7 +142,7 @@ Line = Annotated[str, StringConstraints(pattern=PRINTABLE)]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=PRINTABLE)]
 Name = Annotated[str, StringConstraints(pattern=_NAME, max_length=80)]
 KeyPath = Annotated[str, StringConstraints(pattern=_PATH, max_length=200)]
-Currency = Annotated[str, StringConstraints(pattern=_CURRENCY)]
+Currency = Annotated[str, StringConstraints(pattern=_CURRENCY), AfterValidator(_currency)]
 Sha256 = Annotated[str, StringConstraints(pattern=_SHA256)]
 
 Day = Annotated[date, BeforeValidator(_day)]

@@ -57,7 +57,7 @@ def settle(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, grid_onl
         there is nothing to share. Scalars: the shares of the whole community as ``community_...``, and
         ``peer_energy`` (kWh). The origins of energy as :func:`origins.variables` has them.
     """
-    units = {"currency": inputs.attrs.get("currency", "JPY")}
+    units = {"currency": inputs.attrs["currency"]}
 
     def described(line: Line, of: str = "") -> dict[str, str]:
         return {"long_name": line.text + of, "units": units.get(line.unit, line.unit)}

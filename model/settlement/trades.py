@@ -83,7 +83,7 @@ def as_dataset(
     congestion: Array,
 ) -> xr.Dataset:
     """Return trades (trade,) as a Dataset: who, when, how much [kWh], and what is paid to whom [currency/kWh]."""
-    who, per_kwh = traders(inputs), f"{inputs.attrs.get('currency', 'JPY')}/kWh"
+    who, per_kwh = traders(inputs), f"{inputs.attrs['currency']}/kWh"
     account = inputs["participant"].values[who.account]
     columns: dict[str, tuple[Array, str, str]] = {
         "trade_time": (inputs["time"].values[slot], "start of the slot of delivery", ""),

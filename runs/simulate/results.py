@@ -71,7 +71,7 @@ def _prices(inputs: xr.Dataset, state: State) -> dict[str, Any]:
             np.add.at(energy[k, :, t], node, deals.energy)
             np.add.at(money[k, :, t], node, deals.energy * (price + sign * access[node]))
     mean = np.divide(money, energy, out=np.full_like(money, np.nan), where=energy > 0)
-    unit, dims = f"{inputs.attrs.get('currency', 'JPY')}/kWh", ("node", "time")
+    unit, dims = f"{inputs.attrs['currency']}/kWh", ("node", "time")
     docs = ("mean price of what peers bought at the node", "mean price of what peers sold at the node")
     names = zip(("price", "sale_price"), mean, docs, strict=True)
     return {name: (dims, values, {"long_name": doc, "units": unit}) for name, values, doc in names}

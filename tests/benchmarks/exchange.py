@@ -41,7 +41,7 @@ def community(nodes, people):
         "tariff": ["flat"],
         "node": [f"n{k}" for k in range(nodes)],
     }
-    return complete(xr.Dataset(variables, coords=coords))
+    return complete(xr.Dataset(variables, coords=coords, attrs={"currency": "JPY"}))
 
 
 def orders(count, first, people, rng, low, high, minute):

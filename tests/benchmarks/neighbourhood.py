@@ -86,7 +86,7 @@ def neighbourhood(homes: int, seed: int = 1, days: int = 1) -> xr.Dataset:
                 "trip": [f"trip{k}" for k in range(len(trips))],
                 "node": nodes,
             },
-            attrs={"time_zone": "Asia/Tokyo"},
+            attrs={"currency": "JPY", "time_zone": "Asia/Tokyo"},
         )
     )
 
