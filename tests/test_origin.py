@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from numpy.testing import assert_allclose
 
+from otonari.model.checks.run import check
 from otonari.model.clearing import community_block
 from otonari.model.results import collect
+from otonari.model.settlement.accounts import settle
 from otonari.model.settlement.origins import SOURCES, trace, variables
 from otonari.model.settlement.tracing import begin
 from otonari.model.settlement.trades import bilateral
@@ -152,25 +154,56 @@ def test_charging_lets_no_carbon_go():
     assert_allclose(trace(inputs, results, bilateral(inputs, results)).content.carbon, [0])
 
 
-def test_a_store_that_gives_more_than_it_held_gives_what_nobody_knows():
-    """It holds nothing, takes 2 and gives 1 at once: 1.25 of the 1.6 that come in leave it for that, 0.35 stay.
-
-    So 2 of PV and 1 that nobody knows mix at the meter: 2/3 of what is exported, charged and stays is PV.
-    """
+def test_what_passes_through_a_store_never_leaves_its_meter():
+    """It holds nothing, takes 2 of PV and gives 1 at once: it takes 1, of which 0.8 go in and 0.45 are lost at once."""
     inputs = one_home(pv=[2, 0])
     results = positions(inputs, battery_charge=[2, 0], battery_discharge=[1, 0])
     results["grid_export"][0, 0] = 1
     origins = trace(inputs, results, bilateral(inputs, results))
-    assert_allclose(origins.held, [0.35 * 2 / 3])
-    assert_allclose(origins.exported, [2 / 3])
-    assert_allclose(origins.lost, [2 - 2 / 3 - 0.35 * 2 / 3])
+    assert_allclose(origins.held, [0.8 - 0.45])
+    assert_allclose(origins.exported, [1])
+    assert_allclose(origins.lost, [2 - 1 - 0.35])
+
+
+def test_what_a_meter_gives_beyond_its_sources_is_resold_retail_power():
+    """2 of PV; 2.5 taken, 1.6 given, which leaves nothing stored: the meter has no source but PV, gives 3, draws 1.9.
+
+    Of the 3 that it gives 2 are PV; what it uses is all drawn from the retailer.
+    """
+    inputs = one_home(pv=[2, 0])
+    results = positions(inputs, battery_charge=[2.5, 0], battery_discharge=[1.6, 0])
+    results["grid_export"][0, 0], results["grid_import"][0, 0] = 3, 1.9
+    origins = trace(inputs, results, bilateral(inputs, results))
+    assert_allclose(origins.exported, [2])
+    assert_allclose([origins.lost, origins.held], [[0], [0]], atol=1e-12)
+
+
+def test_carbon_of_what_passes_through_an_empty_store_is_not_kept():
+    """2.5 of retail power pass through the empty car. Then it takes 1.25 at 0.5 kg, and drives 1 kWh: 0.625 kg."""
+    car = {"owner": "home", "host": ["home", "home", ""], "capacity": 4, "initial_energy": 0}
+    car |= {"charge_limit": 4, "discharge_limit": 4, "charge_efficiency": 0.8, "discharge_efficiency": 0.8}
+    car |= {"electric_economy": 5, "fuel_economy": 10, "fuel_price": 150, "fuel_carbon": 2}
+    trip = {"vehicle": "car", "departure": 2.25, "arrival": 2.75, "distance": 5}
+    inputs = one_home(
+        slots=[1, 1, 1], batteries={}, vehicles={"car": car}, trips={"trip": trip}, grid_carbon=0.5
+    )
+    rows = {"vehicle_charge": [2.5, 1.25, 0], "vehicle_discharge": [1.6, 0, 0], "vehicle_energy": [0, 1, 0]}
+    results = positions(inputs, grid_import=[2.5, 1.25, 0], grid_export=[1.6, 0, 0], **rows)
+    results["trip_electric_distance"][0] = 5
+    trades = bilateral(inputs, results)
+    assert_allclose(trace(inputs, results, trades).carbon, [0.625])
+    results["draw"][:], results["supply"][:] = results["grid_import"], results["grid_export"]
+    settlement = settle(inputs, results, trades, results)
+    assert_allclose(settlement["driving_co2"], [0.625])
+    found = {violation.check for violation in check(inputs, results, trades, settlement)}
+    assert not {name for name in found if name.startswith(("origin", "driving_co2"))}
 
 
 def one_home(pv=(0, 0), **extra):
     """Return a home without demand for two hours, with an empty battery of 80 % each way."""
     battery = {"owner": "home", "capacity": 4, "initial_energy": 0, "charge_limit": 4, "discharge_limit": 4}
     battery |= {"charge_efficiency": 0.8, "discharge_efficiency": 0.8}
-    home = {"node": "n", "tariff": "t", "demand": 0, "pv_available": list(pv)}
+    home = {"node": "n", "tariff": "t", "demand": 0, "pv_available": list(pv) if any(pv) else 0}
     tariff = {"retail_price": 30, "feed_in_price": 8}
     case = {
         "slots": [1, 1],

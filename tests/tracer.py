@@ -22,9 +22,13 @@ def trace(inputs, results, trades):
         hours = float(inputs["slot_hours"].values[t])
         for store in stores:
             _plan(store, inputs, results, t, hours)
-        given = {meter: _given(meter, stores, inputs, results, t, hours) for meter in _meters(inputs, t)}
         lines = [k for k in range(trades.sizes["trade"]) if trades["trade_time"].values[k] == time]
-        pool = {m: _pool(m, given, lines, inputs, results, trades, t, hours) for m in given}
+        leaves = {m: _leaves(m, lines, results, trades, t, hours) for m in _meters(inputs, t)}
+        given = {m: _given(m, leaves[m], stores, inputs, results, t, hours) for m in leaves}
+        pool = {m: _pool(m, given, leaves[m], lines, inputs, results, trades, t, hours) for m in given}
+        for meter, (sources, _, _) in given.items():
+            for source, share in pool[meter][0].items():
+                used["lost", source, source, t] += max(leaves[meter] - sources, 0.0) * share
         for meter, (sources, mixture, _) in given.items():
             for source, share in mixture.items():
                 exported = hours * _at(meter, results, "grid_export", "vehicle_export", t)
@@ -66,6 +70,8 @@ def _plan(store, inputs, results, t, hours):
     charge, discharge = (
         float(results[f"{device}_{k}"].sel({device: name})[t]) * hours for k in ("charge", "discharge")
     )
+    both = min(charge, discharge)
+    charge, discharge, wasted = charge - both, discharge - both, both * (1 / store["loss"] - store["gain"])
     driven, store["meter"], store["economy"] = 0.0, ("home", owner), np.nan
     if device == "vehicle":
         at = inputs["vehicle_host"].sel(vehicle=name).values[t]
@@ -76,12 +82,13 @@ def _plan(store, inputs, results, t, hours):
             if trip == name and inputs["time"].values[t] <= inputs["trip_departure"].values[k] < ends[t]:
                 driven += float(results["trip_electric_distance"][k]) / store["economy"]
     held = sum(store["holds"].values())
-    out = discharge / store["loss"] + driven
+    out = discharge / store["loss"] + wasted + driven
     part = min(1.0, held / out) if out > 0 else 1.0
     share = {k: part * v / held for k, v in store["holds"].items()} if held > 1e-9 else {}
     share[RETAIL] = 1.0 - sum(v for k, v in share.items() if k != RETAIL)
     per_kwh = part * store["carbon"] / held if held > 1e-9 else 0.0
     store.update(charge=charge, discharge=discharge, driven=driven, held=held, out=out, share=share)
+    store["wasted"] = wasted
     store["per_kwh"] = per_kwh
 
 
@@ -98,8 +105,19 @@ def _at(meter, results, of_home, of_guest, t):
     return float(results[of_guest].sel(vehicle=name)[t])
 
 
-def _given(meter, stores, inputs, results, t, hours):
-    """Return the kWh of a meter's own sources, what they are a mixture of, and their kg/kWh."""
+def _party(trades, k, side):
+    vehicle = trades[f"trade_{side}_vehicle"].values[k]
+    return ("guest", vehicle) if vehicle else ("home", trades[f"trade_{side}"].values[k])
+
+
+def _leaves(meter, lines, results, trades, t, hours):
+    """Return the kWh that a meter sells and exports."""
+    sold = sum(trades["trade_energy"].values[k] for k in lines if _party(trades, k, "seller") == meter)
+    return sold + hours * _at(meter, results, "grid_export", "vehicle_export", t)
+
+
+def _given(meter, leaves, stores, inputs, results, t, hours):
+    """Return the kWh of a meter's own sources, what it gives is a mixture of, and its kg/kWh."""
     parts, carbon = defaultdict(float), 0.0
     if meter[0] == "home":
         pv = (
@@ -115,26 +133,22 @@ def _given(meter, stores, inputs, results, t, hours):
     total = sum(parts.values())
     if total <= 1e-9:
         return 0.0, {RETAIL: 1.0}, 0.0
-    return total, {k: v / total for k, v in parts.items()}, carbon / total
+    parts[RETAIL] += max(leaves - total, 0.0)
+    whole = max(leaves, total)
+    return total, {k: v / whole for k, v in parts.items()}, carbon / whole
 
 
-def _pool(meter, given, lines, inputs, results, trades, t, hours):
+def _pool(meter, given, leaves, lines, inputs, results, trades, t, hours):
     """Return what a meter's consumption and charging are a mixture of, and its kg/kWh."""
     sources, mixture, per_kwh = given[meter]
-
-    def party(k, side):
-        vehicle = trades[f"trade_{side}_vehicle"].values[k]
-        return ("guest", vehicle) if vehicle else ("home", trades[f"trade_{side}"].values[k])
-
     energy = trades["trade_energy"].values
-    sold = sum(energy[k] for k in lines if party(k, "seller") == meter)
-    left = max(sources - sold - hours * _at(meter, results, "grid_export", "vehicle_export", t), 0.0)
+    left = max(sources - leaves, 0.0)
     parts, carbon = defaultdict(float), left * per_kwh
     for source, share in mixture.items():
         parts[source] += left * share
     for k in lines:
-        if party(k, "buyer") == meter:
-            _, theirs, their_kg = given[party(k, "seller")]
+        if _party(trades, k, "buyer") == meter:
+            _, theirs, their_kg = given[_party(trades, k, "seller")]
             carbon += energy[k] * their_kg
             for source, share in theirs.items():
                 parts[source] += energy[k] * share
@@ -155,7 +169,8 @@ def _advance(store, pool, used, carbon, t):
     for source, share in store["share"].items():
         used["driving", owner, source, t] += driven * share
         used["distance", owner, source, t] += driven * share * store["economy"] if driven else 0.0
-        used["lost", source, source, t] += (store["discharge"] / store["loss"] - store["discharge"]) * share
+        lost = store["discharge"] / store["loss"] - store["discharge"] + store["wasted"]
+        used["lost", source, source, t] += lost * share
     carbon[owner] += driven * store["per_kwh"]
     left, added = (max(1.0 - out / held, 0.0) if held > 1e-9 else 0.0), store["gain"] * charge
     stays = 1.0 - min(max(out - held, 0.0) / added, 1.0) if added > 1e-9 else 1.0
@@ -163,4 +178,4 @@ def _advance(store, pool, used, carbon, t):
     for source, share in mixture.items():
         store["holds"][source] += stays * added * share
         used["lost", source, source, t] += (charge - stays * added) * share
-    store["carbon"] = left * store["carbon"] + charge * per_kwh
+    store["carbon"] = left * store["carbon"] + stays * charge * per_kwh

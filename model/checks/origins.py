@@ -98,8 +98,10 @@ class _Stores:
         at_home, guest = run.owner["vehicle"][:, None], run.participants + np.arange(run.vehicles)[:, None]
         home = np.repeat(run.owner["battery"][:, None], slots, axis=1)
         self.meter = np.concatenate([home, np.where(run.at_home, at_home, guest)])
-        self.charge, self.discharge = (both(n, run.r) * run.hours for n in ("charge", "discharge"))
         gain, loss = both("charge_efficiency", run.i)[:, None], both("discharge_efficiency", run.i)[:, None]
+        net = (both("charge", run.r) - both("discharge", run.r)) * run.hours
+        self.charge, self.discharge = np.maximum(net, 0.0), np.maximum(-net, 0.0)
+        self.idle = (both("charge", run.r) * run.hours - self.charge) * (1.0 / loss - gain)
         kept = np.array([[0.0, 0.0, 0.0, 1.0]])  # carbon dioxide is not lost with the energy
         self.enters, self.taken = gain * (1 - kept) + kept, 1.0 / loss
         self.leaves = (1 - kept) + kept / loss
@@ -113,19 +115,18 @@ class _Stores:
         return np.asarray(part * _per_kwh(self.mix) + (1.0 - part) * np.array([1.0, 0.0, 0.0, 0.0]))
 
     def advance(self, t: int, pool: Array, driven: Array) -> None:
-        """Take the outflow out of the mix, and add of the meter's pool what does not flow out in the same slot."""
+        """Take the outflow out of the mix, and add of the meter's pool what is not taken in the same slot."""
         out, inside = self._out(t, driven), self.mix[:, 0]
         some = inside > _LEAST
         left = np.where(some, np.maximum(1.0 - out / np.where(some, inside, 1.0), 0.0), 0.0)
         added = self.enters * self.charge[:, t, None] * pool[self.meter[:, t]]
         beyond = np.minimum(np.maximum(out - inside, 0.0), added[:, 0])
         share = np.divide(beyond, added[:, 0], out=np.zeros_like(out), where=added[:, 0] > _LEAST)
-        added[:, :3] *= 1.0 - share[:, None]
-        self.mix = left[:, None] * self.mix + added
+        self.mix = left[:, None] * self.mix + (1.0 - share[:, None]) * added
 
     def _out(self, t: int, driven: Array) -> Array:
-        """Return the energy (S,) that leaves the stores [kWh]."""
-        out: Array = self.taken[:, 0] * self.discharge[:, t]
+        """Return the energy (S,) that leaves the stores [kWh], with what charging and discharging at once loses."""
+        out: Array = self.taken[:, 0] * self.discharge[:, t] + self.idle[:, t]
         out[self.batteries :] += driven
         return out
 
@@ -137,7 +138,6 @@ def _pool(run: Run, traded: Trades, stores: _Stores, held: Array, t: int) -> Arr
     made = (run.i["pv_available"][:, t] - run.r["pv_curtailment"][:, t]) * h
     mix[:people] = made[:, None] * np.stack([np.ones(people), np.ones(people), _weights(run), 0.0 * made], 1)
     np.add.at(mix, stores.meter[:, t], stores.discharge[:, t, None] * stores.leaves * held)
-    given = _per_kwh(mix)
     now = np.flatnonzero(traded.slot == t)
     meter = {
         side: np.where(traded.vehicle[side] >= 0, people + traded.vehicle[side], traded.account[side])[now]
@@ -148,6 +148,8 @@ def _pool(run: Run, traded: Trades, stores: _Stores, held: Array, t: int) -> Arr
         * h
     )
     np.add.at(out, meter["seller"], traded.energy[now])
+    mix[:, 0] = np.maximum(mix[:, 0], out)  # given beyond what is there: retail power that is resold
+    given = _per_kwh(mix)
     mix = np.maximum(mix[:, :1] - out[:, None], 0.0) * given
     np.add.at(mix, meter["buyer"], traded.energy[now, None] * given[meter["seller"]])
     bought = np.concatenate(

@@ -19,10 +19,11 @@ class Flows:
 
     ``account`` (M,) and ``owner`` (S,) are the participants whose a meter and a store is, ``behind`` (T, S) the meter
     that a store is behind. ``charged`` and ``discharged`` (T, S) are at the AC side, where a kWh becomes ``gain`` (S,)
-    inside, and comes from ``loss`` (S,). Trips take ``driven`` (T, V) out of the vehicles, at ``economy`` (V,)
-    [km/kWh]. ``demand`` (T, P) includes what loads draw; ``generated`` (T, M) is PV after curtailment; ``imported`` and
-    ``exported`` (T, M) pass the retailer; ``grid_carbon`` (T, 1) [kg/kWh]. A trade sends ``energy`` (trade,) from meter
-    ``seller`` to ``buyer`` in slot ``traded``.
+    inside, and comes from ``loss`` (S,); never both in a slot, see :func:`flows`, where ``wasted`` (T, S) is lost
+    inside. Trips take ``driven`` (T, V) out of the vehicles, at ``economy`` (V,) [km/kWh]. ``demand`` (T, P) includes
+    what loads draw; ``generated`` (T, M) is PV after curtailment; ``imported`` and ``exported`` (T, M) pass the
+    retailer; ``grid_carbon`` (T, 1) [kg/kWh]. A trade sends ``energy`` (trade,) from meter ``seller`` to ``buyer`` in
+    slot ``traded``.
     """
 
     account: Array
@@ -33,6 +34,7 @@ class Flows:
     behind: Array
     charged: Array
     discharged: Array
+    wasted: Array
     driven: Array
     demand: Array
     generated: Array
@@ -66,6 +68,7 @@ _PER_SLOT = (
     "behind",
     "charged",
     "discharged",
+    "wasted",
     "driven",
     "demand",
     "generated",
@@ -76,25 +79,33 @@ _PER_SLOT = (
 
 
 def flows(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset) -> Flows:
-    """Return the energy flows of a run; trades of other slots are left out."""
+    """Return the energy flows of a run; trades of other slots are left out.
+
+    What passes through a store within a slot never leaves its meter. Where c [kWh] is charged and d discharged at once,
+    both lessen by what passes, p = min(c, d), and the store wastes (loss - gain) p: it ends the slot with the same.
+    """
     who, hours = traders(inputs), inputs["slot_hours"].values[:, None]
 
     def kwh(name: str, source: xr.Dataset) -> Array:
         return np.asarray(hours * source[name].transpose("time", ...).values)
 
     people, store = inputs.sizes["participant"], stores(inputs)
+    gain, loss = store.charge_efficiency, 1.0 / store.discharge_efficiency
+    charged, discharged = (hours * of_stores(results, name).T for name in ("charge", "discharge"))
+    passing = np.minimum(charged, discharged)
     generated = np.zeros((len(hours), len(who.account)))  # guests have no PV
     generated[:, :people] = kwh("pv_available", inputs) - kwh("pv_curtailment", results)
     seller, buyer, traded = parties(inputs, trades)
     return Flows(
         account=who.account,
         owner=store.owner,
-        gain=store.charge_efficiency,
-        loss=1.0 / store.discharge_efficiency,
+        gain=gain,
+        loss=loss,
         economy=inputs["vehicle_electric_economy"].values,
         behind=store.trader.T,
-        charged=hours * of_stores(results, "charge").T,
-        discharged=hours * of_stores(results, "discharge").T,
+        charged=charged - passing,
+        discharged=discharged - passing,
+        wasted=(loss - gain) * passing,
         driven=_driven(inputs, results),
         demand=kwh("demand", inputs) + hours * _loads(inputs, results).T,
         generated=generated,

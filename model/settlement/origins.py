@@ -6,12 +6,15 @@ Origins mix pro rata, slot by slot, in the gross quantities that are billed (`tr
   power is resold. What is left of them and what it draws mix to supply its consumption and charging.
 * A store gives the mixture that it held when the slot began, to the meter and to driving alike; losses take
   of the mixture too. What it holds at the start of the horizon counts as retail power: nobody can show where
-  it came from. Where a store charges and discharges at once, and gives more than it held, the rest counts as
-  retail power too, and what it took of PV for it as lost.
+  it came from.
+* A store charges or discharges in a slot, a meter draws or gives. Where results do both at once, the difference is what
+  moves, and the losses of what passes through a store take of what it held, then of what is charged. What a meter gives
+  beyond its own sources counts as retail power, and what it drew of PV for it as lost.
 * PV energy stays that of whoever made it, through any number of trades and stores: back at its maker, it is own PV.
 
 Carbon dioxide mixes likewise. PV brings none, retail power `grid_carbon` of the slot in which it is drawn, what stores
-hold at the start the mean of it. Losses let no carbon go: what comes out of a store carries all that went in.
+hold at the start the mean of it. The losses of charging and discharging let no carbon go: what comes out of a store
+carries all that went in.
 
 As a meter gives nothing that it draws in the same slot, a single pass over time is exact.
 """

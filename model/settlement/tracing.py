@@ -101,7 +101,7 @@ def _span(run: Flows, content: Content) -> Span:
         q  = part h + beyond retail        in a kWh that a store gives       part, beyond, left and stays: see _stores
         h' = left h + stays c u            what the stores hold in the next slot
            = K h + D                       with K = stays c U G + left,  D = stays c (U W + R)
-        k' = L k + c r                     with L = c U G loss + left
+        k' = L k + stays/gain c r          with L = stays/gain c U G loss + left
 
     Only h and k go from slot to slot; u, g and q of all slots follow from them at once.
     """
@@ -113,15 +113,17 @@ def _span(run: Flows, content: Content) -> Span:
     UG = (U @ G)[at]
     K = _scaled(stays * c, UG) + _diagonal(left)
     D = _scaled(stays * c, (U @ W + R)[at])
-    L = _scaled(c, UG @ _diagonal(run.loss + 0.0 * run.discharged)) + _diagonal(left)
+    kept = stays / run.gain * c
+    L = _scaled(kept, UG @ _diagonal(run.loss + 0.0 * run.discharged)) + _diagonal(left)
     *energy, energy_left = _carried(content.energy, K, D, len(slots))
-    *carbon, carbon_left = _carried(content.carbon, L, c.ravel() * mix.carbon[at], len(slots))
+    *carbon, carbon_left = _carried(content.carbon, L, kept.ravel() * mix.carbon[at], len(slots))
     h, k = Matrix(sparse.vstack(energy)), np.stack(carbon)
     g = G @ h + W
     u = U @ g + R
     q = _scaled(part, h) + _retail(beyond, people)
     charge = _scaled(c, u[at])
-    lost = (1.0 - stays).ravel() @ charge + (run.discharged * (run.loss - 1.0)).ravel() @ q
+    inside = run.discharged * (run.loss - 1.0) + run.wasted
+    lost = (1.0 - stays).ravel() @ charge + inside.ravel() @ q + mix.resold @ u
     drivers, vehicles = run.owner[run.vehicles], np.arange(at.size).reshape(part.shape)[:, run.vehicles]
     driving = _scaled(run.driven, q[vehicles.ravel()])
     emitted = run.driven * (part * k)[:, run.vehicles]
@@ -143,20 +145,21 @@ def _stores(run: Flows, content: Content) -> tuple[Array, Array, Array, Array]:
 
     A kWh that goes out holds ``part`` of each kWh that was held, and ``beyond`` of what nobody knows; ``left`` is what
     does not go out of a kWh that was held, and ``stays`` what is stored of a kWh that is charged. With h held, c
-    charged and o going out, which is loss times what is discharged, plus what is driven [kWh]::
+    charged and o going out, which is loss times what is discharged, plus what is wasted and driven [kWh]::
 
         part   = 1 / max(o, h)
         beyond = 1 - part h
         left   = max(1 - o / h, 0)
-        stays  = gain max(1 - max(o - h, 0) / (gain c), 0)        what o exceeds h by passes through
+        stays  = gain max(1 - max(o - h, 0) / (gain c), 0)        what o exceeds h by is taken of what is charged
         h'     = left h + stays c
     """
     h, shares = content.energy.sum(axis=1), []
-    for c, discharged, driven in zip(run.charged, run.discharged, run.driven, strict=True):
-        o = discharged * run.loss
+    each = zip(run.charged, run.discharged, run.wasted, run.driven, strict=True)
+    for c, discharged, wasted, driven in each:
+        o = discharged * run.loss + wasted
         o[run.vehicles] += driven
         part = np.where(h > LEAST, _ratio(1.0, np.maximum(o, h)), 0.0)
-        left = np.maximum(1.0 - _ratio(o, h), 0.0)
+        left = np.where(h > LEAST, np.maximum(1.0 - _ratio(o, h), 0.0), 0.0)
         passing = _ratio(np.maximum(o - h, 0.0), run.gain * c)
         stays = run.gain * np.maximum(1.0 - passing, 0.0)
         shares.append((part, 1.0 - part * h, left, stays))
@@ -170,7 +173,8 @@ class _Meters:
 
     What it gives has ``give`` G (slots * M, slots * S) of what stores hold and ``own`` W (slots * M, P + 1) of sources.
     What it uses has ``use`` U (slots * M, slots * M) of what meters give, ``rest`` R (slots * M, P + 1) of sources and,
-    with that, ``carbon`` r [kg]. ``outward`` [kWh] leaves its account.
+    with that, ``carbon`` r [kg]. ``outward`` [kWh] leaves its account. What it gives beyond its sources,
+    ``resold`` [kWh], counts as retail power.
     """
 
     def __init__(self, run: Flows, at: Array, known: Array, unknown: Array):
@@ -183,12 +187,15 @@ class _Meters:
             return np.bincount(place, values.ravel(), size)
 
         sources = at_meters(at, run.discharged) + run.generated.ravel()
-        left = np.maximum(sources - at_meters(seller, run.energy) - exported, 0.0)
+        given = at_meters(seller, run.energy) + exported
+        left, self.resold = np.maximum(sources - given, 0.0), np.maximum(given - sources, 0.0)
+        sources = sources + self.resold
         used = left + at_meters(buyer, run.energy) + run.imported.ravel()
         per_source, per_use = _ratio(1.0, sources), _ratio(1.0, used)
         self.give = _scaled(per_source, placed(known, at, np.arange(len(at)), (size, len(at))))
         sun = _scaled(per_source, placed(run.generated, row, row % meters, (size, people + 1)))
-        self.own = sun + _retail(at_meters(at, unknown) * per_source + (sources <= LEAST), people)
+        nobodys = at_meters(at, unknown) + self.resold
+        self.own = sun + _retail(nobodys * per_source + (sources <= LEAST), people)
         self.use = _scaled(per_use, _diagonal(left) + placed(run.energy, buyer, seller, (size, size)))
         self.rest = _retail(run.imported.ravel() * per_use + (used <= LEAST), people)
         self.carbon = (run.imported * run.grid_carbon).ravel() * per_use
