@@ -1,11 +1,14 @@
 """Text for a terminal or a machine, of plain values."""
 
+import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from textwrap import indent
 from typing import Any
+
+_LONGEST_NAME = 180
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -50,6 +53,30 @@ def as_json(value: Any, indent: int | None = 1) -> str:
         return None if isinstance(part, float) and not math.isfinite(part) else part
 
     return json.dumps(plain(value), indent=indent, ensure_ascii=False, default=str)
+
+
+def beginning(name: str, most: int) -> str:
+    """Return as much of the beginning of a text as fits into so many bytes of UTF-8.
+
+    >>> beginning("お隣さん", 8)
+    'お隣'
+    """
+    return name.encode(errors="surrogateescape")[:most].decode(errors="ignore")
+
+
+def file_name(label: str, ending: str) -> str:
+    """Return the name of a file for a label as the ledger spells it, each label another one.
+
+    File systems take 255 bytes: of a longer label its beginning, and 128 bits of its SHA-256. Such a name is longer
+    than any that was not cut, so that nobody can be called what another one's file is.
+
+    >>> file_name("home 1/2", ".md")
+    'home 1%2F2.md'
+    """
+    name = label.replace("/", "%2F")
+    if len(name.encode()) > _LONGEST_NAME:
+        name = f"{beginning(name, _LONGEST_NAME - 10)}~{hashlib.sha256(label.encode()).hexdigest()[:32]}"
+    return name + ending
 
 
 def utc(seconds: int) -> str:

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tracemalloc
+from pathlib import Path
 
 import pytest
 
@@ -625,7 +626,7 @@ def test_labels_too_long_for_the_name_of_a_file(tmp_path):
     book = tmp_path / "book"
     long = account("x" * 241)
     ledger.commit(book, [people(account("a"), long)(record(0))])
-    with pytest.raises(ledger.LedgerError, match="too long"):
-        commands.receipt(book, None, None, None, tmp_path / "all")
-    assert not (tmp_path / "all").exists()
+    paths = commands.receipt(book, None, None, None, tmp_path / "all").facts
+    assert len({*paths.values()}) == 2
+    assert all(len(Path(path).name.encode()) <= 255 and Path(path).stat().st_size for path in paths.values())
     assert commands.receipt(book, "x" * 241, None, None, tmp_path / "one").facts

@@ -11,7 +11,7 @@ from ..ledger.format import signed_note
 from ..ledger.format.chain import Summary
 from ..ledger.format.errors import LedgerError
 from ..report import bill
-from ..text import table, utc
+from ..text import file_name, table, utc
 from .answer import Answer
 
 
@@ -70,10 +70,8 @@ def receipt(
         return Answer(texts, next(iter(texts.values())).removesuffix("\n"))
     paths = dict.fromkeys(texts, output)
     if participant is None:
-        if long := [name for name in texts if len(name) > _LONGEST]:
-            raise LedgerError(f"{long[0]:.60}...: too long for the name of a file; give --participant")
         durable_files.make_folder(output)
-        paths = {name: output / f"{name.replace('/', '%2F')}.tlog-proof" for name in texts}
+        paths = {name: output / file_name(name, ".tlog-proof") for name in texts}
     for name, path in paths.items():
         durable_files.replace(path, texts[name].encode(), mode=0o600)
     return Answer({n: str(p) for n, p in paths.items()}, "\n".join(f"wrote {p}" for p in paths.values()))
@@ -210,7 +208,6 @@ def _keys(texts: Sequence[str]) -> list[signed_note.Key]:
         raise LedgerError(str(error)) from error
 
 
-_LONGEST = 240
 _ENERGY = ("purchases", "sales", "grid_in", "grid_out")
 _MONEY = ("paid", "earned", "fees", "congestion")
 _LABELS = {

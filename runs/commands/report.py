@@ -6,6 +6,7 @@ from typing import Any
 
 from ..ledger.format import canonical_json
 from ..report import bill
+from ..text import file_name
 from .answer import Answer
 
 
@@ -28,7 +29,7 @@ def report(
         return Answer(figures, next(iter(pages.values())).removesuffix("\n"))
     paths = dict.fromkeys(pages, output)
     if everybody or len(pages) > 1 or (participants and output.is_dir()):
-        paths = {name: output / f"{canonical_json.label(name).replace('/', '%2F')}.md" for name in pages}
+        paths = {name: output / file_name(canonical_json.label(name), ".md") for name in pages}
     mode = 0o666 if "" in pages else 0o600  # a bill is its participant's
     kept = {path: atomic_file.publish_text(path, pages[name], mode) for name, path in paths.items()}
     lines = [

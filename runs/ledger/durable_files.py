@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..text import beginning
 from .format.errors import LedgerError, LedgerLocked
 
 LOCK = ".lock"
@@ -83,7 +84,7 @@ def replace(path: Path, data: bytes, mode: int = 0o644) -> None:
 
     The temporary file is a new one whose name nobody could guess and plant.
     """
-    temporary = path.with_name(f".{path.name:.200}.{os.urandom(8).hex()}.tmp")
+    temporary = path.with_name(f".{beginning(path.name, 200)}.{os.urandom(8).hex()}.tmp")
     if path.is_symlink():
         raise LedgerError(f"{path}: is a symbolic link, which is not followed")
     try:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from ..text import beginning
+
 
 class RunFileError(ValueError):
     """A file that is not a run, is damaged, has another format, or cannot be written; ``path`` says which."""
@@ -42,7 +44,7 @@ def publish(
     Raises
     ------
     RunFileError
-        If it cannot be written; what stood under the name stands there still.
+        If it cannot be written, or if what stands there is no file; it stands there still.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,8 +53,10 @@ def publish(
             os.fchmod(descriptor, mode & ~_umask())
             os.fsync(descriptor)
             kept = None
-            if path.exists() and not (same(path) if same else filecmp.cmp(path, name, shallow=False)):
-                kept = _copy(path)
+            if path.exists():
+                require_file(path)
+                equal = same(path) if same else filecmp.cmp(path, name, shallow=False)
+                kept = None if equal else _copy(path)
             os.replace(name, path)
             os.fsync(directory)
     except (OSError, RuntimeError) as error:  # netCDF reports a full disk as either
@@ -93,6 +97,12 @@ def write_new(directory: str | os.PathLike[str], files: Mapping[str, bytes]) -> 
     return written
 
 
+def require_file(path: str | os.PathLike[str]) -> None:
+    """Raise :class:`RunFileError` unless there is a regular file: a pipe or a device may never end."""
+    if not Path(path).is_file():
+        raise RunFileError(path, "not a file" if os.path.lexists(path) else "no such file")
+
+
 def free_name(path: Path) -> Path:
     """Return the path with the first number that is free: ``name.1.nc``, ``name.2.nc`` and so on."""
     number = 1
@@ -118,7 +128,9 @@ def _copy(path: Path) -> Path:
 @contextlib.contextmanager
 def _temporary(path: Path) -> Iterator[tuple[str, int]]:
     """Give a new file beside another one, name and descriptor, gone afterwards if it was not renamed."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    descriptor, name = tempfile.mkstemp(
+        prefix=f".{beginning(path.name, 200)}.", suffix=".tmp", dir=path.parent
+    )
     try:
         yield name, descriptor
     finally:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from ..text import beginning
 from .atomic_file import RunFileError, free_name
 
 
@@ -21,7 +22,9 @@ def publish(path: Path, fill: Callable[[str], None], same: Callable[[Path], bool
     kept = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+        temporary = Path(
+            tempfile.mkdtemp(prefix=f".{beginning(path.name, 200)}.", suffix=".tmp", dir=path.parent)
+        )
         try:
             fill(str(temporary / "new"))
             if path.exists():

@@ -11,7 +11,7 @@ from typing import Any
 
 import xarray as xr
 
-from .atomic_file import RunFileError, first_line, publish
+from .atomic_file import RunFileError, first_line, publish, require_file
 from .run_format import FORMAT, GROUPS, attributes_digest, digests, encode, plain, require_format, scalar
 
 
@@ -73,8 +73,7 @@ def _attributes(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the root attributes of a run file in plain Python types."""
     import netCDF4
 
-    if not Path(path).is_file():
-        raise RunFileError(path, "no such file" if not Path(path).exists() else "not a file")
+    require_file(path)
     try:
         with netCDF4.Dataset(path) as file:
             attributes = {name: scalar(file.getncattr(name)) for name in file.ncattrs()}

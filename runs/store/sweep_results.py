@@ -90,8 +90,8 @@ def read(path: str | os.PathLike[str]) -> xr.Dataset:
         If it is none, is damaged or has another format version.
     """
     path = Path(path)
-    if not path.exists():
-        raise RunFileError(path, "no such file")
+    if path.suffix != ".zarr" or not path.is_dir():
+        atomic_file.require_file(path)
     try:
         opened = xr.open_zarr(path) if path.suffix == ".zarr" else xr.open_dataset(path, engine="netcdf4")
         with opened as file:

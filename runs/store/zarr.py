@@ -140,6 +140,8 @@ def attributes_of(path: Path) -> dict[str, Any]:
     """Return the root attributes of a run in chunks; raise :class:`RunFileError` if it is none."""
     if not path.exists():
         raise atomic_file.RunFileError(path, "no such file")
+    if (path / ".zattrs").exists():
+        atomic_file.require_file(path / ".zattrs")
     try:
         attributes = dict(json.loads((path / ".zattrs").read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
