@@ -10,7 +10,7 @@ import xarray as xr
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-from otonari.data.inputs.contract import TABLE, complete
+from otonari.data.inputs.contract import TABLE, complete, optional
 
 from . import counts
 from .oracle import solve
@@ -184,7 +184,12 @@ def _storage(rng: np.random.Generator, case: dict, gives: bool) -> dict:
         initial, final = _number(rng, 0, least), rng.choice([np.nan, 0.0])
     elif odd < 0.3 and gives and np.isinf(limits["export_limit"]):
         initial, final = round(capacity + _number(rng, 0.5, 4), 3), rng.choice([np.nan, 0.0])
-    return {
+    limit = {}
+    if 0.3 <= odd < 0.45 and not np.isnan(final):
+        limit = {"final_limit": float(final)}
+    elif 0.45 <= odd < 0.7 and gives:
+        final, limit = np.nan, {"final_limit": float(max(least, round(0.5 * initial, 3)))}
+    return limit | {
         "owner": owner,
         "capacity": capacity,
         "min_energy": least,
@@ -194,7 +199,8 @@ def _storage(rng: np.random.Generator, case: dict, gives: bool) -> dict:
         "discharge_limit": _number(rng, 0.5, 5) if gives else 0.0,
         "charge_efficiency": _number(rng, 0.75, 1),
         "discharge_efficiency": _number(rng, 0.75, 1),
-        "wear_cost": _number(rng, 0, 4) * (rng.random() < 0.7),
+        # a limit at the end binds where giving costs more than it brings
+        "wear_cost": _number(rng, 0, 4) * (rng.random() < 0.7) + 40.0 * (0.6 <= odd < 0.7 and gives),
     }
 
 
@@ -214,7 +220,8 @@ def _add_vehicle(rng: np.random.Generator, case: dict, name: str, min_charge: bo
     else:  # without an engine the first charge must reach
         spare = max(vehicle["initial_energy"] - vehicle["min_energy"], 0) * vehicle["electric_economy"]
         distances = [round(0.8 * spare / len(trips), 3) for _ in trips]
-        vehicle["final_energy"] = np.nan if trips else vehicle["final_energy"]
+        if trips:
+            vehicle["final_energy"] = vehicle["final_limit"] = np.nan
     case["vehicles"][name] = vehicle
     for k, ((departure, arrival), distance) in enumerate(zip(trips, distances, strict=True)):
         trip = {"vehicle": name, "departure": departure, "arrival": arrival, "distance": distance}
@@ -294,6 +301,8 @@ FEATURES = {
     "battery starts above capacity": lambda i: (_starts(i, "battery", "capacity") > 0).any(),
     "battery ends free": lambda i: np.isnan(i["battery_final_energy"]).any(),
     "battery ends higher": lambda i: (_starts(i, "battery", "final_energy") < 0).any(),
+    "battery ends equal": lambda i: _ends_equal(i, "battery").any(),
+    "vehicle ends equal": lambda i: _ends_equal(i, "vehicle").any(),
     "no vehicle": lambda i: i.sizes["vehicle"] == 0,
     "vehicle to home": lambda i: (i["vehicle_discharge_limit"] > 0).any(),
     "no vehicle to home": lambda i: (i["vehicle_discharge_limit"] == 0).any(),
@@ -309,6 +318,10 @@ FEATURES = {
     "two trips of one vehicle": lambda i: len(set(i["trip_vehicle"].values)) < i.sizes["trip"],
     "arrival after the horizon": lambda i: (i["trip_arrival"] > _end(i)).any(),
 }
+
+
+def _ends_equal(i: xr.Dataset, device: str) -> np.ndarray:
+    return optional(i, f"{device}_final_limit") == i[f"{device}_final_energy"].values
 
 
 def _detour(fee: np.ndarray) -> bool:

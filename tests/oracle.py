@@ -220,6 +220,9 @@ def _storage(program, data, device, label, places, meters, driven=None):
         least, most = min(own["min_energy"], climbed), max(own["capacity"], fallen)
         if t == last and not isnan(own["final_energy"]):
             least = max(least, own["final_energy"])
+        limit = data.get(f"{device}_final_limit", {}).get(label, float("nan"))
+        if t == last and not isnan(limit):
+            most = min(most, limit)
         energy = program.var("energy", label, t, lower=least, upper=most)
         gain = [(charge, own["charge_efficiency"] * hours), (discharge, -hours / own["discharge_efficiency"])]
         before = [(("energy", label, t - 1), 1.0)] if t else []

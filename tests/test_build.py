@@ -64,6 +64,25 @@ def test_pv_is_metered_apart_where_the_row_says_so():
     ]
 
 
+def test_stores_end_at_least_or_exactly_with_their_final_energy():
+    """A row's word counts before the scenario's; free is free."""
+    store = {"owner": "a", "capacity_kwh": 8, "charge_limit_kw": 2, "discharge_limit_kw": 2}
+    own = [{}, {"final": "at-least"}, {"final": "equal", "final_energy_kwh": 3}, {"final_energy_kwh": "free"}]
+    batteries = [{**store, "battery": f"b{n}", **more} for n, more in enumerate(own)]
+    inputs = small(tables=tables(batteries=batteries))
+    np.testing.assert_array_equal(inputs["battery_final_energy"], [4, 4, 3, np.nan])
+    np.testing.assert_array_equal(inputs["battery_final_limit"], [np.nan, np.nan, 3, np.nan])
+    inputs = small(tables=tables(batteries=batteries), final="equal")
+    np.testing.assert_array_equal(inputs["battery_final_energy"], [4, 4, 3, np.nan])
+    np.testing.assert_array_equal(inputs["battery_final_limit"], [4, np.nan, 3, np.nan])
+    assert "battery_final_limit" not in small(tables=tables(batteries=batteries[:2]))
+    with pytest.raises(InputError) as error:
+        small(tables=tables(batteries=[{**batteries[3], "final": "equal"}]))
+    assert [(p.field, p.want) for p in error.value.problems] == [
+        ("tables.batteries.0.final", "nothing beside final_energy_kwh: free")
+    ]
+
+
 def test_slots_are_utc_and_follow_the_clock():
     inputs = small()
     assert inputs["time"].values[0] == np.datetime64("2020-08-18T15:00")

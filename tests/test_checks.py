@@ -223,6 +223,11 @@ def battery_ends_too_empty(i, r, t, s):
     i["battery_final_energy"][0] = 1.1
 
 
+@breaks("battery final energy")
+def battery_ends_too_full(i, r, t, s):
+    i["battery_final_limit"] = ("battery", [0.9])
+
+
 @breaks("negative battery_charge", "battery energy", "participant balance")
 def battery_charge_is_negative(i, r, t, s):
     r["battery_charge"][0, 3] = -0.1

@@ -96,6 +96,16 @@ def test_energy_below_the_minimum_returns_at_full_power():
     assert battery(*parts(street(batteries={"battery": slow}))).energy.lower == pytest.approx([0.65, 1.0])
 
 
+def test_energy_at_the_end_may_have_a_limit():
+    """One bound of the last slot; where both ends are the same, the energy is given."""
+    ends = {**STORE, "final_energy": 1.5, "final_limit": 1.5}
+    block = battery(*parts(street(batteries={"battery": ends})))
+    assert block.energy.lower == pytest.approx([1.0, 1.5])
+    assert block.energy.upper == pytest.approx([5.0, 1.5])
+    free = {**STORE, "final_energy": 1.5, "final_limit": np.nan}
+    assert battery(*parts(street(batteries={"battery": free}))).energy.upper == pytest.approx([5.0, 5.0])
+
+
 def test_energy_above_the_capacity_returns_at_full_power():
     """From 6 kWh 1 kW takes 0.625 kWh a slot, to 5.375, and then 4.75, less than the capacity of 5."""
     block = battery(

@@ -13,6 +13,7 @@ from otonari.model.solver import bottom_up, components
 from otonari.model.solver.basis import at_rest, basis_of, statuses
 from otonari.model.solver.solve import solve
 from otonari.model.topology import fee_tree
+from otonari.model.topology.stores import without_final_limits
 
 from . import counts
 from .benchmarks.neighbourhood import neighbourhood
@@ -46,7 +47,7 @@ def window(inputs, slot, count):
     departure, first = part["trip_departure"].values, part["time"].values[0]
     inside = (departure >= first) & (departure < part["time"].values[-1] + SLOT)
     free = {f"{d}_final_energy": part[f"{d}_final_energy"] * np.nan for d in ("battery", "vehicle")}
-    return part.isel(trip=np.flatnonzero(inside)).assign(free)
+    return part.isel(trip=np.flatnonzero(inside)).assign(free).pipe(without_final_limits)
 
 
 @pytest.mark.parametrize("seed", counts.share(range(15)))

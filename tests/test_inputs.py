@@ -110,8 +110,11 @@ def test_every_variable_has_a_sensible_row():
 def test_every_number_is_held_to_its_bounds(name):
     row = TABLE[name]
     dataset = complete(raw())
-    if name == "trade_fee":
-        dataset = complete(raw().assign(trade_fee=(("node", "node_to"), np.zeros((2, 2)))))
+    if row.default is None:
+        coords = {"node_to": dataset["node"].values} if "node_to" in row.dims else {}
+        some = np.full([{**dataset.sizes, "node_to": 2}[d] for d in row.dims], 5.0)
+        free = {f"{d}_final_energy": ((d,), [np.nan]) for d in ("battery", "vehicle")}
+        dataset = complete(raw().assign({**free, name: (row.dims, some)}).assign_coords(coords))
     first = tuple(0 for _ in row.dims)
 
     def with_first(value):
@@ -141,6 +144,15 @@ def test_what_an_optional_variable_stands_for_where_it_is_absent():
     assert validate(wrong) == [
         Problem("inputs", "participant=home-2", "participant_metering", "both", "one of net, gross")
     ]
+
+
+@pytest.mark.parametrize(("final", "limit"), [(np.nan, 0.5), (2.0, 1.9)])
+def test_a_limit_at_the_end_is_no_less_than_what_must_be_there(final, limit):
+    ends = {"battery_min_energy": 1.0, "battery_final_energy": final, "battery_final_limit": limit}
+    inputs = complete(raw().assign({name: ("battery", [value]) for name, value in ends.items()}))
+    want = "at least battery_min_energy and battery_final_energy"
+    assert validate(inputs) == [Problem("inputs", "battery=store", "battery_final_limit", f"{limit}", want)]
+    assert validate(inputs.assign(battery_final_limit=("battery", [np.nan]))) == []
 
 
 @pytest.mark.parametrize(("name", "row"), [(n, row) for n, row in TABLE.items() if row.of])

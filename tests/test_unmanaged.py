@@ -11,6 +11,7 @@ from otonari.model.errors import Infeasible
 from otonari.model.results import collect
 from otonari.model.settlement import accounts, trades
 from otonari.model.solver.solve import solve
+from otonari.model.topology.stores import without_final_limits
 
 from . import counts
 from .communities import community, random_community
@@ -119,7 +120,7 @@ def test_a_demand_beyond_the_connection_is_named():
 
 def without_targets(inputs):
     free = {f"{d}_final_energy": inputs[f"{d}_final_energy"] * np.nan for d in ("battery", "vehicle")}
-    return inputs.assign(free)
+    return without_final_limits(inputs.assign(free))
 
 
 @pytest.mark.parametrize("seed", counts.share(range(60)))

@@ -27,6 +27,8 @@ def storage(device: str, rows: Sequence[Battery] | Sequence[Vehicle]) -> Columns
         "discharge_efficiency": [r.discharge_efficiency for r in rows],
         "wear_cost": [r.wear_cost_per_kwh for r in rows],
     }
+    if any(r.final == "equal" for r in rows):
+        numbers["final_limit"] = [np.nan if r.final != "equal" else r.final_energy_kwh for r in rows]
     columns: Columns = {f"{device}_{n}": ((device,), np.array(v, dtype=float)) for n, v in numbers.items()}
     return {f"{device}_owner": ((device,), labels(r.owner for r in rows)), **columns}
 

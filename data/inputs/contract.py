@@ -262,6 +262,10 @@ def _devices(inputs: xr.Dataset) -> Iterator[Problem]:
         capacity = inputs[f"{device}_capacity"].values
         for name in (f"{device}_min_energy", f"{device}_final_energy"):
             yield from _entries(inputs, name, inputs[name].values > capacity, f"at most {device}_capacity")
+        if (limit := f"{device}_final_limit") in inputs:
+            least = np.fmax(inputs[f"{device}_min_energy"].values, inputs[f"{device}_final_energy"].values)
+            want = f"at least {device}_min_energy and {device}_final_energy"
+            yield from _entries(inputs, limit, inputs[limit].values < least, want)
     over = inputs["vehicle_min_charge"].values > inputs["vehicle_charge_limit"].values
     yield from _entries(inputs, "vehicle_min_charge", over, "at most vehicle_charge_limit")
 

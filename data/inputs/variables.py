@@ -70,6 +70,9 @@ def _storage(device: str) -> dict[str, Variable]:
             low=0,
             nan=True,
         ),
+        f"{device}_final_limit": Variable(
+            d, "kWh", "most energy at the end; NaN = no limit", None, low=0, nan=True, absent=np.nan
+        ),
         f"{device}_charge_limit": Variable(d, "kW", "AC power that it can take", low=0),
         f"{device}_discharge_limit": Variable(d, "kW", "AC power that it can give", low=0),
         f"{device}_charge_efficiency": Variable(
@@ -136,8 +139,10 @@ TABLE: dict[str, Variable] = {
     "grid_carbon": Variable(("time",), "kg/kWh", "carbon dioxide of retail power", 0.0, low=0),
     "fuel_carbon": Variable(("vehicle",), "kg/L", "carbon dioxide of fuel", 2.32, low=0),
 }
-"""THE variable table: one row per input variable, in the order of the documentation. ``trade_fee`` is absent
-where the tree holds, ``participant_metering`` where nobody's PV is metered apart. Infinite limits are legal."""
+"""THE variable table: one row per input variable, in the order of the documentation. Infinite limits are legal.
+
+Absent are ``trade_fee`` where the tree holds, ``participant_metering`` where nobody's PV is metered apart, and
+``final_limit`` where no store has one."""
 
 
 def attributes(row: Variable, currency: str) -> dict[str, str]:

@@ -46,8 +46,8 @@ def inherited(scenario: Scenario) -> Scenario:
     filled = tables.model_copy(
         update={
             "participants": tuple(_participant(p, scenario, root) for p in tables.participants),
-            "batteries": tuple(_ending(b) for b in tables.batteries),
-            "vehicles": tuple(_fuelled(_ending(v), scenario) for v in tables.vehicles),
+            "batteries": tuple(_ending(b, scenario) for b in tables.batteries),
+            "vehicles": tuple(_fuelled(_ending(v, scenario), scenario) for v in tables.vehicles),
             "nodes": tuple(_with(n, access_fee_per_kwh=access) for n in tables.nodes),
         }
     )
@@ -79,7 +79,10 @@ def _stored(row: Store) -> Store:
     return _with(row, initial_energy_kwh=(row.min_energy_kwh + row.capacity_kwh) / 2)
 
 
-def _ending(row: Store) -> Store:
+def _ending(row: Store, scenario: Scenario) -> Store:
+    if row.final_energy_kwh == "free":
+        return row
+    row = _with(row, final=scenario.final)
     # a start above the capacity is legal, an end there is not
     return _with(row, final_energy_kwh=min(row.initial_energy_kwh or 0.0, row.capacity_kwh))
 

@@ -98,6 +98,9 @@ class Scenario(Closed):
     exchange: Annotated[Exchange, LATER] = Field(
         default=Exchange(), description="rules of the exchange, where orders meet"
     )
+    final: Annotated[Literal["at-least", "equal"], LATER] = Field(
+        default="at-least", description="whether stores may end with more than their final energy"
+    )
     carbon: Carbon = Field(default=Carbon(), description="emission factors")
     fuel: Fuel = Field(default=Fuel(), description="fuel price")
 

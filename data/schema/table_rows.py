@@ -76,6 +76,10 @@ class _Storage(Closed):
     final_energy_kwh: NotNegative | Literal["free"] | None = Field(
         default=None, description="least energy at the end, or free (default: as at the start)"
     )
+    final: Annotated[Literal["at-least", "equal"] | None, LATER] = Field(
+        default=None,
+        description="whether it may end with more than final_energy_kwh (default: the scenario's)",
+    )
     charge_limit_kw: NotNegative = Field(description="most AC power that it takes")
     charge_efficiency: Efficiency = Field(default=0.95, description="stored per energy taken")
     discharge_efficiency: Efficiency = Field(
@@ -89,6 +93,8 @@ class _Storage(Closed):
             value = getattr(self, name)
             if isinstance(value, float) and value > self.capacity_kwh:
                 raise PydanticCustomError(name, "at most capacity_kwh")
+        if self.final is not None and self.final_energy_kwh == "free":
+            raise PydanticCustomError("final", "nothing beside final_energy_kwh: free")
         return self
 
 

@@ -189,8 +189,10 @@ def _store(run: Run, device: str) -> Iterator[Finding]:
     most = np.maximum(i["capacity"][:, None], discharged)
     yield Finding(f"{device} minimum", dims, least - energy, least)
     yield Finding(f"{device} capacity", dims, energy - most, most)
-    final = np.where(np.isnan(i["final_energy"]), -np.inf, i["final_energy"])
-    yield Finding(f"{device} final energy", (device,), final - energy[:, -1], energy[:, -1])
+    final, limit = i["final_energy"], i.get("final_limit", np.full(len(energy), np.nan))
+    below = np.where(np.isnan(final), -np.inf, final - energy[:, -1])
+    above = np.where(np.isnan(limit), -np.inf, energy[:, -1] - limit)
+    yield Finding(f"{device} final energy", (device,), np.maximum(below, above), energy[:, -1])
 
 
 def _limits(run: Run, device: str, plugged: Array | bool) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...data.inputs.contract import optional
 from ..labels import Array
 from ..lp.expressions import Linear
 from .device import Device
@@ -32,6 +33,8 @@ def energy(
 
     min(min_energy[s], initial_energy[s] + charge at full power) <= energy[s,t]
     energy[s,t] <= max(capacity[s], initial_energy[s] - discharge at full power)
+
+    and at the end final_energy[s] <= energy[s,last] <= final_limit[s].
     """
     device = block.dims[0]
     hours = inputs["slot_hours"].values
@@ -48,12 +51,13 @@ def energy(
     lower = np.minimum(given("min_energy"), charged)
     upper = np.maximum(given("capacity"), discharged)
     final = np.where(last, np.nan_to_num(given("final_energy"), nan=0.0), 0.0)
+    final_limit = np.where(last, optional(inputs, f"{device}_final_limit")[:, None], np.nan)
     stored = block.var(
         "energy",
         "kWh",
         "energy at the end of the slot",
         lower=np.maximum(lower, final),
-        upper=upper,
+        upper=np.fmin(upper, final_limit),
         basic=True,
     )
     block.row(

@@ -107,3 +107,8 @@ def with_stores(inputs: xr.Dataset, name: str, values: Array) -> xr.Dataset:
     """Return the inputs with other values (S,) of a variable of all stores."""
     new = {f"{device}_{name}": part for device, part in by_device(inputs, values).items()}
     return inputs.assign({label: inputs[label].copy(data=part) for label, part in new.items()})
+
+
+def without_final_limits(inputs: xr.Dataset) -> xr.Dataset:
+    """Return the inputs without the most that stores may hold at the end."""
+    return inputs.drop_vars([f"{device}_final_limit" for device in devices.stores()], errors="ignore")

@@ -211,9 +211,10 @@ def _unmanaged(inputs: xr.Dataset) -> tuple[xr.Dataset, Any]:
 
 def _aimless(inputs: xr.Dataset) -> xr.Dataset:
     """Return the inputs without final energies, which are no target where nobody plans."""
-    from ...model.topology.stores import of_stores, with_stores
+    from ...model.topology.stores import of_stores, with_stores, without_final_limits
 
-    return with_stores(inputs, "final_energy", of_stores(inputs, "final_energy") * float("nan"))
+    free = with_stores(inputs, "final_energy", of_stores(inputs, "final_energy") * float("nan"))
+    return without_final_limits(free)
 
 
 def defined(source: str | Path, market: str | None) -> tuple[Any, str]:

@@ -18,7 +18,7 @@ from ...data.loading.scenario import load_scenario
 from ...data.problems import InputError
 from ...data.series.calendar import Calendar, calendar
 from ...model.agents.reachable_energy import reachable
-from ...model.topology.stores import of_stores, with_stores
+from ...model.topology.stores import of_stores, with_stores, without_final_limits
 from ..store import digest
 from .driving import Driving, departures, driving
 
@@ -80,9 +80,9 @@ class Timeline:
         """Return the inputs of ``count`` slots from ``slot`` on as the agents expect them.
 
         ``energy`` (battery + vehicle,) [kWh] is what is stored at its start. Final energies hold where the window
-        reaches the end of the simulation, as far as the chargers still get there.
+        reaches the end of the simulation, as far as the chargers still get there; whoever ends with more may.
         """
-        whole = self.inputs
+        whole = without_final_limits(self.inputs)
         inputs, changed = whole.isel(time=slice(slot, slot + count)), {}
         if self.foresight:
             inputs = inputs.isel(trip=np.flatnonzero(departures(whole, slot, count)))
