@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,19 +92,17 @@ def run(
     fixed = _fixed(whole, border, verdict, answers)
     layouts = [answer.layout for answer in answers]
     kept = zarr.write(path, list(map(Path, current)), layouts, fixed, attributes, region_task.notes(answers))
+    stored = archive.Outcome(zarr.read_run(path), path, kept)  # its files are compared with their checksums
     if record:
         stage("committing")
         book = directory or ledger.beside(path, whole.sections["market_id"], whole.hash)
-        outcome = _committed(path, kept, [region_task.shares(p) for p in current], whole, book, key)
-    else:
-        outcome = archive.Outcome(zarr.read_run(path), path, kept)
-    shutil.rmtree(folder)
-    return outcome
+        stored = _committed(stored, [region_task.shares(p) for p in current], whole, book, key)
+    shutil.rmtree(folder)  # what it holds is on the disk in the store
+    return stored
 
 
 def _committed(
-    path: Path,
-    kept: Path | None,
+    stored: archive.Outcome,
     shares: Sequence[Path],
     whole: Outline,
     book: Path,
@@ -116,9 +115,10 @@ def _committed(
         "battery": whole.batteries,
         "vehicle": list(whole.garage),
     }
-    done = records_by_region.commit(zarr.read_run(path), shares, order, book, signer)
-    zarr.add_attributes(path, {"ledger_head": done.head, "ledger_checkpoint": done.checkpoint})
-    return archive.Outcome(zarr.read_run(path), path, kept, book, done)
+    done = records_by_region.commit(stored.tree, shares, order, book, signer)
+    zarr.add_attributes(stored.path, {"ledger_head": done.head, "ledger_checkpoint": done.checkpoint})
+    stored.tree.attrs = zarr.attributes_of(stored.path)
+    return replace(stored, directory=book, commit=done)
 
 
 def _outline(source: str | Path, overrides: Sequence[str], relax: bool) -> Outline:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..store import digest
+from ..store import atomic_file, digest
 from . import ledger, records
 from .format import canonical_json, signed_note
 
@@ -24,11 +24,13 @@ Order = Mapping[str, Sequence[str]]
 
 def write_shares(tree: xr.DataTree, path: Path) -> None:
     """Write the shares of a region into a file, slot after slot; under its name it is always whole."""
-    temporary = path.with_suffix(".tmp")
-    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as file:
-        for k, share in enumerate(records.shares(tree)):
-            file.writestr(str(k), json.dumps(asdict(share)))
-    temporary.replace(path)
+
+    def fill(name: str) -> None:
+        with zipfile.ZipFile(name, "w", zipfile.ZIP_DEFLATED) as file:
+            for k, share in enumerate(records.shares(tree)):
+                file.writestr(str(k), json.dumps(asdict(share)))
+
+    atomic_file.publish(path, fill)
 
 
 def of_regions(tree: xr.DataTree, shares: Sequence[Path], order: Order) -> Iterator[dict[str, Any]]:

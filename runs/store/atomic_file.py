@@ -64,9 +64,10 @@ def publish(
     return kept
 
 
-def publish_text(path: Path, text: str, mode: int = 0o666) -> Path | None:
-    """Put a text, in UTF-8, under a name; see :func:`publish`."""
-    return publish(path, lambda name: Path(name).write_bytes(text.encode()), mode=mode)
+def publish_text(path: Path, text: str, mode: int = 0o666, *, kept: bool = True) -> Path | None:
+    """Put a text, in UTF-8, under a name; see :func:`publish`. An earlier one is not ``kept`` if nobody wants it."""
+    same = None if kept else lambda earlier: True
+    return publish(path, lambda name: Path(name).write_bytes(text.encode()), same, mode)
 
 
 def write_new(directory: str | os.PathLike[str], files: Mapping[str, bytes]) -> list[Path]:

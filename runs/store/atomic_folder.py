@@ -1,5 +1,6 @@
 """Folders that appear whole under their name, or not at all."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from .atomic_file import RunFileError, free_name
 
 
 def publish(path: Path, fill: Callable[[str], None], same: Callable[[Path], bool]) -> Path | None:
-    """Put a folder under its name atomically; return the name that an earlier, different one has now.
+    """Put a folder under its name atomically and durably; return the name that an earlier, different one has now.
 
     ``fill`` makes the folder of the name that it is given, ``same`` says whether the earlier one need not be kept.
 
@@ -27,14 +28,32 @@ def publish(path: Path, fill: Callable[[str], None], same: Callable[[Path], bool
         )
         try:
             fill(str(temporary / "new"))
+            _sync(temporary / "new")
             if path.exists():
                 equal = same(path)
                 kept = temporary / "old" if equal else free_name(path)
                 path.rename(kept)
                 kept = None if equal else kept
             (temporary / "new").rename(path)
+            _sync_file(path.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise RunFileError(path, f"cannot be written: {error.strerror or error}") from error
     return kept
+
+
+def _sync(folder: Path) -> None:
+    """Sync all files and folders of a folder to the disk."""
+    for parent, _, files in os.walk(folder, topdown=False):
+        for name in files:
+            _sync_file(Path(parent) / name)
+        _sync_file(Path(parent))
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

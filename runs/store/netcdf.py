@@ -12,7 +12,17 @@ from typing import Any
 import xarray as xr
 
 from .atomic_file import RunFileError, first_line, publish, require_file
-from .run_format import FORMAT, GROUPS, attributes_digest, digests, encode, plain, require_format, scalar
+from .run_format import (
+    FORMAT,
+    GROUPS,
+    attributes_digest,
+    digests,
+    encode,
+    plain,
+    require_digests,
+    require_format,
+    scalar,
+)
 
 
 def write_run(tree: xr.DataTree, path: str | os.PathLike[str]) -> Path | None:
@@ -60,12 +70,9 @@ def read_run(path: str | os.PathLike[str]) -> xr.DataTree:
     except Exception as error:  # the libraries below raise anything on a mangled file
         raise RunFileError(path, f"damaged: {first_line(error)}") from error
     tree.attrs = attributes
-    computed = {**digests(tree), "attributes_digest": attributes_digest(attributes)}
-    for key, value in computed.items():
-        if attributes.get(key) != value:
-            raise RunFileError(
-                path, f"damaged or edited: {key}: got {value[:16]}, want {attributes.get(key)!s:.16}"
-            )
+    require_digests(path, tree, attributes)
+    if attributes.get("attributes_digest") != attributes_digest(attributes):
+        raise RunFileError(path, "damaged or edited: attributes_digest")
     return tree
 
 

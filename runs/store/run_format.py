@@ -42,6 +42,14 @@ def attributes_digest(attributes: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(others, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def require_digests(path: str | os.PathLike[str], tree: xr.DataTree, attributes: Mapping[str, Any]) -> None:
+    """Raise :class:`RunFileError` unless the values of a run have the digests that its root attributes state."""
+    for key, value in digests(tree).items():
+        if attributes.get(key) != value:
+            want = attributes.get(key)
+            raise RunFileError(path, f"damaged or edited: {key}: got {value[:16]}, want {want!s:.16}")
+
+
 def encode(variable: xr.Variable) -> dict[str, Any]:
     """Return how a variable is stored: compressed with checksums; times in whole units, so exactly."""
     packed: dict[str, Any] = {}

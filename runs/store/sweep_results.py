@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ..version import version
-from . import atomic_file, atomic_folder, run_format
+from . import atomic_file, atomic_folder, checksums, run_format
 from .atomic_file import RunFileError
 
 if TYPE_CHECKING:
@@ -93,9 +93,14 @@ def read(path: str | os.PathLike[str]) -> xr.Dataset:
     if path.suffix != ".zarr" or not path.is_dir():
         atomic_file.require_file(path)
     try:
+        if path.suffix == ".zarr":
+            checksums.require(path)
         opened = xr.open_zarr(path) if path.suffix == ".zarr" else xr.open_dataset(path, engine="netcdf4")
         with opened as file:
             dataset = run_format.plain(file)
+            dataset.attrs.pop(checksums.ATTRIBUTE, None)
+    except RunFileError:
+        raise
     except Exception as error:  # the libraries below raise anything on what is none of theirs
         raise RunFileError(path, f"not a sweep: {atomic_file.first_line(error)}") from error
     version = dataset.attrs.get("otonari_sweep_format")
@@ -143,3 +148,4 @@ def _named(axis: str, label: Any) -> str:
 
 def _fill_zarr(dataset: xr.Dataset, name: str) -> None:
     dataset.to_zarr(name, mode="w", zarr_format=2, consolidated=True)
+    checksums.write(Path(name))

@@ -1,8 +1,8 @@
 """A run in chunks: a Zarr store with the groups and variables of a run file, written piece by piece.
 
 The pieces are runs of regions between which nothing is traded: their participants, devices, trips and trades follow one
-another in the store, in the order of the pieces, a chunk about the size of a piece. It is opened without reading the
-values, so that a run may be larger than memory; therefore its digests are not checked then.
+another in the store, in the order of the pieces, a chunk about the size of a piece. It is opened without holding the
+values, so that a run may be larger than memory; its files are compared with their checksums then, one by one.
 """
 
 import json
@@ -18,7 +18,7 @@ import xarray as xr
 
 from ...data.inputs.contract import TABLE
 from ...data.inputs.devices import DEVICES
-from . import atomic_file, atomic_folder, netcdf, run_format
+from . import atomic_file, atomic_folder, checksums, netcdf, run_format
 
 SUFFIX = ".zarr"
 ENTITIES = ("participant", "trip", "trade", "origin")
@@ -87,9 +87,10 @@ def write(
     def fill(name: str) -> None:
         _fill(name, pieces, layouts, fixed, notes)
         stored.update(run_format.digests(_opened(name)))
-        root = {"Conventions": "CF-1.11", **attributes, "otonari_run_format": run_format.FORMAT, **stored}
-        _root(name).attrs.update(root | {"attributes_digest": run_format.attributes_digest(root)})
         _consolidate(name)
+        checksums.write(Path(name))
+        own = {"otonari_run_format": run_format.FORMAT, **stored}
+        add_attributes(Path(name), {"Conventions": "CF-1.11", **attributes, **own})
 
     def same(earlier: Path) -> bool:
         attributes = attributes_of(earlier)
@@ -104,13 +105,20 @@ def read_run(path: str | os.PathLike[str]) -> xr.DataTree:
     Raises
     ------
     RunFileError
-        If it is no run, has another format version, or if its root attributes do not fit their digest.
+        If it is no run, has another format version, or if its root attributes do not fit their digest, or a file of
+        it not its checksum: by name, if it is missing or not what was written.
     """
-    attributes = attributes_of(Path(path))
+    path = Path(path)
+    attributes = attributes_of(path)
     if run_format.attributes_digest(attributes) != attributes.get("attributes_digest"):
         raise atomic_file.RunFileError(path, "damaged or edited: attributes_digest")
     try:
+        listed = checksums.require(path)
         tree = _opened(path)
+        if not listed:  # stored before there were checksums: all values are read
+            run_format.require_digests(path, tree, attributes)
+    except atomic_file.RunFileError:
+        raise
     except Exception as error:  # the libraries below raise anything on a mangled store
         raise atomic_file.RunFileError(path, f"damaged: {atomic_file.first_line(error)}") from error
     tree.attrs = attributes
@@ -127,23 +135,18 @@ def _opened(path: str | os.PathLike[str]) -> xr.DataTree:
 
 def add_attributes(path: Path, more: Mapping[str, Any]) -> None:
     """Add root attributes to a stored run."""
-    root = {**attributes_of(path), **more}
-    root["attributes_digest"] = run_format.attributes_digest(root)
-    text = json.dumps(root).encode()
-    atomic_file.publish(
-        path / ".zattrs", lambda name: Path(name).write_bytes(text), same=lambda earlier: True
-    )
-    _consolidate(str(path))
+    root = {**json.loads((path / checksums.ROOT).read_bytes()), **more}
+    checksums.add_attributes(path, {**more, "attributes_digest": run_format.attributes_digest(root)})
 
 
 def attributes_of(path: Path) -> dict[str, Any]:
     """Return the root attributes of a run in chunks; raise :class:`RunFileError` if it is none."""
     if not path.exists():
         raise atomic_file.RunFileError(path, "no such file")
-    if (path / ".zattrs").exists():
-        atomic_file.require_file(path / ".zattrs")
+    if (path / checksums.ROOT).exists():
+        atomic_file.require_file(path / checksums.ROOT)
     try:
-        attributes = dict(json.loads((path / ".zattrs").read_text(encoding="utf-8")))
+        attributes = dict(json.loads((path / checksums.ROOT).read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise atomic_file.RunFileError(path, "not a run in chunks") from error
     run_format.require_format(path, attributes, "something else")
@@ -197,6 +200,7 @@ def _make(group: Any, of: str, name: str, layouts: Sequence[Layout], values: Any
         dtype=kind,
         fill_value=None,
         attributes=described,
+        config={"write_empty_chunks": True},  # so that each chunk has its checksum
     )
     if values is not None:
         array[...] = values
