@@ -451,6 +451,7 @@ def exchange() -> None:
 @click.option("-o", "--output", type=_NO_FOLDER, help="File of trades (.csv).")
 @click.option("--scenario", help="Participants, fee network, limits, tariffs.  [default: none, no fees]")
 @_set
+@click.option("--currency", help="Of the prices, without a scenario.  [default: the file's column currency]")
 @click.option(
     "--mechanism",
     type=click.Choice(["continuous", "uniform", "pay-as-bid"]),
@@ -479,6 +480,8 @@ def match(orders: Path, as_json: bool, verbose: bool, quiet: bool, **options: An
     _require_suffix(output, ".csv")
     if options["overrides"] and not options["scenario"]:
         raise click.UsageError("--set: got a change, but no --scenario to change")
+    if options["currency"] and options["scenario"]:
+        raise click.UsageError("--currency: got it beside --scenario, which has its own")
     if band and not band[0] <= band[1]:
         raise click.UsageError(f"--price-band: got {band[0]:g} {band[1]:g}, want the lower price first")
     stage = _stage(verbose, quiet)

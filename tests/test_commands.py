@@ -63,7 +63,7 @@ def test_orders_are_matched(tmp_path):
         "b,2020-08-19T02:01,2020-08-19T03:00,bert,buy,12,0.8\n"
         "c,2020-08-19T03:20,2020-08-19T03:00,carl,buy,12,0.1\n"
     )
-    answer = exchange.answer(exchange.match(orders))
+    answer = exchange.answer(exchange.match(orders, currency="JPY"))
     # the resting ask of 10 sets the price: 0.5 kWh for 5.00; c comes as the gate closes
     assert answer.facts["totals"] == {
         "orders": 3,

@@ -51,7 +51,8 @@ def change(order_id, minute, action, price=None, energy=None, **given):
 
 
 def dataset(rows):
-    return xr.Dataset({name: (("event",), np.array([row[name] for row in rows])) for name in rows[0]})
+    columns = {name: (("event",), np.array([row[name] for row in rows])) for name in rows[0]}
+    return xr.Dataset(columns, attrs={"currency": "JPY"})
 
 
 def community(participants, pair=None, limit=None, **changes):
@@ -333,6 +334,7 @@ def test_every_refusal_says_why():
     assert refused(cases["band"], inputs=inputs, floor=0.0, cap=50.0)[0] == ""
     mine = order("b", 2, "buy", 14.9, 1, "p")
     assert refused(mine, row, inputs=inputs)[0] == "self-trade"
+    assert refused(mine, row, inputs=inputs, mechanism="uniform")[0] == ""
     assert refused({**mine, "price": 14.899}, row, inputs=inputs)[0] == ""
     assert refused({**row, "placed": mine["placed"]}, row)[0] == "duplicate"
 
@@ -401,7 +403,7 @@ def test_limits_of_ones_own_replace_those_of_the_inputs():
 
 def test_orders_in_portions_trade_as_at_once():
     rows = [order("a", 1, "sell", 10, 2), order("b", 2, "buy", 10, 0.5), order("c", 3, "buy", 11, 1)]
-    exchange = Exchange()
+    exchange = Exchange(currency="JPY")
     for row in rows:
         exchange.submit(dataset([row]))
     assert trades(exchange.outcome()) == trades(match(dataset(rows)))
@@ -412,7 +414,7 @@ def test_orders_in_portions_trade_as_at_once():
 
 
 def test_an_auction_is_called_once_at_its_gate():
-    exchange = Exchange(rules=Rules("uniform"))
+    exchange = Exchange(currency="JPY", rules=Rules("uniform"))
     exchange.submit(dataset([order("a", 1, "sell", 10, 1), order("b", 2, "buy", 12, 1)]))
     gate = int((SLOT + np.timedelta64(20, "m")).astype("datetime64[us]").astype(int))
     exchange.call(until=gate - 1)
@@ -537,6 +539,7 @@ def test_what_holds_of_every_outcome(mechanism, network, rows, seed):
         )
         sell, buy = str(one["sell_order"]), str(one["buy_order"])
         assert energy > 0
+        assert one["seller"] != one["buyer"]  # everybody has one meter here
         assert rent == 0 or mechanism == "uniform"
         assert rent >= 0 or relief  # a trade that frees an edge may be rewarded, out of what full edges earn
         start, end = str(one["seller_node"]), str(one["buyer_node"])
@@ -624,7 +627,11 @@ def test_the_order_of_nodes_and_participants_changes_nothing(mechanism, network,
 @given(rows=streams(most=16, actions=("new",)))
 def test_an_auction_reaches_the_surplus_of_the_linear_program(mechanism, network, rows):
     """The program here has a column per ask and bid and a row per edge; the auction is a circulation."""
-    rows = [r for r in rows if not np.isnan(r["price"])] or [order("a", 1, "sell", 9, 1, "b1-1")]
+    side = {
+        r["participant"]: r["side"] for r in rows
+    }  # a meter on both sides may keep what it would sell itself
+    rows = [r for r in rows if not np.isnan(r["price"]) and r["side"] == side[r["participant"]]]
+    rows = rows or [order("a", 1, "sell", 9, 1, "b1-1")]
     inputs, plain_network = NETWORKS[network]
     found = match(dataset(rows), inputs, Rules(mechanism))
     kept = set(found.orders["order_id"].values[found.orders["taken"].values].tolist())
@@ -651,6 +658,27 @@ def test_an_auction_reaches_the_surplus_of_the_linear_program(mechanism, network
     best = linprog([-gain(*pair) for pair in pairs], A_ub=np.array(rows_of), b_ub=most, method="highs")
     assert best.status == 0
     assert ours == pytest.approx(-best.fun, abs=1e-3)
+
+
+@pytest.mark.parametrize("mechanism", ["uniform", "pay-as-bid"])
+@pytest.mark.parametrize("pair", [None, RAGGED])
+def test_an_auction_takes_orders_that_cross_and_skips_the_trade_of_a_meter_with_itself(mechanism, pair):
+    """At one node: p offers 1 at 5 and bids 30 for 1, c bids 20, d offers 1 at 10: p keeps its own, d sells to c."""
+    inputs = community({"p": "b1", "c": "b1", "d": "b1"}, pair=pair)
+    rows = [
+        order("s", 1, "sell", 5, 1, "p"),
+        order("b", 2, "buy", 30, 1, "p"),
+        order("c", 3, "buy", 20, 1, "c"),
+        order("d", 4, "sell", 10, 1, "d"),
+    ]
+    found = match(dataset(rows), inputs, Rules(mechanism))
+    assert set(verdicts(found).values()) <= {""}
+    assert [t[:3] for t in trades(found)] == [("d", "c", 1)]
+    alone = match(dataset(rows[:2]), inputs, Rules(mechanism))
+    assert trades(alone) == []
+    assert still_open(alone) == {}
+    moved = [*rows[:1], order("b", 2, "buy", 6, 1, "p"), change("b", 3, "amend", price=30)]
+    assert set(verdicts(match(dataset(moved), inputs, Rules(mechanism))).values()) <= {""}
 
 
 RELIEF = np.full((4, 4), 50.0)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from otonari.data.inputs.currency import scale
 from otonari.model.exchange import auction_clearing, call_auction, min_cost_flow
 from otonari.model.exchange.integer_fees import wheeling
 from otonari.model.exchange.min_cost_flow import Arcs
@@ -87,7 +88,7 @@ def keys(placed):
 
 @pytest.fixture(scope="module")
 def tree():
-    return wheeling(neighbourhood.inputs())
+    return wheeling(neighbourhood.inputs(), scale("JPY"))
 
 
 def test_surplus_pays_the_path(tree):

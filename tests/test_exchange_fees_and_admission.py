@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from otonari.data.inputs.currency import scale
 from otonari.model.exchange import deals
 from otonari.model.exchange.admission import Admission, Refusal, kwh
 from otonari.model.exchange.integer_fees import home_nodes, wheeling
@@ -17,7 +18,7 @@ from . import neighbourhood
 
 @pytest.fixture(scope="module")
 def tree():
-    return wheeling(neighbourhood.inputs())
+    return wheeling(neighbourhood.inputs(), scale("JPY"))
 
 
 # integer_fees
@@ -40,7 +41,7 @@ def test_a_limited_edge_carries_energy_by_the_length_of_the_slot(tree):
 
 
 def test_without_inputs_everybody_is_at_one_node_free_of_fees():
-    free = wheeling(None)
+    free = wheeling(None, scale("JPY"))
     assert (free.size, free.node("anywhere"), free.fees(0, True).tolist()) == (1, 0, [0])
     assert home_nodes(neighbourhood.inputs()) == {"anna": "left", "bert": "left", "site": "right"}
 
@@ -65,7 +66,7 @@ ROW = Event(
 
 
 def admission(**rules):
-    return Admission(None, Rules(**rules), wheeling(None))
+    return Admission(None, Rules(**rules), wheeling(None, scale("JPY")))
 
 
 def test_an_order_is_taken_in_whole_numbers():

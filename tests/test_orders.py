@@ -23,6 +23,9 @@ GOOD = [
 ]
 
 
+YEN = ("--currency", "JPY")
+
+
 @pytest.fixture
 def call(tmp_path, monkeypatch):
     """Return a function that writes orders.csv, matches it, checks the exit code and returns what was printed."""
@@ -31,7 +34,8 @@ def call(tmp_path, monkeypatch):
     def run(rows, *arguments, header=HEADER, code=0):
         text = "\n".join([header, *rows]) + "\n" if isinstance(rows, list) else rows
         (tmp_path / "orders.csv").write_bytes(text.encode() if isinstance(text, str) else text)
-        result = CliRunner().invoke(main, ["exchange", "match", "orders.csv", *arguments])
+        currency = () if {"--scenario", "--currency"} & set(arguments) or "currency" in header else YEN
+        result = CliRunner().invoke(main, ["exchange", "match", "orders.csv", *arguments, *currency])
         assert result.exit_code == code, result.output
         return result
 
@@ -177,6 +181,11 @@ BAD = {
     "huge price": (swap(",9,", ",1e9,"), ":2: price: got '1e9', want "),
     "fine price": (swap(",9,", ",9.0001,"), ":2: price: got '9.0001', want at most three decimals"),
     "fine energy": (swap("0.4", "0.4005"), ":2: energy_kwh: got '0.4005', want at most three decimals"),
+    "no energy to speak of": (
+        swap("0.4", "1e-320"),
+        ":2: energy_kwh: got '1e-320', want at most three decimals",
+    ),
+    "no price to speak of": (swap(",9,", ",1e-320,"), ":2: price: got '1e-320', want at most three decimals"),
     "no energy": (swap("0.4", ""), ":2: energy_kwh: got nothing, want a value"),
     "zero": (swap("0.4", "0"), ":2: energy_kwh: got '0', want "),
     "no slot": (swap("2020-08-19T12:00", ""), ":2: slot: got nothing, want a value"),
@@ -193,7 +202,7 @@ def test_a_malformed_file_has_one_message_and_writes_nothing(call, tmp_path, cas
     if rows is None:
         call([])
         (tmp_path / "orders.csv").unlink()
-        result = CliRunner().invoke(main, ["exchange", "match", "orders.csv", "-o", "t.csv"])
+        result = CliRunner().invoke(main, ["exchange", "match", "orders.csv", "-o", "t.csv", *YEN])
         assert result.exit_code == 2
     else:
         result = call(rows, "-o", "t.csv", header=header, code=2)
@@ -280,9 +289,9 @@ def test_local_times_where_the_clock_changes(tmp_path):
     row = "s,2020-10-25T{},2020-10-25T12:00,a,sell,9,1"
     path.write_text(f"{HEADER}\n{row.format('02:30')}\n")
     with pytest.raises(InputError, match="placed: got 2020-10-25T02:30:00, want a time with its UTC offset"):
-        read_orders(path, "Europe/Berlin")
+        read_orders(path, "Europe/Berlin", "EUR")
     path.write_text(f"{HEADER}\n{row.format('02:30+01:00')}\n")
-    found = read_orders(path, "Europe/Berlin")
+    found = read_orders(path, "Europe/Berlin", "EUR")
     assert found["placed"].values[0] == np.datetime64("2020-10-25T01:30")
     assert found["slot"].values[0] == np.datetime64("2020-10-25T11:00")
 
@@ -294,7 +303,7 @@ def test_any_cells_are_read_or_refused_with_their_place(tmp_path_factory, rows):
     path.write_text("\n".join([HEADER, *map(",".join, rows)]) + "\n", encoding="utf-8")
     problems = ()
     try:
-        found = read_orders(path)
+        found = read_orders(path, currency="EUR")
     except InputError as error:
         problems = error.problems
     else:
@@ -331,3 +340,58 @@ def test_the_scenario_states_the_mechanism(call, tmp_path):
     for options, price in ((uniform, 15.6), ([*uniform, "--mechanism", "continuous"], 9.0)):
         found = json.loads(call(GOOD[:2], "--scenario", "higashi-fuji", *options, "--json").stdout)
         assert [t["price"] for t in found["trades"]] == [price]
+
+
+# currencies: fees and prices of ten lines of 0.0004 EUR/kWh, see tests/test_money.py for the ledger
+
+
+@pytest.mark.parametrize(
+    ("currency", "price", "decimals", "words"),
+    [("EUR", "0.10003", 5, "five"), ("KWD", "0.030004", 6, "six"), ("JPY", "9.003", 3, "three")],
+)
+def test_prices_have_the_decimals_of_their_currency(call, tmp_path, currency, price, decimals, words):
+    rows = [f"s,2020-08-19T09:00,2020-08-19T12:00,a,sell,{price},0.4", GOOD[1].replace("home-01", "b")]
+    call(rows, "-o", "trades.csv", "--currency", currency)
+    (trade,) = rows_of(tmp_path / "trades.csv")
+    assert (trade["price"], trade["fee"]) == (price, f"{0:.{decimals}f}")
+    result = call([rows[0].replace(price, price + "1"), rows[1]], "--currency", currency, code=2)
+    assert f"orders.csv:2: price: got '{price}1', want at most {words} decimals" in result.output
+
+
+def test_totals_are_exact_in_every_currency(call):
+    rows = ["s,2020-08-19T09:00,2020-08-19T12:00,a,sell,0.12345,0.007", GOOD[1].replace("home-01", "b")]
+    result = call(rows, "--currency", "EUR", "--json")
+    assert json.loads(result.output)["totals"]["to_sellers"] == 0.00086415
+    assert "0.0009 EUR" in call(rows, "--currency", "EUR").output
+
+
+def test_the_file_may_state_its_currency_once(call):
+    rows = [f"{row},EUR" for row in GOOD[:2]]
+    header = HEADER + ",currency"
+    assert " EUR: " in call(rows, header=header).output
+    result = call([rows[0], rows[1].replace("EUR", "USD")], header=header, code=2)
+    assert (
+        "orders.csv: currency: got EUR and USD, want one: of a scenario, --currency or a column"
+        in result.output
+    )
+    result = call(rows, "--currency", "JPY", header=header, code=2)
+    assert "currency: got EUR and JPY, want one" in result.output
+    result = call([f"{row}," for row in GOOD[:2]], header=header, code=2)
+    assert "orders.csv: currency: got none, want one" in result.output
+    result = call([f"{row},XAU" for row in GOOD[:2]], header=header, code=2)
+    assert (
+        "orders.csv:2: currency: got 'XAU', want a currency of ISO 4217 that has a minor unit"
+        in result.output
+    )
+    assert "--scenario, which has its own" in call(GOOD, *YEN, "--scenario", "six-kinds", code=2).output
+
+
+def test_sums_that_are_too_large_to_be_exact_are_refused_by_name(call, tmp_path):
+    rows = [
+        "s,2020-08-19T09:00,2020-08-19T12:00,a,sell,1000,90072",
+        "b,2020-08-19T10:00,2020-08-19T12:00,b,buy,1000,90072",
+    ]
+    call(rows, "-o", "yen.csv", "--currency", "JPY")
+    result = call(rows, "-o", "trades.csv", "--currency", "EUR", code=2)
+    assert "orders.csv: to_sellers: got 90,072,000, want less than 90,071,992 EUR" in result.output
+    assert not (tmp_path / "trades.csv").exists()

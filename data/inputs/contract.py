@@ -160,7 +160,7 @@ def _structure(inputs: xr.Dataset) -> Iterator[Problem]:
         if array.dims != row.dims:
             yield _problem(name, f"dims {array.dims}", f"dims {row.dims}")
         unit = attributes(row, currency).get("units")
-        if unit is not None and array.attrs.get("units", unit) != unit:
+        if currency and unit is not None and array.attrs.get("units", unit) != unit:
             yield _problem(name, f"unit {array.attrs['units']!r}", f"unit {unit!r}")
         kind = {"label": "U", "UTC": "M"}.get(row.unit, "f")
         if array.dtype.kind != kind:

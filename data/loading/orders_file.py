@@ -12,13 +12,14 @@ from pydantic_core import PydanticCustomError
 
 from .. import clock
 from ..files import csv_table
+from ..inputs.currency import Scale, scale
 from ..problems import InputError, Problem
-from ..schema.values import Closed, Label, Moment, Positive
+from ..schema.values import Closed, Currency, Label, Moment, Positive
 from .messages import schema_problems
 
-DIGITS = 3
-"""Decimals of energies [kWh] and prices: an exchange counts in whole Wh and thousandths of the currency."""
-_WHOLE = 1e-6
+_WHOLE = 1e-12
+"""Relative distance from a whole number that is a float's, not the file's."""
+_WORDS = {3: "three", 5: "five", 6: "six", 7: "seven"}
 
 
 class Row(Closed):
@@ -39,6 +40,7 @@ class Row(Closed):
     green_premium: Annotated[float, Field(ge=0, le=1e6)] | None = Field(
         default=None, description="what a buyer adds to its price where the origin is renewable"
     )
+    currency: Currency | None = Field(default=None, description="currency of the prices, one for the file")
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -52,17 +54,13 @@ class Row(Closed):
             raise PydanticCustomError(name, "nothing: a cancellation takes all that is open")
         if self.green_premium and (self.action != "new" or self.side != "buy" or self.price is None):
             raise PydanticCustomError("green_premium", "nothing: only a new bid with a price adds a premium")
-        for name in ("price", "energy_kwh", "green_premium"):
-            value = getattr(self, name)
-            if value is not None and abs(value * 10**DIGITS - round(value * 10**DIGITS)) > _WHOLE:
-                raise PydanticCustomError(name, "at most three decimals")
         return self
 
 
 REQUIRED = tuple(name for name, field in Row.model_fields.items() if field.is_required())
 
 
-def read_orders(path: Path, time_zone: str = "UTC") -> xr.Dataset:
+def read_orders(path: Path, time_zone: str = "UTC", currency: str | None = None) -> xr.Dataset:
     """Return the orders of a CSV file (event,): times in UTC, prices in currency/kWh, energies in kWh.
 
     Parameters
@@ -71,12 +69,14 @@ def read_orders(path: Path, time_zone: str = "UTC") -> xr.Dataset:
         With the columns of :class:`Row`; those with a default may be missing.
     time_zone
         Of the times that are written without their offset.
+    currency
+        Of the prices (default: what the file says).
 
     Returns
     -------
     Dataset
         ``row`` is the line in the file. A blank price, energy, slot or text is NaN, NaN, NaT or ``""``. The
-        attribute ``offsets`` says whether the file writes times with their offset.
+        attribute ``offsets`` says whether the file writes times with their offset, ``currency`` in what prices are.
 
     Raises
     ------
@@ -94,10 +94,18 @@ def read_orders(path: Path, time_zone: str = "UTC") -> xr.Dataset:
             moments = _utc(row, zone, (table.where, str(line), time_zone), problems)
             rows += [(line, row, moments)] if moments else []
     problems += _twice(table.where, rows)
+    stated = {code for code in (currency, *(row.currency for _, row, _ in rows)) if code}
+    if len(stated) == 1:
+        problems += _too_fine(table.where, rows, scale(next(iter(stated)), table.where))
+    elif not any(problem.field == "currency" for problem in problems):
+        got = " and ".join(sorted(stated)) or "none"
+        problems.append(
+            Problem(table.where, "", "currency", got, "one: of a scenario, --currency or a column")
+        )
     if problems:
         raise InputError(sorted(problems))
     offsets = any(t.tzinfo for _, row, _ in rows for t in (row.placed, row.slot) if t)
-    return _dataset(rows).assign_attrs(offsets=int(offsets))
+    return _dataset(rows).assign_attrs(offsets=int(offsets), currency=stated.pop())
 
 
 def _row(table: csv_table.Table, k: int, values: Mapping[str, str], problems: list[Problem]) -> Row | None:
@@ -148,6 +156,17 @@ def _twice(where: str, rows: list[tuple[int, Row, Any]]) -> Iterator[Problem]:
             got = f"{row.order_id!r} again (line {first[key]})"
             yield Problem(where, str(line), "order_id", got, want)
         first.setdefault(key, line)
+
+
+def _too_fine(where: str, rows: list[tuple[int, Row, Any]], scale: Scale) -> Iterator[Problem]:
+    """Yield the energies that are no whole Wh, and the prices that are no whole units of the currency's scale."""
+    decimals = {"price": scale.price_decimals, "energy_kwh": 3, "green_premium": scale.price_decimals}
+    for line, row, _ in rows:
+        for name, most in decimals.items():
+            value = getattr(row, name)
+            units = 0.0 if value is None else value * 10**most
+            if abs(units - round(units)) > _WHOLE * abs(units):
+                yield Problem(where, str(line), name, repr(repr(value)), f"at most {_WORDS[most]} decimals")
 
 
 def _dataset(rows: list[tuple[int, Row, tuple[datetime, datetime | None]]]) -> xr.Dataset:

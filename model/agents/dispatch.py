@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from ...data.inputs.currency import scale
 from ..errors import Cause, Infeasible
 from ..exchange.deals import Deals
 from ..exchange.integer_fees import wheeling
@@ -265,7 +266,7 @@ def deliver(inputs: xr.Dataset, slot: int, deals: Deals, net: Array) -> Deals:
 
 def _within_edges(inputs: xr.Dataset, slot: int, deals: Deals) -> Array:
     """Return the energies (D,) of deals, the latest cut where more would cross a limited edge than it carries."""
-    network, energy = wheeling(inputs), deals.energy.copy()
+    network, energy = wheeling(inputs, scale(inputs.attrs["currency"])), deals.energy.copy()
     node = traders(inputs.isel(time=[slot])).node[:, 0]
     below = network.below
     way = below[:, node[deals.seller]].astype(int) - below[:, node[deals.buyer]]

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from ...data.inputs.currency import WATT_HOURS, scale
 from ..exchange.deals import Deals
 from ..exchange.exchange import Exchange, Rules
-from ..exchange.integer_fees import MILLI
 from ..exchange.order_book import SELL, Order
 from ..exchange.records import NO_SLOT
 from ..labels import Array
@@ -67,6 +67,7 @@ class ProductBook:
         self._account, self._labels = traders(own).account, inputs["participant"].values
         self._nodes = inputs["node"].values
         self._access = inputs["node_access_fee"].values
+        self._units = scale(own.attrs["currency"]).price
         self._start = own["time"].values.astype("datetime64[us]").astype(np.int64)[0]
         self._prices = tariff_prices(own, 0)
         self._exchange = Exchange(own, rules, limits.isel(time=[slot]))
@@ -87,8 +88,8 @@ class ProductBook:
             intent = wanted.get((row.trader, row.part, row.side))
             if intent and self._keeps_its_place(order, intent, node):
                 del wanted[row.trader, row.part, row.side]
-                if _whole(intent.energy) < order.open:
-                    energy = order.traded / MILLI + intent.energy
+                if round(intent.energy * WATT_HOURS) < order.open:
+                    energy = order.traded / WATT_HOURS + intent.energy
                     rows.append(_change(row, placed, "amend", energy))
             else:
                 rows.append(_change(row, placed, "cancel"))
@@ -98,7 +99,8 @@ class ProductBook:
     def _keeps_its_place(self, order: Order, intent: OrderIntent, node: Array) -> bool:
         """Tell whether an open order can become an intent without losing its place in time."""
         same_node = order.node_label == self._nodes[node[intent.trader]]
-        return same_node and _whole(intent.price) == order.price and _whole(intent.energy) <= order.open
+        same_price = round(intent.price * self._units) == order.price
+        return same_node and same_price and round(intent.energy * WATT_HOURS) <= order.open
 
     def _new(self, placed: int, number: int, turn: int, intent: OrderIntent, node: Array) -> OrderRow:
         """Return the row of a new order; its id decides among orders of one moment."""
@@ -181,15 +183,10 @@ class ProductBook:
         )
         sells = order.side == SELL
         price = feed_in[m] + access if sells else retail[m] - access
-        return Observation(int(sells), order.node, (order.energy - order.traded) / MILLI, float(price))
+        return Observation(int(sells), order.node, (order.energy - order.traded) / WATT_HOURS, float(price))
 
     def _open_orders(self) -> list[Order]:
         return [order for order in self._exchange.orders.values() if order.open]
-
-
-def _whole(value: float) -> int:
-    """Return a price in milli-currency per kWh, or an energy in Wh."""
-    return round(value * MILLI)
 
 
 def _change(row: OrderRow, placed: int, action: str, energy: float = 0.0) -> OrderRow:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 import xarray as xr
 
+from ...data.inputs.currency import scale
 from ...data.inputs.devices import stores
 from ..labels import Array
 from ..settlement.account_lines import MONEY, SHARES, SIGNS
@@ -15,18 +16,20 @@ from .physics import Finding, Run, arrays, edges, index
 
 _TRADE = ("trade",)
 _ACCOUNT = ("participant",)
-_ROUNDED = 5e-4
-"""Most by which an exchange rounds each access, edge and pair fee [currency/kWh]."""
 _NOISE = 1e-6
 """Energy [kWh] that solver and rounding leave between positions and trades."""
 _METER = ("participant", "time"), ("vehicle", "time")
 
 
 class Trades:
-    """The trades as arrays: positions of sellers, buyers, vehicles (-1 = none), nodes and slots (trade,)."""
+    """The trades as arrays: positions of sellers, buyers, vehicles (-1 = none), nodes and slots (trade,).
+
+    ``rounding`` is the most by which an exchange rounds each access, edge and pair fee [currency/kWh].
+    """
 
     def __init__(self, run: Run, trades: xr.Dataset):
         t = arrays(trades)
+        self.rounding = 0.5 / scale(str(trades.attrs["currency"])).price
         self.energy, self.price = t["trade_energy"], t["trade_price"]
         self.contracted = t["trade_contracted"]
         self.fee, self.congestion = t["trade_fee"], t["trade_congestion"]
@@ -94,11 +97,11 @@ def _paths(run: Run, traded: Trades, marginal: bool) -> Iterator[Finding]:
     limit, flows = run.i["node_limit"][:, None], edges(run)
     scarce = np.maximum(*flows) >= limit * (1 - 1e-5) - 1e-5
     sent, tree_fee, crossed = np.zeros((2, *flows[0].shape)), np.zeros(len(slot)), np.zeros(len(slot), bool)
-    rounded = np.full(len(slot), 0.0 if marginal else 2 * _ROUNDED)
+    rounded = np.full(len(slot), 0.0 if marginal else 2 * traded.rounding)
     for trade, edge, way in _path_edges(run, start, end):
         np.add.at(sent[way], (edge, slot[trade]), traded.energy[trade])
         np.add.at(tree_fee, trade, run.i["node_fee"][edge])
-        rounded[trade] += 0.0 if marginal else _ROUNDED
+        rounded[trade] += 0.0 if marginal else traded.rounding
         crossed[trade] |= scarce[edge, slot[trade]]
     access = run.i["node_access_fee"]
     if "trade_fee" in run.i:

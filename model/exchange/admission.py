@@ -7,7 +7,8 @@ from collections import defaultdict
 import numpy as np
 import xarray as xr
 
-from .integer_fees import MILLI, Wheeling, home_nodes
+from ...data.inputs.currency import WATT_HOURS
+from .integer_fees import Wheeling, home_nodes
 from .order_book import BUY, MARKET_KEY, SELL, Order
 from .products import Product, Products, Rules, positions
 from .records import NO_SLOT, Event
@@ -36,10 +37,11 @@ class Admission:
     ):
         if limits is None and inputs is not None:
             limits = positions(inputs)
-        self._products = Products(inputs, rules)
+        self._products = Products(inputs, rules, network.scale)
         self._network = network
         self._home = None if inputs is None else home_nodes(inputs)
         self._limits = None if limits is None else _whole_limits(limits)
+        self._session = rules.mechanism == "continuous"
         self._committed: dict[tuple[str, str, int, int], int] = defaultdict(int)
         self._standing: dict[tuple[str, int, int, int], list[Order]] = defaultdict(list)
 
@@ -88,16 +90,21 @@ class Admission:
 
     def in_band(self, product: Product, price: int | None, premium: int = 0) -> None:
         """Refuse a price outside the slot's band, and one that its premium lifts out of it."""
-        low, high = product.low, product.high
+        low, high, units = product.low, product.high, product.scale.price
         if price is None:
             return
         if (low is not None and price < low) or (high is not None and price + premium > high):
-            band = " .. ".join("" if end is None else f"{end / MILLI:g}" for end in (low, high))
-            more = f" with its premium {premium / MILLI:g}" if premium else ""
-            raise Refusal("band", f"the price {price / MILLI:g}{more} lies outside the slot's band {band}")
+            band = " .. ".join("" if end is None else f"{end / units:.12g}" for end in (low, high))
+            more = f" with its premium {premium / units:.12g}" if premium else ""
+            raise Refusal("band", f"the price {price / units:.12g}{more} lies outside the slot's band {band}")
 
     def not_with_itself(self, order: Order, new_key: int) -> None:
-        """Refuse what could trade with an open order of the same meter: that one has to be cancelled first."""
+        """Refuse what could trade with an open order of the same meter in a session: that has to be cancelled first.
+
+        An auction skips the trades of a meter with itself, since only it knows which orders meet.
+        """
+        if not self._session:
+            return
         fee = int(self._network.fees(order.node, order.side == BUY)[order.node])
         for other in self._standing[order.participant, order.node, order.slot, 1 - order.side]:
             ask, bid = (order, other) if order.side == SELL else (other, order)
@@ -156,7 +163,7 @@ def kwh(energy: int) -> str:
     >>> kwh(1500)
     '1.500'
     """
-    return f"{energy / MILLI:.3f}"
+    return f"{energy / WATT_HOURS:.3f}"
 
 
 def _account(order: Order) -> tuple[str, str, int, int]:
@@ -166,7 +173,9 @@ def _account(order: Order) -> tuple[str, str, int, int]:
 def _whole_limits(limits: xr.Dataset) -> dict[tuple[str, str], list[dict[str, list[int]]]]:
     """Return per meter, for selling and buying, the limits by name as lists of Wh over the slots."""
     names = ("own_generation", "export_limit", "import_limit")
-    whole = {n: np.floor(np.minimum(limits[n].values, 1e12) * MILLI + 1e-6).astype(np.int64) for n in names}
+    whole = {
+        n: np.floor(np.minimum(limits[n].values, 1e12) * WATT_HOURS + 1e-6).astype(np.int64) for n in names
+    }
     people, nodes = limits["meter_participant"].values.tolist(), limits["meter_node"].values.tolist()
     sides = (names[:2], names[2:])
     return {

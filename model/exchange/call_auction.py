@@ -29,6 +29,8 @@ def clear(orders: Sequence[Order], network: Wheeling, limit: Array, mechanism: s
         Uniform: a seller gets the price of its node less the access fee, a buyer pays that of its node plus the
         access fee. Pay-as-bid: a buyer pays its bid, and its seller gets that less the fee. A premium for renewable
         origin comes on top of what the buyer pays.
+
+    Where the ask and the bid that meet are of one meter there is no trade: it keeps what it would sell to itself.
     """
     orders = sorted((o for o in orders if o.open), key=lambda o: o.sequence)
     keys, uniform = _keys(orders, network), mechanism == "uniform"
@@ -46,7 +48,7 @@ def clear(orders: Sequence[Order], network: Wheeling, limit: Array, mechanism: s
     )
     columns = zip(orders, keys.tolist(), cleared.price.tolist(), strict=True)
     limits = {order.order_id: (key, price) for order, key, price in columns}
-    return [_priced(pair, limits, network, uniform) for pair in pairs]
+    return [_priced(pair, limits, network, uniform) for pair in pairs if not _of_one_meter(*pair)]
 
 
 def _keys(orders: Sequence[Order], network: Wheeling) -> Array:
@@ -103,6 +105,10 @@ def _matched(asks: list[Lot], bids: list[Lot]) -> list[tuple[Order, Order, int]]
     asks.reverse()
     bids.reverse()
     return pairs
+
+
+def _of_one_meter(ask: Order, bid: Order, _: int) -> bool:
+    return (ask.participant, ask.node) == (bid.participant, bid.node)
 
 
 def _cut(lots: list[Lot], energy: int) -> list[Lot]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import xarray as xr
 
+from ...data.inputs.currency import scale
 from . import call_auction
 from .admission import SIDES, Admission, Refusal, key, kwh
 from .integer_fees import wheeling
@@ -34,14 +35,19 @@ def match(orders: xr.Dataset, inputs: xr.Dataset | None = None, rules: Rules | N
     Parameters
     ----------
     orders : Dataset
-        Over ``event``, its rows in any order.
+        Over ``event``, its rows in any order. Its attribute ``currency`` says in which they are, where no inputs do.
     inputs : Dataset, optional
         Of the variable table: participants, fee network, connection limits, tariffs. Without it anybody may trade,
         at one place and free of fees.
     rules : Rules, optional
         Default: the continuous session with the published gate.
+
+    Raises
+    ------
+    InputError
+        If there is no currency, or ISO 4217 has no minor unit of it.
     """
-    exchange = Exchange(inputs, rules)
+    exchange = Exchange(inputs, rules, currency=str(orders.attrs.get("currency", "")))
     exchange.submit(orders)
     exchange.call()
     return exchange.outcome()
@@ -56,17 +62,23 @@ class Exchange:
         As for :func:`match`.
     limits : Dataset, optional
         What each meter can trade in each slot, shaped as :func:`positions` says (default: that of the inputs).
+    currency : str
+        Of all prices where there are no inputs to say so.
     """
 
     def __init__(
-        self, inputs: xr.Dataset | None = None, rules: Rules | None = None, limits: xr.Dataset | None = None
+        self,
+        inputs: xr.Dataset | None = None,
+        rules: Rules | None = None,
+        limits: xr.Dataset | None = None,
+        currency: str = "",
     ):
         self.rules = rules or Rules()
         self.orders: dict[str, Order] = {}
-        self._network = wheeling(inputs)
+        self._scale = scale(currency if inputs is None else str(inputs.attrs["currency"]), "orders")
+        self._network = wheeling(inputs, self._scale)
         self._admission = Admission(inputs, self.rules, self._network, limits)
         self._continuous = self.rules.mechanism == "continuous"
-        self._currency = "JPY" if inputs is None else str(inputs.attrs.get("currency", "JPY"))
         self._events: list[Event] = []
         self._placed: dict[str, Event] = {}
         self._books: dict[int, Book] = {}
@@ -81,7 +93,7 @@ class Exchange:
             If one of them was placed before one that was submitted earlier: time does not run backwards.
         """
         handle = {"new": self._new, "amend": self._amend, "cancel": self._cancel}
-        rows = events(orders)
+        rows = events(orders, self._scale)
         if rows and self._events and rows[0].placed < self._events[-1].placed:
             raise ValueError(f"order {rows[0].order_id}: placed before what was submitted already")
         for row in rows:
@@ -109,8 +121,8 @@ class Exchange:
     def outcome(self) -> Outcome:
         """Return all trades so far, by slot and time, and what became of every order so far."""
         fills = [fill for _, book in sorted(self._books.items()) for fill in book.fills]
-        trades = trades_dataset([*fills, *self._called], self._currency)
-        return Outcome(trades, orders_dataset(self._events, self.orders, self._currency))
+        trades = trades_dataset([*fills, *self._called], self._scale)
+        return Outcome(trades, orders_dataset(self._events, self.orders, self._scale))
 
     def standing(self, slot: int) -> list[Order]:
         """Return the open orders of a slot [microseconds since 1970 UTC]: asks, bids, each by price and time."""

@@ -1,8 +1,8 @@
 """The fee network of an exchange in whole numbers: what a trade between two nodes costs, and which edges are limited.
 
-Energy is counted in Wh and prices and fees in milli-currency per kWh, so that an amount of money is a whole
-number of micro-currency and nothing is lost by rounding. Each access fee, edge fee and pair fee is rounded to
-the nearest unit on its own; fees along a path then add up exactly.
+Energy is counted in Wh, prices and fees in thousandths of the currency's minor unit per kWh
+(:class:`otonari.data.inputs.currency.Scale`), so that money is a whole number too and nothing is lost by rounding. Each
+access fee, edge fee and pair fee is rounded to the nearest unit on its own; fees along a path then add up exactly.
 """
 
 from __future__ import annotations
@@ -12,18 +12,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
+from ...data.inputs.currency import WATT_HOURS, Scale
 from ..labels import Array, positions
 from ..topology.fee_tree import path_fee, tree
 
-MILLI = 1000
-"""Units of price per currency/kWh, and of energy (Wh) per kWh."""
 UNLIMITED = 1 << 50
 """Wh over an edge without a limit."""
 
 
 @dataclass
 class Wheeling:
-    """The N nodes of a fee network, integer fees, and the E edges that are limited.
+    """The N nodes of a fee network, integer fees on a ``scale``, and the E edges that are limited.
 
     ``index`` maps labels to nodes; without a network (``free``) every label is node 0 and trades cost nothing.
     ``parent`` (N,) is -1 for the root; ``edge`` (N,) and ``access`` (N,) are fees; ``pair`` (N, N) replaces the
@@ -40,6 +39,7 @@ class Wheeling:
     limited: Array
     below: Array
     limit_kw: Array
+    scale: Scale
     free: bool = False
     _inputs: xr.Dataset | None = None
     _rows: dict[tuple[int, bool], Array] = field(default_factory=dict)
@@ -74,19 +74,20 @@ class Wheeling:
 
     def limits(self, hours: float) -> Array:
         """Return the Wh (E,) that the limited edges carry each way in a slot of this length."""
-        return np.floor(self.limit_kw * hours * MILLI + 1e-6).astype(np.int64)
+        return np.floor(self.limit_kw * hours * WATT_HOURS + 1e-6).astype(np.int64)
 
 
-def wheeling(inputs: xr.Dataset | None) -> Wheeling:
-    """Return the fee network of the inputs, or one node where everybody trades free of fees."""
+def wheeling(inputs: xr.Dataset | None, scale: Scale) -> Wheeling:
+    """Return the fee network of the inputs on a scale, or one node where everybody trades free of fees."""
     none = np.zeros(0, dtype=np.int64)
     if inputs is None:
         zero = np.zeros(1, dtype=np.int64)
+        apart = np.zeros((0, 1), bool)
         return Wheeling(
-            {}, zero, zero, zero - 1, zero, None, none, np.zeros((0, 1), bool), none.astype(float), free=True
+            {}, zero, zero, zero - 1, zero, None, none, apart, none.astype(float), scale, free=True
         )
     names = [n for n in ("node_access_fee", "node_fee", "trade_fee") if n in inputs]
-    whole = inputs.assign({n: (inputs[n].dims, np.rint(inputs[n].values * MILLI)) for n in names})
+    whole = inputs.assign({n: (inputs[n].dims, np.rint(inputs[n].values * scale.price)) for n in names})
     parent, depth = tree(inputs)
     limit = inputs["node_limit"].values
     limited = np.flatnonzero(np.isfinite(limit) & (parent >= 0))
@@ -100,6 +101,7 @@ def wheeling(inputs: xr.Dataset | None) -> Wheeling:
         limited=limited,
         below=_below(parent, limited),
         limit_kw=limit[limited],
+        scale=scale,
         _inputs=whole,
     )
 

@@ -26,7 +26,7 @@ MARKET_KEY = -(1 << 52)
 
 @dataclass(slots=True, eq=False)
 class Order:
-    """One order: energies in Wh, prices in milli-currency per kWh.
+    """One order: energies in Wh, prices in thousandths of the minor unit per kWh.
 
     ``open`` is what is neither traded nor withdrawn of ``energy``; ``sequence`` is its place in time; ``green``
     says that it sells energy of renewable origin, ``premium`` what a buyer adds to its limit for such energy.

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from ...data.inputs.currency import Scale
 from ..labels import Array
-from .integer_fees import MILLI
 
 MECHANISMS = ("continuous", "uniform", "pay-as-bid")
 _MINUTE = 60_000_000  # in microseconds
@@ -53,7 +53,7 @@ class Rules:
 class Product:
     """Energy of one slot: its start, length, and when orders are taken [microseconds since 1970 UTC].
 
-    ``low`` and ``high`` are the price band in milli-currency per kWh, None where there is none; ``position`` is the
+    ``low`` and ``high`` are the price band in units of the ``scale``, None where there is none; ``position`` is the
     slot's place in the inputs.
     """
 
@@ -63,25 +63,26 @@ class Product:
     gate: int
     low: int | None
     high: int | None
+    scale: Scale
     position: int = -1
 
     @property
     def band(self) -> tuple[float, float]:
         """Return the price band [currency/kWh], infinite where there is none."""
-        low, high = self.low, self.high
-        return -math.inf if low is None else low / MILLI, math.inf if high is None else high / MILLI
+        low, high, units = self.low, self.high, self.scale.price
+        return -math.inf if low is None else low / units, math.inf if high is None else high / units
 
 
 class Products:
     """The products of an exchange, by the start of their slot; those of the inputs, or any aligned slot."""
 
-    def __init__(self, inputs: xr.Dataset | None, rules: Rules):
-        self._rules = rules
+    def __init__(self, inputs: xr.Dataset | None, rules: Rules, scale: Scale):
+        self._rules, self._scale = rules, scale
         self._known: dict[int, Product | None] = {}
         self._open_ended = inputs is None
         if inputs is None:
             return
-        band = _tariff_band(inputs)
+        band = _tariff_band(inputs, scale)
         starts = inputs["time"].values.astype("datetime64[us]").astype(np.int64).tolist()
         for k, (start, hours) in enumerate(zip(starts, inputs["slot_hours"].values.tolist(), strict=True)):
             self._known[start] = self._product(start, hours, band[k], k)
@@ -103,19 +104,19 @@ class Products:
     ) -> Product:
         rules, (low, high) = self._rules, band
         if rules.floor is not None:
-            low = math.ceil(rules.floor * MILLI - 1e-6)
+            low = math.ceil(rules.floor * self._scale.price - 1e-6)
         if rules.cap is not None:
-            high = math.floor(rules.cap * MILLI + 1e-6)
+            high = math.floor(rules.cap * self._scale.price + 1e-6)
         opens = start - round(rules.opening_hours * 60 * _MINUTE)
         gate = start + round((hours * 60 - rules.gate_minutes) * _MINUTE)
-        return Product(start, hours, opens, gate, low, high, position)
+        return Product(start, hours, opens, gate, low, high, self._scale, position)
 
 
-def _tariff_band(inputs: xr.Dataset) -> list[tuple[int, int]]:
+def _tariff_band(inputs: xr.Dataset, scale: Scale) -> list[tuple[int, int]]:
     """Return per slot the lowest feed-in and the highest retail price of the tariffs that participants have."""
     used = np.isin(inputs["tariff"].values, inputs["participant_tariff"].values)
-    low = np.rint(inputs["feed_in_price"].values[used].min(axis=0) * MILLI).astype(int)
-    high = np.rint(inputs["retail_price"].values[used].max(axis=0) * MILLI).astype(int)
+    low = np.rint(inputs["feed_in_price"].values[used].min(axis=0) * scale.price).astype(int)
+    high = np.rint(inputs["retail_price"].values[used].max(axis=0) * scale.price).astype(int)
     return list(zip(low.tolist(), np.maximum(low, high).tolist(), strict=True))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from .integer_fees import MILLI
+from ...data.inputs.currency import WATT_HOURS, Scale
 from .order_book import Fill, Order
 
 ACTIONS = ("new", "amend", "cancel")
@@ -19,7 +19,7 @@ NO_SLOT = int(np.iinfo(np.int64).min)
 
 @dataclass(slots=True)
 class Event:
-    """One row of orders: times in microseconds since 1970 UTC, price in milli-currency per kWh, energy in Wh.
+    """One row of orders: times in microseconds since 1970 UTC, price in units of a scale, energy in Wh.
 
     ``price`` None is a market order (new) or no change (amend), ``energy`` 0 no change, ``premium`` what a buyer adds
     for renewable origin. Once handled, ``taken`` tells whether the exchange took it; ``code`` and ``reason`` say why
@@ -44,16 +44,16 @@ class Event:
     refused: int = 0
 
 
-def events(orders: xr.Dataset) -> list[Event]:
-    """Return the rows of orders (event) in the order in which they count: time, order_id, action."""
+def events(orders: xr.Dataset, scale: Scale) -> list[Event]:
+    """Return the rows of orders (event) on a scale, in the order in which they count: time, order_id, action."""
     columns = {str(n): orders[n].values for n in orders.data_vars}
     columns.setdefault("premium", np.zeros(orders.sizes["event"]))
     rank = np.array([ACTIONS.index(a) for a in columns["action"].tolist()], dtype=int)
     line = np.lexsort((rank, columns["order_id"], columns["placed"]))
     blank = np.isnan(columns["price"]).tolist()
     whole = {
-        n: np.rint(np.nan_to_num(columns[n]) * MILLI).astype(np.int64).tolist()
-        for n in ("price", "energy", "premium")
+        n: np.rint(np.nan_to_num(columns[n]) * units).astype(np.int64).tolist()
+        for n, units in (("price", scale.price), ("energy", WATT_HOURS), ("premium", scale.price))
     }
     times = {n: columns[n].astype("datetime64[us]").astype(np.int64).tolist() for n in ("placed", "slot")}
     texts = {n: columns[n].tolist() for n in ("order_id", "participant", "node", "side", "action", "origin")}
@@ -72,13 +72,13 @@ def events(orders: xr.Dataset) -> list[Event]:
     ]
 
 
-def trades_dataset(fills: Sequence[Fill], currency: str) -> xr.Dataset:
+def trades_dataset(fills: Sequence[Fill], scale: Scale) -> xr.Dataset:
     """Return trades (trade,) in the order given: who, what, when, and what is paid to whom.
 
     The seller gets ``trade_price``; the buyer pays ``trade_price + trade_fee + trade_congestion``, where the fee is
     the network's and ``trade_congestion`` the rent of full edges (uniform-price auctions only).
     """
-    price = f"{currency}/kWh"
+    price, units = f"{scale.currency}/kWh", scale.price
     columns: dict[str, tuple[Any, str, str]] = {
         "time": (_times(f.ask.slot for f in fills), "start of the slot of delivery, UTC", ""),
         "matched": (_times(f.time for f in fills), "when it was matched, UTC", ""),
@@ -86,11 +86,11 @@ def trades_dataset(fills: Sequence[Fill], currency: str) -> xr.Dataset:
         "buyer": (_texts(f.bid.participant for f in fills), "participant who buys", ""),
         "seller_node": (_texts(f.ask.node_label for f in fills), "node of the seller's meter", ""),
         "buyer_node": (_texts(f.bid.node_label for f in fills), "node of the buyer's meter", ""),
-        "energy": (_thousandths(f.energy for f in fills), "energy", "kWh"),
-        "price": (_thousandths(f.price for f in fills), "what the seller gets", price),
-        "fee": (_thousandths(f.fee for f in fills), "what the buyer adds for the network", price),
+        "energy": (_decimals((f.energy for f in fills), WATT_HOURS), "energy", "kWh"),
+        "price": (_decimals((f.price for f in fills), units), "what the seller gets", price),
+        "fee": (_decimals((f.fee for f in fills), units), "what the buyer adds for the network", price),
         "congestion": (
-            _thousandths(f.congestion for f in fills),
+            _decimals((f.congestion for f in fills), units),
             "what the buyer adds for full edges",
             price,
         ),
@@ -101,13 +101,14 @@ def trades_dataset(fills: Sequence[Fill], currency: str) -> xr.Dataset:
     return _dataset({f"trade_{n}": c for n, c in columns.items()}, "trade")
 
 
-def orders_dataset(rows: Sequence[Event], orders: dict[str, Order], currency: str) -> xr.Dataset:
+def orders_dataset(rows: Sequence[Event], orders: dict[str, Order], scale: Scale) -> xr.Dataset:
     """Return the rows (event,) as they counted, with the attributes that they inherited, and their verdicts.
 
     ``traded`` and ``open`` [kWh] are those of the order by now, on the row that placed it; ``refused`` [kWh] is what
     was not taken or, of a market order, found no counterpart; ``reason`` says why, and ``code`` in one word.
     """
-    price = np.array([np.nan if e.price is None else e.price / MILLI for e in rows], dtype=float)
+    per_kwh, units = f"{scale.currency}/kWh", scale.price
+    price = np.array([np.nan if e.price is None else e.price / units for e in rows], dtype=float)
     placed = [orders[e.order_id] if e.taken and e.action == "new" else None for e in rows]
     columns: dict[str, tuple[Any, str, str]] = {
         "row": (np.array([e.row for e in rows], dtype=np.int64), "line of the file", ""),
@@ -118,18 +119,22 @@ def orders_dataset(rows: Sequence[Event], orders: dict[str, Order], currency: st
         "participant": (_texts(e.participant for e in rows), "who placed it", ""),
         "node": (_texts(e.node for e in rows), "node of its meter", ""),
         "side": (_texts(e.side for e in rows), "buy or sell", ""),
-        "price": (price, "limit price; NaN = market order, or no change", f"{currency}/kWh"),
-        "energy": (_thousandths(e.energy for e in rows), "energy; 0 = no change", "kWh"),
+        "price": (price, "limit price; NaN = market order, or no change", per_kwh),
+        "energy": (_decimals((e.energy for e in rows), WATT_HOURS), "energy; 0 = no change", "kWh"),
         "origin": (_texts(e.origin for e in rows), "origin of the energy, as stated", ""),
         "premium": (
-            _thousandths(e.premium for e in rows),
+            _decimals((e.premium for e in rows), units),
             "what a buyer adds for renewable origin",
-            f"{currency}/kWh",
+            per_kwh,
         ),
         "taken": (np.array([e.taken for e in rows], dtype=bool), "whether the exchange took it", ""),
-        "traded": (_thousandths(o.traded if o else 0 for o in placed), "traded by now", "kWh"),
-        "open": (_thousandths(o.open if o else 0 for o in placed), "on the board by now", "kWh"),
-        "refused": (_thousandths(e.refused for e in rows), "not taken, or without a counterpart", "kWh"),
+        "traded": (_decimals((o.traded if o else 0 for o in placed), WATT_HOURS), "traded by now", "kWh"),
+        "open": (_decimals((o.open if o else 0 for o in placed), WATT_HOURS), "on the board by now", "kWh"),
+        "refused": (
+            _decimals((e.refused for e in rows), WATT_HOURS),
+            "not taken, or without a counterpart",
+            "kWh",
+        ),
         "code": (_texts(e.code for e in rows), "why not, in one word", ""),
         "reason": (_texts(e.reason for e in rows), "why not", ""),
     }
@@ -153,5 +158,5 @@ def _times(values: Any) -> np.ndarray:
     return np.array(list(values), dtype=np.int64).astype("datetime64[us]").astype("datetime64[ns]")
 
 
-def _thousandths(values: Any) -> np.ndarray:
-    return np.array(list(values), dtype=np.int64) / MILLI
+def _decimals(values: Any, units: int) -> np.ndarray:
+    return np.array(list(values), dtype=np.int64) / units

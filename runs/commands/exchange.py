@@ -13,6 +13,8 @@ import pandas as pd
 import xarray as xr
 
 from ...data import clock
+from ...data.inputs.currency import LARGEST, WATT_HOURS, Scale, scale
+from ...data.problems import InputError, Problem
 from ...data.schema.tariffs_and_fees import Exchange
 from ..markets import rules
 from ..store import atomic_file
@@ -46,7 +48,7 @@ class Matched:
     trades: list[dict[str, str]]
     refused: list[dict[str, str]]
     totals: dict[str, float]
-    currency: str
+    scale: Scale
     files: tuple[Path, ...] = ()
     kept: tuple[Path, ...] = ()
 
@@ -57,6 +59,7 @@ def match(
     *,
     scenario: str | None = None,
     overrides: Sequence[str] = (),
+    currency: str | None = None,
     mechanism: str | None = None,
     opening_hours: float | None = None,
     gate_minutes: float | None = None,
@@ -76,6 +79,8 @@ def match(
         trades, free of fees, and times without an offset are UTC.
     overrides : sequence of str
         ``key.path=value`` each, of the scenario.
+    currency : str, optional
+        Of the prices, where neither a scenario nor the file says so.
     mechanism, opening_hours, gate_minutes, band : optional
         As in the scenario's section ``exchange``, and instead of what stands there; ``band`` is its floor and cap.
     stage : callable
@@ -97,13 +102,14 @@ def match(
     times = {"opening_hours": opening_hours, "gate_minutes": gate_minutes}
     declared = rules(section, mechanism=mechanism, floor=floor, cap=cap, **times)
     stage("reading the orders")
-    attributes = {"time_zone": "UTC", "currency": "JPY"} if inputs is None else inputs.attrs
-    orders = read_orders(path, zone := str(attributes["time_zone"]))
+    zone = "UTC" if inputs is None else str(inputs.attrs["time_zone"])
+    orders = read_orders(path, zone, currency if inputs is None else str(inputs.attrs["currency"]))
+    counted = scale(orders.attrs["currency"])
     stage("matching")
     outcome = exchange.match(orders, inputs, declared)
     when = _clock(zone, bool(orders.attrs["offsets"]))
-    trades, refused = _trades(outcome.trades, when), _refused(outcome.orders, when)
-    matched = Matched(trades, refused, _totals(outcome), str(attributes["currency"]))
+    trades, refused = _trades(outcome.trades, when, counted), _refused(outcome.orders, when)
+    matched = Matched(trades, refused, _totals(outcome, counted, path), counted)
     if output is None:
         return matched
     stage("storing")
@@ -125,15 +131,16 @@ def _facts(matched: Matched) -> dict[str, Any]:
         "trades": [{n: float(v) if n in _NUMBERS else v for n, v in row.items()} for row in matched.trades],
         "refused": [{n: float(v) if n in _NUMBERS else v for n, v in row.items()} for row in matched.refused],
     }
-    return {"currency": matched.currency, **files, "totals": matched.totals, **rows}
+    return {"currency": matched.scale.currency, **files, "totals": matched.totals, **rows}
 
 
 def _report(matched: Matched, most: int = 20) -> str:
     """Return totals, and the first refused orders with their reasons, for a terminal."""
-    t, money = matched.totals, matched.currency
+    t, money, d = matched.totals, matched.scale.currency, matched.scale.digits + 2
     lines = [
         f"{t['orders']} orders, {t['trades']} trades, {t['energy_kwh']:,.3f} kWh, {t['refused']} refused",
-        f"buyers pay {t['from_buyers']:,.2f} {money}: {t['to_sellers']:,.2f} to sellers, {t['fees']:,.2f} network fees",
+        f"buyers pay {t['from_buyers']:,.{d}f} {money}: {t['to_sellers']:,.{d}f} to sellers, "
+        f"{t['fees']:,.{d}f} network fees",
     ]
     for row in matched.refused[:most]:
         lines.append(f"refused {row['order_id']} (line {row['row']}): {row['reason']}")
@@ -155,16 +162,18 @@ def _scenario(source: str | None, overrides: Sequence[str]) -> tuple[Exchange, x
     return scenario.exchange, build_inputs(scenario)
 
 
-def _trades(trades: xr.Dataset, when: Callable[[np.ndarray], list[str]]) -> list[dict[str, str]]:
+def _trades(
+    trades: xr.Dataset, when: Callable[[np.ndarray], list[str]], counted: Scale
+) -> list[dict[str, str]]:
     """Return the rows of the file of trades. The fee is all that the buyer pays beyond the price."""
     fee = trades["trade_fee"].values + trades["trade_congestion"].values
     columns = {
         "slot": when(trades["trade_time"].values),
         "seller": trades["trade_seller"].values.tolist(),
         "buyer": trades["trade_buyer"].values.tolist(),
-        "energy_kwh": _decimals(trades["trade_energy"].values),
-        "price": _decimals(trades["trade_price"].values),
-        "fee": _decimals(fee),
+        "energy_kwh": _decimals(trades["trade_energy"].values, 3),
+        "price": _decimals(trades["trade_price"].values, counted.price_decimals),
+        "fee": _decimals(fee, counted.price_decimals),
         "sell_order": trades["trade_sell_order"].values.tolist(),
         "buy_order": trades["trade_buy_order"].values.tolist(),
     }
@@ -176,27 +185,37 @@ def _refused(orders: xr.Dataset, when: Callable[[np.ndarray], list[str]]) -> lis
     rows = orders.isel(event=np.flatnonzero(orders["code"].values != "")).sortby("row")
     columns = {n: list(map(str, rows[n].values.tolist())) for n in REFUSED if n in rows}
     columns |= {n: when(rows[n].values) for n in ("placed", "slot")}
-    columns["refused_kwh"] = _decimals(rows["refused"].values)
+    columns["refused_kwh"] = _decimals(rows["refused"].values, 3)
     return [dict(zip(REFUSED, row, strict=True)) for row in zip(*(columns[n] for n in REFUSED), strict=True)]
 
 
-def _totals(outcome: Any) -> dict[str, float]:
-    """Return the totals of a matching: energies in kWh, money in the currency, exact to 1e-6."""
+def _totals(outcome: Any, counted: Scale, path: Path) -> dict[str, float]:
+    """Return the totals of a matching: energies in kWh, money in the currency; the whole numbers behind them are exact.
+
+    Raises
+    ------
+    InputError
+        Where a sum is too large to be exact.
+    """
     trades, orders = outcome.trades, outcome.orders
-
-    def sums(*names: str) -> float:
-        whole = [np.rint(trades[f"trade_{n}"].values * 1000).astype(np.int64) for n in names]
-        return float(int(np.prod(whole, axis=0).sum()) / 1000 ** len(names))
-
-    fees = sums("energy", "fee") + sums("energy", "congestion")
+    units = {"energy": WATT_HOURS, **dict.fromkeys(("price", "fee", "congestion"), counted.price)}
+    whole = {n: np.rint(trades[f"trade_{n}"].values * unit).astype(int).tolist() for n, unit in units.items()}
+    money = {
+        n: sum(e * p for e, p in zip(whole["energy"], whole[n], strict=True)) for n in units if n != "energy"
+    }
+    fees = money["fee"] + money["congestion"]
+    sums = {"to_sellers": money["price"], "fees": fees, "from_buyers": money["price"] + fees}
+    large = {n: f"{amount / counted.money:,.0f}" for n, amount in sums.items() if abs(amount) >= LARGEST}
+    if large:
+        raise InputError(
+            Problem(str(path), "", n, got, f"less than {counted.most}") for n, got in large.items()
+        )
     return {
         "orders": int((orders["action"].values == "new").sum()),
         "refused": int((orders["code"].values != "").sum()),
         "trades": trades.sizes["trade"],
-        "energy_kwh": sums("energy"),
-        "to_sellers": sums("energy", "price"),
-        "fees": round(fees, 6),
-        "from_buyers": round(sums("energy", "price") + fees, 6),
+        "energy_kwh": sum(whole["energy"]) / WATT_HOURS,
+        **{name: amount / counted.money for name, amount in sums.items()},
     }
 
 
@@ -217,8 +236,8 @@ def _moment(moment: pd.Timestamp) -> str:
     return moment.to_pydatetime().isoformat(timespec=finest)
 
 
-def _decimals(values: np.ndarray) -> list[str]:
-    return [f"{value:.3f}" for value in (values + 0.0).tolist()]
+def _decimals(values: np.ndarray, decimals: int) -> list[str]:
+    return [f"{value:.{decimals}f}" for value in (values + 0.0).tolist()]
 
 
 def _csv(header: Sequence[str], rows: Sequence[dict[str, str]]) -> bytes:

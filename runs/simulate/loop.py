@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
+from ...data.inputs.currency import scale
 from ...model import clearing, results
 from ...model.agents import bidding, dispatch, planning, price_expectations, reachable_energy
 from ...model.agents.dispatch import Dispatch
@@ -95,7 +96,7 @@ class Simulation:
         self._limits = positions(inputs.assign(pv_available=(("participant", "time"), peak)), hosts)
         self._required = reachable_energy.required(timeline.announced())
         self._books: dict[int, ProductBook] = {}
-        self._products = Products(inputs, options.rules).listed()
+        self._products = Products(inputs, options.rules, scale(inputs.attrs["currency"])).listed()
         self.state = state or _begin(inputs, self._expectations)
         self._expectations.values = self.state.prices
         for slot, rows in self.state.books.items():
