@@ -44,8 +44,8 @@ def compare(runs: Sequence[Run], names: Sequence[str] | None = None) -> xr.Datas
         One per run (default: its scenario and market, numbered where equal); a sweep's points have their own.
 
     ``efficiency`` is a run's share of what the community saves in the p2p run of the same inputs, against each alone.
-    The community's cost is the bills less the congestion rent. Where there is no such run it is NaN, and its attribute
-    ``comment`` says so.
+    The community's cost is the bills less what the network keeps of the congestion rent. Where there is no such run it
+    is NaN, and its attribute ``comment`` says so.
 
     The attribute ``comment`` of the whole says where the runs differ in horizon or participants.
 
@@ -81,18 +81,21 @@ def compare(runs: Sequence[Run], names: Sequence[str] | None = None) -> xr.Datas
 def summary(tree: xr.DataTree) -> xr.Dataset:
     """Return the totals of a run over its horizon, what its participants pay, by kind, and when they trade.
 
-    Shares are the community's, as the settlement defines them; NaN where there is nothing to share, or where the
-    file was stored before the settlement had it.
+    ``made_whole`` is what participants receive in make-whole payments, ``make_whole`` what all pay less that: below zero
+    where congestion rent made up the rest. Shares are the community's, as the settlement defines them; NaN where there
+    is nothing to share, or where the file was stored before the settlement had it.
     """
     inputs, results, settlement = (tree[g].to_dataset() for g in ("inputs", "results", "settlement"))
     currency = str(tree.attrs["currency"])
     hours = inputs["slot_hours"]
-    money = {name: (float(settlement[name].sum()), currency) for name in COMPARED}
+    line = {name: run_format.account_line(settlement, name) for name in COMPARED}
+    money = {name: (float(values.sum()), currency) for name, values in line.items()}
     saving, alone = money["saving"][0], money["bill_grid_only"][0]
     totals: dict[str, tuple[Any, str]] = {
         "participants": (inputs.sizes["participant"], "1"),
         "hours": (hours.sum(), "h"),
         **money,
+        "made_whole": (-line["make_whole"].clip(max=0.0).sum(), currency),
         "saving_share": (saving / alone if alone > 0 else np.nan, "1"),
         "peer_energy": (settlement["peer_energy"], "kWh"),
         "imbalance_energy": (settlement["imbalance_energy"].sum(), "kWh"),
@@ -220,7 +223,8 @@ def _efficiency(trees: Sequence[xr.DataTree], names: Sequence[str], totals: xr.D
     same = [
         digest.values(tree["inputs"].to_dataset(), "otonari inputs 1", digest.INPUTS_SCALE) for tree in trees
     ]
-    saved = (totals["saving"] + totals["congestion_rent"]).values
+    kept = totals["congestion_rent"] + totals["make_whole"]  # below zero: what the rent gave to members
+    saved = (totals["saving"] + kept).values
     best = {same[k]: saved[k] for k, tree in enumerate(trees) if tree.attrs.get("market") == YARDSTICK}
     most = np.array([best.get(key, np.nan) for key in same])
     share = np.divide(saved, most, out=np.full(len(most), np.nan), where=most > 1e-6)

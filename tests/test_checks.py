@@ -531,10 +531,43 @@ def saving_is_not_the_difference(i, r, t, s):
     s["saving"][0] += 1
 
 
-@breaks("worse off than without peers")
+@breaks("make_whole", "worse off at the prices alone", "worse off than without peers")
 def somebody_is_worse_off(i, r, t, s):
     s["bill_grid_only"][0] = s["bill"][0] - 1
     s["saving"][0] = -1
+
+
+@breaks("make_whole", "worse off than without peers", lp=False)
+def somebody_is_not_made_whole(i, r, t, s):
+    s["bill_grid_only"][0] = s["bill"][0] - 1
+    s["saving"][0] = -1
+
+
+def pay(s, amounts):
+    s["make_whole"][:] += amounts
+    s["bill"][:] += amounts
+    s["saving"][:] -= amounts
+
+
+@breaks("make_whole")
+def one_pays_another_who_lost_nothing(i, r, t, s):
+    pay(s, np.array([-1.0, 1, 0]))
+
+
+@breaks("make_whole", "money among members")
+def a_payment_reaches_nobody(i, r, t, s):
+    pay(s, np.array([1.0, 0, 0]))
+
+
+@breaks("make_whole", "money among members")
+def more_is_given_back_than_the_rent(i, r, t, s):
+    pay(s, np.array([0.0, 0, -9]))  # of 8
+
+
+@breaks("cost above that without peers", "make_whole", "worse off than without peers", lp=False)
+def peers_cost_more_than_they_save(i, r, t, s):
+    s["bill_grid_only"][:] -= 100
+    s["saving"][:] -= 100
 
 
 @breaks("bill_grid_only", alone=True)
@@ -676,12 +709,16 @@ def test_minimum_charge_is_free_where_relaxed():
     assert judge(run) == []
 
 
-def test_nobody_needs_to_be_better_off_with_binaries():
+def test_who_is_worse_off_at_the_prices_alone_is_made_whole_where_there_are_binaries():
+    """Bert would pay 5 less without peers: anna and the site pay it, by what they gain."""
     run = neighbourhood.run()
-    run["settlement"]["bill_grid_only"][0] -= 100
-    run["settlement"]["saving"][0] -= 100
-    assert names(judge(run)) == {"worse off than without peers"}
+    s = run["settlement"]
+    s["bill_grid_only"][1] = s["bill"][1] - 5
+    gain = (s["bill_grid_only"] - s["bill"]).values
+    pay(s, np.array([5 * gain[0] / (gain[0] + gain[2]), -5, 5 * gain[2] / (gain[0] + gain[2])]))
+    s["saving"][:] = s["bill_grid_only"] - s["bill"]
     assert judge(run, lp=False) == []
+    assert names(judge(run)) == {"worse off at the prices alone"}
 
 
 # What is reported.

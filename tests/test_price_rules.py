@@ -62,7 +62,7 @@ def test_a_rule_is_one_function_and_one_row(monkeypatch):
     trades, usual = bilateral(inputs, results, "free"), bilateral(inputs, results)
     same = ["trade_time", "trade_seller", "trade_buyer", "trade_energy", "trade_fee"]
     assert trades[same].identical(usual[same])
-    settlement = settle(inputs, results, trades, alone)
+    settlement = settle(inputs, results, trades, alone, prices="traded")
     assert_allclose(settlement["peer_revenue"], 0)
     assert_allclose(settlement["peer_cost"], settlement["network_fee"])
     assert check(inputs, results, trades, settlement, grid_only=alone, prices="traded") == []

@@ -26,6 +26,7 @@ PAPER = {
     "peer_revenue": [3.5 * 19.5, 0.3 * 15.5, 1 * 14.5],
     "network_fee": [0, 1.5 * 1 + 1 * 1, 2 * 4 + 0.3 * 1],
     "congestion_rent": [0, 0, 2 * 4],
+    "make_whole": [0, 0, 0],
     "imbalance_cost": [0, 0, 0],
     "imbalance_energy": [0, 0, 0],
     "fuel_cost": [0, 150, 0],

@@ -18,6 +18,8 @@ _TRADE = ("trade",)
 _ACCOUNT = ("participant",)
 _NOISE = 1e-6
 """Energy [kWh] that solver and rounding leave between positions and trades."""
+_LOSS = 1e-6
+"""Share of what enters a bill by which somebody may be worse off at the prices alone, and is not made whole."""
 _METER = ("participant", "time"), ("vehicle", "time")
 
 
@@ -64,17 +66,20 @@ def audit(
         yield from _paths(run, traded, marginal)
     if settlement is None:
         return
+    if "make_whole" not in settlement:  # it was settled before there was such a line
+        settlement = settlement.assign(make_whole=settlement["bill"] * 0.0)
     peers = _peers(run) if marginal else _paid(run, traded)
     if traded.known.all():
         peers |= _imbalance(run, traded)
     yield from _accounts(run, settlement, peers)
-    yield from _totals(run, traded, settlement, linear and marginal, marginal)
+    yield from _totals(run, traded, settlement, marginal)
+    yield from _members(settlement, linear, marginal)
 
 
 def recount(alone: Run, settlement: xr.Dataset) -> Iterator[Finding]:
     """Yield the check of ``bill_grid_only`` against the results of a market without peers."""
     own = _retail(alone)
-    bill = _bill(own, [name for name in SIGNS if MONEY[name].counterparty not in ("peers", "exchange")])
+    bill = _bill(own, [name for name in SIGNS if name in own])
     scale = sum((abs(money) for money in own.values()), np.zeros_like(bill))
     yield Finding("bill_grid_only", _ACCOUNT, abs(settlement["bill_grid_only"].values - bill), scale)
 
@@ -235,10 +240,8 @@ def _bill(lines: Mapping[str, Array], names: Iterable[str]) -> Array:
     return np.asarray(sum(SIGNS[name] * lines[name] for name in names))
 
 
-def _totals(
-    run: Run, traded: Trades, settlement: xr.Dataset, linear: bool, marginal: bool
-) -> Iterator[Finding]:
-    """Yield the sums over the community: fees of the network, zero-sum money, and that nobody is worse off."""
+def _totals(run: Run, traded: Trades, settlement: xr.Dataset, marginal: bool) -> Iterator[Finding]:
+    """Yield the sums over the community: fees of the network, and money that is zero-sum among peers."""
     s, i, r = arrays(settlement), run.i, run.r
     access = i["node_access_fee"][:, None]
     traded_power = run.at_nodes(
@@ -263,6 +266,26 @@ def _totals(
     yield Finding("money among peers", (), np.asarray(abs(balance)), paid)
     volume = traded.energy.sum()
     yield Finding("peer_energy", (), np.asarray(abs(s["peer_energy"] - volume)), volume)
+
+
+def _members(settlement: xr.Dataset, linear: bool, marginal: bool) -> Iterator[Finding]:
+    """Yield what members pay so that nobody is worse off than without peers, and what the prices alone see to."""
+    s = arrays(settlement)
+    alone, paid, rent = s["bill_grid_only"], s["make_whole"], max(s["congestion_rent"].sum(), 0.0)
+    prices = _bill(s, [name for name in SIGNS if name != "make_whole"])
+    scale = np.asarray(sum(abs(s[name]) for name in SIGNS if name != "make_whole"))
+    worse = prices - alone
+    owed = np.where(worse > _LOSS * np.maximum(scale, 1.0), worse, 0.0) * marginal
+    due, spare = owed.sum(), np.maximum(-worse, 0.0)
+    want = np.zeros_like(owed)
+    if due > 0:
+        want = spare * min(1.0, due / max(spare.sum(), 1e-12)) - owed * min(1.0, (spare.sum() + rent) / due)
+    yield Finding("make_whole", _ACCOUNT, abs(paid - want), scale)
+    returned = -paid.sum()
+    yield Finding("money among members", (), np.maximum(-returned, returned - rent), scale.sum())
+    if not marginal:
+        return
+    yield Finding("worse off than without peers", _ACCOUNT, s["bill"] - alone, scale)
+    yield Finding("cost above that without peers", (), worse.sum() - rent, scale.sum())
     if linear:
-        scale = sum(abs(s[k]) for k, line in MONEY.items() if line.counterparty in ("retailer", "peers"))
-        yield Finding("worse off than without peers", _ACCOUNT, s["bill"] - s["bill_grid_only"], scale)
+        yield Finding("worse off at the prices alone", _ACCOUNT, worse, scale)

@@ -59,11 +59,11 @@ def check(
     grid_only : xr.Dataset, optional
         The results of the market without peers: ``bill_grid_only`` is computed again from them.
     lp : bool, optional
-        Whether the run was solved as a linear program. Then nobody may be worse off than without peers, and
+        Whether the run was solved as a linear program. Then prices alone leave nobody worse off than without peers, and
         minimum charging powers are relaxed; else they hold. Default: whether no vehicle has one.
     prices : {"marginal", "traded"}
-        Whether everybody pays the price of its node, or every trade has its own: then only the accounts are held to it,
-        and final energies are targets that a forecast may miss.
+        Whether everybody pays the price of its node, and nobody is worse off than without peers, or every trade has its
+        own: then only the accounts are held to it, and final energies are targets that a forecast may miss.
     tolerance : float
         A residual may reach ``tolerance`` times the greater of 1 and the quantities that it compares (kW, kWh,
         currency, currency/kWh).

@@ -12,10 +12,10 @@ class Line:
     """One row of the table of account lines.
 
     ``text`` is the description in the Dataset; ``unit`` is currency, kWh, kg, or 1 of a share. ``sign`` is +1 of what
-    the participant pays, -1 of what it gets, 0 of what is not added to the bill; ``counterparty`` is who gets or pays
-    it, "" where no money flows; ``part_of`` names the line that contains this one. ``label`` stands on the page of a
-    run and on bills, ``measure`` in tables of runs side by side, "" where the line is not shown; ``compared`` is true
-    of money that comparisons sum up.
+    the participant pays, -1 of what it gets (an amount below zero flows the other way), 0 of what is not added to the
+    bill; ``counterparty`` is who gets or pays it, "" where no money flows; ``part_of`` names the line that contains this
+    one. ``label`` stands on the page of a run and on bills, ``measure`` in tables of runs side by side, "" where the
+    line is not shown; ``compared`` is true of money that comparisons sum up.
     """
 
     text: str
@@ -41,6 +41,13 @@ _COMPONENTS = {
         compared=True,
     ),
     "peer_revenue": Line("received from peers", sign=-1, counterparty="peers", label="peer revenue"),
+    "make_whole": Line(
+        "paid to members who would else be worse off than without peers; less than zero: received by one who would",
+        sign=1,
+        counterparty="members",
+        label="make-whole",
+        compared=True,
+    ),
     "network_fee": Line(
         "part of peer_cost that goes to the network",
         counterparty="network",

@@ -3,7 +3,7 @@
 A participant's account covers its own meter and its vehicles wherever they plug in, at its own tariff. Its lines
 stand in `account_lines`::
 
-    bill = grid_cost - feed_in_revenue + peer_cost - peer_revenue + imbalance_cost + fuel_cost + wear_cost
+    bill = grid_cost - feed_in_revenue + peer_cost - peer_revenue + make_whole + imbalance_cost + fuel_cost + wear_cost
 
 **Imbalance.** Who has traded more than its meter shows pays ``imbalance_fee`` for what is short, to the operator of the
 exchange, and no peer gets it. Of each meter and slot, with c = bought less sold by contract [kWh]: a buyer (c > 0)
@@ -26,6 +26,8 @@ Procedia 46 (2014), doi:10.1016/j.egypro.2014.01.160, (direct use + charge) / PV
 shares its members are no others.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import xarray as xr
 
@@ -33,6 +35,7 @@ from ...data.inputs import devices
 from ..labels import Array, positions, sum_at
 from ..topology.traders import Traders, parties, traders
 from .account_lines import LINES, MONEY, SHARES, SIGNS, Line
+from .make_whole import make_whole
 from .origins import SOURCES, Origins, trace, variables
 
 NOISE = 1e-6
@@ -40,7 +43,14 @@ NOISE = 1e-6
 _METERS = (("grid", "peer"), ("vehicle", "vehicle"))
 
 
-def settle(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, grid_only: xr.Dataset) -> xr.Dataset:
+def settle(
+    inputs: xr.Dataset,
+    results: xr.Dataset,
+    trades: xr.Dataset,
+    grid_only: xr.Dataset,
+    *,
+    prices: str = "marginal",
+) -> xr.Dataset:
     """Return every participant's account of a cleared market.
 
     Parameters
@@ -49,6 +59,9 @@ def settle(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, grid_onl
         The inputs, the cleared positions, and their bilateral trades.
     grid_only : xr.Dataset
         The results of the market without peers, for ``bill_grid_only``.
+    prices : {"marginal", "traded"}
+        Whether everybody pays the price of its node, and nobody may be worse off than without peers (`make_whole`), or
+        every trade has its own price, to which both sides agreed.
 
     Returns
     -------
@@ -65,6 +78,11 @@ def settle(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, grid_onl
     who, dims = traders(inputs), ("participant",)
     account = _account(inputs, results, trades, who)
     account["bill_grid_only"] = _account(inputs, grid_only, trades.isel(trade=slice(0)), who)["bill"]
+    if prices == "marginal":
+        turnover = _sum(abs(account[name]) for name in SIGNS)
+        rent = float(account["congestion_rent"].sum())
+        account["make_whole"] = make_whole(account["bill"], account["bill_grid_only"], turnover, rent)
+        account["bill"] = account["bill"] + account["make_whole"]
     account["saving"] = account["bill_grid_only"] - account["bill"]
     volume = {"long_name": "energy traded among peers", "units": "kWh"}
     origins = trace(inputs, results, trades)
@@ -86,7 +104,7 @@ def settle(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, grid_onl
 
 
 def _account(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, who: Traders) -> dict[str, Array]:
-    """Return the lines of every account (participant,) [currency]."""
+    """Return the lines of every account (participant,) [currency], at the prices alone."""
     size, hours = inputs.sizes["participant"], inputs["slot_hours"].values
     tariff = positions(inputs, "participant_tariff", "tariff")[who.account]
     bought = who.stack(results["grid_import"], results["vehicle_import"]) * hours
@@ -98,7 +116,7 @@ def _account(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, who: T
     fuel = results["trip_fuel"].values * inputs["fuel_price"].values[driver]
     owner = {d: positions(inputs, f"{d}_owner", "participant") for d in devices.stores()}
     discharged = {d: results[f"{d}_discharge"].values @ hours for d in owner}
-    wear = (sum_at(owner[d], inputs[f"{d}_wear_cost"].values * discharged[d], size) for d in owner)
+    wear = [sum_at(owner[d], inputs[f"{d}_wear_cost"].values * discharged[d], size) for d in owner]
     short = _short(inputs, results, trades, who)
     lines = {
         "grid_cost": (who.account, (bought * inputs["retail_price"].values[tariff]).sum(axis=1)),
@@ -112,9 +130,14 @@ def _account(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, who: T
         "fuel_cost": (owner["vehicle"][driver], fuel),
     }
     account = {name: sum_at(place, money, size) for name, (place, money) in lines.items()}
-    account["wear_cost"] = sum(wear, np.zeros(size))
-    account["bill"] = sum((sign * account[name] for name, sign in SIGNS.items()), np.zeros(size))
+    account |= {"wear_cost": _sum(wear), "make_whole": np.zeros(size)}
+    account["bill"] = _sum(sign * account[name] for name, sign in SIGNS.items())
     return account
+
+
+def _sum(amounts: Iterable[Array]) -> Array:
+    """Return the sums (participant,) of amounts of every account."""
+    return np.asarray(sum(amounts))
 
 
 def _short(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, who: Traders) -> Array:

@@ -92,11 +92,10 @@ def clear(
     solved = time.perf_counter()
     stage("settling and checking")
     traded = trades.bilateral(inputs, results)
-    settled = accounts.settle(inputs, results, traded, alone)
-    held, linear = (
-        (inputs, None if minimum_charge else True) if market != "unmanaged" else (_aimless(inputs), False)
-    )
-    require(held, results, traded, settled, grid_only=alone if held is inputs else None, lp=linear)
+    prices = "marginal" if market != "unmanaged" else "traded"
+    settled = accounts.settle(inputs, results, traded, alone, prices=prices)
+    linear = None if minimum_charge else True
+    require(inputs, results, traded, settled, grid_only=alone, lp=linear, prices=prices)
     tree = run_format.as_tree(inputs, results, traded, settled)
     tree.attrs = {
         "market": market,
@@ -207,14 +206,6 @@ def _unmanaged(inputs: xr.Dataset) -> tuple[xr.Dataset, Any]:
     from ...model.solver import solve
 
     return rule_based.unmanaged(inputs), solve.Solution(float("nan"), "none", status="simulated")
-
-
-def _aimless(inputs: xr.Dataset) -> xr.Dataset:
-    """Return the inputs without final energies, which are no target where nobody plans."""
-    from ...model.topology.stores import of_stores, with_stores, without_final_limits
-
-    free = with_stores(inputs, "final_energy", of_stores(inputs, "final_energy") * float("nan"))
-    return without_final_limits(free)
 
 
 def defined(source: str | Path, market: str | None) -> tuple[Any, str]:

@@ -23,7 +23,8 @@ from ..text import section, table, utc
 
 OPENING = b"# Bill of "
 _ROUNDING = {"rounding": Line("what counting whole Wh and thousandths changes", sign=1, label="rounding")}
-STATEMENT = {**{n: line for n, line in statement().items() if n not in TOTALS}, **_ROUNDING, **TOTALS}
+_LINES = {n: line for n, line in statement().items() if n not in (*TOTALS, "make_whole")}
+STATEMENT = {**_LINES, **_ROUNDING, **TOTALS}
 """Lines of the account on a bill, in their order; revenue is negative on the page."""
 SHARES = {n: line.label for n, line in {**account_lines.SHARES, **CARBON}.items() if line.label}
 """Where the energy came from, as the settlement has it."""

@@ -14,6 +14,7 @@ import xarray as xr
 from ...data.inputs import devices
 from ...model.settlement.account_lines import statement
 from .. import compare
+from ..store import run_format
 from ..text import table
 from . import tables
 
@@ -43,7 +44,7 @@ def accounts(tree: xr.DataTree) -> dict[str, dict[str, float]]:
     """Return the lines of every account over the horizon [currency]."""
     settlement = tree["settlement"].to_dataset()
     people = [str(name) for name in settlement["participant"].values]
-    lines = {name: [float(v) for v in settlement[name].values] for name in LINES}
+    lines = {name: [float(v) for v in run_format.account_line(settlement, name).values] for name in LINES}
     return {who: {name: lines[name][k] for name in lines} for k, who in enumerate(people)}
 
 
@@ -94,7 +95,12 @@ def _costs(tree: xr.DataTree) -> str:
 def _accounts(tree: xr.DataTree) -> str:
     """Return a line per participant and one for all; revenue is negative, so that a line adds up to its bill."""
     settlement = tree["settlement"].to_dataset()
-    values = np.array([settlement[n].values * (-1 if line.sign < 0 else 1) for n, line in LINES.items()])
+    values = np.array(
+        [
+            run_format.account_line(settlement, n).values * (-1 if line.sign < 0 else 1)
+            for n, line in LINES.items()
+        ]
+    )
     people = [str(name) for name in settlement["participant"].values]
     columns = [*values.T, values.sum(axis=1)]
     rows = [[who, *map(_two, column)] for who, column in zip([*people, "all"], columns, strict=True)]

@@ -27,12 +27,13 @@ LABELS = {
     "grid_export": "grid export",
     **{name: _MEASURES[name] for name in SHARES},
     **{name: label for name, label in _MEASURES.items() if name not in {**TOTALS, **SHARES, **CARBON}},
+    "made_whole": "make-whole payments",
     "fuel": "fuel",
     **{name: _MEASURES[name] for name in CARBON},
     "driving_co2_reduction": "less than petrol",
 }
 """Measures that a table shows, in their order, and what they are called there."""
-RARE = ("imbalance_energy", "imbalance_cost")
+RARE = ("imbalance_energy", "imbalance_cost", "made_whole")
 """Measures that are shown only where there is something of them."""
 ACROSS = (
     "bill",
@@ -115,6 +116,7 @@ def cleared(summary: xr.Dataset, currency: str) -> str:
         "driving_co2",
         "driving_co2_reduction",
     ]
+    shown += [name for name in ("made_whole",) if float(summary[name]) > 0]
     figures = [[LABELS[n], number(float(summary[n]), summary[n].attrs["units"])] for n in shown]
     return f"{table(header, kinds)}\n\n{table(['community', ''], figures)}"
 

@@ -147,7 +147,7 @@ def account(inputs: xr.Dataset, state: State, options: Options) -> xr.DataTree:
     from ...model.settlement import accounts
 
     results, traded, alone = results_of(inputs, state), trades_of(inputs, state), grid_only(inputs)
-    settlement = accounts.settle(inputs, results, traded, alone)
+    settlement = accounts.settle(inputs, results, traded, alone, prices="traded")
     require(inputs, results, traded, settlement, grid_only=alone, prices="traded")
     tree = run_format.as_tree(inputs, results, traded, settlement)
     tree.attrs = {

@@ -30,6 +30,12 @@ def as_tree(*datasets: xr.Dataset) -> xr.DataTree:
     return tree
 
 
+def account_line(settlement: xr.Dataset, name: str) -> xr.DataArray:
+    """Return a line of the accounts (participant,); 0 of money that the file was stored before the settlement had."""
+    later = name == "make_whole" and name not in settlement
+    return settlement["bill"] * 0.0 if later else settlement[name]
+
+
 def digests(tree: xr.DataTree) -> dict[str, str]:
     """Return the digests that identify a run: of its inputs, and of the groups computed from them."""
     scale = dict.fromkeys(GROUPS, digest.RESULTS_SCALE) | {"inputs": digest.INPUTS_SCALE}

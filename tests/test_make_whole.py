@@ -1,0 +1,200 @@
+"""Make-whole payments: two streets on paper, the rule itself, and random communities with minimum charge powers."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_allclose
+
+import otonari
+from otonari.model.checks.run import check
+from otonari.model.settlement.account_lines import SIGNS
+from otonari.model.settlement.accounts import settle
+from otonari.model.settlement.make_whole import make_whole
+from otonari.runs import compare
+
+from . import counts
+from .communities import community, of_examples
+
+few = of_examples(100)
+money = arrays(float, 4, elements=st.floats(-1000, 1000))
+
+
+def street(pv, limit=np.inf, least=3.0):
+    """Return two slots at 30 and 20: the sun shines in the first, the car takes 3 kW or nothing, and needs 3 kWh."""
+    car = {
+        "owner": "driver",
+        "host": ["driver", "driver"],
+        "capacity": 10,
+        "final_energy": 3,
+        "initial_energy": 0,
+    }
+    charger = {"charge_limit": 3, "min_charge": least, "discharge_limit": 0}
+    efficiency = {"charge_efficiency": 1, "discharge_efficiency": 1, "electric_economy": 5}
+    return community(
+        {
+            "slots": [1, 1],
+            "nodes": {
+                "root": {"parent": ""},
+                "a": {"parent": "root", "limit": limit},
+                "b": {"parent": "root", "limit": np.inf},
+            },
+            "tariffs": {"t": {"retail_price": [30, 20], "feed_in_price": 8}},
+            "participants": {
+                "sun": {"node": "a", "tariff": "t", "demand": 0, "pv_available": [pv, 0]},
+                "driver": {"node": "b", "tariff": "t", "demand": 0, "pv_available": 0},
+            },
+            "vehicles": {"car": car | charger | efficiency},
+        }
+    )
+
+
+PAPER = {
+    # 2 of 3 kWh come from the sun, whose marginal value is the retailer's 30: 90 for what costs 60 in the second slot
+    "those who gain": (street(2), {"bill": [-60 + 30, 90 - 30], "bill_grid_only": [-16, 60], "rent": 0}),
+    # over a full line all the gain is rent: (30 - 8) x 2 = 44, of which 30 make the driver whole
+    "the rent": (street(4, limit=2), {"bill": [-32, 90 - 30], "bill_grid_only": [-32, 60], "rent": 44}),
+    # 3.5 kWh of sun, 2.5 over the line: 30 at the driver, 8 at the sun
+    "the rent in part": (
+        street(3.5, limit=2.5),
+        {"bill": [-28, 60], "bill_grid_only": [-28, 60], "rent": 55},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PAPER)
+def test_a_street_on_paper(case):
+    inputs, paper = PAPER[case]
+    tree = otonari.clear(inputs)
+    settlement = tree["settlement"].to_dataset()
+    assert_allclose(tree["results"]["vehicle_charge"], [[3, 0]])
+    assert_allclose(tree["results"]["price"].sel(node="b").values[0], 30)
+    for name in ("bill", "bill_grid_only"):
+        assert_allclose(settlement[name], paper[name], err_msg=name)
+    assert settlement["congestion_rent"].sum() == pytest.approx(paper["rent"])
+    assert_allclose(settlement["make_whole"], [0 if paper["rent"] else 30, -30])
+    assert (settlement["saving"] >= 0).all()
+    cost = settlement["bill"] - settlement["make_whole"] - settlement["congestion_rent"]
+    assert float(cost.sum()) == pytest.approx(tree.attrs["objective"])
+
+
+def test_nobody_pays_where_prices_alone_leave_nobody_worse_off():
+    settlement = otonari.clear(street(2, least=0.0))["settlement"]
+    assert (settlement["make_whole"] == 0).all()
+    assert_allclose(settlement["saving"], [2 * (20 - 8), 0])  # 2 kW in the first slot, at the second one's 20
+
+
+def test_what_members_receive_is_compared_and_no_gift_of_the_network():
+    trees = [otonari.clear(street(4, limit=2)), otonari.clear(street(4, limit=2), "grid-only")]
+    found = compare.compare(trees)
+    assert_allclose(found["made_whole"], [30, 0])
+    assert_allclose(found["make_whole"], [-30, 0])
+    assert_allclose(found["efficiency"], [1, 0])
+    before = trees[0].copy()
+    before["settlement"] = before["settlement"].to_dataset().drop_vars("make_whole")
+    assert float(compare.summary(before)["made_whole"]) == 0
+
+
+def test_trades_at_prices_of_their_own_promise_nothing():
+    tree = otonari.clear(street(2))
+    inputs, results, trades = (tree[g].to_dataset() for g in ("inputs", "results", "trades"))
+    alone = otonari.clear(street(2), "grid-only")["results"].to_dataset()
+    settlement = settle(inputs, results, trades, alone, prices="traded")
+    assert_allclose(settlement["make_whole"], 0)
+    assert_allclose(settlement["saving"], [44, -30])
+    assert check(inputs, results, trades, settlement, grid_only=alone, prices="traded") == []
+    assert {v.check for v in check(inputs, results, trades, settlement, grid_only=alone)} == {
+        "make_whole",
+        "worse off than without peers",
+    }
+
+
+@few
+@given(money, money, st.floats(0, 1000))
+def test_the_rule(bill, alone, rent):
+    """Who gains pays in proportion, nobody beyond its gain; nobody gets more than its loss; the rent is used last."""
+    paid = make_whole(bill, alone, abs(bill), rent)
+    loss, gain = np.maximum(bill - alone, 0.0), np.maximum(alone - bill, 0.0)
+    saving = alone - bill - paid
+    rounding = 2e-6 * max(1.0, *abs(bill)) * len(bill)
+    assert (paid <= gain + 1e-9).all()
+    assert (-paid <= loss + 1e-9).all()
+    assert -rent - rounding <= paid.sum() <= rounding
+    assert_allclose(paid.clip(0) * gain.sum(), gain * paid.clip(0).sum(), atol=1e-6 * (1 + gain.sum() ** 2))
+    if gain.sum() + rent >= loss.sum():
+        assert (saving >= -rounding).all()
+    if paid.sum() < -rounding:
+        assert_allclose(paid.clip(0), gain, atol=rounding)
+
+
+def chargers(seed):
+    """Return a street of cars with minimum charge powers and neighbours with PV, behind lines that are often full."""
+    rng = np.random.default_rng(seed)
+    slots, homes = 4, [f"p{k}" for k in range(rng.integers(2, 5))]
+    limits = rng.choice([np.inf, 1.0, 2.0, 3.0], 2)
+    participants, vehicles = {}, {}
+    for k, name in enumerate(homes):
+        pv = rng.uniform(0, 4, slots) * rng.integers(0, 2, slots) * (k % 2 == 0 or rng.random() < 0.3)
+        demand = rng.uniform(0, 1, slots) * rng.integers(0, 2, slots)
+        participants[name] = {
+            "node": "ab"[k % 2],
+            "tariff": "t",
+            "demand": demand.tolist(),
+            "pv_available": pv.tolist(),
+        }
+        if k % 2 or rng.random() < 0.3:
+            rate = rng.uniform(2, 4)
+            vehicles[f"car {name}"] = {
+                "owner": name,
+                "host": [name] * slots,
+                "capacity": 20,
+                "initial_energy": 0,
+                "final_energy": rate * rng.uniform(0.5, 2.5),
+                "charge_limit": rate,
+                "min_charge": rate * rng.uniform(0.5, 1.0),
+                "discharge_limit": 0,
+                "charge_efficiency": 1,
+                "discharge_efficiency": 1,
+                "electric_economy": 5,
+            }
+    case = {
+        "slots": [1] * slots,
+        "nodes": {
+            "root": {"parent": ""},
+            **{
+                n: {"parent": "root", "fee": 1, "limit": limit} for n, limit in zip("ab", limits, strict=True)
+            },
+        },
+        "tariffs": {"t": {"retail_price": rng.choice([20, 25, 30, 35], slots).tolist(), "feed_in_price": 8}},
+        "participants": participants,
+        "vehicles": vehicles,
+    }
+    return community(case)
+
+
+@pytest.fixture(scope="module")
+def streets():
+    return [otonari.clear(chargers(seed)) for seed in counts.share(range(60))]
+
+
+def test_nobody_is_worse_off_in_any_street(streets):
+    lost = 0
+    for tree in streets:
+        s = tree["settlement"].to_dataset()
+        amounts = sum(abs(s[name]) for name in SIGNS)
+        assert (s["saving"] >= -1e-5 * np.maximum(1, amounts)).all()
+        assert 0 <= round(-float(s["make_whole"].sum()), 9) <= float(s["congestion_rent"].sum()) + 1e-9
+        cost = (s["bill"] - s["make_whole"] - s["congestion_rent"]).sum()
+        assert float(cost) == pytest.approx(tree.attrs["objective"], rel=1e-6)
+        lost += bool((s["make_whole"] != 0).any())
+    assert lost >= len(streets) // 6  # prices alone would leave somebody worse off there
+
+
+def test_a_solved_street_that_was_settled_before_there_was_the_line_still_passes():
+    inputs = street(2, least=0.0)
+    tree = otonari.clear(inputs)
+    groups = [tree[g].to_dataset() for g in ("inputs", "results", "trades")]
+    old: xr.Dataset = tree["settlement"].to_dataset().drop_vars("make_whole")
+    assert check(*groups, old) == []
