@@ -40,8 +40,9 @@ from ..labels import Array
 from ..lp.matrix import Program
 from .basis import ZERO, at_rest, start_from
 from .components import Parts
+from .dual_face import published
 from .highs import Simplex, basic_solution, load, optimal, run
-from .tie_breaking import EXACT, Selection, least_weight, perturbed, rules, select
+from .tie_breaking import Selection, least_weight, perturbed, proves, rules, select
 
 PAYS = 1e-9
 """Gain per kW from which a flow is priced in."""
@@ -157,10 +158,6 @@ class _BottomUp:
                 if not all(self.each(self._select, self.solved)):
                     return None
                 entering = self._entering(self.program, self.selected, last)
-                if self._idle():
-                    self.parts.join(self._left_out(last).column)
-                    self.solved, changed = [], self.parts.members()
-                    continue
             if not len(entering):
                 return self._whole(tie_break)
             labels = self.parts.join(entering)
@@ -207,15 +204,11 @@ class _BottomUp:
         """Select the optimum of a part by rule; return whether it has one."""
         if part.selection is None:
             by = self.by.of(part.rows, part.columns)
-            part.selection = select(part.highs, part.program, by, ask=not self._anything_left_out())
+            part.selection = select(part.highs, part.program, by)
             if part.selection is None:
                 return False
             self.selected[part.rows] = part.selection.dual
         return True
-
-    def _anything_left_out(self) -> bool:
-        """Return whether some flow is not yet priced in."""
-        return not self.parts.inside[self.edges.column].all()
 
     def _left_out(self, stage: int) -> Edges:
         """Return the flows not yet priced in, of those considered at a stage."""
@@ -240,12 +233,6 @@ class _BottomUp:
             return edges.column[:0]
         return edges.column[_around(edges, free, pays)]
 
-    def _idle(self) -> bool:
-        """Return whether a price somewhere is that of energy that nobody would take."""
-        worthless = self.parts.free & (self.selected <= EXACT)
-        idle = any(p.selection is not None and p.selection.idle for p in self.solved)
-        return self._anything_left_out() and (idle or bool(worthless.any()))
-
     def _method(self) -> str:
         """Return in words by which way the optimum was reached."""
         if not len(self.edges.column):
@@ -261,14 +248,17 @@ class _BottomUp:
 
         def values(part: _SolvedPart) -> Array:
             assert part.selection is not None  # all are, before nothing is left to join
-            x, dual, _ = part.selection
+            x, dual = part.selection
             by = self.by.of(part.rows, part.columns)
             return least_weight(part.highs, part.program, by, x, dual) if tie_break else x
 
         for part, x in zip(self.solved, self.each(values, self.solved), strict=True):
             self.x[part.columns] = x
+        dual = published(self.program, self.by.share, self.by.empty, self.x, self.selected)
+        if not proves(self.program, self.x, dual):  # the first step of the rule stands, which has its proof
+            dual = self.selected
         statuses = self.column_status, self.row_status
-        return Optimum(self.x, self.selected, *statuses, self.iterations, self._method())
+        return Optimum(self.x, dual, *statuses, self.iterations, self._method())
 
 
 def _edges(program: Program, together: bool) -> Edges:

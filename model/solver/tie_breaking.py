@@ -9,10 +9,11 @@ import numpy as np
 
 from ..labels import Array
 from ..lp.matrix import Program
+from .dual_face import empty_rows, nearest_to_zero
 from .highs import prove, slackness, warm_run
 
-SIDE_PERTURBATIONS = (1e-4, 1e-5, 1e-6)
-"""Perturbations of the sides of rows that make prices [kW]: from well above the solver's tolerance downward."""
+SIDE_PERTURBATION = 1e-4
+"""Perturbation of the sides of rows that make prices [kW]: well above the solver's tolerance."""
 COST_PERTURBATION = 3e-4
 """Cost of a tie-break weight of one in the perturbed problem, relative to the largest cost of a column."""
 EXACT = 1e-9
@@ -26,108 +27,88 @@ FLAT = 1e-7
 class Rules(NamedTuple):
     """What decides between equals: ``weight`` of the columns and ``share`` of the rows that make prices, else zero.
 
-    ``delta`` is the cost of a weight of one in the perturbed problem.
+    ``empty`` are the rows of those that nobody is at; ``delta`` is the cost of a weight of one in the perturbed problem.
     """
 
     weight: Array
     share: Array
+    empty: Array
     delta: float
 
     def of(self, rows: Array, columns: Array) -> Rules:
         """Return the rules of a part."""
-        return Rules(self.weight[columns], self.share[rows], self.delta)
+        return Rules(self.weight[columns], self.share[rows], self.empty[rows], self.delta)
+
+    @property
+    def inhabited(self) -> Array:
+        """The shares (rows,) of the rows that somebody is at, else zero."""
+        return np.where(self.empty, 0.0, self.share)
 
 
 def rules(program: Program) -> Rules:
     """Return the declared rules of a program."""
-    return Rules(
-        weights(program), _shares(program), COST_PERTURBATION * float(np.abs(program.cost).max(initial=0.0))
-    )
+    share = _shares(program)
+    delta = COST_PERTURBATION * float(np.abs(program.cost).max(initial=0.0))
+    return Rules(weights(program), share, empty_rows(program, share > 0), delta)
 
 
 def perturbed(program: Program, by: Rules) -> Program:
     """Return the perturbed problem, which the solver solves first.
 
-    With weights w and shares s, and perturbations delta of the costs c and eps of the sides l, u of the rows::
+    With weights w and shares s of the rows that somebody is at, and perturbations delta of the costs c and eps of the
+    sides l, u of the rows::
 
         min (c + delta w) x   subject to   l - eps s <= A x <= u + eps s
 
     A basis that is optimal for every smaller delta and eps down to zero is optimal for the program itself; its values
-    have the least weight and its duals are those that the rule picks.
+    have the least weight and its duals, of all that are optimal, the least sum of s |dual|.
     """
-    row_lower, row_upper = _perturbed_sides(program, by, SIDE_PERTURBATIONS[0])
+    row_lower, row_upper = _perturbed_sides(program, by)
     return replace(
         program, cost=program.cost + by.delta * by.weight, row_lower=row_lower, row_upper=row_upper
     )
 
 
 class Selection(NamedTuple):
-    """The optimum by rule: values, duals, and whether some row's perturbation is used by nobody (``idle``)."""
+    """The optimum by rule of a part: values, and duals with the prices nearest to zero where somebody is."""
 
     x: Array
     dual: Array
-    idle: bool
 
 
-def select(highs: Any, program: Program, by: Rules, ask: bool) -> Selection | None:
+def select(highs: Any, program: Program, by: Rules) -> Selection | None:
     """Return the optimum by the declared rules, from HiGHS at that of the perturbed problem; None if there is none.
 
-    Prices: where a range of prices clears, the one nearest to zero. With a little supply or demand on offer at every row
-    that makes a price (the perturbation, in generic shares by rank and slot as in `weights`), all of it that has a value
-    is taken, and the dual is the marginal value of it. Rows where neither is taken, because nobody could, get the
-    marginal cost of demand there, where ``ask``. The first of `SIDE_PERTURBATIONS` whose duals prove the optimum of the
-    program itself decides; if none does, the duals are those of the solver.
+    Prices where somebody is: the ones nearest to zero, the first step of the rule (`dual_face`). With a little supply
+    or demand on offer at every such row (the perturbation, in generic shares by rank and slot as in `weights`), all of
+    it that has a value is taken, and the dual is the marginal value of it. If these duals do not prove the optimum of
+    the program itself, the step is solved on the face of its duals. HiGHS is left at the optimum of least weight.
     """
     if not warm_run(highs, cost=program.cost):
         return None
-    selected, idle = _perturbed_duals(highs, program, by, SIDE_PERTURBATIONS[0])
+    dual = np.array(highs.getSolution().row_dual)
     if not by.share.any():
-        return Selection(np.array(highs.getSolution().col_value), selected, False)
+        return Selection(np.array(highs.getSolution().col_value), dual)
     warm_run(highs, cost=program.cost + by.delta * by.weight)
     warm_run(highs, sides=(program.row_lower, program.row_upper))
-    x, dual = np.array(highs.getSolution().col_value), selected
-    if not _proves(program, x, selected):
-        if not warm_run(highs, cost=program.cost):
-            return None
-        x, dual = (
-            np.array(values) for values in (highs.getSolution().col_value, highs.getSolution().row_dual)
-        )
-    for eps in SIDE_PERTURBATIONS:
-        if eps != SIDE_PERTURBATIONS[0]:
-            warm_run(highs, cost=program.cost)
-            warm_run(highs, sides=_perturbed_sides(program, by, eps))
-            selected, idle = _perturbed_duals(highs, program, by, eps)
-        if _proves(program, x, selected):
-            demanded = _demanded_duals(highs, program, by, eps, idle) if ask and idle.any() else None
-            if demanded is not None and _proves(program, x, demanded):
-                selected = demanded
-            return Selection(x, selected, bool(idle.any()))
-    return Selection(x, dual, False)
-
-
-def _perturbed_sides(program: Program, by: Rules, eps: float) -> tuple[Array, Array]:
-    """Return l - eps s and u + eps s, the perturbed sides of all rows."""
-    return program.row_lower - eps * by.share, program.row_upper + eps * by.share
-
-
-def _perturbed_duals(highs: Any, program: Program, by: Rules, eps: float) -> tuple[Array, Array]:
-    """Return the duals of the perturbed problem just solved, and the rows whose perturbation is used by nobody."""
-    solution = highs.getSolution()
-    activity, (low, high) = np.array(solution.row_value), _perturbed_sides(program, by, eps)
-    slack = eps / 2
-    return np.array(solution.row_dual), (by.share > 0) & (activity > low + slack) & (activity < high - slack)
-
-
-def _demanded_duals(highs: Any, program: Program, by: Rules, eps: float, idle: Array) -> Array | None:
-    """Return the duals where the perturbation is demanded at the ``idle`` rows, if that is possible."""
-    low, high = _perturbed_sides(program, by, eps)
-    warm_run(highs, cost=program.cost)
-    if not warm_run(highs, sides=(np.where(idle, high, low), high)):
+    x = np.array(highs.getSolution().col_value)
+    if proves(program, x, dual):
+        return Selection(x, dual)
+    if not warm_run(highs, cost=program.cost):
         return None
-    return np.array(highs.getSolution().row_dual)
+    x, dual = (np.array(values) for values in (highs.getSolution().col_value, highs.getSolution().row_dual))
+    nearest = nearest_to_zero(program, by.inhabited, x, dual, by.inhabited > 0)
+    return Selection(x, nearest if proves(program, x, nearest) else dual)
 
 
-def _proves(program: Program, x: Array, dual: Array) -> bool:
+def _perturbed_sides(program: Program, by: Rules) -> tuple[Array, Array]:
+    """Return l - eps s and u + eps s, the perturbed sides of all rows."""
+    eps = SIDE_PERTURBATION * by.inhabited
+    return program.row_lower - eps, program.row_upper + eps
+
+
+def proves(program: Program, x: Array, dual: Array) -> bool:
+    """Return whether duals prove an optimum exactly, and each of them at a few watts."""
     proof = prove(program, x, dual)
     exact = max(proof["dual_residual"], proof["duality_gap"]) <= EXACT
     return exact and slackness(program, x, dual) <= FLAT

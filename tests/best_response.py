@@ -1,0 +1,68 @@
+"""What every account would pay at best, if it could buy and sell any power at posted prices: an oracle of equilibrium.
+
+Plain loops over meters and slots, as in `oracle`; nothing of the model is used. A meter withdraws or injects in a slot,
+never both (a binary of each), and pays or gets the posted price of its node, access fees apart.
+"""
+
+from collections import defaultdict
+
+from . import oracle
+from .oracle import INF
+
+MOST = 100.0
+"""More kW than any meter of these communities can draw or give."""
+
+
+def costs(inputs, results) -> dict:
+    """Return the least cost of every account (participant's label -> currency) at the prices of the results."""
+    data, program, meters = oracle.plain(inputs), oracle.Program(), oracle.Meters()
+    slots = range(len(data["slot_hours"]))
+    account = {p: p for p in data["demand"]}
+    account |= {("guest", v): owner for v, owner in data["vehicle_owner"].items()}
+    for p in data["demand"]:
+        for t in slots:
+            meters.node[p, t], meters.tariff[p, t] = (
+                data["participant_node"][p],
+                data["participant_tariff"][p],
+            )
+            meters.gives[p, t].append((program.var("pv used", p, t, upper=data["pv_available"][p][t]), 1.0))
+    for b, owner in data["battery_owner"].items():
+        oracle._storage(program, data, "battery", b, [owner for _ in slots], meters)
+    for v in data["vehicle_owner"]:
+        oracle._vehicle(program, data, v, meters)
+    posted = {
+        name: {n: results[name].sel(node=n).values for n in data["node_parent"]}
+        for name in ("price", "sale_price")
+    }
+    for (meter, t), node in meters.node.items():
+        access, hours = data["node_access_fee"][node], data["slot_hours"][t]
+        buying, selling = posted["price"][node][t] + access, posted["sale_price"][node][t] - access
+        meters.buys[meter, t].append((program.var("purchase", meter, t, cost=buying * hours), 1.0))
+        meters.sells[meter, t].append((program.var("sale", meter, t, cost=-selling * hours), 1.0))
+        oracle._connection(program, data, meter, t, meters)
+        draws = program.var("draws", meter, t, upper=1.0, whole=True)
+        program.row([*_two("import", "purchase", meter, t), (draws, -MOST)], -INF, 0.0)
+        program.row([*_two("export", "sale", meter, t), (draws, MOST)], -INF, MOST)
+    optimum = program.solve(0.0)
+    assert optimum.feasible
+    return _by_account(program, optimum, account, data)
+
+
+def _two(one, other, meter, t):
+    return [((one, meter, t), 1.0), ((other, meter, t), 1.0)]
+
+
+def _by_account(program, optimum, account, data) -> dict:
+    """Return what the values cost every account: its meters, its stores, and the fuel of its trips."""
+    owner = {**data["battery_owner"], **data["vehicle_owner"]}
+    owner |= {trip: data["vehicle_owner"][v] for trip, v in data["trip_vehicle"].items()}
+    total = defaultdict(float)
+    for trip, vehicle in data["trip_vehicle"].items():  # as if all were driven on fuel; electric km cost less
+        economy = data["vehicle_fuel_economy"][vehicle]
+        if economy == economy:
+            fuel = data["fuel_price"][vehicle] / economy * data["trip_distance"][trip]
+            total[data["vehicle_owner"][vehicle]] += fuel
+    for key, (_, _, cost, _) in program.columns.items():
+        if cost:
+            total[account.get(key[1]) or owner[key[1]]] += cost * optimum[key]
+    return dict(total)

@@ -1,0 +1,148 @@
+"""Prices: the declared rule among optimal duals, whatever the way to them, and an equilibrium at what is published."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+from scipy.optimize import linprog
+from scipy.sparse.csgraph import shortest_path
+
+from otonari.model.clearing import community_block
+from otonari.model.lp.matrix import compile_block
+from otonari.model.results import collect
+from otonari.model.settlement.accounts import settle
+from otonari.model.settlement.trades import bilateral
+from otonari.model.solver import bottom_up, components, dual_face
+from otonari.model.solver.highs import prove
+from otonari.model.solver.solve import solve
+from otonari.model.solver.tie_breaking import rules
+from otonari.model.topology import fee_tree
+
+from . import best_response, counts
+from .communities import random_community
+
+ONCE_TOO_HIGH = (19, 111, 147, 148, 191, 230, 1012, 1063, 1069, 1079)
+"""Seeds of which the rule's least price was once replaced by a greater one, since somewhere else nobody could trade."""
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Let every node be a subtree of its own at first, and every subtree a program of its own."""
+    monkeypatch.setattr(components, "ROWS", 1)
+    monkeypatch.setattr(fee_tree, "METERS", 1)
+    monkeypatch.setattr(fee_tree, "GROWTH", 2)
+
+
+def drawn(seed, closed=False):
+    inputs = random_community(seed)
+    if closed:
+        inputs["node_limit"].values[::2] = 0.0
+    return inputs
+
+
+class Duals:
+    """All optimal duals of a program, as a linear program of its own: those that go with an optimum x.
+
+    Columns: the duals of all rows, and their absolute values. Every reduced cost has the sign that x allows.
+    """
+
+    def __init__(self, program, x):
+        a, activity = program.matrix, program.matrix @ x
+        at_low, at_high = x < program.lower + 1e-7, x > program.upper - 1e-7
+        side_low, side_high = activity < program.row_lower + 1e-7, activity > program.row_upper - 1e-7
+        nonnegative, nonpositive = at_low & ~at_high, at_high & ~at_low
+        exact = ~at_low & ~at_high
+        self.below = sparse.vstack([a.T[~at_high & at_low], -a.T[nonpositive]])
+        self.limit = np.concatenate([program.cost[nonnegative], -program.cost[nonpositive]])
+        self.equal, self.value = a.T[exact], program.cost[exact]
+        self.least, self.most = np.where(side_high, -np.inf, 0.0), np.where(side_low, np.inf, 0.0)
+
+    def best(self, weight, held, dual, absolute=True, most=np.inf):
+        """Return the duals of the least sum of weight times the price, or its absolute value, with some held.
+
+        Weighted ones are no greater than ``most``.
+        """
+        n = len(weight)
+        least = np.where(held, dual, self.least)
+        highest = np.where(held, dual, np.where(weight == 0, self.most, np.minimum(self.most, most)))
+        eye = sparse.eye_array(n)
+        zero = sparse.csr_array((self.below.shape[0], n))
+        rows = sparse.vstack(
+            [
+                sparse.hstack([self.below, zero]),
+                sparse.hstack([eye, -eye]),
+                sparse.hstack([-eye, -eye]),
+            ]
+        )
+        found = linprog(
+            np.concatenate([np.zeros(n), weight] if absolute else [weight, np.zeros(n)]),
+            A_ub=rows,
+            b_ub=np.concatenate([self.limit, np.zeros(2 * n)]),
+            A_eq=sparse.hstack([self.equal, sparse.csr_array((self.equal.shape[0], n))]),
+            b_eq=self.value,
+            bounds=np.stack([np.append(least, np.zeros(n)), np.append(highest, np.full(n, np.inf))], axis=1),
+            method="highs",
+        )
+        assert found.status == 0, found.message
+        return found.x[:n]
+
+
+def by_rule(program, x):
+    """Return the prices (rows,) that the declared rule of `dual_face` picks, step by step, from all duals there are."""
+    by, duals = rules(program), Duals(program, x)
+    share, somebody, nobody = by.share, (by.share > 0) & ~by.empty, by.empty
+    dear = dual_face.DEAR * max(np.abs(program.cost).max(), 1.0)
+    dual = duals.best(np.where(somebody, share, 0.0), np.zeros_like(somebody), share)
+    dual = duals.best(np.where(nobody, share, 0.0), somebody, dual)
+    idle = (share > 0) & (np.abs(dual) <= 1e-6) & (program.row_lower == program.row_upper)
+    held = (share > 0) & ~idle
+    dual = duals.best(np.where(idle, -share, 0.0), held, dual, absolute=False, most=dear)
+    unbounded = idle & (dual > dear / 2)
+    return duals.best(np.where(unbounded, share, 0.0), held | (idle & ~unbounded), dual)
+
+
+@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize("seed", counts.share([*ONCE_TOO_HIGH, *range(300, 360)]))
+def test_both_ways_of_solving_publish_the_prices_of_the_rule(small, seed, closed):
+    program = compile_block(community_block(drawn(seed, closed)))
+    share = rules(program).share
+    ways = [bottom_up.optimum(program, together=together) for together in (True, False)]
+    expected = by_rule(program, ways[0].x)
+    for optimum in ways:
+        np.testing.assert_allclose(optimum.dual[share > 0], expected[share > 0], atol=1e-6)
+        assert max(prove(program, optimum.x, optimum.dual).values()) <= 1e-9
+
+
+def uncrossed(seed):
+    """Return a random community in which no meter gains by drawing and giving in a slot, so that nothing is decided.
+
+    One tariff of positive prices, feed-in below retail, access fees, and fees per pair that no detour undercuts.
+    """
+    inputs = random_community(seed)
+    retail = np.abs(inputs["retail_price"].values[:1]) + 5.0
+    feed_in = np.minimum(np.abs(inputs["feed_in_price"].values[:1]), 0.8 * retail)
+    every = {"retail_price": retail, "feed_in_price": feed_in}
+    inputs = inputs.assign(
+        {k: inputs[k].copy(data=np.repeat(v, inputs.sizes["tariff"], 0)) for k, v in every.items()}
+    )
+    inputs["node_access_fee"] = inputs["node_access_fee"] + 0.1
+    if "trade_fee" in inputs:
+        inputs["trade_fee"].values[:] = shortest_path(inputs["trade_fee"].values)
+    return inputs
+
+
+@pytest.mark.parametrize("seed", counts.share(range(400, 700)))
+def test_nobody_would_trade_differently_at_the_published_prices(small, seed):
+    """Each account's bill is the least that it could pay at the prices of all nodes, whatever it drew and gave."""
+    inputs = uncrossed(seed)
+    results, settlement = cleared(inputs)
+    best = best_response.costs(inputs, results)
+    for account in inputs["participant"].values.tolist():
+        bill = float(settlement["bill"].sel(participant=account))
+        assert bill == pytest.approx(best.get(account, 0.0), rel=1e-6, abs=1e-5), account
+
+
+def cleared(inputs):
+    block, alone = community_block(inputs), community_block(inputs, "grid-only")
+    solve(block, start=solve(alone))
+    results = collect(block)
+    return results, settle(inputs, results, bilateral(inputs, results), collect(alone))
