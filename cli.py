@@ -13,6 +13,8 @@ from typing import Any
 
 import click
 
+from .runs.text import as_json, lines
+
 DEFAULT = "higashi-fuji"
 _FILE = click.Path(path_type=Path)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -29,6 +31,18 @@ _held = click.option("--checkpoint", "checkpoints", type=_FILE, multiple=True, h
 _pins = click.option("--key", "keys", multiple=True, metavar="VKEY", help="Public key, from elsewhere.")
 
 
+def _say(text: str, err: bool = False) -> None:
+    """Print text, on stderr or stdout: the one way to the terminal, on which nothing steers it or deceives the eye."""
+    click.echo(lines(text), err=err)
+
+
+class _Shown(logging.Formatter):
+    """A log whose lines are as harmless as all others."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return lines(super().format(record))
+
+
 class _Reporting(click.Group):
     """A group that turns failures into one message on stderr and an exit code."""
 
@@ -36,10 +50,13 @@ class _Reporting(click.Group):
         try:
             _open_streams()
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        except click.ClickException as error:
+            vars(error)["message"] = lines(error.message)  # typed as final, and of many classes
+            raise
+        except (click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except KeyboardInterrupt:
-            click.echo("otonari: interrupted", err=True)
+            _say("otonari: interrupted", err=True)
             ctx.exit(130)
         except Exception as error:
             ctx.exit(_report(error))
@@ -59,20 +76,20 @@ def _report(error: Exception) -> int:
     """Print what went wrong and return its exit code."""
     code: int = getattr(error, "exit_code", 2 if isinstance(error, OSError) else 1)  # 1 is a bug of ours
     if code == 1:
-        click.echo("".join(traceback.format_exception(error)), err=True)
-        click.echo("otonari: this is a bug in otonari, not in your input; please report it", err=True)
+        _say("".join(traceback.format_exception(error)), err=True)
+        _say("otonari: this is a bug in otonari, not in your input; please report it", err=True)
         return code
     if problems := getattr(error, "problems", None):
-        click.echo("\n".join(map(str, problems)), err=True)
-        click.echo(f"{_problems(len(problems))}, nothing was done", err=True)
+        _say("\n".join(map(str, problems)), err=True)
+        _say(f"{_problems(len(problems))}, nothing was done", err=True)
     elif causes := getattr(error, "causes", None):
         more = [f"  and {len(causes) - 10} more"] if len(causes) > 10 else []
-        click.echo("\n".join(["otonari: no solution:", *(f"  {c}" for c in causes[:10]), *more]), err=True)
+        _say("\n".join(["otonari: no solution:", *(f"  {c}" for c in causes[:10]), *more]), err=True)
     else:
         kind = getattr(error, "kind", "")  # of a ledger's failure
-        click.echo(f"otonari: {kind}{': ' * bool(kind)}{error}", err=True)
+        _say(f"otonari: {kind}{': ' * bool(kind)}{error}", err=True)
     if code == 5:
-        click.echo("otonari: nothing was stored; see --ledger DIR and --no-ledger", err=True)
+        _say("otonari: nothing was stored; see --ledger DIR and --no-ledger", err=True)
     return code
 
 
@@ -80,11 +97,13 @@ def _stage(verbose: bool, quiet: bool) -> Callable[[str], None]:
     """Return what tells the user about the stages of a command: on a terminal, or in the log with -v."""
     if verbose:
         form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-        logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=form)
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(_Shown(form))
+        logging.basicConfig(level=logging.INFO, handlers=[handler])
         return logging.getLogger("otonari").info
     if quiet or not sys.stderr.isatty():
         return lambda text: None
-    return lambda text: click.secho(f"{text} ...", err=True, dim=True)
+    return lambda text: click.secho(f"{lines(text)} ...", err=True, dim=True)
 
 
 @contextlib.contextmanager
@@ -116,9 +135,7 @@ def _progress(shown: bool, **look: Any) -> Iterator[tuple[Any, Callable[[int, in
 
 
 def _print_json(value: Any, indent: int | None = 1) -> None:
-    from .runs import text
-
-    click.echo(text.as_json(value, indent))
+    click.echo(as_json(value, indent))
 
 
 def _print(answer: Any, as_json: bool, quiet: bool) -> None:
@@ -128,7 +145,7 @@ def _print(answer: Any, as_json: bool, quiet: bool) -> None:
         _print_lines(answer.beside)
     elif not quiet:
         _print_lines(answer.notes)
-        click.echo(answer.text)
+        _say(answer.text)
     if not quiet:
         _print_lines(answer.warnings)
 
@@ -136,7 +153,7 @@ def _print(answer: Any, as_json: bool, quiet: bool) -> None:
 def _print_lines(lines: Iterable[str]) -> None:
     """Print lines on stderr."""
     for line in lines:
-        click.echo(line, err=True)
+        _say(line, err=True)
 
 
 def _watched(verbose: bool, quiet: bool) -> bool:
@@ -258,10 +275,10 @@ def validate(scenario: str, overrides: tuple[str, ...], as_json: bool, verbose: 
     else:
         _print_lines(map(str, problems))
     if problems:
-        click.echo(_problems(len(problems)), err=True)
+        _say(_problems(len(problems)), err=True)
         raise click.exceptions.Exit(2)
     if not quiet and not as_json:
-        click.echo(f"{scenario}: no problems")
+        _say(f"{scenario}: no problems")
 
 
 @main.command()
@@ -438,7 +455,7 @@ def show(directory: Path, as_json: bool, verbose: bool, quiet: bool) -> None:
             _print_json(block, indent=None)
     elif not quiet:
         for table in ledger.show(directory):
-            click.echo(table)
+            _say(table)
 
 
 @main.group()
@@ -623,7 +640,7 @@ def simulate(
         answer = simulate.simulate(scenario, record=not no_ledger, progress=progress, stop=stop, **options)
     if answer is None:
         at = f"otonari: stopped after {bar.pos} of {bar.length} slots"
-        click.echo(f"{at}; the same command goes on from there", err=True)
+        _say(f"{at}; the same command goes on from there", err=True)
         raise click.exceptions.Exit(130)
     _print(answer, as_json, quiet)
 
@@ -656,5 +673,5 @@ def sweep(
         answer, failed = sweep.sweep(file, dataset=dataset, progress=progress, **options)
     _print(answer, as_json, quiet)
     if failed:
-        click.echo(f"otonari: {failed} points failed", err=True)
+        _say(f"otonari: {failed} points failed", err=True)
         raise click.exceptions.Exit(3)

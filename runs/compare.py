@@ -1,7 +1,5 @@
 """Runs side by side: totals, and sums per kind of participant and per hour, as one Dataset over ``scenario``."""
 
-import csv
-import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +12,7 @@ import xarray as xr
 from ..data import clock
 from ..model.settlement.account_lines import CARBON, MONEY, SHARES, TOTALS
 from .store import atomic_file, digest, run_file, run_format, sweep_results
+from .text import as_csv
 
 COMPARED = {**TOTALS, **{name: line for name, line in MONEY.items() if line.compared}}
 """The money that runs are compared by, summed over participants; ``bill`` is what the community pays."""
@@ -169,9 +168,7 @@ def _differences(trees: Sequence[xr.DataTree], names: Sequence[str]) -> str:
 
 
 def _csv(comparison: xr.Dataset) -> str:
-    out = io.StringIO()
-    rows = csv.writer(out, lineterminator="\n")
-    rows.writerow(["scenario", "measure", "kind", "hour", "unit", "value", "difference"])
+    rows: list[list[Any]] = []
     for name, array in comparison.data_vars.items():
         unit, part = array.attrs.get("units", ""), [str(d) for d in array.dims if d != "scenario"]
         measure = str(name).removeprefix(f"{part[0]}_") if part else str(name)
@@ -179,8 +176,8 @@ def _csv(comparison: xr.Dataset) -> str:
             values = array.sel({part[0]: label}).values if part else array.values
             places = [label if [dim] == part else "" for dim in ("kind", "hour")]
             for scenario, value in zip(array["scenario"].values, values, strict=True):
-                rows.writerow([scenario, measure, *places, unit, float(value), float(value - values[0])])
-    return out.getvalue()
+                rows.append([str(scenario), measure, *places, unit, float(value), float(value - values[0])])
+    return as_csv(["scenario", "measure", "kind", "hour", "unit", "value", "difference"], rows)
 
 
 def _names(trees: Sequence[xr.DataTree]) -> list[str]:

@@ -1,14 +1,20 @@
 """Text for a terminal or a machine, of plain values."""
 
+import csv
 import hashlib
+import io
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from textwrap import indent
 from typing import Any
 
+from ..data.problems import UNSEEN, shown
+
 _LONGEST_NAME = 180
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?(e[+-]?[0-9]+)?")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -19,7 +25,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     pv    10.0
     all    7.5
     """
-    lines = [list(header), *map(list, rows)]
+    lines = [list(map(shown, line)) for line in (header, *rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
     return "\n".join(
         "  ".join(
@@ -35,11 +41,11 @@ def section(title: str, text: str) -> str:
     >>> section("Costs", table(["kind", "JPY"], [["pv", "10.0"]])).splitlines()
     ['## Costs', '', '    kind   JPY', '    pv    10.0']
     """
-    return f"## {title}\n\n{indent(text, '    ')}"
+    return f"## {shown(title)}\n\n{indent(text, '    ')}"
 
 
 def as_json(value: Any, indent: int | None = 1) -> str:
-    """Return JSON text of plain values; what is not a finite number becomes null.
+    """Return JSON text of plain values; what is not a finite number becomes null, what cannot be seen is escaped.
 
     >>> as_json({"a": [1.5, float("nan")]}, indent=None)
     '{"a": [1.5, null]}'
@@ -52,7 +58,38 @@ def as_json(value: Any, indent: int | None = 1) -> str:
             return [plain(v) for v in part]
         return None if isinstance(part, float) and not math.isfinite(part) else part
 
-    return json.dumps(plain(value), indent=indent, ensure_ascii=False, default=str)
+    text = json.dumps(plain(value), indent=indent, ensure_ascii=False, default=str)
+    return "\n".join(UNSEEN.sub(lambda c: json.dumps(c[0])[1:-1], line) for line in text.split("\n"))
+
+
+def lines(text: str) -> str:
+    """Return lines as they may stand before a person's eyes, see :func:`otonari.data.problems.shown`."""
+    return "\n".join(map(shown, text.split("\n")))
+
+
+def as_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return rows as CSV; a text that a spreadsheet would take for a formula begins with an apostrophe.
+
+    >>> print(as_csv(["name", "kWh"], [["=cmd()", "-1.5"], ["+1|x", -2.0], ["home", 1]]), end="")
+    name,kWh
+    '=cmd(),-1.5
+    '+1|x,-2.0
+    home,1
+    """
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([_no_formula(cell) for cell in row] for row in rows)
+    return out.getvalue()
+
+
+def _no_formula(cell: Any) -> Any:
+    """Return a cell with an apostrophe before it where it is a text that begins like a formula, and no number."""
+    if not isinstance(cell, str) or not cell.startswith(
+        ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+    ):
+        return cell
+    return cell if _NUMBER.fullmatch(cell) else f"'{cell}"
 
 
 def beginning(name: str, most: int) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...data.problems import shown
 from .. import compare as comparison
 from ..report import tables
 from .answer import Answer
@@ -19,5 +20,5 @@ def compare(runs: Sequence[Path], output: Path | None) -> Answer:
         compared.to_dict(),
         text,
         beside=(stored,) if kept else (),
-        warnings=() if comment is None else (f"warning: {comment}",),
+        warnings=() if comment is None else (shown(f"warning: {comment}"),),
     )

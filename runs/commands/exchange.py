@@ -1,7 +1,5 @@
 """Orders from a file through the exchange: a file of trades, and one that says of every refused order why."""
 
-import csv
-import io
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,10 +12,11 @@ import xarray as xr
 
 from ...data import clock
 from ...data.inputs.currency import LARGEST, WATT_HOURS, Scale, scale
-from ...data.problems import InputError, Problem
+from ...data.problems import InputError, Problem, shown
 from ...data.schema.tariffs_and_fees import Exchange
 from ..markets import rules
 from ..store import atomic_file
+from ..text import as_csv
 from .answer import Answer
 
 log = logging.getLogger(__name__)
@@ -115,7 +114,7 @@ def match(
     stage("storing")
     beside = output.with_name(f"{output.stem}.refused.csv")
     files = {beside: _csv(REFUSED, refused), output: _csv(TRADES, trades)}
-    kept = (atomic_file.publish(file, _writer(content)) for file, content in files.items())
+    kept = (atomic_file.publish_text(file, content) for file, content in files.items())
     return replace(matched, files=(output, beside), kept=tuple(filter(None, kept)))
 
 
@@ -143,7 +142,7 @@ def _report(matched: Matched, most: int = 20) -> str:
         f"{t['fees']:,.{d}f} network fees",
     ]
     for row in matched.refused[:most]:
-        lines.append(f"refused {row['order_id']} (line {row['row']}): {row['reason']}")
+        lines.append(shown(f"refused {row['order_id']} (line {row['row']}): {row['reason']}"))
     if len(matched.refused) > most:
         lines.append(f"... and {len(matched.refused) - most} more")
     lines += [f"stored  {path}" for path in matched.files]
@@ -240,18 +239,5 @@ def _decimals(values: np.ndarray, decimals: int) -> list[str]:
     return [f"{value:.{decimals}f}" for value in (values + 0.0).tolist()]
 
 
-def _csv(header: Sequence[str], rows: Sequence[dict[str, str]]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, header, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
-
-
-def _writer(content: bytes) -> Callable[[str], None]:
-    """Return what writes the content to a file."""
-
-    def write(name: str) -> None:
-        Path(name).write_bytes(content)
-
-    return write
+def _csv(header: Sequence[str], rows: Sequence[dict[str, str]]) -> str:
+    return as_csv(header, ([row[name] for name in header] for row in rows))

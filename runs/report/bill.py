@@ -13,9 +13,10 @@ from itertools import pairwise, zip_longest
 from urllib.parse import unquote
 
 from ...data import clock
-from ...data.problems import InputError
+from ...data.problems import UNSEEN, InputError
 from ...model.settlement import account_lines
 from ...model.settlement.account_lines import CARBON, TOTALS, Line, statement
+from .. import markets
 from ..ledger import checkpoints, receipts
 from ..ledger.format import signed_note
 from ..ledger.format.errors import LedgerTampered
@@ -45,8 +46,8 @@ _PROVED = {
 STATED = tuple(n for n in STATEMENT if n not in _PROVED and n not in ("bill", "saving"))
 """Lines that the operator states; all others are proved, or follow."""
 _FENCE = "\n```\n"
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
-"""Characters that break a line, turn it round, or cannot be seen."""
+_FORMS = {"zone": r"[A-Za-z0-9_+/-]{1,60}", "rules": "|".join(markets.RECORDED), "currency": "[A-Z]{3}"}
+"""What a term may be: values that a run can have, and no text of a forger's own."""
 _UNPROVED = "(not proved by the ledger)"
 _LEGEND = """\
 `proved`: the receipt below proves that the ledger recorded it; `otonari ledger check` computes it again from there.
@@ -233,7 +234,7 @@ def _stated(page: str, source: str) -> tuple[dict[str, str], dict[str, int], dic
         return match[1]
 
     suffixes = {"zone": "", "rules": f" {re.escape(_UNPROVED)}", "currency": f" {re.escape(_UNPROVED)}"}
-    terms = {n: find(TERMS[n], f"^- {TERMS[n]}: ([^\n]*?){end}$") for n, end in suffixes.items()}
+    terms = {n: find(TERMS[n], f"^- {TERMS[n]}: ({_FORMS[n]}){end}$") for n, end in suffixes.items()}
     amounts = {}
     for name in STATED:
         label = STATEMENT[name].label
@@ -250,7 +251,7 @@ def _shown(label: str) -> str:
         plain = unquote(label, errors="strict")
     except UnicodeDecodeError:
         return label
-    return label if _UNSEEN.search(plain) else plain
+    return label if UNSEEN.search(plain) else plain
 
 
 def _sum(proofs: Sequence[receipts.Proof], *names: str) -> int:

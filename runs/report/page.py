@@ -4,6 +4,7 @@ from typing import Any
 
 import xarray as xr
 
+from ...data.problems import shown
 from ..text import section
 from . import tables
 from .sections import SECTIONS
@@ -14,7 +15,7 @@ def report(tree: xr.DataTree) -> str:
     currency = str(tree.attrs["currency"])
     about = [f"status: {tree.attrs['status']}", f"cleared by otonari {tree.attrs['otonari_version']}"]
     about += [f"ledger head: {tree.attrs['ledger_head']}"] if "ledger_head" in tree.attrs else []
-    head = "\n".join(f"- {line}" for line in [*about, *tables.notes(tree)])
+    head = "\n".join(f"- {shown(line)}" for line in [*about, *tables.notes(tree)])
     parts = [section(s.title.format(currency=currency), s.text(tree)) for s in SECTIONS.values()]
     return "\n\n".join([f"# {tables.heading(tree)}", head, *parts]) + "\n"
 

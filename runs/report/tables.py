@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from ...data import clock
+from ...data.problems import shown
 from ...model.settlement.account_lines import CARBON, LINES, SHARES, TOTALS
 from ..archive import Outcome
 from ..text import table
@@ -72,12 +73,12 @@ def heading(tree: xr.DataTree) -> str:
     start = inputs["time"].values[0].astype("datetime64[s]").item().replace(tzinfo=UTC)
     first = start.astimezone(clock.zone(zone)).strftime("%Y-%m-%d %H:%M")
     size = f"{sizes['participant']} participants, {sizes['vehicle']} vehicles, {sizes['time']} slots"
-    return f"{tree.attrs.get('title', tree.attrs['market'])}, {size} from {first} {zone}"
+    return shown(f"{tree.attrs.get('title', tree.attrs['market'])}, {size} from {first} {zone}")
 
 
 def notes(tree: xr.DataTree) -> list[str]:
     """Return what was odd in the data, a sentence each."""
-    return [f"note: {note}" for note in json.loads(tree["inputs"].attrs.get("notes", "[]"))]
+    return [shown(f"note: {note}") for note in json.loads(tree["inputs"].attrs.get("notes", "[]"))]
 
 
 def kept(outcome: Outcome) -> str:
@@ -137,8 +138,8 @@ def compared(comparison: xr.Dataset) -> str:
     if not 0 < len(names) <= MOST_COLUMNS:
         return _across(comparison, names)
     common, names = _common(names)
-    shown = [n for n in LABELS if n in comparison and (n not in RARE or bool(comparison[n].any()))]
-    measures = [(comparison[n], LABELS[n]) for n in shown]
+    present = [n for n in LABELS if n in comparison and (n not in RARE or bool(comparison[n].any()))]
+    measures = [(comparison[n], LABELS[n]) for n in present]
     for kind in comparison["kind"].values:
         here = comparison.sel(kind=kind)
         measures += [(here[f"kind_{n}"], f"{LABELS[n]}, {kind}") for n in ("bill", "saving")]
@@ -146,7 +147,7 @@ def compared(comparison: xr.Dataset) -> str:
     if max(map(len, text.splitlines())) > WIDTH:
         text = table([common, *names], [_measure(array, label, False) for array, label in measures])
     remark = comparison["efficiency"].attrs.get("comment", "") if "efficiency" in comparison else ""
-    parts = [text + (f"\nefficiency: {remark}" if remark else ""), _hours(comparison, names)]
+    parts = [text + (f"\nefficiency: {shown(remark)}" if remark else ""), _hours(comparison, names)]
     return "\n\n".join(filter(None, parts))
 
 
@@ -184,7 +185,7 @@ def gathered(outcome: "Swept") -> str:
     """Return the failed points of a sweep with their reasons, the counts of its points, and its file."""
     axes = [str(d) for d in outcome.dataset["reason"].dims]
     lines = [
-        f"failed  {', '.join(f'{a} {v}' for a, v in zip(axes, point.labels, strict=True))}: {reason}"
+        shown(f"failed  {', '.join(f'{a} {v}' for a, v in zip(axes, point.labels, strict=True))}: {reason}")
         for point, reason in outcome.failed.items()
     ]
     points = outcome.dataset["reason"].size

@@ -7,6 +7,8 @@ this kind of failure (``kind``, empty where the message says it all).
 from collections.abc import Sequence
 from typing import ClassVar
 
+from ....data.problems import shown
+
 
 class LedgerError(Exception):
     """The ledger cannot be read or written."""
@@ -24,7 +26,7 @@ class LedgerTampered(LedgerError):
     def __init__(self, index: int | str, field: str, got: object, want: object):
         self.index, self.field, self.got, self.want = index, field, str(got), str(want)
         where = f"block {index}" if isinstance(index, int) else index
-        super().__init__(_escaped(f"{where}: {field}: got {got!s:.100}, want {want!s:.100}"))
+        super().__init__(shown(f"{where}: {field}: got {got!s:.100}, want {want!s:.100}"))
 
 
 class LedgerConflict(LedgerError):
@@ -50,8 +52,3 @@ class LedgerLocked(LedgerError):
 
     exit_code = 6
     kind = "ledger locked"
-
-
-def _escaped(text: str) -> str:
-    """Return a text with whatever could steer a terminal, or deceive the eye, spelled out: it is the forger's."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,208 @@
+"""Text of a stranger's on its way to a terminal, a page, a table of a spreadsheet: nothing of it steers or deceives."""
+
+import json
+import logging
+import re
+import unicodedata
+
+import numpy as np
+import pytest
+import xarray as xr
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otonari import cli
+from otonari.cli import main
+from otonari.data.problems import Problem, shown
+from otonari.runs import compare, text
+from otonari.runs.clear import single
+from otonari.runs.ledger.format.errors import LedgerTampered
+from otonari.runs.report import bill, billing, page
+from otonari.runs.store import netcdf, run_file
+
+from .books import KEY
+from .test_bill import keep, street
+
+STEERING = [
+    "\x1b[2J",
+    "\x9b2J",
+    "\x07",
+    "\r",
+    "\n",
+    "\u202e",
+    "\u2066",
+    "\u061c",
+    "\u200b",
+    "\ufeff",
+    "\x7f",
+    "\u2028",
+    "\xad",
+]
+NAME = "x" + "".join(STEERING) + "y"
+
+
+def harmless(output):
+    """Return whether there is nothing in a text that steers a terminal or cannot be seen, but for line ends."""
+    return not any(
+        unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in output.replace("\n", "")
+    )
+
+
+@given(st.text(st.characters(codec=None)))
+def test_what_is_shown_is_harmless_and_on_one_line(name):
+    for one in (
+        shown(name),
+        str(Problem(name, name, name, name, name)),
+        str(LedgerTampered(name, name, name, name)),
+    ):
+        assert harmless(one)
+        assert "\n" not in one
+    assert harmless(text.table([name, name], [[name, name]]))
+    assert text.table([name, name], [[name, name]]).count("\n") == 1
+    assert harmless(text.section(name, "text"))
+    assert harmless(text.as_json({name: name}))
+    assert json.loads(text.as_json({name: [name]})) == {name: [name]}
+
+
+@pytest.mark.parametrize(
+    "name", ["お隣", "山田　太郎", "Müller & Söhne", "=1", "👩", "葛\U000e0100", "50% 'b`/"]
+)
+def test_what_can_be_seen_stays(name):
+    assert shown(name) == name
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    """Return a run all of whose texts are a stranger's, with good digests."""
+    tree = single.run("six-kinds", record=False, output=tmp_path_factory.mktemp("six") / "p2p.nc").tree
+    names = {f"home-0{k}": f"{k}{NAME}" for k in range(1, 7)}
+    for group in ("inputs", "results", "trades", "settlement"):
+        dataset = tree[group].to_dataset()
+        for key, array in dataset.variables.items():
+            if array.dtype.kind == "U":
+                changed = np.array([names.get(x, x) for x in array.values.flat]).reshape(array.shape)
+                dataset[key] = (array.dims, changed, array.attrs)
+        dataset.attrs["notes"] = json.dumps([NAME])
+        tree[group] = xr.DataTree(dataset)
+    tree.attrs |= {
+        "title": NAME,
+        "scenario": NAME,
+        "status": NAME,
+        "otonari_version": NAME,
+        "ledger_head": NAME,
+    }
+    path = tmp_path_factory.mktemp("hostile") / "run.nc"
+    netcdf.write_run(tree, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "command", ["report", "compare", "clear", "ledger correct .", "report --json", "compare --json"]
+)
+def test_no_command_lets_it_through(hostile, command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, [*command.split(), str(hostile)])
+    assert result.exit_code in (0, 2), result.output
+    assert result.output
+    assert harmless(result.output)
+    if "--json" in command:
+        json.loads(result.stdout)
+
+
+def test_pages_and_lists_of_files(hostile, tmp_path):
+    assert harmless(page.report(run_file.open_run(hostile)))
+    for name in ("a.csv", "page.md"):
+        command = ["compare", str(hostile)] if name == "a.csv" else ["report", str(hostile)]
+        assert CliRunner().invoke(main, [*command, "-o", str(tmp_path / name)]).exit_code == 0
+    assert harmless((tmp_path / "page.md").read_text())
+
+
+def test_logs_stages_and_usage(capsys, monkeypatch):
+    record = logging.LogRecord("otonari", logging.INFO, "", 0, NAME, (), None)
+    assert harmless(cli._Shown("%(message)s").format(record))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    cli._stage(False, False)(NAME)
+    assert harmless(re.sub("\x1b\\[[0-9]*m", "", capsys.readouterr().err))
+    for arguments in (
+        [NAME],
+        ["clear", NAME],
+        ["compare", "-o", NAME, "a.nc"],
+        ["validate", "x", "--set", NAME],
+    ):
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 2
+        assert harmless(result.output)
+
+
+# bills
+
+
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory):
+    run = keep(street(), tmp_path_factory.mktemp("street"))
+    return bill.write(billing.issue(run, ["bert"])["bert"])
+
+
+FORGED = ["JPY\x1b[2J", "<b>JPY</b>", "JPY\u202e", "yen", "EURO", "", "J PY", "ＪＰＹ", "jpy"]
+
+
+@pytest.mark.parametrize("new", FORGED)
+def test_a_currency_is_three_letters(paper, new):
+    """The forger writes the whole page anew, with the right receipt and in the one spelling that its words have."""
+    forged = bill.Bill(
+        {**bill._stated(paper.partition("\n```\n")[0], "bill")[0], "currency": new},
+        *bill._stated(paper.partition("\n```\n")[0], "bill")[1:],
+        paper.partition("\n```\n")[2].removesuffix("```\n"),
+        bill.check(paper.encode(), [KEY.key]),
+    )
+    with pytest.raises(LedgerTampered):
+        bill.check(bill.write(forged).encode(), [KEY.key])
+
+
+@pytest.mark.parametrize(
+    "new", ["p2p\x1b[2J", "<script>", "p2p\u202e", "fair", "grid-only", "", "p2p exchange"]
+)
+def test_a_kind_of_market_is_one_that_is_recorded(paper, new):
+    assert paper.count("kind of market: p2p") == 1
+    forged = paper.replace("kind of market: p2p", f"kind of market: {new}")
+    with pytest.raises(LedgerTampered, match="kind of market"):
+        bill.check(forged.encode(), [KEY.key])
+    bill.check(paper.replace("kind of market: p2p", "kind of market: exchange").encode(), [KEY.key])
+
+
+# spreadsheets
+
+FORMULAS = ["=cmd|' /C calc'!A0", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "＝1+1"]
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_no_cell_of_a_table_is_a_formula(name, tmp_path):
+    assert not text.as_csv(["a"], [[name]]).splitlines()[1].lstrip('"').startswith(tuple("=+-@\t\r＝"))
+    inputs = xr.Dataset({"bill": ("scenario", [-1.5])}, {"scenario": [name]})
+    compare.write(inputs, tmp_path / "x.csv")
+    assert "\n'" in (tmp_path / "x.csv").read_text().replace('"', "")
+    assert (tmp_path / "x.csv").read_text().rstrip().endswith(",-1.5,0.0")
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_nor_one_of_trades_and_refused_orders(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    quoted = '"' + name.replace('"', '""') + '"'
+    rows = [
+        "order_id,placed,action,slot,participant,side,energy_kwh,price",
+        f"{quoted},2019-08-20T00:00,new,2019-08-20T12:00,{quoted},sell,1,10",
+        f"b,2019-08-20T00:01,new,2019-08-20T12:00,{quoted}2,buy,1,10".replace('"2,', '2",'),
+        f"{quoted},2019-08-20T00:02,new,2019-08-20T12:00,c,buy,1,10",
+    ]
+    (tmp_path / "orders.csv").write_text("\n".join(rows) + "\n", newline="")
+    result = CliRunner().invoke(main, ["exchange", "match", "orders.csv", "-o", "trades.csv"])
+    if result.exit_code == 2:
+        assert not (tmp_path / "trades.csv").exists()  # such a name is refused where it is read
+        return
+    assert result.exit_code == 0, result.output
+    for file in ("trades.csv", "trades.refused.csv"):
+        for line in (tmp_path / file).read_text().splitlines()[1:]:
+            for cell in re.split(r',"?', line):
+                assert not cell.startswith(tuple("=@\t\r＝")), line
+                assert not re.match(r"[+-][^.0-9]|[+-]1\+", cell), line
