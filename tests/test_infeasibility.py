@@ -1,15 +1,20 @@
 """Who lacks how much of what, where a program has no solution."""
 
+import highspy
 import numpy as np
 import pyomo.environ as pyo
 import pytest
 
 from otonari.model.clearing import community_block
-from otonari.model.errors import Cause, Infeasible
+from otonari.model.errors import Cause, Infeasible, NotOptimal, Unbounded
 from otonari.model.lp.matrix import compile_block
-from otonari.model.solver.infeasibility import diagnose
+from otonari.model.solver import infeasibility as module
+from otonari.model.solver.highs import load, run, set_options
+from otonari.model.solver.infeasibility import conclusive, diagnose
+from otonari.model.solver.solve import solve
 
 from .benchmarks.neighbourhood import neighbourhood
+from .communities import random_community
 
 
 @pytest.fixture
@@ -57,3 +62,104 @@ def test_an_error_says_its_causes():
     cause = Cause("ann", "2026-01-01T00:00Z", 1.25, "kW")
     assert str(Infeasible([cause])) == "no solution: ann at 2026-01-01T00:00Z lacks 1.25 kW"
     assert str(Infeasible([])) == "no solution: the limits contradict one another"
+
+
+@pytest.fixture
+def milp():
+    """Return a MILP with a solution that presolve of HiGHS 1.16 calls infeasible."""
+    inputs = random_community(469)
+    inputs["vehicle_min_charge"].values[:] = [0.9, 0.5] * inputs["vehicle_charge_limit"].values
+    return compile_block(community_block(inputs, "grid-only"))
+
+
+def test_a_milp_that_presolve_calls_infeasible_is_solved(milp):
+    plain = load(milp, None, 0.0)
+    set_options(plain, presolve="off")
+    run(plain)
+    want = plain.getInfo().objective_function_value
+    assert conclusive(milp, None, 0.0).getInfo().objective_function_value == pytest.approx(want)
+    assert diagnose(milp) == []
+
+
+@pytest.mark.parametrize("lie", ["kInfeasible", "kUnboundedOrInfeasible"])
+def test_nothing_is_called_infeasible_without_a_cause(milp, lie, monkeypatch):
+    honest = module.load
+
+    class Liar:
+        def __init__(self, highs):
+            self.highs, self.presolve = highs, "choose"
+
+        def __getattr__(self, name):
+            return getattr(self.highs, name)
+
+        def setOptionValue(self, option, value):
+            self.presolve = value if option == "presolve" else self.presolve
+            return self.highs.setOptionValue(option, value)
+
+        def getModelStatus(self):
+            lies = self.presolve in always
+            return getattr(highspy.HighsModelStatus, lie) if lies else self.highs.getModelStatus()
+
+    monkeypatch.setattr(module, "load", lambda *arguments: Liar(honest(*arguments)))
+    always = ("choose",)
+    assert conclusive(milp, None, 1e-4).getInfo().primal_solution_status == 2
+    always = ("choose", "off")
+    with pytest.raises((NotOptimal, Unbounded)):
+        conclusive(milp, None, 1e-4)
+
+
+def test_a_program_without_a_solution_or_a_bound_says_which():
+    model = pyo.ConcreteModel()
+    model.x = pyo.Var(bounds=(0, None))
+    model.z = pyo.Var(bounds=(0, 1), within=pyo.Integers)
+    model.row = pyo.Constraint(expr=model.x + model.z >= 1)
+    model.cost = pyo.Objective(expr=-model.x)
+    with pytest.raises(Unbounded):
+        solve(model)
+    model.other = pyo.Constraint(expr=model.x + model.z <= 0.25)
+    with pytest.raises(Infeasible, match=r"(row|other) at any time lacks 0\.75 to be met"):
+        solve(model)
+
+
+def fixed_import(block):
+    first = next(iter(block.grid.imports))
+    block.grid.imports[first].fix(1000.0)
+
+
+def crossed_bounds(block):
+    first = next(iter(block.grid.imports.values()))
+    first.setlb(3.0)
+    first.setub(1.0)
+
+
+def no_integer(block):
+    first = next(iter(block.grid.imports.values()))
+    first.domain = pyo.Integers
+    first.setlb(0.25)
+    first.setub(0.75)
+
+
+def rewritten_row(block):
+    next(iter(block.balance.values())).set_value(block.grid.imports[next(iter(block.grid.imports))] == -5.0)
+
+
+def rows_that_nobody_lacks(block):
+    for index in block.grid.exports:
+        block.grid.exports[index].setlb(50.0)
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (fixed_import, r"grid\.imports\[.*within its bounds"),
+        (crossed_bounds, r"grid\.imports\[.* at any time lacks 2 between its bounds"),
+        (no_integer, r"grid\.imports\[.* at any time lacks 1 between its bounds"),
+        (rewritten_row, r"balance\[.*to be met"),
+        (rows_that_nobody_lacks, r"grid\.exports\["),
+    ],
+)
+def test_what_a_user_changed_is_named_as_the_cause(inputs, edit, words):
+    block = community_block(inputs)
+    edit(block)
+    with pytest.raises(Infeasible, match=words):
+        solve(block)

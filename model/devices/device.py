@@ -16,8 +16,9 @@ from pyomo.core.base.set import Set
 
 from ...data.inputs.devices import DEVICES
 from ..labels import Array
-from ..lp.components import ArrayConstraint, ArrayExpression, ArrayVar, expressions
+from ..lp.components import ArrayVar
 from ..lp.expressions import Linear, Relation
+from ..lp.rows import ArrayConstraint, ArrayCost, ArrayExpression
 from ..topology.meters import Meters
 
 
@@ -50,6 +51,7 @@ class Device(ScalarBlock):
         self.axes = dict(sets.component_map(Set))
         zero = Linear((len(meters.label), inputs.sizes["time"]))
         self.draw, self.generation, self.spent = zero, zero, Linear(())
+        self.cost = ArrayCost(doc="cost of the block over the horizon, in currency")
 
     def var(
         self,
@@ -107,11 +109,6 @@ class Device(ScalarBlock):
         """Add a named array of expressions that a host model may use."""
         family = ArrayExpression(tuple(self.axes[d] for d in dims or self.dims), linear, doc)
         self.add_component(name, family)
-
-    @property
-    def cost(self) -> Any:
-        """The cost of the block over the horizon, in currency, as a Pyomo expression."""
-        return expressions(self.spent)[0]
 
 
 def peer_trade(block: Device, meters: Meters) -> tuple[Linear, Linear]:

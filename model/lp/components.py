@@ -1,33 +1,35 @@
 """Pyomo components backed by arrays: solved as a sparse matrix, and ordinary Pyomo to everybody else.
 
-:class:`ArrayVar` is an ``IndexedVar`` and :class:`ArrayConstraint` an ``IndexedConstraint``. Their data are arrays;
-``VarData`` and ``ConstraintData`` are made at first access (by a host model, an LP writer, a user). This uses two
-Pyomo internals, the ``_data`` dictionary and ``construct``: the project pins Pyomo's minor version, and tests compare
-with Pyomo's own LP writer.
+:class:`ArrayVar` is an ``IndexedVar`` and :class:`ArrayConstraint` (in `rows`) an ``IndexedConstraint``. Their data are
+arrays; ``VarData`` and ``ConstraintData`` are made at first access (by a host model, an LP writer, a user); from then on
+what they say holds. This uses Pyomo internals, the ``_data`` dictionary, ``_index_set`` and ``construct``: the project
+pins Pyomo's minor version, and tests compare with Pyomo's own LP writer.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from itertools import product
+from operator import is_
 from typing import Any
 
 import numpy as np
-from pyomo.core.base.constraint import ConstraintData, IndexedConstraint
-from pyomo.core.base.expression import IndexedExpression
-from pyomo.core.base.set import Binary, Reals
+from pyomo.core.base.set import Binary, Reals, Set
 from pyomo.core.base.var import IndexedVar, VarData
-from pyomo.core.expr.numeric_expr import LinearExpression
-from pyomo.core.expr.relational_expr import EqualityExpression, InequalityExpression, RangedExpression
 
 from ..labels import Array
-from .expressions import Linear, Relation, Term
+from .expressions import Linear, Term
 
 
-class _OnDemand:
-    """An indexed component whose data objects are made at first access."""
+class OnDemand:
+    """An indexed component whose data objects, and the set of their indices, are made at first access."""
 
+    name: str
+    absent = ""
     _stored: dict[Any, Any] | None
+    _product: Any
+    _existing: Any = None
+    position: Array
 
     @property
     def _data(self) -> dict[Any, Any]:
@@ -43,7 +45,31 @@ class _OnDemand:
     @property
     def touched(self) -> bool:
         """Whether the data objects exist, so that they and not the arrays hold the truth."""
-        return bool(self._stored)
+        return self._stored is not None
+
+    @property
+    def _index_set(self) -> Any:
+        """The set of the indices that exist: of some over the product of the sets, a set of their own."""
+        if not hasattr(self, "position") or len(self.position) == len(self._product):
+            return self._product
+        if self._existing is None:
+            self._existing = Set(
+                initialize=self.labels(), dimen=self._product.dimen, name=f"{self.name}_index"
+            )
+            self._existing.construct()
+        return self._existing
+
+    @_index_set.setter
+    def _index_set(self, product: Any) -> None:
+        self._product = product
+
+    def is_indexed(self) -> bool:
+        """Return True: there are sets, whatever entries exist."""
+        return True
+
+    def dim(self) -> int:
+        """Return the number of sets."""
+        return int(self._product.dimen)
 
     @abstractmethod
     def _make(self) -> dict[Any, Any]:
@@ -59,17 +85,25 @@ class _OnDemand:
         """Return the Pyomo index of every entry, in the order of the arrays."""
         sets = [list(s) for s in self.sets]  # type: ignore[attr-defined]
         indices = list(product(*sets)) if len(sets) > 1 else sets[0]
-        return [indices[i] for i in self.position]  # type: ignore[attr-defined]
+        return [indices[i] for i in self.position]
 
-    def _getitem_when_not_present(self, index: Any) -> Any:
-        raise KeyError(f"{self.name}[{index}] does not exist: it could only ever be zero")  # type: ignore[attr-defined]
+    def _validate_index(self, index: Any) -> Any:
+        try:
+            return super()._validate_index(index)  # type: ignore[misc]
+        except KeyError:
+            if index in self._product:
+                raise KeyError(f"{self.name}[{index}] does not exist: {self.absent}") from None
+            raise
 
 
-class ArrayVar(_OnDemand, IndexedVar):
+class ArrayVar(OnDemand, IndexedVar):
     """A family of variables over one or two sets, with bounds as arrays.
 
     ``where`` (same shape as the sets) says which entries exist at all; the others are zero.
     """
+
+    absent = "it could only ever be zero"
+    _made: tuple[VarData, ...] = ()
 
     def __init__(
         self, sets: tuple[Any, ...], lower: Any, upper: Any, where: Any, binary: bool, unit: str, doc: str
@@ -107,27 +141,48 @@ class ArrayVar(_OnDemand, IndexedVar):
             variable.setub(None if high == np.inf else high)
             if value is not None:
                 variable.set_value(float(value), skip_validation=True)
+        self._made = tuple(data.values())
         return data
+
+    def entries(self) -> list[VarData]:
+        """Return the data objects in the order of the arrays; raise ValueError where one was deleted."""
+        entries = list(self._data.values())
+        if not len(entries) == len(self._made) == len(self.position) or not all(
+            map(is_, entries, self._made)
+        ):
+            raise ValueError(f"{self.name}: got an entry that was deleted, want it fixed at zero instead")
+        return entries
 
     def bounds_now(self) -> tuple[Array, Array]:
         """Return the lower and upper bounds (entries,), with the values of fixed entries as both."""
         if not self.touched:
             return self.lower, self.upper
-        pairs = [(v.value, v.value) if v.fixed else v.bounds for v in self._data.values()]
+        entries = self.entries()
+        empty = [v.name for v in entries if v.fixed and v.value is None]
+        if empty:
+            raise ValueError(f"{', '.join(empty)}: got a fixed variable without a value")
+        pairs = [(v.value, v.value) if v.fixed else v.bounds for v in entries]
         low = np.array([-np.inf if p[0] is None else p[0] for p in pairs], dtype=float)
         return low, np.array([np.inf if p[1] is None else p[1] for p in pairs], dtype=float)
+
+    def integer_now(self) -> Array:
+        """Return which entries (entries,) are integers: not those that are fixed."""
+        if not self.touched:
+            return np.full(len(self.position), self.binary)
+        return np.array([not v.fixed and domain(v) for v in self.entries()], dtype=bool)
 
     def store(self, values: Array) -> None:
         """Take over the values of a solution, one per entry."""
         self._values = values
         if self.touched:
-            for variable, value in zip(self._data.values(), values.tolist(), strict=True):
-                variable.set_value(value, skip_validation=True)
+            for variable, value in zip(self.entries(), values.tolist(), strict=True):
+                if not variable.fixed:
+                    variable.set_value(value, skip_validation=True)
 
     def array(self) -> Array:
         """Return the value of every entry (entries,), wherever it was solved; raise ValueError if unsolved."""
         if self.touched:
-            values = [v.value for v in self._data.values()]
+            values = [v.value for v in self.entries()]
             if None in values:
                 raise ValueError(f"{self.name} has no value yet: solve the model first")
             return np.array(values, dtype=float)
@@ -142,95 +197,9 @@ class ArrayVar(_OnDemand, IndexedVar):
         return full.reshape(self.shape)
 
 
-class ArrayConstraint(_OnDemand, IndexedConstraint):
-    """A family of rows over one or two sets: ``lower <= body <= upper`` wherever ``where`` holds."""
-
-    def __init__(self, sets: tuple[Any, ...], relation: Relation, where: Any, doc: str):
-        super().__init__(*sets, doc=doc)
-        self.sets = sets
-        self.shape = tuple(len(s) for s in sets)
-        mask = np.broadcast_to(where, self.shape) & ~_vacuous(relation)
-        self.position: Array = np.flatnonzero(mask)
-        self.lower: Array = np.broadcast_to(relation.lower, self.shape)[mask]
-        self.upper: Array = np.broadcast_to(relation.upper, self.shape)[mask]
-        number = np.full(mask.size, -1)
-        number[self.position] = np.arange(len(self.position))
-        self.body = relation.body.into(number, (len(self.position),))
-        self.dual: Array | None = None
-
-    def _make(self) -> dict[Any, ConstraintData]:
-        rows = expressions(self.body)
-        data = {}
-        sides = zip(self.labels(), rows, self.lower.tolist(), self.upper.tolist(), strict=True)
-        for index, body, low, high in sides:
-            if low == -np.inf and high == np.inf:
-                continue
-            constraint = data[index] = ConstraintData(component=self)
-            constraint._index = index
-            if low == high:
-                constraint._expr = EqualityExpression((body, high))
-            elif low == -np.inf:
-                constraint._expr = InequalityExpression((body, high), strict=False)
-            elif high == np.inf:
-                constraint._expr = InequalityExpression((low, body), strict=False)
-            else:
-                constraint._expr = RangedExpression((low, body, high), strict=(False, False))
-        return data
-
-    def exists(self) -> Array:
-        """Return where over the whole shape there is a row."""
-        mask = np.zeros(int(np.prod(self.shape)), dtype=bool)
-        mask[self.position] = True
-        return mask.reshape(self.shape)
-
-    def dense_dual(self) -> Array:
-        """Return the duals over the whole shape, zero where there is no row."""
-        full = np.zeros(int(np.prod(self.shape)))
-        if self.dual is not None:
-            full[self.position] = self.dual
-        return full.reshape(self.shape)
-
-
-class ArrayExpression(_OnDemand, IndexedExpression):
-    """A named array of linear expressions that a host model may use like any Pyomo Expression."""
-
-    def __init__(self, sets: tuple[Any, ...], linear: Linear, doc: str):
-        super().__init__(*sets, doc=doc)
-        self.sets = sets
-        self.linear = linear
-        self.position = np.arange(int(np.prod(linear.shape)))
-
-    def _make(self) -> dict[Any, Any]:
-        data = {}
-        for index, body in zip(self.labels(), expressions(self.linear), strict=True):
-            entry = data[index] = self._ComponentDataClass(component=self)
-            entry._index = index
-            entry._args_ = (body,)
-        return data
-
-
-def _vacuous(relation: Relation) -> Array:
-    """Return where a row has no variable and holds anyway."""
-    shape = relation.body.shape
-    empty = np.ones(int(np.prod(shape)), dtype=bool)
-    for term in relation.body.terms:
-        empty[term.row] = False
-    return np.asarray(empty.reshape(shape) & (relation.lower <= 0) & (relation.upper >= 0))
-
-
-def expressions(linear: Linear) -> list[LinearExpression]:
-    """Return one Pyomo ``LinearExpression`` per entry of an array of expressions."""
-    constants = linear.constant.ravel().tolist()
-    coefficients: list[list[float]] = [[] for _ in constants]
-    variables: list[list[VarData]] = [[] for _ in constants]
-    for term in linear.terms:
-        data = list(term.variable._data.values())
-        for row, column, coefficient in zip(
-            term.row.tolist(), term.column.tolist(), term.coefficient.tolist(), strict=True
-        ):
-            coefficients[row].append(coefficient)
-            variables[row].append(data[column])
-    return [
-        LinearExpression(constant=number, linear_coefs=c, linear_vars=v)
-        for number, c, v in zip(constants, coefficients, variables, strict=True)
-    ]
+def domain(data: VarData) -> bool:
+    """Return whether a variable is an integer; raise ValueError if it is neither that nor continuous."""
+    integer = bool(data.is_integer())
+    if not integer and not data.is_continuous():
+        raise ValueError(f"{data.name}: got the domain {data.domain}, want reals or integers")
+    return integer

@@ -5,24 +5,40 @@ minimise  cost . x + offset  subject to  row_lower <= matrix x <= row_upper,  lo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from pyomo.core.base.constraint import Constraint
+from pyomo.core.base.block import Block
+from pyomo.core.base.constraint import Constraint, ConstraintData
+from pyomo.core.base.expression import Expression
+from pyomo.core.base.external import ExternalFunction
 from pyomo.core.base.objective import Objective, maximize
+from pyomo.core.base.param import Param
+from pyomo.core.base.set import RangeSet, Set
+from pyomo.core.base.suffix import Suffix
 from pyomo.core.base.var import Var, VarData
-from pyomo.repn.standard_repn import generate_standard_repn
+from pyomo.repn.util import categorize_valid_components
 from scipy import sparse
 
 from ..labels import Array
-from .components import ArrayConstraint, ArrayVar
+from .columns import Columns, Form, linear_form
+from .components import ArrayVar
 from .expressions import Linear
+from .rows import ArrayConstraint, ArrayCost
+
+Triplets = tuple[Array, Array, Array]
+"""Rows, columns and values of the entries of a sparse matrix."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """A compiled block: arrays over its columns and rows, and the components that they belong to, in order."""
+    """A compiled block: arrays over its columns and rows, and the components that they belong to, in order.
+
+    ``edited`` holds the rows of families that a user wrote anew, by their numbers; ``sign`` is -1 where the objective is
+    maximised: the program minimises its opposite.
+    """
 
     cost: Array
     offset: float
@@ -35,10 +51,12 @@ class Program:
     variables: tuple[ArrayVar, ...]
     constraints: tuple[ArrayConstraint, ...]
     foreign_variables: tuple[VarData, ...]
-    foreign_rows: tuple[Any, ...]
+    foreign_rows: tuple[ConstraintData, ...]
+    edited: dict[int, ConstraintData] = field(default_factory=dict)
+    sign: float = 1.0
 
     def store(self, x: Array, dual: Array) -> None:
-        """Give a solution's values (columns,) and duals (rows,) back to the components."""
+        """Give a solution's values (columns,) and duals (rows,) of the least cost back to the components."""
         for variable, part in zip(self.variables, self._split(x, self.variables), strict=True):
             variable.store(part)
         for constraint, part in zip(self.constraints, self._split(dual, self.constraints), strict=True):
@@ -57,55 +75,104 @@ class Program:
 def compile_block(block: Any) -> Program:
     """Compile a block (or a model that holds array-backed blocks) into one sparse program.
 
-    The objective is the active Pyomo Objective if there is one, else the block's own cost. Rows and
-    variables that a user added are compiled by Pyomo; they must be linear.
+    What Pyomo says holds: rows, variables and objectives that a user added, deactivated, deleted, fixed or wrote anew
+    are compiled by Pyomo and must be linear. The objective is the active one, or else the block's own cost.
 
     Raises
     ------
     ValueError
-        If a user's row or objective is not linear, or an objective is missing.
+        If a user's row or objective is not linear, an objective is missing, or there is something else that is no part
+        of a linear program; with its name.
     """
-    every_var = list(block.component_objects(Var, active=True))
-    variables = tuple(v for v in every_var if isinstance(v, ArrayVar))
-    start = dict(zip(map(id, variables), np.cumsum([0, *(len(v.position) for v in variables)]), strict=False))
-    columns = sum(len(v.position) for v in variables)
-    foreign = [d for v in every_var if not isinstance(v, ArrayVar) for d in v.values()]
-    place = {id(data): columns + i for i, data in enumerate(foreign)}
-    width = columns + len(foreign)
-
-    every_row = list(block.component_objects(Constraint, active=True))
-    constraints = tuple(c for c in every_row if isinstance(c, ArrayConstraint))
-    others = [d for c in every_row if not isinstance(c, ArrayConstraint) for d in c.values() if d.active]
-    rows, sides = [_triplets(c.body, start) for c in constraints], [(c.lower, c.upper) for c in constraints]
-    objectives = list(block.component_data_objects(Objective, active=True))
-    if others or objectives:
-        place |= _touched(variables, start)
-    for data in others:
-        row, low, high = _foreign_row(data, place)
-        rows.append(row)
-        sides.append((np.array([low]), np.array([high])))
-    cost, offset = _objective(block, objectives, start, place, width)
-    bounds = [v.bounds_now() for v in variables]
-    own = [(d.value, d.value) if d.fixed else d.bounds for d in foreign]
-    return Program(
-        cost=cost,
-        offset=offset,
-        lower=np.concatenate([*(b[0] for b in bounds), [-np.inf if o[0] is None else o[0] for o in own]]),
-        upper=np.concatenate([*(b[1] for b in bounds), [np.inf if o[1] is None else o[1] for o in own]]),
-        integer=np.concatenate(
-            [
-                np.repeat([v.binary for v in variables], [len(v.position) for v in variables]),
-                np.array([d.is_integer() for d in foreign], dtype=bool),
-            ]
-        ).astype(bool),
-        matrix=_stack(rows, [len(s[0]) for s in sides], width),
-        row_lower=np.concatenate([s[0] for s in sides]),
-        row_upper=np.concatenate([s[1] for s in sides]),
-        variables=variables,
-        constraints=constraints,
-        foreign_variables=tuple(foreign),
-        foreign_rows=tuple(others),
+    _refuse_others(block)
+    constraints = tuple(
+        c for c in block.component_objects(Constraint, active=True) if isinstance(c, ArrayConstraint)
     )
+    others = tuple(_foreign_rows(block, set(map(id, constraints))))
+    edits = [family.edits() for family in constraints]
+    objective, sign = _objective(block)
+    written = [row for _, anew in edits for row in anew.values()]
+    forms = {id(row): linear_form(row.body, row.name) for row in (*written, *others)}
+    columns = Columns(block, constraints, [*forms.values(), *([] if objective is None else [objective])])
+
+    rows: list[Triplets] = []
+    sides: list[tuple[Array, ...]] = []
+    start = 0
+    edited: dict[int, ConstraintData] = {}
+    for family, (off, anew) in zip(constraints, edits, strict=True):
+        triplets, low, high = _triplets(family.body, columns.start), family.lower, family.upper
+        if off or anew:
+            triplets, low, high = _edited(
+                triplets, low, high, off, [(i, row, forms[id(row)]) for i, row in anew.items()], columns
+            )
+            edited |= {start + i: row for i, row in anew.items()}
+        rows.append(triplets)
+        sides.append((low, high))
+        start += len(low)
+    for data in others:
+        rows.append(_row(0, forms[id(data)], columns))
+        sides.append(tuple(np.array([side]) for side in _sides(data, forms[id(data)])))
+    cost, offset = _cost(block, objective, columns)
+    lower, upper = columns.bounds()
+    return Program(
+        cost=sign * cost,
+        offset=sign * offset,
+        lower=lower,
+        upper=upper,
+        integer=columns.integer(),
+        matrix=_stack(rows, [len(s[0]) for s in sides], columns.width),
+        row_lower=np.concatenate([np.zeros(0), *(s[0] for s in sides)]),
+        row_upper=np.concatenate([np.zeros(0), *(s[1] for s in sides)]),
+        variables=columns.families,
+        constraints=constraints,
+        foreign_variables=tuple(columns.foreign),
+        foreign_rows=others,
+        edited=edited,
+        sign=sign,
+    )
+
+
+_KNOWN = {Block, Constraint, Expression, ExternalFunction, Objective, Param, RangeSet, Set, Suffix, Var}
+
+
+def _refuse_others(block: Any) -> None:
+    """Raise ValueError for a deactivated block, and for active components that no linear program holds."""
+    if not block.active:
+        raise ValueError(f"{block.name} is deactivated: there is nothing to solve")
+    _, others = categorize_valid_components(block, active=True, valid=_KNOWN)
+    names = [f"{ctype.__name__} {c.name}" for ctype, components in others.items() for c in components]
+    if names:
+        raise ValueError(f"{', '.join(names)}: got what no linear program holds, want it deactivated")
+
+
+def _foreign_rows(block: Any, families: set[int]) -> Iterator[ConstraintData]:
+    """Yield the active rows that are of none of the families, each once, by whatever references."""
+    seen = set()
+    for component in block.component_objects(Constraint, active=True):
+        for data in () if id(component) in families else component.values():
+            if data.active and id(data) not in seen and id(data.parent_component()) not in families:
+                seen.add(id(data))
+                yield data
+
+
+def _edited(
+    triplets: Triplets,
+    low: Array,
+    high: Array,
+    off: list[int],
+    anew: list[tuple[int, Any, Form]],
+    columns: Columns,
+) -> tuple[Triplets, Array, Array]:
+    """Return the coefficients and sides of a family of rows with its edits: rows switched off are free and empty."""
+    low, high = low.copy(), high.copy()
+    low[off], high[off] = -np.inf, np.inf
+    kept = ~np.isin(triplets[0], [*off, *(entry for entry, _, _ in anew)])
+    parts: list[Triplets] = [(triplets[0][kept], triplets[1][kept], triplets[2][kept])]
+    for entry, data, form in anew:
+        parts.append(_row(entry, form, columns))
+        low[entry], high[entry] = _sides(data, form)
+    row, column, value = (np.concatenate(values) for values in zip(*parts, strict=True))
+    return (row, column, value), low, high
 
 
 def bare(**arrays: Any) -> Program:
@@ -113,7 +180,7 @@ def bare(**arrays: Any) -> Program:
     return Program(offset=0.0, variables=(), constraints=(), foreign_variables=(), foreign_rows=(), **arrays)
 
 
-def _triplets(body: Linear, start: dict[int, Any]) -> tuple[Array, Array, Array]:
+def _triplets(body: Linear, start: dict[int, Any]) -> Triplets:
     """Return the (row, column, coefficient) of an array of expressions in the program's columns."""
     if not body.terms:
         return np.zeros(0, int), np.zeros(0, int), np.zeros(0)
@@ -122,7 +189,7 @@ def _triplets(body: Linear, start: dict[int, Any]) -> tuple[Array, Array, Array]
     return row, column, np.concatenate([t.coefficient for t in body.terms])
 
 
-def _stack(rows: list[tuple[Array, Array, Array]], heights: list[int], width: int) -> sparse.csr_matrix:
+def _stack(rows: list[Triplets], heights: list[int], width: int) -> sparse.csr_matrix:
     offsets = np.cumsum([0, *heights])
     row = np.concatenate([r[0] + offset for r, offset in zip(rows, offsets[:-1], strict=True)])
     column = np.concatenate([r[1] for r in rows])
@@ -132,43 +199,35 @@ def _stack(rows: list[tuple[Array, Array, Array]], heights: list[int], width: in
     return matrix
 
 
-def _touched(variables: tuple[ArrayVar, ...], start: dict[int, Any]) -> dict[int, int]:
-    """Return the column of every VarData of ours, which a user's row may name."""
-    return {id(d): int(start[id(v)]) + i for v in variables for i, d in enumerate(v._data.values())}
+def _row(entry: int, form: Form, columns: Columns) -> Triplets:
+    return np.full(len(form.variables), entry), columns.of(form), form.coefficients
 
 
-def _foreign_row(data: Any, place: dict[int, int]) -> tuple[tuple[Array, Array, Array], float, float]:
-    coefficients, constant = _linear(data.body, data.name, place)
-    low = -np.inf if data.lb is None else data.lb - constant
-    high = np.inf if data.ub is None else data.ub - constant
-    column = np.array(list(coefficients), dtype=int)
-    value = np.array(list(coefficients.values()), dtype=float)
-    return (np.zeros(len(column), dtype=int), column, value), low, high
+def _sides(data: Any, form: Form) -> tuple[float, float]:
+    low = -np.inf if data.lb is None else data.lb - form.constant
+    return low, np.inf if data.ub is None else data.ub - form.constant
 
 
-def _linear(expression: Any, name: str, place: dict[int, int]) -> tuple[dict[int, float], float]:
-    form = generate_standard_repn(expression, compute_values=True)
-    if not form.is_linear():
-        raise ValueError(f"{name}: got a nonlinear expression, want a linear one")
-    unknown = [v.name for v in form.linear_vars if id(v) not in place]
-    if unknown:
-        raise ValueError(f"{name}: got variables from outside the model: {', '.join(unknown)}")
-    pairs = zip(form.linear_vars, form.linear_coefs, strict=True)
-    return {place[id(v)]: float(c) for v, c in pairs}, float(form.constant)
-
-
-def _objective(
-    block: Any, objectives: list[Any], start: dict[int, Any], place: dict[int, int], width: int
-) -> tuple[Array, float]:
+def _objective(block: Any) -> tuple[Form | None, float]:
+    """Return the objective that Pyomo states (None: the block's own cost) and its sign: -1 if it is maximised."""
+    objectives = list(block.component_data_objects(Objective, active=True))
     if len(objectives) > 1:
         raise ValueError(f"got {len(objectives)} active objectives, want one")
     if objectives:
-        coefficients, constant = _linear(objectives[0].expr, objectives[0].name, place)
-        cost = np.zeros(width)
-        cost[list(coefficients)] = list(coefficients.values())
-        sign = -1.0 if objectives[0].sense == maximize else 1.0
-        return sign * cost, sign * constant
+        data = objectives[0]
+        return linear_form(data.expr, data.name), -1.0 if data.sense == maximize else 1.0
     if not hasattr(block, "spent"):
         raise ValueError("got no active objective, want one (a community block alone brings its own cost)")
-    _, column, value = _triplets(block.spent, start)
-    return np.bincount(column, value, minlength=width), float(block.spent.constant)
+    own = block.component("cost")
+    if isinstance(own, ArrayCost) and not own.rewritten:
+        return None, 1.0
+    return linear_form(block.cost, f"{block.name}.cost"), 1.0
+
+
+def _cost(block: Any, objective: Form | None, columns: Columns) -> tuple[Array, float]:
+    """Return the cost (columns,) and the constant of the objective."""
+    if objective is not None:
+        cost = np.bincount(columns.of(objective), objective.coefficients, minlength=columns.width)
+        return cost, objective.constant
+    _, column, value = _triplets(block.spent, columns.start)
+    return np.bincount(column, value, minlength=columns.width), float(block.spent.constant)

@@ -55,6 +55,9 @@ def at_rest(program: Program) -> tuple[Array, Array]:
         if constraint.balanced:
             rows[start : start + len(constraint.position)] = int(kinds.kLower)
         start += len(constraint.position)
+    rows[np.isinf(program.row_lower) & np.isinf(program.row_upper)] = int(
+        kinds.kBasic
+    )  # switched off by a user
     return columns, rows
 
 

@@ -8,17 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import highspy
 import numpy as np
 from pyomo.core.base.block import BlockData
 
-from ..errors import Infeasible, NotOptimal, Unbounded
+from ..errors import NotOptimal
 from ..lp.matrix import Program, compile_block
+from ..lp.suffixes import load_suffixes
 from . import bottom_up, minimum_power
 from .basis import Basis, basis_of, statuses
 from .bottom_up import Optimum
-from .highs import basic_solution, dot, load, optimal, own_scheduler, prove, run, version
-from .infeasibility import diagnose
+from .highs import basic_solution, dot, own_scheduler, prove, version
+from .infeasibility import conclusive
 from .minimum_power import Decided, fixed
 
 ACCEPTED = 1e-6
@@ -53,6 +53,9 @@ def solve(
     threads: int = 1,
 ) -> Solution:
     """Solve a community block, or a linear model that holds such blocks, and store the values in it.
+
+    What Pyomo says of it holds, as with any of its solvers: rows, variables and objectives that were added, deactivated,
+    fixed or written anew, and suffixes ``dual`` and ``rc``. What it says and no linear program holds is refused.
 
     Parameters
     ----------
@@ -93,11 +96,12 @@ def solve(
         raise NotOptimal(f"the proof of optimality fails by {worst:.3g}", proof["duality_gap"])
     x, dual = optimum.x, optimum.dual
     program.store(np.clip(x, program.lower, program.upper), dual / scale)
+    load_suffixes(block, replace(program, cost=program.cost / scale), dual / scale)
     objective = dot(program.cost, x) + program.offset
     beyond = max(objective - decided.bound, 0.0) if np.isfinite(decided.bound) else 0.0
     small = max(mip_gap * abs(objective), minimum_power.LEAST)
     return Solution(
-        objective=objective / scale,
+        objective=program.sign * objective / scale,
         solver=f"HiGHS {version()}",
         method="; ".join(filter(None, [optimum.method, decided.method])),
         status="optimal" if beyond <= small else "feasible",
@@ -126,9 +130,7 @@ def _scaled(program: Program) -> tuple[Program, float]:
 
 def _cold_start(program: Program, time_limit: float | None, tie_break: bool) -> Optimum:
     """Return the optimum of the program as one, from a cold start; raise what is wrong with it."""
-    highs = load(program, time_limit, 0.0)
-    run(highs)
-    _accept_status(highs, program)
+    highs = conclusive(program, time_limit, 0.0)
     solution = basic_solution(highs, program)
     whole = bottom_up.optimum(
         program, (solution.column_status, solution.row_status), together=True, tie_break=tie_break
@@ -140,25 +142,6 @@ def _cold_start(program: Program, time_limit: float | None, tie_break: bool) -> 
 
 def _single_milp(program: Program, time_limit: float | None, mip_gap: float) -> Decided:
     """Return the program with its binaries fixed at their optimum, from one MILP; raise what is wrong with it."""
-    highs = load(program, time_limit, mip_gap)
-    run(highs)
-    _accept_status(highs, program)
+    highs = conclusive(program, time_limit, mip_gap)
     bound = float(highs.getInfo().mip_dual_bound)
     return Decided(fixed(program, np.array(highs.getSolution().col_value)), bound)
-
-
-def _accept_status(highs: Any, program: Program) -> None:
-    """Raise the error that a model status means, unless it is an optimum."""
-    if optimal(highs):
-        return
-    status = highs.getModelStatus()
-    kinds = highspy.HighsModelStatus
-    if status in (kinds.kInfeasible, kinds.kUnboundedOrInfeasible):
-        causes = diagnose(program)
-        if causes or status == kinds.kInfeasible:
-            raise Infeasible(causes)
-    if status in (kinds.kUnbounded, kinds.kUnboundedOrInfeasible):
-        raise Unbounded("the cost has no lower limit: is a price missing or negative?")
-    info = highs.getInfo()
-    gap = float(info.mip_gap) if program.integer.any() else np.nan
-    raise NotOptimal(highs.modelStatusToString(status).lower(), gap)

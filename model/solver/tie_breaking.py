@@ -115,12 +115,16 @@ def proves(program: Program, x: Array, dual: Array) -> bool:
 
 
 def _shares(program: Program) -> Array:
-    """Return in which share (1 to 2) each row that makes a price takes part in the perturbation; 0 elsewhere (rows,)."""
+    """Return in which share (1 to 2) each row that makes a price takes part in the perturbation; 0 elsewhere (rows,).
+
+    A row that a user switched off, or made an inequality, makes no price.
+    """
     parts = [
         1.0 + _generic(family, j) if family.priced else np.zeros(len(family.position))
         for j, family in enumerate(program.constraints, start=1)
     ]
-    return filled(parts, len(program.row_lower))
+    balances = program.row_lower == program.row_upper
+    return np.where(balances, filled(parts, len(program.row_lower)), 0.0)
 
 
 def filled(parts: list[Array], size: int) -> Array:
