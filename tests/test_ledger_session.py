@@ -72,6 +72,23 @@ def test_what_is_there_is_recognized_without_reading_it_again(tmp_path, walks):
     assert ledger.verify(book, private=True).slots == 6
 
 
+def test_a_rehearsal_writes_nothing_and_is_not_read_again(tmp_path, walks):
+    book = make(tmp_path / "book", count=2)
+    before, session = contents(book), ledger.Session(book, SLOTS)
+    walks.clear()
+    for number in range(6):
+        assert session.rehearse([record(number)]).already == (number < 2)
+        assert session.rehearse([record(number)]).already == (number < 2)  # it left no trace in memory either
+    with pytest.raises(ledger.LedgerConflict):
+        session.rehearse([record(1, energy=9)])
+    assert contents(book) == before
+    walks.clear()
+    assert [session.rehearse([record(k)]).added for k in range(6)] == [0, 0, 1, 1, 1, 1]
+    assert [session.commit([record(k)]).added for k in range(6)] == [0, 0, 1, 1, 1, 1]
+    assert len(walks) == 1
+    assert ledger.verify(book, private=True).slots == 6
+
+
 def test_a_session_begins_a_ledger(tmp_path):
     session = ledger.Session(tmp_path / "book", SLOTS, currency="EUR", signer=KEY)
     assert session.commit([]).added == 0

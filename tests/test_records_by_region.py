@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from otonari.runs.ledger import ledger, records, records_by_region
+from otonari.runs.ledger import ledger, reader, records, records_by_region
 
 from .books import contents
 from .test_ledger import run_tree
@@ -68,6 +68,16 @@ def test_a_run_in_chunks_is_committed_as_in_one_piece(parts, tmp_path):
     assert ledger.commit(book, records.of_run(market(run_tree()))).already == 2
     again = records_by_region.commit(backwards(), parts, ORDER, book, None)
     assert (again.added, again.already, again.head, again.checkpoint) == (0, 2, done.head, done.checkpoint)
+
+
+def test_a_ledger_is_verified_once_a_run(parts, tmp_path, monkeypatch):
+    """Not once a slot: looking for conflicts and committing go on from what was found."""
+    book = tmp_path / "book"
+    ledger.commit(book, records.of_run(market(run_tree()))[:1])
+    verified, read = [], reader.read
+    monkeypatch.setattr(reader, "read", lambda *a, **options: verified.append(1) or read(*a, **options))
+    done = records_by_region.commit(backwards(), parts, ORDER, book, None)
+    assert (done.added, done.already, len(verified)) == (1, 1, 1)
 
 
 def test_a_conflict_in_a_later_slot_is_found_before_anything_is_written(parts, tmp_path):

@@ -187,6 +187,17 @@ class Session:
         self._currency, self._signer = currency, signer
         self._known: tuple[LedgerState, list[tuple[int, ...]]] | None = None
 
+    def rehearse(self, new: Sequence[dict[str, Any]]) -> Commit:
+        """Return what a commit of records would do, or raise what it would for what is recorded; nothing is written."""
+        durable_files.make_folder(self._directory)
+        with durable_files.locked(self._directory, self._wait):
+            state = self._read()
+            clearings = state.clearings.copy()
+            plan = plan_commit(state, new, currency=self._currency, signer=self._signer, correct=False)
+            state.clearings = clearings
+            self._known = state, fingerprint(self._directory)
+        return plan.commit
+
     def commit(self, new: Sequence[dict[str, Any]]) -> Commit:
         """Commit records; slots that are there with the same content are left alone. Errors as in :func:`prepare`."""
         durable_files.make_folder(self._directory)

@@ -68,12 +68,11 @@ def commit(
     signer: signed_note.Signer | None,
 ) -> ledger.Commit:
     """Commit a run in chunks slot by slot, after all conflicts with the ledger are ruled out."""
-    if (directory / ledger.NAME).exists():
-        for record in of_regions(tree, shares, order):
-            with ledger.prepare(directory, [record], currency=tree.attrs["currency"], signer=signer):
-                pass
     slots = [time["slot"] for time in records.times(tree["inputs"].to_dataset())]
     session = ledger.Session(directory, slots, currency=tree.attrs["currency"], signer=signer)
+    if (directory / ledger.NAME).exists():
+        for record in of_regions(tree, shares, order):
+            session.rehearse([record])
     done = [session.commit([record]) for record in of_regions(tree, shares, order)]
     added, already = sum(c.added for c in done), sum(c.already for c in done)
     return ledger.Commit(added, already, 0, done[-1].head, done[-1].checkpoint)

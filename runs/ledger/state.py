@@ -44,6 +44,12 @@ class Clearings:
         self.unreversed: dict[int, Block] = {}
         self.reversals: Counter[int] = Counter()
 
+    def copy(self) -> "Clearings":
+        """Return the same clearings, which go their own way from now on."""
+        other = Clearings(self.wanted)
+        other.unreversed, other.reversals = dict(self.unreversed), self.reversals.copy()
+        return other
+
     def count_in(self, block: Block) -> None:
         """Update the clearings by a checked block."""
         if block["kind"] == "clearing" and self.wanted(block["slot"]):
