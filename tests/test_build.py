@@ -83,6 +83,30 @@ def test_stores_end_at_least_or_exactly_with_their_final_energy():
     ]
 
 
+def test_mounting_and_losses_of_pv_are_the_scenarios_unless_a_row_has_its_own():
+    """Losses scale DC power; where an array is hotter, or more is lost, less arrives."""
+    rows = [{**SMALL["tables"]["participants"][0], "participant": name, "pv_kw": 4} for name in "abc"]
+    rows[1] |= {"pv_losses": 0.0}
+    rows[2] |= {"pv_mounting": "close-roof"}
+
+    def yields(**sections):
+        inputs = small(tables=tables(participants=rows), weather={"source": "clear-sky"}, **sections)
+        return inputs["pv_available"].sum("time").values
+
+    standard, lossless, hot = yields()
+    assert 0.86 * lossless == pytest.approx(standard, rel=0.01)
+    assert hot < 0.96 * standard
+    np.testing.assert_array_equal(yields(pv={"mounting": "roof", "losses": 0.14}), [standard, lossless, hot])
+    np.testing.assert_allclose(
+        yields(pv={"mounting": "close-roof", "losses": 0.14})[[0, 2]], [hot, hot], rtol=1e-12
+    )
+    assert yields(pv={"mounting": "rack"})[0] > standard
+    assert yields(pv={"losses": 0.0})[0] == pytest.approx(lossless, rel=1e-12)
+    for wrong in ({"mounting": "roofs"}, {"losses": 1.0}, {"losses": -0.1}):
+        with pytest.raises(InputError, match=f"pv.{next(iter(wrong))}"):
+            yields(pv=wrong)
+
+
 def test_slots_are_utc_and_follow_the_clock():
     inputs = small()
     assert inputs["time"].values[0] == np.datetime64("2020-08-18T15:00")

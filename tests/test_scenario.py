@@ -731,7 +731,7 @@ def test_roofs_face_the_equator(folder, latitude, azimuth):
     assert build_inputs(loaded).equals(build_inputs(told))
 
 
-# digests of the bundled scenarios before there was a section `exchange`
+# digests of the bundled scenarios before there were sections `exchange` and `pv`
 FIRST = {
     "higashi-fuji": "1ce9f7c7aa802ceb9f0abf57d734006d65e6e498cf8cefd43e588c44ced0058a",
     "six-kinds": "822612b82f53b61b6ed5599f845345915f423eff305a72ce6f7ae2413d212470",
@@ -740,11 +740,14 @@ FIRST = {
 
 @pytest.mark.parametrize("name", FIRST)
 def test_a_section_that_says_nothing_leaves_the_digest_alone(name):
-    assert digest(load_scenario(name)) == FIRST[name]
-    assert digest(load_scenario(name, ["exchange={opening_hours: 24}"])) == FIRST[name]
-    assert digest(load_scenario(name, ["tables.participants.home-01.green_premium_per_kwh="])) == FIRST[name]
+    assert digest(load_scenario(name, ["pv="])) == FIRST[name]
+    assert digest(load_scenario(name, ["pv=", "exchange={opening_hours: 24}"])) == FIRST[name]
+    assert (
+        digest(load_scenario(name, ["pv=", "tables.participants.home-01.green_premium_per_kwh="]))
+        == FIRST[name]
+    )
     for change in ("exchange.gate_minutes=11", "tables.participants.home-01.green_premium_per_kwh=0"):
-        assert digest(load_scenario(name, [change])) != FIRST[name]
+        assert digest(load_scenario(name, ["pv=", change])) != FIRST[name]
 
 
 def test_the_exchange_reaches_the_inputs():

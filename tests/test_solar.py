@@ -230,17 +230,36 @@ def sky_of(ghi, dni, dhi, air=25.0):
 def test_a_flat_array_under_a_grey_sky_has_the_output_of_the_formula():
     """300 W/m2 diffuse on a level array at noon.
 
-    SAPM, close mount, wind 1 m/s: module 25 + 300 exp(-2.98 - 0.0471) = 39.54 C, cell + 0.3 * 1 C = 39.84 C.
+    SAPM, close roof mount, wind 1 m/s: module 25 + 300 exp(-2.98 - 0.0471) = 39.54 C, cell + 0.3 * 1 C = 39.84 C.
     DC = 0.3 (1 - 0.004 * 14.84) * 0.86 = 0.24268 kW. PVWatts at zeta = DC / (1 / 0.96):
     efficiency = 0.96 / 0.9637 (-0.0162 zeta - 0.0059 / zeta + 0.9858) = 0.95292, AC = 0.23126 kW.
     """
-    power = solar.pv_power(DAY, 0.5, SUSONO, sky_of(300.0, 0.0, 300.0), 1.0, 0.0, 180.0)
+    sky = sky_of(300.0, 0.0, 300.0)
+    power = solar.pv_power(DAY, 0.5, SUSONO, sky, 1.0, 0.0, 180.0, mounting="close-roof")
     cell = 25 + 300 * np.exp(-2.98 - 0.0471) + 0.3
     dc = 0.3 * (1 - 0.004 * (cell - 25)) * 0.86
     zeta = dc * 0.96
     efficiency = 0.96 / 0.9637 * (-0.0162 * zeta - 0.0059 / zeta + 0.9858)
     assert power[24] == pytest.approx(efficiency * dc, rel=1e-9)
     assert power[24] == pytest.approx(0.23126, abs=1e-4)
+
+
+def test_mounting_and_losses_have_the_output_of_the_formula():
+    """As above, by the NOCT model of SAM: 3 m/s at 10 m are 1.53 m/s at a low roof, which takes 45 + 2 C as its NOCT.
+
+    Roof: 25 + 300 / 800 (47 - 20) (1 - 0.19 / 0.9) 9.5 / (5.7 + 3.8 * 1.53) = 25 + 6.590 C; rack: 25 + 6.102 C.
+    """
+    share = 300 / 800 * (1 - 0.19 / 0.9) * 9.5 / (5.7 + 3.8 * 0.51 * 3)
+    cells = np.array([25 + 27 * share, 25 + 25 * share, 25 + 300 * np.exp(-2.98 - 0.0471) + 0.3])
+    assert cells[:2] == pytest.approx([31.590, 31.102], abs=1e-3)
+    lost = np.array([0.14, 0.0, 0.5])
+    dc = 0.3 * (1 - 0.004 * (cells - 25)) * (1 - lost)
+    zeta = dc * 0.96
+    efficiency = 0.96 / 0.9637 * (-0.0162 * zeta - 0.0059 / zeta + 0.9858)
+    mounting = np.array(["roof", "rack", "close-roof"])
+    power = solar.pv_power(DAY, 0.5, SUSONO, sky_of(300.0, 0.0, 300.0), 1.0, 0.0, 180.0, lost, mounting)
+    assert power.shape == (3, len(DAY))
+    assert power[:, 24] == pytest.approx(efficiency * dc, rel=1e-9)
 
 
 def test_output_is_never_negative_nor_above_the_rating_and_zero_at_night():

@@ -135,11 +135,12 @@ def _roofs(frame: Frame, participants: Sequence[Participant], site: Site, weathe
         options["time_zone"] = weather.time_zone or frame.time.time_zone
         sky = solar.weather(frame.times, frame.hours, place, weather.source, **options)
         frame.notes += sky.attrs.get("notes", [])
-        size, tilt, azimuth = (
+        size, tilt, azimuth, losses = (
             np.array([getattr(participants[n], name) for n in rows], dtype=float)
-            for name in ("pv_kw", "pv_tilt_deg", "pv_azimuth_deg")
+            for name in ("pv_kw", "pv_tilt_deg", "pv_azimuth_deg", "pv_losses")
         )
-        return solar.pv_power(frame.times, frame.hours, place, sky, size, tilt, azimuth)
+        mounting = np.array([participants[n].pv_mounting for n in rows], dtype=str)
+        return solar.pv_power(frame.times, frame.hours, place, sky, size, tilt, azimuth, losses, mounting)
 
     power[rows] = frame.attempt(work, (len(rows), len(frame.times)))
     return power

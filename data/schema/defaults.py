@@ -71,6 +71,7 @@ def _with(row: Part, **defaults: object) -> Part:
 def _participant(row: Participant, scenario: Scenario, root: str) -> Participant:
     row = _with(row, node=root, tariff=next(iter(scenario.tariffs)))
     row = _with(row, green_premium_per_kwh=scenario.exchange.green_premium_per_kwh)
+    row = _with(row, pv_mounting=scenario.pv.mounting, pv_losses=scenario.pv.losses)
     generated = row.persons is not None or row.annual_kwh is not None
     return row if generated else _with(row, demand_column=row.participant)
 

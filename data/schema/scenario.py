@@ -8,7 +8,19 @@ from pydantic_core import PydanticCustomError
 from .file_references import CarbonFile, SeriesFile, TableFile, Weather
 from .table_rows import Battery, Node, Participant, Trip, Vehicle
 from .tariffs_and_fees import Exchange, Fees, LevelFees, Tariff
-from .values import LATER, Closed, Currency, Day, Label, Line, Name, NotNegative, Zone
+from .values import (
+    LATER,
+    Closed,
+    Currency,
+    Day,
+    Label,
+    Line,
+    Losses,
+    Mounting,
+    Name,
+    NotNegative,
+    Zone,
+)
 
 
 class Time(Closed):
@@ -33,6 +45,18 @@ class Site(Closed):
     latitude_deg: float = Field(default=35.17, ge=-90, le=90, description="latitude, north positive")
     longitude_deg: float = Field(default=138.91, ge=-180, le=180, description="longitude, east positive")
     altitude_m: float = Field(default=200.0, ge=-500, le=9000, description="height above the sea")
+
+
+class Photovoltaics(Closed):
+    """What generated arrays have in common, unless a participant's row says otherwise."""
+
+    mounting: Mounting = Field(
+        default="roof",
+        description="some air behind (roof), free air (rack), or little and hotter (close-roof)",
+    )
+    losses: Losses = Field(
+        default=0.14, description="share of the power lost to soiling, wiring, mismatch and the like"
+    )
 
 
 class Tables(Closed):
@@ -91,6 +115,9 @@ class Scenario(Closed):
     time: Time = Field(description="horizon and slots")
     site: Site = Field(default=Site(), description="where the sun shines")
     weather: Weather = Field(default=Weather(), description="source of irradiance and temperature")
+    pv: Annotated[Photovoltaics, LATER] = Field(
+        default=Photovoltaics(), description="mounting and losses of generated PV"
+    )
     tables: Tables = Field(description="who takes part, and with what")
     series: Series = Field(default=Series(), description="measured demand and PV")
     tariffs: dict[Label, Tariff] = Field(min_length=1, description="label -> retail contract")

@@ -5,7 +5,19 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from .values import LATER, Closed, Efficiency, Hour, Label, Moment, NotNegative, Number, Positive
+from .values import (
+    LATER,
+    Closed,
+    Efficiency,
+    Hour,
+    Label,
+    Losses,
+    Moment,
+    Mounting,
+    NotNegative,
+    Number,
+    Positive,
+)
 
 AWAY = "-"
 """Destination of a trip that ends where there is no plug."""
@@ -42,6 +54,12 @@ class Participant(Closed):
     pv_tilt_deg: Annotated[float, Field(ge=0, le=90)] = Field(default=20.0, description="tilt, 0 = flat")
     pv_azimuth_deg: Annotated[float, Field(ge=0, le=360)] | None = Field(
         default=None, description="180 = south (default: towards the equator, 180 north of it, 0 south)"
+    )
+    pv_mounting: Annotated[Mounting | None, LATER] = Field(
+        default=None, description="how a generated array is mounted (default: pv.mounting)"
+    )
+    pv_losses: Annotated[Losses | None, LATER] = Field(
+        default=None, description="share of a generated array's power lost on the way (default: pv.losses)"
     )
     pv_column: Label | None = Field(default=None, description="column of the PV file")
     pv_column_kw: Positive | None = Field(

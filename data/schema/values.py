@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -136,6 +136,8 @@ Number = Annotated[float, Field(ge=-MOST, le=MOST)]
 Positive = Annotated[float, Field(gt=0, le=MOST)]
 NotNegative = Annotated[float, Field(ge=0, le=MOST)]
 Efficiency = Annotated[float, Field(gt=0, le=1)]
+Losses = Annotated[float, Field(ge=0, lt=1)]
+Mounting = Literal["roof", "rack", "close-roof"]
 Hour = Annotated[float, Field(ge=0, le=24)]
 
 Line = Annotated[str, StringConstraints(pattern=PRINTABLE)]
