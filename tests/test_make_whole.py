@@ -1,5 +1,7 @@
 """Make-whole payments: two streets on paper, the rule itself, and random communities with minimum charge powers."""
 
+import shutil
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -13,7 +15,13 @@ from otonari.model.checks.run import check
 from otonari.model.settlement.account_lines import SIGNS
 from otonari.model.settlement.accounts import settle
 from otonari.model.settlement.make_whole import make_whole
-from otonari.runs import compare
+from otonari.runs import archive, compare
+from otonari.runs.commands import ledger as commands
+from otonari.runs.ledger import ledger, private_leaves, records
+from otonari.runs.ledger.checkpoints import read as read_checkpoint
+from otonari.runs.ledger.format import block_schema
+from otonari.runs.ledger.format.errors import LedgerTampered
+from otonari.runs.report import bill, billing
 
 from . import counts
 from .communities import community, of_examples
@@ -198,3 +206,104 @@ def test_a_solved_street_that_was_settled_before_there_was_the_line_still_passes
     groups = [tree[g].to_dataset() for g in ("inputs", "results", "trades")]
     old: xr.Dataset = tree["settlement"].to_dataset().drop_vars("make_whole")
     assert check(*groups, old) == []
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """Return the outcomes of the streets on paper, stored and committed to a ledger each."""
+    folder = tmp_path_factory.mktemp("streets")
+    outcomes = {}
+    for case, (inputs, _) in PAPER.items():
+        tree = otonari.clear(inputs)
+        tree.attrs |= {"market_id": "street"}
+        outcomes[case] = archive.store(tree, folder / case / "p2p.nc", folder / case / "ledger", None)
+    return outcomes
+
+
+@pytest.mark.parametrize("case", PAPER)
+def test_the_slots_of_a_ledger_hold_the_payments_by_their_hours(stored, case):
+    """30 in two slots of an hour: 15 each, in millionths."""
+    blocks = records.of_run(stored[case].tree)
+    given = -15_000_000 if PAPER[case][1]["rent"] else 0
+    for block in blocks:
+        assert [leaf["make_whole"] for leaf in block["leaves"]] == [
+            -15_000_000,
+            given + 15_000_000,
+        ]  # by label
+        assert block["totals"]["make_whole"] == given
+    summary = ledger.verify(stored[case].directory, private=True)
+    assert summary.totals["make_whole"] == 2 * given
+
+
+def test_a_bill_proves_the_payment(stored):
+    outcome = stored["those who gain"]
+    issued = billing.issue(outcome.path, directory=outcome.directory)
+    assert {who: b.amounts["make_whole"] for who, b in issued.items()} == {
+        "sun": 30 * 10**6,
+        "driver": -30 * 10**6,
+    }
+    assert issued["driver"].amounts["bill"] == issued["driver"].amounts["bill_grid_only"] == 60 * 10**6
+    page = bill.write(issued["driver"])
+    held = [read_checkpoint(outcome.directory / "checkpoint", held=True)]
+    assert "make-whole" in page
+    bill.check(page.encode(), held=held)
+    forged = page.replace("-30.000000", "-31.000000")
+    assert forged != page
+    with pytest.raises(LedgerTampered, match=r"-31\.000000"):
+        bill.check(forged.encode(), held=held)
+
+
+def test_a_receipt_shows_the_payment(stored, tmp_path):
+    directory = stored["those who gain"].directory
+    commands.receipt(directory, "sun", None, None, tmp_path / "sun")
+    answer = commands.check(tmp_path / "sun", [directory / "checkpoint"], [])
+    assert ["make-whole payment", "30.00"] in [
+        line.rsplit("  ", 1) for line in map(str.strip, answer.text.split("\n"))
+    ]
+
+
+def test_where_nobody_is_made_whole_no_leaf_and_no_bill_speaks_of_it(tmp_path):
+    tree = otonari.clear(street(2, least=0.0))
+    tree.attrs |= {"market_id": "street"}
+    outcome = archive.store(tree, tmp_path / "p2p.nc", tmp_path / "ledger", None)
+    assert not any("make_whole" in leaf for r in records.of_run(tree) for leaf in r["leaves"])
+    assert "make_whole" not in ledger.verify(tmp_path / "ledger", private=True).totals
+    assert "make-whole" not in bill.write(billing.issue(outcome.path, ["sun"], outcome.directory)["sun"])
+
+
+def test_a_correction_takes_payments_back(stored, tmp_path):
+    """The driver pays more for the first slot: its leaf, and nothing else, tells; all payments come anew."""
+    outcome = stored["the rent"]
+    shutil.copytree(outcome.directory, tmp_path / "ledger")
+    tree = outcome.tree.copy(deep=True)
+    tree["settlement"]["make_whole"][:] = [1, -31]
+    archive.store(tree, tmp_path / "p2p.nc", tmp_path / "ledger", None, correct=True)
+    assert ledger.verify(tmp_path / "ledger", private=True).totals["make_whole"] == -30 * 10**6
+
+
+def test_totals_in_which_members_pay_more_than_they_receive_are_no_block(stored):
+    record = records.of_run(stored["those who gain"].tree)[0]
+    record["totals"]["make_whole"] = 1
+    block, _ = private_leaves.seal(record, b"0" * 32)
+    assert block_schema.mismatch({**block, "index": 1, "prev": "0" * 64}) == "make_whole"
+
+
+@few
+@given(
+    arrays(float, 4, elements=st.floats(-1e4, 1e4)),
+    arrays(float, 5, elements=st.sampled_from([0.25, 0.5, 1.0])),
+)
+def test_any_payments_add_up_over_slots_and_accounts(amounts, hours):
+    """To the micro-currency, and no slot is 2 of them away from its share."""
+    amounts[-1] = -amounts[:-1].sum() - abs(amounts[-1])  # the rent gives the rest
+    groups = {"/inputs": xr.Dataset({"slot_hours": ("time", hours)})}
+    groups["/settlement"] = xr.Dataset({"make_whole": ("participant", amounts)})
+    slots = records.make_whole(xr.DataTree.from_dict(groups))
+    if slots[0]:
+        paid = np.array([slot["make_whole"] for slot in slots])
+        assert_allclose(paid.sum(axis=0), amounts * 1e6, atol=1)
+        assert abs(paid.sum() - np.rint(amounts.sum() * 1e6)) <= 1
+        assert (paid.sum(axis=1) <= 0).all()
+        assert (abs(paid - np.outer(hours / hours.sum(), amounts * 1e6)) < 3).all()
+    else:
+        assert (abs(amounts) < 1e-6).all()

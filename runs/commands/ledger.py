@@ -8,6 +8,7 @@ from typing import Any
 from ..ledger import administration, durable_files, ledger, receipts
 from ..ledger.checkpoints import read as read_checkpoint
 from ..ledger.format import signed_note
+from ..ledger.format.block_schema import WHERE_ANY
 from ..ledger.format.chain import Summary
 from ..ledger.format.errors import LedgerError
 from ..report import bill
@@ -83,11 +84,12 @@ def check(path: Path, checkpoints: Sequence[Path], keys: Sequence[str]) -> Answe
     data = durable_files.read(path, receipts.LARGEST)
     is_bill = data.startswith(bill.OPENING)
     proofs = (bill if is_bill else receipts).check(data, pinned, held, str(path))
-    sums = {n: sum(proof.leaf[n] for proof in proofs) for n in (*_ENERGY, *_MONEY)}
+    some = [n for n in WHERE_ANY if any(n in proof.leaf for proof in proofs)]
+    sums = {n: sum(proof.leaf.get(n, 0) for proof in proofs) for n in (*_ENERGY, *_MONEY, *some)}
     first, last = proofs[0].block["slot"], max(p.block["slot"] + p.block["slot_seconds"] for p in proofs)
     who, market, note = proofs[0].leaf["participant"], proofs[0].block["market"], proofs[0].note
     rows = [[_LABELS[n], f"{sums[n] / 1e3:,.3f} kWh"] for n in _ENERGY]
-    rows += [[_LABELS[n], f"{sums[n] / 1e6:,.2f}"] for n in _MONEY]
+    rows += [[_LABELS[n], f"{sums[n] / 1e6:,.2f}"] for n in (*_MONEY, *some)]
     _, size, root = note.text.splitlines()
     witnesses = [key for key in pinned if key.kind == signed_note.WITNESS]
     times = [(key.name, t) for key in witnesses for t in signed_note.times(note, key)]
@@ -219,4 +221,5 @@ _LABELS = {
     "earned": "earned from buyers",
     "fees": "network fees",
     "congestion": "for scarce lines",
+    "make_whole": "make-whole payment",
 }

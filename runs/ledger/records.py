@@ -73,18 +73,33 @@ def cleared(
     parts: Iterable[xr.Dataset] = _one_by_one(inputs, results) if one_by_one else [inputs]
     of_inputs = [digest.values(part, "otonari inputs 1", digest.INPUTS_SCALE) for part in parts]
     names = [canonical_json.label(str(x)) for x in results["participant"].values]
-    slots = zip(times(inputs), slot_digests(results), shares(tree, origins), strict=True)
+    slots = zip(times(inputs), slot_digests(results), make_whole(tree), shares(tree, origins), strict=True)
     return [
-        record(names, share, time | digests | {"inputs": of_inputs[k if one_by_one else 0]}, market, software)
-        for k, (time, digests, share) in enumerate(slots)
+        record(
+            names,
+            share,
+            time | digests | {"inputs": of_inputs[k if one_by_one else 0]},
+            market,
+            software,
+            paid,
+        )
+        for k, (time, digests, paid, share) in enumerate(slots)
     ]
 
 
 def record(
-    names: list[str], share: Share, facts: Mapping[str, Any], market: str, software: str
+    names: list[str],
+    share: Share,
+    facts: Mapping[str, Any],
+    market: str,
+    software: str,
+    paid: Mapping[str, Sequence[int]],
 ) -> dict[str, Any]:
-    """Return the record of a slot from the shares of all accounts (canonical labels), its time and its digests."""
-    others: dict[str, Sequence[Any]] = {**{n: _whole(p) for n, p in share.grid.items()}, **share.uses}
+    """Return the record of a slot from the shares of all accounts (canonical labels), its time and its digests.
+
+    ``paid`` as a slot of :func:`make_whole`.
+    """
+    others: dict[str, Sequence[Any]] = {n: _whole(p) for n, p in share.grid.items()} | share.uses | dict(paid)
     leaves = accounts(names, _rounded(share.trades), others)
     return {
         "version": block_schema.VERSION,
@@ -95,6 +110,33 @@ def record(
         "software": software,
         "leaves": leaves,
     }
+
+
+def make_whole(tree: xr.DataTree, place: np.ndarray[Any, Any] | None = None) -> list[dict[str, list[int]]]:
+    """Return what each account pays so that nobody is worse off in every slot, nothing where nobody does.
+
+    The payments of the horizon are whole micro-currency by largest remainder, and so are, at the end of each slot, those
+    due by then in proportion to its hours: a slot has what is due more than before it. So the slots of an account add up
+    to its payment, and the accounts of a slot to zero less what the congestion rent gives.
+
+    Parameters
+    ----------
+    tree : DataTree
+        A run; before it is settled, nobody pays.
+    place : (participant,), optional
+        The order of the accounts (default: that of the run).
+    """
+    hours = tree["inputs"].to_dataset()["slot_hours"].values
+    settlement = tree["settlement"].to_dataset() if "settlement" in tree else xr.Dataset()
+    if "make_whole" not in settlement:
+        return [{} for _ in hours]
+    amounts = settlement["make_whole"].values[slice(None) if place is None else place]
+    whole = digest.largest_remainder(amounts * 10**6)
+    if not whole.any():
+        return [{} for _ in hours]
+    ends = np.cumsum(hours)
+    due = [digest.largest_remainder(whole * (end / ends[-1])) for end in ends]
+    return [{"make_whole": slot.tolist()} for slot in np.diff(due, axis=0, prepend=0 * whole[None])]
 
 
 def times(inputs: xr.Dataset) -> list[dict[str, int]]:

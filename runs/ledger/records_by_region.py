@@ -54,10 +54,12 @@ def of_regions(tree: xr.DataTree, shares: Sequence[Path], order: Order) -> Itera
         canonical_json.label(tree.attrs["market_id"]),
         f"otonari {tree.attrs['otonari_version']}",
     )
-    slots = zip(records.times(inputs), records.slot_digests(results), strict=True)
-    for k, (time, digests) in enumerate(slots):
+    paid = records.make_whole(tree, place)
+    slots = zip(records.times(inputs), records.slot_digests(results), paid, strict=True)
+    for k, (time, digests, paid_then) in enumerate(slots):
         share = _join([_read(path, k) for path in shares], place)
-        yield records.record(names, share, time | digests | {"inputs": of_inputs}, market, software)
+        facts = time | digests | {"inputs": of_inputs}
+        yield records.record(names, share, facts, market, software, paid_then)
 
 
 def commit(

@@ -19,12 +19,13 @@ from ...model.settlement.account_lines import CARBON, TOTALS, Line, statement
 from .. import markets
 from ..ledger import checkpoints, receipts
 from ..ledger.format import signed_note
+from ..ledger.format.block_schema import WHERE_ANY
 from ..ledger.format.errors import LedgerTampered
 from ..text import section, table, utc
 
 OPENING = b"# Bill of "
 _ROUNDING = {"rounding": Line("what counting whole Wh and thousandths changes", sign=1, label="rounding")}
-_LINES = {n: line for n, line in statement().items() if n not in (*TOTALS, "make_whole")}
+_LINES = {n: line for n, line in statement().items() if n not in TOTALS}
 STATEMENT = {**_LINES, **_ROUNDING, **TOTALS}
 """Lines of the account on a bill, in their order; revenue is negative on the page."""
 SHARES = {n: line.label for n, line in {**account_lines.SHARES, **CARBON}.items() if line.label}
@@ -41,6 +42,7 @@ _PROVED = {
     "network_fee": ("fees",),
     "congestion_rent": ("congestion",),
     "peer_revenue": ("earned",),
+    "make_whole": ("make_whole",),
 }
 """What in a leaf makes the energy of a line, and the money of those that the ledger proves."""
 STATED = tuple(n for n in STATEMENT if n not in _PROVED and n not in ("bill", "saving"))
@@ -189,6 +191,8 @@ def _account(bill: Bill) -> str:
     amounts, kwh = bill.amounts, bill.energies
     rows = []
     for name, line in STATEMENT.items():
+        if name in WHERE_ANY and not any(name in proof.leaf for proof in bill.proofs):
+            continue
         mark = "proved" if name in _PROVED else "kWh proved" if name in kwh else "not proved"
         label = "  " * bool(line.part_of) + line.label
         amount = -amounts[name] if line.sign < 0 else amounts[name]
@@ -255,4 +259,4 @@ def _shown(label: str) -> str:
 
 
 def _sum(proofs: Sequence[receipts.Proof], *names: str) -> int:
-    return sum(int(proof.leaf[name]) for proof in proofs for name in names)
+    return sum(int(proof.leaf.get(name, 0)) for proof in proofs for name in names)

@@ -30,7 +30,7 @@ RESULTS_SCALE = 1_000
 def largest_remainder(
     values: np.ndarray[Any, Any], group: np.ndarray[Any, Any] | None = None
 ) -> np.ndarray[Any, Any]:
-    """Round numbers >= 0 to whole ones whose sum is the rounded sum, each less than 1 away from its own.
+    """Round numbers to whole ones whose sum is the rounded sum, each less than 1 away from its own.
 
     The units that rounding down loses go to the largest remainders, and among equal ones to the first. ``group`` (n,)
     holds whole numbers >= 0: the values of each group have a sum of their own.

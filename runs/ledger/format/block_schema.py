@@ -12,6 +12,8 @@ FIRST = "0" * 64
 USES = ("demand", "charge", "driving")
 """The uses whose energy mix by origin a leaf gives: Wh by the producing account, ``""`` the retailer."""
 TOTALS = ("energy", "money", "fees", "congestion", "grid_in", "grid_out")
+WHERE_ANY = ("make_whole",)
+"""What leaves and totals hold only of runs where somebody pays it or receives it."""
 
 
 def genesis(market: str, currency: str, software: str, key: str = "") -> dict[str, Any]:
@@ -75,7 +77,8 @@ def handover(block: Mapping[str, Any], before: str) -> str:
 def totals(leaves: list[dict[str, Any]]) -> dict[str, int]:
     """Return the public totals of a slot: the sums over all accounts."""
     parts = {"energy": "purchases", "money": "paid"}
-    return {name: sum(leaf[parts.get(name, name)] for leaf in leaves) for name in TOTALS}
+    some = [name for name in WHERE_ANY if any(name in leaf for leaf in leaves)]
+    return {name: sum(leaf.get(parts.get(name, name), 0) for leaf in leaves) for name in (*TOTALS, *some)}
 
 
 def _text(value: Any) -> bool:
@@ -88,6 +91,10 @@ def _name(value: Any) -> bool:
 
 def _count(value: Any) -> bool:
     return type(value) is int and value >= 0
+
+
+def _given_back(value: Any) -> bool:
+    return type(value) is int and value <= 0
 
 
 def _positive(value: Any) -> bool:
@@ -126,14 +133,17 @@ _COMMON: dict[str, Any] = {
 }
 _LATER = {**_COMMON, "index": _positive}
 _AMOUNTS = dict.fromkeys(("purchases", "sales", "grid_in", "grid_out"), _count)
-_MONEY = dict.fromkeys(("paid", "earned", "fees", "congestion"), _whole)
+_MONEY = dict.fromkeys(("paid", "earned", "fees", "congestion", "make_whole"), _whole)
+_TOTALS = dict.fromkeys(("energy", "grid_in", "grid_out"), _count) | {"make_whole": _given_back}
 SHAPES: dict[str, dict[str, Any]] = {
     "genesis": {"units": _units, "key": _text} | _COMMON,
     "clearing": {"leaves": _positive, "root": _hash, "prices": _hash, "inputs": _hash, "results": _hash}
-    | {"totals": dict.fromkeys(TOTALS, _whole) | dict.fromkeys(("energy", "grid_in", "grid_out"), _count)}
+    | {"totals": dict.fromkeys(TOTALS, _whole) | _TOTALS}
     | _SLOT
     | _LATER,
-    "correction": {"reverses": _count, "totals": dict.fromkeys(TOTALS, _whole)} | _SLOT | _LATER,
+    "correction": {"reverses": _count, "totals": dict.fromkeys((*TOTALS, "make_whole"), _whole)}
+    | _SLOT
+    | _LATER,
     "key-rotation": {"key": _text, "endorsement": _text} | _LATER,
     "leaf": {"kind": _text, "market": _text, "participant": _text, "salt": _hash}
     | dict.fromkeys(("origin", *USES))
@@ -141,7 +151,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     | _AMOUNTS
     | _MONEY,
 }
-"""What each kind holds: exactly these keys, each of its type."""
+"""What each kind holds: exactly these keys, but for those ``WHERE_ANY``, each of its type."""
 KINDS = tuple(kind for kind in SHAPES if kind != "leaf")
 
 
@@ -160,6 +170,6 @@ def _mismatch(value: Any, where: str, shape: Any) -> str:
         return "" if fits else where
     if callable(shape):
         return "" if shape(value) else where
-    if not isinstance(value, dict) or value.keys() != shape.keys():
+    if not isinstance(value, dict) or not shape.keys() - WHERE_ANY <= value.keys() <= shape.keys():
         return f"keys of {where}"
-    return next(filter(None, (_mismatch(value[k], k, part) for k, part in shape.items())), "")
+    return next(filter(None, (_mismatch(value[k], k, part) for k, part in shape.items() if k in value)), "")

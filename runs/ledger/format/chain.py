@@ -189,7 +189,7 @@ def _count_in(block: Block, summary: Summary) -> None:
         join(summary.spans, start, end)
     summary.slots += 1 if kind == "clearing" else -1
     for name, amount in block["totals"].items():
-        summary.totals[name] += amount
+        summary.totals[name] = summary.totals.get(name, 0) + amount
 
 
 def _form(line: bytes, _: bytes) -> Wrong:
