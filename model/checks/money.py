@@ -11,7 +11,7 @@ import xarray as xr
 from ...data.inputs.currency import scale
 from ...data.inputs.devices import stores
 from ..labels import Array
-from ..settlement.account_lines import MONEY, SHARES, SIGNS
+from ..settlement.account_lines import MONEY, SIGNS
 from .physics import Finding, Run, arrays, edges, index
 
 _TRADE = ("trade",)
@@ -230,9 +230,6 @@ def _accounts(run: Run, settlement: xr.Dataset, peers: dict[str, Array]) -> Iter
         yield Finding(name, _ACCOUNT, abs(s[name] - money), scale)
     yield Finding("bill", _ACCOUNT, abs(s["bill"] - _bill(s, SIGNS)), scale)
     yield Finding("saving", _ACCOUNT, abs(s["saving"] - s["bill_grid_only"] + s["bill"]), scale)
-    for name in SHARES:
-        outside = np.maximum(-s[name], s[name] - 1.0)
-        yield Finding(name, _ACCOUNT, np.where(np.isnan(s[name]), 0.0, outside))
 
 
 def _bill(lines: Mapping[str, Array], names: Iterable[str]) -> Array:

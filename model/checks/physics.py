@@ -5,6 +5,7 @@ that its tolerance is relative to.
 """
 
 from collections.abc import Collection, Hashable, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -20,12 +21,16 @@ SIGNED = ("price", "sale_price", "node_flow")
 
 
 class Finding(NamedTuple):
-    """Residual or excess that a check computed; it fails where ``excess > tolerance * max(1, scale)`` or is NaN."""
+    """Residual or excess that a check computed; it fails where ``excess > tolerance * max(1, scale)`` or is NaN.
+
+    ``told`` are the quantities behind it that a violation names.
+    """
 
     check: str
     dims: tuple[str, ...]
     excess: Array
     scale: Array | float = 1.0
+    told: Mapping[str, Array] = MappingProxyType({})
 
 
 class Run:

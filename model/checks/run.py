@@ -1,7 +1,7 @@
 """Checks of a solved run: physics, money and origins recomputed.
 
-Neither this module nor `physics`, `money` and `origins`, which hold the checks, shares code with the model, the trades
-or the settlement: they read the Datasets and the device table alone.
+None of the modules that hold the checks shares code with the model, the trades or the settlement: they read the
+Datasets and the device table alone.
 """
 
 from collections.abc import Iterator
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from .money import audit, recount
+from .money import Trades, audit, recount
 from .origins import provenance
 from .physics import Finding, Run, physics
+from .prices import equilibrium, means
 
 MOST = 5
 """Violations named per check; the worst ones."""
@@ -83,6 +84,10 @@ def check(
     if prices == "traded":
         physical = (finding for finding in physical if not finding.check.endswith("final energy"))
     findings = [*physical, *audit(run, trades, settlement, linear, prices == "marginal")]
+    if prices == "marginal":
+        findings += equilibrium(run)
+    elif (traded := Trades(run, trades)).known.all():
+        findings += means(run, traded)
     if settlement is not None:
         findings += provenance(run, trades, settlement)
     if settlement is not None and grid_only is not None:
@@ -122,7 +127,8 @@ def _worst(finding: Finding, inputs: xr.Dataset, tolerance: float) -> Iterator[V
     line = np.argsort(-np.nan_to_num(relative.ravel()[wrong], nan=np.inf), kind="stable")
     for place in wrong[line][:MOST]:
         at = np.unravel_index(place, excess.shape)
-        labels = (_label(inputs, dim, int(k)) for dim, k in zip(finding.dims, at, strict=True))
+        labels = [_label(inputs, dim, int(k)) for dim, k in zip(finding.dims, at, strict=True)]
+        labels += [f"{name} {values[at]:.6g}" for name, values in finding.told.items()]
         yield Violation(finding.check, ", ".join(labels), float(excess[at]))
 
 
