@@ -14,6 +14,7 @@ from pyomo.core.base.var import Var
 
 from .labels import Array, positions
 from .lp.components import ArrayVar
+from .topology.fee_tree import limited_edges
 from .topology.meters import Meters
 
 NOISE = 1e-9
@@ -122,12 +123,17 @@ def _pair_prices(network: Any, inputs: xr.Dataset) -> tuple[Array, Array] | None
     """Return the duals of buying and of selling at each node (node, time).
 
     Where nobody could buy, the price is what the cheapest seller's energy would cost there; where nobody could
-    sell, what the best buyer would give for it; zero where that is nobody either.
+    sell, what the best buyer would give for it; zero where that is nobody either. With the duals p of buying at j, q of
+    selling at i and m <= 0 of what flows over full edges, and the way w = 1 or -1 in which the pair crosses each::
+
+        p[j] = min over i of (q[i] + fee[i,j] - sum over edges of w[i,j] m)        q[i] the like, max over j
     """
     buying, selling = network.node_purchase, network.node_sale
     if buying.dual is None or selling.dual is None:
         return None
     fee = inputs["trade_fee"].values[:, :, None] * inputs["slot_hours"].values
+    for node, way in limited_edges(inputs).items():
+        fee = fee - way[:, :, None] * network.component(f"edge_limit_{node}").dense_dual()
     price, sale_price = buying.dense_dual(), selling.dense_dual()
     offered = np.where(selling.exists(), sale_price, np.inf)[:, None] + fee
     wanted = np.where(buying.exists(), price, -np.inf)[None, :] - fee

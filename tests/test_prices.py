@@ -18,7 +18,7 @@ from otonari.model.solver.tie_breaking import rules
 from otonari.model.topology import fee_tree
 
 from . import best_response, counts
-from .communities import random_community
+from .communities import community, random_community
 
 ONCE_TOO_HIGH = (19, 111, 147, 148, 191, 230, 1012, 1063, 1069, 1079)
 """Seeds of which the rule's least price was once replaced by a greater one, since somewhere else nobody could trade."""
@@ -93,7 +93,7 @@ def by_rule(program, x):
     dear = dual_face.DEAR * max(np.abs(program.cost).max(), 1.0)
     dual = duals.best(np.where(somebody, share, 0.0), np.zeros_like(somebody), share)
     dual = duals.best(np.where(nobody, share, 0.0), somebody, dual)
-    idle = (share > 0) & (np.abs(dual) <= 1e-6) & (program.row_lower == program.row_upper)
+    idle = (share > 0) & (np.abs(dual) <= 1e-6) & ~by.rent
     held = (share > 0) & ~idle
     dual = duals.best(np.where(idle, -share, 0.0), held, dual, absolute=False, most=dear)
     unbounded = idle & (dual > dear / 2)
@@ -146,3 +146,68 @@ def cleared(inputs):
     solve(block, start=solve(alone))
     results = collect(block)
     return results, settle(inputs, results, bilateral(inputs, results), collect(alone))
+
+
+def test_prices_where_nobody_is_pay_the_rent_of_a_full_edge_between():
+    """1 kW of the sun fits through the edge above a: b buys it and the rest at 20, so that the edge is worth 20 - 8 - 2.
+
+    At c, where nobody is, a watt of the sun would cost 8 + 3 + 10, and b would give 20 - 1 for one from there.
+    """
+    fees = {"a": {"b": 2, "c": 3}, "b": {"a": 2, "c": 1}, "c": {"a": 3, "b": 1}}
+    home = {"tariff": "flat", "demand": 0, "pv_available": 0}
+    inputs = community(
+        {
+            "slots": [0.5],
+            "nodes": {"b": {"parent": ""}, "a": {"parent": "b", "limit": 1}, "c": {"parent": "b"}},
+            "tariffs": {"flat": {"retail_price": 20, "feed_in_price": 8}},
+            "participants": {
+                "sun": {**home, "node": "a", "pv_available": 5},
+                "shade": {**home, "node": "b", "demand": 3},
+            },
+            "trade_fee": {i: {j: fees[i].get(j, 0) for j in fees} for i in ("b", "a", "c")},
+        }
+    )
+    results, _ = cleared(inputs)
+    assert results["node_transfer"].sel(node="a", node_to="b").item() == pytest.approx(1)
+    assert results["price"].sel(node=["b", "c"]).values.ravel() == pytest.approx([20, 21])
+    assert results["sale_price"].sel(node=["a", "c"]).values.ravel() == pytest.approx([8, 19])
+
+
+def street(fee, feed_in, **far):
+    """Return a root without meters between a node with sun to spare and a far one, which has an empty end below it."""
+    home = {"tariff": "flat", "demand": 0, "pv_available": 0}
+    return community(
+        {
+            "slots": [1],
+            "nodes": {
+                "root": {"parent": ""},
+                "near": {"parent": "root", "fee": fee},
+                "far": {"parent": "root", "fee": fee, "limit": far.pop("limit", np.inf)},
+                "end": {"parent": "far", "fee": 1},
+            },
+            "tariffs": {"flat": {"retail_price": 30, "feed_in_price": feed_in}},
+            "participants": {
+                "sun": {**home, "node": "near", "pv_available": 5},
+                "there": {**home, "node": "far", **far},
+            },
+        }
+    )
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_the_steps_of_the_rule_by_hand(small, together):
+    def prices(inputs):
+        program = compile_block(community_block(inputs))
+        dual = bottom_up.optimum(program, together=together).dual
+        names = inputs["node"].values.tolist()
+        return dict(zip(names, dual[rules(program).share > 0].round(6).tolist(), strict=True))
+
+    # the sun that is left gets 8, so that it costs 8 + 3 + 3 at far; one at the end would be worth 14 there, less 1
+    assert prices(street(3, 8, demand=1)) == {"root": 11, "near": 8, "far": 14, "end": 13}
+    # too far: far buys at 30 from the retailer, and so much less the fees is what a watt at a junction is worth
+    assert prices(street(15, 8, demand=1)) == {"root": 15, "near": 8, "far": 30, "end": 29}
+    # nobody would pay for a watt anywhere: it would cost what the sun gets for it, and the way
+    assert prices(street(3, 8)) == {"root": 11, "near": 8, "far": 14, "end": 15}
+    # a closed edge: no watt could come to far, and nobody there would pay for one, or would as to the retailer
+    assert prices(street(3, 8, limit=0)) == {"root": 11, "near": 8, "far": 0, "end": 0}
+    assert prices(street(3, 8, limit=0, demand=1)) == {"root": 11, "near": 8, "far": 30, "end": 29}

@@ -93,16 +93,19 @@ class Device(ScalarBlock):
         dims: tuple[str, ...] = (),
         lack: str = "",
         priced: bool = False,
+        rent: bool = False,
         balanced: bool = False,
     ) -> None:
         """Add a family of rows; ``doc`` is its formula.
 
         ``lack`` names, for people, what is short where the row cannot be met; such a row can be the cause
-        of an infeasible model. The duals of ``priced`` rows are prices; ``balanced`` rows have one ``basic`` entry each.
+        of an infeasible model. The duals of ``priced`` rows are prices, those of ``rent`` rows what a full edge adds to
+        them; ``balanced`` rows have one ``basic`` entry each.
         """
         dims = dims or self.dims
         family = ArrayConstraint(tuple(self.axes[d] for d in dims), relation, where, doc)
-        family.dims, family.lack, family.priced, family.balanced = dims, lack, priced, balanced
+        family.dims, family.lack, family.balanced = dims, lack, balanced
+        family.priced, family.rent = priced, rent
         self.add_component(name, family)
 
     def expression(self, name: str, linear: Linear, doc: str, *, dims: tuple[str, ...] = ()) -> None:

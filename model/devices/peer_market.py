@@ -13,7 +13,7 @@ from scipy import sparse
 
 from ..labels import Array, positions
 from ..lp.expressions import Linear, Relation
-from ..topology.fee_tree import ancestors, stages
+from ..topology.fee_tree import ancestors, limited_edges, stages
 from ..topology.meters import Meters, sum_at_nodes
 from .device import Device, Sets, loosened, peer_trade
 
@@ -153,15 +153,11 @@ def _on_vehicle_paths(meters: Meters, above: sparse.csr_array) -> Array:
 
 def _edge_limits(block: Device, inputs: xr.Dataset, transfer: Linear) -> None:
     """Hold the net transfer across each limited edge of the tree to its limit, each way."""
-    limit = inputs["node_limit"].values
-    limited = np.flatnonzero(np.isfinite(limit) & (inputs["node_parent"].values != ""))
-    slots = inputs.sizes["time"]
-    below = ancestors(positions(inputs, "node_parent", "node"))
-    for node in limited:  # a row family per limited edge; few edges have a limit
-        inside = below[:, [node]].toarray()[:, 0]
-        direction = (inside[:, None] - inside[None, :])[:, :, None]  # +1 up the edge, -1 down, 0 not across
-        target = np.where(direction != 0, np.arange(slots), -1).ravel()
-        net = (direction * transfer).into(target, (slots,))
+    limit, slots = inputs["node_limit"].values, inputs.sizes["time"]
+    for node, direction in limited_edges(inputs).items():  # a row family each; few edges have a limit
+        way = direction[:, :, None]
+        target = np.where(way != 0, np.arange(slots), -1).ravel()
+        net = (way * transfer).into(target, (slots,))
         within = Relation(net, np.full(slots, -limit[node]), np.full(slots, limit[node]))
         doc = "-limit[n] <= transfers out of - into the nodes below the edge of n <= limit[n]"
-        block.row(f"edge_limit_{node}", within, doc, dims=("time",))
+        block.row(f"edge_limit_{node}", within, doc, dims=("time",), rent=True)

@@ -254,7 +254,8 @@ class _BottomUp:
 
         for part, x in zip(self.solved, self.each(values, self.solved), strict=True):
             self.x[part.columns] = x
-        dual = published(self.program, self.by.share, self.by.empty, self.x, self.selected)
+        by = self.by
+        dual = published(self.program, by.share, by.empty, by.rent, self.x, self.selected)
         if not proves(self.program, self.x, dual):  # the first step of the rule stands, which has its proof
             dual = self.selected
         statuses = self.column_status, self.row_status

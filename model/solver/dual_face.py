@@ -51,15 +51,14 @@ def empty_rows(program: Program, priced: Array) -> Array:
     return np.asarray(priced & ~somebody)
 
 
-def published(program: Program, share: Array, empty: Array, x: Array, dual: Array) -> Array:
+def published(program: Program, share: Array, empty: Array, rent: Array, x: Array, dual: Array) -> Array:
     """Return optimal duals (rows,) whose prices are those of the rule, from duals that obey its first step.
 
-    ``share`` (rows,) is zero where no price is, ``empty`` (rows,) says which rows are nobody's, ``x`` (columns,) is an
-    optimum. A step that the solver cannot take is left out.
+    ``share`` (rows,) is zero where no price is, ``empty`` (rows,) says which rows are nobody's, ``rent`` (rows,)
+    which are limits of edges, ``x`` (columns,) is an optimum. A step that the solver cannot take is left out.
     """
-    balance = program.row_lower == program.row_upper
     dual = nearest_to_zero(program, share, x, dual, empty)
-    idle = (share > 0) & balance & (np.abs(dual) <= WORTHLESS)
+    idle = (share > 0) & ~rent & (np.abs(dual) <= WORTHLESS)
     touched = np.diff(program.matrix.indptr) > 0
     dear = DEAR * max(float(np.abs(program.cost).max(initial=0.0)), 1.0)
     highest = _duals(program, share, x, dual, idle & touched, GREATEST, dear)

@@ -27,17 +27,20 @@ FLAT = 1e-7
 class Rules(NamedTuple):
     """What decides between equals: ``weight`` of the columns and ``share`` of the rows that make prices, else zero.
 
-    ``empty`` are the rows of those that nobody is at; ``delta`` is the cost of a weight of one in the perturbed problem.
+    ``empty`` are the rows of those that nobody is at, ``rent`` those of limited edges among them; ``delta`` is the cost
+    of a weight of one in the perturbed problem.
     """
 
     weight: Array
     share: Array
     empty: Array
+    rent: Array
     delta: float
 
     def of(self, rows: Array, columns: Array) -> Rules:
         """Return the rules of a part."""
-        return Rules(self.weight[columns], self.share[rows], self.empty[rows], self.delta)
+        share, empty, rent = (own[rows] for own in (self.share, self.empty, self.rent))
+        return Rules(self.weight[columns], share, empty, rent, self.delta)
 
     @property
     def inhabited(self) -> Array:
@@ -47,9 +50,11 @@ class Rules(NamedTuple):
 
 def rules(program: Program) -> Rules:
     """Return the declared rules of a program."""
-    share = _shares(program)
+    limits = [np.full(len(c.position), c.rent) for c in program.constraints]
+    rent = filled(limits, len(program.row_lower)) > 0
+    share = _shares(program, rent)
     delta = COST_PERTURBATION * float(np.abs(program.cost).max(initial=0.0))
-    return Rules(weights(program), share, empty_rows(program, share > 0), delta)
+    return Rules(weights(program), share, empty_rows(program, share > 0) | rent, rent, delta)
 
 
 def perturbed(program: Program, by: Rules) -> Program:
@@ -114,17 +119,17 @@ def proves(program: Program, x: Array, dual: Array) -> bool:
     return exact and slackness(program, x, dual) <= FLAT
 
 
-def _shares(program: Program) -> Array:
-    """Return in which share (1 to 2) each row that makes a price takes part in the perturbation; 0 elsewhere (rows,).
+def _shares(program: Program, rent: Array) -> Array:
+    """Return the share (1 to 2) of each row whose dual is a price or part of one, 0 elsewhere (rows,).
 
     A row that a user switched off, or made an inequality, makes no price.
     """
     parts = [
-        1.0 + _generic(family, j) if family.priced else np.zeros(len(family.position))
+        1.0 + _generic(family, j) if family.priced or family.rent else np.zeros(len(family.position))
         for j, family in enumerate(program.constraints, start=1)
     ]
     balances = program.row_lower == program.row_upper
-    return np.where(balances, filled(parts, len(program.row_lower)), 0.0)
+    return np.where(balances | rent, filled(parts, len(program.row_lower)), 0.0)
 
 
 def filled(parts: list[Array], size: int) -> Array:

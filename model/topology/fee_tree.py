@@ -76,6 +76,18 @@ def ancestors(parent: Array) -> sparse.csr_array:
     return sparse.csr_array((np.ones(len(row)), (row, column)), shape=(len(parent), len(parent)))
 
 
+def limited_edges(inputs: xr.Dataset) -> dict[int, Array]:
+    """Return, for each edge with a limit, by the position of its lower node, which way trades cross it (node, node_to).
+
+    1 up the edge, -1 down, 0 not across.
+    """
+    below = ancestors(positions(inputs, "node_parent", "node"))
+    limited = np.isfinite(inputs["node_limit"].values) & (inputs["node_parent"].values != "")
+    inside = below[:, np.flatnonzero(limited)].toarray().T
+    ways = inside[:, :, None] - inside[:, None, :]
+    return dict(zip(np.flatnonzero(limited).tolist(), ways, strict=True))
+
+
 def edge_flows(above: sparse.csr_array, start: Array, end: Array, power: Array) -> Array:
     """Return the net power (node,) [kW] that trades (trade,) between nodes bring over each edge, + to the parent.
 
