@@ -10,13 +10,23 @@ if TYPE_CHECKING:
     from .data.loading.scenario import load_scenario
     from .model.clearing import community_block
     from .model.solver.solve import solve
+    from .runs.clear.block import settle_block
     from .runs.clear.single import clear
     from .runs.compare import compare
     from .runs.store.run_file import open_run
 
     __version__: str
 
-__all__ = ["build_inputs", "clear", "community_block", "compare", "load_scenario", "open_run", "solve"]
+__all__ = [
+    "build_inputs",
+    "clear",
+    "community_block",
+    "compare",
+    "load_scenario",
+    "open_run",
+    "settle_block",
+    "solve",
+]
 
 _HOMES = {
     "load_scenario": ".data.loading.scenario",
@@ -26,6 +36,7 @@ _HOMES = {
     "compare": ".runs.compare",
     "community_block": ".model.clearing",
     "solve": ".model.solver.solve",
+    "settle_block": ".runs.clear.block",
 }
 
 if not TYPE_CHECKING:  # else a type checker would take any misspelt name for a public one

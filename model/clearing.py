@@ -75,6 +75,7 @@ def community_block(
     sets = Sets(inputs, meters)
     community = Community(("meter", "time"), inputs, meters, sets)
     community.inputs, community.meters, community.market = inputs, meters, market
+    community.own_tariff, community.minimum_charge = own_tariff, minimum_charge
     community.add_component("sets", sets)
 
     given = inputs if minimum_charge else inputs.assign(vehicle_min_charge=inputs["vehicle_min_charge"] * 0.0)

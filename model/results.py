@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from pyomo.core.base.constraint import Constraint
+from pyomo.core.base.objective import Objective, maximize
 from pyomo.core.base.var import Var
 
 from .labels import Array, positions
@@ -32,8 +34,8 @@ _DRAWN = ("grid_import", "peer_purchase")
 def collect(community: Any) -> xr.Dataset:
     """Return the results of a solved community block (kW unless the variable says otherwise).
 
-    Prices are those of the solve that the block holds; a block that a host model solved has values but no
-    prices.
+    Prices are those of the solve that the block holds. A block that another solver of Pyomo solved has prices if the
+    model has a suffix ``dual`` with them, else values alone.
 
     Raises
     ------
@@ -47,6 +49,8 @@ def collect(community: Any) -> xr.Dataset:
         if isinstance(family, ArrayVar) and family.result is not None:
             solution |= _family(family, meters)
     network = community.component("network")
+    if network is not None and not all(f.stored for f in community.component_objects(Var)):
+        _take_duals(community.model(), network)
     nodes = {} if network is None else _nodes(network, inputs, currency)
     return assemble(inputs, solution | nodes)
 
@@ -100,6 +104,17 @@ def _totals(solution: dict[str, Any], inputs: xr.Dataset) -> dict[str, Any]:
         "supply": variable(dims, supply, "kW", "given at the meter, to the retailer and to peers"),
         "trip_fuel": variable(("trip",), fuel, "L", "fuel burnt"),
     }
+
+
+def _take_duals(model: Any, network: Any) -> None:
+    """Take the duals of the rows that make prices from the suffix ``dual`` of a model that another solver solved."""
+    suffix = model.component("dual")
+    senses = [objective.sense for objective in model.component_data_objects(Objective, active=True)]
+    for family in network.component_objects(Constraint):
+        duals = [None if suffix is None else suffix.get(row) for row in family.values()]
+        known = None not in duals and len(duals) == len(family.position)
+        sign = -1.0 if maximize in senses else 1.0
+        family.dual = sign * np.array(duals, dtype=float) if known else None
 
 
 def _nodes(network: Any, inputs: xr.Dataset, currency: str) -> dict[str, Any]:

@@ -179,6 +179,13 @@ class ArrayVar(OnDemand, IndexedVar):
                 if not variable.fixed:
                     variable.set_value(value, skip_validation=True)
 
+    @property
+    def stored(self) -> bool:
+        """Whether the values are those of our own solve, and of nobody's after it."""
+        return self._values is not None and (
+            not self.touched or [v.value for v in self.entries()] == self._values.tolist()
+        )
+
     def array(self) -> Array:
         """Return the value of every entry (entries,), wherever it was solved; raise ValueError if unsolved."""
         if self.touched:
