@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+import numpy as np
 import xarray as xr
 
 from ..data.inputs.contract import require
@@ -71,7 +72,7 @@ def community_block(
     if (market == "quoted") != (quotes is not None):
         raise ValueError(f"quotes: want them for the quoted market and for no other, got market {market!r}")
     peers = market != "grid-only"
-    meters = meters_of(inputs, peers=peers, priced=own_tariff and market != "quoted")
+    meters = meters_of(inputs, peers=peers, priced=own_tariff, quotes=quotes)
     sets = Sets(inputs, meters)
     community = Community(("meter", "time"), inputs, meters, sets)
     community.inputs, community.meters, community.market = inputs, meters, market
@@ -92,7 +93,7 @@ def community_block(
 
 
 def _rows(community: Community, devices: list[Device], markets: list[Device]) -> None:
-    """Join the sockets: the balance of every meter, its connection, and the rule of own generation."""
+    """Join the sockets: the balance of every meter, its direction and its connection."""
     meters = community.meters
     taken, given = _sum(m.taken for m in markets), _sum(m.given for m in markets)
     community.spent = _sum(d.spent for d in (*devices, *markets))
@@ -103,12 +104,7 @@ def _rows(community: Community, devices: list[Device], markets: list[Device]) ->
         where=meters.draw_capacity + meters.give_capacity > 0,
         balanced=True,
     )
-    community.row(
-        "own_generation",
-        given <= _sum(d.generation for d in devices),
-        "exports[m,t] + sale[m,t] <= own generation[m,t]",
-        where=meters.resale & (meters.give_capacity > 0) & (meters.draw_capacity > 0),
-    )
+    _one_direction(community, taken, given, _sum(d.discharged for d in devices))
     import_limit, export_limit = meters.import_limit[:, None], meters.export_limit[:, None]
     community.row(
         "import_limit",
@@ -126,6 +122,42 @@ def _rows(community: Community, devices: list[Device], markets: list[Device]) ->
     grid_exchange = (markets[0].taken - markets[0].given).over_entities()
     community.expression(
         "net_exchange", grid_exchange, "kW taken from the grid less kW given", dims=("time",)
+    )
+
+
+def _one_direction(community: Community, taken: Linear, given: Linear, discharged: Linear) -> None:
+    """Let every meter draw or give in a slot, not both; where prices cross, a binary decides which.
+
+    The third row follows from the others and the balance, as long as giving is 0 or 1, and is what makes the
+    relaxation tight: what is given is discharged beyond the demand, or left of the PV.
+    """
+    meters = community.meters
+    limits = (
+        np.minimum(meters.give_capacity, meters.export_limit[:, None]),
+        np.minimum(meters.draw_capacity, meters.import_limit[:, None]),
+    )
+    decided = meters.crossing & (limits[0] > 0) & (limits[1] > 0)
+    giving = community.switch("giving", "1 while the meter gives, else 0", decided, in_use=~meters.short)
+    community.one_way((given, taken), limits, giving)
+    if giving is None:
+        return
+    community.row(
+        "give_at_most",
+        given <= limits[0] * giving,
+        "exports[m,t] + sale[m,t] <= give_capacity[m,t] * giving[m,t]",
+        where=decided,
+    )
+    community.row(
+        "draw_at_most",
+        taken <= limits[1] * (1.0 - giving),
+        "imports[m,t] + purchase[m,t] <= draw_capacity[m,t] * (1 - giving[m,t])",
+        where=decided,
+    )
+    community.row(
+        "give_own",
+        given <= discharged + (meters.pv - meters.demand) * giving,
+        "exports[m,t] + sale[m,t] <= sum over stores of discharge + (pv[m,t] - demand[m,t]) * giving[m,t]",
+        where=decided,
     )
 
 

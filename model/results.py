@@ -80,9 +80,12 @@ def _family(family: ArrayVar, meters: Meters) -> dict[str, Any]:
     values = family.dense()
     if family.dims[0] != "meter":
         return {name: variable(family.dims, values, family.unit, family.doc)}
-    draws = name in _DRAWN
-    place, share = (meters.draws_at, meters.draw_share) if draws else (meters.gives_at, meters.give_share)
-    parts = {name: variable(("participant", "time"), values[place] * share, family.unit, family.doc)}
+    if name in _DRAWN:
+        own = values[meters.draws_at] * meters.draw_share
+    else:
+        own = values[meters.gives_at] * meters.give_share
+        own += np.where((meters.pv_at != meters.gives_at)[:, None], values[meters.pv_at], 0.0)
+    parts = {name: variable(("participant", "time"), own, family.unit, family.doc)}
     if name in _GUEST:
         away, doc = _GUEST[name]
         guest = np.where(meters.guest[:, None] >= 0, values[meters.guest], 0.0)

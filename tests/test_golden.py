@@ -74,6 +74,10 @@ GUEST = VEHICLE | {"vehicle_host": (("vehicle", "time"), [["shade", ""]])}
 LIMITED = {"import_limit": ("participant", [5.0, 2.5]), "export_limit": ("participant", [1.5, 1.0])}
 TREE = (("root", "", 0.0), ("leaf", "root", 1.5))
 PAIRS = {"trade_fee": (("node", "node_to"), [[1.0, 2.0], [3.0, 4.0]]), "node_limit": ("node", [np.inf, 0.8])}
+CROSSING = {
+    "retail_price": (("tariff", "time"), [[30.0, -5.0]]),
+    "feed_in_price": (("tariff", "time"), [[35.0, -8.0]]),
+}
 
 CASES = {
     "household": (community(), "grid-only"),
@@ -83,7 +87,7 @@ CASES = {
     "vehicle-guest": (community(**GUEST), "p2p"),
     "network-tree": (community(TREE), "p2p"),
     "network-pairs": (community(TREE, **PAIRS), "p2p"),
-    "own-generation": (community(TREE, **store("battery"), node_access_fee=("node", [0.0, 0.0])), "p2p"),
+    "one-direction": (community(TREE, **store("battery"), **CROSSING), "p2p"),
 }
 
 

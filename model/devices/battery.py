@@ -10,7 +10,8 @@ from .device import Device, Sets
 def battery(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     """Batteries behind their owners' meters.
 
-    0 <= charge[b,t] <= charge_limit[b],  0 <= discharge[b,t] <= discharge_limit[b]; energy as in `storage`.
+    0 <= charge[b,t] <= charge_limit[b],  0 <= discharge[b,t] <= discharge_limit[b], one of them zero; energy as in
+    `storage`.
     """
     block = Device(("battery", "time"), inputs, meters, sets)
     hours = inputs["slot_hours"].values
@@ -21,7 +22,9 @@ def battery(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     place, size = meters.place["battery"], len(meters.label)
     capacity = meters.charging_capacity(place, charge_limit)
     storage.energy(block, inputs, charge, discharge, 0.0, capacity, plugged=1.0)
+    decided = meters.at(place, meters.below_zero)
+    storage.one_way(block, charge, discharge, (charge_limit, discharge_limit), decided)
     block.draw = (charge - discharge).at(place, size)
-    block.generation = discharge.at(place, size)
+    block.discharged = discharge.at(place, size)
     block.spent = (inputs["battery_wear_cost"].values[:, None] * hours * discharge).sum()
     return block

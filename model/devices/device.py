@@ -1,8 +1,7 @@
 """A device: a Pyomo Block with families of variables and rows over named sets, and its sockets.
 
-A device offers three sockets over (meter, time): ``draw``, kW at the meter (+ takes, - gives);
-``generation``, the kW of it that the device itself gives (own generation, never negative); and ``cost``,
-the currency that it spends over the horizon.
+A device offers three sockets over (meter, time): ``draw``, kW at the meter (+ takes, - gives); ``discharged``, the kW
+of it that stores give; and ``cost``, the currency that it spends over the horizon.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from ...data.inputs.devices import DEVICES
 from ..labels import Array
 from ..lp.components import ArrayVar
 from ..lp.expressions import Linear, Relation
+from ..lp.one_way import OneWay
 from ..lp.rows import ArrayConstraint, ArrayCost, ArrayExpression
 from ..topology.meters import Meters
 
@@ -42,7 +42,7 @@ class Sets(ScalarBlock):
 class Device(ScalarBlock):
     """One device (or market) as a Pyomo Block of array-backed components.
 
-    ``dims`` names the sets of its families; ``draw``, ``generation`` and ``cost`` are its sockets.
+    ``dims`` names the sets of its families; ``draw``, ``discharged`` and ``cost`` are its sockets.
     """
 
     def __init__(self, dims: tuple[str, ...], inputs: xr.Dataset, meters: Meters, sets: Sets):
@@ -50,7 +50,8 @@ class Device(ScalarBlock):
         self.dims = dims
         self.axes = dict(sets.component_map(Set))
         zero = Linear((len(meters.label), inputs.sizes["time"]))
-        self.draw, self.generation, self.spent = zero, zero, Linear(())
+        self.draw, self.discharged, self.spent = zero, zero, Linear(())
+        self.one_ways: list[OneWay] = []
         self.cost = ArrayCost(doc="cost of the block over the horizon, in currency")
 
     def var(
@@ -67,19 +68,21 @@ class Device(ScalarBlock):
         result: str | None = "",
         pricing_stage: Any = 0,
         basic: Any = False,
+        in_use: Any = False,
     ) -> Linear:
         """Add a family of variables and return it as expressions.
 
         ``where`` says which entries exist (the others are zero); ``result`` is the name in the results, by
         default ``<block>_<name>``; None leaves it out. ``pricing_stage`` is the stage of a bottom-up solve from which
         an entry is priced in (`fee_tree.stages`), 0 from the start; ``basic`` says which entries the initial basis
-        holds, one for every ``balanced`` row.
+        holds, one for every ``balanced`` row, and ``in_use`` which others start at their upper bound.
         """
         dims = dims or self.dims
         family = ArrayVar(tuple(self.axes[d] for d in dims), lower, upper, where, binary, unit, doc)
         family.dims, family.result = dims, result
         family.pricing_stage = np.broadcast_to(pricing_stage, family.shape).ravel()[family.position]
         family.basic = np.broadcast_to(basic, family.shape).ravel()[family.position]
+        family.in_use = np.broadcast_to(in_use, family.shape).ravel()[family.position]
         self.add_component(name, family)
         return family.linear()
 
@@ -107,6 +110,29 @@ class Device(ScalarBlock):
         family.dims, family.lack, family.balanced = dims, lack, balanced
         family.priced, family.rent = priced, rent
         self.add_component(name, family)
+
+    def switch(self, name: str, doc: str, where: Array, in_use: Any = False) -> Linear | None:
+        """Add the binaries that decide directions and return them as expressions; None where there are none."""
+        if not where.any():
+            return None
+        return self.var(name, "1", doc, upper=1.0, where=where, binary=True, result=None, in_use=in_use)
+
+    def one_way(
+        self,
+        sides: tuple[Linear, Linear],
+        limits: tuple[Array, Array],
+        switch: Linear | None = None,
+        held: Any = False,
+    ) -> None:
+        """Declare that of two powers over the dims of the block one is zero in every slot: forward or backward.
+
+        ``limits`` are the most that they can be [kW]; ``switch`` are binaries that let forward move at 1 and backward at
+        0, where there are any, ``held`` where they mean something else as well. The rows that say so are the caller's.
+        """
+        shape = sides[0].shape
+        limits = np.broadcast_to(limits[0], shape), np.broadcast_to(limits[1], shape)
+        where, family = (limits[0] > 0) & (limits[1] > 0), switch and switch.terms[0].variable
+        self.one_ways.append(OneWay(*sides, *limits, where, family, held))
 
     def expression(self, name: str, linear: Linear, doc: str, *, dims: tuple[str, ...] = ()) -> None:
         """Add a named array of expressions that a host model may use."""

@@ -10,19 +10,19 @@ def household(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     """Uncontrolled demand and PV behind each meter.
 
     draw[m,t] = demand[m,t] - pv_available[m,t] + curtailment[m,t],  0 <= curtailment[m,t] <=
-    pv_available[m,t]
+    curtailable[m,t] <= pv_available[m,t]
 
-    Curtailment exists only where giving could cost money, or an export limit could bind.
+    Curtailment exists only where giving could cost money, or an export limit could bind, and in part: up to what is left
+    of the demand, where more of it would only be drawn again at a price.
     """
     block = Device(("meter", "time"), inputs, meters, sets)
     curtailment = block.var(
         "curtailment",
         "kW",
         "PV output not used",
-        upper=meters.pv,
-        where=meters.curtails,
+        upper=meters.curtailable,
+        where=meters.curtailable > 0,
         result="pv_curtailment",
     )
     block.draw = curtailment + (meters.demand - meters.pv)
-    block.generation = meters.pv - curtailment
     return block

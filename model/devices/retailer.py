@@ -14,7 +14,7 @@ def grid(inputs: xr.Dataset, meters: Meters, sets: Sets, *, own_tariff: bool = T
     the tariff is the host model's.
     """
     block = Device(("meter", "time"), inputs, meters, sets)
-    short = (meters.draw_capacity > 0) & ((meters.demand > meters.pv) | (meters.give_capacity <= 0))
+    short = meters.short
     imports = block.var(
         "imports",
         "kW",

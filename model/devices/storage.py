@@ -1,4 +1,4 @@
-"""The state of charge of anything that stores energy, once, for battery and vehicle."""
+"""The state of charge and the direction of anything that stores energy, once, for battery and vehicle."""
 
 from __future__ import annotations
 
@@ -68,3 +68,39 @@ def energy(
         lack="kWh of energy",
         balanced=True,
     )
+
+
+def one_way(
+    block: Device,
+    charge: Linear,
+    discharge: Linear,
+    limits: tuple[Array, Array],
+    decided: Array,
+    held: Any = False,
+) -> Linear | None:
+    """Let every store of a device charge or discharge in a slot, not both; return the binaries that say which, if any.
+
+    charge[s,t] <= charge_limit[s] * charging[s,t],  discharge[s,t] <= discharge_limit[s] * (1 - charging[s,t])
+
+    ``charging`` exists where ``decided`` (store, time): elsewhere both at once would only lose energy. ``limits`` are
+    those of charging and of discharging (store, 1) [kW]; ``held`` (store, 1) says which binaries hold a minimum power,
+    too.
+    """
+    charge_limit, discharge_limit = limits
+    charging = block.switch("charging", "1 while charging, else 0", decided & (charge_limit > 0))
+    block.one_way((charge, discharge), limits, charging, held)
+    if charging is None:
+        return None
+    block.row(
+        "charge_at_most",
+        charge <= charge_limit * charging,
+        "charge[s,t] <= charge_limit[s] * charging[s,t]",
+        where=decided & (charge_limit > 0),
+    )
+    block.row(
+        "discharge_at_most",
+        discharge <= discharge_limit * (1.0 - charging),
+        "discharge[s,t] <= discharge_limit[s] * (1 - charging[s,t])",
+        where=decided & (charge_limit > 0) & (discharge_limit > 0),
+    )
+    return charging

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from ..labels import Array, positions
+from ..labels import positions
 from ..lp.expressions import Linear
 from ..topology.meters import Meters
 from . import storage
@@ -13,10 +13,10 @@ from .device import Device, Sets
 def vehicle(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     """Vehicles, behind the meter that they are plugged into.
 
-    0 <= charge[v,t] <= charge_limit[v] and 0 <= discharge[v,t] <= discharge_limit[v] while plugged in;
-    energy as in `storage`. A trip takes electric_distance[k] / electric_economy[v] out of the battery in
-    the slot of its departure and burns (distance[k] - electric_distance[k]) / fuel_economy[v]; without an
-    engine all of the distance is electric.
+    0 <= charge[v,t] <= charge_limit[v] and 0 <= discharge[v,t] <= discharge_limit[v] while plugged in, one of them zero,
+    and charge[v,t] = 0 or >= min_charge[v]; energy as in `storage`. A trip takes electric_distance[k] /
+    electric_economy[v] out of the battery in the slot of its departure and burns (distance[k] - electric_distance[k]) /
+    fuel_economy[v]; without an engine all of the distance is electric.
     """
     block = Device(("vehicle", "time"), inputs, meters, sets)
     hours = inputs["slot_hours"].values
@@ -33,9 +33,20 @@ def vehicle(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     driven, fuel_cost = _trips(block, inputs)
     capacity = meters.charging_capacity(place, charge_limit)
     storage.energy(block, inputs, charge, discharge, driven, capacity, plugged)
-    _minimum_charge(block, charge, charge_limit, inputs["vehicle_min_charge"].values[:, None], plugged)
+    least = inputs["vehicle_min_charge"].values[:, None]
+    decided = plugged & ((least > 0) | meters.at(place, meters.below_zero))
+    charging = storage.one_way(
+        block, charge, discharge, (charge_limit, discharge_limit), decided, held=least > 0
+    )
+    if charging is not None:
+        block.row(
+            "charge_at_least",
+            charge >= least * charging,
+            "charge[v,t] >= min_charge[v] * charging[v,t]",
+            where=decided & (charge_limit > 0) & (least > 0),
+        )
     block.draw = (charge - discharge).at(place, size)
-    block.generation = discharge.at(place, size)
+    block.discharged = discharge.at(place, size)
     wear = inputs["vehicle_wear_cost"].values[:, None] * hours * discharge
     block.spent = wear.sum() + fuel_cost
     return block
@@ -60,23 +71,3 @@ def _trips(block: Device, inputs: xr.Dataset) -> tuple[Linear, Linear]:
     energy = electric / inputs["vehicle_electric_economy"].values[driver]
     price = np.where(engine, (inputs["fuel_price"] / inputs["vehicle_fuel_economy"]).values[driver], 0.0)
     return energy.into(driver * shape[1] + slot, shape), (price * (distance - electric)).sum()
-
-
-def _minimum_charge(block: Device, charge: Linear, limit: Array, least: Array, plugged: Array) -> None:
-    """Let a vehicle charge with at least its minimum power, or not at all."""
-    where = plugged & (least > 0) & (limit > 0)
-    if not where.any():
-        return
-    charging = block.var("charging", "1", "1 while charging, else 0", upper=1.0, where=where, binary=True)
-    block.row(
-        "charge_at_most",
-        charge <= limit * charging,
-        "charge[v,t] <= charge_limit[v] * charging[v,t]",
-        where=where,
-    )
-    block.row(
-        "charge_at_least",
-        charge >= least * charging,
-        "charge[v,t] >= min_charge[v] * charging[v,t]",
-        where=where,
-    )

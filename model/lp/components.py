@@ -119,6 +119,7 @@ class ArrayVar(OnDemand, IndexedVar):
         self.unit = unit
         self.pricing_stage: Array = np.zeros(len(self.position), dtype=int)
         self.basic: Array = np.zeros(len(self.position), dtype=bool)
+        self.in_use: Array = np.zeros(len(self.position), dtype=bool)
         self._values: Array | None = None
 
     def linear(self) -> Linear:

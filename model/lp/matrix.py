@@ -26,6 +26,7 @@ from ..labels import Array
 from .columns import Columns, Form, linear_form
 from .components import ArrayVar
 from .expressions import Linear
+from .one_way import Pairs, collect
 from .rows import ArrayConstraint, ArrayCost
 
 Triplets = tuple[Array, Array, Array]
@@ -52,6 +53,7 @@ class Program:
     constraints: tuple[ArrayConstraint, ...]
     foreign_variables: tuple[VarData, ...]
     foreign_rows: tuple[ConstraintData, ...]
+    pairs: Pairs
     edited: dict[int, ConstraintData] = field(default_factory=dict)
     sign: float = 1.0
 
@@ -61,9 +63,9 @@ class Program:
             variable.store(part)
         for constraint, part in zip(self.constraints, self._split(dual, self.constraints), strict=True):
             constraint.dual = part
-        for data, value in zip(
-            self.foreign_variables, x[len(x) - len(self.foreign_variables) :], strict=True
-        ):
+        own = sum(len(v.position) for v in self.variables)
+        foreign = x[own : own + len(self.foreign_variables)]
+        for data, value in zip(self.foreign_variables, foreign, strict=True):
             data.set_value(float(value), skip_validation=True)
 
     @staticmethod
@@ -127,6 +129,7 @@ def compile_block(block: Any) -> Program:
         constraints=constraints,
         foreign_variables=tuple(columns.foreign),
         foreign_rows=others,
+        pairs=collect(_one_ways(block), columns.start, columns.width),
         edited=edited,
         sign=sign,
     )
@@ -177,7 +180,20 @@ def _edited(
 
 def bare(**arrays: Any) -> Program:
     """Return a program that belongs to no components."""
-    return Program(offset=0.0, variables=(), constraints=(), foreign_variables=(), foreign_rows=(), **arrays)
+    return Program(
+        offset=0.0,
+        variables=(),
+        constraints=(),
+        foreign_variables=(),
+        foreign_rows=(),
+        pairs=Pairs.none(len(arrays["cost"])),
+        **arrays,
+    )
+
+
+def _one_ways(block: Any) -> list[Any]:
+    """Return the families of pairs of all active blocks."""
+    return [pair for data in block.block_data_objects(active=True) for pair in getattr(data, "one_ways", ())]
 
 
 def _triplets(body: Linear, start: dict[int, Any]) -> Triplets:

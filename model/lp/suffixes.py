@@ -39,7 +39,8 @@ def _import_suffixes(block: Any) -> dict[str, Any]:
 
 
 def _with_values(data: Iterator[Any], values: Array) -> list[tuple[Any, float]]:
-    return [(d, v) for d, v in zip(data, values.tolist(), strict=True) if d is not None]
+    # a solve may have added columns and rows of its own at the end
+    return [(d, v) for d, v in zip(data, values.tolist(), strict=False) if d is not None]
 
 
 def _rows(program: Program) -> Iterator[Any]:

@@ -48,7 +48,8 @@ def at_rest(program: Program) -> tuple[Array, Array]:
     rows = np.full(len(program.row_lower), int(kinds.kBasic), dtype=np.int8)
     start = 0
     for variable in program.variables:
-        columns[start : start + len(variable.position)][variable.basic] = int(kinds.kBasic)
+        own = columns[start : start + len(variable.position)]
+        own[variable.basic], own[variable.in_use] = int(kinds.kBasic), int(kinds.kUpper)
         start += len(variable.position)
     start = 0
     for constraint in program.constraints:

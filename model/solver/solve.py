@@ -6,7 +6,7 @@ Settlement-grade by default: one thread, a fixed seed, and declared tie-breaks (
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from pyomo.core.base.block import BlockData
@@ -14,7 +14,7 @@ from pyomo.core.base.block import BlockData
 from ..errors import NotOptimal
 from ..lp.matrix import Program, compile_block
 from ..lp.suffixes import load_suffixes
-from . import bottom_up, minimum_power
+from . import bottom_up, directions, minimum_power
 from .basis import Basis, basis_of, statuses
 from .bottom_up import Optimum
 from .highs import basic_solution, dot, own_scheduler, prove, version
@@ -79,21 +79,9 @@ def solve(
     """
     program, scale = _scaled(compile_block(block))
     known = start.basis if isinstance(start, Solution) else start
-    basis = statuses(program, known) if known else None
-    options: dict[str, Any] = {"time_limit": time_limit, "threads": threads}
-    decided = minimum_power.decide(program, basis, mip_gap=mip_gap, **options)
-    options["tie_break"] = tie_break
-    if decided is not None:
-        optimum, proof = _accepted(decided.program, bottom_up.optimum(decided.program, basis, **options))
-    if decided is None or (optimum is None and decided.apart):
-        decided = _single_milp(program, time_limit, mip_gap)
-        optimum, proof = _accepted(decided.program, bottom_up.optimum(decided.program, basis, **options))
-    program = decided.program
-    if optimum is None:
-        optimum, proof = _accepted(program, _cold_start(program, time_limit, tie_break))
-    if optimum is None:
-        worst = max(proof.values())
-        raise NotOptimal(f"the proof of optimality fails by {worst:.3g}", proof["duality_gap"])
+    options: dict[str, Any] = {"mip_gap": mip_gap, "time_limit": time_limit, "threads": threads}
+    solved = _one_way(program, known, tie_break, options)
+    program, optimum, decided = solved.decided.program, solved.optimum, solved.decided
     x, dual = optimum.x, optimum.dual
     program.store(np.clip(x, program.lower, program.upper), dual / scale)
     load_suffixes(block, replace(program, cost=program.cost / scale), dual / scale)
@@ -103,12 +91,65 @@ def solve(
     return Solution(
         objective=program.sign * objective / scale,
         solver=f"HiGHS {version()}",
-        method="; ".join(filter(None, [optimum.method, decided.method])),
+        method="; ".join(filter(None, [optimum.method, decided.method, solved.directions])),
         status="optimal" if beyond <= small else "feasible",
-        proof=proof | {"mip_gap": beyond / max(abs(objective), 1e-9)},
+        proof=solved.proof | {"mip_gap": beyond / max(abs(objective), 1e-9)},
         iterations=optimum.iterations,
         basis=basis_of(program, optimum.column_status, optimum.row_status),
     )
+
+
+class _Solved(NamedTuple):
+    """An optimum with its proof, the program that it is of, and how many directions were decided, in words."""
+
+    decided: Decided
+    optimum: Optimum
+    proof: dict[str, float]
+    directions: str = ""
+
+
+def _one_way(program: Program, known: Basis | None, tie_break: bool, options: dict[str, Any]) -> _Solved:
+    """Return the optimum at which every meter and store has one direction per slot; see `directions`."""
+    program, programs, ties = directions.relaxed(program), 0, tie_break
+    while True:
+        solved = _solved(program, known, ties, **options)
+        broken = directions.broken(program, solved.optimum.x)
+        if broken.any():
+            programs, ties = programs + 1, False
+            program = directions.decided(program, broken, programs)
+        elif ties == tie_break:
+            return solved._replace(directions=directions.method(program, programs))
+        else:
+            ties = tie_break
+
+
+def _solved(
+    program: Program,
+    known: Basis | None,
+    tie_break: bool,
+    *,
+    mip_gap: float,
+    time_limit: float | None,
+    threads: int,
+) -> _Solved:
+    """Return the optimum of a program, its binaries decided part by part or together; raise what is wrong with it."""
+    start = statuses(program, known) if known else None
+    options: dict[str, Any] = {"time_limit": time_limit, "threads": threads}
+    decided = minimum_power.decide(program, start, mip_gap=mip_gap, **options)
+    options["tie_break"] = tie_break
+    if decided is not None:
+        decided = decided._replace(program=directions.closed(decided.program))
+        optimum, proof = _accepted(decided.program, bottom_up.optimum(decided.program, start, **options))
+    if decided is None or (optimum is None and decided.apart):
+        decided = _single_milp(program, time_limit, mip_gap)
+        decided = decided._replace(program=directions.closed(decided.program))
+        optimum, proof = _accepted(decided.program, bottom_up.optimum(decided.program, start, **options))
+    if optimum is None:
+        optimum, proof = _accepted(decided.program, _cold_start(decided.program, time_limit, tie_break))
+    if optimum is None:
+        worst = max(proof.values())
+        raise NotOptimal(f"the proof of optimality fails by {worst:.3g}", proof["duality_gap"])
+    return _Solved(decided, optimum, proof)
 
 
 def _accepted(program: Program, optimum: Optimum | None) -> tuple[Optimum | None, dict[str, float]]:

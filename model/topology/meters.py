@@ -1,10 +1,10 @@
 """Who trades: participants, vehicles plugged in away from home, and pools of those who cannot choose.
 
-A *meter* is what draws and gives energy at a node of the fee network. A participant is a meter; a vehicle
-plugged in anywhere but at its owner's is a *guest* meter of its own, on its owner's tariff at its host's
-node. Participants without battery and vehicle cannot choose anything but whom they trade with: where
-nothing can make them resell, their deficits and surpluses fold into one pool per node and tariff, exactly,
-and unfold again pro rata.
+A *meter* is what draws or gives energy at a node of the fee network, one of the two in a slot. A participant is a
+meter; one that meters gross has its PV on a meter of its own, which only gives. A vehicle plugged in anywhere but at its
+owner's is a *guest* meter of its own, on its owner's tariff at its host's node. Participants without battery and vehicle
+cannot choose anything but whom they trade with: their net position is a fact, so that deficits and surpluses fold into
+one pool per node and tariff, exactly, and unfold again pro rata.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import xarray as xr
 
 from ...data.inputs.devices import DEVICES, Device, stores
 from ..labels import Array, positions
+from . import crossing
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,13 @@ class Meters:
     ``demand`` and ``pv`` are what the meter's participants take and give uncontrolled (M, T); ``retail``
     and ``feed_in`` its prices (M, T); ``node`` the position of its node, -1 while it is nowhere (M, T);
     ``access`` its access fee (M, T); ``import_limit`` and ``export_limit`` (M,). ``draws_at`` and
-    ``gives_at`` (P,) say at which meter a participant draws and gives; ``guest`` (V,) is a vehicle's own
-    meter or -1; ``place`` (device, T) the meter that every device is behind, or -1, by the device's name.
-    ``draw_share`` and ``give_share`` (P, T) are a participant's parts of its meter;
-    ``resale`` (M, T) says where the own-generation rule could bind; ``draw_capacity`` and ``give_capacity`` (M, T)
-    are the kW that the meter could draw and give at the most, whatever the prices; ``curtails`` (M, T)
-    where not using PV could pay.
+    ``gives_at`` (P,) say at which meter a participant draws and gives, ``pv_at`` (P,) at which its PV is;
+    ``guest`` (V,) is a vehicle's own meter or -1; ``place`` (device, T) the meter that every device is behind, or -1,
+    by the device's name. ``draw_share`` and ``give_share`` (P, T) are a participant's parts of its meter;
+    ``draw_capacity`` and ``give_capacity`` (M, T) are the kW that the meter could draw and give at the most, net and
+    whatever the prices, ``chargers`` (M, T) the kW of the devices that can draw behind it; ``curtailable`` (M, T) the
+    kW of PV that it could pay not to use; ``crossing`` (M, T) says where drawing and giving at once could pay,
+    ``below_zero`` (M, T) where charging and discharging at once could.
     """
 
     label: Array
@@ -45,14 +47,27 @@ class Meters:
     export_limit: Array
     draws_at: Array
     gives_at: Array
+    pv_at: Array
     guest: Array
     place: Mapping[str, Array]
     draw_share: Array
     give_share: Array
-    resale: Array
     draw_capacity: Array
     give_capacity: Array
-    curtails: Array
+    chargers: Array
+    curtailable: Array
+    crossing: Array
+    below_zero: Array
+
+    @property
+    def short(self) -> Array:
+        """Where (M, T) a meter draws while its stores rest."""
+        return (self.draw_capacity > 0) & ((self.demand > self.pv) | (self.give_capacity <= 0))
+
+    @staticmethod
+    def at(place: Array, values: Array) -> Array:
+        """Return values (M, T) at the meters ``place`` (device, T), zero where it is -1."""
+        return np.where(place >= 0, values[place, np.arange(values.shape[1])], np.zeros_like(values[:1]))
 
     def charging_capacity(self, place: Array, limit: Array) -> Array:
         """Return the kW (device, time) that each charger can take at the meters ``place`` (device, time), -1 = none.
@@ -61,135 +76,202 @@ class Meters:
         share.
         """
         headroom = np.maximum(self.import_limit[:, None] + self.pv - self.demand, 0.0)
-        chargers = self.draw_capacity - self.demand
-        part = np.divide(headroom, chargers, out=np.ones_like(headroom), where=chargers > headroom)
-        return (
-            np.where(place >= 0, limit * np.take_along_axis(part, place, axis=0), 0.0)
-            if place.size
-            else 0.0 * limit
-        )
+        more = self.chargers > headroom
+        part = np.divide(headroom, self.chargers, out=np.ones_like(headroom), where=more)
+        return np.asarray(limit * self.at(place, part))
 
 
-def meters(inputs: xr.Dataset, peers: bool, priced: bool = True) -> Meters:
-    """Return the meters of the inputs; ``priced`` is False where the retail tariff is someone else's to say.
+def meters(
+    inputs: xr.Dataset, peers: bool, *, priced: bool = True, quotes: xr.Dataset | None = None
+) -> Meters:
+    """Return the meters of the inputs.
 
-    Without a price nothing proves that a participant never resells, so that only those who own no
-    generation fold.
+    Parameters
+    ----------
+    peers : bool
+        Whether participants trade with peers.
+    priced : bool
+        False where the retail tariff is someone else's to say. Any price may then be below zero.
+    quotes : xr.Dataset, optional
+        ``price`` and ``sale_price`` (node, time) [currency/kWh] at which peers trade, if they are given.
     """
     owner = positions(inputs, "vehicle_owner", "participant")
     host = positions(inputs, "vehicle_host", "participant")
     home = (host >= 0) & (host == owner[:, None])
     away = (host >= 0) & ~home
-    resale = _may_resell(inputs, peers) if priced else inputs["pv_available"].values > -1.0
-    folds = _folds(inputs, resale, owner[home.any(axis=1)])
-    rows = _rows(inputs, folds, np.flatnonzero(away.any(axis=1)))
+    cheap = _may_be_below_zero(inputs, peers, priced and quotes is None)
+    rows = _rows(inputs, _folds(inputs, cheap, owner[home.any(axis=1)]), np.flatnonzero(away.any(axis=1)))
     node = np.vstack(
         [
             np.repeat(rows.node[:, None], inputs.sizes["time"], axis=1),
             np.where(away, positions(inputs, "participant_node", "node")[host], -1)[rows.guests],
         ]
     )
-    net = inputs["demand"].values - inputs["pv_available"].values
-    deficit, surplus = np.maximum(net, 0.0), np.maximum(-net, 0.0)
-    taken = np.where(folds[:, None], deficit, inputs["demand"].values)
-    given = np.where(folds[:, None], surplus, inputs["pv_available"].values)
+    taken, given = rows.positions(inputs)
     demand, pv = np.zeros(node.shape), np.zeros(node.shape)
     np.add.at(demand, rows.draws_at, taken)
-    np.add.at(pv, rows.gives_at, given)
+    np.add.at(pv, rows.pv_at, given)
     plug = np.where(home, rows.draws_at[owner][:, None], np.where(away, rows.guest[:, None], -1))
     place = {name: plug if row.host else _at_home(inputs, row, rows) for name, row in DEVICES.items()}
-    draw_limits = {name: row.draw_limit for name, row in DEVICES.items()}
-    give_limits = {name: row.give_limit for name, row in stores().items()}
-    export_limit = rows.limit(inputs["export_limit"].values)
-    unwanted = np.isfinite(export_limit)[:, None] | _below_zero(inputs, peers)[rows.tariff] | (not priced)
+    chargers = _installed(inputs, {name: row.draw_limit for name, row in DEVICES.items()}, place, node.shape)
+    stored = _installed(inputs, {name: row.give_limit for name, row in stores().items()}, place, node.shape)
+    retail, feed_in = (inputs[f"{side}_price"].values[rows.tariff] for side in ("retail", "feed_in"))
+    cross, negative = _crossing(inputs, node, retail, feed_in, peers, priced, quotes)
+    export_limit = rows.limit(inputs["export_limit"].values, rows.gives)
+    free = cheap[rows.tariff]
+    unwanted = np.isfinite(export_limit)[:, None] | free | (cross & (stored > 0))
+    whole = free | (stored > 0)  # else what is beyond the surplus is worth the demand that it covers
+    curtailable = np.where(unwanted, np.where(whole, pv, np.maximum(pv - demand, 0.0)), 0.0)
     return Meters(
         label=rows.label,
         demand=demand,
         pv=pv,
-        retail=inputs["retail_price"].values[rows.tariff],
-        feed_in=inputs["feed_in_price"].values[rows.tariff],
+        retail=retail,
+        feed_in=feed_in,
         node=node,
         access=np.where(node >= 0, inputs["node_access_fee"].values[node], 0.0),
-        import_limit=rows.limit(inputs["import_limit"].values),
+        import_limit=rows.limit(inputs["import_limit"].values, rows.draws),
         export_limit=export_limit,
         draws_at=rows.draws_at,
         gives_at=rows.gives_at,
+        pv_at=rows.pv_at,
         guest=rows.guest,
         place=place,
-        draw_share=_share(taken, demand[rows.draws_at], folds),
-        give_share=_share(given, pv[rows.gives_at], folds),
-        resale=rows.spread(resale),
-        draw_capacity=demand + _installed(inputs, draw_limits, place, node.shape),
-        give_capacity=pv + _installed(inputs, give_limits, place, node.shape),
-        curtails=(pv > 0) & unwanted,
+        draw_share=_share(taken, demand[rows.draws_at], rows.folds),
+        give_share=_share(given, pv[rows.gives_at], rows.folds),
+        draw_capacity=np.maximum(demand - pv + curtailable + chargers, 0.0),
+        give_capacity=np.maximum(pv - demand + stored, 0.0),
+        chargers=chargers,
+        curtailable=curtailable,
+        crossing=cross,
+        below_zero=negative,
     )
+
+
+def _may_be_below_zero(inputs: xr.Dataset, peers: bool, priced: bool) -> Array:
+    """Return where (tariff, time) energy could cost less than nothing: anywhere without a price."""
+    return crossing.below_zero(inputs, peers) if priced else np.ones(inputs["retail_price"].shape, dtype=bool)
+
+
+def _crossing(
+    inputs: xr.Dataset,
+    node: Array,
+    retail: Array,
+    feed_in: Array,
+    peers: bool,
+    priced: bool,
+    quotes: xr.Dataset | None,
+) -> tuple[Array, Array]:
+    """Return where (M, T) both directions at once could pay for a meter, and where they could for its stores.
+
+    A host model has one price for what its community takes and gives, so that only passing on could pay in it.
+    """
+    if quotes is not None:
+        return crossing.at_quotes(inputs, node, retail, feed_in, quotes)
+    if not priced:
+        return crossing.passing_on(inputs, node), np.zeros(node.shape, dtype=bool)
+    lowest = crossing.used_tariffs(inputs)[1] if peers else feed_in
+    negative = (retail < 0) | (lowest < 0)
+    if not peers:
+        return crossing.apart(retail, feed_in), negative
+    return crossing.among_peers(inputs, node, retail, feed_in), negative
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """Which meter stands where: single participants, pools of deficits, pools of surpluses, guests.
+    """Which meter stands where: single participants, pools of deficits and of surpluses, meters of PV, guests.
 
-    ``single`` and ``guests`` are positions of participants and vehicles; ``node`` is the position of the node of all
-    meters but the guests, ``tariff`` that of all; the rest is as in `Meters`.
+    ``folds`` (P,) says who is in a pool; ``draws``, ``gives`` and ``guests`` are positions of the participants and
+    vehicles with meters of their own: ``draws`` of those at the first of them, ``gives`` of those at meters that
+    have a limit of what they give, -1 elsewhere; ``node`` is the position of the node of all meters but the guests,
+    ``tariff`` that of all; the rest is as in `Meters`.
     """
 
-    single: Array
+    folds: Array
+    gross: Array
+    draws: Array
+    gives: Array
     guests: Array
     label: Array
     node: Array
     tariff: Array
     draws_at: Array
     gives_at: Array
+    pv_at: Array
     guest: Array
 
-    def limit(self, values: Array) -> Array:
-        """Return a limit of the participants (P,) at the meters (M,): none at pools and guests."""
-        return np.concatenate([values[self.single], np.full(len(self.label) - len(self.single), np.inf)])
+    @staticmethod
+    def limit(values: Array, whose: Array) -> Array:
+        """Return a limit of the participants (P,) at the meters (M,), by whose they are: none where it is nobody."""
+        return np.where(whose >= 0, values[whose], np.inf)
 
-    def spread(self, resale: Array) -> Array:
-        """Return where resale could pay (P, T) at the meters (M, T): nowhere in pools, anywhere at guests."""
-        slots = resale.shape[1]
-        pools = np.zeros((len(self.node) - len(self.single), slots), dtype=bool)
-        return np.vstack([resale[self.single], pools, np.ones((len(self.guests), slots), dtype=bool)])
+    def positions(self, inputs: xr.Dataset) -> tuple[Array, Array]:
+        """Return what every participant takes and gives uncontrolled (P, T) [kW]: net in pools, unless metered gross."""
+        demand, pv = inputs["demand"].values, inputs["pv_available"].values
+        net = (self.folds & ~self.gross)[:, None]
+        return np.where(net, np.maximum(demand - pv, 0.0), demand), np.where(
+            net, np.maximum(pv - demand, 0.0), pv
+        )
 
 
-def _folds(inputs: xr.Dataset, resale: Array, drivers: Array) -> Array:
-    """Return which participants (P,) fold: those with no choice, no resale, and a connection that never binds."""
+def _folds(inputs: xr.Dataset, cheap: Array, drivers: Array) -> Array:
+    """Return which participants (P,) fold: those with no choice, and a connection that never binds.
+
+    PV is a choice where energy may cost less than nothing (tariff, T): not using it could pay, and drawing instead.
+    """
     participants = np.arange(inputs.sizes["participant"])
-    net = inputs["demand"].values - inputs["pv_available"].values
+    demand, pv = inputs["demand"].values, inputs["pv_available"].values
     without_choice = ~np.isin(participants, drivers)
     for device in (row for row in DEVICES.values() if not row.host):
         without_choice &= ~np.isin(participants, positions(inputs, device.owner, "participant"))
-    without_choice &= (~resale | (inputs["pv_available"].values == 0)).all(axis=1)
-    fits = (inputs["import_limit"].values >= net.max(axis=1)) & (
-        inputs["export_limit"].values >= -net.min(axis=1)
-    )
-    return np.asarray(without_choice & fits)
+    gross = metered_gross(inputs)
+    tariff = positions(inputs, "participant_tariff", "tariff")
+    without_choice &= gross | ~(cheap[tariff] & (pv > 0)).any(axis=1)
+    taken = np.where(gross[:, None], demand, demand - pv).max(axis=1)
+    given = np.where(gross[:, None], pv, pv - demand).max(axis=1)
+    return np.asarray(without_choice & (inputs["import_limit"] >= taken) & (inputs["export_limit"] >= given))
+
+
+def metered_gross(inputs: xr.Dataset) -> Array:
+    """Return whose PV (P,) is on a meter of its own."""
+    if "participant_metering" not in inputs:
+        return np.zeros(inputs.sizes["participant"], dtype=bool)
+    return np.asarray(inputs["participant_metering"].values == "gross")
 
 
 def _rows(inputs: xr.Dataset, folds: Array, guests: Array) -> _Rows:
-    """Return the order of the meters: participants by themselves, pools by node and tariff, guests."""
+    """Return the order of the meters: participants by themselves, pools by node and tariff, meters of PV, guests."""
     node = positions(inputs, "participant_node", "node")
     tariff = positions(inputs, "participant_tariff", "tariff")
     owner = positions(inputs, "vehicle_owner", "participant")
+    names, gross = inputs["participant"].values, metered_gross(inputs)
     single = np.flatnonzero(~folds)
+    apart = np.flatnonzero(~folds & gross & (inputs["pv_available"].values > 0).any(axis=1))
     group, pool = np.unique(np.stack([node[folds], tariff[folds]]), axis=1, return_inverse=True)
     pools, first = group.shape[1], len(single)
     draws_at, gives_at, guest = np.empty_like(node), np.empty_like(node), np.full(len(owner), -1)
     draws_at[single] = gives_at[single] = np.arange(first)
     draws_at[folds], gives_at[folds] = first + pool.reshape(-1), first + pools + pool.reshape(-1)
-    guest[guests] = first + 2 * pools + np.arange(len(guests))
+    pv_at = gives_at.copy()
+    pv_at[apart] = first + 2 * pools + np.arange(len(apart))
+    guest[guests] = first + 2 * pools + len(apart) + np.arange(len(guests))
     places = list(zip(inputs["node"].values[group[0]], inputs["tariff"].values[group[1]], strict=True))
     others = [f"{kind}@{n}/{t}" for kind in ("deficit", "surplus") for n, t in places]
-    others += [f"guest:{v}" for v in inputs["vehicle"].values[guests]]
+    others += [f"pv:{p}" for p in names[apart]] + [f"guest:{v}" for v in inputs["vehicle"].values[guests]]
+    nobody = np.full(2 * pools, -1)
+    visitors = np.full(len(guests), -1)
     return _Rows(
-        single=single,
+        folds=folds,
+        gross=gross,
+        draws=np.concatenate([single, nobody, np.full(len(apart), -1), visitors]),
+        gives=np.concatenate([single, nobody, apart, visitors]),
         guests=guests,
-        label=_distinct(inputs["participant"].values[single], others),
-        node=np.concatenate([node[single], group[0], group[0]]),
-        tariff=np.concatenate([tariff[single], group[1], group[1], tariff[owner[guests]]]),
+        label=_distinct(names[single], others),
+        node=np.concatenate([node[single], group[0], group[0], node[apart]]),
+        tariff=np.concatenate([tariff[single], group[1], group[1], tariff[apart], tariff[owner[guests]]]),
         draws_at=draws_at,
         gives_at=gives_at,
+        pv_at=pv_at,
         guest=guest,
     )
 
@@ -225,39 +307,6 @@ def _share(part: Array, whole: Array, folds: Array) -> Array:
     """Return each participant's part of its meter: pro rata in a pool, all of it elsewhere."""
     pooled = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
     return np.where(folds[:, None], pooled, 1.0)
-
-
-def _may_resell(inputs: xr.Dataset, peers: bool) -> Array:
-    """Return where (participant, time) a meter might gain by giving energy that it draws in the same slot.
-
-    With retail price r, feed-in price f and access fee a, a participant i can get at most g for a kWh, and pays at
-    least d for one, since every buyer among peers could buy, and every seller sell, at its retailer instead::
-
-        g[i,t] = max(f[i,t], max over tariffs r[t] - min over nodes a - a[i])
-        d[i,t] = min(r[i,t], min over tariffs f[t] + min over nodes a + a[i])
-
-    Selling to peers what was bought from peers loses a[i] twice. So reselling can pay only where g >= r (bought from
-    the retailer), f >= d (sold to the retailer), a <= 0, or energy has a price below zero.
-    """
-    tariff = positions(inputs, "participant_tariff", "tariff")
-    retail, feed_in = inputs["retail_price"].values, inputs["feed_in_price"].values
-    r, f, below_zero = retail[tariff], feed_in[tariff], _below_zero(inputs, peers)[tariff]
-    if not peers:
-        return np.asarray((f >= r) | below_zero)
-    if "trade_fee" in inputs:  # pairwise fees need not obey the triangle inequality: passing on can pay
-        return np.ones_like(r, dtype=bool)
-    access = inputs["node_access_fee"].values
-    a = access[positions(inputs, "participant_node", "node")][:, None]
-    g = np.maximum(f, retail.max(axis=0) - access.min() - a)
-    d = np.minimum(r, feed_in.min(axis=0) + access.min() + a)
-    return np.asarray((g >= r) | (f >= d) | (a <= 0) | below_zero)
-
-
-def _below_zero(inputs: xr.Dataset, peers: bool) -> Array:
-    """Return where (tariff, time) energy could cost less than nothing, so that not using one's own PV could pay."""
-    retail, feed_in = inputs["retail_price"].values, inputs["feed_in_price"].values
-    lowest = feed_in.min(axis=0) if peers else feed_in
-    return np.asarray((retail < 0) | (lowest < 0))
 
 
 def sum_at_nodes(power: Array, meters: Meters, size: int) -> Array:

@@ -1,0 +1,104 @@
+"""One direction per meter, store and slot, decided only where the optimum does otherwise.
+
+Most optima without the rule obey it: nobody gains by drawing and giving at once where prices do not cross. So its
+binaries start relaxed. Where an optimum has both sides of a pair (`lp.one_way`), the switches of such pairs become
+binaries, and the program is solved again (`minimum_power`), until no pair is broken. Each program relaxes the one with
+all binaries, so that its lower bound is one of that, and its optimum, once no pair is broken, is the optimum of that.
+
+A pair without a switch gets one here. It is broken only by a tie, or by what only a user's rows bring about.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy import sparse
+
+from ..labels import Array
+from ..lp.matrix import Program
+from ..lp.one_way import NONE
+
+BOTH = 1e-6
+"""Power on both sides from which a pair is broken [kW]."""
+PATIENCE = 3
+"""Programs after which the switches of a meter or store with a broken pair become binaries in all its slots."""
+
+
+def relaxed(program: Program) -> Program:
+    """Return the program with its switches relaxed, but for those that hold a minimum power as well."""
+    switch, integer = program.pairs.switch, program.integer.copy()
+    integer[switch[(switch != NONE) & ~program.pairs.held]] = False
+    return replace(program, integer=integer)
+
+
+def broken(program: Program, x: Array) -> Array:
+    """Return which pairs (pair,) not yet decided have power on both sides at values ``x`` (columns,) [kW]."""
+    return program.pairs.both(x, BOTH) & ~_decided(program)
+
+
+def decided(program: Program, pairs: Array, programs: int) -> Program:
+    """Return the program with binary switches of ``pairs`` (pair,) bool, after so many ``programs``."""
+    if programs >= PATIENCE:
+        family = program.pairs.family
+        pairs = np.isin(family, family[pairs]) & ~_decided(program)
+    program = _with_switches(program, np.flatnonzero(pairs & (program.pairs.switch == NONE)))
+    integer = program.integer.copy()
+    integer[program.pairs.switch[pairs]] = True
+    return replace(program, integer=integer)
+
+
+def closed(program: Program) -> Program:
+    """Return a program whose binaries are fixed with the columns of every closed side at zero."""
+    pairs = program.pairs
+    fixed = (pairs.switch != NONE) & (program.lower == program.upper)[pairs.switch]
+    upper = program.upper.copy()
+    for side, shut in ((pairs.forward, 0.0), (pairs.backward, 1.0)):
+        rows = np.flatnonzero(fixed & (program.lower[pairs.switch] == shut))
+        upper[np.unique(side[rows].indices)] = 0.0
+    return replace(program, upper=np.maximum(upper, program.lower))
+
+
+def _with_switches(program: Program, rows: Array) -> Program:
+    """Return the program with a new column and two rows for each of the pairs ``rows``, which have no switch.
+
+    forward <= forward_limit * switch,  backward <= backward_limit * (1 - switch)
+    """
+    if not len(rows):
+        return program
+    pairs, n, width = program.pairs, len(rows), len(program.cost)
+    own, empty = np.arange(n), sparse.csr_matrix((len(program.row_lower), n))
+    padding = sparse.csr_matrix((n, width - pairs.forward.shape[1]))
+    blocks = [[program.matrix, empty]]
+    for side, factor in (
+        (pairs.forward, -pairs.forward_limit[rows]),
+        (pairs.backward, pairs.backward_limit[rows]),
+    ):
+        switched = sparse.csr_matrix((factor, (own, own)), shape=(n, n))
+        blocks.append([sparse.hstack([side[rows], padding]), switched])
+    switch = pairs.switch.copy()
+    switch[rows] = width + own
+    return replace(
+        program,
+        cost=np.concatenate([program.cost, np.zeros(n)]),
+        lower=np.concatenate([program.lower, np.zeros(n)]),
+        upper=np.concatenate([program.upper, np.ones(n)]),
+        integer=np.concatenate([program.integer, np.ones(n, dtype=bool)]),
+        matrix=sparse.csr_matrix(sparse.block_array(blocks)),
+        row_lower=np.concatenate([program.row_lower, np.full(2 * n, -np.inf)]),
+        row_upper=np.concatenate([program.row_upper, np.zeros(n), pairs.backward_limit[rows]]),
+        pairs=pairs._replace(switch=switch),
+    )
+
+
+def method(program: Program, programs: int) -> str:
+    """Return in words how many directions were decided, and in how many programs; nothing where none was."""
+    if not programs:
+        return ""
+    return f"{int((_decided(program) & ~program.pairs.held).sum())} directions decided in {programs} programs"
+
+
+def _decided(program: Program) -> Array:
+    """Return which pairs (pair,) have a switch that is a binary already."""
+    switch = program.pairs.switch
+    return np.asarray((switch != NONE) & program.integer[switch])
