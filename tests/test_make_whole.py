@@ -12,8 +12,8 @@ from numpy.testing import assert_allclose
 
 import otonari
 from otonari.model.checks.run import check
-from otonari.model.settlement.account_lines import SIGNS
-from otonari.model.settlement.accounts import settle
+from otonari.model.settlement.account_lines import MONEY, SIGNS
+from otonari.model.settlement.accounts import made_whole, settle
 from otonari.model.settlement.make_whole import make_whole
 from otonari.runs import archive, compare
 from otonari.runs.commands import ledger as commands
@@ -92,6 +92,15 @@ def test_nobody_pays_where_prices_alone_leave_nobody_worse_off():
     settlement = otonari.clear(street(2, least=0.0))["settlement"]
     assert (settlement["make_whole"] == 0).all()
     assert_allclose(settlement["saving"], [2 * (20 - 8), 0])  # 2 kW in the first slot, at the second one's 20
+
+
+def test_all_regions_make_whole_together():
+    """The driver of one loses 30; the suns of both gain: 44, and in the other 12 x 2, without a minimum charge power."""
+    settled = [otonari.clear(street(2, least=least))["settlement"] for least in (3.0, 0.0)]
+    lines = {name: np.concatenate([s[name].values for s in settled]) for name in MONEY}
+    found = made_whole(lines)
+    assert_allclose(found["make_whole"], [30 * 44 / 68, -30, 30 * 24 / 68, 0])
+    assert_allclose(found["saving"], [44 - 30 * 44 / 68, 0, 24 - 30 * 24 / 68, 0], atol=1e-9)
 
 
 def test_what_members_receive_is_compared_and_no_gift_of_the_network():
@@ -257,9 +266,7 @@ def test_a_receipt_shows_the_payment(stored, tmp_path):
     directory = stored["those who gain"].directory
     commands.receipt(directory, "sun", None, None, tmp_path / "sun")
     answer = commands.check(tmp_path / "sun", [directory / "checkpoint"], [])
-    assert ["make-whole payment", "30.00"] in [
-        line.rsplit("  ", 1) for line in map(str.strip, answer.text.split("\n"))
-    ]
+    assert ["make-whole", "payment", "30.00"] in [line.split() for line in answer.text.splitlines()]
 
 
 def test_where_nobody_is_made_whole_no_leaf_and_no_bill_speaks_of_it(tmp_path):

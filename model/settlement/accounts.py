@@ -26,7 +26,7 @@ Procedia 46 (2014), doi:10.1016/j.egypro.2014.01.160, (direct use + charge) / PV
 shares its members are no others.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import xarray as xr
@@ -78,12 +78,9 @@ def settle(
     who, dims = traders(inputs), ("participant",)
     account = _account(inputs, results, trades, who)
     account["bill_grid_only"] = _account(inputs, grid_only, trades.isel(trade=slice(0)), who)["bill"]
-    if prices == "marginal":
-        turnover = _sum(abs(account[name]) for name in SIGNS)
-        rent = float(account["congestion_rent"].sum())
-        account["make_whole"] = make_whole(account["bill"], account["bill_grid_only"], turnover, rent)
-        account["bill"] = account["bill"] + account["make_whole"]
     account["saving"] = account["bill_grid_only"] - account["bill"]
+    if prices == "marginal":
+        account |= made_whole(account)
     volume = {"long_name": "energy traded among peers", "units": "kWh"}
     origins = trace(inputs, results, trades)
     account |= _carbon(inputs, results, who, origins) | _shares(origins)
@@ -101,6 +98,17 @@ def settle(
         coords={"participant": inputs["participant"], "time": inputs["time"], "source": list(SOURCES)},
         attrs=inputs.attrs,
     )
+
+
+def made_whole(lines: Mapping[str, Array]) -> dict[str, Array]:
+    """Return ``make_whole``, and with it ``bill`` and ``saving`` (participant,), of all accounts of a community.
+
+    ``lines`` are those that enter the bill, ``congestion_rent`` and ``bill_grid_only``; regions have them one by one.
+    """
+    alone, amounts = lines["bill_grid_only"], {n: lines[n] for n in SIGNS if n != "make_whole"}
+    bill, turnover = _sum(SIGNS[n] * a for n, a in amounts.items()), _sum(map(abs, amounts.values()))
+    paid = make_whole(bill, alone, turnover, float(lines["congestion_rent"].sum()))
+    return {"make_whole": paid, "bill": bill + paid, "saving": alone - (bill + paid)}
 
 
 def _account(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, who: Traders) -> dict[str, Array]:

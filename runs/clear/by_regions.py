@@ -173,7 +173,7 @@ def _attributes(
 def _fixed(
     whole: Outline, border: Any, verdict: Any, answers: Sequence[region_task.Answer]
 ) -> dict[str, Mapping[str, Any]]:
-    """Return what no region has as a whole: the nodes, and the shares of the community."""
+    """Return what no region has as a whole: nodes, shares of the community, and payments that make its members whole."""
     from ...model.settlement import accounts
 
     none = np.where(whole.parent < 0, "", whole.node[whole.parent])
@@ -192,10 +192,11 @@ def _fixed(
     }
     sums = {k: np.sum([answer.sums[k] for answer in answers], axis=0) for k in answers[0].sums}
     shares = {f"community_{k}": v for k, v in accounts.community_shares(sums).items()}
+    money = {k: np.concatenate([answer.money[k] for answer in answers]) for k in answers[0].money}
     traded = sum(answer.traded for answer in answers)
     return {
         "inputs": inputs,
         "results": results,
         "trades": {},
-        "settlement": {**shares, "peer_energy": traded},
+        "settlement": {**shares, "peer_energy": traded, **accounts.made_whole(money)},
     }

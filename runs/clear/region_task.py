@@ -49,8 +49,8 @@ class Region:
 class Answer:
     """The part of a region's run that the whole needs.
 
-    ``border`` as in `Border`; attributes and layout of its run; ``sums`` behind the community's shares; the energy that
-    is traded [kWh].
+    ``border`` as in `Border`; attributes and layout of its run; ``sums`` behind the community's shares; the ``money``
+    (participant,) of its accounts by line; the energy that is traded [kWh].
     """
 
     node: np.ndarray
@@ -59,6 +59,7 @@ class Answer:
     attrs: dict[str, Any]
     layout: zarr.Layout
     sums: dict[str, np.ndarray]
+    money: dict[str, np.ndarray]
     traded: float
 
 
@@ -131,6 +132,7 @@ def _scenario(task: Region) -> dict[str, Any]:
 def _answer(tree: xr.DataTree) -> Answer:
     from ...model.regions import optimality_gap
     from ...model.settlement import accounts
+    from ...model.settlement.account_lines import MONEY
 
     inputs, results, settled = (tree[g].to_dataset() for g in ("inputs", "results", "settlement"))
     return Answer(
@@ -140,6 +142,7 @@ def _answer(tree: xr.DataTree) -> Answer:
         attrs={str(k): v for k, v in tree.attrs.items() if k != "scenario_definition"},
         layout=zarr.layout(tree),
         sums=accounts.community_sums(inputs, results, settled),
+        money={name: settled[name].values for name in MONEY},
         traded=float(settled["peer_energy"]),
     )
 
