@@ -382,7 +382,7 @@ _ledger(
     "Begin a ledger: its first block pins market, units and public key.",
     _directory,
     click.option("--market", required=True, help="The market's id: market_id in its scenario."),
-    click.option("--currency", default="JPY", show_default=True),
+    click.option("--currency", required=True, help="Of its money, by ISO 4217: JPY, EUR ..."),
     _key,
 )
 _ledger(

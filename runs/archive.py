@@ -65,7 +65,7 @@ def store(
     A checkpoint is signed only when its blocks are on the disk; the file of a signed ledger is then written again.
     """
     signer = administration.read_key(key, directory) if key else None
-    options: dict[str, Any] = {"currency": tree.attrs["currency"], "signer": signer, "correct": correct}
+    options: dict[str, Any] = {"signer": signer, "correct": correct}
     with ledger.prepare(directory, records.of_run(tree), **options) as (planned, append):
         tree.attrs |= {"ledger_head": planned.head, "ledger_checkpoint": planned.checkpoint}
         kept = netcdf.write_run(tree, output)

@@ -36,6 +36,7 @@ def record(number=0, energy=10, market="street", homes=3, **changes):
         "version": block_schema.VERSION,
         "kind": "clearing",
         "market": market,
+        "money": "1e-6 JPY",
         "slot": SECONDS + 1800 * number,
         "slot_seconds": 1800,
         "totals": block_schema.totals(leaves),

@@ -459,11 +459,16 @@ def test_an_operators_year_in_a_nutshell(otonari, remembered):
     ]
     assert (
         f"signed by {key}"
-        in otonari("ledger", "init", "book", "--market", "susono", "--key", "susono.key").stdout
+        in otonari(
+            "ledger", "init", "book", "--market", "susono", "--currency", "JPY", "--key", "susono.key"
+        ).stdout
     )
-    otonari("ledger", "init", "book", "--market", "susono", code=5)
+    otonari("ledger", "init", "book", "--market", "susono", "--currency", "JPY", code=5)
     assert (
-        "key: got " in otonari("ledger", "init", "o", "--market", "numazu", "--key", "new.key", code=2).stderr
+        "key: got "
+        in otonari(
+            "ledger", "init", "o", "--market", "numazu", "--currency", "JPY", "--key", "new.key", code=2
+        ).stderr
     )
     clear = ["clear", "six-kinds", "--set", "market_id=susono", "--ledger", "book"]
     assert "want susono+" in otonari(*clear, code=2).stderr

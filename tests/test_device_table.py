@@ -175,7 +175,7 @@ def test_a_ledger_records_what_the_load_consumes(tmp_path):
     written = records.cleared(otonari.clear(street()), "street", "otonari")
     sun = [next(leaf for leaf in record["leaves"] if leaf["participant"] == "sun") for record in written]
     assert [leaf["demand"] for leaf in sun] == [{"sun": 2000}, {"": 1000}]
-    ledger.commit(tmp_path / "book", written, currency="JPY")
+    ledger.commit(tmp_path / "book", written)
     ledger.verify(tmp_path / "book")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from otonari.data.problems import InputError
 from otonari.runs.commands import ledger as commands
 from otonari.runs.ledger import (
     administration,
@@ -135,7 +136,7 @@ def test_nothing_that_somebody_else_appended_goes_on(tmp_path):
     book = tmp_path / "book"
     book.mkdir()
     private_leaves.write_secret(book, b"s" * 32)
-    first = block_schema.genesis("street", "JPY", "not ours", str(KEY.key)) | {
+    first = block_schema.genesis("street", "1e-6 JPY", "not ours", str(KEY.key)) | {
         "index": 0,
         "prev": block_schema.FIRST,
     }
@@ -150,10 +151,10 @@ def test_a_rotation_and_a_beginning_that_were_cut_short_are_repaired(signed, tmp
         administration.repair(signed, KEY)
     assert [block["kind"] for block in administration.repair(signed, OTHER)[2]] == ["key-rotation"]
     new = tmp_path / "new"
-    cut_short(new, lambda: administration.init(new, "street", signer=KEY))
+    cut_short(new, lambda: administration.init(new, "street", currency="JPY", signer=KEY))
     assert [block["kind"] for block in administration.repair(new, KEY)[2]] == ["genesis"]
     other = tmp_path / "other"
-    cut_short(other, lambda: administration.init(other, "street", signer=KEY))
+    cut_short(other, lambda: administration.init(other, "street", currency="JPY", signer=KEY))
     assert ledger.commit(other, records(2), signer=KEY).added == 2
 
 
@@ -212,7 +213,7 @@ def test_a_ledger_whose_files_are_gone_does_not_begin_again(signed):
     before = contents(signed)
     for act in (
         lambda: ledger.commit(signed, [record(5)], signer=KEY),
-        lambda: administration.init(signed, "street", signer=OTHER),
+        lambda: administration.init(signed, "street", currency="JPY", signer=OTHER),
     ):
         with pytest.raises(ledger.LedgerError, match="is of a ledger that is not there"):
             act()
@@ -243,14 +244,17 @@ def test_a_folder_that_somebody_planted(tmp_path):
     (book / "leaves").chmod(0o777)
     (book / "leaves" / "secret").write_bytes(b"K" * 32)
     (book / "leaves" / "secret").chmod(0o600)
-    for act in (lambda: administration.init(book, "street"), lambda: ledger.commit(book, records(2))):
+    for act in (
+        lambda: administration.init(book, "street", currency="JPY"),
+        lambda: ledger.commit(book, records(2)),
+    ):
         with pytest.raises(ledger.LedgerError, match=r"others may use it \(mode 0777"):
             act()
     (book / "leaves").chmod(0o700)
     if os.geteuid() == 0:
         os.chown(book / "leaves", 65534, 65534)
         with pytest.raises(ledger.LedgerError, match="another user"):
-            administration.init(book, "street")
+            administration.init(book, "street", currency="JPY")
     assert not (book / ledger.NAME).exists()
 
 
@@ -500,13 +504,13 @@ def test_what_a_forger_wrote_does_not_steer_the_terminal(signed):
 
 def test_labels_that_are_no_text(signed, tmp_path):
     for act in (
-        lambda: administration.init(tmp_path / "new", "\udcff"),
+        lambda: administration.init(tmp_path / "new", "\udcff", currency="JPY"),
         lambda: administration.init(tmp_path / "new", "street", currency="\udcff"),
         lambda: administration.init(tmp_path / "new", "street", currency=""),
         lambda: administration.keygen("\udcff", tmp_path / "key"),
         lambda: receipts.make(signed, "\udcff"),
     ):
-        with pytest.raises(ledger.LedgerError, match="got"):
+        with pytest.raises((ledger.LedgerError, InputError), match="got"):
             act()
     assert not (tmp_path / "new").exists()
 

@@ -54,7 +54,7 @@ def test_commit_and_verify(book):
         "grid_in": 30,
         "grid_out": 0,
     }
-    assert summary.units["money"] == "micro-JPY"
+    assert summary.units["money"] == "1e-6 JPY"
     assert [block["kind"] for block in ledger.show(book)] == ["genesis", "clearing", "clearing"]
     assert (book / checkpoints.OWN).read_text() == str(summary.checkpoint())
 
@@ -231,14 +231,14 @@ def test_init_pins_everything(tmp_path):
         tmp_path / "book", "Susono 1", currency="EUR", signer=signed_note.signer("Susono%201", seed=b"k" * 32)
     )
     (genesis,) = ledger.show(tmp_path / "book")
-    assert (genesis["market"], genesis["units"]["price"]) == ("Susono 1", "milli-EUR/kWh")
+    assert (genesis["market"], genesis["units"]["price"]) == ("Susono 1", "1e-5 EUR/kWh")
     assert genesis["key"].startswith("Susono%201+")
     with pytest.raises(ledger.LedgerConflict, match="already"):
-        administration.init(tmp_path / "book", "Susono 1")
+        administration.init(tmp_path / "book", "Susono 1", currency="JPY")
 
 
 def test_init_then_commit(tmp_path):
-    administration.init(tmp_path / "book", "street", signer=KEY)
+    administration.init(tmp_path / "book", "street", currency="JPY", signer=KEY)
     secret = (tmp_path / "book" / "leaves" / "secret").read_bytes()
     assert ledger.commit(tmp_path / "book", records(2), signer=KEY).added == 2
     assert (tmp_path / "book" / "leaves" / "secret").read_bytes() == secret
@@ -277,7 +277,7 @@ def test_keygen(tmp_path):
     with pytest.raises(ledger.LedgerError, match="name: got nothing"):
         administration.keygen("", tmp_path / "empty")
     with pytest.raises(ledger.LedgerError, match="market: got"):
-        administration.init(tmp_path / "book", "")
+        administration.init(tmp_path / "book", "", currency="JPY")
     assert contents(tmp_path / "book") == {}
 
 

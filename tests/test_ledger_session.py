@@ -90,11 +90,11 @@ def test_a_rehearsal_writes_nothing_and_is_not_read_again(tmp_path, walks):
 
 
 def test_a_session_begins_a_ledger(tmp_path):
-    session = ledger.Session(tmp_path / "book", SLOTS, currency="EUR", signer=KEY)
+    session = ledger.Session(tmp_path / "book", SLOTS, signer=KEY)
     assert session.commit([]).added == 0
-    assert session.commit([record(0)]).added == 1
+    assert session.commit([record(0, money="1e-8 EUR")]).added == 1
     summary = ledger.verify(tmp_path / "book", pinned=[KEY.key])
-    assert (summary.slots, summary.units["money"]) == (1, "micro-EUR")
+    assert (summary.slots, summary.units["money"]) == (1, "1e-8 EUR")
 
 
 def test_another_writer_is_noticed(tmp_path, walks):

@@ -373,7 +373,7 @@ def rotated(signer):
         shutil.rmtree(folder)
         make(folder, signer=KEY)
         blocks = blocks_of(folder)
-        after = {**block_schema.rotation("street", str(OTHER.key), "AAAA", "otonari"), "index": 3}
+        after = {**block_schema.rotation(4, "street", str(OTHER.key), "AAAA", "otonari"), "index": 3}
         after["prev"] = lines_of(folder)[2][-67:-3].decode()
         text = block_schema.handover(after, str(KEY.key))
         after["endorsement"] = signer.sign(text).split()[-1] if signer else "AAAA"
@@ -466,7 +466,10 @@ INSIDE = {
     "endorsed by itself": rotated(OTHER),
     "rotation without a key": lambda f: forge(
         f,
-        [*blocks_of(f), {**block_schema.rotation("street", str(OTHER.key), "AAAA", "otonari"), "index": 3}],
+        [
+            *blocks_of(f),
+            {**block_schema.rotation(4, "street", str(OTHER.key), "AAAA", "otonari"), "index": 3},
+        ],
         OTHER,
     ),
     "overlapping slot": at(1, slot_seconds=1801),
@@ -487,8 +490,14 @@ INSIDE = {
     "version of a later block": at(1, version=2),
     "clearing in the place of the genesis": lambda f: forge(f, [{**blocks_of(f)[1], "index": 0}]),
     "units of another kind": nested(0, "units", energy="kWh"),
-    "units of two currencies": nested(0, "units", price="milli-EUR/kWh"),
-    "units of no currency": nested(0, "units", money="micro-", price="milli-/kWh"),
+    "units of two currencies": nested(0, "units", price="1e-5 EUR/kWh"),
+    "units of no currency": nested(0, "units", money="1e-6 ", price="1e-3 /kWh"),
+    "units of format 3": nested(0, "units", money="micro-JPY", price="milli-JPY/kWh"),
+    "units of another scale": nested(0, "units", money="1e-8 JPY"),
+    "money of another currency": at(1, money="1e-6 KRW"),
+    "money of another scale": at(1, money="1e-8 JPY"),
+    "money with a control character": at(1, money="1e-6 J\\u001bY"),
+    "genesis of format 3": at(0, version=3),
     "units that are none": at(0, units="Wh"),
     "slot before all time": at(1, slot=-1),
     "slot after all time": at(1, slot=2**37),
@@ -521,9 +530,9 @@ def test_what_an_insider_may_write(book):
 
 
 def test_another_version_is_not_read(book):
-    for version in (2, 4):
+    for version in (2, 5):
         at(0, version=version)(book)
-        with pytest.raises(ledger.LedgerError, match=f"format version {version}, want 3") as caught:
+        with pytest.raises(ledger.LedgerError, match=f"format version {version}, want 3 or 4") as caught:
             ledger.verify(book)
         assert not isinstance(caught.value, ledger.LedgerTampered)
 

@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
 
 import otonari
+from otonari.data.inputs.currency import scale
 from otonari.model.checks.run import check
 from otonari.model.settlement.account_lines import MONEY, SIGNS
 from otonari.model.settlement.accounts import made_whole, settle
@@ -305,7 +306,7 @@ def test_any_payments_add_up_over_slots_and_accounts(amounts, hours):
     amounts[-1] = -amounts[:-1].sum() - abs(amounts[-1])  # the rent gives the rest
     groups = {"/inputs": xr.Dataset({"slot_hours": ("time", hours)})}
     groups["/settlement"] = xr.Dataset({"make_whole": ("participant", amounts)})
-    slots = records.make_whole(xr.DataTree.from_dict(groups))
+    slots = records.make_whole(xr.DataTree.from_dict(groups), scale("JPY"))
     if slots[0]:
         paid = np.array([slot["make_whole"] for slot in slots])
         assert_allclose(paid.sum(axis=0), amounts * 1e6, atol=1)

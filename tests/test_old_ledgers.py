@@ -7,12 +7,12 @@ import pytest
 from click.testing import CliRunner
 
 from otonari.cli import main
-from otonari.runs.ledger import ledger
+from otonari.runs.ledger import administration, ledger, private_leaves, reader, receipts
 from otonari.runs.ledger.checkpoints import read as read_checkpoint
-from otonari.runs.ledger.format import signed_note
+from otonari.runs.ledger.format import chain, signed_note
 from otonari.runs.report import bill
 
-from .books import contents
+from .books import contents, record
 
 OLD = Path(__file__).parent / "golden" / "format-3"
 TOTALS = {
@@ -80,3 +80,52 @@ def test_orders_in_yen_trade_as_they_did_to_the_last_digit(mechanism, tmp_path):
     for suffix in (".csv", ".refused.csv"):
         want = (OLD / "exchange" / f"{name}{suffix}").read_text(encoding="utf-8")
         assert trades.with_suffix(suffix).read_text(encoding="utf-8") == want
+
+
+# going on in format 3
+
+
+def old_record(number, **changes):
+    """Return a record that fits behind the old slots of ledger ``clear``."""
+    return {**record(number, market="old-yen"), "slot": 1780326000 + 1800 * number, **changes}
+
+
+def test_a_ledger_of_yen_goes_on_in_its_format(tmp_path):
+    book, signer = copied("clear", tmp_path), administration.read_key(private(tmp_path))
+    done = ledger.commit(book, [old_record(0)], signer=signer)
+    assert (done.added, done.already) == (1, 0)
+    assert ledger.commit(book, [old_record(0)], signer=signer).already == 1
+    assert ledger.commit(book, [old_record(0, software="x")], signer=signer).already == 1
+    *_, block = ledger.show(book)
+    assert (block["version"], "money" in block) == (3, False)
+    administration.rotate(book, signer, signed_note.signer("old-yen", seed=b"o" * 32))
+    assert ledger.verify(book, pinned=[signer.key], private=True).totals["energy"] == 4347 + 10
+    assert len(receipts.make(book, "shade")) == 1
+
+
+def private(folder):
+    """Return a copy of the key that nobody else may read."""
+    path = folder / "yen.key"
+    shutil.copy(OLD / "yen.key", path)
+    path.chmod(0o600)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "market", "money"),
+    [("euro", "old-euro", "1e-8 EUR"), ("euro", "old-euro", "1e-6 JPY"), ("simulate", "old-yen", "1e-8 EUR")],
+)
+def test_money_on_another_scale_is_a_conflict_and_changes_nothing(name, market, money, tmp_path):
+    book = copied(name, tmp_path)
+    before = contents(book)
+    with pytest.raises(ledger.LedgerConflict, match=f"counts money in micro-.*, and this is in {money}"):
+        ledger.commit(book, [old_record(0, market=market, money=money)])
+    assert contents(book) == before
+
+
+def test_a_format_does_not_change_on_the_way(tmp_path):
+    """A clearing of format 4 behind blocks of format 3, rehashed by somebody with the key, is found."""
+    book = copied("simulate", tmp_path)
+    state = reader.read(book, lambda slot: False)
+    with pytest.raises(ledger.LedgerError, match="version: got 4, want 3"):
+        chain.extend([private_leaves.seal(old_record(0), b"s" * 32)[0]], state.summary)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..ledger import administration, durable_files, ledger, receipts
 from ..ledger.checkpoints import read as read_checkpoint
-from ..ledger.format import signed_note
+from ..ledger.format import block_schema, signed_note
 from ..ledger.format.block_schema import WHERE_ANY
 from ..ledger.format.chain import Summary
 from ..ledger.format.errors import LedgerError
@@ -89,7 +89,8 @@ def check(path: Path, checkpoints: Sequence[Path], keys: Sequence[str]) -> Answe
     first, last = proofs[0].block["slot"], max(p.block["slot"] + p.block["slot_seconds"] for p in proofs)
     who, market, note = proofs[0].leaf["participant"], proofs[0].block["market"], proofs[0].note
     rows = [[_LABELS[n], f"{sums[n] / 1e3:,.3f} kWh"] for n in _ENERGY]
-    rows += [[_LABELS[n], f"{sums[n] / 1e6:,.2f}"] for n in (*_MONEY, *some)]
+    currency, digits = block_schema.scale(proofs[0].money)
+    rows += [[_LABELS[n], f"{_amount(sums[n], digits)} {currency}".rstrip()] for n in (*_MONEY, *some)]
     _, size, root = note.text.splitlines()
     witnesses = [key for key in pinned if key.kind == signed_note.WITNESS]
     times = [(key.name, t) for key in witnesses for t in signed_note.times(note, key)]
@@ -98,6 +99,7 @@ def check(path: Path, checkpoints: Sequence[Path], keys: Sequence[str]) -> Answe
     lines += [f"recorded when the ledger had {size} blocks, tree hash {root}"]
     lines += [f"seen by {name} at {utc(t)} UTC" for name, t in times]
     facts = {"participant": who, "market": market, "slots": len(proofs), "first": first, "end": last, **sums}
+    facts |= {"money": proofs[0].money} if currency else {}
     facts |= {"checkpoint": str(note), "seen": dict(times), "leaves": [p.leaf for p in proofs]}
     return Answer(facts, "\n".join([*lines, "", table(["recorded", ""], rows)]))
 
@@ -141,7 +143,7 @@ def repair(directory: Path, key: Path | None, head: str | None) -> Answer:
     steps = [f"moved the torn end to {moved}"] if moved else []
     steps += [f"gave {len(vouched)} good blocks a checkpoint"] if vouched else []
     text = f"{directory}: " + (" and ".join(steps) or "nothing to repair")
-    text += "\n" + _blocks(vouched, "") if vouched else ""
+    text += "\n" + _blocks(vouched, summary.units["money"]) if vouched else ""
     return Answer({**_facts(summary), "moved": moved and str(moved), "vouched": vouched}, text)
 
 
@@ -159,18 +161,24 @@ def show(directory: Path) -> Iterator[str]:
     except LedgerError as error:
         fault = error
     if good:
-        yield _blocks(good, good[0].get("units", {}).get("money", "").removeprefix("micro-"))
+        yield _blocks(good, good[0].get("units", {}).get("money", ""))
     if fault:
         raise fault
 
 
-def _blocks(listed: Sequence[dict[str, Any]], currency: str) -> str:
+def _amount(units: int, digits: int) -> str:
+    """Return units of money in the currency, with two decimals more than its minor unit has."""
+    return f"{units / 10 ** (6 + digits):,.{2 + digits}f}"
+
+
+def _blocks(listed: Sequence[dict[str, Any]], unit: str) -> str:
     """Return a line per block: what it is, when, how much was traded, for how much; and if no checkpoint has it."""
+    currency, digits = block_schema.scale(unit)
     rows = []
     for block in listed:
         totals = block.get("totals", {})
         energy = [f"{totals[k] / 1000:,.3f}" if totals else "" for k in ("energy", "grid_in", "grid_out")]
-        money = [f"{totals[k] / 1e6:,.2f}" if totals else "" for k in ("money", "fees")]
+        money = [_amount(totals[k], digits) if totals else "" for k in ("money", "fees")]
         what = f"reverses {block['reverses']}" if "reverses" in block else block["kind"]
         what = f"{block['leaves']} leaves" if "leaves" in block else what
         slot = utc(block["slot"]) if "slot" in block else ""

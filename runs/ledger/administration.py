@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ...data.inputs.currency import scale
 from ..version import version
 from . import checkpoints, durable_files, ledger, private_leaves, reader
 from .format import block_schema, chain, signed_note
@@ -58,20 +59,21 @@ def read_key(path: Path, directory: Path | None = None) -> signed_note.Signer:
         raise LedgerError(f"{path}: {error}") from error
 
 
-def init(
-    directory: Path, market: str, *, currency: str = "JPY", signer: signed_note.Signer | None = None
-) -> Summary:
-    """Begin a ledger with its genesis block, signed if there is a key, and return its summary.
+def init(directory: Path, market: str, *, currency: str, signer: signed_note.Signer | None = None) -> Summary:
+    """Begin a ledger of a currency with its genesis block, signed if there is a key, and return its summary.
 
     Raises
     ------
+    InputError
+        If ISO 4217 has no minor unit of the currency, so that its scale is not known.
     LedgerConflict
         If there is one already.
     LedgerError
         If the key is not called what the market is, or something cannot be written.
     """
     name, key = block_schema.label(market, "market"), str(signer.key) if signer else ""
-    block = block_schema.genesis(name, currency, f"otonari {version()}", key)
+    money = block_schema.unit_of_money(currency, scale(currency, "ledger").digits)
+    block = block_schema.genesis(name, money, f"otonari {version()}", key)
     durable_files.make_folder(directory)
     with durable_files.locked(directory, 10.0):
         if any(os.path.lexists(directory / name) for name in (NAME, checkpoints.OWN, checkpoints.LOG)):
@@ -97,7 +99,10 @@ def rotate(directory: Path, signer: signed_note.Signer, successor: signed_note.S
         state = reader.read(directory, _no_slot)
         state.require_settled()
         require_signer(state.summary, signer)
-        block = block_schema.rotation(state.summary.market, str(successor.key), "", f"otonari {version()}")
+        summary = state.summary
+        block = block_schema.rotation(
+            summary.version, summary.market, str(successor.key), "", f"otonari {version()}"
+        )
         place = {**block, "index": state.summary.count, "prev": state.summary.head}
         line = signer.sign(block_schema.handover(place, str(signer.key)))
         lines, after = chain.extend([{**block, "endorsement": line.split()[-1]}], state.summary)

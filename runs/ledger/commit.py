@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from . import private_leaves
-from .format import block_schema, canonical_json, chain, signed_note
+from .format import block_schema, chain, signed_note
 from .format.chain import Block, Summary
 from .format.errors import LedgerConflict, LedgerError
 from .state import LedgerState, require_signer
@@ -71,16 +71,16 @@ def plan_commit(
     state: LedgerState,
     new: Sequence[dict[str, Any]],
     *,
-    currency: str,
     signer: signed_note.Signer | None,
     correct: bool,
 ) -> Plan:
     """Plan a commit; the arguments and errors are those of :func:`otonari.runs.ledger.ledger.prepare`."""
     _require_one_market(state, new)
+    new = [chain.fitted(record, state.summary) for record in new]
     stored = _stored_secret(state)
     secret = stored or os.urandom(32)
-    opening = [] if state.summary.count else [_genesis(record, currency, signer) for record in new[:1]]
-    if state.unvouched and not _left_by_crash(state, new, secret, currency, correct=correct):
+    opening = [] if state.summary.count else [_genesis(record, signer) for record in new[:1]]
+    if state.unvouched and not _left_by_crash(state, new, secret, correct=correct):
         raise state.torn()
     additions = _additions(state, new, secret, correct=correct)
     blocks = [*opening, *(block for addition in additions for block in addition.blocks)]
@@ -118,10 +118,10 @@ def _stored_secret(state: LedgerState) -> bytes | None:
     return secret
 
 
-def _genesis(record: dict[str, Any], currency: str, signer: signed_note.Signer | None) -> Block:
+def _genesis(record: dict[str, Any], signer: signed_note.Signer | None) -> Block:
     """Return the genesis block of a ledger that begins with a record."""
     key = str(signer.key) if signer else ""
-    return block_schema.genesis(record["market"], currency, record["software"], key)
+    return block_schema.genesis(record["market"], record["money"], record["software"], key)
 
 
 def _seal(record: dict[str, Any], secret: bytes, revision: int) -> tuple[Block, list[bytes]]:
@@ -133,18 +133,17 @@ def _seal(record: dict[str, Any], secret: bytes, revision: int) -> tuple[Block, 
 
 
 def _left_by_crash(
-    state: LedgerState, new: Sequence[dict[str, Any]], secret: bytes, currency: str, *, correct: bool
+    state: LedgerState, new: Sequence[dict[str, Any]], secret: bytes, *, correct: bool
 ) -> bool:
     """Return whether the blocks beyond the checkpoint are of an earlier attempt at this commit that a crash ended."""
     reversals = state.clearings.reversals
     sealed = [_seal(record, secret, reversals[record["slot"]])[0] for record in new]
     known, slots = {chain.content(block) for block in sealed}, {block["slot"] for block in sealed}
-    units = block_schema.units(canonical_json.label(currency))
     hashes, blocks = list(state.unvouched), list(state.unvouched.values())
     return private_leaves.announced(state.directory, blocks[0]["index"], hashes) and all(
         correct and block["slot"] in slots
         if block["kind"] == "correction"
-        else block.get("units") == units or chain.content(block) in known
+        else block["kind"] == "genesis" or chain.content(block) in known
         for block in blocks
     )
 

@@ -114,7 +114,6 @@ def prepare(
     directory: Folder,
     new: Sequence[dict[str, Any]],
     *,
-    currency: str = "JPY",
     signer: signed_note.Signer | None = None,
     correct: bool = False,
     wait: float = 10.0,
@@ -131,8 +130,6 @@ def prepare(
         The ledger's directory; made if it is missing.
     new : sequence of dict
         Records of one market as :func:`otonari.runs.ledger.records.cleared` gives them.
-    currency : str
-        Currency of a new ledger.
     signer : Signer, optional
         The private key of a ledger that has one; for a new ledger it decides whether it has.
     correct : bool
@@ -153,7 +150,7 @@ def prepare(
     durable_files.make_folder(folder)
     with durable_files.locked(folder, wait):
         state = reader.read(folder, slots.__contains__)
-        plan = plan_commit(state, new, currency=currency, signer=signer, correct=correct)
+        plan = plan_commit(state, new, signer=signer, correct=correct)
         yield plan.commit, lambda: plan.carry_out(signer)
 
 
@@ -170,7 +167,7 @@ class Session:
         The ledger's directory; made if it is missing.
     slots : iterable of int
         Starts of all slots that may be committed, UTC epoch seconds.
-    currency, signer, wait
+    signer, wait
         As for :func:`prepare`.
     """
 
@@ -179,12 +176,11 @@ class Session:
         directory: Folder,
         slots: Iterable[int],
         *,
-        currency: str = "JPY",
         signer: signed_note.Signer | None = None,
         wait: float = 10.0,
     ):
         self._directory, self._slots, self._wait = Path(directory), frozenset(slots), wait
-        self._currency, self._signer = currency, signer
+        self._signer = signer
         self._known: tuple[LedgerState, list[tuple[int, ...]]] | None = None
 
     def rehearse(self, new: Sequence[dict[str, Any]]) -> Commit:
@@ -193,7 +189,7 @@ class Session:
         with durable_files.locked(self._directory, self._wait):
             state = self._read()
             clearings = state.clearings.copy()
-            plan = plan_commit(state, new, currency=self._currency, signer=self._signer, correct=False)
+            plan = plan_commit(state, new, signer=self._signer, correct=False)
             state.clearings = clearings
             self._known = state, fingerprint(self._directory)
         return plan.commit
@@ -203,7 +199,7 @@ class Session:
         durable_files.make_folder(self._directory)
         with durable_files.locked(self._directory, self._wait):
             state = self._read()
-            plan = plan_commit(state, new, currency=self._currency, signer=self._signer, correct=False)
+            plan = plan_commit(state, new, signer=self._signer, correct=False)
             done = plan.carry_out(self._signer)
             self._known = state, fingerprint(self._directory)
         return done

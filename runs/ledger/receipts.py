@@ -34,6 +34,11 @@ class Proof:
     note: signed_note.Note
     rotations: list[dict[str, Any]]
 
+    @property
+    def money(self) -> str:
+        """The unit of its money; a block of format 3 does not say of which currency."""
+        return str(self.block.get("money", "micro-"))
+
 
 def make(
     directory: Path,
@@ -148,7 +153,7 @@ def read(data: bytes, source: str) -> list[Proof]:
 
 def _require_one_holder(proofs: Sequence[Proof], source: str) -> None:
     """Require one participant, one checkpoint, and slots that share no time, so that each is counted once."""
-    whose = {(p.leaf["participant"], p.block["market"]) for p in proofs}
+    whose = {(p.leaf["participant"], p.block["market"], p.money) for p in proofs}
     spans = sorted((p.block["slot"], p.block["slot"] + p.block["slot_seconds"]) for p in proofs)
     if len(whose) > 1 or any(one[1] > two[0] for one, two in pairwise(spans)):
         raise LedgerTampered(source, "slots", "several participants or a time twice", "each time of one once")
@@ -200,7 +205,10 @@ def _require_recorded(recorded: _Recorded, records: Sequence[dict[str, Any]]) ->
         raise LedgerError(f"{directory}: got the ledger of market {got}, want that of {want}")
     present = {slot: chain.content(block) for slot, block in state.clearings.unreversed.items()}
     revisions = state.clearings.reversals
-    sealed = {r["slot"]: private_leaves.seal(r, secret, revisions[r["slot"]])[0] for r in records}
+    sealed = {
+        r["slot"]: private_leaves.seal(chain.fitted(r, state.summary), secret, revisions[r["slot"]])[0]
+        for r in records
+    }
     if wrong := [slot for slot, block in sealed.items() if present.get(slot) != chain.content(block)]:
         many = f"{len(wrong)} of {len(records)} slots, the first is {utc(wrong[0])} UTC"
         raise LedgerError(
@@ -264,7 +272,7 @@ def _links(
     """Return what must be equal for leaf, block and checkpoint to belong together: (got, want) by name."""
     place = ("market", "slot", "slot_seconds")
     return {
-        "version": (block["version"], block_schema.VERSION),
+        "version": (block["version"] in block_schema.READABLE, True),
         "slot": ([leaf[name] for name in place], [block[name] for name in place]),
         "Merkle root": (root.hex(), block["root"]),
         "tree hash": (tree.hex(), checkpoint.root.hex()),

@@ -1,8 +1,9 @@
 """A cleared run in the whole numbers of the ledger: one record per slot, public totals and private leaves.
 
-Energy is Wh, a price milli-currency/kWh, money micro-currency: 1 Wh at 1 milli-currency/kWh *is* 1
-micro-currency, so the money of a trade is the exact product. A record becomes a block when the ledger's
-secret seals its leaves (:mod:`otonari.runs.ledger.private_leaves`) and its place gives it ``index`` and ``prev``.
+Energy is Wh, a price thousandths of the currency's minor unit per kWh, so that the money of a trade is their exact
+product, in millionths of the minor unit (:class:`otonari.data.inputs.currency.Scale`). A record becomes a block when the
+ledger's secret seals its leaves (:mod:`otonari.runs.ledger.private_leaves`) and its place gives it ``index`` and
+``prev``.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,11 +13,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...data.inputs.currency import LARGEST, Scale, scale
 from ...model.settlement import tracing
 from ...model.topology.stores import of_stores, with_stores
 from ..markets import SIMULATED
 from ..store import digest
+from ..text import utc
 from .format import block_schema, canonical_json
+from .format.errors import LedgerError
+
+_MONEY = ("money", "paid", "earned", "fees", "congestion", "make_whole")
 
 
 @dataclass(frozen=True)
@@ -73,18 +79,14 @@ def cleared(
     parts: Iterable[xr.Dataset] = _one_by_one(inputs, results) if one_by_one else [inputs]
     of_inputs = [digest.values(part, "otonari inputs 1", digest.INPUTS_SCALE) for part in parts]
     names = [canonical_json.label(str(x)) for x in results["participant"].values]
-    slots = zip(times(inputs), slot_digests(results), make_whole(tree), shares(tree, origins), strict=True)
-    return [
-        record(
-            names,
-            share,
-            time | digests | {"inputs": of_inputs[k if one_by_one else 0]},
-            market,
-            software,
-            paid,
-        )
-        for k, (time, digests, paid, share) in enumerate(slots)
-    ]
+    counted = scale(str(inputs.attrs["currency"]))
+    digests = slot_digests(results, counted)
+    slots = zip(times(inputs), digests, make_whole(tree, counted), shares(tree, origins), strict=True)
+    found = []
+    for k, (time, of_slot, paid, share) in enumerate(slots):
+        facts = time | of_slot | {"inputs": of_inputs[k if one_by_one else 0]}
+        found.append(record(names, share, facts, market, software, paid, counted))
+    return found
 
 
 def record(
@@ -94,28 +96,40 @@ def record(
     market: str,
     software: str,
     paid: Mapping[str, Sequence[int]],
+    counted: Scale,
 ) -> dict[str, Any]:
     """Return the record of a slot from the shares of all accounts (canonical labels), its time and its digests.
 
     ``paid`` as a slot of :func:`make_whole`.
+
+    Raises
+    ------
+    LedgerError
+        If an amount is too large to be exact wherever the ledger is read.
     """
     others: dict[str, Sequence[Any]] = {n: _whole(p) for n, p in share.grid.items()} | share.uses | dict(paid)
-    leaves = accounts(names, _rounded(share.trades), others)
+    leaves = accounts(names, _rounded(share.trades, counted), others)
+    totals = block_schema.totals(leaves)
+    for whose, amounts in (("all accounts", totals), *((leaf["participant"], leaf) for leaf in leaves)):
+        _require_exact(whose, amounts, facts["slot"], counted)
     return {
         "version": block_schema.VERSION,
         "kind": "clearing",
         "market": market,
+        "money": block_schema.unit_of_money(counted.currency, counted.digits),
         **facts,
-        "totals": block_schema.totals(leaves),
+        "totals": totals,
         "software": software,
         "leaves": leaves,
     }
 
 
-def make_whole(tree: xr.DataTree, place: np.ndarray[Any, Any] | None = None) -> list[dict[str, list[int]]]:
+def make_whole(
+    tree: xr.DataTree, counted: Scale, place: np.ndarray[Any, Any] | None = None
+) -> list[dict[str, list[int]]]:
     """Return what each account pays so that nobody is worse off in every slot, nothing where nobody does.
 
-    The payments of the horizon are whole micro-currency by largest remainder, and so are, at the end of each slot, those
+    The payments of the horizon are whole units of money by largest remainder, and so are, at the end of each slot, those
     due by then in proportion to its hours: a slot has what is due more than before it. So the slots of an account add up
     to its payment, and the accounts of a slot to zero less what the congestion rent gives.
 
@@ -123,6 +137,8 @@ def make_whole(tree: xr.DataTree, place: np.ndarray[Any, Any] | None = None) -> 
     ----------
     tree : DataTree
         A run; before it is settled, nobody pays.
+    counted : Scale
+        Of its currency.
     place : (participant,), optional
         The order of the accounts (default: that of the run).
     """
@@ -131,12 +147,22 @@ def make_whole(tree: xr.DataTree, place: np.ndarray[Any, Any] | None = None) -> 
     if "make_whole" not in settlement:
         return [{} for _ in hours]
     amounts = settlement["make_whole"].values[slice(None) if place is None else place]
-    whole = digest.largest_remainder(amounts * 10**6)
+    whole = digest.largest_remainder(amounts * counted.money)
     if not whole.any():
         return [{} for _ in hours]
     ends = np.cumsum(hours)
     due = [digest.largest_remainder(whole * (end / ends[-1])) for end in ends]
     return [{"make_whole": slot.tolist()} for slot in np.diff(due, axis=0, prepend=0 * whole[None])]
+
+
+def _require_exact(whose: str, amounts: Mapping[str, Any], slot: int, counted: Scale) -> None:
+    """Raise :class:`LedgerError` if an amount of a slot reaches 2^53."""
+    for name, amount in amounts.items():
+        if isinstance(amount, int) and abs(amount) >= LARGEST:
+            money = name in _MONEY
+            got = f"{amount // counted.money:,} {counted.currency}" if money else f"{amount:,} Wh"
+            want = counted.most if money else f"{LARGEST:,} Wh"
+            raise LedgerError(f"slot {utc(slot)} UTC: {name} of {whose}: got {got}, want less than {want}")
 
 
 def times(inputs: xr.Dataset) -> list[dict[str, int]]:
@@ -146,10 +172,10 @@ def times(inputs: xr.Dataset) -> list[dict[str, int]]:
     return [{"slot": int(s), "slot_seconds": int(n)} for s, n in zip(starts, seconds, strict=True)]
 
 
-def slot_digests(results: xr.Dataset) -> list[dict[str, str]]:
-    """Return the digests of every slot's results and prices."""
+def slot_digests(results: xr.Dataset, counted: Scale) -> list[dict[str, str]]:
+    """Return the digests of every slot's results and prices; prices as the ledger counts them."""
     prices = results[[n for n in ("price", "sale_price") if n in results]]
-    of_prices = digest.slots(prices, "otonari prices of a slot 1", digest.RESULTS_SCALE)
+    of_prices = digest.slots(prices, "otonari prices of a slot 1", counted.price)
     of_results = digest.slots(results, "otonari results of a slot 1", digest.RESULTS_SCALE)
     return [{"prices": p, "results": r} for p, r in zip(of_prices, of_results, strict=True)]
 
@@ -195,7 +221,7 @@ def _one_by_one(inputs: xr.Dataset, results: xr.Dataset) -> Iterator[xr.Dataset]
 def accounts(
     names: list[str], trades: list[dict[str, Any]], others: Mapping[str, Sequence[Any]]
 ) -> list[dict[str, Any]]:
-    """Return the leaf of each account in a slot, in Wh and micro-currency, sorted by name.
+    """Return the leaf of each account in a slot, in Wh and units of money, sorted by name.
 
     ``origin`` is of whom it bought: Wh by the selling account. ``others`` is what else the leaves hold, by account.
     """
@@ -243,12 +269,12 @@ def _trades(trades: xr.Dataset) -> list[tuple[Any, ...]]:
     return list(zip(*labels, *numbers, strict=True))
 
 
-def _rounded(trades: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+def _rounded(trades: list[tuple[Any, ...]], counted: Scale) -> list[dict[str, Any]]:
     """Return the trades of one slot in whole numbers, sorted; those that round to 0 Wh are left out."""
     ordered = sorted(trades, key=lambda trade: tuple(trade[:4]))
     columns = np.array([trade[4:] for trade in ordered], dtype=float).reshape(-1, 4).T
     energy = digest.largest_remainder(columns[0] * 1000)
-    price, fee, congestion = (digest.integers(column, 1000) for column in columns[1:])
+    price, fee, congestion = (digest.integers(column, counted.price) for column in columns[1:])
     return [
         {"seller": seller, "buyer": buyer, "energy": int(energy[k])}
         | {"price": int(price[k]), "fee": int(fee[k]), "congestion": int(congestion[k])}

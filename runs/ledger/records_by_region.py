@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...data.inputs.currency import scale
 from ..store import atomic_file, digest
 from . import ledger, records
 from .format import canonical_json, signed_note
@@ -54,12 +55,13 @@ def of_regions(tree: xr.DataTree, shares: Sequence[Path], order: Order) -> Itera
         canonical_json.label(tree.attrs["market_id"]),
         f"otonari {tree.attrs['otonari_version']}",
     )
-    paid = records.make_whole(tree, place)
-    slots = zip(records.times(inputs), records.slot_digests(results), paid, strict=True)
+    counted = scale(str(stored.attrs["currency"]))
+    paid = records.make_whole(tree, counted, place)
+    slots = zip(records.times(inputs), records.slot_digests(results, counted), paid, strict=True)
     for k, (time, digests, paid_then) in enumerate(slots):
         share = _join([_read(path, k) for path in shares], place)
         facts = time | digests | {"inputs": of_inputs}
-        yield records.record(names, share, facts, market, software, paid_then)
+        yield records.record(names, share, facts, market, software, paid_then, counted)
 
 
 def commit(
@@ -71,7 +73,7 @@ def commit(
 ) -> ledger.Commit:
     """Commit a run in chunks slot by slot, after all conflicts with the ledger are ruled out."""
     slots = [time["slot"] for time in records.times(tree["inputs"].to_dataset())]
-    session = ledger.Session(directory, slots, currency=tree.attrs["currency"], signer=signer)
+    session = ledger.Session(directory, slots, signer=signer)
     if (directory / ledger.NAME).exists():
         for record in of_regions(tree, shares, order):
             session.rehearse([record])

@@ -18,7 +18,7 @@ from ...model.settlement import account_lines
 from ...model.settlement.account_lines import CARBON, TOTALS, Line, statement
 from .. import markets
 from ..ledger import checkpoints, receipts
-from ..ledger.format import signed_note
+from ..ledger.format import block_schema, signed_note
 from ..ledger.format.block_schema import WHERE_ANY
 from ..ledger.format.errors import LedgerTampered
 from ..text import section, table, utc
@@ -62,7 +62,7 @@ price, the settlement does not."""
 class Bill:
     """A participant's bill: the terms and figures that the operator states, and the receipt with what it proves.
 
-    ``money`` is in micro-currency, by the names in ``STATED``; ``shares`` is text, by the names in ``SHARES``.
+    ``money`` is in the ledger's units, by the names in ``STATED``; ``shares`` is text, by the names in ``SHARES``.
     """
 
     terms: dict[str, str]
@@ -72,8 +72,13 @@ class Bill:
     proofs: list[receipts.Proof]
 
     @property
+    def decimals(self) -> int:
+        """The decimals of its money, which the receipt proves."""
+        return money_decimals(self.proofs)
+
+    @property
     def amounts(self) -> dict[str, int]:
-        """All lines of the account [micro-currency], by the names of ``STATEMENT``."""
+        """All lines of the account [units of money], by the names of ``STATEMENT``."""
         lines = self.money | {name: _sum(self.proofs, *parts) for name, parts in _PROVED.items()}
         lines["bill"] = sum(line.sign * lines[n] for n, line in STATEMENT.items() if line.sign)
         lines["saving"] = lines["bill_grid_only"] - lines["bill"]
@@ -85,10 +90,11 @@ class Bill:
         return {name: _sum(self.proofs, part) for name, part in _ENERGIES.items()}
 
     def facts(self) -> dict[str, object]:
-        """Return the bill for a machine: whole numbers of micro-currency and Wh."""
+        """Return the bill for a machine: whole numbers of units of money and Wh."""
         return {
             "terms": self.terms,
-            "micro_currency": self.amounts,
+            "unit": block_schema.unit_of_money(self.terms["currency"], self.decimals - 6),
+            "money": self.amounts,
             "wh": self.energies,
             "shares": self.shares,
         }
@@ -104,7 +110,8 @@ def write(bill: Bill) -> str:
         section("Trades with neighbours by hour of the day (proved)", _hours(bill, zone)),
         section("Bought from (proved)", _sellers(bill)),
         section("Where the energy came from (not proved)", _origin(bill)),
-        "## Receipt\n\nOne proof for each slot; keep this file as it is. otonari bill, format 1: see LEDGER.md.",
+        "## Receipt\n\nOne proof for each slot; keep this file as it is. "
+        f"otonari bill, format {_format(bill.proofs)}: see LEDGER.md.",
     ]
     return "\n\n".join(parts) + f"\n{_FENCE}{bill.receipt}```\n"
 
@@ -133,7 +140,9 @@ def check(
         raise LedgerTampered(source, "receipt", "none", "one between two lines ```")
     proofs = receipts.check(receipt.encode(), pinned, held, source)
     require_period(proofs, source)
-    bill = Bill(*_stated(page, source), receipt, proofs)
+    bill = Bill(*_stated(page, source, proofs), receipt, proofs)
+    if (proved := block_schema.scale(proofs[0].money)[0]) not in ("", bill.terms["currency"]):
+        raise LedgerTampered(source, "currency", bill.terms["currency"], proved)
     try:
         want = write(bill).split("\n")
     except (InputError, ValueError, OverflowError, OSError) as error:  # no such zone, no such time
@@ -153,14 +162,19 @@ def require_period(proofs: list[receipts.Proof], source: str) -> None:
             raise LedgerTampered(source, "slots", f"one at {utc(after['slot'])}", f"one at {end} UTC")
 
 
-def money(amount: int) -> str:
-    """Return micro-currency as currency, exactly.
+def money(amount: int, decimals: int) -> str:
+    """Return units of money as currency, exactly, with so many decimals.
 
-    >>> money(-1234000056)
-    '-1,234.000056'
+    >>> money(-1234000056, 6), money(123400005678, 8)
+    ('-1,234.000056', '1,234.00005678')
     """
-    whole, part = divmod(abs(amount), 10**6)
-    return f"{'-' * (amount < 0)}{whole:,}.{part:06d}"
+    whole, part = divmod(abs(amount), 10**decimals)
+    return f"{'-' * (amount < 0)}{whole:,}.{part:0{decimals}d}"
+
+
+def money_decimals(proofs: Sequence[receipts.Proof]) -> int:
+    """Return the decimals of the money in proofs, all of one ledger."""
+    return 6 + block_schema.scale(proofs[0].money)[1]
 
 
 def energy(amount: int) -> str:
@@ -181,7 +195,8 @@ def _head(bill: Bill, zone: tzinfo) -> str:
         f"period: {' to '.join(local)}, {len(bill.proofs)} slots",
         f"in UTC: {utc(start)} to {utc(end)}",
         f"{TERMS['zone']}: {bill.terms['zone']}",
-        *(f"{TERMS[name]}: {bill.terms[name]} {_UNPROVED}" for name in ("rules", "currency")),
+        f"{TERMS['rules']}: {bill.terms['rules']} {_UNPROVED}",
+        f"{TERMS['currency']}: {bill.terms['currency']}{_currency_mark(bill.proofs)}",
     ]
     return "\n".join(f"- {line}" for line in lines)
 
@@ -196,7 +211,7 @@ def _account(bill: Bill) -> str:
         mark = "proved" if name in _PROVED else "kWh proved" if name in kwh else "not proved"
         label = "  " * bool(line.part_of) + line.label
         amount = -amounts[name] if line.sign < 0 else amounts[name]
-        rows.append([label, energy(kwh[name]) if name in kwh else "", money(amount), mark])
+        rows.append([label, energy(kwh[name]) if name in kwh else "", money(amount, bill.decimals), mark])
     return table(["", "kWh", bill.terms["currency"], "ledger"], rows)
 
 
@@ -206,11 +221,13 @@ def _hours(bill: Bill, zone: tzinfo) -> str:
     for proof in bill.proofs:
         if proof.leaf["purchases"] or proof.leaf["sales"]:
             hours.setdefault(datetime.fromtimestamp(proof.block["slot"], zone).hour, []).append(proof)
-    rows = []
+    rows, decimals = [], bill.decimals
     for hour, proofs in sorted(hours.items()):
         bought, sold = _sum(proofs, "purchases"), _sum(proofs, "sales")
         cost, revenue = _sum(proofs, *_PROVED["peer_cost"]), _sum(proofs, *_PROVED["peer_revenue"])
-        rows.append([f"{hour:02d}:00", energy(bought), money(cost), energy(sold), money(revenue)])
+        rows.append(
+            [f"{hour:02d}:00", energy(bought), money(cost, decimals), energy(sold), money(revenue, decimals)]
+        )
     return table(["hour", "kWh bought", "peer cost", "kWh sold", "peer revenue"], rows)
 
 
@@ -229,7 +246,19 @@ def _origin(bill: Bill) -> str:
     return table(["", "share"], [[label, bill.shares[name]] for name, label in SHARES.items()])
 
 
-def _stated(page: str, source: str) -> tuple[dict[str, str], dict[str, int], dict[str, str]]:
+def _format(proofs: Sequence[receipts.Proof]) -> int:
+    """Return the format of a bill: 2 where the blocks of its receipt say the currency and its scale."""
+    return 1 if proofs[0].block["version"] == 3 else 2
+
+
+def _currency_mark(proofs: Sequence[receipts.Proof]) -> str:
+    """Return what stands behind the currency: nothing where the receipt proves it."""
+    return "" if block_schema.scale(proofs[0].money)[0] else f" {_UNPROVED}"
+
+
+def _stated(
+    page: str, source: str, proofs: Sequence[receipts.Proof]
+) -> tuple[dict[str, str], dict[str, int], dict[str, str]]:
     """Return what the operator states on a page: terms, money and shares."""
 
     def find(name: str, pattern: str) -> str:
@@ -237,12 +266,15 @@ def _stated(page: str, source: str) -> tuple[dict[str, str], dict[str, int], dic
             raise LedgerTampered(source, name, "nothing of its form", "what the operator states")
         return match[1]
 
-    suffixes = {"zone": "", "rules": f" {re.escape(_UNPROVED)}", "currency": f" {re.escape(_UNPROVED)}"}
+    decimals, mark = money_decimals(proofs), re.escape(_currency_mark(proofs))
+    suffixes = {"zone": "", "rules": f" {re.escape(_UNPROVED)}", "currency": mark}
     terms = {n: find(TERMS[n], f"^- {TERMS[n]}: ({_FORMS[n]}){end}$") for n, end in suffixes.items()}
     amounts = {}
     for name in STATED:
         label = STATEMENT[name].label
-        text = find(label, rf"^    {label}(?: +[0-9,]+\.[0-9]{{3}})? +(-?[0-9,]{{1,30}}\.[0-9]{{6}})  ")
+        text = find(
+            label, rf"^    {label}(?: +[0-9,]+\.[0-9]{{3}})? +(-?[0-9,]{{1,30}}\.[0-9]{{{decimals}}})  "
+        )
         amount = int(re.sub("[,.]", "", text))
         amounts[name] = -amount if STATEMENT[name].sign < 0 else amount
     share = r"(-|-?[0-9,]+\.[0-9] (?:%|kg))"

@@ -61,7 +61,6 @@ def _bill(tree: xr.DataTree, participant: str, receipt: str) -> bill.Bill:
     """
     account = tree["settlement"].to_dataset().sel(participant=participant)
     names = (*(n for n in bill.STATED if n != "rounding"), "bill")
-    money = {name: int(digest.integers(account[name].values, 10**6)) for name in names}
     terms = {
         "zone": str(tree["inputs"].attrs.get("time_zone", "UTC")),
         "rules": str(tree.attrs["market"]),
@@ -71,6 +70,8 @@ def _bill(tree: xr.DataTree, participant: str, receipt: str) -> bill.Bill:
     source = f"receipt of {participant}"
     proofs = receipts.read(receipt.encode(), source)
     bill.require_period(proofs, source)
+    units = 10 ** bill.money_decimals(proofs)
+    money = {name: int(digest.integers(account[name].values, units)) for name in names}
     settlement = money.pop("bill")
     unrounded = bill.Bill(terms, {**money, "rounding": 0}, shares, receipt, proofs)
     return replace(unrounded, money={**money, "rounding": settlement - unrounded.amounts["bill"]})

@@ -37,9 +37,7 @@ class Closing:
         starts = inputs["time"].values.astype("datetime64[s]").astype(np.int64).tolist()
         self._content = tracing.begin(inputs)
         signer = administration.read_key(key, book) if book and key else None
-        self._ledger = (
-            ledger.Session(book, starts, currency=inputs.attrs["currency"], signer=signer) if book else None
-        )
+        self._ledger = ledger.Session(book, starts, signer=signer) if book else None
 
     def check(self, state: State, first: int) -> xr.DataTree:
         """Return the slots from ``first`` on that have closed as a run of their own.

@@ -1,12 +1,16 @@
 """The schema of ledger blocks and of private leaves: which keys each kind has, and of what type."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from . import canonical_json
 from .errors import LedgerError
 
-VERSION = 3
+VERSION = 4
+READABLE = (3, VERSION)
+"""Formats that are read and continued; 3 counts every currency in thousandths, whatever its minor unit."""
+_MONEY_UNIT = re.compile("1e-([6-9]|1[0-9]) ([A-Z]{3})")
 FIRST = "0" * 64
 """The ``prev`` of the genesis block."""
 USES = ("demand", "charge", "driving")
@@ -16,24 +20,49 @@ WHERE_ANY = ("make_whole",)
 """What leaves and totals hold only of runs where somebody pays it or receives it."""
 
 
-def genesis(market: str, currency: str, software: str, key: str = "") -> dict[str, Any]:
-    """Return the genesis block of a ledger: its market, its units, and the vkey that signs it (``""``: none)."""
+def genesis(market: str, money: str, software: str, key: str = "") -> dict[str, Any]:
+    """Return the genesis block of a ledger: its market, its units, and the vkey that signs it (``""``: none).
+
+    ``money`` is the unit of money, see :func:`unit_of_money`.
+    """
     return {
         "version": VERSION,
         "kind": "genesis",
         "market": market,
-        "units": units(label(currency, "currency")),
+        "units": units(money),
         "key": key,
         "software": software,
     }
 
 
-def units(currency: str) -> dict[str, str]:
-    """Return the units of the numbers in a ledger, given the label of its currency."""
+def unit_of_money(currency: str, digits: int) -> str:
+    """Return the unit of money of a currency whose minor unit has so many decimals: thousandths of it per kWh, times Wh.
+
+    >>> unit_of_money("JPY", 0), unit_of_money("EUR", 2), unit_of_money("KWD", 3)
+    ('1e-6 JPY', '1e-8 EUR', '1e-9 KWD')
+    """
+    return f"1e-{6 + digits} {currency}"
+
+
+def scale(money: str) -> tuple[str, int]:
+    """Return the currency that a unit of money counts, and the decimals of its minor unit; 0 in format 3.
+
+    >>> scale("1e-8 EUR"), scale("micro-EUR")
+    (('EUR', 2), ('EUR', 0))
+    """
+    if match := _MONEY_UNIT.fullmatch(money):
+        return match[2], int(match[1]) - 6
+    return money.removeprefix("micro-"), 0
+
+
+def units(money: str) -> dict[str, str]:
+    """Return the units of the numbers in a ledger, given that of its money; format 3 begins it with ``micro-``."""
+    currency, digits = scale(money)
+    price = f"milli-{currency}" if money.startswith("micro-") else f"1e-{3 + digits} {currency}"
     return {
         "energy": "Wh",
-        "money": f"micro-{currency}",
-        "price": f"milli-{currency}/kWh",
+        "money": money,
+        "price": f"{price}/kWh",
         "slot": "seconds since 1970-01-01T00:00:00Z",
     }
 
@@ -56,10 +85,10 @@ def reversal(block: dict[str, Any], software: str) -> dict[str, Any]:
     return {**kept, "kind": "correction", "reverses": block["index"], "totals": totals, "software": software}
 
 
-def rotation(market: str, key: str, endorsement: str, software: str) -> dict[str, Any]:
-    """Return the block that hands a ledger on to another key, endorsed by the key before."""
+def rotation(version: int, market: str, key: str, endorsement: str, software: str) -> dict[str, Any]:
+    """Return the block that hands a ledger of some format on to another key, endorsed by the key before."""
     return {
-        "version": VERSION,
+        "version": version,
         "kind": "key-rotation",
         "market": market,
         "key": key,
@@ -113,9 +142,22 @@ def _whole(value: Any) -> bool:
     return type(value) is int
 
 
+def _money_unit(value: Any) -> bool:
+    return type(value) is str and bool(_MONEY_UNIT.fullmatch(value))
+
+
 def _units(value: Any) -> bool:
+    return isinstance(value, dict) and _money_unit(value.get("money")) and value == units(value["money"])
+
+
+def _units_3(value: Any) -> bool:
     money = value.get("money") if isinstance(value, dict) else None
-    return type(money) is str and len(money) > len("micro-") and value == units(money.removeprefix("micro-"))
+    return (
+        type(money) is str
+        and money.startswith("micro-")
+        and len(money) > len("micro-")
+        and value == units(money)
+    )
 
 
 def _hash(value: Any) -> bool:
@@ -137,7 +179,14 @@ _MONEY = dict.fromkeys(("paid", "earned", "fees", "congestion", "make_whole"), _
 _TOTALS = dict.fromkeys(("energy", "grid_in", "grid_out"), _count) | {"make_whole": _given_back}
 SHAPES: dict[str, dict[str, Any]] = {
     "genesis": {"units": _units, "key": _text} | _COMMON,
-    "clearing": {"leaves": _positive, "root": _hash, "prices": _hash, "inputs": _hash, "results": _hash}
+    "clearing": {
+        "money": _money_unit,
+        "leaves": _positive,
+        "root": _hash,
+        "prices": _hash,
+        "inputs": _hash,
+        "results": _hash,
+    }
     | {"totals": dict.fromkeys(TOTALS, _whole) | _TOTALS}
     | _SLOT
     | _LATER,
@@ -152,6 +201,12 @@ SHAPES: dict[str, dict[str, Any]] = {
     | _MONEY,
 }
 """What each kind holds: exactly these keys, but for those ``WHERE_ANY``, each of its type."""
+SHAPES_3 = {
+    **SHAPES,
+    "genesis": {**SHAPES["genesis"], "units": _units_3},
+    "clearing": {name: test for name, test in SHAPES["clearing"].items() if name != "money"},
+}
+"""The same of format 3, whose clearings do not say in what their money is."""
 KINDS = tuple(kind for kind in SHAPES if kind != "leaf")
 
 
@@ -160,7 +215,8 @@ def mismatch(value: Any, known: tuple[str, ...] = KINDS) -> str:
     kind = value.get("kind") if isinstance(value, dict) else None
     if not isinstance(kind, str) or kind not in known:
         return "kind"
-    return _mismatch(value, kind, SHAPES[kind])
+    shapes = SHAPES_3 if value.get("version") == READABLE[0] else SHAPES
+    return _mismatch(value, kind, shapes[kind])
 
 
 def _mismatch(value: Any, where: str, shape: Any) -> str:

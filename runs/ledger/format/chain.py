@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import block_schema, canonical_json, merkle, signed_note
-from .errors import LedgerError, LedgerTampered
+from .errors import LedgerConflict, LedgerError, LedgerTampered
 
 LONGEST = 2**20
 """Bytes of a line, at most: parsing takes a hundred times as many of memory."""
@@ -33,6 +33,7 @@ class Summary:
     size: int = 0
     tail: int = 0
     head: str = block_schema.FIRST
+    version: int = block_schema.VERSION
     market: str = ""
     units: dict[str, str] = field(default_factory=dict)
     keys: list[signed_note.Key] = field(default_factory=list)
@@ -76,6 +77,32 @@ def walk(lines: Iterable[bytes], summary: Summary, earlier: Earlier) -> Iterator
 def content(block: Block) -> str:
     """Return a digest of the content of a block, without its place and the software that wrote it."""
     return merkle.leaf(canonical_json.dump({k: v for k, v in block.items() if k not in _PLACE})).hex()
+
+
+def fitted(record: Block, summary: Summary) -> Block:
+    """Return a record in the format of the ledger that is to take it, or to have it.
+
+    Raises
+    ------
+    LedgerConflict
+        If the ledger counts another currency, or this one in other units, so that no number would mean the same, or its
+        format has no place for what is recorded.
+    """
+    if not summary.count:
+        return record
+    money = summary.units["money"]
+    if block_schema.scale(money) != block_schema.scale(record["money"]):
+        raise LedgerConflict(
+            f"the ledger, of format {summary.version}, counts money in {money}, and this is in {record['money']}: "
+            "begin another ledger; the one that is there stays good"
+        )
+    if summary.version == block_schema.VERSION:
+        return record
+    if some := [name for name in block_schema.WHERE_ANY if name in record["totals"]]:
+        raise LedgerConflict(
+            f"the ledger is of format {summary.version}, which has no {some[0]}: begin another ledger"
+        )
+    return {**{name: value for name, value in record.items() if name != "money"}, "version": summary.version}
 
 
 def extend(new: Sequence[Block], summary: Summary) -> tuple[bytes, Summary]:
@@ -161,8 +188,9 @@ def _advance(line: bytes, summary: Summary, earlier: Earlier) -> Block:
     except ValueError as error:
         raise LedgerTampered(summary.count, "bytes", error, "canonical JSON") from error
     version = block.get("version") if isinstance(block, dict) else None
-    if not summary.count and type(version) is int and version != block_schema.VERSION:
-        raise LedgerError(f"the ledger has format version {version}, want {block_schema.VERSION}")
+    if not summary.count and type(version) is int and version not in block_schema.READABLE:
+        want = " or ".join(map(str, block_schema.READABLE))
+        raise LedgerError(f"the ledger has format version {version}, want {want}")
     for check_block in BLOCK_CHECKS.values():
         if wrong := check_block(block, summary, earlier):
             raise LedgerTampered(summary.count, *wrong)
@@ -176,7 +204,7 @@ def _count_in(block: Block, summary: Summary) -> None:
     """Update the summary by what a checked block changes: market, keys, times taken, totals."""
     kind = block["kind"]
     if kind == "genesis":
-        summary.market, summary.units = block["market"], block["units"]
+        summary.version, summary.market, summary.units = block["version"], block["market"], block["units"]
     if block.get("key"):
         summary.keys.append(signed_note.parse_key(block["key"]))
     if "slot" not in block:
@@ -221,6 +249,18 @@ def _opening(block: Block, summary: Summary, _: Earlier) -> Wrong:
     if (block["kind"] == "genesis") == (summary.count == 0):
         return None
     return "kind", block["kind"], "something else" if summary.count else "genesis"
+
+
+def _version(block: Block, summary: Summary, _: Earlier) -> Wrong:
+    """Require that all blocks are of the format of the first one."""
+    want = summary.version if summary.count else block["version"]
+    return None if block["version"] == want else ("version", block["version"], want)
+
+
+def _money(block: Block, summary: Summary, _: Earlier) -> Wrong:
+    """Require that a clearing counts in the unit that the genesis block says; that of format 3 says none."""
+    want = summary.units.get("money")
+    return ("money", block["money"], want) if block.get("money", want) != want else None
 
 
 def _market(block: Block, summary: Summary, _: Earlier) -> Wrong:
@@ -287,11 +327,12 @@ def _cancels(block: Block, _: Summary, earlier: Earlier) -> Wrong:
 LINE_CHECKS = {"form": _form, "hash": _hash}
 BLOCK_CHECKS: dict[str, Callable[[Block, Summary, Earlier], Wrong]] = {
     "shape": _shape,
-    "version": _same("version", lambda _: block_schema.VERSION),
+    "version": _version,
     "index": _same("index", lambda summary: summary.count),
     "prev": _same("prev", lambda summary: summary.head),
     "opening": _opening,
     "market": _market,
+    "money": _money,
     "key": _key,
     "endorsed": _endorsed,
     "vacant": _vacant,
