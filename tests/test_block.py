@@ -26,6 +26,7 @@ def test_a_block_as_it_was_built_is_settled_as_clear_settles_it(seed, market):
     block = otonari.community_block(inputs, market)
     otonari.solve(block)
     tree, want = otonari.settle_block(block), clear(inputs, market)
+    assert not any(family.touched for family in block.component_objects(pyo.Constraint))
     assert notes(tree) == []
     for group in run_format.GROUPS:
         assert set(tree[group].data_vars) == set(want[group].data_vars)

@@ -66,9 +66,9 @@ def _own_rows(block: Any) -> Iterator[str]:
     own = {id(family) for family in block.component_objects(Var) if isinstance(family, ArrayVar)}
     names = [
         row.name
-        for row in block.model().component_data_objects(Constraint, active=True)
-        if not isinstance(row.parent_component(), ArrayConstraint)
-        and any(id(data.parent_component()) in own for data in identify_variables(row.body))
+        for family in block.model().component_objects(Constraint, active=True)
+        for row in (() if isinstance(family, ArrayConstraint) else family.values())
+        if row.active and any(id(data.parent_component()) in own for data in identify_variables(row.body))
     ]
     if names:
         yield f"rows of the user's own hold it: {_listed(iter(names))}"
