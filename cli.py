@@ -394,6 +394,19 @@ _ledger(
     click.option("--private", is_flag=True, help="Check the private leaves too."),
 )
 _ledger(
+    "publish",
+    "Copy a ledger's public files to a folder, unless a total in them is the sum over too few accounts.",
+    _directory,
+    click.option("-o", "--output", type=_FOLDER, required=True, help="For the public."),
+    click.option(
+        "--min-accounts",
+        type=click.IntRange(min=1),
+        default=3,
+        show_default=True,
+        help="Accounts that are not zero behind each total of each slot, at least.",
+    ),
+)
+_ledger(
     "receipt",
     "Make receipts that a household can check without the ledger.",
     _directory,

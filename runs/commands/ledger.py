@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..ledger import administration, durable_files, ledger, receipts
+from ..ledger import administration, durable_files, ledger, privacy, receipts
 from ..ledger.checkpoints import read as read_checkpoint
 from ..ledger.format import block_schema, signed_note
 from ..ledger.format.block_schema import WHERE_ANY
 from ..ledger.format.chain import Summary
-from ..ledger.format.errors import LedgerError
+from ..ledger.format.errors import LedgerError, LedgerTampered
 from ..report import bill
 from ..text import file_name, table, utc
 from .answer import Answer
@@ -51,7 +51,19 @@ def verify(directory: Path, checkpoints: Sequence[Path], keys: Sequence[str], pr
         lines.append(
             "note: without --key or --checkpoint from elsewhere, a ledger written anew would look as good"
         )
-    return Answer(_facts(summary), "\n".join(lines))
+    if not private:
+        return Answer(_facts(summary), "\n".join(lines))
+    clearings, exposed = privacy.exposures(directory)
+    told = f"note: {privacy.told(clearings, exposed, privacy.LEAST)}; see `otonari ledger publish`"
+    return Answer(_facts(summary) | {"exposed": [vars(e) for e in exposed]}, "\n".join([*lines, told]))
+
+
+def publish(directory: Path, output: Path, min_accounts: int) -> Answer:
+    """Copy the public files of a ledger; see :func:`otonari.runs.ledger.privacy.publish`."""
+    paths = [str(path) for path in privacy.publish(directory, output, min_accounts)]
+    return Answer(
+        {"paths": paths, "min_accounts": min_accounts}, "\n".join(f"wrote {path}" for path in paths)
+    )
 
 
 def receipt(
@@ -66,7 +78,10 @@ def receipt(
         raise LedgerError("receipts of all participants: give --output DIRECTORY")
     first, last = (int(t.replace(tzinfo=UTC).timestamp()) if t else None for t in (since, until))
     span = (-(2**53) if first is None else first, 2**53 if last is None else last)
-    texts = receipts.make(directory, participant, span)
+    if participant is None:
+        texts, faults = receipts.make_each(directory, None, span)
+    else:
+        texts, faults = receipts.make(directory, participant, span), {}
     if output is None:
         return Answer(texts, next(iter(texts.values())).removesuffix("\n"))
     paths = dict.fromkeys(texts, output)
@@ -75,6 +90,10 @@ def receipt(
         paths = {name: output / file_name(name, ".tlog-proof") for name in texts}
     for name, path in paths.items():
         durable_files.replace(path, texts[name].encode(), mode=0o600)
+    if faults:
+        fault, whose = next(iter(faults.values())), ", ".join(name or "nobody" for name in faults)
+        others = "leaves; the receipts of all others were written"
+        raise LedgerTampered(fault.index, f"leaves of {whose}", fault.got, others)
     return Answer({n: str(p) for n, p in paths.items()}, "\n".join(f"wrote {p}" for p in paths.values()))
 
 

@@ -124,20 +124,12 @@ def _genesis(record: dict[str, Any], signer: signed_note.Signer | None) -> Block
     return block_schema.genesis(record["market"], record["money"], record["software"], key)
 
 
-def _seal(record: dict[str, Any], secret: bytes, revision: int) -> tuple[Block, list[bytes]]:
-    """Return the block of a record and its leaves, salted for that revision of its slot."""
-    try:
-        return private_leaves.seal(record, secret, revision)
-    except ValueError as error:
-        raise LedgerError(f"what is to be recorded does not fit into a leaf: {error}") from error
-
-
 def _left_by_crash(
     state: LedgerState, new: Sequence[dict[str, Any]], secret: bytes, *, correct: bool
 ) -> bool:
     """Return whether the blocks beyond the checkpoint are of an earlier attempt at this commit that a crash ended."""
     reversals = state.clearings.reversals
-    sealed = [_seal(record, secret, reversals[record["slot"]])[0] for record in new]
+    sealed = [private_leaves.seal(record, secret, reversals[record["slot"]])[0] for record in new]
     known, slots = {chain.content(block) for block in sealed}, {block["slot"] for block in sealed}
     hashes, blocks = list(state.unvouched), list(state.unvouched.values())
     return private_leaves.announced(state.directory, blocks[0]["index"], hashes) and all(
@@ -155,14 +147,14 @@ def _additions(
     unreversed, reversals = state.clearings.unreversed, state.clearings.reversals
     spans, additions, conflicts = list(state.summary.spans), [], []
     for record in new:
-        block, leaves = _seal(record, secret, reversals[record["slot"]])
+        block, leaves = private_leaves.seal(record, secret, reversals[record["slot"]])
         start, end = block["slot"], block["slot"] + block["slot_seconds"]
         present, reversal = unreversed.get(start), None
         if present and chain.content(present) == chain.content(block):
             continue
         if correct and present and _replaceable(present, block):
             reversal = block_schema.reversal(present, block["software"])
-            block, leaves = _seal(record, secret, reversals[start] + 1)
+            block, leaves = private_leaves.seal(record, secret, reversals[start] + 1)
         elif chain.overlap(spans, start, end):
             conflicts.append(start)
             continue

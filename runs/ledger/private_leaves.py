@@ -9,6 +9,7 @@ appended, so that what a crash left beyond the checkpoint can be told from what 
 """
 
 import hmac
+import json
 import os
 import re
 from bisect import bisect_left
@@ -39,12 +40,33 @@ def seal(record: dict[str, Any], secret: bytes, revision: int = 0) -> tuple[dict
     revision : int
         How often the slot was reversed before: a correction salts every leaf anew, so that no hash tells whose
         leaf it left alone.
+
+    Raises
+    ------
+    LedgerError
+        If what is to be recorded does not fit into a leaf.
     """
     common = {name: record[name] for name in ("market", "slot", "slot_seconds")}
     leaves = [_salted({**leaf, **common, "kind": "leaf"}, secret, revision) for leaf in record["leaves"]]
     hidden = {name: _keyed(secret, f"otonari {name}", record[name].encode()).hex() for name in _HIDDEN}
     root = merkle.root(map(merkle.leaf, leaves)).hex()
     return {**record, **hidden, "leaves": len(leaves), "root": root}, leaves
+
+
+def owner(data: bytes) -> str:
+    """Return whose leaf bytes are, as far as they say so: a misshapen one may name nobody."""
+    try:
+        leaf = json.loads(data)
+    except (ValueError, RecursionError):
+        return ""
+    name = leaf.get("participant") if isinstance(leaf, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def misshapen(block: dict[str, Any], place: int, data: bytes, error: ValueError) -> LedgerTampered:
+    """Return what is to be said of a leaf of a block that is none, by the name that it bears or by its place."""
+    name = owner(data)
+    return LedgerTampered(block["index"], f"leaf of {name}" if name else f"leaf {place}", error, "a leaf")
 
 
 def parse(data: bytes) -> dict[str, Any]:
@@ -132,7 +154,7 @@ class LeafFiles:
         self.folder = directory / FOLDER
         durable_files.private_folder(self.folder)
         self.names = _names(directory)
-        self.name, self.leaves = "", dict[int, list[bytes]]()
+        self.name, self.leaves = "", dict[int | None, list[bytes]]()
 
     def of_block(self, block: dict[str, Any]) -> list[bytes]:
         """Return the leaves of a clearing block, found by its slot and proved by its Merkle root.
@@ -150,19 +172,27 @@ class LeafFiles:
             f"{self.folder}: there are no leaves with the Merkle root of block {block['index']}"
         )
 
-    def _read(self, name: str) -> dict[int, list[bytes]]:
+    def _read(self, name: str) -> dict[int | None, list[bytes]]:
         """Return the leaves in a file by their slots; the last file stays in memory."""
         if name != self.name:
             self.name, self.leaves = name, {}
+            slot = None  # a misshapen leaf that states none stands among those of its block
             for line in durable_files.read(self.folder / name, _LARGEST).splitlines()[1:]:
-                slot = _SLOT.search(line)
-                self.leaves.setdefault(int(slot[1]) if slot else 0, []).append(line)
+                slot = int(found[1]) if (found := _SLOT.search(line)) else slot
+                self.leaves.setdefault(slot, []).append(line)
+            if (first := self.leaves.pop(None, None)) and slot is not None:
+                self.leaves[next(iter(self.leaves))][:0] = first
         return self.leaves
 
 
 def check_leaves(files: LeafFiles, block: Block) -> list[dict[str, Any]]:
     """Return the private leaves of a clearing block after checking that they are its own, and add up to its totals."""
-    leaves = [parse(data) for data in files.of_block(block)]
+    leaves = []
+    for place, data in enumerate(files.of_block(block)):
+        try:
+            leaves.append(parse(data))
+        except ValueError as error:
+            raise misshapen(block, place, data, error) from error
     for name, (got, want) in _sums(block, leaves).items():
         if got != want:
             raise LedgerTampered(block["index"], name, got, want)
@@ -187,9 +217,15 @@ def _sums(block: Block, leaves: list[dict[str, Any]]) -> dict[str, tuple[object,
 
 
 def _salted(leaf: dict[str, Any], secret: bytes, revision: int) -> bytes:
-    """Return a leaf with its salt, as it is hashed."""
-    salt = _keyed(secret, "otonari salt", b"%d " % revision + canonical_json.dump(leaf))
-    return canonical_json.dump({**leaf, "salt": salt.hex()})
+    """Return a leaf with its salt, as it is hashed; what a verifier would not take for one is refused."""
+    try:
+        salt = _keyed(secret, "otonari salt", b"%d " % revision + canonical_json.dump(leaf))
+        salted = {**leaf, "salt": salt.hex()}
+        if wrong := block_schema.mismatch(salted, ("leaf",)):
+            raise ValueError(f"{wrong} of {leaf.get('participant')}")
+        return canonical_json.dump(salted)
+    except ValueError as error:
+        raise LedgerError(f"what is to be recorded does not fit into a leaf: {error}") from error
 
 
 def _keyed(secret: bytes, purpose: str, data: bytes) -> bytes:

@@ -62,28 +62,63 @@ def make(
     Raises
     ------
     LedgerTampered, LedgerTorn
-        If the ledger is not good.
+        If the ledger is not good, or a leaf of the participant's (of anybody's, by default) is none.
     LedgerError
         If it has no such slots or participant, no private leaves, or recorded something else.
+    """
+    texts, faults = make_each(directory, participant, span, records)
+    for fault in faults.values():
+        raise fault
+    return texts
+
+
+def make_each(
+    directory: Path,
+    participant: str | None = None,
+    span: tuple[int, int] | None = None,
+    records: Sequence[dict[str, Any]] = (),
+) -> tuple[dict[str, str], dict[str, LedgerTampered]]:
+    """Return the receipts of those whose leaves are sound, and what is wrong with the leaves of others, by participant.
+
+    A misshapen leaf is its owner's alone: everybody else's receipts are made. One that names nobody goes by its place.
+    Arguments and other errors as for :func:`make`.
     """
     wanted = None if participant is None else block_schema.label(participant, "participant")
     with durable_files.locked(directory, 10.0, shared=True):
         recorded = _recorded(directory, span)
         _require_recorded(recorded, records)
         proofs: dict[str, list[str]] = {}
+        faults: dict[str, LedgerTampered] = {}
         files, tree = private_leaves.LeafFiles(directory), merkle.Tree(recorded.hashes)
         for _, block in sorted(recorded.state.clearings.unreversed.items()):
             leaves = files.of_block(block)
             inner, outer = merkle.Tree(map(merkle.leaf, leaves)), tree.path(block["index"])
-            for place, data in enumerate(leaves):
-                name = private_leaves.parse(data)["participant"]
+            sound, unsound = _sorted_out(block, leaves)
+            nobodys = wanted not in sound.values()  # then a leaf that names nobody may be the wanted one
+            faults |= {n: e for n, e in unsound.items() if wanted in (None, n) or (nobodys and not n)}
+            for place, name in sound.items():
+                data = leaves[place]
                 if wanted in (None, name):
                     leaf = canonical_json.parse(data)
                     proof = Proof(leaf, block, recorded.state.note, recorded.rotations)
                     proofs.setdefault(name, []).append(_format(proof, place, inner.path(place), outer))
-    if not proofs:
+    if not proofs and not faults:
         raise LedgerError(f"{directory}: no slot of {participant or 'anybody'} in that time")
-    return {name: "\n".join(texts) for name, texts in proofs.items()}
+    return {name: "\n".join(texts) for name, texts in proofs.items() if name not in faults}, faults
+
+
+def _sorted_out(
+    block: dict[str, Any], leaves: Sequence[bytes]
+) -> tuple[dict[int, str], dict[str, LedgerTampered]]:
+    """Return the participants of the sound leaves of a block by place, and the faults of the others by name."""
+    sound, unsound = dict[int, str](), dict[str, LedgerTampered]()
+    for place, data in enumerate(leaves):
+        try:
+            sound[place] = private_leaves.parse(data)["participant"]
+        except ValueError as error:
+            fault = private_leaves.misshapen(block, place, data, error)
+            unsound.setdefault(private_leaves.owner(data), fault)
+    return sound, unsound
 
 
 def check(
