@@ -86,7 +86,9 @@ def check(
     findings = [*physical, *audit(run, trades, settlement, linear, prices == "marginal")]
     if prices == "marginal":
         findings += equilibrium(run)
-    elif (traded := Trades(run, trades)).known.all():
+    elif (
+        "price" in results and (traded := Trades(run, trades)).known.all()
+    ):  # nobody trades where nothing is planned
         findings += means(run, traded)
     if settlement is not None:
         findings += provenance(run, trades, settlement)
