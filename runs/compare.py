@@ -80,14 +80,16 @@ def compare(runs: Sequence[Run], names: Sequence[str] | None = None) -> xr.Datas
 def summary(tree: xr.DataTree) -> xr.Dataset:
     """Return the totals of a run over its horizon, what its participants pay, by kind, and when they trade.
 
-    ``made_whole`` is what participants receive in make-whole payments, ``make_whole`` what all pay less that: below zero
-    where congestion rent made up the rest. Shares are the community's, as the settlement defines them; NaN where there
-    is nothing to share, or where the file was stored before the settlement had it.
+    ``saving`` counts what stores hold at the end (``final_energy_value``): start and end alike, else the market that
+    empties them would be cheap. ``made_whole`` is what participants receive in make-whole payments, ``make_whole`` what
+    all pay less that: below zero where congestion rent made up the rest. Shares are the community's, as the settlement
+    defines them; NaN where there is nothing to share, or where the file was stored before the settlement had it.
     """
     inputs, results, settlement = (tree[g].to_dataset() for g in ("inputs", "results", "settlement"))
     currency = str(tree.attrs["currency"])
     hours = inputs["slot_hours"]
     line = {name: run_format.account_line(settlement, name) for name in COMPARED}
+    line["saving"] = line["saving"] + line["final_energy_value"]
     money = {name: (float(values.sum()), currency) for name, values in line.items()}
     saving, alone = money["saving"][0], money["bill_grid_only"][0]
     totals: dict[str, tuple[Any, str]] = {
@@ -198,7 +200,10 @@ def _by_kind(inputs: xr.Dataset, settlement: xr.Dataset, currency: str) -> xr.Da
     count = np.bincount(place, minlength=len(kinds)).astype(float)
     data = {"kind_participants": (("kind",), count, {"units": "1"})}
     for name in BY_KIND:
-        values = np.bincount(place, weights=settlement[name].values, minlength=len(kinds))
+        amounts = settlement[name].values
+        if name == "saving":
+            amounts = amounts + run_format.account_line(settlement, "final_energy_value").values
+        values = np.bincount(place, weights=amounts, minlength=len(kinds))
         data[f"kind_{name}"] = (("kind",), values, {"units": "kg" if name in CARBON else currency})
     return xr.Dataset(data, coords={"kind": kinds.astype(str)})
 
@@ -231,7 +236,7 @@ def _efficiency(trees: Sequence[xr.DataTree], names: Sequence[str], totals: xr.D
         if key not in best
     ]
     remarks += [
-        f"{n} saves by ending with {lack:.1f} kWh less in its stores than it should"
+        f"{n} ends with {lack:.1f} kWh less in its stores than it should, which its saving counts at retail prices"
         for n, lack in zip(
             names, (float(t.attrs.get("final_energy_missing", 0.0)) for t in trees), strict=True
         )

@@ -579,6 +579,11 @@ def bill_without_peers_is_not_its_own(i, r, t, s):
     s["saving"][0] += 1
 
 
+@breaks("final_energy_value")
+def a_plan_is_credited_for_what_it_leaves(i, r, t, s):
+    s["final_energy_value"][0] += 1
+
+
 @breaks("peer_energy")
 def volume_is_not_what_is_traded(i, r, t, s):
     s["peer_energy"] = s["peer_energy"] + 1
@@ -685,7 +690,7 @@ def test_every_check_is_broken_by_some_mistake(runs):
         facts = physics.Run(data["inputs"], data["results"])
         emitted |= {f.check for f in physics.physics(facts, linear=False)}
         emitted |= {f.check for f in money.audit(facts, data["trades"], data["settlement"], linear=True)}
-        emitted |= {f.check for f in money.recount(facts, data["settlement"])}
+        emitted |= {f.check for f in money.recount(facts, facts, data["settlement"])}
         emitted |= {f.check for f in origins.provenance(facts, data["trades"], data["settlement"])}
     broken = {check for _, checks, *_ in MUTATIONS.values() for check in checks}
     assert emitted == broken

@@ -212,7 +212,7 @@ def test_a_congestion_rent_is_no_cost_of_the_community(runs):
 def test_a_saving_from_empty_stores_is_said(runs):
     found = compare.compare([as_exchange(runs[1], 11, final_energy_missing=2.0), runs[1]])
     assert found["efficiency"].attrs["comment"] == (
-        "exchange saves by ending with 2.0 kWh less in its stores than it should"
+        "exchange ends with 2.0 kWh less in its stores than it should, which its saving counts at retail prices"
     )
 
 

@@ -134,7 +134,9 @@ def test_the_checks_miss_nothing_of_the_load():
         changed = results.assign(switched_load_power=power)
         return {violation.check for violation in check(inputs, changed, traded, settled)}
 
-    assert broken(load + xr.DataArray([0.0, 0.5], dims="time")) == {"participant balance", "origin of demand"}
+    shares = {f"{of}{name}" for of in ("", "community_") for name in ("self_sufficiency", "renewable_share")}
+    seen = broken(load + xr.DataArray([0.0, 0.5], dims="time"))
+    assert seen == {"participant balance", "origin of demand"} | shares
     assert "switched load power limit" in broken(load * 2)
     assert "negative switched_load_power" in broken(-load)
 

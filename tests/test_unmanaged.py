@@ -12,6 +12,8 @@ from otonari.model.results import collect
 from otonari.model.settlement import accounts, trades
 from otonari.model.solver.solve import solve
 from otonari.model.topology.stores import without_final_limits
+from otonari.runs import compare
+from otonari.runs.report import tables
 
 from . import counts
 from .communities import community, random_community
@@ -145,3 +147,64 @@ def test_clearing_it_stores_its_bill_beside_the_one_without_peers():
     assert float(settlement["bill"].sum()) == pytest.approx(tree.attrs["objective"])
     assert (settlement["saving"] <= 0).all()
     assert tree["trades"].sizes["trade"] == 0
+
+
+def test_an_electric_car_that_never_drives_saves_and_costs_nothing():
+    """It is filled from 4 to 6 kWh, which nobody ever drives: 2 / 0.9 kWh at 30 are paid, and are there in the end."""
+    inputs = driver(host=["home"] * 5, fuel_economy=np.nan).isel(trip=slice(0))
+    tree = otonari.clear(inputs, market="unmanaged")
+    settlement = tree["settlement"].to_dataset()
+    assert float(settlement["bill"][0]) == pytest.approx(5 * 30 + 2 / 0.9 * 30)
+    assert float(settlement["bill_grid_only"][0]) == pytest.approx(5 * 30)
+    assert float(settlement["final_energy_value"][0]) == pytest.approx(2 / 0.9 * 30)
+    assert tree.attrs["final_energy_missing"] == 0
+    totals = compare.summary(tree)
+    assert float(totals["saving"]) == pytest.approx(0)
+    assert float(totals["saving_share"]) == pytest.approx(0)
+    assert float(totals["kind_saving"].sum()) == pytest.approx(0)
+    line = next(row for row in tables.cleared(totals, "JPY").splitlines() if row.startswith("all"))
+    assert line.split() == ["all", "1", "216.7", "150.0", "0.0", "0.0"]
+
+
+def emptied():
+    """Return a home whose battery gives the 2 kWh that it holds, which it should hold in the end; 30, then 50."""
+    battery = {"owner": "home", "capacity": 4, "initial_energy": 2, "charge_limit": 4, "discharge_limit": 4}
+    battery |= {"charge_efficiency": 0.8, "discharge_efficiency": 0.5, "final_energy": 2}
+    home = {"node": "bank", "tariff": "t", "demand": 3.0}
+    case = {"slots": [1, 0.5], "nodes": NODES, "participants": {"home": home}, "batteries": {"b": battery}}
+    return community(case | {"tariffs": {"t": {"retail_price": [30, 60], "feed_in_price": 8}}})
+
+
+def test_a_battery_that_is_emptied_must_be_filled_again():
+    """It gives 1 kWh at 30. 2 kWh are missing: 2 / 0.8 at (30 * 1 + 60 * 0.5) / 1.5 = 40, which is 100."""
+    inputs = emptied()
+    tree = otonari.clear(inputs, market="unmanaged")
+    settlement = tree["settlement"].to_dataset()
+    assert float(settlement["bill"][0]) == pytest.approx(2 * 30 + 1.5 * 60)
+    assert float(settlement["bill_grid_only"][0]) == pytest.approx(3 * 30 + 1.5 * 60)
+    assert float(settlement["final_energy_value"][0]) == pytest.approx(-100)
+    assert tree.attrs["final_energy_missing"] == pytest.approx(2)
+    assert float(compare.summary(tree)["saving"]) == pytest.approx(30 - 100)
+    together = compare.compare([tree, otonari.clear(inputs)])
+    assert together["saving"].values == pytest.approx([-70, 0])
+    assert "2.0 kWh less in its stores" in together["efficiency"].attrs["comment"]
+    assert "left in stores" in tables.compared(together)
+
+
+def test_a_value_of_what_is_left_that_is_not_its_own_is_found():
+    inputs = emptied()
+    tree = otonari.clear(inputs, market="unmanaged")
+    groups = [tree[name].to_dataset() for name in ("inputs", "results", "trades", "settlement")]
+    block = community_block(inputs, "grid-only")
+    solve(block)
+    alone = collect(block)
+    assert run.check(*groups, grid_only=alone, prices="traded") == []
+    groups[3]["final_energy_value"][0] += 1
+    found = run.check(*groups, grid_only=alone, prices="traded")
+    assert [violation.check for violation in found] == ["final_energy_value"]
+
+
+def test_a_run_that_was_stored_before_the_value_was_counted_is_read():
+    tree = otonari.clear(emptied(), market="unmanaged")
+    tree["settlement"] = tree["settlement"].to_dataset().drop_vars("final_energy_value")
+    assert float(compare.summary(tree)["saving"]) == pytest.approx(30)

@@ -66,8 +66,9 @@ def audit(
         yield from _paths(run, traded, marginal)
     if settlement is None:
         return
-    if "make_whole" not in settlement:  # it was settled before there was such a line
-        settlement = settlement.assign(make_whole=settlement["bill"] * 0.0)
+    for name in ("make_whole", "final_energy_value"):
+        if name not in settlement:  # it was settled before there was such a line
+            settlement = settlement.assign({name: settlement["bill"] * 0.0})
     peers = _peers(run) if marginal else _paid(run, traded)
     if traded.known.all():
         peers |= _imbalance(run, traded)
@@ -76,12 +77,25 @@ def audit(
     yield from _members(settlement, linear, marginal)
 
 
-def recount(alone: Run, settlement: xr.Dataset) -> Iterator[Finding]:
-    """Yield the check of ``bill_grid_only`` against the results of a market without peers."""
+def recount(run: Run, alone: Run, settlement: xr.Dataset, marginal: bool = True) -> Iterator[Finding]:
+    """Yield the checks of what rests on the results ``alone`` of a market without peers.
+
+    That is ``bill_grid_only``, and where prices are not marginal the value of what stores hold at the end beyond it.
+    """
     own = _retail(alone)
     bill = _bill(own, [name for name in SIGNS if name in own])
     scale = sum((abs(money) for money in own.values()), np.zeros_like(bill))
     yield Finding("bill_grid_only", _ACCOUNT, abs(settlement["bill_grid_only"].values - bill), scale)
+    if marginal or "final_energy_value" not in settlement:
+        return
+    tariff = index(run.labels["tariff"], run.i["participant_tariff"])
+    mean = (run.i["retail_price"] @ run.hours / run.hours.sum())[tariff]
+    value = np.zeros(run.participants)
+    for name in stores():
+        more = run.r[f"{name}_energy"][:, -1] - alone.r[f"{name}_energy"][:, -1]
+        np.add.at(value, run.owner[name], more * mean[run.owner[name]] / run.i[f"{name}_charge_efficiency"])
+    off = abs(settlement["final_energy_value"].values - value)
+    yield Finding("final_energy_value", _ACCOUNT, off, abs(value))
 
 
 def _quantities(run: Run, traded: Trades) -> Iterator[Finding]:
@@ -282,6 +296,7 @@ def _members(settlement: xr.Dataset, linear: bool, marginal: bool) -> Iterator[F
     yield Finding("money among members", (), np.maximum(-returned, returned - rent), scale.sum())
     if not marginal:
         return
+    yield Finding("final_energy_value", _ACCOUNT, abs(s["final_energy_value"]))
     yield Finding("worse off than without peers", _ACCOUNT, s["bill"] - alone, scale)
     yield Finding("cost above that without peers", (), worse.sum() - rent, scale.sum())
     if linear:

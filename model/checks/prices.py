@@ -68,6 +68,8 @@ def _edges(run: Run) -> Iterator[Finding]:
 
 def means(run: Run, traded: Trades) -> Iterator[Finding]:
     """Yield the mean prices of what was delivered at every node, less access fees; NaN where nothing was."""
+    if not traded.known.all():
+        return
     access, shape = run.i["node_access_fee"], (len(run.labels["node"]), len(run.hours))
     total = traded.price + traded.fee + traded.congestion
     for name, side, price, sign in (("price", "buyer", total, -1), ("sale_price", "seller", traded.price, 1)):

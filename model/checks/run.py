@@ -86,14 +86,15 @@ def check(
     findings = [*physical, *audit(run, trades, settlement, linear, prices == "marginal")]
     if prices == "marginal":
         findings += equilibrium(run)
-    elif (
-        "price" in results and (traded := Trades(run, trades)).known.all()
-    ):  # nobody trades where nothing is planned
-        findings += means(run, traded)
+    elif results.get("price", trades).attrs.get("long_name", "").startswith("mean price"):
+        findings += means(run, Trades(run, trades))
     if settlement is not None:
         findings += provenance(run, trades, settlement)
     if settlement is not None and grid_only is not None:
-        findings += [*physics(alone := Run(inputs, grid_only), linear), *recount(alone, settlement)]
+        findings += [
+            *physics(alone := Run(inputs, grid_only), linear),
+            *recount(run, alone, settlement, prices == "marginal"),
+        ]
     return [violation for finding in findings for violation in _worst(finding, inputs, tolerance)]
 
 

@@ -76,6 +76,11 @@ _COMPONENTS = {
     ),
     "fuel_cost": Line("paid for fuel", sign=1, counterparty="filling station", label="fuel", compared=True),
     "wear_cost": Line("wear of batteries by discharging", sign=1, label="wear of batteries"),
+    "final_energy_value": Line(
+        "worth of what stores hold at the end beyond what they would hold without peers; nobody pays it",
+        measure="left in stores",
+        compared=True,
+    ),
 }
 
 FORMULA = " ".join(
@@ -149,11 +154,11 @@ SIGNS = {name: sign for sign in (1, -1) for name, line in MONEY.items() if line.
 
 
 def statement() -> dict[str, Line]:
-    """Return the money of an account in the order of a page: every line followed by its parts."""
+    """Return the money of an account in the order of a page, as far as it has a label: every line, then its parts."""
     return {
         name: line
         for head in MONEY
-        if not MONEY[head].part_of
+        if MONEY[head].label and not MONEY[head].part_of
         for name, line in MONEY.items()
         if head in (name, line.part_of)
     }

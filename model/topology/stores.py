@@ -112,3 +112,8 @@ def with_stores(inputs: xr.Dataset, name: str, values: Array) -> xr.Dataset:
 def without_final_limits(inputs: xr.Dataset) -> xr.Dataset:
     """Return the inputs without the most that stores may hold at the end."""
     return inputs.drop_vars([f"{device}_final_limit" for device in devices.stores()], errors="ignore")
+
+
+def missing(inputs: xr.Dataset, energy: Array) -> float:
+    """Return what stores lack of their final energies [kWh] where they end with an energy (S,) [kWh]."""
+    return float(np.nansum(np.maximum(of_stores(inputs, "final_energy") - energy, 0.0)))

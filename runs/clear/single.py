@@ -106,6 +106,7 @@ def clear(
         "method": solution.method,
         "objective": solution.objective if market != "unmanaged" else float(settled["bill"].sum()),
         "currency": inputs.attrs["currency"],
+        **_missing(inputs, results, market),
         **{f"proof_{name}": value for name, value in solution.proof.items()},
         "solve_seconds": solved - begin,
         "clear_seconds": time.perf_counter() - begin,
@@ -198,6 +199,15 @@ def _solved(
     solution = solve.solve(block, **limits, threads=threads or os.cpu_count() or 1, **solving)
     log.info("%s: %s, objective %.6f, %s", market, solution.status, solution.objective, solution.proof)
     return results.collect(block), solution
+
+
+def _missing(inputs: xr.Dataset, results: xr.Dataset, market: str) -> dict[str, float]:
+    """Return what stores lack at the end [kWh], of a market that does not plan for it."""
+    from ...model.topology.stores import missing, of_stores
+
+    if market != "unmanaged":
+        return {}
+    return {"final_energy_missing": missing(inputs, of_stores(results, "energy")[:, -1])}
 
 
 def _unmanaged(inputs: xr.Dataset) -> tuple[xr.Dataset, Any]:

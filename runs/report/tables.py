@@ -34,7 +34,7 @@ LABELS = {
     "driving_co2_reduction": "less than petrol",
 }
 """Measures that a table shows, in their order, and what they are called there."""
-RARE = ("imbalance_energy", "imbalance_cost", "made_whole")
+RARE = ("imbalance_energy", "imbalance_cost", "made_whole", "final_energy_value")
 """Measures that are shown only where there is something of them."""
 ACROSS = (
     "bill",
@@ -48,6 +48,7 @@ ACROSS = (
 """Measures that a table with a line per run shows."""
 MOST_COLUMNS = 4
 """More runs than that stand one a line."""
+_COSTS = ("bill", "bill_grid_only", "saving")
 DRIVING = ("renewable_driving_share", "renewable_charge_share")
 WIDTH = 100
 """Columns of a terminal that a comparison fits into."""
@@ -103,10 +104,8 @@ def cleared(summary: xr.Dataset, currency: str) -> str:
     kinds = []
     for kind in summary["kind"].values:
         here = summary.sel(kind=kind)
-        count, bill, alone = (float(here[f"kind_{n}"]) for n in ("participants", "bill", "bill_grid_only"))
-        kinds.append(_row(str(kind), count, bill, alone))
-    bill, alone = float(summary["bill"]), float(summary["bill_grid_only"])
-    kinds.append(_row("all", float(summary["participants"]), bill, alone))
+        kinds.append(_row(str(kind), *(float(here[f"kind_{n}"]) for n in ("participants", *_COSTS))))
+    kinds.append(_row("all", *(float(summary[n]) for n in ("participants", *_COSTS))))
     header = ["kind", "number", f"cost {currency}", "grid-only", "saving", "%"]
     shown = [
         "peer_energy",
@@ -117,15 +116,15 @@ def cleared(summary: xr.Dataset, currency: str) -> str:
         "driving_co2",
         "driving_co2_reduction",
     ]
-    shown += [name for name in ("made_whole",) if float(summary[name]) > 0]
+    shown += [name for name in ("made_whole", "final_energy_value") if abs(float(summary[name])) > 1e-6]
     figures = [[LABELS[n], number(float(summary[n]), summary[n].attrs["units"])] for n in shown]
     return f"{table(header, kinds)}\n\n{table(['community', ''], figures)}"
 
 
-def _row(kind: str, count: float, bill: float, alone: float) -> list[str]:
-    share = (alone - bill) / alone if alone > 0 else math.nan  # of a credit there is no share
+def _row(kind: str, count: float, bill: float, alone: float, saving: float) -> list[str]:
+    share = saving / alone if alone > 0 else math.nan  # of a credit there is no share
     percent = number(share, "1").removesuffix(" %")
-    return [kind, f"{count:.0f}", number(bill), number(alone), number(alone - bill), percent]
+    return [kind, f"{count:.0f}", number(bill), number(alone), number(saving), percent]
 
 
 def compared(comparison: xr.Dataset) -> str:

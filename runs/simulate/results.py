@@ -12,7 +12,7 @@ from ...model.labels import positions
 from ...model.results import assemble, variable
 from ...model.settlement import trades
 from ...model.topology.fee_tree import ancestors, edge_flows
-from ...model.topology.stores import by_device, of_stores
+from ...model.topology.stores import by_device, missing
 from ...model.topology.traders import traders
 from ..ledger import records
 from ..store import run_format
@@ -156,15 +156,10 @@ def account(inputs: xr.Dataset, state: State, options: Options) -> xr.DataTree:
         "options": json.dumps(asdict(options), sort_keys=True),
         "status": "simulated",
         "objective": float(settlement["bill"].sum()),
-        "final_energy_missing": missing(inputs, state),
+        "final_energy_missing": missing(inputs, state.energy),
         "currency": inputs.attrs["currency"],
     }
     return tree
-
-
-def missing(inputs: xr.Dataset, state: State) -> float:
-    """Return the energy [kWh] that batteries and vehicles lack at the end of what they should hold."""
-    return float(np.nansum(np.maximum(of_stores(inputs, "final_energy") - state.energy, 0.0)))
 
 
 def grid_only(inputs: xr.Dataset) -> xr.Dataset:

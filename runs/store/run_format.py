@@ -32,7 +32,7 @@ def as_tree(*datasets: xr.Dataset) -> xr.DataTree:
 
 def account_line(settlement: xr.Dataset, name: str) -> xr.DataArray:
     """Return a line of the accounts (participant,); 0 of money that the file was stored before the settlement had."""
-    later = name == "make_whole" and name not in settlement
+    later = name in ("make_whole", "final_energy_value") and name not in settlement
     return settlement["bill"] * 0.0 if later else settlement[name]
 
 
