@@ -43,6 +43,7 @@ def community_block(
     own_tariff: bool = True,
     minimum_charge: bool = True,
     quotes: xr.Dataset | None = None,
+    pool: bool = True,
 ) -> Community:
     """Build the model of a community's market as a Pyomo Block.
 
@@ -60,6 +61,9 @@ def community_block(
         Whether vehicles obey ``vehicle_min_charge`` (binaries) or may charge with less.
     quotes : xr.Dataset, optional
         ``price`` and ``sale_price`` (node, time) [currency/kWh] of the quoted market, access fees not in them.
+    pool : bool
+        Whether participants without a choice share a meter per node and tariff, which makes the model smaller; False
+        makes each a meter by its own name, which a host model can address. The optimum is the same.
 
     Raises
     ------
@@ -72,7 +76,7 @@ def community_block(
     if (market == "quoted") != (quotes is not None):
         raise ValueError(f"quotes: want them for the quoted market and for no other, got market {market!r}")
     peers = market != "grid-only"
-    meters = meters_of(inputs, peers=peers, priced=own_tariff, quotes=quotes)
+    meters = meters_of(inputs, peers=peers, priced=own_tariff, quotes=quotes, pool=pool)
     sets = Sets(inputs, meters)
     community = Community(("meter", "time"), inputs, meters, sets)
     community.inputs, community.meters, community.market = inputs, meters, market

@@ -8,11 +8,14 @@ import pytest
 
 import otonari
 from otonari.model.checks.run import CheckError
+from otonari.model.results import collect
 from otonari.runs.clear.single import clear
 from otonari.runs.store import run_format
 
 from .communities import random_community
-from .test_host_edits import hosted, street
+from .test_host_edits import HOME, hosted, street
+
+FOLDING = {"a": HOME | {"demand": [1, 1], "pv_available": [3, 0]}, "b": HOME | {"demand": [2, 2]}}
 
 
 def notes(tree):
@@ -128,3 +131,25 @@ def test_what_is_no_solved_community_is_refused():
         otonari.settle_block(pyo.ConcreteModel())
     with pytest.raises(ValueError, match="no value yet"):
         otonari.settle_block(otonari.community_block(street()))
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("market", ["p2p", "grid-only"])
+def test_without_pools_every_home_is_a_meter_and_nothing_else_changes(seed, market):
+    inputs = random_community(seed)
+    pooled, apart = (otonari.community_block(inputs, market, pool=pool) for pool in (True, False))
+    assert set(inputs["participant"].values.tolist()) <= set(apart.sets.meter)
+    assert not any("@" in meter for meter in apart.sets.meter)
+    costs = [otonari.solve(block, mip_gap=0.0).objective for block in (pooled, apart)]
+    assert costs[0] == pytest.approx(costs[1], rel=1e-7, abs=1e-7)
+    assert notes(otonari.settle_block(apart)) == []
+
+
+def test_a_host_addresses_a_home_that_would_fold():
+    assert "b" not in otonari.community_block(street(participants=FOLDING)).sets.meter
+    model = hosted(street(participants=FOLDING), pool=False)
+    slot = model.c.sets.time.first()
+    model.from_peers = pyo.Constraint(expr=model.c.network.purchase["b", slot] >= 1.0)
+    otonari.solve(model)
+    results = collect(model.c)
+    assert float(results["peer_purchase"].sel(participant="b").values[0]) >= 1.0 - 1e-9

@@ -1,20 +1,23 @@
 """Who lacks how much of what, where a program has no solution."""
 
+from pathlib import Path
+
 import highspy
 import numpy as np
 import pyomo.environ as pyo
 import pytest
+from highspy._core import _Highs
+from scipy import sparse
 
 from otonari.model.clearing import community_block
 from otonari.model.errors import Cause, Infeasible, NotOptimal, Unbounded
-from otonari.model.lp.matrix import compile_block
+from otonari.model.lp.matrix import bare, compile_block
 from otonari.model.solver import infeasibility as module
-from otonari.model.solver.highs import load, run, set_options
+from otonari.model.solver.highs import load, optimal, run, set_options
 from otonari.model.solver.infeasibility import conclusive, diagnose
 from otonari.model.solver.solve import solve
 
 from .benchmarks.neighbourhood import neighbourhood
-from .communities import random_community
 
 
 @pytest.fixture
@@ -66,10 +69,22 @@ def test_an_error_says_its_causes():
 
 @pytest.fixture
 def milp():
-    """Return a MILP with a solution that presolve of HiGHS 1.16 calls infeasible."""
-    inputs = random_community(469)
-    inputs["vehicle_min_charge"].values[:] = [0.9, 0.5] * inputs["vehicle_charge_limit"].values
-    return compile_block(community_block(inputs, "grid-only"))
+    """Return a MILP with a solution (two vehicles of a least power) that presolve of HiGHS 1.16 calls infeasible."""
+    highs = _Highs()
+    highs.setOptionValue("output_flag", False)
+    assert highs.readModel(str(Path(__file__).parent / "presolve.mps")) == highspy.HighsStatus.kOk
+    lp = highs.getLp()
+    matrix = lp.a_matrix_
+    shape = (lp.num_row_, lp.num_col_)
+    return bare(
+        cost=np.array(lp.col_cost_),
+        lower=np.array(lp.col_lower_),
+        upper=np.array(lp.col_upper_),
+        integer=np.array([kind == highspy.HighsVarType.kInteger for kind in lp.integrality_]),
+        matrix=sparse.csc_matrix((matrix.value_, matrix.index_, matrix.start_), shape=shape).tocsr(),
+        row_lower=np.array(lp.row_lower_),
+        row_upper=np.array(lp.row_upper_),
+    )
 
 
 def test_a_milp_that_presolve_calls_infeasible_is_solved(milp):
@@ -77,6 +92,7 @@ def test_a_milp_that_presolve_calls_infeasible_is_solved(milp):
     set_options(plain, presolve="off")
     run(plain)
     want = plain.getInfo().objective_function_value
+    assert optimal(plain)
     assert conclusive(milp, None, 0.0).getInfo().objective_function_value == pytest.approx(want)
     assert diagnose(milp) == []
 

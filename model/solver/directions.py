@@ -55,8 +55,9 @@ def closed(program: Program) -> Program:
     upper = program.upper.copy()
     for side, shut in ((pairs.forward, 0.0), (pairs.backward, 1.0)):
         rows = np.flatnonzero(fixed & (program.lower[pairs.switch] == shut))
-        upper[np.unique(side[rows].indices)] = 0.0
-    return replace(program, upper=np.maximum(upper, program.lower))
+        shut_columns = np.unique(side[rows].indices)
+        upper[shut_columns] = np.minimum(upper[shut_columns], np.maximum(program.lower[shut_columns], 0.0))
+    return replace(program, upper=upper)
 
 
 def _with_switches(program: Program, rows: Array) -> Program:

@@ -82,7 +82,12 @@ class Meters:
 
 
 def meters(
-    inputs: xr.Dataset, peers: bool, *, priced: bool = True, quotes: xr.Dataset | None = None
+    inputs: xr.Dataset,
+    peers: bool,
+    *,
+    priced: bool = True,
+    quotes: xr.Dataset | None = None,
+    pool: bool = True,
 ) -> Meters:
     """Return the meters of the inputs.
 
@@ -94,13 +99,16 @@ def meters(
         False where the retail tariff is someone else's to say. Any price may then be below zero.
     quotes : xr.Dataset, optional
         ``price`` and ``sale_price`` (node, time) [currency/kWh] at which peers trade, if they are given.
+    pool : bool
+        Whether participants without a choice fold; else each is a meter of its own.
     """
     owner = positions(inputs, "vehicle_owner", "participant")
     host = positions(inputs, "vehicle_host", "participant")
     home = (host >= 0) & (host == owner[:, None])
     away = (host >= 0) & ~home
     cheap = _may_be_below_zero(inputs, peers, priced and quotes is None)
-    rows = _rows(inputs, _folds(inputs, cheap, owner[home.any(axis=1)]), np.flatnonzero(away.any(axis=1)))
+    folds = _folds(inputs, cheap, owner[home.any(axis=1)]) & pool
+    rows = _rows(inputs, folds, np.flatnonzero(away.any(axis=1)))
     node = np.vstack(
         [
             np.repeat(rows.node[:, None], inputs.sizes["time"], axis=1),
