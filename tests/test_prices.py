@@ -11,7 +11,7 @@ from otonari.model.lp.matrix import compile_block
 from otonari.model.results import collect
 from otonari.model.settlement.accounts import settle
 from otonari.model.settlement.trades import bilateral
-from otonari.model.solver import bottom_up, components, dual_face
+from otonari.model.solver import bottom_up, components
 from otonari.model.solver.highs import prove
 from otonari.model.solver.solve import solve
 from otonari.model.solver.tie_breaking import rules
@@ -90,11 +90,16 @@ def by_rule(program, x):
     """Return the prices (rows,) that the declared rule of `dual_face` picks, step by step, from all duals there are."""
     by, duals = rules(program), Duals(program, x)
     share, somebody, nobody = by.share, (by.share > 0) & ~by.empty, by.empty
-    dear = dual_face.DEAR * max(np.abs(program.cost).max(), 1.0)
     dual = duals.best(np.where(somebody, share, 0.0), np.zeros_like(somebody), share)
+    dual = greatest_where_zero(duals, share, dual, somebody, somebody)
     dual = duals.best(np.where(nobody, share, 0.0), somebody, dual)
-    idle = (share > 0) & (np.abs(dual) <= 1e-6) & ~by.rent
-    held = (share > 0) & ~idle
+    return greatest_where_zero(duals, share, dual, nobody & ~by.rent, share > 0)
+
+
+def greatest_where_zero(duals, share, dual, rows, decided):
+    """Return the duals with the greatest prices where they are zero, or nearest to zero where there is none."""
+    idle = rows & (np.abs(dual) <= 1e-6)
+    held, dear = decided & ~idle, 1e5
     dual = duals.best(np.where(idle, -share, 0.0), held, dual, absolute=False, most=dear)
     unbounded = idle & (dual > dear / 2)
     return duals.best(np.where(unbounded, share, 0.0), held | (idle & ~unbounded), dual)
@@ -206,8 +211,10 @@ def test_the_steps_of_the_rule_by_hand(small, together):
     assert prices(street(3, 8, demand=1)) == {"root": 11, "near": 8, "far": 14, "end": 13}
     # too far: far buys at 30 from the retailer, and so much less the fees is what a watt at a junction is worth
     assert prices(street(15, 8, demand=1)) == {"root": 15, "near": 8, "far": 30, "end": 29}
-    # nobody would pay for a watt anywhere: it would cost what the sun gets for it, and the way
-    assert prices(street(3, 8)) == {"root": 11, "near": 8, "far": 14, "end": 15}
+    # nobody would pay for a watt at near: it costs what the sun gets for it, and is worth that less the fees elsewhere
+    assert prices(street(3, 8)) == {"root": 5, "near": 8, "far": 2, "end": 1}
+    # too far to be worth anything: what one would cost there, fees included
+    assert prices(street(15, 8)) == {"root": 23, "near": 8, "far": 38, "end": 39}
     # a closed edge: no watt could come to far, and nobody there would pay for one, or would as to the retailer
-    assert prices(street(3, 8, limit=0)) == {"root": 11, "near": 8, "far": 0, "end": 0}
-    assert prices(street(3, 8, limit=0, demand=1)) == {"root": 11, "near": 8, "far": 30, "end": 29}
+    assert prices(street(15, 8, limit=0)) == {"root": 23, "near": 8, "far": 0, "end": 0}
+    assert prices(street(15, 8, limit=0, demand=1)) == {"root": 23, "near": 8, "far": 30, "end": 29}

@@ -19,6 +19,10 @@ optima::
     Z - sum of g * u * hours  <=  optimum of the whole  <=  Z
 
 The prices that are free are chosen by a linear program for the least such gap.
+
+**Prices of the union**, where it is the optimum, follow the rule of `solver.dual_face` for the whole, on the same
+system. One thing a region cannot know: where nobody in it would pay for energy at a node with meters, its price there
+is the greatest (step 2 of the rule), though in the whole somebody far off might pay something. Such a price stays.
 """
 
 from __future__ import annotations
@@ -37,6 +41,12 @@ from .partition import Tree, regions
 
 PAYS = 1e-6
 """Gain per kWh from which a flow left out counts: the residual within which a proof of optimality holds."""
+
+
+NOISE = 1e-7
+"""Power [kW] up to which a flow is none, and up to which what it is short of the limit of its edge is none."""
+ZERO = 1e-7
+"""Price [currency/kWh] up to which energy is worth nothing."""
 
 
 class Border(NamedTuple):
@@ -109,8 +119,7 @@ def judge(tree: Tree, cut_above: Array, whole: Border, hours: Array) -> Verdict:
     up = from_leaves(tree.parent)
     low, high, source, target = _bounds(tree.parent, up, system)
     wrong = low > high + PAYS
-    wanted = np.where(_cleared(tree, cut_above)[:, None], whole.price, -np.inf)
-    price = _chosen(tree.parent, up, system, wanted, low, high)
+    price = _by_rule(tree, up, system, whole)
     if not wrong.any():
         return Verdict(price, 0.0, np.zeros((0, 2), dtype=int))
     gap = 0.0
@@ -226,18 +235,46 @@ def _bounds(parent: Array, up: list[int], system: _System) -> tuple[Array, Array
     return low, high, source, target
 
 
-def _chosen(parent: Array, up: list[int], system: _System, wanted: Array, low: Array, high: Array) -> Array:
-    """Return prices (node, time) that obey the system where any do: those of the regions, or the nearest to them."""
-    price = np.zeros(low.shape)
-    for node in reversed(up):
-        floor, ceiling = low[node], high[node]
-        if parent[node] >= 0:
-            floor = np.maximum(floor, price[parent[node]] - system.most[node])
-            ceiling = np.minimum(ceiling, price[parent[node]] - system.least[node])
-        price[node] = np.minimum(np.maximum(wanted[node], floor), ceiling)
-        nowhere = np.isinf(price[node])  # nobody's energy could come here, nobody could want it from here
-        price[node][nowhere] = np.minimum(0.0, ceiling[nowhere])
-    return price
+def _by_rule(tree: Tree, up: list[int], system: _System, whole: Border) -> Array:
+    """Return the prices (node, time) that the declared rule of `solver.dual_face` picks for the whole.
+
+    Within the intervals of the nodes, and with -c <= p[parent] - p[n] <= c at every edge of fee c, equal to c in the
+    direction of its flow, and at least c where that fills the edge. First where somebody is, then everywhere else.
+    """
+    c, limit = tree.fee[:, None], np.where(tree.parent >= 0, tree.limit, 0.0)[:, None]
+    full = np.abs(whole.flow) >= limit - NOISE
+    closed, up_flow, down_flow = limit <= 0, whole.flow > NOISE, whole.flow < -NOISE
+    most = np.where(closed | (full & up_flow), np.inf, np.where(down_flow, -c, c))
+    least = np.where(closed | (full & down_flow), -np.inf, np.where(up_flow, c, -c))
+    prices = system._replace(least=least, most=most)
+    somebody = (whole.buyers > 0) | (whole.sellers > 0)
+    for places in (somebody, ~somebody):
+        prices = _decided(tree.parent, up, prices, places)
+    return prices.low
+
+
+def _decided(parent: Array, up: list[int], prices: _System, places: Array) -> _System:
+    """Return the system with the prices at ``places`` (node, time) decided.
+
+    The least that is possible where it is above zero, then the greatest; where there is none, the least not below zero.
+    """
+
+    def hold(where: Array, price: Array) -> _System:
+        return prices._replace(
+            low=np.where(where, price, prices.low), high=np.where(where, price, prices.high)
+        )
+
+    lowest = _bounds(parent, up, prices)[0]
+    valued = places & (lowest > ZERO)
+    prices = hold(valued, lowest)
+    highest = _bounds(parent, up, prices)[1]
+    bounded = places & ~valued & np.isfinite(highest)
+    prices = hold(bounded, highest)
+    rest = places & ~valued & ~bounded
+    lowest = _bounds(
+        parent, up, prices._replace(low=np.where(rest, np.maximum(prices.low, 0.0), prices.low))
+    )[0]
+    return hold(rest, lowest)
 
 
 def _least_gap(parent: Array, system: _System) -> tuple[Array, float]:

@@ -7,12 +7,13 @@ other, each among the duals of Y that keep what the steps before it have decided
 
 1. Where somebody is (*inhabited* rows: a meter's purchase or sale is in them), prices nearest to zero: least sum of
    s |p|. For prices above zero that is the value of one more watt that is offered there.
-2. Where nobody is (*empty* rows: flows alone, as at a junction, and rents of limited edges), nearest to zero again:
+2. Where step 1 says zero, so that nobody would pay for energy, the greatest: what one more watt would cost there.
+   Where nothing bounds it, because no watt could come there, nearest to zero, given the others.
+3. Where nobody is (*empty* rows: flows alone, as at a junction, and rents of limited edges), nearest to zero again:
    for prices above zero the value of a watt further on, less the fees of the way.
-3. Where 1 and 2 say zero, so that nobody would pay for energy, the greatest: what one more watt would cost there.
-4. Where nothing bounds it, because no watt could come there, nearest to zero, given all the others.
+4. Empty rows where step 3 says zero, rents apart, as in step 2.
 
-Steps 2 to 4 decide prices of rows T while all other prices are held. The held rows then cost c' = c - A' p, and with
+Steps 2 to 4 decide prices of rows T while those decided before are held. The held rows then cost c' = c - A' p, and with
 directions d of x in place of x itself, a program over what the rows T touch remains (linear programming duality; D is
 the cone of what x may do: no column below its bound, no row beyond its side)::
 
@@ -57,20 +58,35 @@ def published(program: Program, share: Array, empty: Array, rent: Array, x: Arra
     ``share`` (rows,) is zero where no price is, ``empty`` (rows,) says which rows are nobody's, ``rent`` (rows,)
     which are limits of edges, ``x`` (columns,) is an optimum. A step that the solver cannot take is left out.
     """
-    dual = nearest_to_zero(program, share, x, dual, empty)
-    idle = (share > 0) & ~rent & (np.abs(dual) <= WORTHLESS)
-    touched = np.diff(program.matrix.indptr) > 0
+    inhabited = (share > 0) & ~empty
+    dual = _greatest_where_zero(program, share, x, dual, inhabited, inhabited)
+    dual = nearest_to_zero(program, share, x, dual, empty, inhabited)
+    return _greatest_where_zero(program, share, x, dual, empty & ~rent, share > 0)
+
+
+def _greatest_where_zero(
+    program: Program, share: Array, x: Array, dual: Array, rows: Array, decided: Array
+) -> Array:
+    """Return the duals with the greatest prices at those of the ``rows`` (rows,) where they are zero; see steps 2 and 4.
+
+    ``decided`` (rows,) are the rows whose other prices are held.
+    """
+    idle = rows & (np.abs(dual) <= WORTHLESS)
     dear = DEAR * max(float(np.abs(program.cost).max(initial=0.0)), 1.0)
-    highest = _duals(program, share, x, dual, idle & touched, GREATEST, dear)
+    highest = _duals(program, share, x, dual, idle, decided, GREATEST, dear)
     if highest is None:
         return dual
-    unbounded = idle & (highest > dear / 2)
-    return nearest_to_zero(program, share, x, highest, unbounded)
+    return nearest_to_zero(program, share, x, highest, idle & (highest > dear / 2), decided)
 
 
-def nearest_to_zero(program: Program, share: Array, x: Array, dual: Array, rows: Array) -> Array:
-    """Return the duals (rows,) with the prices at ``rows`` nearest to zero; those given, if the solver finds none."""
-    nearest = _duals(program, share, x, dual, rows, NEAREST)
+def nearest_to_zero(
+    program: Program, share: Array, x: Array, dual: Array, rows: Array, decided: Array
+) -> Array:
+    """Return the duals (rows,) with the prices at ``rows`` nearest to zero; those given, if the solver finds none.
+
+    ``decided`` (rows,) are the rows whose prices are held, but for ``rows`` themselves.
+    """
+    nearest = _duals(program, share, x, dual, rows, decided, NEAREST)
     return dual if nearest is None else nearest
 
 
@@ -80,16 +96,17 @@ def _duals(
     x: Array,
     dual: Array,
     rows: Array,
+    decided: Array,
     sides: tuple[float, float],
     dear: float | None = None,
 ) -> Array | None:
-    """Return the duals with the prices at ``rows`` (rows,) that the sides pick, all others held; None if there are none.
+    """Return the duals with the prices at ``rows`` (rows,) that the sides pick, others ``decided`` held; None for none.
 
     ``dear`` is what a watt costs there that comes from nowhere, by default more than anything.
     """
     if not rows.any():
         return dual
-    held = (share > 0) & ~rows
+    held = decided & ~rows
     inner, columns = _reach(program, rows, held)
     matrix, chosen = program.matrix[inner][:, columns], rows[inner]
     low, high = _cone(program.matrix[inner] @ x, program.row_lower[inner], program.row_upper[inner])

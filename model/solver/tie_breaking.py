@@ -102,7 +102,7 @@ def select(highs: Any, program: Program, by: Rules) -> Selection | None:
     if not warm_run(highs, cost=program.cost):
         return None
     x, dual = (np.array(values) for values in (highs.getSolution().col_value, highs.getSolution().row_dual))
-    nearest = nearest_to_zero(program, by.inhabited, x, dual, by.inhabited > 0)
+    nearest = nearest_to_zero(program, by.share, x, dual, by.inhabited > 0, by.inhabited > 0)
     return Selection(x, nearest if proves(program, x, nearest) else dual)
 
 
