@@ -1,5 +1,6 @@
 """Runs that are stored and committed: conflicts first, then the file, then the ledger."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,9 @@ def correct(path: Path, directory: Path, key: Path | None = None) -> Outcome:
     tree = open_recorded(path)
     if not (directory / ledger.NAME).exists():
         raise ledger.LedgerError(f"{directory}: there is no ledger to correct")
-    return store(tree, path, directory, key, correct=True)
+    with run_file.reading(path):
+        new = records.of_run(tree)
+    return store(tree, path, directory, key, new, correct=True)
 
 
 def open_recorded(path: Path) -> xr.DataTree:
@@ -54,19 +57,32 @@ def open_recorded(path: Path) -> xr.DataTree:
     tree = run_file.open_run(path)
     if tree.attrs.get("market") not in markets.RECORDED or "market_id" not in tree.attrs:
         raise atomic_file.RunFileError(path, "is not the run of a market that is recorded")
+    for name in ("market", "market_id", "currency", "otonari_version"):
+        if not isinstance(got := tree.attrs.get(name), str) or not got:
+            raise atomic_file.RunFileError(path, f"{name}: got {got!r}, want text")
     return tree
 
 
 def store(
-    tree: xr.DataTree, output: Path, directory: Path, key: Path | None, *, correct: bool = False
+    tree: xr.DataTree,
+    output: Path,
+    directory: Path,
+    key: Path | None,
+    new: Sequence[dict[str, Any]] | None = None,
+    *,
+    correct: bool = False,
 ) -> Outcome:
-    """Store a run and commit its records: conflicts are ruled out first, and the file is written before its blocks.
+    """Store a run and commit its records, ``new`` where they are known already.
 
-    A checkpoint is signed only when its blocks are on the disk; the file of a signed ledger is then written again.
+    Conflicts are ruled out first, and the file is written before its blocks. A checkpoint is signed only when its blocks
+    are on the disk; the file of a signed ledger is then written again.
     """
     signer = administration.read_key(key, directory) if key else None
     options: dict[str, Any] = {"signer": signer, "correct": correct}
-    with ledger.prepare(directory, records.of_run(tree), **options) as (planned, append):
+    with ledger.prepare(directory, records.of_run(tree) if new is None else new, **options) as (
+        planned,
+        append,
+    ):
         tree.attrs |= {"ledger_head": planned.head, "ledger_checkpoint": planned.checkpoint}
         kept = netcdf.write_run(tree, output)
         done = append()

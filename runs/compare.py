@@ -1,5 +1,6 @@
 """Runs side by side: totals, and sums per kind of participant and per hour, as one Dataset over ``scenario``."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,7 +67,10 @@ def compare(runs: Sequence[Run], names: Sequence[str] | None = None) -> xr.Datas
     currencies = {str(tree.attrs["currency"]) for tree in trees}
     if len(currencies) > 1:
         raise CompareError(f"compare: got runs in {', '.join(sorted(currencies))}, want one currency")
-    parts = [summary(tree).assign_coords(market=tree.attrs.get("market", "")) for tree in trees]
+    parts = []
+    for run, tree in zip(runs, trees, strict=True):
+        with contextlib.nullcontext() if isinstance(run, xr.DataTree) else run_file.reading(run):
+            parts.append(summary(tree).assign_coords(market=tree.attrs.get("market", "")))
     kinds = list(dict.fromkeys(kind for part in parts for kind in part["kind"].values))
     parts = [part.reindex(kind=kinds) for part in parts]
     together = xr.concat(parts, dim="scenario", coords="different", compat="equals", join="exact")

@@ -24,7 +24,8 @@ def report(
         figures: Any = {name: one.facts() for name, one in issued.items()}
     else:
         tree = run_file.open_run(run)
-        pages, figures = {"": report(tree)}, facts(tree)
+        with run_file.reading(run):
+            pages, figures = {"": report(tree)}, facts(tree)
     if output is None:
         return Answer(figures, next(iter(pages.values())).removesuffix("\n"))
     paths = dict.fromkeys(pages, output)

@@ -11,7 +11,7 @@ from ...data.problems import InputError, Problem, suggestion
 from .. import archive
 from ..ledger import ledger, receipts, records
 from ..ledger.format import canonical_json
-from ..store import digest
+from ..store import digest, run_file
 from . import bill
 from .tables import number
 
@@ -40,6 +40,14 @@ def issue(
         If the ledger is missing or not good, or has recorded something else.
     """
     tree = archive.open_recorded(path)
+    with run_file.reading(path):
+        return _issue(tree, path, participants, directory)
+
+
+def _issue(
+    tree: xr.DataTree, path: Path, participants: Sequence[str], directory: Path | None
+) -> dict[str, bill.Bill]:
+    """Return the bills of participants of an opened run; see :func:`issue`."""
     everybody = [str(name) for name in tree["settlement"].to_dataset()["participant"].values]
     wanted = list(dict.fromkeys(participants)) or everybody
     if unknown := [name for name in wanted if name not in everybody]:
