@@ -122,7 +122,8 @@ def test_trades_at_prices_of_their_own_promise_nothing():
     settlement = settle(inputs, results, trades, alone, prices="traded")
     assert_allclose(settlement["make_whole"], 0)
     assert_allclose(settlement["saving"], [44, -30])
-    assert check(inputs, results, trades, settlement, grid_only=alone, prices="traded") == []
+    found = check(inputs, results, trades, settlement, grid_only=alone, prices="traded")
+    assert {v.check for v in found} <= {"price", "sale_price"}  # which are those of the clearing here
     assert {v.check for v in check(inputs, results, trades, settlement, grid_only=alone)} == {
         "make_whole",
         "worse off than without peers",
@@ -218,6 +219,18 @@ def test_a_solved_street_that_was_settled_before_there_was_the_line_still_passes
     assert check(*groups, old) == []
 
 
+@pytest.mark.parametrize("seed", [15, 54, 81])
+def test_a_solution_within_a_wide_gap_costs_no_more_than_without_peers(seed):
+    """Decisions that cost more than what each decides alone are not taken; the gap is still that to the first bound."""
+    tree, best = (otonari.clear(chargers(seed), mip_gap=gap) for gap in (0.5, 1e-6))
+    s = tree["settlement"].to_dataset()
+    assert tree.attrs["objective"] <= float(s["bill_grid_only"].sum()) + 1e-6
+    assert (s["saving"] >= -1e-6).all()
+    bound = tree.attrs["objective"] - tree.attrs["proof_mip_gap"] * abs(tree.attrs["objective"])
+    assert bound <= best.attrs["objective"] + 1e-6
+    assert tree.attrs["status"] == "optimal"
+
+
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
     """Return the outcomes of the streets on paper, stored and committed to a ledger each."""
@@ -267,7 +280,7 @@ def test_a_receipt_shows_the_payment(stored, tmp_path):
     directory = stored["those who gain"].directory
     commands.receipt(directory, "sun", None, None, tmp_path / "sun")
     answer = commands.check(tmp_path / "sun", [directory / "checkpoint"], [])
-    assert ["make-whole", "payment", "30.00"] in [line.split() for line in answer.text.splitlines()]
+    assert ["make-whole", "payment", "30.00", "JPY"] in [line.split() for line in answer.text.splitlines()]
 
 
 def test_where_nobody_is_made_whole_no_leaf_and_no_bill_speaks_of_it(tmp_path):
