@@ -347,3 +347,13 @@ def test_a_maximised_objective_has_its_own_sign_and_its_duals():
     price = model.dual[model.cap]
     model.cap.set_value(model.c.net_exchange[slot] <= 0.4)
     assert solve(model).objective - best == pytest.approx(-0.1 * price, abs=1e-9)
+
+
+def test_a_host_that_asks_for_both_directions_of_a_store_at_once_is_told_what_cannot_be_met():
+    model = hosted(street())
+    slot = model.c.sets.time.first()
+    model.charge = pyo.Constraint(expr=model.c.battery.charge["store", slot] >= 1.0)
+    assert solve(model).objective > 0
+    model.discharge = pyo.Constraint(expr=model.c.battery.discharge["store", slot] >= 1.0)
+    with pytest.raises(Infeasible, match=r"^no solution: (dis)?charge at any time lacks 1 to be met$"):
+        solve(model)

@@ -131,7 +131,7 @@ def _elastic_rows(program: Program, everything: bool) -> tuple[Array, Array]:
             later = family.position % family.shape[-1] / family.shape[-1]
             weight[start : start + len(family.position)] = 1.01 - 0.01 * later
         start += len(family.position)
-    weight[start:] = 1.0
+    weight[start : start + len(program.foreign_rows)] = 1.0  # what follows holds directions, and stays
     weight[list(program.edited)] = 1.0
     rows = np.flatnonzero(weight)
     return rows, weight[rows]
