@@ -15,7 +15,7 @@ from .devices.peer_market import network
 from .devices.quoted_market import quoted
 from .devices.retailer import grid
 from .devices.vehicle import vehicle
-from .lp.expressions import Linear
+from .lp.expressions import Linear, Relation
 from .topology.meters import Meters
 from .topology.meters import meters as meters_of
 
@@ -108,7 +108,7 @@ def _rows(community: Community, devices: list[Device], markets: list[Device]) ->
         where=meters.draw_capacity + meters.give_capacity > 0,
         balanced=True,
     )
-    _one_direction(community, taken, given, _sum(d.discharged for d in devices))
+    _one_direction(community, taken, given, devices)
     import_limit, export_limit = meters.import_limit[:, None], meters.export_limit[:, None]
     community.row(
         "import_limit",
@@ -129,39 +129,56 @@ def _rows(community: Community, devices: list[Device], markets: list[Device]) ->
     )
 
 
-def _one_direction(community: Community, taken: Linear, given: Linear, discharged: Linear) -> None:
+def _one_direction(community: Community, taken: Linear, given: Linear, devices: list[Device]) -> None:
     """Let every meter draw or give in a slot, not both; where prices cross, a binary decides which.
 
-    The third row follows from the others and the balance, as long as giving is 0 or 1, and is what makes the
-    relaxation tight: what is given is discharged beyond the demand, or left of the PV.
+    Two rows say so. The others follow from these and the balance, as long as the binaries are 0 or 1, and make the
+    relaxation tight, that of a meter with one store as tight as it can be: what is given is discharged beyond the demand
+    or left of the PV, what is drawn charges or is left of the demand, who gives in spite of a deficit discharges, and
+    who draws in spite of a surplus charges.
     """
-    meters = community.meters
-    limits = (
-        np.minimum(meters.give_capacity, meters.export_limit[:, None]),
-        np.minimum(meters.draw_capacity, meters.import_limit[:, None]),
-    )
-    decided = meters.crossing & (limits[0] > 0) & (limits[1] > 0)
-    giving = community.switch("giving", "1 while the meter gives, else 0", decided, in_use=~meters.short)
-    community.one_way((given, taken), limits, giving)
+    meters, where = community.meters, community.meters.directed
+    give_limit = np.minimum(meters.give_capacity, meters.export_limit[:, None])
+    draw_limit = np.minimum(meters.draw_capacity, meters.import_limit[:, None])
+    giving = community.switch("giving", "1 while the meter gives, else 0", where, in_use=~meters.short)
+    community.one_way((given, taken), (give_limit, draw_limit), giving)
     if giving is None:
         return
+    surplus = meters.pv - meters.demand
+    charged, discharged = _sum(d.charged for d in devices), _sum(d.discharged for d in devices)
+    charging, alone = _sum(d.charging_of for d in devices), meters.alone & (meters.chargers > 0)
     community.row(
         "give_at_most",
-        given <= limits[0] * giving,
-        "exports[m,t] + sale[m,t] <= give_capacity[m,t] * giving[m,t]",
-        where=decided,
+        given <= give_limit * giving,
+        "exports[m,t] + sale[m,t] <= give_limit[m,t] * giving[m,t]",
+        where=where,
     )
     community.row(
         "draw_at_most",
-        taken <= limits[1] * (1.0 - giving),
-        "imports[m,t] + purchase[m,t] <= draw_capacity[m,t] * (1 - giving[m,t])",
-        where=decided,
+        taken <= draw_limit * (1.0 - giving),
+        "imports[m,t] + purchase[m,t] <= draw_limit[m,t] * (1 - giving[m,t])",
+        where=where,
     )
     community.row(
         "give_own",
-        given <= discharged + (meters.pv - meters.demand) * giving,
-        "exports[m,t] + sale[m,t] <= sum over stores of discharge + (pv[m,t] - demand[m,t]) * giving[m,t]",
-        where=decided,
+        given <= discharged + surplus * giving,
+        "exports[m,t] + sale[m,t] <= discharge[m,t] + (pv[m,t] - demand[m,t]) * giving[m,t]",
+        where=where,
+    )
+    community.row(
+        "draw_own",
+        charged <= taken + surplus * charging,
+        "charge[m,t] <= imports[m,t] + purchase[m,t] + (pv[m,t] - demand[m,t]) * charging[m,t]",
+        where=alone,
+    )
+    either = Relation(
+        giving + charging, np.where(surplus > 0, 1.0, -np.inf), np.where(surplus > 0, np.inf, 1.0)
+    )
+    community.row(
+        "give_or_charge",
+        either,
+        "giving[m,t] + charging[m,t] <= 1 with a deficit, >= 1 with a surplus",
+        where=alone & ((surplus <= 0) | (meters.curtailable <= 0)),
     )
 
 

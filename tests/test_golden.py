@@ -87,7 +87,7 @@ CASES = {
     "vehicle-guest": (community(**GUEST), "p2p"),
     "network-tree": (community(TREE), "p2p"),
     "network-pairs": (community(TREE, **PAIRS), "p2p"),
-    "one-direction": (community(TREE, **store("battery"), **CROSSING), "p2p"),
+    "one-direction": (community(TREE, **store("battery", charge_limit=5.0), **CROSSING), "p2p"),
 }
 
 

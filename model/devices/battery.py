@@ -19,12 +19,9 @@ def battery(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     discharge_limit = inputs["battery_discharge_limit"].values[:, None]
     charge = block.var("charge", "kW", "AC power taken to charge", upper=charge_limit)
     discharge = block.var("discharge", "kW", "AC power given back", upper=discharge_limit)
-    place, size = meters.place["battery"], len(meters.label)
+    place = meters.place["battery"]
     capacity = meters.charging_capacity(place, charge_limit)
     storage.energy(block, inputs, charge, discharge, 0.0, capacity, plugged=1.0)
-    decided = meters.at(place, meters.below_zero)
-    storage.one_way(block, charge, discharge, (charge_limit, discharge_limit), decided)
-    block.draw = (charge - discharge).at(place, size)
-    block.discharged = discharge.at(place, size)
+    storage.connect(block, charge, discharge, (charge_limit, discharge_limit), place)
     block.spent = (inputs["battery_wear_cost"].values[:, None] * hours * discharge).sum()
     return block

@@ -1,7 +1,8 @@
 """A device: a Pyomo Block with families of variables and rows over named sets, and its sockets.
 
-A device offers three sockets over (meter, time): ``draw``, kW at the meter (+ takes, - gives); ``discharged``, the kW
-of it that stores give; and ``cost``, the currency that it spends over the horizon.
+A device offers these sockets over (meter, time): ``draw``, kW at the meter (+ takes, - gives); ``charged`` and
+``discharged``, the kW of it that stores take and give; ``charging_of``, the sum of the binaries that say which, where
+there are any. And ``cost``, the currency that it spends over the horizon.
 """
 
 from __future__ import annotations
@@ -42,15 +43,16 @@ class Sets(ScalarBlock):
 class Device(ScalarBlock):
     """One device (or market) as a Pyomo Block of array-backed components.
 
-    ``dims`` names the sets of its families; ``draw``, ``discharged`` and ``cost`` are its sockets.
+    ``dims`` names the sets of its families; the sockets are those of the module.
     """
 
     def __init__(self, dims: tuple[str, ...], inputs: xr.Dataset, meters: Meters, sets: Sets):
         super().__init__(concrete=True)
-        self.dims = dims
+        self.dims, self.meters = dims, meters
         self.axes = dict(sets.component_map(Set))
         zero = Linear((len(meters.label), inputs.sizes["time"]))
-        self.draw, self.discharged, self.spent = zero, zero, Linear(())
+        self.draw, self.charged, self.discharged, self.charging_of = zero, zero, zero, zero
+        self.spent = Linear(())
         self.one_ways: list[OneWay] = []
         self.cost = ArrayCost(doc="cost of the block over the horizon, in currency")
 

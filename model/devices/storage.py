@@ -70,37 +70,43 @@ def energy(
     )
 
 
-def one_way(
+def connect(
     block: Device,
     charge: Linear,
     discharge: Linear,
     limits: tuple[Array, Array],
-    decided: Array,
-    held: Any = False,
+    place: Array,
+    held: Array | bool = False,
 ) -> Linear | None:
-    """Let every store of a device charge or discharge in a slot, not both; return the binaries that say which, if any.
+    """Connect the stores of a device to their meters, each one way in a slot: it charges or discharges, not both.
 
     charge[s,t] <= charge_limit[s] * charging[s,t],  discharge[s,t] <= discharge_limit[s] * (1 - charging[s,t])
 
-    ``charging`` exists where ``decided`` (store, time): elsewhere both at once would only lose energy. ``limits`` are
-    those of charging and of discharging (store, 1) [kW]; ``held`` (store, 1) says which binaries hold a minimum power,
-    too.
+    The binaries ``charging`` exist where energy may cost less than nothing, where they hold a minimum power as well
+    (``held``), and where the direction of a meter with no other device is decided, whose relaxation is tighter for them;
+    elsewhere both at once would only lose energy. Returned are these binaries, if any. ``limits`` are those of charging
+    and of discharging (store, 1) [kW], ``place`` (store, time) the meters.
     """
-    charge_limit, discharge_limit = limits
-    charging = block.switch("charging", "1 while charging, else 0", decided & (charge_limit > 0))
+    meters, (charge_limit, discharge_limit) = block.meters, limits
+    size = len(meters.label)
+    decided = (place >= 0) & (charge_limit > 0) & (meters.at(place, meters.below_zero | meters.alone) | held)
+    charging = block.switch("charging", "1 while charging, else 0", decided)
     block.one_way((charge, discharge), limits, charging, held)
+    block.draw = (charge - discharge).at(place, size)
+    block.charged, block.discharged = charge.at(place, size), discharge.at(place, size)
     if charging is None:
         return None
+    block.charging_of = charging.at(place, size)
     block.row(
         "charge_at_most",
         charge <= charge_limit * charging,
         "charge[s,t] <= charge_limit[s] * charging[s,t]",
-        where=decided & (charge_limit > 0),
+        where=decided,
     )
     block.row(
         "discharge_at_most",
         discharge <= discharge_limit * (1.0 - charging),
         "discharge[s,t] <= discharge_limit[s] * (1 - charging[s,t])",
-        where=decided & (charge_limit > 0) & (discharge_limit > 0),
+        where=decided & (discharge_limit > 0),
     )
     return charging

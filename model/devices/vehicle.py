@@ -20,7 +20,7 @@ def vehicle(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     """
     block = Device(("vehicle", "time"), inputs, meters, sets)
     hours = inputs["slot_hours"].values
-    place, size = meters.place["vehicle"], len(meters.label)
+    place = meters.place["vehicle"]
     plugged = place >= 0
     charge_limit = inputs["vehicle_charge_limit"].values[:, None]
     discharge_limit = inputs["vehicle_discharge_limit"].values[:, None]
@@ -34,19 +34,16 @@ def vehicle(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     capacity = meters.charging_capacity(place, charge_limit)
     storage.energy(block, inputs, charge, discharge, driven, capacity, plugged)
     least = inputs["vehicle_min_charge"].values[:, None]
-    decided = plugged & ((least > 0) | meters.at(place, meters.below_zero))
-    charging = storage.one_way(
-        block, charge, discharge, (charge_limit, discharge_limit), decided, held=least > 0
+    charging = storage.connect(
+        block, charge, discharge, (charge_limit, discharge_limit), place, held=least > 0
     )
     if charging is not None:
         block.row(
             "charge_at_least",
             charge >= least * charging,
             "charge[v,t] >= min_charge[v] * charging[v,t]",
-            where=decided & (charge_limit > 0) & (least > 0),
+            where=plugged & (charge_limit > 0) & (least > 0),
         )
-    block.draw = (charge - discharge).at(place, size)
-    block.discharged = discharge.at(place, size)
     wear = inputs["vehicle_wear_cost"].values[:, None] * hours * discharge
     block.spent = wear.sum() + fuel_cost
     return block

@@ -21,7 +21,7 @@ from ..lp.one_way import NONE
 
 BOTH = 1e-6
 """Power on both sides from which a pair is broken [kW]."""
-PATIENCE = 3
+PATIENCE = 2
 """Programs after which the switches of a meter or store with a broken pair become binaries in all its slots."""
 
 

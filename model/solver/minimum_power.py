@@ -97,21 +97,30 @@ def decide(
     parts = Parts(split, np.ones(len(x), dtype=bool), rows=1)
     members = parts.members(np.unique(parts.column[split.integer]))
     relaxation = dot(program.cost, relaxed.x) + program.offset
-    gap = max(mip_gap * abs(relaxation), LEAST) / split.integer.sum()
+    gaps = _gaps(split, members, x, max(mip_gap * abs(relaxation), LEAST))
     nodes = None if inside.all() else NODES
 
-    def solved(member: tuple[Array, Array]) -> tuple[Array, float] | None:
+    def solved(member: tuple[Array, Array], gap: float) -> tuple[Array, float] | None:
         rows, columns = member
         return _solved(parts.piece(rows, columns), x[columns], gap, time_limit, nodes)
 
     with ThreadPoolExecutor(threads) as pool:
-        results = list((pool.map if threads > 1 else map)(solved, members))
+        results = list((pool.map if threads > 1 else map)(solved, members, gaps))
     for (_, columns), result in zip(members, results, strict=True):
         if result is None:
             return None
         x[columns] = result[0]
     bound = relaxation + sum(result[1] for result in results if result is not None)
     return Decided(fixed(program, x[: len(program.cost)]), bound, len(members), not inside.all())
+
+
+def _gaps(program: Program, members: list[tuple[Array, Array]], x: Array, gap: float) -> list[float]:
+    """Return which gap each part may leave of that of the whole: half by binaries, half by cost, where effort pays."""
+    shares = []
+    for values in (program.integer.astype(float), np.abs(program.cost * x)):
+        own = np.array([values[columns].sum() for _, columns in members])
+        shares.append(own / max(own.sum(), 1e-300))
+    return [float(gap * share) for share in 0.5 * (shares[0] + shares[1])]
 
 
 def fixed(program: Program, x: Array) -> Program:
@@ -178,9 +187,9 @@ def _solved(
     """Return the values (columns,) of a part and by how much its bound exceeds the relaxation; None if it has none.
 
     First only what is on in the relaxation may be on: this is quick, and mostly as good. If that is further than
-    ``gap`` (cost per binary) from the relaxation, it is where the search among all begins.
+    ``gap`` from the relaxation, it is where the search among all begins.
     """
-    relaxation, gap = dot(piece.cost, x), gap * float(piece.integer.sum())
+    relaxation = dot(piece.cost, x)
     off = piece.integer & (x <= OFF)
     highs = _run(replace(piece, upper=np.where(off, piece.lower, piece.upper)), gap, time_limit, nodes)
     first = _incumbent(highs)

@@ -31,9 +31,9 @@ class Meters:
     ``guest`` (V,) is a vehicle's own meter or -1; ``place`` (device, T) the meter that every device is behind, or -1,
     by the device's name. ``draw_share`` and ``give_share`` (P, T) are a participant's parts of its meter;
     ``draw_capacity`` and ``give_capacity`` (M, T) are the kW that the meter could draw and give at the most, net and
-    whatever the prices, ``chargers`` (M, T) the kW of the devices that can draw behind it; ``curtailable`` (M, T) the
-    kW of PV that it could pay not to use; ``crossing`` (M, T) says where drawing and giving at once could pay,
-    ``below_zero`` (M, T) where charging and discharging at once could.
+    whatever the prices; ``behind`` (M, T) is the number of devices behind it, ``chargers`` (M, T) the kW of those that
+    can draw, ``curtailable`` (M, T) the kW of PV that it could pay not to use. ``crossing`` (M, T) says where drawing
+    and giving at once could pay, ``below_zero`` (M, T) where charging and discharging at once could.
     """
 
     label: Array
@@ -56,18 +56,30 @@ class Meters:
     give_capacity: Array
     chargers: Array
     curtailable: Array
+    behind: Array
     crossing: Array
     below_zero: Array
 
     @property
     def short(self) -> Array:
         """Where (M, T) a meter draws while its stores rest."""
-        return (self.draw_capacity > 0) & ((self.demand > self.pv) | (self.give_capacity <= 0))
+        return np.asarray((self.draw_capacity > 0) & ((self.demand > self.pv) | (self.give_capacity <= 0)))
+
+    @property
+    def directed(self) -> Array:
+        """Where (M, T) a meter that could draw and could give might gain by both at once, so that a binary decides."""
+        return self.crossing & (self.draw_capacity > 0) & (self.give_capacity > 0)
+
+    @property
+    def alone(self) -> Array:
+        """Where (M, T) one device is behind such a meter."""
+        return np.asarray(self.directed & (self.behind == 1))
 
     @staticmethod
     def at(place: Array, values: Array) -> Array:
         """Return values (M, T) at the meters ``place`` (device, T), zero where it is -1."""
-        return np.where(place >= 0, values[place, np.arange(values.shape[1])], np.zeros_like(values[:1]))
+        own = values[place, np.arange(values.shape[1])]
+        return np.asarray(np.where(place >= 0, own, np.zeros_like(values[:1])))
 
     def charging_capacity(self, place: Array, limit: Array) -> Array:
         """Return the kW (device, time) that each charger can take at the meters ``place`` (device, time), -1 = none.
@@ -121,13 +133,14 @@ def meters(
     np.add.at(pv, rows.pv_at, given)
     plug = np.where(home, rows.draws_at[owner][:, None], np.where(away, rows.guest[:, None], -1))
     place = {name: plug if row.host else _at_home(inputs, row, rows) for name, row in DEVICES.items()}
-    chargers = _installed(inputs, {name: row.draw_limit for name, row in DEVICES.items()}, place, node.shape)
-    stored = _installed(inputs, {name: row.give_limit for name, row in stores().items()}, place, node.shape)
+    draws = {name: inputs[row.draw_limit].values for name, row in DEVICES.items()}
+    gives = {name: inputs[row.give_limit].values for name, row in stores().items()}
+    chargers, stored = (_sum_at_meters(limits, place, node.shape) for limits in (draws, gives))
     retail, feed_in = (inputs[f"{side}_price"].values[rows.tariff] for side in ("retail", "feed_in"))
     cross, negative = _crossing(inputs, node, retail, feed_in, peers, priced, quotes)
     export_limit = rows.limit(inputs["export_limit"].values, rows.gives)
     free = cheap[rows.tariff]
-    unwanted = np.isfinite(export_limit)[:, None] | free | (cross & (stored > 0))
+    unwanted = np.isfinite(export_limit)[:, None] | free
     whole = free | (stored > 0)  # else what is beyond the surplus is worth the demand that it covers
     curtailable = np.where(unwanted, np.where(whole, pv, np.maximum(pv - demand, 0.0)), 0.0)
     return Meters(
@@ -151,6 +164,7 @@ def meters(
         give_capacity=np.maximum(pv - demand + stored, 0.0),
         chargers=chargers,
         curtailable=curtailable,
+        behind=_sum_at_meters({name: np.ones(len(at)) for name, at in place.items()}, place, node.shape),
         crossing=cross,
         below_zero=negative,
     )
@@ -290,15 +304,13 @@ def _at_home(inputs: xr.Dataset, row: Device, rows: _Rows) -> Array:
     return np.repeat(meter[:, None], inputs.sizes["time"], axis=1)
 
 
-def _installed(
-    inputs: xr.Dataset, limits: Mapping[str, str], place: Mapping[str, Array], shape: tuple[int, ...]
-) -> Array:
-    """Return the sums (meter, time) [kW] of the limits of the devices behind each meter; ``limits`` by device."""
-    power = np.zeros(shape)
-    for name, limit in limits.items():
+def _sum_at_meters(values: Mapping[str, Array], place: Mapping[str, Array], shape: tuple[int, ...]) -> Array:
+    """Return the sums (meter, time) of values (device,) of the devices behind each meter."""
+    total = np.zeros(shape)
+    for name, own in values.items():
         device, slot = np.nonzero(place[name] >= 0)
-        np.add.at(power, (place[name][device, slot], slot), inputs[limit].values[device])
-    return power
+        np.add.at(total, (place[name][device, slot], slot), own[device])
+    return total
 
 
 def _distinct(participants: Array, others: list[str]) -> Array:
