@@ -15,7 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from otonari.runs.ledger import administration, checkpoints, ledger
+from otonari.runs.ledger import administration, checkpoints, durable_files, ledger
 
 from . import counts
 from .books import KEY, OTHER, blocks_of, contents, cut_short, make, record, records
@@ -455,3 +455,27 @@ class Book(RuleBasedStateMachine):
 
 TestBook = Book.TestCase
 TestBook.settings = settings(deadline=None, max_examples=counts.examples(25), stateful_step_count=12)
+
+
+def test_what_one_call_cannot_move_is_moved_by_several(tmp_path, monkeypatch):
+    """Linux writes less than 2 GiB in a call, which the leaves of 105,000 homes exceed; here a call moves 100 bytes."""
+    write, read = os.write, os.read
+
+    def at_most(call):
+        def moved(file, data_or_count):
+            size = data_or_count if isinstance(data_or_count, int) else len(data_or_count)
+            assert size <= 100
+            return call(file, data_or_count)
+
+        return moved
+
+    calm = make(tmp_path / "calm", signer=KEY, homes=40)
+    monkeypatch.setattr(durable_files, "_MOST", 100)
+    monkeypatch.setattr(os, "write", at_most(write))
+    book = make(tmp_path / "book", signer=KEY, homes=40)
+    assert (book / ledger.NAME).read_bytes()[:100] == (calm / ledger.NAME).read_bytes()[:100]
+    leaves = next((book / "leaves").glob("*.jsonl"))
+    monkeypatch.setattr(os, "read", at_most(read))
+    assert durable_files.read(leaves, 2**31) == leaves.read_bytes()
+    monkeypatch.setattr(os, "read", read)
+    assert ledger.verify(book, private=True).slots == 2

@@ -20,6 +20,8 @@ _ALWAYS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _READ = os.O_RDONLY | _ALWAYS
 _WRITE = os.O_WRONLY | os.O_CREAT | _ALWAYS
 _PART = 2**20
+_MOST = 2**30
+"""Bytes that are read or written at once, at most: Linux moves less than 2 GiB in a call."""
 
 
 @contextlib.contextmanager
@@ -37,12 +39,13 @@ def opened(path: Path, flags: int = _READ, mode: int = 0o644) -> Iterator[int]:
 def read(path: Path, limit: int = 2**20) -> bytes:
     """Return the content of a small file; one of more than ``limit`` bytes is refused."""
     with opened(path) as file:
-        data = b""
-        while len(data) <= limit and (part := os.read(file, limit + 1 - len(data))):
-            data += part
-    if len(data) > limit:
+        parts, left = [], limit + 1
+        while left and (part := os.read(file, min(left, _MOST, max(os.fstat(file).st_size, _PART)))):
+            parts.append(part)
+            left -= len(part)
+    if not left:
         raise LedgerError(f"{path}: got more than {limit} bytes")
-    return data
+    return b"".join(parts)
 
 
 def read_private(path: Path) -> bytes:
@@ -55,7 +58,7 @@ def read_private(path: Path) -> bytes:
 
 
 def append(path: Path, data: bytes, size: int) -> None:
-    """Append bytes to a file of a known size in one write, and sync them to the disk.
+    """Append bytes to a file of a known size and sync them to the disk.
 
     Whatever a failed write leaves behind stays there, for ``repair`` to find.
     """
@@ -63,7 +66,7 @@ def append(path: Path, data: bytes, size: int) -> None:
     with opened(path, _WRITE | os.O_APPEND) as file:
         if os.fstat(file).st_size != size:
             raise LedgerError(f"{path}: its size changed while it was locked")
-        if (written := os.write(file, data)) < len(data):
+        if (written := _written(file, data)) < len(data):
             raise LedgerError(
                 f"{path}: only {written} of {len(data)} bytes could be written; is the disk full?"
             )
@@ -216,7 +219,19 @@ def _open(path: Path, flags: int, mode: int) -> int:
     return descriptor
 
 
+def _written(file: int, data: bytes) -> int:
+    """Write bytes until they are all there, or a call writes less than it was given, and return how many are."""
+    view, done = memoryview(data), 0
+    while done < len(view):
+        part = view[done : done + _MOST]
+        count = os.write(file, part)
+        done += count
+        if count < len(part):
+            break
+    return done
+
+
 def _write(file: int, path: Path, data: bytes) -> None:
-    if os.write(file, data) < len(data):
+    if _written(file, data) < len(data):
         raise LedgerError(f"{path}: could not be written whole; is the disk full?")
     os.fsync(file)

@@ -25,7 +25,7 @@ FOLDER, SECRET = "leaves", "secret"
 _HIDDEN = ("prices", "inputs", "results")
 _SLOT = re.compile(rb'"slot":(-?[0-9]+),')
 _NAME = re.compile(r"[0-9]{8,}-[0-9a-f]{16}\.jsonl")
-_LARGEST = 2**31
+_LARGEST = 2**36
 
 
 def seal(record: dict[str, Any], secret: bytes, revision: int = 0) -> tuple[dict[str, Any], list[bytes]]:

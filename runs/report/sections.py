@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from ...data.inputs import devices
+from ...data.inputs.currency import decimals
 from ...model.settlement.account_lines import statement
 from .. import compare
 from ..store import run_format
@@ -103,22 +104,30 @@ def _accounts(tree: xr.DataTree) -> str:
     )
     people = [str(name) for name in settlement["participant"].values]
     columns = [*values.T, values.sum(axis=1)]
-    rows = [[who, *map(_two, column)] for who, column in zip([*people, "all"], columns, strict=True)]
+    shown = max(decimals(str(tree.attrs["currency"])) or 2, 2)
+    rows = [
+        [who, *(_fixed(v, shown) for v in column)]
+        for who, column in zip([*people, "all"], columns, strict=True)
+    ]
     return table(["participant", *(line.label for line in LINES.values())], rows)
 
 
 def _balance(tree: xr.DataTree) -> str:
-    return table(["+ in, - out", "kWh"], [[name, _two(value)] for name, value in balance(tree).items()])
+    return table(["+ in, - out", "kWh"], [[name, _fixed(value)] for name, value in balance(tree).items()])
 
 
 def _hours(tree: xr.DataTree) -> str:
-    prices = [f"{tree.attrs['currency']}/kWh to the seller", "from the buyer"]
-    rows = [[f"{int(hour):02d}:00", *map(_two, values)] for hour, *values in map(dict.values, hours(tree))]
-    return table(["hour", "kWh", *prices], rows)
+    unit = f"{tree.attrs['currency']}/kWh"
+    shown = 1 + (decimals(unit) or 1)
+    rows = [
+        [f"{int(hour):02d}:00", _fixed(energy), *(_fixed(price, shown) for price in prices)]
+        for hour, energy, *prices in map(dict.values, hours(tree))
+    ]
+    return table(["hour", "kWh", f"{unit} to the seller", "from the buyer"], rows)
 
 
-def _two(value: float) -> str:
-    return f"{round(float(value), 2) + 0.0:,.2f}"
+def _fixed(value: float, shown: int = 2) -> str:
+    return f"{round(float(value), shown) + 0.0:,.{shown}f}"
 
 
 SECTIONS: dict[str, Section] = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from ...data import clock
+from ...data.inputs.currency import decimals
 from ...data.problems import shown
 from ...model.settlement.account_lines import CARBON, LINES, SHARES, TOTALS
 from ..archive import Outcome
@@ -55,15 +56,16 @@ WIDTH = 100
 
 
 def number(value: float, unit: str = "") -> str:
-    """Return a value with its unit; shares in percent, nothing known as ``-``.
+    """Return a value with its unit; shares in percent, money with its minor unit, nothing known as ``-``.
 
-    >>> number(1234.5, "kWh"), number(0.434, "1"), number(float("nan"), "1")
-    ('1,234.5 kWh', '43.4 %', '-')
+    >>> number(1234.5, "kWh"), number(0.434, "1"), number(float("nan"), "1"), number(3.4567, "EUR")
+    ('1,234.5 kWh', '43.4 %', '-', '3.46 EUR')
     """
     if math.isnan(value):
         return "-"
     scaled, unit = (100 * value, "%") if unit == "1" else (value, unit)
-    return f"{round(scaled, 1) + 0.0:,.1f} {unit}".rstrip()
+    shown = decimals(unit) or 1
+    return f"{round(scaled, shown) + 0.0:,.{shown}f} {unit}".rstrip()
 
 
 def heading(tree: xr.DataTree) -> str:
@@ -104,8 +106,10 @@ def cleared(summary: xr.Dataset, currency: str) -> str:
     kinds = []
     for kind in summary["kind"].values:
         here = summary.sel(kind=kind)
-        kinds.append(_row(str(kind), *(float(here[f"kind_{n}"]) for n in ("participants", *_COSTS))))
-    kinds.append(_row("all", *(float(summary[n]) for n in ("participants", *_COSTS))))
+        kinds.append(
+            _row(str(kind), currency, *(float(here[f"kind_{n}"]) for n in ("participants", *_COSTS)))
+        )
+    kinds.append(_row("all", currency, *(float(summary[n]) for n in ("participants", *_COSTS))))
     header = ["kind", "number", f"cost {currency}", "grid-only", "saving", "%"]
     shown = [
         "peer_energy",
@@ -121,10 +125,11 @@ def cleared(summary: xr.Dataset, currency: str) -> str:
     return f"{table(header, kinds)}\n\n{table(['community', ''], figures)}"
 
 
-def _row(kind: str, count: float, bill: float, alone: float, saving: float) -> list[str]:
+def _row(kind: str, currency: str, count: float, bill: float, alone: float, saving: float) -> list[str]:
     share = saving / alone if alone > 0 else math.nan  # of a credit there is no share
     percent = number(share, "1").removesuffix(" %")
-    return [kind, f"{count:.0f}", number(bill), number(alone), number(saving), percent]
+    amounts = (number(amount, currency).split(" ")[0] for amount in (bill, alone, saving))
+    return [kind, f"{count:.0f}", *amounts, percent]
 
 
 def compared(comparison: xr.Dataset) -> str:
@@ -153,13 +158,14 @@ def compared(comparison: xr.Dataset) -> str:
 def _hours(comparison: xr.Dataset, names: list[str]) -> str:
     """Return the energy that peers trade in each local hour, and at what mean price for sellers."""
     energy, price = comparison["hour_peer_energy"], comparison["hour_seller_price"]
+    d = decimals(price.attrs["units"]) or 1
     runs = [k for k in range(len(names)) if float(energy[k].sum()) > 0]
     if not runs:
         return ""
     rows = [
         [
             f"{hour:02d}",
-            *(f"{energy[k, h]:.1f} at {price[k, h]:.1f}" if energy[k, h] > 0 else "-" for k in runs),
+            *(f"{energy[k, h]:.1f} at {price[k, h]:.{d}f}" if energy[k, h] > 0 else "-" for k in runs),
         ]
         for h, hour in enumerate(comparison["hour"].values)
         if energy[runs, h].sum() > 0

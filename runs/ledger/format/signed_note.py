@@ -154,6 +154,8 @@ def parse(data: bytes) -> Note:
     lines = under.removesuffix("\n").split("\n")
     if len(lines) > _MOST:
         raise NoteError(f"note: got {len(lines)} signatures, want {_MOST} at most")
+    if len(set(lines)) < len(lines):
+        raise NoteError("note: got a signature twice")
     note = Note(text + "\n", tuple(signature(line + "\n") for line in lines))
     if str(note) != whole:
         raise NoteError("note: another spelling of the same note")
