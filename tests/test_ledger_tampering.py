@@ -529,6 +529,13 @@ def test_what_an_insider_may_write(book):
     assert ledger.verify(book, pinned=[KEY.key]).keys == [KEY.key, OTHER.key]
 
 
+def test_a_signature_that_is_there_twice_is_found(signed):
+    note = signed / checkpoints.OWN
+    note.write_bytes(note.read_bytes() + note.read_bytes().splitlines(True)[-1])
+    with pytest.raises(ledger.LedgerTampered, match="a signature twice"):
+        ledger.verify(signed, pinned=[KEY.key])
+
+
 def test_another_version_is_not_read(book):
     for version in (2, 5):
         at(0, version=version)(book)
