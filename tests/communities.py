@@ -69,20 +69,20 @@ def _entry(name: str, value, slots: int):
     return value
 
 
-def random_community(seed: int, min_charge: bool = False) -> xr.Dataset:
+def random_community(seed: int, min_charge: bool = False, crossing: bool = False) -> xr.Dataset:
     """Return a small random community that can be cleared: the first feasible draft of the seed.
 
-    ``min_charge`` gives its vehicles a least charging power; without it the problem is linear. Many tests draw the same
-    seeds: each is drawn once, and every test has a copy.
+    ``min_charge`` gives its vehicles a least charging power; ``crossing`` gives it prices that cross, and devices and
+    meters that could gain by them. Many tests draw the same seeds: each is drawn once, and every test has a copy.
     """
-    return first_feasible(seed, min_charge).copy(deep=True)
+    return first_feasible(seed, min_charge, crossing).copy(deep=True)
 
 
 @lru_cache(maxsize=1000)
-def first_feasible(seed: int, min_charge: bool) -> xr.Dataset:
+def first_feasible(seed: int, min_charge: bool, crossing: bool = False) -> xr.Dataset:
     rng = np.random.default_rng(seed)
     for _ in range(20):
-        inputs = community(_draft(rng, min_charge))
+        inputs = community(_draft(rng, min_charge, crossing))
         if solve(inputs, "grid-only").feasible:
             return inputs
     raise AssertionError(f"no feasible community in 20 drafts of seed {seed}")
@@ -105,7 +105,7 @@ def of_examples(examples: int) -> settings:
     )
 
 
-def _draft(rng: np.random.Generator, min_charge: bool) -> dict:
+def _draft(rng: np.random.Generator, min_charge: bool, crossing: bool = False) -> dict:
     slots = int(rng.integers(2, 7))
     hours = (
         rng.choice([0.25, 0.5, 1.0], slots) if rng.random() < 0.4 else [rng.choice([0.25, 0.5, 1.0])] * slots
@@ -121,7 +121,28 @@ def _draft(rng: np.random.Generator, min_charge: bool) -> dict:
     case["vehicles"], case["trips"] = {}, {}
     for k in range(rng.integers(0, 4)):
         _add_vehicle(rng, case, f"car{k}", min_charge)
+    if crossing:
+        _cross(rng, case)
+    for person in case["participants"].values():
+        person["metering"] = "gross" if rng.random() < 0.2 else "net"
     return case
+
+
+def _cross(rng: np.random.Generator, case: dict) -> None:
+    """Let prices cross in most slots: another tariff, no access fees, feed-in above retail, prices below zero."""
+    slots, tariffs = len(case["slots"]), case["tariffs"]
+    tariffs["dear"] = {"retail_price": _number(rng, 40, 60), "feed_in_price": _number(rng, 0, 45)}
+    tariffs["odd"] = {
+        "retail_price": rng.uniform(-8, 30, slots).round(2).tolist(),
+        "feed_in_price": rng.uniform(-12, 40, slots).round(2).tolist(),
+    }
+    for person in case["participants"].values():
+        person["tariff"] = str(rng.choice(list(tariffs)))
+    if rng.random() < 0.4:
+        for node in case["nodes"].values():
+            node["access_fee"] = 0.0
+    for k in range(len(case["batteries"]), 2):
+        case["batteries"][f"battery{k}"] = _storage(rng, case, gives=True)
 
 
 def _nodes(rng: np.random.Generator) -> dict:

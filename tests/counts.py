@@ -31,6 +31,11 @@ def share(cases: Sequence) -> Sequence:
     return cases[: examples(len(cases))]
 
 
+def few(cases: Sequence) -> Sequence:
+    """Return all cases in a nightly run, else the first of a twentieth: for cases that take long."""
+    return cases if examples(ALL) == ALL else cases[: max(FEWEST, len(cases) // 20)]
+
+
 def bits(place: int) -> list[int]:
     """Return which bits of the byte at a place are flipped: a share of them, others at the next place."""
     return [(place + bit) % 8 for bit in share(range(8))]

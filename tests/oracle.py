@@ -1,8 +1,9 @@
 """The market written out naively, as an oracle: one trade variable per ordered pair of meters and slot.
 
 It follows the texts of the model and shares no line with it: plain loops, scipy's ``linprog``, no tree flows,
-no array algebra. A meter is a participant, or a vehicle plugged in away from its owner's premises (a guest).
-Every meter's balance is written gross: what it draws and what it supplies.
+no array algebra. A meter is a participant, or its PV where that is metered apart, or a vehicle plugged in away from its
+owner's premises (a guest). In a slot a meter draws or supplies, and a store charges or discharges: whatever could do
+both has a binary, with the limits of the hardware, so that the program decides every direction there is.
 
 A node limit holds for the *net* peer power over the edge. Where fees follow the tree this is also the gross
 power: two opposing trades over an edge can swap partners, at no greater fee, until they no longer oppose.
@@ -18,6 +19,10 @@ from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
 INF = float("inf")
+GAP = 1e-9
+"""Relative gap at which the search among the binaries ends."""
+MOVES = 1e-6
+"""Power [kW] from which a solution is said to go one way."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,9 @@ class Optimum:
 class Program:
     """A linear program whose columns and rows are added one by one; a row's terms are (column, factor)."""
 
-    def __init__(self):
+    def __init__(self, shut, both_ways=False):
+        self.shut = shut
+        self.both_ways = both_ways
         self.columns: dict = {}
         self.rows: list = []
 
@@ -56,7 +63,13 @@ class Program:
         bounds = np.column_stack([lower, upper])
         kind = whole if whole.any() else None
         found = linprog(
-            cost, *_matrix(most, place), *_matrix(equal, place), bounds, method="highs", integrality=kind
+            cost,
+            *_matrix(most, place),
+            *_matrix(equal, place),
+            bounds,
+            method="highs",
+            integrality=kind,
+            options={"mip_rel_gap": GAP} if kind is not None else {},
         )
         if found.status == 2:
             return Optimum(False)
@@ -78,30 +91,43 @@ def minus(terms):
 
 
 class Meters:
-    """What meets at each (meter, slot): terms in kW, given and taken behind the meter, bought and sold."""
+    """What meets at each (meter, slot): terms in kW, given and taken behind the meter, bought and sold.
+
+    ``owner`` says whose connection limits hold at a meter; nobody's at a guest's.
+    """
 
     def __init__(self):
         self.node: dict = {}
         self.tariff: dict = {}
+        self.demand: dict = {}
+        self.owner: dict = {}
         self.gives, self.takes, self.buys, self.sells = (defaultdict(list) for _ in range(4))
 
 
-def solve(inputs: xr.Dataset, market: str = "p2p", probe: tuple | None = None) -> Optimum:
+def solve(
+    inputs: xr.Dataset,
+    market: str = "p2p",
+    probe: tuple | None = None,
+    *,
+    shut: dict | None = None,
+    both_ways: bool = False,
+) -> Optimum:
     """Return the least community cost: retail - feed-in + peer fees + fuel + wear.
 
     ``probe`` (node, slot, kW) takes power from the node's peers (gives, if negative), without an access fee of
-    its own: what that costs per kWh is the marginal value of energy at the node.
+    its own: what that costs per kWh is the marginal value of energy at the node. ``shut`` (see :func:`directions`)
+    says which ways are closed; with ``both_ways`` all are open at once, against the rule.
     """
-    data, program, meters = plain(inputs), Program(), Meters()
+    data, program, meters = plain(inputs), Program(shut or {}, both_ways), Meters()
     slots = range(len(data["slot_hours"]))
     for p in data["demand"]:
+        apart = data.get("participant_metering", {}).get(p) == "gross"
         for t in slots:
-            meters.node[p, t], meters.tariff[p, t] = (
-                data["participant_node"][p],
-                data["participant_tariff"][p],
-            )
+            _add_meter(meters, data, p, t, p, p, data["demand"][p][t])
+            if apart:
+                _add_meter(meters, data, ("pv", p), t, p, p)
             pv = program.var("pv used", p, t, upper=data["pv_available"][p][t])
-            meters.gives[p, t].append((pv, 1.0))
+            meters.gives[("pv", p) if apart else p, t].append((pv, 1.0))
     for b, owner in data["battery_owner"].items():
         _storage(program, data, "battery", b, [owner for _ in slots], meters)
     fuel = sum(_vehicle(program, data, v, meters) for v in data["vehicle_owner"])
@@ -110,6 +136,40 @@ def solve(inputs: xr.Dataset, market: str = "p2p", probe: tuple | None = None) -
     for meter, t in meters.node:
         _connection(program, data, meter, t, meters)
     return program.solve(fuel)
+
+
+def _add_meter(meters, data, meter, t, host, payer, demand=0.0):
+    """Add a meter at the node of ``host``, on the tariff of ``payer``."""
+    meters.node[meter, t] = data["participant_node"][host]
+    meters.tariff[meter, t] = data["participant_tariff"][payer]
+    meters.demand[meter, t] = demand
+    meters.owner[meter, t] = payer
+
+
+def directions(inputs: xr.Dataset, results: xr.Dataset) -> dict:
+    """Return the ways that results leave closed, (forward, backward) by the keys of :func:`_one_way`.
+
+    Where nothing flows, neither way was preferred: both are closed. What is optimal among the ways left open is
+    optimal for any program that closes some of them.
+    """
+    data, moved = plain(inputs), plain(results)
+    net: dict = defaultdict(float)
+    shut = {}
+    for p, demand in data["demand"].items():
+        apart = data.get("participant_metering", {}).get(p) == "gross"
+        for t, power in enumerate(demand):
+            net[p, t] += power
+            unused = moved["pv_curtailment"][p][t]
+            net[("pv", p) if apart else p, t] -= data["pv_available"][p][t] - unused
+    for device in ("battery", "vehicle"):
+        for label, owner in data[f"{device}_owner"].items():
+            hosts = data["vehicle_host"][label] if device == "vehicle" else [owner] * len(data["slot_hours"])
+            for t, host in enumerate(hosts):
+                power = moved[f"{device}_charge"][label][t] - moved[f"{device}_discharge"][label][t]
+                shut["charges", label, t] = power <= MOVES, power >= -MOVES
+                if host:
+                    net[host if host == owner else ("guest", label), t] += power
+    return shut | {("gives", *key): (power >= -MOVES, power <= MOVES) for key, power in net.items()}
 
 
 def plain(inputs):
@@ -178,23 +238,39 @@ def fee(data, seller_node, buyer_node):
 
 
 def _connection(program, data, meter, t, meters):
-    """Add the retail meter, its balance, own generation only, and a participant's connection limits.
+    """Add the retail meter, its balance, and its direction within a participant's connection limits.
 
-    draw - supply = demand - pv used + charge - discharge, and supply <= pv used + discharge.
+    draw - supply = demand - pv used + charge - discharge; draw = 0 or supply = 0.
     """
     tariff, hours = meters.tariff[meter, t], data["slot_hours"][t]
     bought = program.var("import", meter, t, cost=data["retail_price"][tariff][t] * hours)
     sold = program.var("export", meter, t, cost=-data["feed_in_price"][tariff][t] * hours)
     draw = [(bought, 1.0), *meters.buys[meter, t]]
     supply = [(sold, 1.0), *meters.sells[meter, t]]
-    own, used = meters.gives[meter, t], meters.takes[meter, t]
-    demand = 0.0
-    if meter in data["demand"]:
-        demand = data["demand"][meter][t]
-        program.row(draw, -INF, data["import_limit"][meter])
-        program.row(supply, -INF, data["export_limit"][meter])
+    own, used, demand = meters.gives[meter, t], meters.takes[meter, t], meters.demand[meter, t]
     program.row([*draw, *minus(supply), *own, *minus(used)], demand, demand)
-    program.row([*supply, *minus(own)], -INF, 0.0)
+    most_drawn, most_given = (sum(program.columns[key][1] for key, _ in flows) for flows in (used, own))
+    most_drawn += demand
+    if meter[0] != "guest":
+        most_drawn = min(most_drawn, data["import_limit"][meters.owner[meter, t]])
+        most_given = min(most_given, data["export_limit"][meters.owner[meter, t]])
+    _one_way(program, ("gives", meter, t), (supply, most_given), (draw, most_drawn))
+
+
+def _one_way(program, key, *ways):
+    """Let one of two ways, each a sum of columns and the most that it can be, be other than zero."""
+    ways = [
+        (flow, 0.0 if closed else most)
+        for (flow, most), closed in zip(ways, program.shut.get(key, (False, False)), strict=True)
+    ]
+    if all(most > 0 for _, most in ways) and not program.both_ways:
+        way = program.var(*key, upper=1.0, whole=True)
+        (forward, most_forward), (backward, most_backward) = ways
+        program.row([*forward, (way, -most_forward)], -INF, 0.0)
+        program.row([*backward, (way, most_backward)], -INF, most_backward)
+    else:
+        for flow, most in ways:
+            program.row(flow, -INF, most)
 
 
 def _storage(program, data, device, label, places, meters, driven=None):
@@ -210,6 +286,8 @@ def _storage(program, data, device, label, places, meters, driven=None):
         charge = program.var("charge", label, t, upper=own["charge_limit"] * plugged)
         wear = own["wear_cost"] * hours
         discharge = program.var("discharge", label, t, upper=own["discharge_limit"] * plugged, cost=wear)
+        ways = ([(charge, 1.0)], own["charge_limit"]), ([(discharge, 1.0)], own["discharge_limit"])
+        _one_way(program, ("charges", label, t), *ways)
         if plugged:
             meters.takes[meter, t].append((charge, 1.0))
             meters.gives[meter, t].append((discharge, 1.0))
@@ -268,7 +346,6 @@ def _vehicle(program, data, v, meters):
         guest = host not in ("", owner)
         places.append(("guest", v) if guest else host or None)
         if guest:
-            meters.node[("guest", v), t] = data["participant_node"][host]
-            meters.tariff[("guest", v), t] = data["participant_tariff"][owner]
+            _add_meter(meters, data, ("guest", v), t, host, owner)
     _storage(program, data, "vehicle", v, places, meters, driven)
     return all_on_fuel
