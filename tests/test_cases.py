@@ -86,9 +86,11 @@ def oracle_series(inputs, optimum, name, label):
         return available - [optimum["pv used", label, t] for t in slots]
     if device in ("battery", "vehicle") and kind in ("charge", "discharge", "energy"):
         return [optimum[kind, label, t] for t in slots]
-    meter = ("guest", label) if device == "vehicle" else label
-    bought, sold = (sum_of_trades(optimum, place, meter, slots) for place in (2, 1))
-    retail, export = ([optimum[key, meter, t] for t in slots] for key in ("import", "export"))
+    meters = [("guest", label)] if device == "vehicle" else [label, ("pv", label)]
+    bought, sold = (sum_of_trades(optimum, place, meters, slots) for place in (2, 1))
+    retail, export = (
+        [sum(optimum[key, meter, t] for meter in meters) for t in slots] for key in ("import", "export")
+    )
     return {
         "import": retail,
         "export": export,
@@ -99,8 +101,8 @@ def oracle_series(inputs, optimum, name, label):
     }.get(kind or name)
 
 
-def sum_of_trades(optimum, place, meter, slots):
-    trades = {key: kw for key, kw in optimum.values.items() if key[0] == "trade" and key[place] == meter}
+def sum_of_trades(optimum, place, meters, slots):
+    trades = {key: kw for key, kw in optimum.values.items() if key[0] == "trade" and key[place] in meters}
     return [sum(kw for key, kw in trades.items() if key[3] == t) for t in slots]
 
 
