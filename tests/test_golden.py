@@ -108,7 +108,7 @@ def test_the_model_is_written_out_as_before(case, golden, tmp_path):
 
 def test_every_row_of_the_model_occurs_in_a_golden_file():
     texts = "\n".join(p.read_text(encoding="utf-8") for p in (Path(__file__).parent / "golden").glob("*.lp"))
-    families = {re.sub(r"_\d+$", "", n) for n in re.findall(r"^c_[elru]_c_(.*?)\(", texts, flags=re.M)}
+    families = {re.sub(r"_\d+$", "", n) for n in re.findall(r"^[cr]_[elru]_c_(.*?)\(", texts, flags=re.M)}
     rows = {name.replace(".", "_") for name in documented_names(rows=True)}
     assert len(rows) > 10
     assert rows - families == set()
