@@ -8,7 +8,7 @@ import xarray as xr
 
 from otonari.model.checks.directions import directions
 from otonari.model.checks.physics import Run
-from otonari.model.checks.run import _worst
+from otonari.model.checks.run import _worst, check
 
 from . import neighbourhood
 
@@ -78,3 +78,8 @@ def test_pv_on_a_meter_of_its_own_injects_while_the_home_draws(run):
     ]
     run["results"]["grid_export"][0, 0] = 2.4  # the meter of PV takes nothing to the home
     assert found(run, metering) == ["PV meter is off by 0.1 (participant=anna, time=2025-07-01T00:00)"]
+
+
+def test_a_run_is_asked(run):
+    run["results"]["vehicle_sale"][0, 1] = 0.5
+    assert "guest in both directions" in {violation.check for violation in check(**run)}

@@ -790,19 +790,26 @@ def test_worst_entries_of_a_check_are_named():
 def solved(inputs, market="p2p"):
     """Return a run of a community, with what :func:`check` wants."""
     block, alone = community_block(inputs, market), community_block(inputs, "grid-only")
-    solve(block)
+    solution = solve(block)
     solve(alone)
     results, without = collect(block), collect(alone)
     trades = bilateral(inputs, results)
     settlement = settle(inputs, results, trades, without)
     groups = {"inputs": inputs, "results": results, "trades": trades, "settlement": settlement}
-    return groups | {"grid_only": without}
+    return groups | {"grid_only": without, "decided": "directions decided" in solution.method}
 
 
 @few
 @given(st.integers(0, 400), st.sampled_from(["p2p", "grid-only"]))
 def test_solved_communities_pass(seed, market):
     assert check(**solved(random_community(seed), market)) == []
+
+
+def test_prices_alone_promise_nothing_where_directions_were_decided():
+    run = solved(random_community(1078))
+    assert run["decided"]
+    assert check(**run) == []
+    assert names(check(**run | {"decided": False})) == {"worse off at the prices alone"}
 
 
 @few

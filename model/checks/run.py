@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from .directions import directions
 from .money import Trades, audit, recount
 from .origins import provenance
 from .physics import Finding, Run, physics
@@ -49,6 +50,7 @@ def check(
     grid_only: xr.Dataset | None = None,
     lp: bool | None = None,
     prices: str = "marginal",
+    decided: bool = False,
     tolerance: float = 1e-5,
 ) -> list[Violation]:
     """Return what a solved run violates, the worst entries of every check; nothing if all is well.
@@ -62,6 +64,8 @@ def check(
     lp : bool, optional
         Whether the run was solved as a linear program. Then prices alone leave nobody worse off than without peers, and
         minimum charging powers are relaxed; else they hold. Default: whether no vehicle has one.
+    decided : bool
+        Whether directions of meters and stores were decided by binaries: then prices alone promise nothing.
     prices : {"marginal", "traded"}
         Whether everybody pays the price of its node, and nobody is worse off than without peers, or every trade has its
         own: then only the accounts are held to it, and final energies are targets that a forecast may miss.
@@ -83,7 +87,11 @@ def check(
     physical = physics(run, linear)
     if prices == "traded":
         physical = (finding for finding in physical if not finding.check.endswith("final energy"))
-    findings = [*physical, *audit(run, trades, settlement, linear, prices == "marginal")]
+    findings = [
+        *physical,
+        *directions(run),
+        *audit(run, trades, settlement, linear and not decided, prices == "marginal"),
+    ]
     if prices == "marginal":
         findings += equilibrium(run)
     elif results.get("price", trades).attrs.get("long_name", "").startswith("mean price"):
@@ -93,6 +101,7 @@ def check(
     if settlement is not None and grid_only is not None:
         findings += [
             *physics(alone := Run(inputs, grid_only), linear),
+            *directions(alone),
             *recount(run, alone, settlement, prices == "marginal"),
         ]
     return [violation for finding in findings for violation in _worst(finding, inputs, tolerance)]
@@ -107,11 +116,20 @@ def require(
     grid_only: xr.Dataset | None = None,
     lp: bool | None = None,
     prices: str = "marginal",
+    decided: bool = False,
     tolerance: float = 1e-5,
 ) -> None:
     """Raise :class:`CheckError` with what :func:`check` finds, if it finds anything."""
     violations = check(
-        inputs, results, trades, settlement, grid_only=grid_only, lp=lp, prices=prices, tolerance=tolerance
+        inputs,
+        results,
+        trades,
+        settlement,
+        grid_only=grid_only,
+        lp=lp,
+        prices=prices,
+        decided=decided,
+        tolerance=tolerance,
     )
     if violations:
         raise CheckError(violations)
