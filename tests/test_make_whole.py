@@ -25,7 +25,7 @@ from otonari.runs.ledger.format.errors import LedgerTampered
 from otonari.runs.report import bill, billing
 
 from . import counts
-from .communities import community, of_examples
+from .communities import community, of_examples, random_community
 
 few = of_examples(100)
 money = arrays(float, 4, elements=st.floats(-1000, 1000))
@@ -328,3 +328,9 @@ def test_any_payments_add_up_over_slots_and_accounts(amounts, hours):
         assert (abs(paid - np.outer(hours / hours.sum(), amounts * 1e6)) < 3).all()
     else:
         assert (abs(amounts) < 1e-6).all()
+
+
+def test_directions_that_are_decided_may_leave_somebody_worse_off_at_the_prices_alone():
+    """Prices cross here: no CheckError, and all are made whole."""
+    settlement = otonari.clear(random_community(21))["settlement"]
+    assert (settlement["saving"] >= -1e-5).all()

@@ -74,7 +74,7 @@ def audit(
         peers |= _imbalance(run, traded)
     yield from _accounts(run, settlement, peers)
     yield from _totals(run, traded, settlement, marginal)
-    yield from _members(settlement, linear, marginal)
+    yield from _members(settlement, linear and _uncrossed(run), marginal)
 
 
 def recount(run: Run, alone: Run, settlement: xr.Dataset, marginal: bool = True) -> Iterator[Finding]:
@@ -277,6 +277,13 @@ def _totals(run: Run, traded: Trades, settlement: xr.Dataset, marginal: bool) ->
     yield Finding("money among peers", (), np.asarray(abs(balance)), paid)
     volume = traded.energy.sum()
     yield Finding("peer_energy", (), np.asarray(abs(s["peer_energy"] - volume)), volume)
+
+
+def _uncrossed(run: Run) -> bool:
+    """Return whether no meter could gain by drawing and giving at once, so that no direction had to be decided."""
+    retail, feed_in = run.i["retail_price"], run.i["feed_in_price"]
+    one = (retail.max(axis=0) == retail.min(axis=0)) & (feed_in.max(axis=0) < retail.min(axis=0))
+    return bool((one & (feed_in.min(axis=0) >= 0)).all())
 
 
 def _members(settlement: xr.Dataset, linear: bool, marginal: bool) -> Iterator[Finding]:
