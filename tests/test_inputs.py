@@ -364,3 +364,10 @@ def test_magnitudes_that_no_community_has(name, sign):
     values = planted(name, sign * 1.1e6, 0)
     assert any(p.field == name and p.want == "a magnitude of at most 1e6" for p in validate(values))
     assert not [p for p in validate(planted(name, 1e6, 0)) if "magnitude" in p.want]
+
+
+def test_slots_below_a_minute_are_refused():
+    seconds = np.datetime64("2026-06-01T00:00", "ns") + np.arange(3) * np.timedelta64(30, "s")
+    short = raw().assign_coords(time=seconds).assign(slot_hours=(("time",), np.full(3, 30 / 3600)))
+    found = [p for p in validate(complete(short)) if p.field == "slot_hours"]
+    assert [p.want for p in found] == ["slots of a minute or more (1/60 h)"] * 3

@@ -185,6 +185,8 @@ BAD = {
         swap("0.4", "1e-320"),
         ":2: energy_kwh: got '1e-320', want at most three decimals",
     ),
+    "no number": (swap("0.4", "1_0"), ":2: energy_kwh: got '1_0', want a number"),
+    "no price": (swap(",9,", ",1_0,"), ":2: price: got '1_0', want a number"),
     "no price to speak of": (swap(",9,", ",1e-320,"), ":2: price: got '1e-320', want at most three decimals"),
     "no energy": (swap("0.4", ""), ":2: energy_kwh: got nothing, want a value"),
     "zero": (swap("0.4", "0"), ":2: energy_kwh: got '0', want "),

@@ -219,6 +219,8 @@ def _times(inputs: xr.Dataset) -> Iterator[Problem]:
     time, hours = inputs["time"].values, inputs["slot_hours"].values
     if not np.isfinite(hours).all():  # reported already
         return
+    least = 1 / 60 - 1e-9  # clocks of forecasts, days and products are divided into minutes
+    yield from _entries(inputs, "slot_hours", hours < least, "slots of a minute or more (1/60 h)")
     end = time + np.round(hours * 3.6e12).astype("timedelta64[ns]")
     wrong = np.concatenate([[False], time[1:] != end[:-1]])
     yield from _entries(inputs, "time", wrong, "the end of the slot before")

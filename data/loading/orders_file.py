@@ -14,7 +14,7 @@ from .. import clock
 from ..files import csv_table
 from ..inputs.currency import Scale, scale
 from ..problems import InputError, Problem
-from ..schema.values import Closed, Currency, Label, Moment, Positive
+from ..schema.values import Closed, Currency, Label, Moment, NotNegative, Number, Positive
 from .messages import schema_problems
 
 _WHOLE = 1e-12
@@ -30,14 +30,14 @@ class Row(Closed):
     slot: Moment | None = Field(description="start of the slot of delivery, written likewise")
     participant: Label | None = Field(description="who places it")
     side: Literal["buy", "sell"] | None = Field(description="buy or sell")
-    price: Annotated[float, Field(ge=-1e6, le=1e6)] | None = Field(
+    price: Annotated[Number, Field(ge=-1e6, le=1e6)] | None = Field(
         description="limit price per kWh: the least a seller takes, the most a buyer pays, fee included; empty = market"
     )
     energy_kwh: Annotated[Positive, Field(le=1e6)] | None = Field(description="energy")
     node: Label | None = Field(default=None, description="node of the meter (default: the participant's own)")
     action: Literal["new", "amend", "cancel"] = Field(default="new", description="what is asked for")
     origin: Label | None = Field(default=None, description="origin of the energy that is sold")
-    green_premium: Annotated[float, Field(ge=0, le=1e6)] | None = Field(
+    green_premium: Annotated[NotNegative, Field(le=1e6)] | None = Field(
         default=None, description="what a buyer adds to its price where the origin is renewable"
     )
     currency: Currency | None = Field(default=None, description="currency of the prices, one for the file")

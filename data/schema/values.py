@@ -115,6 +115,13 @@ def _currency(code: str) -> str:
     return code
 
 
+def _digits(value: Any) -> Any:
+    """Refuse ``1_0``, which Python reads as 10 and nobody writes into a table of numbers."""
+    if isinstance(value, str) and "_" in value:
+        raise PydanticCustomError("number", "a number")
+    return value
+
+
 def _encoding(name: str) -> str:
     try:
         " ".encode(name)
@@ -132,9 +139,9 @@ def _separator(mark: str) -> str:
 MOST = 1e9
 """Largest magnitude that is read at all; what reaches a clearing has a narrower bound, ``inputs.MOST``."""
 
-Number = Annotated[float, Field(ge=-MOST, le=MOST)]
-Positive = Annotated[float, Field(gt=0, le=MOST)]
-NotNegative = Annotated[float, Field(ge=0, le=MOST)]
+Number = Annotated[float, BeforeValidator(_digits), Field(ge=-MOST, le=MOST)]
+Positive = Annotated[float, BeforeValidator(_digits), Field(gt=0, le=MOST)]
+NotNegative = Annotated[float, BeforeValidator(_digits), Field(ge=0, le=MOST)]
 Efficiency = Annotated[float, Field(gt=0, le=1)]
 Losses = Annotated[float, Field(ge=0, lt=1)]
 Mounting = Literal["roof", "rack", "close-roof"]

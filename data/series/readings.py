@@ -177,7 +177,7 @@ def _numbers(
     for c, name in enumerate(columns):
         bad, large, hint = [], [], ""
         for r, cell in enumerate(row[c] for row in cells):
-            text = cell.replace(fmt.decimal, ".") if other not in cell else "x"
+            text = cell.replace(fmt.decimal, ".") if other not in cell and "_" not in cell else "x"
             try:
                 values[c, r] = float(text)
             except ValueError:
