@@ -325,3 +325,18 @@ def test_the_command_line(cluster, folder, tmp_path, monkeypatch):
     (path / ".zattrs").write_text((path / ".zattrs").read_text().replace('"regions": 2', '"regions": 3'))
     with pytest.raises(atomic_file.RunFileError, match="edited"):
         run_file.open_run(path)
+
+
+def test_directions_that_are_decided_in_regions_leave_a_gap_that_holds(cleared, folder, tmp_path):
+    """Feed-in above retail: no price of a decided program bounds the whole, that of the relaxation does."""
+    dear = (
+        *APART,
+        *(f"tariffs.{name}.feed_in.price_per_kwh=45" for name in ("standard", "night", "business")),
+    )
+    one = single.run(folder, overrides=dear, output=tmp_path / "p2p.nc", record=False).tree
+    many = cleared(*dear).tree
+    assert one.attrs["directions"] > 0
+    assert many.attrs["objective"] >= one.attrs["objective"] * (1 - 1e-9) - one.attrs["proof_mip_gap"]
+    bound = many.attrs["objective"] - many.attrs["certified_gap"] * abs(many.attrs["objective"])
+    assert bound <= one.attrs["objective"] + 1e-6
+    assert (many.attrs["status"] == "optimal") == (many.attrs["certified_gap"] == 0)

@@ -92,11 +92,9 @@ def _with_switches(program: Program, rows: Array) -> Program:
     )
 
 
-def method(program: Program, programs: int) -> str:
-    """Return in words how many directions were decided, and in how many programs; nothing where none was."""
-    if not programs:
-        return ""
-    return f"{int((_decided(program) & ~program.pairs.held).sum())} directions decided in {programs} programs"
+def number(program: Program) -> int:
+    """Return how many directions are binaries, beside those that hold a minimum power."""
+    return int((_decided(program) & ~program.pairs.held).sum())
 
 
 def _decided(program: Program) -> Array:

@@ -40,6 +40,7 @@ class Solution:
     proof: dict[str, float] = field(default_factory=dict)
     iterations: int = 0
     basis: Basis | None = field(default=None, repr=False)
+    directions: int = 0
 
 
 @own_scheduler()
@@ -51,6 +52,7 @@ def solve(
     tie_break: bool = True,
     start: Solution | Basis | None = None,
     threads: int = 1,
+    one_way: bool = True,
 ) -> Solution:
     """Solve a community block, or a linear model that holds such blocks, and store the values in it.
 
@@ -71,6 +73,9 @@ def solve(
         else the model is solved from a cold start.
     threads : int
         Subtrees that are solved at the same time.
+    one_way : bool
+        Whether every meter and store has one direction per slot. False solves the relaxation, which nobody could
+        realise, but whose prices prove bounds.
 
     Raises
     ------
@@ -80,7 +85,10 @@ def solve(
     program, scale = _scaled(compile_block(block))
     known = start.basis if isinstance(start, Solution) else start
     options: dict[str, Any] = {"mip_gap": mip_gap, "time_limit": time_limit, "threads": threads}
-    solved = _one_way(program, known, tie_break, options)
+    if one_way:
+        solved = _one_way(program, known, tie_break, options)
+    else:
+        solved = _solved(directions.relaxed(program), known, tie_break, **options)
     program, optimum, decided = solved.decided.program, solved.optimum, solved.decided
     x, dual = optimum.x, optimum.dual
     program.store(np.clip(x, program.lower, program.upper), dual / scale)
@@ -91,21 +99,30 @@ def solve(
     return Solution(
         objective=program.sign * objective / scale,
         solver=f"HiGHS {version()}",
-        method="; ".join(filter(None, [optimum.method, decided.method, solved.directions])),
+        method="; ".join(filter(None, [optimum.method, decided.method, solved.words])),
         status="optimal" if beyond <= small else "feasible",
         proof=solved.proof | {"mip_gap": beyond / max(abs(objective), 1e-9)},
         iterations=optimum.iterations,
         basis=basis_of(program, optimum.column_status, optimum.row_status),
+        directions=solved.directions,
     )
 
 
 class _Solved(NamedTuple):
-    """An optimum with its proof, the program that it is of, and how many directions were decided, in words."""
+    """An optimum with its proof, the program that it is of, and how many directions were decided in so many programs."""
 
     decided: Decided
     optimum: Optimum
     proof: dict[str, float]
-    directions: str = ""
+    directions: int = 0
+    programs: int = 0
+
+    @property
+    def words(self) -> str:
+        """In words, how the directions were decided; nothing where none was."""
+        if not self.programs:
+            return ""
+        return f"{self.directions} directions decided in {self.programs} programs"
 
 
 def _one_way(program: Program, known: Basis | None, tie_break: bool, options: dict[str, Any]) -> _Solved:
@@ -118,7 +135,7 @@ def _one_way(program: Program, known: Basis | None, tie_break: bool, options: di
             programs, ties = programs + 1, False
             program = directions.decided(program, broken, programs)
         elif ties == tie_break:
-            return solved._replace(directions=directions.method(program, programs))
+            return solved._replace(directions=directions.number(program), programs=programs)
         else:
             ties = tie_break
 

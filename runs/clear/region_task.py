@@ -28,6 +28,8 @@ PEOPLE = 1000
 """Participants that a region has at the most, if the tree lets it be cut."""
 MOST = 5000
 """Participants of regions that are joined, because they would trade, at the most: what one worker takes in."""
+EQUAL = 1e-9
+"""Relative difference of two optima that is rounding."""
 
 Progress = Callable[[int, int], None]
 log = logging.getLogger(__name__)
@@ -49,13 +51,16 @@ class Region:
 class Answer:
     """The part of a region's run that the whole needs.
 
-    ``border`` as in `Border`; attributes and layout of its run; ``sums`` behind the community's shares; the ``money``
+    ``border`` as in `Border`, and ``relaxed`` that of the relaxation without directions, where these had to be decided,
+    with the cost ``beyond`` it; attributes and layout of its run; ``sums`` behind the community's shares; the ``money``
     (participant,) of its accounts by line; the energy that is traded [kWh].
     """
 
     node: np.ndarray
     hours: np.ndarray
     border: Any
+    relaxed: Any
+    beyond: float
     attrs: dict[str, Any]
     layout: zarr.Layout
     sums: dict[str, np.ndarray]
@@ -135,16 +140,35 @@ def _answer(tree: xr.DataTree) -> Answer:
     from ...model.settlement.account_lines import MONEY
 
     inputs, results, settled = (tree[g].to_dataset() for g in ("inputs", "results", "settlement"))
+    border = optimality_gap.border(inputs, results)
+    relaxed, beyond = (
+        (border, 0.0) if not tree.attrs["directions"] else _relaxed(inputs, tree.attrs["objective"])
+    )
     return Answer(
         node=inputs["node"].values,
         hours=inputs["slot_hours"].values,
-        border=optimality_gap.border(inputs, results),
+        border=border,
+        relaxed=relaxed,
+        beyond=beyond,
         attrs={str(k): v for k, v in tree.attrs.items() if k != "scenario_definition"},
         layout=zarr.layout(tree),
         sums=accounts.community_sums(inputs, results, settled),
         money={name: settled[name].values for name in MONEY},
         traded=float(settled["peer_energy"]),
     )
+
+
+def _relaxed(inputs: xr.Dataset, objective: float) -> tuple[Any, float]:
+    """Return the border of the relaxation of a region, and by how much the cost with directions is beyond it."""
+    from ...model import clearing, results
+    from ...model.regions import optimality_gap
+    from ...model.solver import solve
+
+    block = clearing.community_block(inputs)
+    solution = solve.solve(block, tie_break=False, one_way=False)
+    beyond = objective - solution.objective
+    border = optimality_gap.border(inputs, results.collect(block))
+    return border, beyond if beyond > EQUAL * abs(objective) else 0.0
 
 
 class Community:
@@ -195,18 +219,35 @@ class Community:
         return tasks
 
     def judge(self) -> tuple[Any, Any]:
-        """Return the border of all regions together, and what the certificate says of it."""
+        """Return the border of all regions together, and what the certificate says of it.
+
+        Prices with directions decided prove no bound of the whole: where there are any, those of the relaxation do.
+        """
         from ...model.regions import optimality_gap
 
-        one = next(iter(self.answers.values()))
-        size = len(self.whole.node), len(one.hours)
-        border = optimality_gap.Border(*(np.zeros(size) for _ in optimality_gap.Border._fields))
+        answers = list(self.current().values())
+        hours = answers[0].hours
+        border = self._border([(answer.node, answer.border) for answer in answers])
+        verdict = optimality_gap.judge(self.tree, self.cut_above, border, hours)
+        beyond = sum(answer.beyond for answer in answers)
+        if any(answer.attrs["directions"] for answer in answers):
+            relaxed = self._border([(answer.node, answer.relaxed) for answer in answers])
+            proof = optimality_gap.judge(self.tree, self.cut_above, relaxed, hours)
+            verdict = verdict._replace(gap=proof.gap + beyond)
+        return border, verdict
+
+    def _border(self, parts: Sequence[tuple[np.ndarray, Any]]) -> Any:
+        """Return the borders of regions at their nodes as one of the whole."""
+        from ...model.regions import optimality_gap
+
+        size = len(self.whole.node), len(next(iter(self.answers.values())).hours)
+        whole = optimality_gap.Border(*(np.zeros(size) for _ in optimality_gap.Border._fields))
         place = {label: n for n, label in enumerate(self.whole.node.tolist())}
-        for answer in self.current().values():
-            at = [place[label] for label in answer.node.tolist()]
-            for everywhere, here in zip(border, answer.border, strict=True):
+        for nodes, border in parts:
+            at = [place[label] for label in nodes.tolist()]
+            for everywhere, here in zip(whole, border, strict=True):
                 everywhere[at] = here
-        return border, optimality_gap.judge(self.tree, self.cut_above, border, one.hours)
+        return whole
 
     def current(self) -> dict[str, Answer]:
         """Return the answers of the regions as the tree is cut now."""

@@ -111,6 +111,7 @@ def clear(
         "options": json.dumps(options, sort_keys=True, allow_nan=False),
         "status": solution.status,
         "method": solution.method,
+        "directions": solution.directions,
         "objective": solution.objective if market != "unmanaged" else float(settled["bill"].sum()),
         "currency": inputs.attrs["currency"],
         **_missing(inputs, results, market),
