@@ -40,6 +40,8 @@ TOGETHER = 700
 """Binaries up to which a part is one MILP, solved to the gap that is asked for."""
 NODES = 20
 """Nodes of the search in a part that was cut, whose programs answer to prices and not to one another anyway."""
+SOON = 50
+"""Nodes of the first search in a part, which restricts its binaries to those of the relaxation."""
 OFF = 1e-6
 """Value up to which a binary of the relaxation is zero."""
 LEAST = 1e-6
@@ -187,15 +189,17 @@ def _solved(
     """Return the values (columns,) of a part and by how much its bound exceeds the relaxation; None if it has none.
 
     First only what is on in the relaxation may be on: this is quick, and mostly as good. If that is further than
-    ``gap`` from the relaxation, it is where the search among all begins.
+    ``gap`` from the relaxation, it is where the search among all begins. Where even the first search does not end soon,
+    presolve pays in the second.
     """
     relaxation = dot(piece.cost, x)
     off = piece.integer & (x <= OFF)
-    highs = _run(replace(piece, upper=np.where(off, piece.lower, piece.upper)), gap, time_limit, nodes)
+    few = replace(piece, upper=np.where(off, piece.lower, piece.upper))
+    highs = _run(few, gap, time_limit, nodes or SOON)
     first = _incumbent(highs)
     if first is not None and dot(piece.cost, first) - relaxation <= gap:
         return first, 0.0
-    highs = _run(piece, gap, time_limit, nodes, first)
+    highs = _run(piece, gap, time_limit, nodes, first, presolve=nodes is None and not optimal(highs))
     best = _incumbent(highs)
     if best is None:
         return None
@@ -203,7 +207,12 @@ def _solved(
 
 
 def _run(
-    piece: Program, gap: float, time_limit: float | None, nodes: int | None, first: Array | None = None
+    piece: Program,
+    gap: float,
+    time_limit: float | None,
+    nodes: int | None,
+    first: Array | None = None,
+    presolve: bool = False,
 ) -> Any:
     """Return HiGHS after its search among the binaries of a part, from a solution if there is one."""
     highs = load(piece, time_limit, 0.0)
@@ -212,7 +221,8 @@ def _run(
     if nodes is not None:
         set_options(highs, mip_max_nodes=nodes)
     if first is not None:
-        set_options(highs, presolve="off")  # it costs more than it saves where a good solution is known
+        if not presolve:  # it costs more than it saves where a good solution is known
+            set_options(highs, presolve="off")
         chosen = np.flatnonzero(piece.integer).astype(np.int32)
         ask(highs, "setSolution", len(chosen), chosen, np.round(first[chosen]))
     run(highs)

@@ -12,6 +12,7 @@ import numpy as np
 from pyomo.core.base.block import BlockData
 
 from ..errors import NotOptimal
+from ..labels import Array
 from ..lp.matrix import Program, compile_block
 from ..lp.suffixes import load_suffixes
 from . import bottom_up, directions, minimum_power
@@ -127,17 +128,21 @@ class _Solved(NamedTuple):
 
 def _one_way(program: Program, known: Basis | None, tie_break: bool, options: dict[str, Any]) -> _Solved:
     """Return the optimum at which every meter and store has one direction per slot; see `directions`."""
-    program, programs, ties = directions.relaxed(program), 0, tie_break
+    program, programs = directions.relaxed(program), 0
+    solved = _solved(program, known, tie_break, **options)
     while True:
-        solved = _solved(program, known, ties, **options)
         broken = directions.broken(program, solved.optimum.x)
-        if broken.any():
-            programs, ties = programs + 1, False
+        while broken.any():
+            programs += 1
             program = directions.decided(program, broken, programs)
-        elif ties == tie_break:
+            solved = _solved(program, known, False, **options)
+            broken = directions.broken(program, solved.optimum.x)
+        if (
+            programs and tie_break
+        ):  # only at the end; among equal optima the rule may pick one that breaks another pair
+            solved = _with_ties(solved.decided, known, **options)
+        if not directions.broken(program, solved.optimum.x).any():
             return solved._replace(directions=directions.number(program), programs=programs)
-        else:
-            ties = tie_break
 
 
 def _solved(
@@ -151,18 +156,45 @@ def _solved(
 ) -> _Solved:
     """Return the optimum of a program, its binaries decided part by part or together; raise what is wrong with it."""
     start = statuses(program, known) if known else None
-    options: dict[str, Any] = {"time_limit": time_limit, "threads": threads}
-    decided = minimum_power.decide(program, start, mip_gap=mip_gap, **options)
-    options["tie_break"] = tie_break
+    decided = minimum_power.decide(program, start, mip_gap=mip_gap, time_limit=time_limit, threads=threads)
+    solved = None
     if decided is not None:
         decided = decided._replace(program=directions.closed(decided.program))
-        optimum, proof = _accepted(decided.program, bottom_up.optimum(decided.program, start, **options))
-    if decided is None or (optimum is None and decided.apart):
+        solved = _optimal(decided, start, tie_break, time_limit, threads)
+    if decided is None or (solved is None and decided.apart):
         decided = _single_milp(program, time_limit, mip_gap)
         decided = decided._replace(program=directions.closed(decided.program))
-        optimum, proof = _accepted(decided.program, bottom_up.optimum(decided.program, start, **options))
-    if optimum is None:
-        optimum, proof = _accepted(decided.program, _cold_start(decided.program, time_limit, tie_break))
+        solved = _optimal(decided, start, tie_break, time_limit, threads)
+    return solved or _from_cold(decided, time_limit, tie_break)
+
+
+def _with_ties(
+    decided: Decided, known: Basis | None, *, mip_gap: float, time_limit: float | None, threads: int
+) -> _Solved:
+    """Return the optimum, by the declared rule among equals, of a program whose binaries are decided."""
+    start = statuses(decided.program, known) if known else None
+    solved = _optimal(decided, start, True, time_limit, threads)
+    return solved or _from_cold(decided, time_limit, True)
+
+
+def _optimal(
+    decided: Decided,
+    start: tuple[Array, Array] | None,
+    tie_break: bool,
+    time_limit: float | None,
+    threads: int,
+) -> _Solved | None:
+    """Return the optimum of a program whose binaries are decided; None if there is none or its proof fails."""
+    optimum = bottom_up.optimum(
+        decided.program, start, time_limit=time_limit, tie_break=tie_break, threads=threads
+    )
+    accepted, proof = _accepted(decided.program, optimum)
+    return None if accepted is None else _Solved(decided, accepted, proof)
+
+
+def _from_cold(decided: Decided, time_limit: float | None, tie_break: bool) -> _Solved:
+    """Return the optimum of a program whose binaries are decided, as one and from a cold start, or raise."""
+    optimum, proof = _accepted(decided.program, _cold_start(decided.program, time_limit, tie_break))
     if optimum is None:
         worst = max(proof.values())
         raise NotOptimal(f"the proof of optimality fails by {worst:.3g}", proof["duality_gap"])
