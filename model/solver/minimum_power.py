@@ -30,6 +30,7 @@ from scipy import sparse
 
 from ..labels import Array
 from ..lp.matrix import Program, bare
+from ..lp.one_way import NONE
 from . import bottom_up
 from .bottom_up import Optimum
 from .components import Parts
@@ -40,8 +41,6 @@ TOGETHER = 700
 """Binaries up to which a part is one MILP, solved to the gap that is asked for."""
 NODES = 20
 """Nodes of the search in a part that was cut, whose programs answer to prices and not to one another anyway."""
-SOON = 50
-"""Nodes of the first search in a part, which restricts its binaries to those of the relaxation."""
 OFF = 1e-6
 """Value up to which a binary of the relaxation is zero."""
 LEAST = 1e-6
@@ -101,10 +100,13 @@ def decide(
     relaxation = dot(program.cost, relaxed.x) + program.offset
     gaps = _gaps(split, members, x, max(mip_gap * abs(relaxation), LEAST))
     nodes = None if inside.all() else NODES
+    switches = np.zeros(len(x), dtype=bool)
+    switches[program.pairs.switch[(program.pairs.switch != NONE) & ~program.pairs.held]] = True
 
     def solved(member: tuple[Array, Array], gap: float) -> tuple[Array, float] | None:
         rows, columns = member
-        return _solved(parts.piece(rows, columns), x[columns], gap, time_limit, nodes)
+        directed = bool((split.integer & switches)[columns].any())
+        return _solved(parts.piece(rows, columns), x[columns], gap, time_limit, nodes, directed)
 
     with ThreadPoolExecutor(threads) as pool:
         results = list((pool.map if threads > 1 else map)(solved, members, gaps))
@@ -184,22 +186,23 @@ def _split(program: Program, relaxed: Optimum, parts: Parts) -> tuple[Program, A
 
 
 def _solved(
-    piece: Program, x: Array, gap: float, time_limit: float | None, nodes: int | None
+    piece: Program, x: Array, gap: float, time_limit: float | None, nodes: int | None, directed: bool
 ) -> tuple[Array, float] | None:
     """Return the values (columns,) of a part and by how much its bound exceeds the relaxation; None if it has none.
 
     First only what is on in the relaxation may be on: this is quick, and mostly as good. If that is further than
-    ``gap`` from the relaxation, it is where the search among all begins. Where even the first search does not end soon,
-    presolve pays in the second.
+    ``gap`` from the relaxation, it is where the search among all begins. Directions that the relaxation mixes say little
+    about what is on: in a part with such (``directed``) the search is among all from the start.
     """
     relaxation = dot(piece.cost, x)
     off = piece.integer & (x <= OFF)
-    few = replace(piece, upper=np.where(off, piece.lower, piece.upper))
-    highs = _run(few, gap, time_limit, nodes or SOON)
-    first = _incumbent(highs)
-    if first is not None and dot(piece.cost, first) - relaxation <= gap:
-        return first, 0.0
-    highs = _run(piece, gap, time_limit, nodes, first, presolve=nodes is None and not optimal(highs))
+    first = None
+    if not directed:
+        few = replace(piece, upper=np.where(off, piece.lower, piece.upper))
+        first = _incumbent(_run(few, gap, time_limit, nodes))
+        if first is not None and dot(piece.cost, first) - relaxation <= gap:
+            return first, 0.0
+    highs = _run(piece, gap, time_limit, nodes, first)
     best = _incumbent(highs)
     if best is None:
         return None
@@ -212,7 +215,6 @@ def _run(
     time_limit: float | None,
     nodes: int | None,
     first: Array | None = None,
-    presolve: bool = False,
 ) -> Any:
     """Return HiGHS after its search among the binaries of a part, from a solution if there is one."""
     highs = load(piece, time_limit, 0.0)
@@ -221,8 +223,7 @@ def _run(
     if nodes is not None:
         set_options(highs, mip_max_nodes=nodes)
     if first is not None:
-        if not presolve:  # it costs more than it saves where a good solution is known
-            set_options(highs, presolve="off")
+        set_options(highs, presolve="off")  # it costs more than it saves where a good solution is known
         chosen = np.flatnonzero(piece.integer).astype(np.int32)
         ask(highs, "setSolution", len(chosen), chosen, np.round(first[chosen]))
     run(highs)
