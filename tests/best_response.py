@@ -7,29 +7,13 @@ never both (a binary of each), and pays or gets the posted price of its node, ac
 from collections import defaultdict
 
 from . import oracle
-from .oracle import INF
-
-MOST = 100.0
-"""More kW than any meter of these communities can draw or give."""
 
 
 def costs(inputs, results) -> dict:
     """Return the least cost of every account (participant's label -> currency) at the prices of the results."""
-    data, program, meters = oracle.plain(inputs), oracle.Program(), oracle.Meters()
-    slots = range(len(data["slot_hours"]))
-    account = {p: p for p in data["demand"]}
-    account |= {("guest", v): owner for v, owner in data["vehicle_owner"].items()}
-    for p in data["demand"]:
-        for t in slots:
-            meters.node[p, t], meters.tariff[p, t] = (
-                data["participant_node"][p],
-                data["participant_tariff"][p],
-            )
-            meters.gives[p, t].append((program.var("pv used", p, t, upper=data["pv_available"][p][t]), 1.0))
-    for b, owner in data["battery_owner"].items():
-        oracle._storage(program, data, "battery", b, [owner for _ in slots], meters)
-    for v in data["vehicle_owner"]:
-        oracle._vehicle(program, data, v, meters)
+    data, program, meters = oracle.plain(inputs), oracle.Program({}), oracle.Meters()
+    oracle.behind_meters(program, data, meters)
+    account = {meter: owner for (meter, _), owner in meters.owner.items()}
     posted = {
         name: {n: results[name].sel(node=n).values for n in data["node_parent"]}
         for name in ("price", "sale_price")
@@ -40,16 +24,9 @@ def costs(inputs, results) -> dict:
         meters.buys[meter, t].append((program.var("purchase", meter, t, cost=buying * hours), 1.0))
         meters.sells[meter, t].append((program.var("sale", meter, t, cost=-selling * hours), 1.0))
         oracle._connection(program, data, meter, t, meters)
-        draws = program.var("draws", meter, t, upper=1.0, whole=True)
-        program.row([*_two("import", "purchase", meter, t), (draws, -MOST)], -INF, 0.0)
-        program.row([*_two("export", "sale", meter, t), (draws, MOST)], -INF, MOST)
     optimum = program.solve(0.0)
     assert optimum.feasible
     return _by_account(program, optimum, account, data)
-
-
-def _two(one, other, meter, t):
-    return [((one, meter, t), 1.0), ((other, meter, t), 1.0)]
 
 
 def _by_account(program, optimum, account, data) -> dict:

@@ -78,6 +78,11 @@ def random_community(seed: int, min_charge: bool = False, crossing: bool = False
     return first_feasible(seed, min_charge, crossing).copy(deep=True)
 
 
+def metered_net(inputs: xr.Dataset) -> xr.Dataset:
+    """Return a community with all PV behind its owners' meters."""
+    return inputs.drop_vars("participant_metering", errors="ignore")
+
+
 @lru_cache(maxsize=1000)
 def first_feasible(seed: int, min_charge: bool, crossing: bool = False) -> xr.Dataset:
     rng = np.random.default_rng(seed)

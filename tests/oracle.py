@@ -119,6 +119,16 @@ def solve(
     says which ways are closed; with ``both_ways`` all are open at once, against the rule.
     """
     data, program, meters = plain(inputs), Program(shut or {}, both_ways), Meters()
+    fuel = behind_meters(program, data, meters)
+    if market == "p2p":
+        _trades(program, data, meters, probe)
+    for meter, t in meters.node:
+        _connection(program, data, meter, t, meters)
+    return program.solve(fuel)
+
+
+def behind_meters(program, data, meters):
+    """Add what stands behind the meters of participants, of PV apart and of guests; return the cost of all fuel."""
     slots = range(len(data["slot_hours"]))
     for p in data["demand"]:
         apart = data.get("participant_metering", {}).get(p) == "gross"
@@ -130,12 +140,7 @@ def solve(
             meters.gives[("pv", p) if apart else p, t].append((pv, 1.0))
     for b, owner in data["battery_owner"].items():
         _storage(program, data, "battery", b, [owner for _ in slots], meters)
-    fuel = sum(_vehicle(program, data, v, meters) for v in data["vehicle_owner"])
-    if market == "p2p":
-        _trades(program, data, meters, probe)
-    for meter, t in meters.node:
-        _connection(program, data, meter, t, meters)
-    return program.solve(fuel)
+    return sum(_vehicle(program, data, v, meters) for v in data["vehicle_owner"])
 
 
 def _add_meter(meters, data, meter, t, host, payer, demand=0.0):

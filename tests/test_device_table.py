@@ -108,7 +108,9 @@ def test_what_the_load_draws_has_an_origin():
     "seed", range(2_000_000, 2_000_006)
 )  # seeds that no other test draws: they are remembered
 def test_a_random_community_with_loads_passes_every_check(seed, market):
-    inputs = communities.random_community(seed)
+    inputs = communities.metered_net(
+        communities.random_community(seed)
+    )  # else loads lack the PV behind their meters
     names = [f"switched_load_{name}" for name in ("owner", "power_limit", "energy")]
     owners = inputs["participant"].values[:2]
     energy = inputs["slot_hours"].sum().item() * np.linspace(0.2, 1.4, len(owners))

@@ -19,7 +19,7 @@ from otonari.runs.markets import SIMULATED
 from otonari.runs.simulate import run, timeline
 from otonari.runs.simulate.loop import Options
 
-from .communities import of_examples, random_community
+from .communities import metered_net, of_examples, random_community
 
 few = settings(of_examples(10), suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 runs = given(st.integers(1000, 1100), st.sampled_from(SIMULATED), st.booleans())
@@ -29,7 +29,7 @@ SLACK = 1e-5
 @cache
 def simulated(seed, mode, foresight):
     """Return a random community simulated after a day of which it knows the weather, or with perfect forecasts."""
-    inputs = random_community(seed)
+    inputs = metered_net(random_community(seed))
     inputs.attrs["time_zone"] = "UTC"
     if len(set(inputs["slot_hours"].values)) > 1:
         return None  # days roll on in slots of one length

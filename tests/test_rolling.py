@@ -22,7 +22,7 @@ from otonari.runs.simulate import run, timeline
 from otonari.runs.simulate.loop import Options
 from otonari.runs.store import run_file, run_format
 
-from .communities import community, random_community
+from .communities import community, metered_net, random_community
 
 DAYS, HOURS = 2, 2
 LONG = f"time.slot_minutes={60 * HOURS}"
@@ -232,7 +232,7 @@ def test_the_imbalance_fee_reaches_the_bills_and_nothing_else(tmp_path):
 @pytest.mark.parametrize("seed", [11, 12, 15, 20])
 def test_any_community_obeys_the_checks(seed, mode, min_charge):
     # `results.account` checks physics and money; here all slots are unknown until they come, without any history
-    inputs = random_community(seed, min_charge)
+    inputs = metered_net(random_community(seed, min_charge))
     if len(set(inputs["slot_hours"].values)) > 1:
         pytest.skip("slots of one length only")
     inputs.attrs["time_zone"] = "UTC"

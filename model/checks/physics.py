@@ -155,7 +155,12 @@ def _meters(run: Run) -> Iterator[Finding]:
     yield Finding("own generation", PARTICIPANT, r["supply"] - pv - discharge, flows)
     yield Finding("curtailment", PARTICIPANT, r["pv_curtailment"] - i["pv_available"], i["pv_available"])
     yield Finding("import limit", PARTICIPANT, r["draw"] - i["import_limit"][:, None], drawn)
-    yield Finding("export limit", PARTICIPANT, r["supply"] - i["export_limit"][:, None], given)
+    gross = i.get("participant_metering", np.full(run.participants, "net")) == "gross"
+    apart, limit = (
+        np.where(gross[:, None], pv, 0.0),
+        i["export_limit"][:, None],
+    )  # each meter has its connection
+    yield Finding("export limit", PARTICIPANT, np.maximum(r["supply"] - apart, apart) - limit, given)
 
 
 def _guests(run: Run) -> Iterator[Finding]:
