@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from ..data.schema.tariffs_and_fees import Exchange
     from ..model.exchange.products import Rules
 
@@ -28,3 +30,14 @@ def rules(terms: "Exchange", **declared: Any) -> "Rules":
         "cap": terms.cap_per_kwh,
     }
     return Rules(**stated | {name: value for name, value in declared.items() if value is not None})
+
+
+def require_net_metering(inputs: "xr.Dataset") -> None:
+    """Raise InputError for PV that is metered gross: rules and agents know one meter per participant."""
+    from ..data.problems import InputError, Problem
+    from ..model.topology.meters import metered_gross
+
+    gross = inputs["participant"].values[metered_gross(inputs)].tolist()
+    if gross:
+        want = "net, in a simulation and in the market unmanaged"
+        raise InputError([Problem("participants", name, "metering", "'gross'", want) for name in gross])

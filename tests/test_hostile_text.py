@@ -150,12 +150,11 @@ FORGED = ["JPY\x1b[2J", "<b>JPY</b>", "JPY\u202e", "yen", "EURO", "", "J PY", "ï
 @pytest.mark.parametrize("new", FORGED)
 def test_a_currency_is_three_letters(paper, new):
     """The forger writes the whole page anew, with the right receipt and in the one spelling that its words have."""
-    forged = bill.Bill(
-        {**bill._stated(paper.partition("\n```\n")[0], "bill")[0], "currency": new},
-        *bill._stated(paper.partition("\n```\n")[0], "bill")[1:],
-        paper.partition("\n```\n")[2].removesuffix("```\n"),
-        bill.check(paper.encode(), [KEY.key]),
-    )
+    page, _, rest = paper.partition("\n```\n")
+    receipt = rest.removesuffix("```\n")
+    proofs = bill.check(paper.encode(), [KEY.key])
+    terms, *figures = bill._stated(page, "bill", proofs)
+    forged = bill.Bill({**terms, "currency": new}, *figures, receipt, proofs)
     with pytest.raises(LedgerTampered):
         bill.check(bill.write(forged).encode(), [KEY.key])
 

@@ -16,7 +16,7 @@ from otonari.runs import compare
 from otonari.runs.report import tables
 
 from . import counts
-from .communities import community, random_community
+from .communities import community, metered_net, random_community
 
 FLAT = {"flat": {"retail_price": 30, "feed_in_price": 8}}
 NODES = {"bank": {"parent": ""}}
@@ -127,7 +127,7 @@ def without_targets(inputs):
 
 @pytest.mark.parametrize("seed", counts.share(range(60)))
 def test_it_obeys_the_physics_and_no_plan_costs_more(seed):
-    inputs = without_targets(random_community(seed))
+    inputs = without_targets(metered_net(random_community(seed)))
     results = unmanaged(inputs)
     nothing = trades.bilateral(inputs, results)
     settlement = accounts.settle(inputs, results, nothing, results)

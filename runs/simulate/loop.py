@@ -8,7 +8,6 @@ import numpy as np
 import xarray as xr
 
 from ...data.inputs.currency import scale
-from ...data.problems import InputError, Problem
 from ...model import clearing, results
 from ...model.agents import bidding, dispatch, planning, price_expectations, reachable_energy
 from ...model.agents.dispatch import Dispatch
@@ -19,10 +18,9 @@ from ...model.exchange.products import Products
 from ...model.settlement import trades
 from ...model.solver import solve
 from ...model.solver.basis import Basis
-from ...model.topology.meters import metered_gross
 from ...model.topology.stores import by_device, of_devices, of_stores
 from ...model.topology.traders import parties, traders
-from ..markets import SIMULATED
+from ..markets import SIMULATED, require_net_metering
 from .timeline import Timeline
 
 INTRADAY = 2
@@ -86,7 +84,7 @@ class Simulation:
 
     def __init__(self, timeline: Timeline, options: Options, state: State | None = None):
         self.timeline, self.options, inputs = timeline, options, timeline.inputs
-        _require_net(inputs)
+        require_net_metering(inputs)
         self._expectations = price_expectations.Expectations(
             inputs, timeline.days.slots_per_day, options.weight
         )
@@ -179,13 +177,3 @@ def _cleared(seen: xr.Dataset, start: Basis | None) -> tuple[planning.Plan, Deal
     )
     planned = planning.of_block(block, seen, wanted=True, basis=solution.basis)
     return planned, Deals(seller, buyer, *columns)
-
-
-def _require_net(inputs: xr.Dataset) -> None:
-    """Raise InputError for participants whose PV is metered gross: agents plan and deliver at one meter."""
-    gross = inputs["participant"].values[metered_gross(inputs)]
-    want = "net: agents have one meter"
-    if len(gross):
-        raise InputError(
-            [Problem("participants", name, "metering", "gross", want) for name in gross.tolist()]
-        )
