@@ -6,7 +6,7 @@ import pytest
 from otonari.model.clearing import community_block
 from otonari.model.lp.matrix import compile_block
 from otonari.model.solver.basis import ABSENT, ZERO, at_rest, basis_of, start_from, statuses
-from otonari.model.solver.highs import basic_solution, load, optimal
+from otonari.model.solver.highs import basic_solution, load, optimal, run
 
 from .benchmarks.neighbourhood import neighbourhood
 
@@ -25,7 +25,7 @@ def program(block):
 @pytest.fixture(scope="module")
 def optimum(program):
     highs = load(program, None, 0.0)
-    highs.run()
+    run(highs)
     return basic_solution(highs, program)
 
 
@@ -46,7 +46,7 @@ def test_a_basis_fits_its_own_program_entry_by_entry(program, optimum):
 def test_an_optimal_basis_needs_no_iteration(program, optimum):
     highs = load(program, None, 0.0)
     start_from(highs, optimum.column_status, optimum.row_status)
-    highs.run()
+    run(highs)
     assert optimal(highs)
     assert highs.getInfo().simplex_iteration_count == 0
 
