@@ -38,7 +38,7 @@ def whole(inputs):
     """Return the optimum of the MILP solved as one, to 1e-9."""
     program = compile_block(community_block(inputs))
     highs = minimum_power.load(program, None, 1e-9)
-    highs.run()
+    minimum_power.run(highs)
     assert minimum_power.optimal(highs)
     return float(highs.getInfo().objective_function_value)
 

@@ -119,7 +119,7 @@ def test_a_solution_whose_proof_fails_is_not_accepted(monkeypatch):
 def test_the_tie_break_keeps_the_cost_and_never_weighs_more(seed):
     program = compile_block(community_block(random_community(seed)))
     highs = load(program, None, 0.0)
-    highs.run()
+    run(highs)
     x, dual = np.array(highs.getSolution().col_value), np.array(highs.getSolution().row_dual)
     by = rules(program)
     moved, weigh = least_weight(highs, program, by, x, dual), by.weight
