@@ -143,7 +143,10 @@ def test_prices_and_quantities_do_not_depend_on_the_vertex_that_the_solver_ends_
 
 def test_an_import_limit_too_small_is_named_with_its_amount():
     inputs = random_community(10)
-    alone = "home4"  # no PV, no battery: it must draw what it consumes
+    owners = {*inputs["battery_owner"].values, *inputs["vehicle_owner"].values}
+    sunny = (inputs["pv_available"] > 0).any("time").to_series()
+    hungry = (inputs["demand"] > 1.0).any("time").to_series()
+    alone = next(p for p in hungry.index[hungry & ~sunny] if p not in owners)  # it must draw what it consumes
     inputs["import_limit"].loc[{"participant": alone}] = 1.0
     with pytest.raises(Infeasible) as caught:
         solve(community_block(inputs))
