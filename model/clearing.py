@@ -140,25 +140,23 @@ def _one_direction(community: Community, taken: Linear, given: Linear, devices: 
     meters, where = community.meters, community.meters.directed
     give_limit = np.minimum(meters.give_capacity, meters.export_limit[:, None])
     draw_limit = np.minimum(meters.draw_capacity, meters.import_limit[:, None])
-    giving = community.switch("giving", "1 while the meter gives, else 0", where, in_use=~meters.short)
-    community.one_way((given, taken), (give_limit, draw_limit), giving)
+    giving = community.one_way(
+        "giving",
+        "1 while the meter gives, else 0",
+        {"give": given, "draw": taken},
+        (give_limit, draw_limit),
+        where,
+        formulas=(
+            "exports[m,t] + sale[m,t] <= give_limit[m,t] * giving[m,t]",
+            "imports[m,t] + purchase[m,t] <= draw_limit[m,t] * (1 - giving[m,t])",
+        ),
+        in_use=~meters.short,
+    )
     if giving is None:
         return
     surplus = meters.pv - meters.demand
     charged, discharged = _sum(d.charged for d in devices), _sum(d.discharged for d in devices)
     charging, alone = _sum(d.charging_of for d in devices), meters.alone & (meters.chargers > 0)
-    community.row(
-        "give_at_most",
-        given <= give_limit * giving,
-        "exports[m,t] + sale[m,t] <= give_limit[m,t] * giving[m,t]",
-        where=where,
-    )
-    community.row(
-        "draw_at_most",
-        taken <= draw_limit * (1.0 - giving),
-        "imports[m,t] + purchase[m,t] <= draw_limit[m,t] * (1 - giving[m,t])",
-        where=where,
-    )
     community.row(
         "give_own",
         given <= discharged + surplus * giving,

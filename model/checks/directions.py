@@ -15,10 +15,9 @@ def directions(run: Run) -> Iterator[Finding]:
     """Yield the lesser of both powers [kW] of every meter and store in every slot, which is none in one direction."""
     r = run.r
     drawn, given = r["grid_import"] + r["peer_purchase"], r["grid_export"] + r["peer_sale"]
-    gross = run.i.get("participant_metering", np.full(run.participants, "net")) == "gross"
-    generated = np.where(gross[:, None], run.i["pv_available"] - r["pv_curtailment"], 0.0)
-    yield Finding("PV meter", PARTICIPANT, np.where(gross[:, None], generated - given, 0.0), generated)
-    yield _both("meter in both directions", PARTICIPANT, drawn=drawn, given=given - generated)
+    apart = run.apart
+    yield Finding("PV meter", PARTICIPANT, np.where(run.gross[:, None], apart - given, 0.0), apart)
+    yield _both("meter in both directions", PARTICIPANT, drawn=drawn, given=given - apart)
     drawn, given = r["vehicle_import"] + r["vehicle_purchase"], r["vehicle_export"] + r["vehicle_sale"]
     yield _both("guest in both directions", VEHICLE, drawn=drawn, given=given)
     for device, row in stores().items():

@@ -11,7 +11,7 @@ import xarray as xr
 from ...data.inputs.currency import scale
 from ...data.inputs.devices import stores
 from ..labels import Array
-from ..settlement.account_lines import MONEY, SIGNS
+from ..settlement.account_lines import LATER, MONEY, SIGNS
 from .physics import Finding, Run, arrays, edges, index
 
 _TRADE = ("trade",)
@@ -66,8 +66,8 @@ def audit(
         yield from _paths(run, traded, marginal)
     if settlement is None:
         return
-    for name in ("make_whole", "final_energy_value"):
-        if name not in settlement:  # it was settled before there was such a line
+    for name in LATER:
+        if name not in settlement:
             settlement = settlement.assign({name: settlement["bill"] * 0.0})
     peers = _peers(run) if marginal else _paid(run, traded)
     if traded.known.all():

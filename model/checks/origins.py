@@ -41,7 +41,7 @@ def provenance(run: Run, trades: xr.Dataset, settlement: xr.Dataset) -> Iterator
             off = abs(of_whom - used.by_producer[use][:, : len(people)])
             scale = whole.sum(axis=1)
             yield Finding(f"origin of {use} by producer", _ACCOUNT, off.max(axis=1).toarray(), scale)
-    generated = _generated(run)
+    generated = run.generated @ run.hours
     for name in ("exported", "lost", "held"):
         off = abs(s[f"pv_{name}"] - getattr(used, name))
         yield Finding(f"origin of PV {name}", _ACCOUNT, off, generated)
@@ -49,15 +49,10 @@ def provenance(run: Run, trades: xr.Dataset, settlement: xr.Dataset) -> Iterator
     yield from _carbon(run, s, used.carbon)
 
 
-def _generated(run: Run) -> Array:
-    """Return what the PV of every participant gave (P,) [kWh]."""
-    return np.asarray((run.i["pv_available"] - run.r["pv_curtailment"]) @ run.hours)
-
-
 def _shares(run: Run, s: dict[str, Array], used: Used) -> Iterator[Finding]:
     """Yield the shares of every account, and those of the community, whose members are no others to one another."""
     demand, driving, distance = (used.by_source[use].sum(axis=2) for use in USES)
-    pv, trips = _generated(run), np.zeros(run.participants)
+    pv, trips = run.generated @ run.hours, np.zeros(run.participants)
     np.add.at(trips, run.owner["vehicle"][run.driver], run.i["trip_distance"])
     consumed = demand + driving
     shares = {

@@ -5,6 +5,7 @@ that its tolerance is relative to.
 """
 
 from collections.abc import Collection, Hashable, Iterator, Mapping
+from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -37,7 +38,8 @@ class Run:
     """A run as plain arrays: ``i`` the inputs, ``r`` the results, and the positions of labels.
 
     P participants, V vehicles, T slots: ``owner[device]`` (device,); ``at_home`` and ``guest`` (V, T); ``home`` (P,) and
-    ``host_node`` (V, T) nodes; ``trip_slot`` and ``driver`` of every trip.
+    ``host_node`` (V, T) nodes; ``trip_slot`` and ``driver`` of every trip; ``gross`` (P,) who has PV on a meter of
+    its own.
     """
 
     def __init__(self, inputs: xr.Dataset, results: xr.Dataset):
@@ -57,6 +59,17 @@ class Run:
         self.driver = index(self.labels["vehicle"], self.i["trip_vehicle"])
         started = self.labels["time"][None, :] <= self.i["trip_departure"][:, None]
         self.trip_slot = started.sum(axis=1) - 1
+        self.gross = self.i.get("participant_metering", np.full(self.participants, "net")) == "gross"
+
+    @cached_property
+    def generated(self) -> Array:
+        """What the PV of every participant gave (P, T) [kW]."""
+        return np.asarray(self.i["pv_available"] - self.r["pv_curtailment"])
+
+    @cached_property
+    def apart(self) -> Array:
+        """What PV gave at meters of its own (P, T) [kW]: that of participants with gross metering."""
+        return np.where(self.gross[:, None], self.generated, 0.0)
 
     def behind_meters(self, powers: Mapping[str, str]) -> Array:
         """Return the sums (P, T) of devices' powers, by the name of each result: of vehicles while at home."""
@@ -144,7 +157,7 @@ def _meters(run: Run) -> Iterator[Finding]:
     """Yield balance, own generation, curtailment and connection limits of every participant's meter."""
     i, r = run.i, run.r
     drawn, given = r["grid_import"] + r["peer_purchase"], r["grid_export"] + r["peer_sale"]
-    pv = i["pv_available"] - r["pv_curtailment"]
+    pv = run.generated
     discharge = run.behind_meters({name: row.give for name, row in stores().items()})
     charge = run.behind_meters({name: row.draw for name, row in DEVICES.items()})
     flows = drawn + given + i["demand"] + i["pv_available"] + charge + discharge
@@ -155,11 +168,7 @@ def _meters(run: Run) -> Iterator[Finding]:
     yield Finding("own generation", PARTICIPANT, r["supply"] - pv - discharge, flows)
     yield Finding("curtailment", PARTICIPANT, r["pv_curtailment"] - i["pv_available"], i["pv_available"])
     yield Finding("import limit", PARTICIPANT, r["draw"] - i["import_limit"][:, None], drawn)
-    gross = i.get("participant_metering", np.full(run.participants, "net")) == "gross"
-    apart, limit = (
-        np.where(gross[:, None], pv, 0.0),
-        i["export_limit"][:, None],
-    )  # each meter has its connection
+    apart, limit = run.apart, i["export_limit"][:, None]  # each meter has its connection
     yield Finding("export limit", PARTICIPANT, np.maximum(r["supply"] - apart, apart) - limit, given)
 
 

@@ -153,7 +153,7 @@ class _Meters:
         )
         trades = _placed(traded.energy[now], buyer, seller, (size, size))
         made = np.zeros(size)
-        made[:people] = (run.i["pv_available"][:, t] - run.r["pv_curtailment"][:, t]) * hours
+        made[:people] = run.generated[:, t] * hours
         place, discharged = stores.meter[:, t], stores.discharge[:, t]
         behind = _placed(discharged, place, np.arange(len(place)), (size, len(place)))
         self.exported, imported = (

@@ -113,28 +113,41 @@ class Device(ScalarBlock):
         family.priced, family.rent = priced, rent
         self.add_component(name, family)
 
-    def switch(self, name: str, doc: str, where: Array, in_use: Any = False) -> Linear | None:
-        """Add the binaries that decide directions and return them as expressions; None where there are none."""
-        if not where.any():
-            return None
-        return self.var(name, "1", doc, upper=1.0, where=where, binary=True, result=None, in_use=in_use)
-
     def one_way(
         self,
-        sides: tuple[Linear, Linear],
+        switch: str,
+        doc: str,
+        sides: dict[str, Linear],
         limits: tuple[Array, Array],
-        switch: Linear | None = None,
+        where: Array,
+        *,
+        formulas: tuple[str, str],
         held: Any = False,
-    ) -> None:
-        """Declare that of two powers over the dims of the block one is zero in every slot: forward or backward.
+        in_use: Any = False,
+    ) -> Linear | None:
+        """Let of two powers over the dims of the block one be zero in every slot: forward or backward.
 
-        ``limits`` are the most that they can be [kW]; ``switch`` are binaries that let forward move at 1 and backward at
-        0, where there are any, ``held`` where they mean something else as well. The rows that say so are the caller's.
+        forward <= limit * switch,  backward <= limit * (1 - switch)
+
+        The binaries ``switch`` and these rows, ``<side>_at_most``, exist only ``where`` a direction is decided; returned
+        are the binaries, if there are any. ``sides`` are both powers by name, ``limits`` the most that they can be [kW],
+        ``held`` where the binaries mean something else as well, ``in_use`` as for :meth:`var`.
         """
-        shape = sides[0].shape
-        limits = np.broadcast_to(limits[0], shape), np.broadcast_to(limits[1], shape)
-        where, family = (limits[0] > 0) & (limits[1] > 0), switch and switch.terms[0].variable
-        self.one_ways.append(OneWay(*sides, *limits, where, family, held))
+        shape = where.shape
+        (forward, given), (backward, taken) = sides.items()
+        most = np.broadcast_to(limits[0], shape), np.broadcast_to(limits[1], shape)
+        decided = None
+        if where.any():
+            decided = self.var(
+                switch, "1", doc, upper=1.0, where=where, binary=True, result=None, in_use=in_use
+            )
+        family = decided and decided.terms[0].variable
+        self.one_ways.append(OneWay(given, taken, *most, (most[0] > 0) & (most[1] > 0), family, held))
+        if decided is not None:
+            forward_only, backward_only = given <= most[0] * decided, taken <= most[1] * (1.0 - decided)
+            self.row(f"{forward}_at_most", forward_only, formulas[0], where=where & (most[0] > 0))
+            self.row(f"{backward}_at_most", backward_only, formulas[1], where=where & (most[1] > 0))
+        return decided
 
     def expression(self, name: str, linear: Linear, doc: str, *, dims: tuple[str, ...] = ()) -> None:
         """Add a named array of expressions that a host model may use."""

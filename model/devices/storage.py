@@ -87,26 +87,22 @@ def connect(
     elsewhere both at once would only lose energy. Returned are these binaries, if any. ``limits`` are those of charging
     and of discharging (store, 1) [kW], ``place`` (store, time) the meters.
     """
-    meters, (charge_limit, discharge_limit) = block.meters, limits
-    size = len(meters.label)
-    decided = (place >= 0) & (charge_limit > 0) & (meters.at(place, meters.below_zero | meters.alone) | held)
-    charging = block.switch("charging", "1 while charging, else 0", decided)
-    block.one_way((charge, discharge), limits, charging, held)
+    meters, size = block.meters, len(block.meters.label)
+    decided = (place >= 0) & (limits[0] > 0) & (meters.at(place, meters.below_zero | meters.alone) | held)
     block.draw = (charge - discharge).at(place, size)
     block.charged, block.discharged = charge.at(place, size), discharge.at(place, size)
-    if charging is None:
-        return None
-    block.charging_of = charging.at(place, size)
-    block.row(
-        "charge_at_most",
-        charge <= charge_limit * charging,
-        "charge[s,t] <= charge_limit[s] * charging[s,t]",
-        where=decided,
+    charging = block.one_way(
+        "charging",
+        "1 while charging, else 0",
+        {"charge": charge, "discharge": discharge},
+        limits,
+        decided,
+        formulas=(
+            "charge[s,t] <= charge_limit[s] * charging[s,t]",
+            "discharge[s,t] <= discharge_limit[s] * (1 - charging[s,t])",
+        ),
+        held=held,
     )
-    block.row(
-        "discharge_at_most",
-        discharge <= discharge_limit * (1.0 - charging),
-        "discharge[s,t] <= discharge_limit[s] * (1 - charging[s,t])",
-        where=decided & (discharge_limit > 0),
-    )
+    if charging is not None:
+        block.charging_of = charging.at(place, size)
     return charging

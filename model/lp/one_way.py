@@ -58,6 +58,11 @@ class Pairs(NamedTuple):
         whole = empty.astype(int)
         return cls(nothing, nothing, empty, empty, whole, empty.astype(bool), whole)
 
+    @property
+    def relaxable(self) -> Array:
+        """The columns of the switches that mean a direction and nothing else."""
+        return np.asarray(self.switch[(self.switch != NONE) & ~self.held])
+
     def both(self, x: Array, least: float) -> Array:
         """Return which pairs (pair,) have more than ``least`` on both sides at values ``x`` (columns,)."""
         x = x[: self.forward.shape[1]]

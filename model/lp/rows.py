@@ -20,9 +20,8 @@ class ArrayConstraint(OnDemand, IndexedConstraint):
     """A family of rows over one or two sets: ``lower <= body <= upper`` wherever ``where`` holds."""
 
     absent = "there is no such row"
-    _written: tuple[
-        tuple[int, Any, Any], ...
-    ] = ()  # none yet where the family was cleared before anybody looked at it
+    # none yet where the family was cleared before anybody looked at it
+    _written: tuple[tuple[int, Any, Any], ...] = ()
 
     def __init__(self, sets: tuple[Any, ...], relation: Relation, where: Any, doc: str):
         super().__init__(*sets, doc=doc)

@@ -152,6 +152,9 @@ MONEY = {name: line for name, line in LINES.items() if line.unit == "currency"}
 SIGNS = {name: sign for sign in (1, -1) for name, line in MONEY.items() if line.sign == sign}
 """The lines that add up to the bill, with their signs: costs first, then revenues."""
 
+LATER = ("make_whole", "final_energy_value")
+"""Lines that files do not have which were stored before the settlement had them: there they are zero."""
+
 
 def statement() -> dict[str, Line]:
     """Return the money of an account in the order of a page, as far as it has a label: every line, then its parts."""

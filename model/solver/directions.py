@@ -27,8 +27,8 @@ PATIENCE = 2
 
 def relaxed(program: Program) -> Program:
     """Return the program with its switches relaxed, but for those that hold a minimum power as well."""
-    switch, integer = program.pairs.switch, program.integer.copy()
-    integer[switch[(switch != NONE) & ~program.pairs.held]] = False
+    integer = program.integer.copy()
+    integer[program.pairs.relaxable] = False
     return replace(program, integer=integer)
 
 
@@ -94,7 +94,7 @@ def _with_switches(program: Program, rows: Array) -> Program:
 
 def number(program: Program) -> int:
     """Return how many directions are binaries, beside those that hold a minimum power."""
-    return int((_decided(program) & ~program.pairs.held).sum())
+    return int(program.integer[program.pairs.relaxable].sum())
 
 
 def _decided(program: Program) -> Array:

@@ -30,8 +30,7 @@ from scipy import sparse
 
 from ..labels import Array
 from ..lp.matrix import Program, bare
-from ..lp.one_way import NONE
-from . import bottom_up
+from . import bottom_up, directions
 from .bottom_up import Optimum
 from .components import Parts
 from .highs import ask, dot, load, optimal, run, set_options
@@ -88,7 +87,7 @@ def decide(
         Parts that are solved at the same time.
     """
     if not program.integer.any():
-        return Decided(program, -np.inf)
+        return Decided(directions.closed(program), -np.inf)
     linear = replace(program, integer=np.zeros_like(program.integer))
     relaxed = bottom_up.optimum(linear, start, time_limit=time_limit, threads=threads)
     if relaxed is None:
@@ -101,7 +100,7 @@ def decide(
     gaps = _gaps(split, members, x, max(mip_gap * abs(relaxation), LEAST))
     nodes = None if inside.all() else NODES
     switches = np.zeros(len(x), dtype=bool)
-    switches[program.pairs.switch[(program.pairs.switch != NONE) & ~program.pairs.held]] = True
+    switches[program.pairs.relaxable] = True
 
     def solved(member: tuple[Array, Array], gap: float) -> tuple[Array, float] | None:
         rows, columns = member
@@ -128,13 +127,18 @@ def _gaps(program: Program, members: list[tuple[Array, Array]], x: Array, gap: f
 
 
 def fixed(program: Program, x: Array) -> Program:
-    """Return the linear program in which the integers have the values that they have in ``x`` (columns,)."""
+    """Return the linear program in which the integers have the values that they have in ``x`` (columns,).
+
+    What they close is zero (`directions.closed`).
+    """
     chosen = np.round(x)
-    return replace(
-        program,
-        lower=np.where(program.integer, chosen, program.lower),
-        upper=np.where(program.integer, chosen, program.upper),
-        integer=np.zeros(len(x), dtype=bool),
+    return directions.closed(
+        replace(
+            program,
+            lower=np.where(program.integer, chosen, program.lower),
+            upper=np.where(program.integer, chosen, program.upper),
+            integer=np.zeros(len(x), dtype=bool),
+        )
     )
 
 

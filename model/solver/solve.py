@@ -12,7 +12,6 @@ import numpy as np
 from pyomo.core.base.block import BlockData
 
 from ..errors import NotOptimal
-from ..labels import Array
 from ..lp.matrix import Program, compile_block
 from ..lp.suffixes import load_suffixes
 from . import bottom_up, directions, minimum_power
@@ -128,21 +127,17 @@ class _Solved(NamedTuple):
 
 def _one_way(program: Program, known: Basis | None, tie_break: bool, options: dict[str, Any]) -> _Solved:
     """Return the optimum at which every meter and store has one direction per slot; see `directions`."""
-    program, programs = directions.relaxed(program), 0
+    program, programs, limits = directions.relaxed(program), 0, (options["time_limit"], options["threads"])
     solved = _solved(program, known, tie_break, **options)
-    while True:
-        broken = directions.broken(program, solved.optimum.x)
+    while (broken := directions.broken(program, solved.optimum.x)).any():
         while broken.any():
             programs += 1
             program = directions.decided(program, broken, programs)
             solved = _solved(program, known, False, **options)
             broken = directions.broken(program, solved.optimum.x)
-        if (
-            programs and tie_break
-        ):  # only at the end; among equal optima the rule may pick one that breaks another pair
-            solved = _with_ties(solved.decided, known, **options)
-        if not directions.broken(program, solved.optimum.x).any():
-            return solved._replace(directions=directions.number(program), programs=programs)
+        if tie_break:  # only now: among equal optima the rule may pick one that breaks another pair
+            solved = _optimal(solved.decided, known, True, *limits)
+    return solved._replace(directions=directions.number(program), programs=programs)
 
 
 def _solved(
@@ -157,34 +152,26 @@ def _solved(
     """Return the optimum of a program, its binaries decided part by part or together; raise what is wrong with it."""
     start = statuses(program, known) if known else None
     decided = minimum_power.decide(program, start, mip_gap=mip_gap, time_limit=time_limit, threads=threads)
-    solved = None
     if decided is not None:
-        decided = decided._replace(program=directions.closed(decided.program))
-        solved = _optimal(decided, start, tie_break, time_limit, threads)
-    if decided is None or (solved is None and decided.apart):
-        decided = _single_milp(program, time_limit, mip_gap)
-        decided = decided._replace(program=directions.closed(decided.program))
-        solved = _optimal(decided, start, tie_break, time_limit, threads)
-    return solved or _from_cold(decided, time_limit, tie_break)
-
-
-def _with_ties(
-    decided: Decided, known: Basis | None, *, mip_gap: float, time_limit: float | None, threads: int
-) -> _Solved:
-    """Return the optimum, by the declared rule among equals, of a program whose binaries are decided."""
-    start = statuses(decided.program, known) if known else None
-    solved = _optimal(decided, start, True, time_limit, threads)
-    return solved or _from_cold(decided, time_limit, True)
+        solved = _warm(decided, known, tie_break, time_limit, threads)
+        if solved is not None or not decided.apart:
+            return solved or _from_cold(decided, time_limit, tie_break)
+    return _optimal(_single_milp(program, time_limit, mip_gap), known, tie_break, time_limit, threads)
 
 
 def _optimal(
-    decided: Decided,
-    start: tuple[Array, Array] | None,
-    tie_break: bool,
-    time_limit: float | None,
-    threads: int,
+    decided: Decided, known: Basis | None, tie_break: bool, time_limit: float | None, threads: int
+) -> _Solved:
+    """Return the optimum of a program whose binaries are decided, from a known basis or else from a cold start."""
+    solved = _warm(decided, known, tie_break, time_limit, threads)
+    return solved or _from_cold(decided, time_limit, tie_break)
+
+
+def _warm(
+    decided: Decided, known: Basis | None, tie_break: bool, time_limit: float | None, threads: int
 ) -> _Solved | None:
     """Return the optimum of a program whose binaries are decided; None if there is none or its proof fails."""
+    start = statuses(decided.program, known) if known else None
     optimum = bottom_up.optimum(
         decided.program, start, time_limit=time_limit, tie_break=tie_break, threads=threads
     )

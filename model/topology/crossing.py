@@ -20,26 +20,24 @@ LEAST = 1e-9
 """Gain [currency/kWh] from which prices cross; what is below it is the rounding of sums."""
 
 
-def used_tariffs(inputs: xr.Dataset) -> tuple[Array, Array]:
+def _used_tariffs(inputs: xr.Dataset) -> tuple[Array, Array]:
     """Return the highest retail and the lowest feed-in price (T,) among the tariffs that somebody has."""
     used = np.unique(positions(inputs, "participant_tariff", "tariff"))
     return inputs["retail_price"].values[used].max(axis=0), inputs["feed_in_price"].values[used].min(axis=0)
 
 
-def among_peers(inputs: xr.Dataset, node: Array, retail: Array, feed_in: Array) -> Array:
-    """Return where (M, T) prices cross for meters at nodes (M, T), -1 = nowhere, with peers over the fee network."""
+def at_tariffs(inputs: xr.Dataset, node: Array, retail: Array, feed_in: Array, peers: bool) -> Array:
+    """Return where (M, T) prices cross for meters at nodes (M, T), -1 = nowhere; on their own, or with ``peers``."""
+    own = np.asarray(feed_in - retail > LEAST)
+    if not peers:
+        return own
     access = inputs["node_access_fee"].values
     a, least = np.where(node >= 0, access[node], np.inf), access.min(initial=np.inf)
-    highest, lowest = used_tariffs(inputs)
+    highest, lowest = _used_tariffs(inputs)
     out, back, passing = _pair_fees(inputs, access)
     sale, purchase = highest - least - a - out[node], lowest + least + a + back[node]
     crossing = np.maximum(sale - retail, feed_in - purchase) > LEAST
-    return np.asarray(apart(retail, feed_in) | crossing | (passing[node] & (node >= 0)))
-
-
-def apart(retail: Array, feed_in: Array) -> Array:
-    """Return where (M, T) prices cross for meters on their own."""
-    return np.asarray(feed_in - retail > LEAST)
+    return np.asarray(own | crossing | (passing[node] & (node >= 0)))
 
 
 def passing_on(inputs: xr.Dataset, node: Array) -> Array:
@@ -66,10 +64,15 @@ def at_quotes(
     return crossing, np.minimum(np.minimum(retail, feed_in), np.minimum(purchase, sale)) < 0
 
 
-def below_zero(inputs: xr.Dataset, peers: bool) -> Array:
-    """Return where (tariff, time) energy could cost less than nothing, so that not using one's own PV could pay."""
+def below_zero(inputs: xr.Dataset, peers: bool, priced: bool) -> Array:
+    """Return where (tariff, time) energy could cost less than nothing, so that not using one's own PV could pay.
+
+    Anywhere, where no tariff says the price.
+    """
+    if not priced:
+        return np.ones(inputs["retail_price"].shape, dtype=bool)
     retail, feed_in = inputs["retail_price"].values, inputs["feed_in_price"].values
-    return np.asarray((retail < 0) | ((used_tariffs(inputs)[1] if peers else feed_in) < 0))
+    return np.asarray((retail < 0) | ((_used_tariffs(inputs)[1] if peers else feed_in) < 0))
 
 
 def _pair_fees(inputs: xr.Dataset, access: Array) -> tuple[Array, Array, Array]:

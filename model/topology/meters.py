@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from ...data.inputs.contract import optional
 from ...data.inputs.devices import DEVICES, Device, stores
 from ..labels import Array, positions
 from . import crossing
@@ -118,7 +119,7 @@ def meters(
     host = positions(inputs, "vehicle_host", "participant")
     home = (host >= 0) & (host == owner[:, None])
     away = (host >= 0) & ~home
-    cheap = _may_be_below_zero(inputs, peers, priced and quotes is None)
+    cheap = crossing.below_zero(inputs, peers, priced and quotes is None)
     folds = _folds(inputs, cheap, owner[home.any(axis=1)]) & pool
     rows = _rows(inputs, folds, np.flatnonzero(away.any(axis=1)))
     node = np.vstack(
@@ -137,9 +138,14 @@ def meters(
     gives = {name: inputs[row.give_limit].values for name, row in stores().items()}
     chargers, stored = (_sum_at_meters(limits, place, node.shape) for limits in (draws, gives))
     retail, feed_in = (inputs[f"{side}_price"].values[rows.tariff] for side in ("retail", "feed_in"))
-    cross, negative = _crossing(inputs, node, retail, feed_in, peers, priced, quotes)
-    export_limit = rows.limit(inputs["export_limit"].values, rows.gives)
     free = cheap[rows.tariff]
+    if quotes is not None:
+        cross, negative = crossing.at_quotes(inputs, node, retail, feed_in, quotes)
+    elif priced:
+        cross, negative = crossing.at_tariffs(inputs, node, retail, feed_in, peers), free
+    else:  # a host model has one price for what its community takes and gives: only passing on could pay in it
+        cross, negative = crossing.passing_on(inputs, node), np.zeros(node.shape, dtype=bool)
+    export_limit = rows.limit(inputs["export_limit"].values, rows.gives)
     unwanted = np.isfinite(export_limit)[:, None] | free
     whole = free | (stored > 0)  # else what is beyond the surplus is worth the demand that it covers
     curtailable = np.where(unwanted, np.where(whole, pv, np.maximum(pv - demand, 0.0)), 0.0)
@@ -168,35 +174,6 @@ def meters(
         crossing=cross,
         below_zero=negative,
     )
-
-
-def _may_be_below_zero(inputs: xr.Dataset, peers: bool, priced: bool) -> Array:
-    """Return where (tariff, time) energy could cost less than nothing: anywhere without a price."""
-    return crossing.below_zero(inputs, peers) if priced else np.ones(inputs["retail_price"].shape, dtype=bool)
-
-
-def _crossing(
-    inputs: xr.Dataset,
-    node: Array,
-    retail: Array,
-    feed_in: Array,
-    peers: bool,
-    priced: bool,
-    quotes: xr.Dataset | None,
-) -> tuple[Array, Array]:
-    """Return where (M, T) both directions at once could pay for a meter, and where they could for its stores.
-
-    A host model has one price for what its community takes and gives, so that only passing on could pay in it.
-    """
-    if quotes is not None:
-        return crossing.at_quotes(inputs, node, retail, feed_in, quotes)
-    if not priced:
-        return crossing.passing_on(inputs, node), np.zeros(node.shape, dtype=bool)
-    lowest = crossing.used_tariffs(inputs)[1] if peers else feed_in
-    negative = (retail < 0) | (lowest < 0)
-    if not peers:
-        return crossing.apart(retail, feed_in), negative
-    return crossing.among_peers(inputs, node, retail, feed_in), negative
 
 
 @dataclass(frozen=True)
@@ -256,9 +233,7 @@ def _folds(inputs: xr.Dataset, cheap: Array, drivers: Array) -> Array:
 
 def metered_gross(inputs: xr.Dataset) -> Array:
     """Return whose PV (P,) is on a meter of its own."""
-    if "participant_metering" not in inputs:
-        return np.zeros(inputs.sizes["participant"], dtype=bool)
-    return np.asarray(inputs["participant_metering"].values == "gross")
+    return np.asarray(optional(inputs, "participant_metering") == "gross")
 
 
 def _rows(inputs: xr.Dataset, folds: Array, guests: Array) -> _Rows:

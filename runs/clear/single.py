@@ -101,7 +101,7 @@ def clear(
     prices = "marginal" if market != "unmanaged" else "traded"
     settled = accounts.settle(inputs, results, traded, alone, prices=prices)
     linear = None if minimum_charge else True
-    decided = "directions decided" in solution.method
+    decided = solution.directions > 0
     require(inputs, results, traded, settled, grid_only=alone, lp=linear, prices=prices, decided=decided)
     tree = run_format.as_tree(inputs, results, traded, settled)
     tree.attrs = {

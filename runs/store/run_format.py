@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...model.settlement.account_lines import LATER
 from . import digest
 from .atomic_file import RunFileError
 
@@ -32,8 +33,7 @@ def as_tree(*datasets: xr.Dataset) -> xr.DataTree:
 
 def account_line(settlement: xr.Dataset, name: str) -> xr.DataArray:
     """Return a line of the accounts (participant,); 0 of money that the file was stored before the settlement had."""
-    later = name in ("make_whole", "final_energy_value") and name not in settlement
-    return settlement["bill"] * 0.0 if later else settlement[name]
+    return settlement["bill"] * 0.0 if name in LATER and name not in settlement else settlement[name]
 
 
 def digests(tree: xr.DataTree) -> dict[str, str]:
