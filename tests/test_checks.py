@@ -796,7 +796,7 @@ def solved(inputs, market="p2p"):
     trades = bilateral(inputs, results)
     settlement = settle(inputs, results, trades, without)
     groups = {"inputs": inputs, "results": results, "trades": trades, "settlement": settlement}
-    return groups | {"grid_only": without, "decided": "directions decided" in solution.method}
+    return groups | {"grid_only": without, "decided": solution.directions > 0}
 
 
 @few
