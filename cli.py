@@ -19,7 +19,35 @@ DEFAULT = "higashi-fuji"
 _FILE = click.Path(path_type=Path)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _NO_FOLDER = click.Path(path_type=Path, dir_okay=False)
-_POSITIVE = click.FloatRange(min=0, min_open=True)
+
+
+class _Whole(click.IntRange):
+    """A whole number."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number, as digits spell it."""
+        return _in_digits(self, value, super().convert(value, param, ctx), param, ctx)
+
+
+class _Number(click.FloatRange):
+    """A finite number."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number, as digits spell it."""
+        return _in_digits(self, value, super().convert(value, param, ctx), param, ctx)
+
+
+def _in_digits(kind: Any, given: Any, number: float, *where: Any) -> float:
+    """Return the number if it is one of a magnitude of at most 2^32; Python reads 1_0 as 10, and nobody means it."""
+    if isinstance(given, str) and "_" in given:
+        kind.fail(f"got {given!r}, want a number", *where)
+    if not abs(number) <= 2**32:
+        want = "a magnitude of at most 2^32" if math.isfinite(number) else "a finite number"
+        kind.fail(f"got {given!r}, want {want}", *where)
+    return number
+
+
+_POSITIVE = _Number(min=0, min_open=True)
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 _directory = click.argument("directory", type=_FOLDER)
 _key = click.option("--key", type=_FILE, help="File with the ledger's private key, if it is signed.")
@@ -165,12 +193,6 @@ def _problems(count: int) -> str:
     return f"otonari: {count} problem{'s' * (count > 1)}"
 
 
-def _finite(ctx: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):
-        raise click.BadParameter(f"got {value}, want a finite number")
-    return value
-
-
 def _together(*parameters: Callable[..., Any]) -> Callable[..., Any]:
     """Return one decorator that adds several parameters, shown in this order."""
 
@@ -228,9 +250,9 @@ def main() -> None:
 @_set
 @click.option("-o", "--output", type=_FILE, help="Run file (.nc), or store (.zarr) of a clearing by regions.")
 @_ledger_options
-@click.option("--time-limit", type=_POSITIVE, callback=_finite, help="Seconds for each solve.")
+@click.option("--time-limit", type=_POSITIVE, help="Seconds for each solve.")
 @click.option("--relax", is_flag=True, help="Ignore minimum charge powers.")
-@click.option("--workers", type=click.IntRange(min=1), help="Clear by regions, in so many processes here.")
+@click.option("--workers", type=_Whole(min=1), help="Clear by regions, in so many processes here.")
 @click.option("--scheduler", metavar="ADDRESS", help="Clear by regions, on a Dask cluster.")
 @common
 def clear(
@@ -284,8 +306,8 @@ def validate(scenario: str, overrides: tuple[str, ...], as_json: bool, verbose: 
 @main.command()
 @_directory
 @click.option("--template", default=DEFAULT, show_default=True, help="Bundled scenario, or town.")
-@click.option("--homes", type=click.IntRange(1, 999_999), help="Homes of a town.  [default: 1000]")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Of a town.  [default: 1]")
+@click.option("--homes", type=_Whole(1, 999_999), help="Homes of a town.  [default: 1000]")
+@click.option("--seed", type=_Whole(0, 2**32 - 1), help="Of a town.  [default: 1]")
 @common
 def init(directory: Path, template: str, as_json: bool, verbose: bool, quiet: bool, **of_town: Any) -> None:
     """Write a commented scenario that clears as it is. Nothing is ever overwritten.
@@ -400,7 +422,7 @@ _ledger(
     click.option("-o", "--output", type=_FOLDER, required=True, help="For the public."),
     click.option(
         "--min-accounts",
-        type=click.IntRange(min=1),
+        type=_Whole(min=1),
         default=3,
         show_default=True,
         help="Accounts that are not zero behind each total of each slot, at least.",
@@ -489,16 +511,16 @@ def exchange() -> None:
 )
 @click.option(
     "--opening-hours",
-    type=click.FloatRange(min=0),
+    type=_Number(min=0),
     help="A product opens so long before its slot.  [default: the scenario's, else 24]",
 )
 @click.option(
     "--gate-minutes",
-    type=click.FloatRange(min=0),
+    type=_Number(min=0),
     help="It closes so long before its slot ends.  [default: the scenario's, else 10]",
 )
 @click.option(
-    "--price-band", "band", type=(float, float), metavar="LOW HIGH", help="Instead of the scenario's."
+    "--price-band", "band", type=(_Number(), _Number()), metavar="LOW HIGH", help="Instead of the scenario's."
 )
 @common
 def match(orders: Path, as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
@@ -525,7 +547,7 @@ def forecast() -> None:
     """Back-test forecasts on a file: error and pinball loss beside plain rules, coverage of the quantiles."""
 
 
-_learnt = click.option("--warm-up-days", "warm_up", default=28, show_default=True, type=click.IntRange(min=1))
+_learnt = click.option("--warm-up-days", "warm_up", default=28, show_default=True, type=_Whole(min=1))
 
 
 _text = _together(
@@ -543,8 +565,8 @@ _readings = _together(
     click.option("--time-column", default="time", show_default=True),
     click.option("--time-format", default="", help="Pattern of strptime."),
     _text,
-    click.option("--skip-rows", default=0, type=click.IntRange(min=0), help="Before the header."),
-    click.option("--slot-minutes", default=0, type=click.IntRange(min=0), help="[default: as in the file]"),
+    click.option("--skip-rows", default=0, type=_Whole(min=0), help="Before the header."),
+    click.option("--slot-minutes", default=0, type=_Whole(min=0), help="[default: as in the file]"),
 )
 """How a file of readings is written."""
 _scored = _together(
@@ -575,11 +597,15 @@ def forecast_demand(file: Path, as_json: bool, verbose: bool, quiet: bool, **opt
 
 @forecast.command("pv")
 @_readings
-@click.option("--latitude", type=click.FloatRange(-90, 90), help="Of the site; without it, no clear sky.")
-@click.option("--longitude", type=click.FloatRange(-180, 180))
-@click.option("--altitude", default=0.0, show_default=True, help="[m]")
-@click.option("--tilt", default=20.0, show_default=True, help="From the horizontal [deg].")
-@click.option("--azimuth", default=180.0, show_default=True, help="Clockwise from north [deg].")
+@click.option("--latitude", type=_Number(-90, 90), help="Of the site; without it, no clear sky.")
+@click.option("--longitude", type=_Number(-180, 180))
+@click.option("--altitude", type=_Number(), default=0.0, show_default=True, help="[m]")
+@click.option(
+    "--tilt", type=_Number(0, 90), default=20.0, show_default=True, help="From the horizontal [deg]."
+)
+@click.option(
+    "--azimuth", type=_Number(0, 360), default=180.0, show_default=True, help="Clockwise from north [deg]."
+)
 @click.option("--peak-kw", type=_POSITIVE, help="Installed, for the unit W/kW.")
 @click.option("--weather", type=_FILE, help="CSV of day-ahead forecasts: ghi, dni, dhi, temp_air.")
 @_learnt
@@ -596,9 +622,7 @@ def forecast_pv(file: Path, as_json: bool, verbose: bool, quiet: bool, **options
 
 @forecast.command("vehicle")
 @click.argument("file", type=_FILE)
-@click.option(
-    "--usable-kwh", default=6.5, show_default=True, type=click.FloatRange(min=0), help="Of the battery."
-)
+@click.option("--usable-kwh", default=6.5, show_default=True, type=_Number(min=0), help="Of the battery.")
 @click.option("--economy", "economy_km_per_kwh", type=_POSITIVE, help="km/kWh, for trips in km.")
 @_text
 @_scored
@@ -614,7 +638,7 @@ def forecast_vehicle(file: Path, as_json: bool, verbose: bool, quiet: bool, **op
 
 @main.command()
 @_scenario
-@click.option("--days", default=7, show_default=True, type=click.IntRange(min=1), help="Local days.")
+@click.option("--days", default=7, show_default=True, type=_Whole(min=1), help="Local days.")
 @click.option(
     "--mode",
     type=click.Choice(["exchange", "co-optimized"]),
@@ -628,10 +652,16 @@ def forecast_vehicle(file: Path, as_json: bool, verbose: bool, quiet: bool, **op
     "warm_up",
     default=14,
     show_default=True,
-    type=click.IntRange(min=0),
+    type=_Whole(min=0),
     help="Days before the first one that forecasts learn from; fewer where measured files begin later.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of who comes first of those who come at once.")
+@click.option(
+    "--seed",
+    type=_Whole(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Of who comes first of those who come at once.",
+)
 @click.option("-o", "--output", type=_FILE, help="Run file (.nc).  [default: runs-out/SCENARIO/MODE.nc]")
 @_ledger_options
 @common
@@ -665,7 +695,7 @@ def simulate(
     "--dataset", type=_FILE, help="What is gathered, .nc or .zarr.  [default: sweep.nc in the folder]"
 )
 @click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster.  [default: processes here]")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes here.  [default: one per core]")
+@click.option("--workers", type=_Whole(min=1), help="Processes here.  [default: one per core]")
 @common
 def sweep(
     file: Path, dataset: Path | None, as_json: bool, verbose: bool, quiet: bool, **options: Any

@@ -119,7 +119,7 @@ ONE_MESSAGE = [
         "home-02,bank-7",
         "participants.csv:4: node: got 'bank-7', want a label of nodes (did you mean 'bank-2'?)",
     ),
-    (P, ",4.0,", ",-4.0,", "participants.csv:5: pv_kw: got '-4.0', want more than 0"),
+    (P, ",4.0,", ",-4.0,", "participants.csv:5: pv_kw: got '-4.0', want at least 0.001"),
     (P, ",4.0,", ",nan,", "participants.csv:5: pv_kw: got 'nan', want a finite number"),
     (
         P,

@@ -38,7 +38,8 @@ no limit, and the solver's tolerances mean nothing."""
 def complete(dataset: xr.Dataset) -> xr.Dataset:
     """Return the Dataset with every default filled in, variables and dims in the table's order, and attributes.
 
-    Missing devices become dimensions of length zero. Nothing is checked; call :func:`validate` on the result.
+    Missing devices become dimensions of length zero, and the noise of series becomes zero (`variables.NOISE`). Nothing
+    is checked; call :func:`validate` on the result.
 
     Raises
     ------
@@ -133,12 +134,13 @@ def _default(row: Variable, variables: dict[str, Any], sizes: dict[str, int]) ->
 
 
 def _typed(values: np.ndarray, row: Variable) -> np.ndarray:
-    """Return the values in the table's own type, or as they are where they cannot be converted."""
+    """Return the values in the table's own type and without noise, or as they are where they cannot be converted."""
     target: Any = {"label": str, "UTC": "datetime64[ns]"}.get(row.unit, float)
     try:
-        return np.asarray(values).astype(target)
+        typed = np.asarray(values).astype(target)
     except (ValueError, TypeError):
         return np.asarray(values)
+    return np.where(np.abs(typed) < row.noise, 0.0, typed) if row.noise else typed
 
 
 def _structure(inputs: xr.Dataset) -> Iterator[Problem]:
@@ -196,6 +198,8 @@ def _values(inputs: xr.Dataset) -> Iterator[Problem]:
         yield from _entries(inputs, name, large, f"a magnitude of at most {MOST:.0e}".replace("e+0", "e"))
         low = values <= row.low if row.low_open else values < row.low
         yield from _entries(inputs, name, low, f"{'more than' if row.low_open else 'at least'} {row.low:g}")
+        small = (values > max(row.low, 0.0)) & (values < row.least)
+        yield from _entries(inputs, name, small, f"0, or at least {row.least:g} {row.unit}")
         yield from _entries(inputs, name, (values > row.high) & ~np.isinf(values), f"at most {row.high:g}")
 
 

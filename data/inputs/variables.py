@@ -27,6 +27,11 @@ METERING = ("net", "gross")
 """Where a participant's PV is metered: behind its one meter, or on a meter of its own that only injects."""
 REQUIRED = object()
 """Marks a variable that has no default."""
+LEAST = 1e-3
+"""Least rating or limit but zero [kW, kWh]: a watt, in which ledgers count. What is less is a slip of units, and what
+it lets through is lost in the solver's tolerance of 1e-7."""
+NOISE = 5e-7
+"""Power of a series [kW] below which it is none: PV at dawn, an offset. It is zero at the scale of digests too."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,9 @@ class Variable:
     ``unit`` is a unit, ``"label"`` or ``"UTC"``; ``of`` names the dimension that a label points to; ``default`` is
     a number, the names of variables of which the least holds, ``"derived"``, None where the variable may be
     absent, or ``REQUIRED``; ``absent`` is what every entry of an absent variable stands for (``optional``); ``low`` and
-    ``high`` are inclusive bounds, ``low_open`` excludes ``low`` itself; ``nan`` says that NaN has a meaning, ``empty``
-    that the empty label has one; ``words`` are the labels of a variable that points to no dimension.
+    ``high`` are inclusive bounds, ``low_open`` excludes ``low`` itself; but for zero a number is ``least`` or more, and
+    with a magnitude below ``noise`` it counts as zero; ``nan`` says that NaN has a meaning, ``empty`` that the empty
+    label has one; ``words`` are the labels of a variable that points to no dimension.
     """
 
     dims: tuple[str, ...]
@@ -47,6 +53,8 @@ class Variable:
     low: float = -np.inf
     high: float = np.inf
     low_open: bool = False
+    least: float = 0.0
+    noise: float = 0.0
     nan: bool = False
     of: str = ""
     empty: bool = False
@@ -59,7 +67,7 @@ def _storage(device: str) -> dict[str, Variable]:
     d = (device,)
     return {
         f"{device}_owner": Variable(d, "label", "participant who owns it", of="participant"),
-        f"{device}_capacity": Variable(d, "kWh", "most energy that it holds", low=0),
+        f"{device}_capacity": Variable(d, "kWh", "most energy that it holds", low=0, least=LEAST),
         f"{device}_min_energy": Variable(d, "kWh", "least energy that it keeps", 0.0, low=0),
         f"{device}_initial_energy": Variable(d, "kWh", "energy at the start of the horizon", low=0),
         f"{device}_final_energy": Variable(
@@ -73,8 +81,8 @@ def _storage(device: str) -> dict[str, Variable]:
         f"{device}_final_limit": Variable(
             d, "kWh", "most energy at the end; NaN = no limit", None, low=0, nan=True, absent=np.nan
         ),
-        f"{device}_charge_limit": Variable(d, "kW", "AC power that it can take", low=0),
-        f"{device}_discharge_limit": Variable(d, "kW", "AC power that it can give", low=0),
+        f"{device}_charge_limit": Variable(d, "kW", "AC power that it can take", low=0, least=LEAST),
+        f"{device}_discharge_limit": Variable(d, "kW", "AC power that it can give", low=0, least=LEAST),
         f"{device}_charge_efficiency": Variable(
             d, "1", "stored per energy taken", low=0, high=1, low_open=True
         ),
@@ -90,16 +98,22 @@ _INF = float("inf")
 
 TABLE: dict[str, Variable] = {
     "slot_hours": Variable(("time",), "h", "slot length", low=0, low_open=True),
-    "demand": Variable(("participant", "time"), "kW", "uncontrolled consumption", low=0),
-    "pv_available": Variable(("participant", "time"), "kW", "PV output before curtailment", 0.0, low=0),
+    "demand": Variable(("participant", "time"), "kW", "uncontrolled consumption", low=0, noise=NOISE),
+    "pv_available": Variable(
+        ("participant", "time"), "kW", "PV output before curtailment", 0.0, low=0, noise=NOISE
+    ),
     "participant_kind": Variable(("participant",), "label", "kind of participant", "derived", words=KINDS),
     "participant_node": Variable(("participant",), "label", "its node in the fee network", of="node"),
     "participant_tariff": Variable(("participant",), "label", "its retail tariff", of="tariff"),
     "participant_metering": Variable(
         ("participant",), "label", "meter of its PV: net or gross", None, words=METERING, absent="net"
     ),
-    "import_limit": Variable(("participant",), "kW", "connection limit on energy drawn", _INF, low=0),
-    "export_limit": Variable(("participant",), "kW", "connection limit on energy given", _INF, low=0),
+    "import_limit": Variable(
+        ("participant",), "kW", "connection limit on energy drawn", _INF, low=0, least=LEAST
+    ),
+    "export_limit": Variable(
+        ("participant",), "kW", "connection limit on energy given", _INF, low=0, least=LEAST
+    ),
     "green_premium": Variable(
         ("participant",), _PRICE, "paid on top for peers' energy of renewable origin", 0.0, low=0
     ),
@@ -114,7 +128,7 @@ TABLE: dict[str, Variable] = {
         of="participant",
         empty=True,
     ),
-    "vehicle_min_charge": Variable(("vehicle",), "kW", "least power while charging", 0.0, low=0),
+    "vehicle_min_charge": Variable(("vehicle",), "kW", "least power while charging", 0.0, low=0, least=LEAST),
     "vehicle_electric_economy": Variable(
         ("vehicle",), "km/kWh", "distance per kWh out of the battery", low=0, low_open=True
     ),
@@ -129,7 +143,9 @@ TABLE: dict[str, Variable] = {
     "node_parent": Variable(("node",), "label", "next node towards the root", of="node", empty=True),
     "node_fee": Variable(("node",), _PRICE, "fee for crossing the edge to the parent", 0.0, low=0),
     "node_access_fee": Variable(("node",), _PRICE, "fee paid here by each side of a peer trade", 0.0, low=0),
-    "node_limit": Variable(("node",), "kW", "peer power over the edge to the parent, each way", _INF, low=0),
+    "node_limit": Variable(
+        ("node",), "kW", "peer power over the edge to the parent, each way", _INF, low=0, least=LEAST
+    ),
     "trade_fee": Variable(
         ("node", "node_to"), _PRICE, "fee per pair of nodes, instead of the tree", None, low=0
     ),

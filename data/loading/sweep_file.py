@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from ..files import strict_yaml
 from ..files.strict_yaml import Location
 from ..problems import InputError, Problem, suggestion
-from ..schema.values import Closed, Day, KeyPath, Label, Line, Name, Positive
+from ..schema.values import Closed, Day, KeyPath, Label, Line, Name, Positive, Whole
 from . import scenario
 from .messages import schema_problems, shown
 from .overrides import LocatedValues
@@ -21,7 +21,7 @@ from .overrides import LocatedValues
 MOST_POINTS = 100_000
 
 Key = Annotated[str, Field(min_length=1, max_length=200)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
 Market = Literal["p2p", "grid-only", "unmanaged"]
 Setting = float | str
 

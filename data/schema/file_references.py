@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ..files.file_format import StampName, UnitName
-from .values import Closed, Encoding, Label, Separator, Sha256, Zone
+from .values import Closed, Encoding, Label, Separator, Sha256, Whole, Zone
 
 
 class TextFile(Closed):
@@ -48,7 +48,7 @@ class ReadingsFile(TextFile):
     time_format: str = Field(
         default="", description="strptime pattern of stamps that are not written year first"
     )
-    skip_rows: int = Field(default=0, ge=0, description="lines before the header")
+    skip_rows: Whole = Field(default=0, ge=0, description="lines before the header")
     reference_year: bool = Field(
         default=False, description="take month, day and hour from the file, not the year"
     )

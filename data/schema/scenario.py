@@ -19,6 +19,8 @@ from .values import (
     Mounting,
     Name,
     NotNegative,
+    Real,
+    Whole,
     Zone,
 )
 
@@ -27,8 +29,10 @@ class Time(Closed):
     """The horizon: whole local days, cut into slots."""
 
     start: Day = Field(description="first local day, YYYY-MM-DD")
-    days: int = Field(default=1, ge=1, le=3660, description="number of local days")
-    slot_minutes: int = Field(default=30, ge=1, le=1440, description="length of a slot, a divisor of the day")
+    days: Whole = Field(default=1, ge=1, le=3660, description="number of local days")
+    slot_minutes: Whole = Field(
+        default=30, ge=1, le=1440, description="length of a slot, a divisor of the day"
+    )
     time_zone: Zone = Field(default="Asia/Tokyo", description="IANA name, or a fixed offset such as -08:00")
 
     @field_validator("slot_minutes")
@@ -42,9 +46,9 @@ class Time(Closed):
 class Site(Closed):
     """Where the community is: for the sun."""
 
-    latitude_deg: float = Field(default=35.17, ge=-90, le=90, description="latitude, north positive")
-    longitude_deg: float = Field(default=138.91, ge=-180, le=180, description="longitude, east positive")
-    altitude_m: float = Field(default=200.0, ge=-500, le=9000, description="height above the sea")
+    latitude_deg: Real = Field(default=35.17, ge=-90, le=90, description="latitude, north positive")
+    longitude_deg: Real = Field(default=138.91, ge=-180, le=180, description="longitude, east positive")
+    altitude_m: Real = Field(default=200.0, ge=-500, le=9000, description="height above the sea")
 
 
 class Photovoltaics(Closed):
@@ -111,7 +115,7 @@ class Scenario(Closed):
         description="an operator's market, for its ledger (default: name and hash of the scenario)",
     )
     currency: Currency = Field(default="JPY", description="three letters of ISO 4217")
-    seed: int = Field(default=1, ge=0, lt=2**32, description="seed of everything that is generated")
+    seed: Whole = Field(default=1, ge=0, lt=2**32, description="seed of everything that is generated")
     time: Time = Field(description="horizon and slots")
     site: Site = Field(default=Site(), description="where the sun shines")
     weather: Weather = Field(default=Weather(), description="source of irradiance and temperature")

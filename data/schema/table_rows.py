@@ -11,12 +11,16 @@ from .values import (
     Efficiency,
     Hour,
     Label,
+    Limit,
     Losses,
     Moment,
     Mounting,
     NotNegative,
     Number,
     Positive,
+    Rating,
+    Real,
+    Whole,
 )
 
 AWAY = "-"
@@ -37,22 +41,18 @@ class Participant(Closed):
     tariff: Label | None = Field(
         default=None, description="retail tariff (default: the first of the scenario)"
     )
-    import_limit_kw: NotNegative | None = Field(
-        default=None, description="most power drawn (default: no limit)"
-    )
-    export_limit_kw: NotNegative | None = Field(
-        default=None, description="most power given (default: no limit)"
-    )
+    import_limit_kw: Limit | None = Field(default=None, description="most power drawn (default: no limit)")
+    export_limit_kw: Limit | None = Field(default=None, description="most power given (default: no limit)")
     demand_column: Label | None = Field(default=None, description="column of the demand file")
-    persons: Annotated[int, Field(ge=1, le=12)] | None = Field(
+    persons: Annotated[Whole, Field(ge=1, le=12)] | None = Field(
         default=None, description="persons in the home, for generated demand"
     )
     annual_kwh: Positive | None = Field(
         default=None, description="consumption of a year, for generated demand"
     )
-    pv_kw: Positive | None = Field(default=None, description="peak power of a generated PV array")
-    pv_tilt_deg: Annotated[float, Field(ge=0, le=90)] = Field(default=20.0, description="tilt, 0 = flat")
-    pv_azimuth_deg: Annotated[float, Field(ge=0, le=360)] | None = Field(
+    pv_kw: Rating | None = Field(default=None, description="peak power of a generated PV array")
+    pv_tilt_deg: Annotated[Real, Field(ge=0, le=90)] = Field(default=20.0, description="tilt, 0 = flat")
+    pv_azimuth_deg: Annotated[Real, Field(ge=0, le=360)] | None = Field(
         default=None, description="180 = south (default: towards the equator, 180 north of it, 0 south)"
     )
     pv_mounting: Annotated[Mounting | None, LATER] = Field(
@@ -62,7 +62,7 @@ class Participant(Closed):
         default=None, description="share of a generated array's power lost on the way (default: pv.losses)"
     )
     pv_column: Label | None = Field(default=None, description="column of the PV file")
-    pv_column_kw: Positive | None = Field(
+    pv_column_kw: Rating | None = Field(
         default=None, description="installed power, for a PV file in W per kW installed"
     )
     metering: Annotated[Literal["net", "gross"], LATER] = Field(
@@ -86,7 +86,7 @@ class Participant(Closed):
 class _Storage(Closed):
     """What a battery and a vehicle share."""
 
-    capacity_kwh: Positive = Field(description="most energy that it holds")
+    capacity_kwh: Rating = Field(description="most energy that it holds")
     min_energy_kwh: NotNegative = Field(default=0.0, description="least energy that it keeps")
     initial_energy_kwh: NotNegative | None = Field(
         default=None, description="energy at the start (default: half-way between min_energy and capacity)"
@@ -98,7 +98,7 @@ class _Storage(Closed):
         default=None,
         description="whether it may end with more than final_energy_kwh (default: the scenario's)",
     )
-    charge_limit_kw: NotNegative = Field(description="most AC power that it takes")
+    charge_limit_kw: Limit = Field(description="most AC power that it takes")
     charge_efficiency: Efficiency = Field(default=0.95, description="stored per energy taken")
     discharge_efficiency: Efficiency = Field(
         default=0.95, description="given per energy drawn from the store"
@@ -121,7 +121,7 @@ class Battery(_Storage):
 
     battery: Label = Field(description="unique label")
     owner: Label = Field(description="participant behind whose meter it sits")
-    discharge_limit_kw: NotNegative = Field(description="most AC power that it gives")
+    discharge_limit_kw: Limit = Field(description="most AC power that it gives")
 
 
 class Vehicle(_Storage):
@@ -129,10 +129,8 @@ class Vehicle(_Storage):
 
     vehicle: Label = Field(description="unique label")
     owner: Label = Field(description="participant who pays, and at whose premises it is at home")
-    discharge_limit_kw: NotNegative = Field(
-        default=0.0, description="most AC power that it gives; 0 = no V2H"
-    )
-    min_charge_kw: NotNegative = Field(default=0.0, description="least AC power while it charges")
+    discharge_limit_kw: Limit = Field(default=0.0, description="most AC power that it gives; 0 = no V2H")
+    min_charge_kw: Limit = Field(default=0.0, description="least AC power while it charges")
     electric_economy_km_per_kwh: Positive = Field(description="distance per kWh out of the battery")
     fuel_economy_km_per_litre: Positive | None = Field(default=None, description="blank = no engine")
     fuel_price_per_litre: NotNegative | None = Field(
@@ -151,7 +149,7 @@ class Vehicle(_Storage):
     return_hour: Hour | None = Field(
         default=None, description="pattern: median departure for home, local clock"
     )
-    errand_probability: Annotated[float, Field(ge=0, le=1)] | None = Field(
+    errand_probability: Annotated[Real, Field(ge=0, le=1)] | None = Field(
         default=None, description="pattern: chance of an errand on a day that may have one"
     )
 
@@ -208,9 +206,7 @@ class Node(Closed):
     access_fee_per_kwh: NotNegative | None = Field(
         default=None, description="paid here by each side of a trade (default: fees.access_fee_per_kwh)"
     )
-    limit_kw: NotNegative | None = Field(
-        default=None, description="peer power over the edge (default: no limit)"
-    )
+    limit_kw: Limit | None = Field(default=None, description="peer power over the edge (default: no limit)")
 
 
 TABLES: dict[str, tuple[type[Closed], str]] = {

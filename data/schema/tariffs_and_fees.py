@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from .file_references import PriceFile
 from .table_rows import Node
-from .values import Closed, Label, NotNegative, Number, Positive, TimeOfDay
+from .values import Closed, Label, NotNegative, Number, Positive, Real, TimeOfDay
 
 
 def _rise(ends: Sequence[float | None]) -> bool:
@@ -181,7 +181,7 @@ class Exchange(Closed):
     green_premium_per_kwh: NotNegative = Field(
         default=0.0, description="what agents pay on top for energy of renewable origin"
     )
-    learning_weight: Annotated[float, Field(gt=0, le=1)] = Field(
+    learning_weight: Annotated[Real, Field(gt=0, le=1)] = Field(
         default=0.3, description="weight of the newest slot in the prices that agents expect"
     )
 

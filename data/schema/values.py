@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ..inputs.currency import MINOR_DIGITS, WANTED
+from ..inputs.variables import LEAST
 from ..problems import InputError
 
 PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
@@ -115,10 +116,26 @@ def _currency(code: str) -> str:
     return code
 
 
-def _digits(value: Any) -> Any:
-    """Refuse ``1_0``, which Python reads as 10 and nobody writes into a table of numbers."""
-    if isinstance(value, str) and "_" in value:
+def _no_digits(value: Any) -> bool:
+    """Return whether it is ``1_0``, which Python reads as 10, or ``true``, which it reads as 1."""
+    return isinstance(value, bool) or (isinstance(value, str) and "_" in value)
+
+
+def _number(value: Any) -> Any:
+    if _no_digits(value):
         raise PydanticCustomError("number", "a number")
+    return value
+
+
+def _whole(value: Any) -> Any:
+    if _no_digits(value):
+        raise PydanticCustomError("number", "a whole number")
+    return value
+
+
+def _limit(value: float) -> float:
+    if 0 < value < LEAST:
+        raise PydanticCustomError("limit", "0, or at least {least}", {"least": f"{LEAST:g}"})
     return value
 
 
@@ -139,13 +156,20 @@ def _separator(mark: str) -> str:
 MOST = 1e9
 """Largest magnitude that is read at all; what reaches a clearing has a narrower bound, ``inputs.MOST``."""
 
-Number = Annotated[float, BeforeValidator(_digits), Field(ge=-MOST, le=MOST)]
-Positive = Annotated[float, BeforeValidator(_digits), Field(gt=0, le=MOST)]
-NotNegative = Annotated[float, BeforeValidator(_digits), Field(ge=0, le=MOST)]
-Efficiency = Annotated[float, Field(gt=0, le=1)]
-Losses = Annotated[float, Field(ge=0, lt=1)]
+Real = Annotated[float, BeforeValidator(_number)]
+"""A number; no field is a bare ``float`` or ``int``."""
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A whole number."""
+
+Number = Annotated[Real, Field(ge=-MOST, le=MOST)]
+Positive = Annotated[Real, Field(gt=0, le=MOST)]
+NotNegative = Annotated[Real, Field(ge=0, le=MOST)]
+Rating = Annotated[Real, Field(ge=LEAST, le=MOST)]
+Limit = Annotated[Real, Field(ge=0, le=MOST), AfterValidator(_limit)]
+Efficiency = Annotated[Real, Field(gt=0, le=1)]
+Losses = Annotated[Real, Field(ge=0, lt=1)]
 Mounting = Literal["roof", "rack", "close-roof"]
-Hour = Annotated[float, Field(ge=0, le=24)]
+Hour = Annotated[Real, Field(ge=0, le=24)]
 
 Line = Annotated[str, StringConstraints(pattern=PRINTABLE)]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=PRINTABLE)]

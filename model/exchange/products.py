@@ -40,13 +40,21 @@ class Rules:
     def __post_init__(self) -> None:
         if self.mechanism not in MECHANISMS:
             raise ValueError(f"mechanism: got {self.mechanism!r}, want one of {', '.join(MECHANISMS)}")
+        for name, price in (("floor", self.floor), ("cap", self.cap)):
+            if price is not None and not math.isfinite(price):
+                raise ValueError(f"{name}: got {price:g}, want a finite price, or None for no bound")
         if self.floor is not None and self.cap is not None and not self.floor <= self.cap:
             raise ValueError(
                 f"floor: got {self.floor:g} and a cap of {self.cap:g}, want the lower price first"
             )
         # a declared gate after the slot's end, or before its opening, would be no market at all
-        if not (self.opening_hours >= 0 and self.gate_minutes >= 0 and self.slot_minutes > 0):
-            raise ValueError(f"rules: got {self}, want no negative times and a slot longer than nothing")
+        if not (0 <= self.opening_hours < math.inf and 0 <= self.gate_minutes < math.inf):
+            raise ValueError(f"rules: got {self}, want finite times, none of them negative")
+        if not 1 <= self.slot_minutes <= 1440:
+            got = f"{self.slot_minutes:g}"
+            raise ValueError(
+                f"slot_minutes: got {got}, want slots of a minute or more, and a day (1440) at most"
+            )
 
 
 @dataclass(frozen=True)
