@@ -1,6 +1,7 @@
 """The command line: parse, call one function of ``runs`` or ``data``, print. Heavy modules load when used."""
 
 import contextlib
+import gc
 import logging
 import math
 import os
@@ -240,6 +241,9 @@ def _require_regional(market: str | None, output: Path | None, **options: Any) -
 @click.version_option(package_name="otonari", prog_name="otonari")
 def main() -> None:
     """Clear and plan local peer-to-peer electricity markets."""
+    gc.set_threshold(
+        50_000, 20, 20
+    )  # a command is short: imports and arrays leave next to no cycles to be collected
 
 
 @main.command()

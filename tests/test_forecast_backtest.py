@@ -11,7 +11,7 @@ from otonari.cli import main
 from otonari.data.backtest import driving, files, power
 from otonari.data.backtest.power import Trial
 from otonari.data.files.file_format import FileFormat
-from otonari.data.generators import solar
+from otonari.data.generators import solar, sun
 from otonari.data.problems import InputError
 from otonari.data.series.calendar import calendar
 
@@ -99,7 +99,7 @@ def test_a_file_of_arrays_with_and_without_a_sky(tmp_path):
 
 
 def test_forecast_weather_beats_a_clear_sky(tmp_path):
-    site = solar.Site(35.2, 138.9, 500.0)
+    site = sun.Site(35.2, 138.9, 500.0)
     times = pd.date_range("2020-06-30T15:00", periods=48 * 34, freq="30min")
     weather = solar.weather(times, 0.5, site, "surrogate")
     power = solar.pv_power(times, 0.5, site, weather, 4.0, 20.0, 180.0)
@@ -225,7 +225,7 @@ def test_real_homes(fontana):
 
 def test_real_arrays(fontana):
     folder, fmt = fontana
-    report = files.pv(folder / "pv_kw.csv", fmt, site=solar.Site(34.1, -117.4, 380.0))
+    report = files.pv(folder / "pv_kw.csv", fmt, site=sun.Site(34.1, -117.4, 380.0))
     assert any("keep summer time" in note for note in report.notes)
     assert report.missing["home_15"] > 0.5
     for homes in ("", ", wholly measured"):

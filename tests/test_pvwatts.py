@@ -12,15 +12,15 @@ import pandas as pd
 import pvlib
 import pytest
 
-from otonari.data.generators import solar
+from otonari.data.generators import solar, sun
 
 YEAR = pd.date_range("2021-01-01", periods=8760, freq="h")
 SHIPPED = Path(pvlib.__file__).parent / "data" / "723170TYA.CSV"
 SITES = {
-    "Greensboro": (solar.Site(36.1, -79.95, 273), {"source": "file", "path": SHIPPED}, 180),
-    "Susono": (solar.Site(35.17, 138.91, 200), {"source": "surrogate"}, 180),
-    "Sydney": (solar.Site(-33.9, 151.2, 20), {"source": "surrogate"}, 0),
-    "Berlin": (solar.Site(52.5, 13.4, 40), {"source": "surrogate"}, 180),
+    "Greensboro": (sun.Site(36.1, -79.95, 273), {"source": "file", "path": SHIPPED}, 180),
+    "Susono": (sun.Site(35.17, 138.91, 200), {"source": "surrogate"}, 180),
+    "Sydney": (sun.Site(-33.9, 151.2, 20), {"source": "surrogate"}, 0),
+    "Berlin": (sun.Site(52.5, 13.4, 40), {"source": "surrogate"}, 180),
 }
 MODULES = {"version 5": (-0.0047, 1.1), "version 8": (-0.0037, 1.2)}
 """Temperature coefficient [1/K] of the standard module, and DC to AC ratio."""

@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 
 from otonari.data.clock import slots
-from otonari.data.generators import solar
+from otonari.data.generators import solar, sun
 from otonari.data.problems import InputError
 
 from .test_pvwatts import MODULES, YEAR, pvwatts
 
 REAL = os.environ.get("OTONARI_REAL_DATA")
 real = pytest.mark.skipif(not REAL, reason="OTONARI_REAL_DATA is not set")
-SUSONO = solar.Site(35.2, 138.9, 300.0)
+SUSONO = sun.Site(35.2, 138.9, 300.0)
 DAY = slots("2020-08-03", 1, 30, "Asia/Tokyo")
 
 
@@ -70,7 +70,7 @@ def test_the_surrogate_has_the_known_yearly_sum_and_says_what_it_is():
 
 def test_the_surrogate_closes_beam_and_diffuse():
     sky = solar.weather(DAY, 0.5, SUSONO, "surrogate")
-    zenith, _ = solar._sun(DAY + pd.Timedelta(minutes=15), SUSONO)
+    zenith, _ = sun.position(DAY + pd.Timedelta(minutes=15), SUSONO)
     high = zenith < 80
     closed = sky["dni"] * np.cos(np.radians(zenith)) + sky["dhi"]
     np.testing.assert_allclose(closed[high], sky["ghi"][high], rtol=1e-9)
@@ -78,7 +78,7 @@ def test_the_surrogate_closes_beam_and_diffuse():
 
 def test_the_surrogate_of_a_southern_site_has_southern_seasons():
     """At the mirrored latitude January is as warm and bright as July is in the north, half a year away."""
-    south = solar.Site(-35.2, 138.9, 300.0)
+    south = sun.Site(-35.2, 138.9, 300.0)
     months = {name: slots(f"2019-{name}-01", 28, 60, "Asia/Tokyo") for name in ("01", "07")}
     sky = {
         (side, name): solar.weather(times, 1.0, site, "surrogate").mean()
@@ -170,7 +170,7 @@ def test_the_tmy3_file_that_pvlib_ships_is_read_with_its_own_clock():
     import pvlib
 
     path = Path(pvlib.__file__).parent / "data" / "723170TYA.CSV"
-    site = solar.Site(36.1, -79.95, 273.0)
+    site = sun.Site(36.1, -79.95, 273.0)
     times = slots("2019-01-01", 365, 60, "-05:00")
     sky = solar.weather(times, 1.0, site, "file", path=path)
     assert sky.attrs["notes"] == []
@@ -269,7 +269,7 @@ def test_output_is_never_negative_nor_above_the_rating_and_zero_at_night():
     power = solar.pv_power(DAY, 0.5, SUSONO, sky, 4.0, 20.0, 180.0)
     assert power.max() == pytest.approx(4.0)
     assert power.min() == 0.0
-    zenith, _ = solar._sun(DAY + pd.Timedelta(minutes=15), SUSONO)
+    zenith, _ = sun.position(DAY + pd.Timedelta(minutes=15), SUSONO)
     assert (power[zenith >= 90] == 0).all()
 
 
@@ -294,7 +294,7 @@ def test_many_arrays_at_once_equal_each_alone():
 
 
 def test_a_southern_array_faces_north():
-    south = solar.Site(-35.2, 138.9, 300.0)
+    south = sun.Site(-35.2, 138.9, 300.0)
     winter = slots("2020-06-21", 1, 30, "Asia/Tokyo")
     sky = solar.weather(winter, 0.5, south)
     north, away = solar.pv_power(winter, 0.5, south, sky, 1.0, 35.0, np.array([0.0, 180.0]))
@@ -304,7 +304,8 @@ def test_a_southern_array_faces_north():
 def test_no_warning_leaks():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        solar._clouds.cache_clear()
+        solar._shipped_year.cache_clear()
+        sun._position.cache_clear()
         sky = solar.weather(DAY, 0.5, SUSONO, "surrogate")
         solar.pv_power(DAY, 0.5, SUSONO, sky, 4.0, 30.0, 180.0)
     assert caught == []
@@ -336,7 +337,7 @@ def test_the_clock_of_the_reference_year(zone, stamp, error):
     elevation column) stands an hour behind the stamp: each value is the mean about that instant.
     """
     path = Path(str(REAL)) / "susono_weather" / "yamanaka.csv"
-    site = solar.Site(35.44, 138.84, 980.0)
+    site = sun.Site(35.44, 138.84, 980.0)
     times = slots("2019-01-01", 365, 60, zone)
     if stamp == "middle":
         times = times - pd.Timedelta(minutes=30)
@@ -344,7 +345,7 @@ def test_the_clock_of_the_reference_year(zone, stamp, error):
     assert [("fit the sun +30 minutes" in note) for note in sky.attrs["notes"]] == (
         [True] if error > 1 else []
     )
-    zenith, _ = solar._sun(times[1:-1] + pd.Timedelta(minutes=30), site)
+    zenith, _ = sun.position(times[1:-1] + pd.Timedelta(minutes=30), site)
     closure = sky["dni"] * np.cos(np.radians(zenith)) + sky["dhi"] - sky["ghi"]
     rms = np.sqrt((closure[zenith < 85] ** 2).mean())
     assert rms == pytest.approx(error, rel=0.2) if error > 1 else rms < error
@@ -354,7 +355,7 @@ def test_the_clock_of_the_reference_year(zone, stamp, error):
 @pytest.mark.filterwarnings("ignore")  # pvlib uses what pandas will drop
 @pytest.mark.parametrize(
     ("place", "site"),
-    [("yamanaka", solar.Site(35.44, 138.84, 990)), ("hamamatsu", solar.Site(34.71, 137.72, 30))],
+    [("yamanaka", sun.Site(35.44, 138.84, 990)), ("hamamatsu", sun.Site(34.71, 137.72, 30))],
 )
 def test_arrays_in_measured_weather_yield_what_pvwatts_says(place, site):
     """Within 2 % for the standard modules of versions 5 and 8; facing south at 30 degrees."""

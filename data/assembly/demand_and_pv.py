@@ -12,7 +12,7 @@ import pandas as pd
 from .. import clock
 from ..files.file_format import FileFormat
 from ..files.regular_file import sha256
-from ..generators import demand, solar
+from ..generators import demand, solar, sun
 from ..problems import InputError, Problem
 from ..schema.file_references import CarbonFile, PriceFile, ReadingsFile, SeriesFile, Weather
 from ..schema.scenario import Series, Site, Time
@@ -125,7 +125,7 @@ def _roofs(frame: Frame, participants: Sequence[Participant], site: Site, weathe
     rows = [n for n, p in enumerate(participants) if p.pv_kw is not None]
     if not rows and weather.path is None:
         return power
-    place = solar.Site(site.latitude_deg, site.longitude_deg, site.altitude_m)
+    place = sun.Site(site.latitude_deg, site.longitude_deg, site.altitude_m)
 
     def work() -> np.ndarray:
         _pinned(weather)

@@ -11,7 +11,7 @@ from .. import clock
 from ..files.file_format import FileFormat
 from ..forecast.power import DEMAND, PV
 from ..forecast.profile import without_zero_runs
-from ..generators import solar
+from ..generators import solar, sun
 from ..problems import InputError, Problem
 from ..series.calendar import calendar
 from ..series.power_and_rates import power_over_slots
@@ -59,7 +59,7 @@ def pv(
     path: str | Path,
     fmt: FileFormat,
     columns: Sequence[str] = (),
-    site: solar.Site | None = None,
+    site: sun.Site | None = None,
     tilt: float = 20.0,
     azimuth: float = 180.0,
     weather: str | Path | None = None,
@@ -105,7 +105,7 @@ def pv(
 
 
 def forecast_weather(
-    path: str | Path, fmt: FileFormat, times: pd.DatetimeIndex, slot_hours: float, site: solar.Site
+    path: str | Path, fmt: FileFormat, times: pd.DatetimeIndex, slot_hours: float, site: sun.Site
 ) -> pd.DataFrame:
     """Return forecast weather as means over the slots, as :func:`solar.weather` does.
 

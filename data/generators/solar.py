@@ -1,9 +1,7 @@
 """Weather at a site and the output of photovoltaic arrays, by pvlib, with the sun at the slot's middle."""
 
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -17,8 +15,9 @@ from ..files.file_format import FileFormat
 from ..problems import InputError, Problem, suggestion
 from ..series.readings import Readings, read_readings
 from ..series.reference_year import placed, standard_offset
-from ..series.resampling import mean_over_slots
+from ..series.resampling import mean_over_slots, near
 from ..series.weather import COLUMNS, spread
+from .sun import Site, clear_sky, position, quiet
 
 SOURCES = ("clear-sky", "surrogate", "file")
 
@@ -33,15 +32,8 @@ WIND = 3.0
 
 _LOW_SUN = 85.0  # zenith [deg] beyond which a clearness index is noise
 _HALF_YEAR = timedelta(days=182)
-
-
-@dataclass(frozen=True)
-class Site:
-    """A site: latitude [deg, north +], longitude [deg, east +] and altitude [m]."""
-
-    latitude: float
-    longitude: float
-    altitude: float = 0.0
+_DAY = 24  # hours
+_ORIGIN = Site(36.1, -79.95, 273.0)  # Greensboro, where the year that pvlib ships was measured
 
 
 def weather(
@@ -95,13 +87,13 @@ def weather(
             want = f"one of {', '.join(known)}{suggestion(got, known)}"
             raise InputError([Problem("weather", "", field, repr(got), want)])
     if source == "clear-sky":
-        return _clear_sky(_middle(times, hours), site).set_axis(times).assign(temp_air=CLEAR_SKY_TEMPERATURE)
+        return clear_sky(_middle(times, hours), site).set_axis(times).assign(temp_air=CLEAR_SKY_TEMPERATURE)
     if source == "surrogate":
         return _surrogate(times, hours, site)
     if path is None:
         raise InputError([Problem("weather", "", "path", "nothing", "the path of a weather file")])
     readings, offset = FORMATS[format](path, time_zone or "UTC", stamp)
-    table = spread(placed(readings, times, offset), times, hours, lambda moments: _clear_sky(moments, site))
+    table = spread(placed(readings, times, offset), times, hours, lambda moments: clear_sky(moments, site))
     table.attrs["notes"] += _clock_notes(readings, site)
     return table
 
@@ -156,8 +148,8 @@ def pv_power(
     peak, slope, facing, lost = (np.asarray(a, dtype=float)[..., None] for a in given)
     middle = _middle(times, np.broadcast_to(np.asarray(slot_hours, dtype=float), (len(times),)))
     ghi, dni, dhi, air = (weather[c].to_numpy() for c in COLUMNS)
-    with _quiet():
-        zenith, sun_azimuth = _sun(middle, site)
+    with quiet():
+        zenith, sun_azimuth = position(middle, site)
         extra = irradiance.get_extra_radiation(_day_of_year(middle))
         angle = irradiance.aoi(slope, facing, zenith, sun_azimuth)
         cosine = np.maximum(irradiance.aoi_projection(slope, facing, zenith, sun_azimuth), 0.0)
@@ -186,14 +178,6 @@ def _cell_temperature(mounting: np.ndarray, irradiance: np.ndarray, air: np.ndar
     return np.select([mounting == name for name in MOUNTINGS], [cells[name] for name in MOUNTINGS])
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence pvlib's uses of deprecated pandas, and divisions by zero at night."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        yield
-
-
 def _middle(times: pd.DatetimeIndex, hours: np.ndarray) -> pd.DatetimeIndex:
     """Return the middles of slots (time,), naive UTC."""
     return times + pd.to_timedelta(hours / 2, unit="h")
@@ -203,62 +187,57 @@ def _day_of_year(times: pd.DatetimeIndex) -> np.ndarray:
     return np.asarray(times.day_of_year, dtype=float)
 
 
-def _sun(moments: pd.DatetimeIndex, site: Site) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sun's apparent zenith and azimuth at instants, naive UTC (time,) [deg]."""
-    from pvlib.solarposition import get_solarposition
-
-    with _quiet():
-        sun = get_solarposition(moments.tz_localize("UTC"), site.latitude, site.longitude, site.altitude)
-    return sun["apparent_zenith"].to_numpy(), sun["azimuth"].to_numpy()
-
-
-def _clear_sky(moments: pd.DatetimeIndex, site: Site) -> pd.DataFrame:
-    """Return ghi, dni and dhi of a clear sky at instants, naive UTC [W/m2]."""
-    from pvlib.location import Location
-
-    place = Location(site.latitude, site.longitude, "UTC", site.altitude)
-    with _quiet():
-        sky = place.get_clearsky(moments.tz_localize("UTC"))
-    return pd.DataFrame(sky[["ghi", "dni", "dhi"]].fillna(0.0).set_axis(moments))
-
-
 def _surrogate(times: pd.DatetimeIndex, hours: np.ndarray, site: Site) -> pd.DataFrame:
     """Return the weather of the site's clear sky under the clouds of Greensboro; see :func:`weather`."""
     from pvlib.irradiance import erbs
 
-    clouds, east = _clouds()
+    year = _shipped_year()
     # the same solar time and date as at the origin; half a year away in the other hemisphere
     offset = timedelta(minutes=round(site.longitude * 4))
     season = _HALF_YEAR if site.latitude < 0 else timedelta(0)
-    clouds = replace(
-        clouds, starts=clouds.starts + np.timedelta64(timedelta(minutes=round(east * 4)) - offset)
+    east = np.timedelta64(timedelta(minutes=round(_ORIGIN.longitude * 4)) - offset)
+    clouds = placed(
+        replace(year, starts=year.starts + east, rows=np.arange(len(year.rows))), times + season, offset
     )
-    clouds = placed(clouds, times + season, offset)
     clouds = replace(clouds, starts=clouds.starts - np.timedelta64(season))
+    used = near(clouds, times, hours)
+    clouds = _clouds(year, replace(clouds, starts=clouds.starts[used], rows=clouds.rows[used]))
     clearness, air = mean_over_slots(clouds, times, hours)
     middle = _middle(times, hours)
-    ghi = clearness * _clear_sky(middle, site)["ghi"].to_numpy()
-    with _quiet():
-        parts = erbs(ghi, _sun(middle, site)[0], _day_of_year(middle))
+    ghi = clearness * clear_sky(middle, site)["ghi"].to_numpy()
+    with quiet():
+        parts = erbs(ghi, position(middle, site)[0], _day_of_year(middle))
     table = pd.DataFrame({"ghi": ghi, "dni": parts["dni"], "dhi": parts["dhi"], "temp_air": air}, index=times)
     table.attrs["notes"] = ["weather: surrogate clouds of Greensboro (36.1 N) on the site's clear sky"]
     return table
 
 
 @lru_cache(maxsize=1)
-def _clouds() -> tuple[Readings, float]:
-    """Return clearness [1] and temperature [C] of the year that pvlib ships, and its longitude [deg]."""
+def _shipped_year() -> Readings:
+    """Return the weather of the year that pvlib ships, measured at ``_ORIGIN``."""
     import pvlib
 
     readings, _ = _tmy3(Path(pvlib.__file__).parent / "data" / "723170TYA.CSV")
-    origin = Site(36.1, -79.95, 273.0)
-    middle = pd.DatetimeIndex(readings.starts) + timedelta(minutes=30)
-    clear = _clear_sky(middle, origin)["ghi"].to_numpy()
-    low = (_sun(middle, origin)[0] > _LOW_SUN) | (clear <= 0)
-    clearness = np.clip(readings.values[0] / np.where(low, np.nan, clear), 0.0, 1.1)
-    filled = pd.Series(clearness).ffill().bfill().to_numpy()  # a low sun has the clouds of its day
-    values = np.stack([filled, readings.values[3]])
-    return replace(readings, columns=("clearness", "temp_air"), values=values), origin.longitude
+    return readings
+
+
+def _clouds(year: Readings, used: Readings) -> Readings:
+    """Return clearness [1] and temperature [C] of the hours of the shipped year that ``used`` names by its rows.
+
+    A low sun has the clouds of its day: those of the last hour before it with a high one, which at the origin is less
+    than a day away. No more of the year is computed.
+    """
+    needed = np.zeros(len(year.starts), dtype=bool)
+    for hour in range(-_DAY, _DAY + 1):
+        needed[np.clip(used.rows + hour, 0, len(needed) - 1)] = True
+    middle = pd.DatetimeIndex(year.starts[needed]) + timedelta(minutes=30)
+    clear = clear_sky(middle, _ORIGIN)["ghi"].to_numpy()
+    low = (position(middle, _ORIGIN)[0] > _LOW_SUN) | (clear <= 0)
+    clearness = np.full(len(needed), np.nan)
+    clearness[needed] = np.clip(year.values[0][needed] / np.where(low, np.nan, clear), 0.0, 1.1)
+    filled = pd.Series(clearness).ffill().bfill().to_numpy()
+    values = np.stack([filled, year.values[3]])[:, used.rows]
+    return replace(used, columns=("clearness", "temp_air"), values=values)
 
 
 def _csv(path: str | Path, time_zone: str, stamp: str) -> tuple[Readings, timedelta]:
@@ -311,7 +290,7 @@ def _by_pvlib(
     where = str(path)
     read_text(path, "latin-1")  # raises the problem of a file that cannot be read
     try:
-        with _quiet():
+        with quiet():
             data, meta = parse(
                 str(Path(path).absolute())
             )  # absolute: never taken for an address in the network
@@ -332,7 +311,7 @@ def _clock_notes(readings: Readings, site: Site) -> list[str]:
     middle = pd.DatetimeIndex(readings.starts[bright] + readings.step() // 2)
     errors = {}
     for minutes in range(-90, 91, 30):
-        zenith, _ = _sun(middle + timedelta(minutes=minutes), site)
+        zenith, _ = position(middle + timedelta(minutes=minutes), site)
         closure = dni * np.cos(np.radians(zenith)) + dhi - ghi
         errors[minutes] = float(np.sqrt((closure**2).mean())) if len(bright) > 20 else 0.0
     best = min(errors, key=lambda minutes: errors[minutes])

@@ -17,6 +17,7 @@ import xarray as xr
 
 from ...data.inputs import contract
 from ...data.loading.scenario import Scenario, digest, effective, load_scenario
+from ...model.lp import deferred_scipy  # noqa: F401 - before SciPy
 from .. import archive, markets
 from ..archive import Outcome
 from ..ledger import ledger

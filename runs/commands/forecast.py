@@ -7,7 +7,7 @@ from typing import Any
 from ...data.backtest import driving, files, power
 from ...data.backtest.power import Report
 from ...data.files.file_format import FileFormat
-from ...data.generators.solar import Site
+from ...data.generators.sun import Site
 from ..text import table
 from .answer import Answer
 

@@ -11,6 +11,7 @@ from typing import Any
 import xarray as xr
 
 from ...data.loading.scenario import digest, effective
+from ...model.lp import deferred_scipy  # noqa: F401 - before SciPy
 from .. import archive, markets
 from ..ledger import ledger
 from ..version import version

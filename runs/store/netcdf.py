@@ -91,11 +91,20 @@ def _attributes(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _fill(tree: xr.DataTree, name: str, stored: dict[str, str]) -> None:
-    """Write all groups and the root attributes, with the digests, into a file."""
-    groups = {g: tree[g].to_dataset().drop_encoding() for g in GROUPS}
-    root = xr.DataTree.from_dict({f"/{g}": d for g, d in groups.items()})
+    """Write all groups and the root attributes, with the digests, into a file.
+
+    What ``to_netcdf`` does, without its question after a Dask scheduler, which imports Dask where it is installed.
+    """
+    from netCDF4 import Dataset
+    from xarray import backends
+
+    into: Any = backends.NetCDF4DataStore
     given = {str(name): value for name, value in tree.attrs.items()}
     attributes = {"Conventions": "CF-1.11", **given, "otonari_run_format": FORMAT, **stored}
-    root.attrs = {**attributes, "attributes_digest": attributes_digest(attributes)}
-    encoding = {f"/{g}": {str(n): encode(v) for n, v in d.variables.items()} for g, d in groups.items()}
-    root.to_netcdf(name, engine="netcdf4", format="NETCDF4", encoding=encoding)
+    attributes["attributes_digest"] = attributes_digest(attributes)
+    with Dataset(name, "w", format="NETCDF4") as file:
+        xr.Dataset(attrs=attributes).dump_to_store(into(file))
+        for group in GROUPS:
+            dataset = tree[group].to_dataset().drop_encoding()
+            encoding = {str(n): encode(v) for n, v in dataset.variables.items()}
+            dataset.dump_to_store(into(file.createGroup(group)), encoding=encoding)
