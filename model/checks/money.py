@@ -54,10 +54,17 @@ class Trades:
 
 
 def audit(
-    run: Run, trades: xr.Dataset, settlement: xr.Dataset | None, linear: bool, marginal: bool = True
+    run: Run,
+    traded: Trades,
+    settlement: xr.Dataset | None,
+    linear: bool,
+    decided: bool,
+    marginal: bool = True,
 ) -> Iterator[Finding]:
-    """Yield every check of trades, prices and accounts; ``marginal``: every trade has the prices of its nodes."""
-    traded = Trades(run, trades)
+    """Yield every check of trades, prices and accounts; ``marginal``: every trade has the prices of its nodes.
+
+    ``linear``: no minimum charging power held; ``decided``: directions may have been decided by binaries.
+    """
     yield Finding("trade parties", _TRADE, (~traded.known).astype(float))
     least = traded.energy if marginal else traded.contracted
     yield Finding("trade energy", _TRADE, np.where((least > 0) & (traded.energy >= 0), 0.0, np.inf))
@@ -76,7 +83,7 @@ def audit(
         peers |= _imbalance(run, traded)
     yield from _accounts(run, settlement, peers, dropped)
     yield from _totals(run, traded, settlement, marginal)
-    yield from _members(settlement, linear and _uncrossed(run), marginal)
+    yield from _members(settlement, _by_binaries(run, linear, decided), marginal)
 
 
 def recount(run: Run, alone: Run, settlement: xr.Dataset, marginal: bool = True) -> Iterator[Finding]:
@@ -289,15 +296,39 @@ def _totals(run: Run, traded: Trades, settlement: xr.Dataset, marginal: bool) ->
     yield Finding("peer_energy", (), np.asarray(abs(s["peer_energy"] - volume)), volume)
 
 
-def _uncrossed(run: Run) -> bool:
-    """Return whether no meter could gain by drawing and giving at once, so that no direction had to be decided."""
-    retail, feed_in = run.i["retail_price"], run.i["feed_in_price"]
-    one = (retail.max(axis=0) == retail.min(axis=0)) & (feed_in.max(axis=0) < retail.min(axis=0))
-    return bool((one & (feed_in.min(axis=0) >= 0)).all())
+def _by_binaries(run: Run, linear: bool, decided: bool) -> Array:
+    """Return for whom (P,) binaries may have decided: all others plan linearly, and lose nothing at prices alone.
+
+    Those are whose vehicles have a minimum charging power that holds, and where directions were decided those who could
+    gain by two at once: with a store where prices cross, with a store or PV where energy costs less than nothing. With
+    their retail price r and feed-in price f, the highest and the lowest ones R and F of anybody and the least access
+    fee b, a peer pays them at the most R - 2 b and takes at the least F + 2 b. Whether fees per pair reward to pass
+    energy on is not asked: then it is whoever has a store.
+    """
+    i, binaries = run.i, np.zeros(run.participants, dtype=bool)
+    if not linear:
+        binaries[run.owner["vehicle"][i["vehicle_min_charge"] > 0]] = True
+    if not decided:
+        return binaries
+    storing = np.isin(np.arange(run.participants), np.concatenate([run.owner[name] for name in stores()]))
+    tariff = index(run.labels["tariff"], i["participant_tariff"])
+    retail, feed_in, fee = (
+        i["retail_price"][tariff],
+        i["feed_in_price"][tariff],
+        2 * i["node_access_fee"].min(),
+    )
+    highest, lowest = retail.max(axis=0), feed_in.min(axis=0)
+    crossed = (feed_in > retail) | (highest - fee > retail) | (feed_in > lowest + fee) | ("trade_fee" in i)
+    cheap = (retail < 0) | (lowest < 0)
+    able = storing | (i["pv_available"] > 0).any(axis=1)
+    return np.asarray(binaries | (storing & crossed.any(axis=1)) | (able & cheap.any(axis=1)))
 
 
-def _members(settlement: xr.Dataset, linear: bool, marginal: bool) -> Iterator[Finding]:
-    """Yield what members pay so that nobody is worse off than without peers, and what the prices alone see to."""
+def _members(settlement: xr.Dataset, binaries: Array, marginal: bool) -> Iterator[Finding]:
+    """Yield what members pay so that nobody is worse off than without peers, and what the prices alone see to.
+
+    They see to those for whom no ``binaries`` (P,) decided.
+    """
     s = arrays(settlement)
     alone, paid, rent = s["bill_grid_only"], s["make_whole"], max(s["congestion_rent"].sum(), 0.0)
     prices = _bill(s, [name for name in SIGNS if name != "make_whole"])
@@ -316,5 +347,4 @@ def _members(settlement: xr.Dataset, linear: bool, marginal: bool) -> Iterator[F
     yield Finding("final_energy_value", _ACCOUNT, abs(s["final_energy_value"]))
     yield Finding("worse off than without peers", _ACCOUNT, s["bill"] - alone, scale)
     yield Finding("cost above that without peers", (), worse.sum() - rent, scale.sum())
-    if linear:
-        yield Finding("worse off at the prices alone", _ACCOUNT, worse, scale)
+    yield Finding("worse off at the prices alone", _ACCOUNT, np.where(binaries, 0.0, worse), scale)

@@ -21,9 +21,9 @@ _NOISE = 1e-8
 """Energy [kWh] by which two tracers may differ."""
 
 
-def provenance(run: Run, trades: xr.Dataset, settlement: xr.Dataset) -> Iterator[Finding]:
+def provenance(run: Run, traded: Trades, settlement: xr.Dataset) -> Iterator[Finding]:
     """Yield every check of the origins of demand and driving, and of the shares and the carbon dioxide that follow."""
-    s, traded = arrays(settlement), Trades(run, trades)
+    s = arrays(settlement)
     if not traded.known.all():
         return
     used, people = followed(run, traded), run.labels["participant"]

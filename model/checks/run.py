@@ -50,7 +50,7 @@ def check(
     grid_only: xr.Dataset | None = None,
     lp: bool | None = None,
     prices: str = "marginal",
-    decided: bool = False,
+    decided: bool = True,
     tolerance: float = 1e-5,
 ) -> list[Violation]:
     """Return what a solved run violates, the worst entries of every check; nothing if all is well.
@@ -62,10 +62,11 @@ def check(
     grid_only : xr.Dataset, optional
         The results of the market without peers: ``bill_grid_only`` is computed again from them.
     lp : bool, optional
-        Whether the run was solved as a linear program. Then prices alone leave nobody worse off than without peers, and
-        minimum charging powers are relaxed; else they hold. Default: whether no vehicle has one.
+        Whether minimum charging powers were relaxed; else they hold, and prices alone promise nothing to whose vehicles
+        have one. Default: whether no vehicle has one.
     decided : bool
-        Whether directions of meters and stores were decided by binaries: then prices alone promise nothing.
+        Whether directions of meters and stores may have been decided by binaries: then prices alone promise nothing to
+        whom two at once would have paid.
     prices : {"marginal", "traded"}
         Whether everybody pays the price of its node, and nobody is worse off than without peers, or every trade has its
         own: then only the accounts are held to it, and final energies are targets that a forecast may miss.
@@ -87,17 +88,18 @@ def check(
     physical = physics(run, linear)
     if prices == "traded":
         physical = (finding for finding in physical if not finding.check.endswith("final energy"))
+    traded = Trades(run, trades)
     findings = [
         *physical,
         *directions(run),
-        *audit(run, trades, settlement, linear and not decided, prices == "marginal"),
+        *audit(run, traded, settlement, linear, decided, prices == "marginal"),
     ]
     if prices == "marginal":
         findings += equilibrium(run)
     elif results.get("price", trades).attrs.get("long_name", "").startswith("mean price"):
-        findings += means(run, Trades(run, trades))
+        findings += means(run, traded)
     if settlement is not None:
-        findings += provenance(run, trades, settlement)
+        findings += provenance(run, traded, settlement)
     if settlement is not None and grid_only is not None:
         findings += [
             *physics(alone := Run(inputs, grid_only), linear),
@@ -116,7 +118,7 @@ def require(
     grid_only: xr.Dataset | None = None,
     lp: bool | None = None,
     prices: str = "marginal",
-    decided: bool = False,
+    decided: bool = True,
     tolerance: float = 1e-5,
 ) -> None:
     """Raise :class:`CheckError` with what :func:`check` finds, if it finds anything."""
