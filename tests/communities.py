@@ -69,13 +69,16 @@ def _entry(name: str, value, slots: int):
     return value
 
 
-def random_community(seed: int, min_charge: bool = False, crossing: bool = False) -> xr.Dataset:
+def random_community(
+    seed: int, min_charge: bool = False, crossing: bool = False, gross: bool = False
+) -> xr.Dataset:
     """Return a small random community that can be cleared: the first feasible draft of the seed.
 
     ``min_charge`` gives its vehicles a least charging power; ``crossing`` gives it prices that cross, and devices and
-    meters that could gain by them. Many tests draw the same seeds: each is drawn once, and every test has a copy.
+    meters that could gain by them; ``gross`` gives PV on meters of their own to most who have a battery or a vehicle.
+    Many tests draw the same seeds: each is drawn once, and every test has a copy.
     """
-    return first_feasible(seed, min_charge, crossing).copy(deep=True)
+    return first_feasible(seed, min_charge, crossing, gross).copy(deep=True)
 
 
 def metered_net(inputs: xr.Dataset) -> xr.Dataset:
@@ -84,10 +87,13 @@ def metered_net(inputs: xr.Dataset) -> xr.Dataset:
 
 
 @lru_cache(maxsize=1000)
-def first_feasible(seed: int, min_charge: bool, crossing: bool = False) -> xr.Dataset:
+def first_feasible(seed: int, min_charge: bool, crossing: bool = False, gross: bool = False) -> xr.Dataset:
     rng = np.random.default_rng(seed)
     for _ in range(20):
-        inputs = community(_draft(rng, min_charge, crossing))
+        case = _draft(rng, min_charge, crossing)
+        if gross:
+            _meter_gross(rng, case)
+        inputs = community(case)
         if solve(inputs, "grid-only").feasible:
             return inputs
     raise AssertionError(f"no feasible community in 20 drafts of seed {seed}")
@@ -148,6 +154,19 @@ def _cross(rng: np.random.Generator, case: dict) -> None:
             node["access_fee"] = 0.0
     for k in range(len(case["batteries"]), 2):
         case["batteries"][f"battery{k}"] = _storage(rng, case, gives=True)
+
+
+def _meter_gross(rng: np.random.Generator, case: dict) -> None:
+    """Give most participants PV on a meter of its own, and two batteries to those who have it."""
+    people, slots = case["participants"], len(case["slots"])
+    for name, person in people.items():
+        if name == "home0" or rng.random() < 0.6:
+            person["metering"] = "gross"
+            person["pv_available"] = rng.uniform(0, 4, slots).round(3).tolist()
+    owners = [name for name, person in people.items() if person["metering"] == "gross"]
+    for k in range(2):
+        battery = _storage(rng, case, gives=True)
+        case["batteries"][f"apart{k}"] = battery | {"owner": str(rng.choice(owners))}
 
 
 def _nodes(rng: np.random.Generator) -> dict:
@@ -304,6 +323,9 @@ def _starts(i: xr.Dataset, device: str, name: str) -> np.ndarray:
 
 
 FEATURES = {
+    "PV metered gross": lambda i: (
+        (optional(i, "participant_metering") == "gross") & (i["pv_available"] > 0).any("time").values
+    ).any(),
     "unequal slots": lambda i: len(set(i["slot_hours"].values)) > 1,
     "several tariffs in use": lambda i: len(set(i["participant_tariff"].values)) > 1,
     "negative feed-in": lambda i: (i["feed_in_price"] < 0).any(),

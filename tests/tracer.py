@@ -23,20 +23,23 @@ def trace(inputs, results, trades):
         for store in stores:
             _plan(store, inputs, results, t, hours)
         lines = [k for k in range(trades.sizes["trade"]) if trades["trade_time"].values[k] == time]
-        leaves = {m: _leaves(m, lines, results, trades, t, hours) for m in _meters(inputs, t)}
+        of = {m: _injecting(m, lines, inputs, results, trades, t, hours) for m in _meters(inputs)}
+        share = {part: (m, of[m][part]) for m in of for part in of[m]}
+        leaves = {p: k * _leaves(m, lines, results, trades, t, hours) for p, (m, k) in share.items()}
         given = {m: _given(m, leaves[m], stores, inputs, results, t, hours) for m in leaves}
-        pool = {m: _pool(m, given, leaves[m], lines, inputs, results, trades, t, hours) for m in given}
+        pool = {m: _pool(m, given, of, leaves[m], lines, inputs, results, trades, t, hours) for m in given}
         for meter, (sources, _, _) in given.items():
-            for source, share in pool[meter][0].items():
-                used["lost", source, source, t] += max(leaves[meter] - sources, 0.0) * share
+            for source, mixed in pool[meter][0].items():
+                used["lost", source, source, t] += max(leaves[meter] - sources, 0.0) * mixed
         for meter, (sources, mixture, _) in given.items():
-            for source, share in mixture.items():
-                exported = hours * _at(meter, results, "grid_export", "vehicle_export", t)
-                used["exported", source, source, t] += exported * share if sources > 0 else 0.0
+            for source, mixed in mixture.items():
+                whose, part = share[meter]
+                exported = part * hours * _at(whose, results, "grid_export", "vehicle_export", t)
+                used["exported", source, source, t] += exported * mixed if sources > 0 else 0.0
         for name in inputs["participant"].values:
             demand = hours * float(inputs["demand"].sel(participant=name)[t])
-            for source, share in pool["home", name][0].items():
-                used["demand", name, source, t] += demand * share
+            for source, mixed in pool["home", name][0].items():
+                used["demand", name, source, t] += demand * mixed
         for store in stores:
             _advance(store, pool[store["meter"]], used, carbon, t)
     for store in stores:
@@ -92,7 +95,7 @@ def _plan(store, inputs, results, t, hours):
     store["per_kwh"] = per_kwh
 
 
-def _meters(inputs, t):
+def _meters(inputs):
     return [("home", p) for p in inputs["participant"].values] + [
         ("guest", v) for v in inputs["vehicle"].values
     ]
@@ -102,12 +105,36 @@ def _at(meter, results, of_home, of_guest, t):
     where, name = meter
     if where == "home":
         return float(results[of_home].sel(participant=name)[t])
-    return float(results[of_guest].sel(vehicle=name)[t])
+    if where == "guest":
+        return float(results[of_guest].sel(vehicle=name)[t])
+    return 0.0
 
 
 def _party(trades, k, side):
     vehicle = trades[f"trade_{side}_vehicle"].values[k]
     return ("guest", vehicle) if vehicle else ("home", trades[f"trade_{side}"].values[k])
+
+
+def _gross(inputs, name):
+    return (
+        "participant_metering" in inputs and inputs["participant_metering"].sel(participant=name) == "gross"
+    )
+
+
+def _made(inputs, results, name, t, hours):
+    """Return the kWh that a participant's PV gives."""
+    pv, unused = (d.sel(participant=name)[t] for d in (inputs["pv_available"], results["pv_curtailment"]))
+    return float(pv - unused) * hours
+
+
+def _injecting(meter, lines, inputs, results, trades, t, hours):
+    """Return the meters that inject for one, and the part of each: of a home with gross metering also that of its PV."""
+    where, name = meter
+    if where == "guest" or not _gross(inputs, name):
+        return {meter: 1.0}
+    whole = _leaves(meter, lines, results, trades, t, hours)
+    part = min(_made(inputs, results, name, t, hours) / whole, 1.0) if whole > 0 else 0.0
+    return {meter: 1.0 - part, ("pv", name): part}
 
 
 def _leaves(meter, lines, results, trades, t, hours):
@@ -119,12 +146,9 @@ def _leaves(meter, lines, results, trades, t, hours):
 def _given(meter, leaves, stores, inputs, results, t, hours):
     """Return the kWh of a meter's own sources, what it gives is a mixture of, and its kg/kWh."""
     parts, carbon = defaultdict(float), 0.0
-    if meter[0] == "home":
-        pv = (
-            inputs["pv_available"].sel(participant=meter[1])[t]
-            - results["pv_curtailment"].sel(participant=meter[1])[t]
-        )
-        parts[meter[1]] += float(pv) * hours
+    where, name = meter
+    if where == "pv" or (where == "home" and not _gross(inputs, name)):
+        parts[name] += _made(inputs, results, name, t, hours)
     for store in stores:
         if store["meter"] == meter:
             for source, share in store["share"].items():
@@ -138,7 +162,7 @@ def _given(meter, leaves, stores, inputs, results, t, hours):
     return total, {k: v / whole for k, v in parts.items()}, carbon / whole
 
 
-def _pool(meter, given, leaves, lines, inputs, results, trades, t, hours):
+def _pool(meter, given, of, leaves, lines, inputs, results, trades, t, hours):
     """Return what a meter's consumption and charging are a mixture of, and its kg/kWh."""
     sources, mixture, per_kwh = given[meter]
     energy = trades["trade_energy"].values
@@ -148,10 +172,11 @@ def _pool(meter, given, leaves, lines, inputs, results, trades, t, hours):
         parts[source] += left * share
     for k in lines:
         if _party(trades, k, "buyer") == meter:
-            _, theirs, their_kg = given[_party(trades, k, "seller")]
-            carbon += energy[k] * their_kg
-            for source, share in theirs.items():
-                parts[source] += energy[k] * share
+            for seller, part in of[_party(trades, k, "seller")].items():
+                _, theirs, their_kg = given[seller]
+                carbon += energy[k] * part * their_kg
+                for source, share in theirs.items():
+                    parts[source] += energy[k] * part * share
     imported = hours * _at(meter, results, "grid_import", "vehicle_import", t)
     parts[RETAIL] += imported
     carbon += imported * float(inputs["grid_carbon"][t])

@@ -136,33 +136,44 @@ class _Stores:
 
 
 class _Meters:
-    """The meters (M,) of participants, then of guests, in a slot: the mix (M, P + 1) in a kWh that each gives and uses.
+    """The meters (M,) in a slot, with the mix (M, P + 1) in a kWh that each gives and uses.
 
+    First those of participants, then of guests, then of the PV of those who meter it gross.
     ``carbon`` (M,) [kg] is in a kWh used; ``exported`` (M,), ``outward`` to other accounts, and ``resold`` beyond the
     meter's own sources are energies [kWh].
     """
 
     def __init__(self, run: Run, traded: Trades, stores: _Stores, t: int):
         people, hours = run.participants, run.hours[t]
-        size = people + run.vehicles
-        self.account = np.concatenate([np.arange(people), run.owner["vehicle"]])
+        gross, traders = np.flatnonzero(run.gross), people + run.vehicles
+        self.account = np.concatenate([np.arange(people), run.owner["vehicle"], gross])
+        size = len(self.account)
         now = np.flatnonzero(traded.slot == t)
         seller, buyer = (
             np.where(traded.vehicle[side] >= 0, people + traded.vehicle[side], traded.account[side])[now]
             for side in ("seller", "buyer")
         )
-        trades = _placed(traded.energy[now], buyer, seller, (size, size))
         made = np.zeros(size)
-        made[:people] = run.generated[:, t] * hours
+        made[:people] = (run.generated - run.apart)[:, t] * hours
+        made[traders:] = run.apart[gross, t] * hours
         place, discharged = stores.meter[:, t], stores.discharge[:, t]
         behind = _placed(discharged, place, np.arange(len(place)), (size, len(place)))
-        self.exported, imported = (
+        exported, imported = (
             hours
             * np.concatenate(
-                [run.r[f"grid_{n}"][:, t], np.where(run.guest, run.r[f"vehicle_{n}"], 0.0)[:, t]]
+                [
+                    run.r[f"grid_{n}"][:, t],
+                    np.where(run.guest, run.r[f"vehicle_{n}"], 0.0)[:, t],
+                    np.zeros(len(gross)),
+                ]
             )
             for n in ("export", "import")
         )
+        energy, away = traded.energy[now], self.account[seller] != self.account[buyer]
+        injected = exported + np.bincount(seller, energy, size)
+        split = _split(gross, np.minimum(_over(made[traders:], injected[gross]), 1.0), size)
+        trades = _placed(energy, buyer, seller, (size, size)) @ split
+        self.exported = exported @ split
         sources, out = made + behind.sum(axis=1), self.exported + trades.sum(axis=0)
         self.resold, kept = np.maximum(out - sources, 0.0), np.maximum(sources - out, 0.0)
         own = _placed(made, np.arange(size), self.account, (size, people + 1))
@@ -175,8 +186,19 @@ class _Meters:
         used = kept + trades.sum(axis=1) + imported
         emitted = kept * carbon + trades @ carbon + imported * run.i["grid_carbon"][t]
         self.carbon = _over(emitted, used)
-        apart = self.account[seller] != self.account[buyer]
-        self.outward = self.exported + np.bincount(seller, traded.energy[now] * apart, size)
+        self.outward = (exported + np.bincount(seller, energy * away, size)) @ split
+
+
+def _split(gross: Array, share: Array, size: int) -> Matrix:
+    """Return what each meter injects (M, M) of a kWh that a trader does: of participants ``gross`` two.
+
+    ``share`` (G,) of it comes from the meter of their PV, in every export and sale alike; those meters come last.
+    """
+    every, kept = np.arange(size), np.ones(size)
+    kept[gross] -= share
+    apart = _placed(share, gross, every[size - len(gross) :], (size, size))
+    split: Matrix = apart + _placed(kept, every, every, (size, size))
+    return split
 
 
 def _over(part: Array | float, whole: Array) -> Array:

@@ -9,13 +9,16 @@ import xarray as xr
 
 from ...data.inputs import devices
 from ..labels import Array, positions
+from ..topology.meters import metered_gross
 from ..topology.stores import of_stores, stores
 from ..topology.traders import parties, traders
 
 
 @dataclass(frozen=True)
 class Flows:
-    """Energy flows [kWh] of P participants, M meters with those of guests, and S stores, V vehicles last, in T slots.
+    """Energy flows [kWh] of P participants, M meters, and S stores, V vehicles last, in T slots.
+
+    The meters are those of participants, then of guests, then of the PV that is metered gross.
 
     ``account`` (M,) and ``owner`` (S,) are the participants whose a meter and a store is, ``behind`` (T, S) the meter
     that a store is behind. ``charged`` and ``discharged`` (T, S) are at the AC side, where a kWh becomes ``gain`` (S,)
@@ -95,8 +98,10 @@ def flows(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset) -> Flows:
     passing = np.minimum(charged, discharged)
     generated = np.zeros((len(hours), len(who.account)))  # guests have no PV
     generated[:, :people] = kwh("pv_available", inputs) - kwh("pv_curtailment", results)
+    here = np.isin(trades["trade_time"].values, inputs["time"].values)
+    trades = trades.isel(trade=np.flatnonzero(here))
     seller, buyer, traded = parties(inputs, trades)
-    return Flows(
+    pooled = Flows(
         account=who.account,
         owner=store.owner,
         gain=gain,
@@ -116,6 +121,40 @@ def flows(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset) -> Flows:
         seller=seller,
         buyer=buyer,
         energy=trades["trade_energy"].values,
+    )
+    return _with_pv_meters(pooled, np.flatnonzero(metered_gross(inputs)))
+
+
+def _with_pv_meters(run: Flows, owner: Array) -> Flows:
+    """Return the flows with the PV of each owner (G,) at a meter of its own, after all others.
+
+    It injects all its PV, and the owner's main meter the rest of what both inject. Whoever gets some of that, a buyer or
+    the retailer, gets it from both meters in one proportion.
+    """
+    slots, meters = run.generated.shape
+    given = run.exported.copy()
+    np.add.at(given, (run.traded, run.seller), run.energy)
+    pv = np.zeros((slots, meters))
+    pv[:, owner] = run.generated[:, owner]
+    part = np.minimum(np.divide(pv, given, out=np.zeros_like(pv), where=given > 0), 1.0)
+    exported, sold = part * run.exported, part[run.traded, run.seller] * run.energy
+    theirs = np.flatnonzero(np.isin(run.seller, owner))
+    beyond = np.full(meters, -1)
+    beyond[owner] = meters + np.arange(len(owner))
+
+    def apart(whole: Array, moved: Array) -> Array:
+        return np.hstack([whole - moved, moved[:, owner]])
+
+    return replace(
+        run,
+        account=np.append(run.account, owner),
+        generated=apart(run.generated, pv),
+        imported=apart(run.imported, np.zeros_like(pv)),
+        exported=apart(run.exported, exported),
+        traded=np.append(run.traded, run.traded[theirs]),
+        seller=np.append(run.seller, beyond[run.seller[theirs]]),
+        buyer=np.append(run.buyer, run.buyer[theirs]),
+        energy=np.append(run.energy - sold, sold[theirs]),
     )
 
 

@@ -4,6 +4,8 @@ Origins mix pro rata, slot by slot, in the gross quantities that are billed (`tr
 
 * What a meter gives is a mixture of its own sources, PV after curtailment and discharge, since no retail
   power is resold. What is left of them and what it draws mix to supply its consumption and charging.
+* PV that is metered gross is on a meter of its own, which gives it all: only what its owner buys back of it is own PV
+  at home. Where the owner's other meter gives too, every export and sale is of both in one proportion.
 * A store gives the mixture that it held when the slot began, to the meter and to driving alike; losses take
   of the mixture too. What it holds at the start of the horizon counts as retail power: nobody can show where
   it came from.

@@ -193,7 +193,8 @@ class _Meters:
         used = left + at_meters(buyer, run.energy) + run.imported.ravel()
         per_source, per_use = _ratio(1.0, sources), _ratio(1.0, used)
         self.give = _scaled(per_source, placed(known, at, np.arange(len(at)), (size, len(at))))
-        sun = _scaled(per_source, placed(run.generated, row, row % meters, (size, people + 1)))
+        owner = np.tile(run.account, slots)
+        sun = _scaled(per_source, placed(run.generated, row, owner, (size, people + 1)))
         nobodys = at_meters(at, unknown) + self.resold
         self.own = sun + _retail(nobodys * per_source + (sources <= LEAST), people)
         self.use = _scaled(per_use, _diagonal(left) + placed(run.energy, buyer, seller, (size, size)))
