@@ -83,7 +83,7 @@ def community_block(
     community.own_tariff, community.minimum_charge = own_tariff, minimum_charge
     community.add_component("sets", sets)
 
-    given = inputs if minimum_charge else inputs.assign(vehicle_min_charge=inputs["vehicle_min_charge"] * 0.0)
+    given = inputs if minimum_charge else relaxed(inputs)
     devices = {name: build(given, meters, sets) for name, build in DEVICES.items()}
     markets = {"grid": grid(inputs, meters, sets, own_tariff=own_tariff)}
     if quotes is not None:
@@ -94,6 +94,12 @@ def community_block(
         community.add_component(name, device)
     _rows(community, list(devices.values()), list(markets.values()))
     return community
+
+
+def relaxed(inputs: xr.Dataset) -> xr.Dataset:
+    """Return the inputs without minimum charge powers."""
+    least = inputs["vehicle_min_charge"]
+    return inputs.assign(vehicle_min_charge=least.copy(data=np.zeros(least.shape)))
 
 
 def _rows(community: Community, devices: list[Device], markets: list[Device]) -> None:

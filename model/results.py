@@ -14,6 +14,7 @@ from pyomo.core.base.constraint import Constraint
 from pyomo.core.base.objective import Objective, maximize
 from pyomo.core.base.var import Var
 
+from ..data.inputs.arrays import assembled
 from .labels import Array, positions
 from .lp.components import ArrayVar
 from .topology.fee_tree import limited_edges
@@ -64,8 +65,7 @@ def assemble(inputs: xr.Dataset, solution: dict[str, Any]) -> xr.Dataset:
                 key, variable((dim, "time"), zero, "kW", doc if key == away else doc.split(" while")[0])
             )
     solution |= _totals(solution, inputs)
-    dims = {d for entry in solution.values() for d in entry[0]}
-    return xr.Dataset(solution, coords={d: inputs[d] for d in inputs.dims if d in dims})
+    return assembled(inputs, solution)
 
 
 def variable(dims: tuple[str, ...], values: Array, unit: str, doc: str) -> Any:

@@ -245,7 +245,8 @@ def _times(inputs: xr.Dataset) -> Iterator[Problem]:
 def _plugged(inputs: xr.Dataset, end: np.ndarray) -> np.ndarray:
     """Return whether the vehicle of each trip (trip,) is plugged in a slot that the trip overlaps."""
     time = inputs["time"].values
-    vehicle = inputs.get_index("vehicle").get_indexer(inputs["trip_vehicle"].to_index())
+    place = {label: v for v, label in enumerate(inputs["vehicle"].values.tolist())}
+    vehicle = np.array([place.get(v, -1) for v in inputs["trip_vehicle"].values.tolist()], dtype=int)
     if (time[1:] < end[:-1]).any() or not inputs.sizes["vehicle"]:  # reported already
         return np.zeros(len(vehicle), dtype=bool)
     first = np.searchsorted(end, inputs["trip_departure"].values, side="right")

@@ -12,10 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from ...data.inputs.currency import scale
 from ..errors import Cause, Infeasible
 from ..exchange.deals import Deals
-from ..exchange.integer_fees import wheeling
+from ..exchange.integer_fees import network
 from ..labels import Array, positions, sum_at
 from ..topology.stores import Stores, stores
 from ..topology.traders import tariff_prices, traders, uncontrolled
@@ -266,11 +265,11 @@ def deliver(inputs: xr.Dataset, slot: int, deals: Deals, net: Array) -> Deals:
 
 def _within_edges(inputs: xr.Dataset, slot: int, deals: Deals) -> Array:
     """Return the energies (D,) of deals, the latest cut where more would cross a limited edge than it carries."""
-    network, energy = wheeling(inputs, scale(inputs.attrs["currency"])), deals.energy.copy()
-    node = traders(inputs.isel(time=[slot])).node[:, 0]
-    below = network.below
+    edges, energy = network(inputs), deals.energy.copy()
+    node = traders(inputs).node[:, slot]
+    below = edges.below
     way = below[:, node[deals.seller]].astype(int) - below[:, node[deals.buyer]]
-    limit = network.limit_kw * float(inputs["slot_hours"].values[slot])
+    limit = edges.limit_kw * float(inputs["slot_hours"].values[slot])
     while (over := np.abs(way @ energy) - limit).max(initial=0.0) > DUST:
         edge = int(over.argmax())
         sign = np.sign(way[edge] @ energy)

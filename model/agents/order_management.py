@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,17 +12,15 @@ import xarray as xr
 from ...data.inputs.currency import WATT_HOURS, scale
 from ..exchange.deals import Deals
 from ..exchange.exchange import Exchange, Rules
+from ..exchange.integer_fees import network
 from ..exchange.order_book import SELL, Order
-from ..exchange.records import NO_SLOT
+from ..exchange.records import NO_SLOT, Event, line
 from ..labels import Array
 from ..topology.traders import tariff_prices, traders
 from .bidding import OrderIntent
 from .price_expectations import Observation
 
-_TEXTS = ("order_id", "participant", "node", "side", "action", "origin")
-_NUMBERS = ("price", "energy", "premium")
-_COLUMNS = ("energy", "price", "fee", "congestion", "energy")  # nothing is delivered yet
-_SIDES = ("sell", "buy")  # as an exchange numbers them
+_SAME = ("order_id", "placed", "participant", "node", "side", "action", "origin")
 
 
 class OrderRow(NamedTuple):
@@ -70,7 +69,7 @@ class ProductBook:
         self._units = scale(own.attrs["currency"]).price
         self._start = own["time"].values.astype("datetime64[us]").astype(np.int64)[0]
         self._prices = tariff_prices(own, 0)
-        self._exchange = Exchange(own, rules, limits.isel(time=[slot]))
+        self._exchange = Exchange(own, rules, limits.isel(time=[slot]), network=network(inputs))
 
     def place(
         self, placed: int, number: int, intents: Sequence[OrderIntent], turn: Sequence[int], node: Array
@@ -126,16 +125,18 @@ class ProductBook:
         self._placed |= {row.order_id: row for row in rows if row.action == "new"}
         if not rows:
             return
-        columns = dict(zip(OrderRow._fields, zip(*rows, strict=True), strict=True))
-        new = np.array(columns["action"]) == "new"
-        times = {"placed": np.array(columns["placed"]), "slot": np.where(new, self._start, NO_SLOT)}
-        every = {name: np.array(columns[name], dtype=str) for name in _TEXTS}
-        every |= {name: np.array(columns[name], dtype=float) for name in _NUMBERS}
-        every |= {
-            name: values.astype(np.int64).astype("datetime64[us]").astype("datetime64[ns]")
-            for name, values in times.items()
-        }
-        self._exchange.submit(xr.Dataset({name: (("event",), values) for name, values in every.items()}))
+        self._exchange.take(sorted(map(self._event, rows), key=line))
+
+    def _event(self, row: OrderRow) -> Event:
+        """Return a row of orders in the whole numbers of the exchange."""
+        return Event(
+            row=0,
+            slot=self._start if row.action == "new" else NO_SLOT,
+            price=None if math.isnan(row.price) else round(row.price * self._units),
+            energy=round(row.energy * WATT_HOURS),
+            premium=round(row.premium * self._units),
+            **{name: getattr(row, name) for name in _SAME},
+        )
 
     def deals(self, node: Array) -> Deals:
         """Return the trades so far in the order in which they were made, between traders who are at ``node`` (trader,).
@@ -155,13 +156,16 @@ class ProductBook:
 
     def _trades(self) -> tuple[Deals, tuple[Array, Array]]:
         """Return all trades so far, and the nodes (trade,) at which seller and buyer placed their orders."""
-        t = self._exchange.outcome().trades
-        ids = [t[f"trade_{side}_order"].values.tolist() for side in _SIDES]
-        seller, buyer = (np.array([self._placed[k].trader for k in of], dtype=np.int64) for of in ids)
-        sold_at, bought_at = (
-            np.array([self._exchange.orders[k].node for k in of], dtype=np.int64) for of in ids
+        fills = self._exchange.fills()
+        orders = [fill.ask for fill in fills], [fill.bid for fill in fills]
+        seller, buyer = (
+            np.array([self._placed[o.order_id].trader for o in side], dtype=np.int64) for side in orders
         )
-        return Deals(seller, buyer, *(t[f"trade_{n}"].values for n in _COLUMNS)), (sold_at, bought_at)
+        sold_at, bought_at = (np.array([o.node for o in side], dtype=np.int64) for side in orders)
+        energy = np.array([fill.energy for fill in fills], dtype=np.int64) / WATT_HOURS
+        money = [(fill.price, fill.fee, fill.congestion) for fill in fills]
+        price, fee, congestion = np.array(money, dtype=np.int64).reshape(-1, 3).T / self._units
+        return Deals(seller, buyer, energy, price, fee, congestion, energy), (sold_at, bought_at)
 
     def _of_trades(self, trades: Deals, places: tuple[Array, Array]) -> list[Observation]:
         """Return what purchases, then sales, cost and earned at their nodes, access fees not in it."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from ...data.inputs.arrays import assembled
 from ..labels import Array
 
 
@@ -50,7 +51,7 @@ class Expectations:
         """Return what is expected of slots at times of day ``place`` (time,); no purchase is below a sale."""
         price, sale = self.values[:, :, place]
         dims = ("node", "time")
-        return xr.Dataset({"price": (dims, np.maximum(price, sale)), "sale_price": (dims, sale)})
+        return assembled(inputs, {"price": (dims, np.maximum(price, sale)), "sale_price": (dims, sale)})
 
     def learn(self, place: int, observed: Sequence[Observation]) -> None:
         """Move what is expected of a time of day towards the mean prices that one slot's orders showed."""

@@ -21,7 +21,7 @@ def required(inputs: xr.Dataset) -> Array:
     least = np.repeat(np.fmax(store.final_energy, store.min_energy)[:, None], len(hours), axis=1)
     for t in range(len(hours) - 1, 0, -1):
         needed = least[:, t] + driven[:, t] - most[:, t]
-        least[:, t - 1] = np.clip(needed, store.min_energy, store.capacity)
+        least[:, t - 1] = np.minimum(np.maximum(needed, store.min_energy), store.capacity)
     return least
 
 

@@ -66,5 +66,7 @@ def _trips(block: Device, inputs: xr.Dataset) -> tuple[Linear, Linear]:
     slot = np.searchsorted(inputs["time"].values, inputs["trip_departure"].values, side="right") - 1
     shape = (inputs.sizes["vehicle"], inputs.sizes["time"])
     energy = electric / inputs["vehicle_electric_economy"].values[driver]
-    price = np.where(engine, (inputs["fuel_price"] / inputs["vehicle_fuel_economy"]).values[driver], 0.0)
+    price = np.where(
+        engine, (inputs["fuel_price"].values / inputs["vehicle_fuel_economy"].values)[driver], 0.0
+    )
     return energy.into(driver * shape[1] + slot, shape), (price * (distance - electric)).sum()

@@ -6,6 +6,7 @@ Orders come as a Dataset over ``event`` (see ``data/orders``): one row per new o
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import xarray as xr
@@ -13,7 +14,7 @@ import xarray as xr
 from ...data.inputs.currency import scale
 from . import call_auction
 from .admission import SIDES, Admission, Refusal, key, kwh
-from .integer_fees import wheeling
+from .integer_fees import Wheeling, wheeling
 from .order_book import Book, Fill, Order
 from .products import MECHANISMS, Product, Rules, positions
 from .records import NO_SLOT, Event, events, orders_dataset, trades_dataset
@@ -64,6 +65,8 @@ class Exchange:
         What each meter can trade in each slot, shaped as :func:`positions` says (default: that of the inputs).
     currency : str
         Of all prices where there are no inputs to say so.
+    network : Wheeling, optional
+        Of the inputs, where it is known already.
     """
 
     def __init__(
@@ -72,11 +75,12 @@ class Exchange:
         rules: Rules | None = None,
         limits: xr.Dataset | None = None,
         currency: str = "",
+        network: Wheeling | None = None,
     ):
         self.rules = rules or Rules()
         self.orders: dict[str, Order] = {}
         self._scale = scale(currency if inputs is None else str(inputs.attrs["currency"]), "orders")
-        self._network = wheeling(inputs, self._scale)
+        self._network = network or wheeling(inputs, self._scale)
         self._admission = Admission(inputs, self.rules, self._network, limits)
         self._continuous = self.rules.mechanism == "continuous"
         self._events: list[Event] = []
@@ -92,8 +96,11 @@ class Exchange:
         ValueError
             If one of them was placed before one that was submitted earlier: time does not run backwards.
         """
+        self.take(events(orders, self._scale))
+
+    def take(self, rows: Sequence[Event]) -> None:
+        """Take rows of orders in the order in which they count (:func:`line`); else as :meth:`submit`."""
         handle = {"new": self._new, "amend": self._amend, "cancel": self._cancel}
-        rows = events(orders, self._scale)
         if rows and self._events and rows[0].placed < self._events[-1].placed:
             raise ValueError(f"order {rows[0].order_id}: placed before what was submitted already")
         for row in rows:
@@ -120,9 +127,12 @@ class Exchange:
 
     def outcome(self) -> Outcome:
         """Return all trades so far, by slot and time, and what became of every order so far."""
-        fills = [fill for _, book in sorted(self._books.items()) for fill in book.fills]
-        trades = trades_dataset([*fills, *self._called], self._scale)
+        trades = trades_dataset(self.fills(), self._scale)
         return Outcome(trades, orders_dataset(self._events, self.orders, self._scale))
+
+    def fills(self) -> list[Fill]:
+        """Return all trades so far, by slot and time, in whole Wh and units of the scale."""
+        return [*(fill for _, book in sorted(self._books.items()) for fill in book.fills), *self._called]
 
     def standing(self, slot: int) -> list[Order]:
         """Return the open orders of a slot [microseconds since 1970 UTC]: asks, bids, each by price and time."""

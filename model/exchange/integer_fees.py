@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
-from ...data.inputs.currency import WATT_HOURS, Scale
+from ...data.inputs.arrays import derived
+from ...data.inputs.currency import WATT_HOURS, Scale, scale
 from ..labels import Array, positions
 from ..topology.fee_tree import path_fee, tree
 
@@ -104,6 +105,12 @@ def wheeling(inputs: xr.Dataset | None, scale: Scale) -> Wheeling:
         scale=scale,
         _inputs=whole,
     )
+
+
+@derived
+def network(inputs: xr.Dataset) -> Wheeling:
+    """Return the fee network of the inputs on the scale of their currency."""
+    return wheeling(inputs, scale(str(inputs.attrs["currency"])))
 
 
 def _below(parent: Array, edges: Array) -> Array:

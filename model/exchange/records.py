@@ -44,6 +44,11 @@ class Event:
     refused: int = 0
 
 
+def line(event: Event) -> tuple[int, str, int]:
+    """Return the place of a row among others: by time, then order_id, then action."""
+    return event.placed, event.order_id, ACTIONS.index(event.action)
+
+
 def events(orders: xr.Dataset, scale: Scale) -> list[Event]:
     """Return the rows of orders (event) on a scale, in the order in which they count: time, order_id, action."""
     columns = {str(n): orders[n].values for n in orders.data_vars}

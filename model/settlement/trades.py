@@ -18,6 +18,7 @@ Rules, so that equal positions always give equal trades:
 
 import xarray as xr
 
+from ...data.inputs.arrays import assembled
 from ..labels import Array
 from ..topology.fee_tree import path_fee
 from ..topology.traders import traders
@@ -101,4 +102,4 @@ def as_dataset(
         name: (("trade",), values, {"long_name": text, **({"units": unit} if unit else {})})
         for name, (values, text, unit) in columns.items()
     }
-    return xr.Dataset(data, attrs=inputs.attrs)
+    return assembled(inputs, data, inputs.attrs)

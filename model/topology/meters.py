@@ -228,7 +228,9 @@ def _folds(inputs: xr.Dataset, cheap: Array, drivers: Array) -> Array:
     without_choice &= gross | ~(cheap[tariff] & (pv > 0)).any(axis=1)
     taken = np.where(gross[:, None], demand, demand - pv).max(axis=1)
     given = np.where(gross[:, None], pv, pv - demand).max(axis=1)
-    return np.asarray(without_choice & (inputs["import_limit"] >= taken) & (inputs["export_limit"] >= given))
+    return np.asarray(
+        without_choice & (inputs["import_limit"].values >= taken) & (inputs["export_limit"].values >= given)
+    )
 
 
 def metered_gross(inputs: xr.Dataset) -> Array:

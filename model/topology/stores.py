@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from ...data.inputs import devices
+from ...data.inputs.arrays import derived
 from ..labels import Array, positions
 from .traders import traders
 
@@ -58,6 +59,7 @@ _TABLE = (
 )
 
 
+@derived
 def stores(inputs: xr.Dataset) -> Stores:
     """Return the stores of the inputs."""
     slots, behind = inputs.sizes["time"], traders(inputs).behind

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from ...data.inputs.arrays import derived
 from ..labels import Array, places, positions
 
 
@@ -31,6 +32,7 @@ class Traders:
         return np.where(self.node >= 0, np.concatenate(both), 0.0)
 
 
+@derived
 def traders(inputs: xr.Dataset) -> Traders:
     """Return who can trade: a vehicle does so where it is plugged in away from its owner's premises."""
     home = positions(inputs, "participant_node", "node")
@@ -63,6 +65,7 @@ def parties(inputs: xr.Dataset, trades: xr.Dataset) -> tuple[Array, Array, Array
     return trader[0], trader[1], np.searchsorted(inputs["time"].values, trades["trade_time"].values)
 
 
+@derived
 def uncontrolled(inputs: xr.Dataset) -> Array:
     """Return demand less PV at every trader's meter (P + V, T) [kW]: nothing at those of guests."""
     net = inputs["demand"].values - inputs["pv_available"].values
@@ -78,5 +81,11 @@ def at_traders(trader: Array, power: Array, size: int) -> Array:
 
 def tariff_prices(inputs: xr.Dataset, slot: int) -> tuple[Array, Array]:
     """Return the retail and the feed-in price (P + V,) [currency/kWh] of every trader in a slot."""
-    tariff = positions(inputs, "participant_tariff", "tariff")[traders(inputs).account]
+    tariff = _tariff(inputs)
     return inputs["retail_price"].values[tariff, slot], inputs["feed_in_price"].values[tariff, slot]
+
+
+@derived
+def _tariff(inputs: xr.Dataset) -> Array:
+    """Return the position of the tariff of every trader (P + V,)."""
+    return positions(inputs, "participant_tariff", "tariff")[traders(inputs).account]

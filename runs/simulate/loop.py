@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
+from ...data.inputs.arrays import Arrays
 from ...data.inputs.currency import scale
 from ...model import clearing, results
 from ...model.agents import bidding, dispatch, planning, price_expectations, reachable_energy
@@ -15,6 +16,7 @@ from ...model.agents.order_management import OrderRow, ProductBook
 from ...model.exchange.deals import Deals
 from ...model.exchange.exchange import Rules, positions
 from ...model.exchange.products import Products
+from ...model.labels import places
 from ...model.settlement import trades
 from ...model.solver import solve
 from ...model.solver.basis import Basis
@@ -83,7 +85,7 @@ class Simulation:
     """
 
     def __init__(self, timeline: Timeline, options: Options, state: State | None = None):
-        self.timeline, self.options, inputs = timeline, options, timeline.inputs
+        self.timeline, self.options, inputs = timeline, options, timeline.arrays
         require_net_metering(inputs)
         self._expectations = price_expectations.Expectations(
             inputs, timeline.days.slots_per_day, options.weight
@@ -94,7 +96,9 @@ class Simulation:
         if timeline.foresight:
             peak = np.maximum(peak, inputs["pv_available"].values)
         hosts = None if timeline.foresight else timeline.driving.hosts
-        self._limits = positions(inputs.assign(pv_available=(("participant", "time"), peak)), hosts)
+        self._limits = Arrays.of(
+            positions(inputs.assign(pv_available=(("participant", "time"), peak)), hosts)
+        )
         self._required = reachable_energy.required(timeline.announced())
         self._books: dict[int, ProductBook] = {}
         self._products = Products(inputs, options.rules, scale(inputs.attrs["currency"])).listed()
@@ -110,7 +114,7 @@ class Simulation:
 
     def step(self) -> None:
         """Trade and deliver the next slot."""
-        state, inputs, slot = self.state, self.timeline.inputs, self.state.slot
+        state, inputs, slot = self.state, self.timeline.arrays, self.state.slot
         hours = float(inputs["slot_hours"].values[slot])
         left = inputs.sizes["time"] - slot
         count = min(left, self.options.window or left)
@@ -121,7 +125,7 @@ class Simulation:
         value = by_device(inputs, planned.value[:, 0])["vehicle"]
         energy, required = (by_device(inputs, kwh) for kwh in (state.energy, least))
         electric = dispatch.unplanned_distance(inputs, energy["vehicle"], required["vehicle"], value)
-        place = seen.indexes["trip"].get_indexer(inputs.indexes["trip"])
+        place = places(seen["trip"].values, inputs["trip"].values)
         electric = np.where(place >= 0, np.append(planned.electric, 0.0)[place], electric)
         energy["vehicle"], driven = dispatch.drive(inputs, slot, energy["vehicle"], electric)
         contracted = deals.net(len(planned.net)) / hours
@@ -153,7 +157,7 @@ class Simulation:
 
     def _book(self, slot: int) -> ProductBook:
         if slot not in self._books:
-            self._books[slot] = ProductBook(self.timeline.inputs, slot, self._limits, self.options.rules)
+            self._books[slot] = ProductBook(self.timeline.arrays, slot, self._limits, self.options.rules)
         return self._books[slot]
 
 

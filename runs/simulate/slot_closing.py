@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import xarray as xr
 
+from ...data.inputs.arrays import Arrays
 from ...model.checks import run
 from ...model.settlement import tracing
 from .. import archive
@@ -16,6 +17,14 @@ from ..store import netcdf
 from ..version import version
 from .loop import State
 from .results import results_of, since, trades_of
+
+
+class Closed(dict[str, xr.Dataset]):
+    """The groups of slots that have closed, as plain arrays, with the attributes of their run: what its tree has."""
+
+    def __init__(self, attrs: Mapping[str, Any], **groups: xr.Dataset):
+        super().__init__(groups)
+        self.attrs = attrs
 
 
 class Closing:
@@ -32,14 +41,14 @@ class Closing:
     """
 
     def __init__(self, inputs: xr.Dataset, names: Mapping[str, Any], book: Path | None, key: Path | None):
-        self._inputs, self._book, self._key, self._added = inputs, book, key, 0
+        self._inputs, self._book, self._key, self._added = Arrays.of(inputs), book, key, 0
         self._attributes = {**names, "otonari_version": version()}
         starts = inputs["time"].values.astype("datetime64[s]").astype(np.int64).tolist()
-        self._content = tracing.begin(inputs)
+        self._content = tracing.begin(self._inputs)
         signer = administration.read_key(key, book) if book and key else None
         self._ledger = ledger.Session(book, starts, signer=signer) if book else None
 
-    def check(self, state: State, first: int) -> xr.DataTree:
+    def check(self, state: State, first: int) -> Closed:
         """Return the slots from ``first`` on that have closed as a run of their own.
 
         Raises
@@ -50,21 +59,19 @@ class Closing:
         inputs, closed = since(self._inputs, state, first)
         results, traded = results_of(inputs, closed), trades_of(inputs, closed)
         run.require(inputs, results, traded, None, prices="traded")
-        tree = xr.DataTree.from_dict({"/inputs": inputs, "/results": results, "/trades": traded})
-        tree.attrs = self._attributes
-        return tree
+        return Closed(self._attributes, inputs=inputs, results=results, trades=traded)
 
-    def commit(self, tree: xr.DataTree) -> None:
+    def commit(self, closed: Closed) -> None:
         """Commit checked slots, those after the ones before, to the ledger; what it has already is left alone."""
         if self._ledger:
-            self._added += self._ledger.commit(self.records(tree)).added
+            self._added += self._ledger.commit(self.records(closed)).added
 
-    def records(self, tree: xr.DataTree) -> list[dict[str, Any]]:
+    def records(self, closed: Closed) -> list[dict[str, Any]]:
         """Return the records of checked slots, those after the ones before, whose origins go on here."""
-        inputs, results, trades = (tree[n].to_dataset() for n in ("inputs", "results", "trades"))
+        inputs, results, trades = (closed[n] for n in ("inputs", "results", "trades"))
         origins = list(tracing.follow(inputs, results, trades, self._content))
         self._content = origins[-1].content
-        return records.of_run(tree, origins)
+        return records.of_run(cast("xr.DataTree", closed), origins)
 
     def keep(self, tree: xr.DataTree, output: Path) -> archive.Outcome:
         """Store the run of all slots, and hold what the ledger has of it against it once more."""

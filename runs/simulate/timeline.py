@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import xarray as xr
 from ...data.assembly.inputs import build_inputs
 from ...data.forecast.interface import PowerHistory
 from ...data.forecast.methods import METHODS, PROFILE
+from ...data.inputs.arrays import Arrays
 from ...data.loading.scenario import load_scenario
 from ...data.problems import InputError
 from ...data.series.calendar import Calendar, calendar
@@ -41,6 +43,11 @@ class Timeline:
     foresight: bool = False
     method: str = PROFILE
 
+    @cached_property
+    def arrays(self) -> xr.Dataset:
+        """The inputs as plain arrays."""
+        return Arrays.of(self.inputs)
+
     @property
     def hash(self) -> str:
         """The hash of all that happens, the days included that are only learned from."""
@@ -66,15 +73,17 @@ class Timeline:
         forecast = METHODS[self.method].forecast
         demand = np.nan_to_num(forecast(PowerHistory("demand", self.demand, self.days), now, count).mean)
         pv = np.nan_to_num(forecast(PowerHistory("pv", self.pv, self.days), now, count).mean)
-        return np.minimum(demand, self.inputs["import_limit"].values[:, None] + pv), pv
+        return np.minimum(demand, self.arrays["import_limit"].values[:, None] + pv), pv
 
     def announced(self) -> xr.Dataset:
         """Return what happens, without the final energies whose reach depends on driving that is not known yet."""
         if self.foresight:
-            return self.inputs
-        final = self.inputs["vehicle_final_energy"]
+            return self.arrays
+        final = self.arrays["vehicle_final_energy"]
         unknown = np.isin(np.arange(final.size), self.driving.cars)
-        return self.inputs.assign(vehicle_final_energy=final.copy(data=np.where(unknown, np.nan, final)))
+        return self.arrays.assign(
+            vehicle_final_energy=final.copy(data=np.where(unknown, np.nan, final.values))
+        )
 
     def window(self, slot: int, count: int, energy: np.ndarray) -> xr.Dataset:
         """Return the inputs of ``count`` slots from ``slot`` on as the agents expect them.
@@ -82,7 +91,7 @@ class Timeline:
         ``energy`` (battery + vehicle,) [kWh] is what is stored at its start. Final energies hold where the window
         reaches the end of the simulation, as far as the chargers still get there; whoever ends with more may.
         """
-        whole = without_final_limits(self.inputs)
+        whole = without_final_limits(self.arrays)
         inputs, changed = whole.isel(time=slice(slot, slot + count)), {}
         if self.foresight:
             inputs = inputs.isel(trip=np.flatnonzero(departures(whole, slot, count)))

@@ -1,0 +1,95 @@
+"""Plain arrays that stand for a Dataset: they say what it says, and never change."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import otonari
+from otonari.data.inputs.arrays import Arrays, Field, assembled, derived
+from otonari.data.inputs.contract import validate
+from otonari.model.topology.stores import stores
+from otonari.model.topology.traders import traders
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return otonari.build_inputs(otonari.load_scenario("six-kinds"))
+
+
+def same(arrays, dataset):
+    """Assert that plain arrays hold what a Dataset holds, and no more."""
+    assert dict(arrays.sizes) == dict(dataset.sizes)
+    assert set(arrays.coords) == set(dataset.coords)
+    assert set(arrays.data_vars) == set(dataset.data_vars) == set(arrays)
+    assert arrays.attrs == dataset.attrs
+    for name, variable in dataset.variables.items():
+        assert arrays[name].dims == variable.dims
+        assert arrays[name].attrs == variable.attrs
+        assert arrays[name].dtype == variable.values.dtype
+        np.testing.assert_array_equal(arrays[name].values, variable.values)
+
+
+def test_they_answer_as_the_dataset_does(dataset):
+    arrays = Arrays.of(dataset)
+    same(arrays, dataset)
+    same(arrays.isel(time=slice(2, 5)), dataset.isel(time=slice(2, 5)))
+    same(arrays.isel(time=[4], trip=np.array([], dtype=int)), dataset.isel(time=[4], trip=[]))
+    demand = dataset["demand"].copy(data=2.0 * dataset["demand"].values)
+    changed = {"demand": demand, "hook": (("time",), np.arange(dataset.sizes["time"]), {"units": "kW"})}
+    same(arrays.assign(changed), dataset.assign(changed))
+    same(arrays.drop_vars("demand"), dataset.drop_vars("demand"))
+    same(arrays.drop_vars(["nothing"], errors="ignore"), dataset)
+    same(arrays.drop_dims("trip"), dataset.drop_dims("trip"))
+    without, labels = arrays.drop_dims("trip"), ("trip", np.array(["a", "b"]))
+    same(without.assign_coords(trip=labels), dataset.drop_dims("trip").assign_coords(trip=labels))
+    names = ["retail_price", "battery_owner"]
+    same(arrays[names], dataset[names])
+    assert validate(arrays) == validate(dataset) == []
+
+
+def test_a_field_is_turned_and_cut_as_an_array_is(dataset):
+    field, array = Arrays.of(dataset)["demand"], dataset["demand"]
+    for dims in (("time", ...), (..., "participant"), ("time", "participant"), ("participant", "time")):
+        assert field.transpose(*dims).dims == array.transpose(*dims).dims
+        np.testing.assert_array_equal(field.transpose(*dims).values, array.transpose(*dims).values)
+    assert field.transpose("slot", ..., missing_dims="ignore").dims == array.dims
+    assert field.isel(time=0).dims == ("participant",)
+    assert (field.size, field.ndim, field.sizes) == (array.size, 2, dict(array.sizes))
+    np.testing.assert_array_equal(np.where(False, 0.0, field), array.values)
+
+
+def test_they_never_change(dataset):
+    arrays = Arrays.of(dataset)
+    with pytest.raises(ValueError, match="read-only"):
+        arrays["demand"].values[0, 0] = 1.0
+    assert dataset["demand"].values.flags.writeable
+    with pytest.raises(ValueError, match="along 'time'"):
+        arrays.assign(demand=(("participant", "time"), np.zeros((arrays.sizes["participant"], 5))))
+    with pytest.raises(ValueError, match="dims"):
+        Field(("time",), np.zeros((2, 2)))
+    with pytest.raises(ValueError, match="nothing"):
+        arrays.drop_vars("nothing")
+
+
+def test_what_follows_from_them_is_computed_once_and_anew_for_others(dataset):
+    count = []
+
+    @derived
+    def total(inputs):
+        count.append(1)
+        return float(inputs["demand"].values.sum())
+
+    arrays = Arrays.of(dataset)
+    assert total(arrays) == total(arrays) == total(dataset) == total(dataset)
+    assert len(count) == 3
+    more = arrays.assign(demand=arrays["demand"].copy(data=arrays["demand"].values + 1.0))
+    assert total(more) == pytest.approx(total(arrays) + arrays["demand"].size)
+    assert traders(arrays) is traders(arrays)
+    np.testing.assert_array_equal(stores(arrays).trader, stores(dataset).trader)
+
+
+def test_results_are_of_the_kind_of_their_inputs(dataset):
+    variables = {"draw": (("participant", "time"), dataset["demand"].values, {"units": "kW"})}
+    made = assembled(dataset, variables)
+    assert isinstance(made, xr.Dataset)
+    same(assembled(Arrays.of(dataset), variables), made)
