@@ -33,11 +33,11 @@ def rules(terms: "Exchange", **declared: Any) -> "Rules":
 
 
 def require_net_metering(inputs: "xr.Dataset") -> None:
-    """Raise InputError for PV that is metered gross: rules and agents know one meter per participant."""
+    """Raise InputError for PV that is metered gross: agents know one meter per participant."""
     from ..data.problems import InputError, Problem
     from ..model.topology.meters import metered_gross
 
     gross = inputs["participant"].values[metered_gross(inputs)].tolist()
     if gross:
-        want = "net, in a simulation and in the market unmanaged"
+        want = "net, in a simulation"
         raise InputError([Problem("participants", name, "metering", "'gross'", want) for name in gross])

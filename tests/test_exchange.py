@@ -392,6 +392,27 @@ def test_positions_of_batteries_and_vehicles_at_home_and_away():
     assert trades(match(dataset(rows), away)) == [("s", "b", 1, 10, 4.9)]
 
 
+def test_positions_of_pv_that_is_metered_gross():
+    """A connection of 2 kW for PV of 3 beside one for the battery of 2.5; of PV of 1 beside one for nothing."""
+    inputs = community({"p": "b1", "q": "b2"}, export_limit=(("participant",), [2.0, 2.0]))
+    inputs["pv_available"][:] = [[3.0], [1.0]]
+    battery = {"capacity": 9, "initial_energy": 5, "charge_limit": 3, "discharge_limit": 2.5}
+    battery |= {"charge_efficiency": 1, "discharge_efficiency": 1}
+    more = {f"battery_{n}": (("battery",), [float(v)]) for n, v in battery.items()}
+    more |= {"battery_owner": (("battery",), ["p"]), "participant_metering": ("participant", ["gross"] * 2)}
+    kept = inputs.drop_vars([n for n in inputs.data_vars if n.startswith("battery")]).drop_vars("battery")
+    inputs = complete(kept.assign(more).assign_coords(battery=["x"]))
+    most = [2 + 2, 1]  # kW through both connections
+    found = positions(inputs)
+    names = ("own_generation", "export_limit")
+    sold = np.minimum(*(found[name].values[:, 0] for name in names))
+    assert sold.tolist() == [0.5 * power for power in most]
+    rows = [order("s", 1, "sell", 10, 2, "p"), order("t", 2, "sell", 10, 0.001, "p")]
+    assert refused(rows[1], rows[0], inputs=inputs)[0] == "export-limit"
+    net = positions(inputs.drop_vars("participant_metering"))
+    assert np.minimum(*(net[name].values[:, 0] for name in names)).tolist() == [1.0, 0.5]
+
+
 def test_limits_of_ones_own_replace_those_of_the_inputs():
     inputs = community({"p": "b1", "q": "b2"})
     limits = positions(inputs)

@@ -12,6 +12,7 @@ from otonari.model.checks import money, physics, tracing
 from otonari.model.checks.run import check
 from otonari.model.clearing import community_block
 from otonari.model.results import collect
+from otonari.model.settlement.account_lines import SHARES
 from otonari.model.settlement.accounts import settle
 from otonari.model.settlement.energy_flows import flows
 from otonari.model.settlement.origins import trace
@@ -20,7 +21,7 @@ from otonari.model.settlement.trades import bilateral
 from otonari.model.solver.solve import solve
 
 from . import tracer
-from .communities import communities, community, features, of_examples, random_community
+from .communities import communities, community, features, metered_net, of_examples, random_community
 from .test_origin import TOLERANCE, slots_of
 
 OWN, PEERS, RETAIL = range(3)
@@ -253,3 +254,63 @@ def test_the_random_communities_hold_what_is_told_apart():
         found["gives"] += int((both & (main > 1e-3)).sum())
         found["draws"] += int((both & (main <= 1e-3)).sum())
     assert min(found.values()) >= 10, found
+
+
+# What is published wrongly: one value at a time, and every figure as if the PV were behind the owner's main meter.
+
+PUBLISHED = (
+    *SHARES,
+    *(f"community_{name}" for name in SHARES),
+    *(f"{use}_from" for use in USES),
+    *(f"origin_{use}" for use in USES),
+    *("pv_exported", "pv_lost", "pv_held", "driving_co2"),
+)
+
+
+@pytest.fixture(scope="module")
+def published():
+    """Return cleared runs: on paper, and at random, among peers and alone."""
+    paper = (homes(pv=3.0, demand=2.0, neighbour=1.0, stored=1.0), homes(**STORING))
+    return [
+        cleared(inputs, market)
+        for inputs in (*paper, *(random_community(seed, gross=True) for seed in (1001, 1004, 1007)))
+        for market in ("p2p", "grid-only")
+    ]
+
+
+def names(run, **changed):
+    return {violation.check for violation in check(**run | changed)}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_every_figure_that_is_wrong_is_found(published, name):
+    rng, tried = np.random.default_rng(7), 0
+    for run in published:
+        values = run["settlement"][name].values
+        for place in rng.permutation(values.size)[:6]:
+            wrong = values.copy()
+            old = wrong.reshape(-1)[place]
+            wrong.reshape(-1)[place] = 0.5 if np.isnan(old) else old + 0.01
+            changed = run["settlement"].assign({name: run["settlement"][name].copy(data=wrong)})
+            assert names(run, settlement=changed), (name, place)
+            tried += 1
+    assert tried >= 10
+
+
+def test_shares_as_of_one_meter_are_found(published):
+    """Those that this program published before it followed both meters."""
+    wrong = dict.fromkeys(PUBLISHED, 0)
+    for run in published:
+        pooled = metered_net(run["inputs"])
+        net = settle(pooled, run["results"], run["trades"], run["grid_only"])
+        for name in PUBLISHED:
+            if name in ("origin_demand", "origin_driving", "origin_distance"):
+                continue  # of other pairs
+            if not np.allclose(net[name], run["settlement"][name], atol=1e-4, equal_nan=True):
+                found = names(run, settlement=run["settlement"].assign({name: net[name]}))
+                assert found, name
+                wrong[name] += 1
+    assert wrong["self_consumption"] >= 4
+    assert wrong["demand_from"] >= 4
+    assert wrong["community_self_sufficiency"] >= 4
+    assert wrong["pv_exported"] >= 4

@@ -96,6 +96,18 @@ def test_the_command_prints_a_table_and_facts(tmp_path):
     assert refused.exit_code == 2
 
 
+@pytest.mark.parametrize("mode", ["exchange", "co-optimized"])
+def test_pv_that_is_metered_gross_is_refused_by_name(tmp_path, mode):
+    """The agents plan for one meter per participant."""
+    call = ["simulate", "six-kinds", "--mode", mode, "-o", str(tmp_path / "run.nc")]
+    changes = [f"tables.participants.{name}.metering=gross" for name in ("home-03", "home-05")]
+    found = CliRunner().invoke(main, [*call, *(part for text in changes for part in ("--set", text))])
+    assert found.exit_code == 2
+    for name in ("home-03", "home-05"):
+        assert f"participants:{name}: metering: got 'gross', want net, in a simulation" in found.output
+    assert list(tmp_path.iterdir()) == []
+
+
 def same(one, other):
     for group in GROUPS:
         xr.testing.assert_identical(one[group].to_dataset(), other[group].to_dataset())

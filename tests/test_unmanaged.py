@@ -16,7 +16,7 @@ from otonari.runs import compare
 from otonari.runs.report import tables
 
 from . import counts
-from .communities import community, metered_net, random_community
+from .communities import community, random_community
 
 FLAT = {"flat": {"retail_price": 30, "feed_in_price": 8}}
 NODES = {"bank": {"parent": ""}}
@@ -59,6 +59,25 @@ def test_a_battery_follows_the_meter():
     assert results["battery_energy"].values[0] == pytest.approx([2.6, 4.2, 2.2, 0.5])
     assert results["grid_import"].values[0] == pytest.approx([0, 0, 0, 3.15])
     assert results["grid_export"].values[0] == pytest.approx([1, 0, 0, 0])
+
+
+def test_a_battery_leaves_pv_alone_that_is_metered_gross():
+    """The home draws 1 and 3, of which the battery gives 1 and, at its limit, 2; PV of 3 passes a connection of 2.5."""
+    battery = {"owner": "home", "capacity": 6, "initial_energy": 5, "charge_limit": 2, "discharge_limit": 2}
+    battery |= {"charge_efficiency": 0.8, "discharge_efficiency": 0.8}
+    home = {"node": "bank", "tariff": "flat", "demand": [1, 3], "pv_available": [3, 1], "export_limit": 2.5}
+    case = {"slots": [1, 1], "nodes": NODES, "tariffs": FLAT, "batteries": {"b": battery}}
+    inputs = community({**case, "participants": {"home": {**home, "metering": "gross"}}})
+    tree = otonari.clear(inputs, market="unmanaged")
+    results, settlement = tree["results"], tree["settlement"]
+    assert results["battery_charge"].values[0] == pytest.approx([0, 0])
+    assert results["battery_discharge"].values[0] == pytest.approx([1, 2])
+    assert results["pv_curtailment"].values[0] == pytest.approx([0.5, 0])
+    assert results["grid_import"].values[0] == pytest.approx([0, 1])
+    assert results["grid_export"].values[0] == pytest.approx([2.5, 1])
+    assert float(settlement["bill"][0]) == pytest.approx(1 * 30 - 3.5 * 8)
+    assert settlement["self_consumption"].values.tolist() == [0]
+    assert settlement["self_sufficiency"].values.tolist() == [0]
 
 
 def driver(**vehicle):
@@ -127,7 +146,7 @@ def without_targets(inputs):
 
 @pytest.mark.parametrize("seed", counts.share(range(60)))
 def test_it_obeys_the_physics_and_no_plan_costs_more(seed):
-    inputs = without_targets(metered_net(random_community(seed)))
+    inputs = without_targets(random_community(seed, gross=seed % 3 == 0))
     results = unmanaged(inputs)
     nothing = trades.bilateral(inputs, results)
     settlement = accounts.settle(inputs, results, nothing, results)

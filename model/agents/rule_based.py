@@ -2,7 +2,8 @@
 
 What happens without a plan, slot by slot: a vehicle charges at full power from the moment it is plugged in until it is
 full, and drives on electricity as far as its battery reaches; a battery stores what PV is left over and gives it back
-at the first deficit. Nothing looks ahead, so final energies are no target here.
+at the first deficit. PV that is metered gross is no battery's to store. Nothing looks ahead, so final energies are no
+target here.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import xarray as xr
 from ..errors import Cause, Infeasible
 from ..labels import Array, positions
 from ..results import assemble, variable
+from ..topology.meters import metered_gross
 
 TIGHT = 1e-9
 """kW or kWh by which a limit may be missed before it counts."""
@@ -85,7 +87,10 @@ def unmanaged(inputs: xr.Dataset) -> xr.Dataset:
     )
     people, slots = demand.shape
     vehicles, batteries = (_Series(*np.zeros((3, len(store.owner), slots))) for store in (vehicle, battery))
-    curtailed, electric = np.zeros((people, slots)), np.zeros(inputs.sizes["trip"])
+    apart = np.where(metered_gross(inputs)[:, None], pv, 0.0)  # what PV gives at meters of its own
+    pv, limit = pv - apart, inputs["export_limit"].values
+    curtailed, electric = np.maximum(apart - limit[:, None], 0.0), np.zeros(inputs.sizes["trip"])
+    apart -= curtailed
     for t in range(slots):
         tank = _drive(inputs, t, tank, vehicle.least, electric)
         net = demand[:, t] - pv[:, t]
@@ -99,8 +104,8 @@ def unmanaged(inputs: xr.Dataset) -> xr.Dataset:
         net += np.bincount(battery.owner, charge - discharge, minlength=people)
         batteries.enter(t, charge, discharge, stored)
         _within(inputs, t, net)
-        curtailed[:, t] = np.clip(-net - inputs["export_limit"].values, 0.0, pv[:, t])
-    return _results(inputs, batteries, vehicles, home, curtailed, electric)
+        curtailed[:, t] += np.clip(-net - limit, 0.0, pv[:, t])
+    return _results(inputs, batteries, vehicles, home, curtailed, apart, electric)
 
 
 def _store(inputs: xr.Dataset, device: str) -> _Store:
@@ -193,11 +198,12 @@ def _results(
     vehicles: _Series,
     home: Array,
     curtailed: Array,
+    apart: Array,
     electric: Array,
 ) -> xr.Dataset:
-    """Return the results Dataset; whatever a meter lacks or has left is the retailer's."""
+    """Return the results Dataset; whatever a meter lacks or has left, and what PV gives ``apart``, is the retailer's."""
     owner = positions(inputs, "vehicle_owner", "participant")
-    net = inputs["demand"].values - inputs["pv_available"].values + curtailed
+    net = inputs["demand"].values - inputs["pv_available"].values + curtailed + apart
     np.add.at(net, positions(inputs, "battery_owner", "participant"), batteries.charge - batteries.discharge)
     power = vehicles.charge - vehicles.discharge
     np.add.at(net, owner, np.where(home, power, 0.0))
@@ -206,7 +212,7 @@ def _results(
     variables = {
         "pv_curtailment": variable(participant, curtailed, "kW", "PV output not used"),
         "grid_import": variable(participant, np.maximum(net, 0.0), "kW", "bought from the retailer"),
-        "grid_export": variable(participant, np.maximum(-net, 0.0), "kW", "sold to the retailer"),
+        "grid_export": variable(participant, np.maximum(-net, 0.0) + apart, "kW", "sold to the retailer"),
         "vehicle_import": variable(
             vehicle, np.maximum(away, 0.0), "kW", "bought while plugged in away from home"
         ),

@@ -15,6 +15,7 @@ import xarray as xr
 
 from ...data.inputs.currency import Scale
 from ..labels import Array
+from ..topology.meters import metered_gross
 
 MECHANISMS = ("continuous", "uniform", "pay-as-bid")
 _MINUTE = 60_000_000  # in microseconds
@@ -132,7 +133,8 @@ def positions(inputs: xr.Dataset, hosts: Array | None = None) -> xr.Dataset:
     """Return what each meter (a participant at a node) can trade in each slot [kWh], whatever it plans.
 
     ``own_generation`` (meter, time) is its PV and what its batteries and the vehicles plugged in behind it can
-    discharge; ``export_limit`` and ``import_limit`` (meter, time) are those of its connection. A vehicle
+    discharge; ``export_limit`` and ``import_limit`` (meter, time) are those of its connection. PV that is metered gross
+    has a connection of its own, with the same limit, and adds to both what passes it. A vehicle
     plugged in away from its owner's premises is a meter of its owner at its host's node, limited by its charger.
     ``meter_participant`` and ``meter_node`` name the meters. ``hosts`` (vehicle, any): an exchange that does not
     know where vehicles will be takes their orders for every slot at any of these.
@@ -140,15 +142,18 @@ def positions(inputs: xr.Dataset, hosts: Array | None = None) -> xr.Dataset:
     hours = inputs["slot_hours"].values
     people, nodes = inputs["participant"].values.astype(str), inputs["participant_node"].values.astype(str)
     meters: dict[tuple[str, str], np.ndarray] = {}
-    generation = inputs["pv_available"].values.copy()
+    generation, gross = inputs["pv_available"].values, metered_gross(inputs)[:, None]
+    export = np.broadcast_to(inputs["export_limit"].values[:, None], generation.shape)
+    generation = np.where(gross, np.minimum(generation, export), generation)
+    export = export + np.where(gross, generation, 0.0)
     place = {p: i for i, p in enumerate(people)}
     for owner, power in zip(
         inputs["battery_owner"].values, inputs["battery_discharge_limit"].values, strict=True
     ):
         generation[place[str(owner)]] += power
     for i, (person, node) in enumerate(zip(people, nodes, strict=True)):
-        limits = [np.full(len(hours), float(inputs[f"{n}_limit"].values[i])) for n in ("export", "import")]
-        meters[person, node] = np.array([generation[i], *limits])
+        taken = np.full(len(hours), float(inputs["import_limit"].values[i]))
+        meters[person, node] = np.array([generation[i], export[i], taken])
     known, hosts = hosts is None, inputs["vehicle_host"].values if hosts is None else hosts
     for v, owner in enumerate(inputs["vehicle_owner"].values.astype(str)):
         give, take = (float(inputs[f"vehicle_{n}_limit"].values[v]) for n in ("discharge", "charge"))

@@ -245,7 +245,6 @@ def _unmanaged(inputs: xr.Dataset) -> tuple[xr.Dataset, Any]:
     from ...model.agents import rule_based
     from ...model.solver import solve
 
-    markets.require_net_metering(inputs)
     return rule_based.unmanaged(inputs), solve.Solution(float("nan"), "none", status="simulated")
 
 

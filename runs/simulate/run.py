@@ -110,6 +110,7 @@ def run(
         weight=scenario.exchange.learning_weight,
         seed=seed,
     )
+    first = Simulation(line, options).state  # refuses what agents cannot do before anything is written
     output = output or Path("runs-out") / scenario.name / f"{mode}.nc"
     hash_ = digest(scenario)
     what = {"scenario": hash_, "options": asdict(options), "warm_up": line.known, "timeline": line.hash}
@@ -120,7 +121,7 @@ def run(
     identity = what | {"version": version(), "journal": journal.FORMAT}
     place = output.with_name(f"{output.stem}.{_sha256(identity)[:8]}.journal")
     with journal.opened(place, json.dumps(identity, sort_keys=True)) as written:
-        simulation = Simulation(line, options, written.replay(Simulation(line, options).state))
+        simulation = Simulation(line, options, written.replay(first))
         if not _finished(simulation, written, closing, progress, stop):
             return None
         tree = account(line.inputs, simulation.state, options)
