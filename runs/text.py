@@ -41,7 +41,16 @@ def section(title: str, text: str) -> str:
     >>> section("Costs", table(["kind", "JPY"], [["pv", "10.0"]])).splitlines()
     ['## Costs', '', '    kind   JPY', '    pv    10.0']
     """
-    return f"## {shown(title)}\n\n{indent(text, '    ')}"
+    return f"## {on_page(title)}\n\n{indent(text, '    ')}"
+
+
+def on_page(text: str) -> str:
+    """Return a text on one line of a Markdown page, outside of code: no HTML, no link and no picture of a stranger's.
+
+    >>> on_page("<script> & ![x](https://example.org)")
+    '&lt;script> & ![x]&#40;https://example.org)'
+    """
+    return shown(text).replace("<", "&lt;").replace("](", "]&#40;")
 
 
 def as_json(value: Any, indent: int | None = 1) -> str:

@@ -1,5 +1,6 @@
 """Text of a stranger's on its way to a terminal, a page, a table of a spreadsheet: nothing of it steers or deceives."""
 
+import csv
 import json
 import logging
 import re
@@ -205,3 +206,59 @@ def test_nor_one_of_trades_and_refused_orders(name, tmp_path, monkeypatch):
             for cell in re.split(r',"?', line):
                 assert not cell.startswith(tuple("=@\t\r＝")), line
                 assert not re.match(r"[+-][^.0-9]|[+-]1\+", cell), line
+
+
+# pages
+
+MARKUP = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "</h1><b>",
+    "\\<b>bert",
+    "![x](https://example.org/x.png)",
+    "[pay here](https://example.org)",
+    "`<b>`",
+    "a\"b'c",
+    "隣の家の" * 20,
+]
+
+
+def prose(page):
+    """Return the lines of a Markdown page that are no code: neither indented nor between fences."""
+    own, _, rest = page.partition("\n```\n")
+    assert not rest or rest.endswith("\n```\n")
+    return [line for line in own.split("\n") if not line.startswith("    ")]
+
+
+@pytest.mark.parametrize("name", [*MARKUP, NAME, *FORMULAS])
+def test_a_name_is_no_markup_on_bills_and_pages_nor_a_formula_in_tables(name, tmp_path):
+    tree = street({"bert": name, "anna": f"{name}2"})
+    tree.attrs |= {"title": name, "scenario": name, "status": name}
+    tree["inputs"].attrs["notes"] = json.dumps([name])
+    run, bills = keep(tree, tmp_path), tmp_path / "bills"
+    commands = [
+        ["report", run, "--bills", "-o", bills, "--ledger", tmp_path / "ledger"],
+        ["report", run, "-o", tmp_path / "page.md"],
+        ["report", run],
+        ["compare", run],
+        ["compare", run, "-o", tmp_path / "sums.csv"],
+    ]
+    for command in commands:
+        result = CliRunner().invoke(main, [*map(str, command)])
+        assert result.exit_code == 0, result.output
+        assert harmless(result.output)
+    pages = sorted(bills.glob("*.md"))
+    assert len(pages) == 3
+    for path in [tmp_path / "page.md", *pages]:
+        content = path.read_text(encoding="utf-8")
+        assert harmless(content)
+        for line in prose(content):
+            assert "<" not in line
+            assert "](" not in line
+    for path in pages:
+        bill.check(path.read_bytes(), [KEY.key])
+    with open(tmp_path / "sums.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    assert rows
+    for row in rows:
+        assert not row[0].startswith(tuple("=+-@\t\r＝"))

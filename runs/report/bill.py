@@ -21,7 +21,7 @@ from ..ledger import checkpoints, receipts
 from ..ledger.format import block_schema, signed_note
 from ..ledger.format.block_schema import WHERE_ANY
 from ..ledger.format.errors import LedgerTampered
-from ..text import section, table, utc
+from ..text import on_page, section, table, utc
 
 OPENING = b"# Bill of "
 _ROUNDING = {"rounding": Line("what counting whole Wh and thousandths changes", sign=1, label="rounding")}
@@ -104,7 +104,7 @@ def write(bill: Bill) -> str:
     """Return the page of a bill, with its receipt."""
     leaf, zone = bill.proofs[0].leaf, clock.zone(bill.terms["zone"])
     parts = [
-        f"# Bill of {_shown(leaf['participant'])}",
+        f"# Bill of {on_page(_shown(leaf['participant']))}",
         _head(bill, zone),
         f"{section('Account', _account(bill))}\n\n{_LEGEND}",
         section("Trades with neighbours by hour of the day (proved)", _hours(bill, zone)),
@@ -191,7 +191,7 @@ def _head(bill: Bill, zone: tzinfo) -> str:
     start, end = first["slot"], last["slot"] + last["slot_seconds"]
     local = [datetime.fromtimestamp(t, zone).strftime("%Y-%m-%d %H:%M") for t in (start, end)]
     lines = [
-        f"market: {_shown(first['market'])}",
+        f"market: {on_page(_shown(first['market']))}",
         f"period: {' to '.join(local)}, {len(bill.proofs)} slots",
         f"in UTC: {utc(start)} to {utc(end)}",
         f"{TERMS['zone']}: {bill.terms['zone']}",

@@ -4,8 +4,7 @@ from typing import Any
 
 import xarray as xr
 
-from ...data.problems import shown
-from ..text import section
+from ..text import on_page, section
 from . import tables
 from .sections import SECTIONS
 
@@ -15,9 +14,9 @@ def report(tree: xr.DataTree) -> str:
     currency = str(tree.attrs["currency"])
     about = [f"status: {tree.attrs['status']}", f"cleared by otonari {tree.attrs['otonari_version']}"]
     about += [f"ledger head: {tree.attrs['ledger_head']}"] if "ledger_head" in tree.attrs else []
-    head = "\n".join(f"- {shown(line)}" for line in [*about, *tables.notes(tree)])
+    head = "\n".join(f"- {on_page(line)}" for line in [*about, *tables.notes(tree)])
     parts = [section(s.title.format(currency=currency), s.text(tree)) for s in SECTIONS.values()]
-    return "\n\n".join([f"# {tables.heading(tree)}", head, *parts]) + "\n"
+    return "\n\n".join([f"# {on_page(tables.heading(tree))}", head, *parts]) + "\n"
 
 
 def facts(tree: xr.DataTree) -> dict[str, Any]:
