@@ -129,6 +129,10 @@ def _nodes(network: Any, inputs: xr.Dataset, currency: str) -> dict[str, Any]:
         variables["node_flow"] = variable(dims, flow, "kW", "peer power to the parent node, - from it")
         row = network.node_balance
         prices = None if row.dual is None else (row.dense_dual(), row.dense_dual())
+        if prices is not None and row.offer is not None:
+            worth = row.dense_offer() / inputs["slot_hours"].values
+            doc = "value of one more watt offered at the node"
+            variables["offer_value"] = (dims, worth, {"long_name": doc, "units": unit})
     else:
         prices = _pair_prices(network, inputs)
     docs = ("value of energy that a peer buys at the node", "value of energy that a peer sells at the node")

@@ -31,10 +31,6 @@ def ties_of(inputs):
     return np.stack([home[owner[vehicle]], home[host[vehicle, slot]]], axis=1)
 
 
-OTHER_PRICES = (49,)
-"""Seeds where the union of regions publishes other prices than the whole, at the same optimum."""
-
-
 def part(inputs, nodes):
     """Return the inputs of some nodes alone, the topmost of them without a parent."""
     labels = inputs["node"].values[nodes]
@@ -121,6 +117,58 @@ def test_prices_within_the_fees_are_a_proof():
     assert cleared(inputs)[1]["price"].values.ravel() == pytest.approx([5, 8, 2])
 
 
+FULL = {
+    "owner": "sun",
+    **{f"{at}_energy": 2 for at in ("initial", "final")},
+    "capacity": 2,
+    "charge_limit": 6,
+    "discharge_limit": 1,
+    **{f"{way}_efficiency": 0.9 for way in ("charge", "discharge")},
+}
+
+
+@pytest.mark.parametrize("battery", [{}, {"full": FULL}])
+def test_a_price_that_only_another_region_would_pay(battery):
+    """The sun at a gets 8 from the retailer, so that peers pay 16, access included; nobody there pays for energy.
+
+    Who pays 29 at b gives 21 for it, worth 15 at a after fees of 6: the price of one more watt offered at a, of which a
+    alone would say that it is worth nothing and costs 16. Where a battery that could be charged ties that price to
+    those of other slots, a and b are cleared as one for it.
+    """
+    fees = {"access_fee": 8}
+    inputs = community(
+        {
+            "slots": [1],
+            "nodes": {
+                "root": {"parent": "", **fees},
+                "a": {"parent": "root", "fee": 3, **fees},
+                "b": {"parent": "root", "fee": 3, **fees},
+            },
+            "tariffs": {"flat": {"retail_price": 29, "feed_in_price": 8}},
+            "participants": {
+                "sun": {"node": "a", "tariff": "flat", "demand": 0, "pv_available": 5},
+                "there": {"node": "b", "tariff": "flat", "demand": 1, "pv_available": 0},
+            },
+            "batteries": battery,
+        }
+    )
+    alone = cleared(part(inputs, np.array([1])))[1]
+    assert [alone[name].item() for name in ("price", "offer_value")] == pytest.approx([16, 0])
+    tree, apart_at = tree_of(inputs), np.array([False, True, True])
+    total, verdict = apart(inputs, tree, apart_at)
+    assert (total, verdict.gap) == (pytest.approx(29 - 5 * 8), 0)
+    if battery:
+        assert {frozenset(pair) for pair in verdict.pairs.tolist()} == {frozenset((1, 2))}
+        assert verdict.price[1] == pytest.approx(16), (
+            "until then the price of its region, which is in order too"
+        )
+        verdict = apart(inputs, tree, partition.joined(tree, apart_at, verdict.pairs, most=2))[1]
+    assert len(verdict.pairs) == 0
+    for name, found in (("price", verdict.price), ("offer_value", verdict.offer)):
+        assert found.ravel() == pytest.approx([18, 15, 21])
+        assert cleared(inputs)[1][name].values.ravel() == pytest.approx([18, 15, 21])
+
+
 def test_nothing_is_cut_that_a_vehicle_or_no_fee_ties_together():
     # root 0 - feeders 1, 2 - banks 3, 4 below 1 and 5, 6 below 2
     tree = partition.Tree(
@@ -139,9 +187,9 @@ def test_nothing_is_cut_that_a_vehicle_or_no_fee_ties_together():
 @pytest.mark.parametrize("seed", RANDOM)
 @pytest.mark.parametrize("closed", [False, True])
 def test_the_union_is_the_optimum_or_the_gap_holds_it(seed, closed):
-    """Where the union is the optimum, its prices are those of the whole cleared as one.
+    """Where the union is the optimum, its prices and offers are those of the whole cleared as one.
 
-    With closed edges there are nodes with meters where nobody would pay for energy, which judge each region alone.
+    With closed edges there are nodes with meters where nobody of their own region would pay for energy.
     """
     inputs = random_community(seed).drop_dims("node_to", errors="ignore")
     if closed:
@@ -159,7 +207,6 @@ def test_the_union_is_the_optimum_or_the_gap_holds_it(seed, closed):
         assert before.sum() > cut_above.sum(), "what would trade is joined"
     assert verdict.gap == 0
     assert total == pytest.approx(optimum, rel=1e-6, abs=1e-6)
-    if not closed and not meters(inputs, peers=True).directed.any():  # regions know of no tariffs elsewhere
-        if seed in OTHER_PRICES:
-            pytest.xfail("another of several prices that clear: open")
+    if not meters(inputs, peers=True).directed.any():  # regions know of no tariffs elsewhere
         np.testing.assert_allclose(verdict.price, results["price"].values, atol=1e-6)
+        np.testing.assert_allclose(verdict.offer, results["offer_value"].values, atol=1e-6)

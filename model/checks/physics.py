@@ -18,7 +18,7 @@ from ..labels import Array
 _OTHERS = ("trip", "trade", "tariff", "node", "node_to", "source", "origin", "time")
 PARTICIPANT = ("participant", "time")
 VEHICLE = ("vehicle", "time")
-SIGNED = ("price", "sale_price", "node_flow")
+SIGNED = ("price", "sale_price", "offer_value", "node_flow")
 
 
 class Finding(NamedTuple):

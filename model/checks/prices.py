@@ -22,12 +22,15 @@ def equilibrium(run: Run) -> Iterator[Finding]:
     With the prices p of buying and q of selling at a node, its access fee a, retail price r and feed-in price f: who
     buys from peers pays p + a <= r, who imports r <= p + a; who sells gets q - a >= f, who exports f >= q - a. An edge
     that is not full carries no more than its fee between the prices of its ends, and exactly that where power flows.
+    What one more watt offered is worth obeys the like; it is the price, or zero where nobody would pay.
     """
     if "price" not in run.r:
         return
     i, r = run.i, run.r
-    access = i["node_access_fee"][:, None]
-    paid, received = r["price"] + access, r["sale_price"] - access
+    access, offer = i["node_access_fee"][:, None], r.get("offer_value")
+    quoted = [("", r["price"], r["sale_price"])]
+    if offer is not None:
+        quoted.append((" (offer)", offer, offer))
     tariff = index(run.labels["tariff"], i["participant_tariff"])
     people = tariff, run.home[:, None]
     guests = tariff[run.owner["vehicle"]], run.host_node
@@ -37,18 +40,21 @@ def equilibrium(run: Run) -> Iterator[Finding]:
     ):
         slot = np.arange(len(run.hours))
         retail, feed_in = i["retail_price"][rate], i["feed_in_price"][rate]
-        pays, gets = paid[node, slot], received[node, slot]
-        for name, gap in (
-            (f"{peer}_purchase", pays - retail),
-            (f"{grid}_import", retail - pays),
-            (f"{peer}_sale", feed_in - gets),
-            (f"{grid}_export", gets - feed_in),
-        ):
-            wrong = np.where((r[name] > _SOME) & (node >= 0), gap, 0.0)
-            yield Finding(f"price for {name}", dims, wrong, abs(retail) + abs(feed_in))
+        for which, buying, selling in quoted:
+            pays, gets = (buying + access)[node, slot], (selling - access)[node, slot]
+            for name, gap in (
+                (f"{peer}_purchase", pays - retail),
+                (f"{grid}_import", retail - pays),
+                (f"{peer}_sale", feed_in - gets),
+                (f"{grid}_export", gets - feed_in),
+            ):
+                wrong = np.where((r[name] > _SOME) & (node >= 0), gap, 0.0)
+                yield Finding(f"price for {name}{which}", dims, wrong, abs(retail) + abs(feed_in))
     if "trade_fee" in i:
         return
     yield Finding("sale_price", _NODE, abs(r["sale_price"] - r["price"]), r["price"])
+    if offer is not None:
+        yield Finding("offer_value", _NODE, np.minimum(abs(offer - r["price"]), abs(offer)), r["price"])
     yield from _edges(run)
 
 

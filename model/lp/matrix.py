@@ -57,12 +57,18 @@ class Program:
     edited: dict[int, ConstraintData] = field(default_factory=dict)
     sign: float = 1.0
 
-    def store(self, x: Array, dual: Array) -> None:
-        """Give a solution's values (columns,) and duals (rows,) of the least cost back to the components."""
+    def store(self, x: Array, dual: Array, offer: Array | None = None) -> None:
+        """Give a solution's values (columns,) and duals (rows,) of the least cost back to the components.
+
+        ``offer`` (rows,) is what one more unit offered at each row is worth, by default the dual.
+        """
         for variable, part in zip(self.variables, self._split(x, self.variables), strict=True):
             variable.store(part)
         for constraint, part in zip(self.constraints, self._split(dual, self.constraints), strict=True):
-            constraint.dual = part
+            constraint.dual = constraint.offer = part
+        if offer is not None:
+            for constraint, part in zip(self.constraints, self._split(offer, self.constraints), strict=True):
+                constraint.offer = part
         own = sum(len(v.position) for v in self.variables)
         foreign = x[own : own + len(self.foreign_variables)]
         for data, value in zip(self.foreign_variables, foreign, strict=True):

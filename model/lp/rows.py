@@ -35,6 +35,7 @@ class ArrayConstraint(OnDemand, IndexedConstraint):
         number[self.position] = np.arange(len(self.position))
         self.body = relation.body.into(number, (len(self.position),))
         self.dual: Array | None = None
+        self.offer: Array | None = None
 
     def _make(self) -> dict[Any, ConstraintData]:
         rows = expressions(self.body)
@@ -80,9 +81,16 @@ class ArrayConstraint(OnDemand, IndexedConstraint):
 
     def dense_dual(self) -> Array:
         """Return the duals over the whole shape, zero where there is no row."""
+        return self._dense(self.dual)
+
+    def dense_offer(self) -> Array:
+        """Return what one more unit offered at each row is worth, over the whole shape; zero where there is no row."""
+        return self._dense(self.offer)
+
+    def _dense(self, values: Array | None) -> Array:
         full = np.zeros(int(np.prod(self.shape)))
-        if self.dual is not None:
-            full[self.position] = self.dual
+        if values is not None:
+            full[self.position] = values
         return full.reshape(self.shape)
 
 

@@ -52,26 +52,32 @@ ZERO = 1e-7
 class Border(NamedTuple):
     """Prices, flows and capacities at the nodes of a cleared region, each (node, time): enough for the certificate.
 
-    ``price`` [currency/kWh]; ``flow`` to the parent [kW]; ``buyers`` and ``sellers``, what meters there could take and
-    give at the most [kW]; ``bought`` and ``sold``, what they do from and to peers [kW].
+    ``price`` [currency/kWh]; ``offer``, what one more watt offered there is worth [currency/kWh]: the price, or zero
+    where nobody in the region would pay for energy; ``flow`` to the parent [kW]; ``buyers`` and ``sellers``, what
+    meters there could take and give at the most [kW]; ``bought`` and ``sold``, what they do from and to peers [kW];
+    ``tied``, 1 where a store ties the price to those of other slots, or trades have been settled at it, else 0.
     """
 
     price: Array
+    offer: Array
     flow: Array
     buyers: Array
     sellers: Array
     bought: Array
     sold: Array
+    tied: Array
 
 
 class Verdict(NamedTuple):
     """The prices, gap and wanted trades that the certificate yields.
 
-    ``price`` (node, time) at all nodes, free ones chosen; ``gap`` by which the union may miss the optimum [currency], 0
-    where it is the optimum; ``pairs`` (pair, 2), the nodes that would trade, most urgent first.
+    ``price`` and ``offer`` (node, time) at all nodes, as in `Border` but of the whole; ``gap`` by which the union may
+    miss the optimum [currency], 0 where it is the optimum; ``pairs`` (pair, 2), the nodes that would trade, most urgent
+    first, or else those of which one decides the other's price.
     """
 
     price: Array
+    offer: Array
     gap: float
     pairs: Array
 
@@ -86,18 +92,25 @@ def border(inputs: xr.Dataset, results: xr.Dataset) -> Border:
     def traded(peer: str, vehicle: str) -> Array:
         power = np.zeros((size, inputs.sizes["time"]))
         np.add.at(power, home, results[peer].transpose("participant", "time").values)
-        place, slot = np.nonzero(guest >= 0)
         away = results[vehicle].transpose("vehicle", "time").values
         np.add.at(power, (guest[place, slot], slot), away[place, slot])
         return power
 
+    place, slot = np.nonzero(guest >= 0)
+    bought = traded("peer_purchase", "vehicle_purchase")
+    sold = traded("peer_sale", "vehicle_sale")
+    tied = (bought > 0) | (sold > 0)
+    tied[home[positions(inputs, "battery_owner", "participant")]] = True
+    tied[guest[place, slot], slot] = True
     return Border(
         price=results["price"].transpose("node", "time").values,
+        offer=results.get("offer_value", results["price"]).transpose("node", "time").values,
         flow=results["node_flow"].transpose("node", "time").values,
         buyers=sum_at_nodes(who.draw_capacity, who, size),
         sellers=sum_at_nodes(who.give_capacity, who, size),
-        bought=traded("peer_purchase", "vehicle_purchase"),
-        sold=traded("peer_sale", "vehicle_sale"),
+        bought=bought,
+        sold=sold,
+        tied=tied.astype(float),
     )
 
 
@@ -119,17 +132,27 @@ def judge(tree: Tree, cut_above: Array, whole: Border, hours: Array) -> Verdict:
     up = from_leaves(tree.parent)
     low, high, source, target = _bounds(tree.parent, up, system)
     wrong = low > high + PAYS
-    price = _by_rule(tree, up, system, whole)
+    offered = system._replace(low=np.minimum(system.low, whole.offer))
+    price, offer, origin = _by_rule(tree, up, offered, whole)
+    moved = price < system.low - PAYS
+    if moved.any():  # what follows in other slots only regions cleared as one can tell
+        price, offer, _ = _by_rule(tree, up, system, whole)
     if not wrong.any():
-        return Verdict(price, 0.0, np.zeros((0, 2), dtype=int))
+        return Verdict(price, offer, 0.0, _pairs(np.nonzero(moved)[0], origin[moved]))
     gap = 0.0
     for slot in np.flatnonzero(wrong.any(axis=0)).tolist():
         price[:, slot], loss = _least_gap(tree.parent, system.at(slot))
+        offer[:, slot] = price[:, slot]
         gap += float(hours[slot] * loss)
     where = np.nonzero(wrong)
     order = np.argsort(-(low - high)[where], kind="stable")
-    pairs = np.stack([source[where], target[where]], axis=1)[order]
-    return Verdict(price, gap, pairs[np.sort(np.unique(pairs, axis=0, return_index=True)[1])])
+    return Verdict(price, offer, gap, _pairs(source[where][order], target[where][order]))
+
+
+def _pairs(one: Array, other: Array) -> Array:
+    """Return pairs of nodes (pair, 2), each once, in the order of their first mention."""
+    pairs = np.stack([one, other], axis=1)
+    return np.asarray(pairs[np.sort(np.unique(pairs, axis=0, return_index=True)[1])])
 
 
 class _System(NamedTuple):
@@ -156,9 +179,10 @@ def _system(tree: Tree, cut_above: Array, whole: Border) -> _System:
 
     With the regions' own prices p and D[n] = p[parent of n] - p[n], fee c of the edge above n and the flow z over it,
     the greatest power u (up, down) that the whole lets over it and v that its region alone lets over it; b and s
-    bought and sold at n, B and S what meters there could take and give at the most. For every node and slot::
+    bought and sold at n, B and S what meters there could take and give at the most; o the offer at n, or p where the
+    price is tied: between the two nobody's plan changes. For every node and slot::
 
-        low = p  if B > 0 or s > 0,  else -inf                  high = p  if S > 0 or b > 0,  else inf
+        low = o  if B > 0 or s > 0,  else -inf                  high = p  if S > 0 or b > 0,  else inf
         low <= q[n] <= high
         least <= q[parent of n] - q[n] <= most
         most  = D  if z != 0,  max(c, D)   if v_up > 0,    c   if u_up > 0,    else inf
@@ -171,6 +195,7 @@ def _system(tree: Tree, cut_above: Array, whole: Border) -> _System:
     u_up, u_down = _capacity(tree, regions(tree.parent, np.zeros_like(cut_above)), whole)
     v_up, v_down = (np.where(inside, power, 0.0) for power in _capacity(tree, region, whole))
     p, c, z = whole.price, tree.fee[:, None], np.where(inside, whole.flow, 0.0)
+    o = np.where(whole.tied > 0, p, whole.offer)
     D = p[tree.parent] - p
     most = np.where(u_up > 0, c, np.inf)
     most = np.where(v_up > 0, np.maximum(most, D), most)
@@ -179,7 +204,7 @@ def _system(tree: Tree, cut_above: Array, whole: Border) -> _System:
     least = np.where(v_down > 0, np.minimum(least, D), least)
     least = np.where(z != 0, D, least)
     return _System(
-        low=np.where((whole.buyers > 0) | (whole.sold > 0), p, -np.inf),
+        low=np.where((whole.buyers > 0) | (whole.sold > 0), o, -np.inf),
         high=np.where((whole.sellers > 0) | (whole.bought > 0), p, np.inf),
         least=np.where(edge, least, -np.inf),
         most=np.where(edge, most, np.inf),
@@ -235,8 +260,8 @@ def _bounds(parent: Array, up: list[int], system: _System) -> tuple[Array, Array
     return low, high, source, target
 
 
-def _by_rule(tree: Tree, up: list[int], system: _System, whole: Border) -> Array:
-    """Return the prices (node, time) that the declared rule of `solver.dual_face` picks for the whole.
+def _by_rule(tree: Tree, up: list[int], system: _System, whole: Border) -> tuple[Array, Array, Array]:
+    """Return prices and offers (node, time) by the declared rule of `solver.dual_face`, and the nodes that decide them.
 
     Within the intervals of the nodes, and with -c <= p[parent] - p[n] <= c at every edge of fee c, equal to c in the
     direction of its flow, and at least c where that fills the edge. First where somebody is, then everywhere else.
@@ -248,13 +273,14 @@ def _by_rule(tree: Tree, up: list[int], system: _System, whole: Border) -> Array
     least = np.where(closed | (full & down_flow), -np.inf, np.where(up_flow, c, -c))
     prices = system._replace(least=least, most=most)
     somebody = (whole.buyers > 0) | (whole.sellers > 0)
-    for places in (somebody, ~somebody):
-        prices = _decided(tree.parent, up, prices, places)
-    return prices.low
+    prices, valued, origin = _decided(tree.parent, up, prices, somebody)
+    prices, _, _ = _decided(tree.parent, up, prices, ~somebody)
+    offer = np.where(somebody & ~valued, np.minimum(prices.low, 0.0), prices.low)
+    return prices.low, offer, origin
 
 
-def _decided(parent: Array, up: list[int], prices: _System, places: Array) -> _System:
-    """Return the system with the prices at ``places`` (node, time) decided.
+def _decided(parent: Array, up: list[int], prices: _System, places: Array) -> tuple[_System, Array, Array]:
+    """Return the system with the prices at ``places`` (node, time) decided, which are the least, and who decides.
 
     The least that is possible where it is above zero, then the greatest; where there is none, the least not below zero.
     """
@@ -264,17 +290,17 @@ def _decided(parent: Array, up: list[int], prices: _System, places: Array) -> _S
             low=np.where(where, price, prices.low), high=np.where(where, price, prices.high)
         )
 
-    lowest = _bounds(parent, up, prices)[0]
+    lowest, _, source, _ = _bounds(parent, up, prices)
     valued = places & (lowest > ZERO)
     prices = hold(valued, lowest)
-    highest = _bounds(parent, up, prices)[1]
+    _, highest, _, target = _bounds(parent, up, prices)
     bounded = places & ~valued & np.isfinite(highest)
     prices = hold(bounded, highest)
     rest = places & ~valued & ~bounded
     lowest = _bounds(
         parent, up, prices._replace(low=np.where(rest, np.maximum(prices.low, 0.0), prices.low))
     )[0]
-    return hold(rest, lowest)
+    return hold(rest, lowest), valued, np.where(valued, source, target)
 
 
 def _least_gap(parent: Array, system: _System) -> tuple[Array, float]:

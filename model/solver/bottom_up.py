@@ -51,10 +51,15 @@ SMALL = 5000
 
 
 class Optimum(NamedTuple):
-    """An optimum by the declared rules; ``method`` says by which way, in words."""
+    """An optimum by the declared rules; ``method`` says by which way, in words.
+
+    ``offer`` (rows,) is what one more watt offered at a row that makes a price is worth: where somebody is, the price
+    of the first step of the rule; the dual elsewhere.
+    """
 
     x: Array
     dual: Array
+    offer: Array
     column_status: Array
     row_status: Array
     iterations: int
@@ -259,7 +264,8 @@ class _BottomUp:
         if not proves(self.program, self.x, dual):  # the first step of the rule stands, which has its proof
             dual = self.selected
         statuses = self.column_status, self.row_status
-        return Optimum(self.x, dual, *statuses, self.iterations, self._method())
+        offer = np.where(by.inhabited > 0, self.selected, dual)
+        return Optimum(self.x, dual, offer, *statuses, self.iterations, self._method())
 
 
 def _edges(program: Program, together: bool) -> Edges:

@@ -91,7 +91,7 @@ def solve(
         solved = _solved(directions.relaxed(program), known, tie_break, **options)
     program, optimum, decided = solved.decided.program, solved.optimum, solved.decided
     x, dual = optimum.x, optimum.dual
-    program.store(np.clip(x, program.lower, program.upper), dual / scale)
+    program.store(np.clip(x, program.lower, program.upper), dual / scale, optimum.offer / scale)
     load_suffixes(block, replace(program, cost=program.cost / scale), dual / scale)
     objective = dot(program.cost, x) + program.offset
     beyond = max(objective - decided.bound, 0.0) if np.isfinite(decided.bound) else 0.0

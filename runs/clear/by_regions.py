@@ -189,6 +189,7 @@ def _fixed(
         "node_flow": border.flow,
         "price": verdict.price,
         "sale_price": verdict.price,
+        "offer_value": verdict.offer,
     }
     sums = {k: np.sum([answer.sums[k] for answer in answers], axis=0) for k in answers[0].sums}
     shares = {f"community_{k}": v for k, v in accounts.community_shares(sums).items()}
