@@ -14,6 +14,7 @@ from typing import Any
 from ..data.problems import UNSEEN, shown
 
 _LONGEST_NAME = 180
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?(e[+-]?[0-9]+)?")
 
 
@@ -77,18 +78,20 @@ def lines(text: str) -> str:
 
 
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Return rows as CSV; a text that a spreadsheet would take for a formula begins with an apostrophe.
+    r"""Return rows as CSV, one a line; a text that a spreadsheet would take for a formula begins with an apostrophe.
 
-    >>> print(as_csv(["name", "kWh"], [["=cmd()", "-1.5"], ["+1|x", -2.0], ["home", 1]]), end="")
+    A control character is spelled out: behind a carriage return that is not quoted, another row would begin.
+
+    >>> print(as_csv(["name", "kWh"], [["=cmd()", "-1.5"], ["+1|x", -2.0], ["home\r=1", 1]]), end="")
     name,kWh
     '=cmd(),-1.5
     '+1|x,-2.0
-    home,1
+    home\r=1,1
     """
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows([_no_formula(cell) for cell in row] for row in rows)
+    writer.writerows([_spelt(_no_formula(cell)) for cell in row] for row in rows)
     return out.getvalue()
 
 
@@ -99,6 +102,13 @@ def _no_formula(cell: Any) -> Any:
     ):
         return cell
     return cell if _NUMBER.fullmatch(cell) else f"'{cell}"
+
+
+def _spelt(cell: Any) -> Any:
+    """Return a cell without control characters: each as it is written in Python."""
+    if not isinstance(cell, str):
+        return cell
+    return _CONTROL.sub(lambda c: c[0].encode("unicode_escape").decode(), cell)
 
 
 def beginning(name: str, most: int) -> str:
