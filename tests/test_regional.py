@@ -17,8 +17,10 @@ from otonari.data.inputs.contract import TABLE
 from otonari.data.loading import town
 from otonari.data.loading.scenario import digest, load_scenario
 from otonari.data.problems import InputError
+from otonari.model.checks.run import check
 from otonari.model.errors import SolveError
 from otonari.model.settlement import account_lines, accounts
+from otonari.model.settlement.origins import trace
 from otonari.runs import compare
 from otonari.runs.clear import by_regions, region_task, single
 from otonari.runs.clear.dask_cluster import ClusterError
@@ -26,6 +28,7 @@ from otonari.runs.ledger import ledger, records
 from otonari.runs.store import atomic_file, netcdf, run_file, run_format, zarr
 
 from .clusters import local
+from .communities import metered_net
 
 COARSE = ("time.slot_minutes=240", "tables.vehicles.*.work=")
 APART = (*COARSE, "fees.levels.bank=40")
@@ -99,6 +102,28 @@ def test_an_optional_input_of_one_region_is_that_of_the_whole(cleared):
     metering = many.tree["inputs"]["participant_metering"].load().to_series()
     assert metering[metering == "gross"].index.tolist() == ["home-000003"]
     assert set(metering) == {"net", "gross"}
+
+
+def test_gross_metering_in_regions_is_that_of_the_whole(cleared):
+    """Origins and shares of the regions are those of their union, traced at once: everybody's PV has its own meter."""
+    many = cleared(*APART, "tables.participants.*.metering=gross")
+    assert many.tree.attrs["regions"] == 2
+    groups = {g: many.tree[g].to_dataset().load() for g in run_format.GROUPS}
+    inputs, results, trades, settlement = (groups[g] for g in ("inputs", "results", "trades", "settlement"))
+    assert set(inputs["participant_metering"].values) == {"gross"}
+    origins = trace(inputs, results, trades)
+    apart = trace(metered_net(inputs), results, trades)
+    want = accounts.settle(inputs, results, trades, results)
+    for use in ("demand", "driving", "distance"):
+        np.testing.assert_allclose(settlement[f"{use}_from"], getattr(origins, f"{use}_from"), atol=1e-6)
+    assert abs(origins.demand_from - apart.demand_from).max() > 0.1, "as of one meter it would be another one"
+    for name in account_lines.SHARES:
+        np.testing.assert_allclose(settlement[name], want[name], atol=1e-6)
+        np.testing.assert_allclose(settlement[f"community_{name}"], want[f"community_{name}"], atol=1e-6)
+    found = {v.check for v in check(inputs, results, trades, settlement, lp=False)}
+    assert not {
+        n for n in found if n.startswith(("origin", *account_lines.SHARES, "community", "driving_co2"))
+    }
 
 
 def as_committed_from_one_file(many, one, tmp_path):
