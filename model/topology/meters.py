@@ -122,21 +122,15 @@ def meters(
     cheap = crossing.below_zero(inputs, peers, priced and quotes is None)
     folds = _folds(inputs, cheap, owner[home.any(axis=1)]) & pool
     rows = _rows(inputs, folds, np.flatnonzero(away.any(axis=1)))
-    node = np.vstack(
-        [
-            np.repeat(rows.node[:, None], inputs.sizes["time"], axis=1),
-            np.where(away, positions(inputs, "participant_node", "node")[host], -1)[rows.guests],
-        ]
-    )
+    visited = np.where(away, positions(inputs, "participant_node", "node")[host], -1)[rows.guests]
+    node = np.vstack([np.repeat(rows.node[:, None], inputs.sizes["time"], axis=1), visited])
     taken, given = rows.positions(inputs)
     demand, pv = np.zeros(node.shape), np.zeros(node.shape)
     np.add.at(demand, rows.draws_at, taken)
     np.add.at(pv, rows.pv_at, given)
     plug = np.where(home, rows.draws_at[owner][:, None], np.where(away, rows.guest[:, None], -1))
     place = {name: plug if row.host else _at_home(inputs, row, rows) for name, row in DEVICES.items()}
-    draws = {name: inputs[row.draw_limit].values for name, row in DEVICES.items()}
-    gives = {name: inputs[row.give_limit].values for name, row in stores().items()}
-    chargers, stored = (_sum_at_meters(limits, place, node.shape) for limits in (draws, gives))
+    chargers, stored = _device_limits(inputs, place, node.shape)
     retail, feed_in = (inputs[f"{side}_price"].values[rows.tariff] for side in ("retail", "feed_in"))
     free = cheap[rows.tariff]
     if quotes is not None:
@@ -146,9 +140,7 @@ def meters(
     else:  # a host model has one price for what its community takes and gives: only passing on could pay in it
         cross, negative = crossing.passing_on(inputs, node), np.zeros(node.shape, dtype=bool)
     export_limit = rows.limit(inputs["export_limit"].values, rows.gives)
-    unwanted = np.isfinite(export_limit)[:, None] | free
-    whole = free | (stored > 0)  # else what is beyond the surplus is worth the demand that it covers
-    curtailable = np.where(unwanted, np.where(whole, pv, np.maximum(pv - demand, 0.0)), 0.0)
+    curtailable = _curtailable(demand, pv, stored, free, export_limit)
     return Meters(
         label=rows.label,
         demand=demand,
@@ -279,6 +271,22 @@ def _at_home(inputs: xr.Dataset, row: Device, rows: _Rows) -> Array:
     """Return the meter (device, time) of the owner of each device."""
     meter = rows.draws_at[positions(inputs, row.owner, "participant")]
     return np.repeat(meter[:, None], inputs.sizes["time"], axis=1)
+
+
+def _device_limits(
+    inputs: xr.Dataset, place: Mapping[str, Array], shape: tuple[int, ...]
+) -> tuple[Array, Array]:
+    """Return what the devices behind each meter can draw, and what its stores can give (meter, time) [kW]."""
+    draws = {name: inputs[row.draw_limit].values for name, row in DEVICES.items()}
+    gives = {name: inputs[row.give_limit].values for name, row in stores().items()}
+    return _sum_at_meters(draws, place, shape), _sum_at_meters(gives, place, shape)
+
+
+def _curtailable(demand: Array, pv: Array, stored: Array, free: Array, export_limit: Array) -> Array:
+    """Return the PV (meter, time) [kW] not to use which could pay: none, but for a limit or where energy is ``free``."""
+    unwanted = np.isfinite(export_limit)[:, None] | free
+    whole = free | (stored > 0)  # else what is beyond the surplus is worth the demand that it covers
+    return np.where(unwanted, np.where(whole, pv, np.maximum(pv - demand, 0.0)), 0.0)
 
 
 def _sum_at_meters(values: Mapping[str, Array], place: Mapping[str, Array], shape: tuple[int, ...]) -> Array:

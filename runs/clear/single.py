@@ -73,9 +73,6 @@ def clear(
     otonari.model.checks.run.CheckError
         If the solved run contradicts its inputs.
     """
-    from ...model.checks.run import require
-    from ...model.settlement import accounts, trades
-
     begin = time.perf_counter()
     if market not in MARKETS:
         raise ValueError(f"market: got {market!r}, want one of {', '.join(MARKETS)}")
@@ -87,24 +84,13 @@ def clear(
     alone, baseline = _solved(inputs, "grid-only", options, threads=threads, tie_break=market == "grid-only")
     results, solution = alone, baseline
     if market == "p2p":
-        stage("clearing the neighbourhood")
-        results, solution = _solved(inputs, market, options, threads=threads, start=baseline)
-        if solution.objective > baseline.objective + 1e-7 * max(1.0, abs(baseline.objective)):
-            stage("clearing the neighbourhood with what each decides alone")
-            fixed = {"threads": threads, "start": baseline, "decided": alone}
-            results, better = _solved(inputs, market, options, **fixed)
-            solution = _within(solution, better, mip_gap)
+        results, solution = _among_peers(inputs, alone, baseline, options, threads, stage)
     elif market == "unmanaged":
         results, solution = _unmanaged(inputs)
     solved = time.perf_counter()
     stage("settling and checking")
-    traded = trades.bilateral(inputs, results)
-    prices = "marginal" if market != "unmanaged" else "traded"
-    settled = accounts.settle(inputs, results, traded, alone, prices=prices)
-    linear = None if minimum_charge else True
-    decided = solution.directions > 0
-    require(inputs, results, traded, settled, grid_only=alone, lp=linear, prices=prices, decided=decided)
-    tree = run_format.as_tree(inputs, results, traded, settled)
+    tree = _settled(inputs, market, results, alone, solution, minimum_charge)
+    bills = float(tree["settlement"]["bill"].sum())
     tree.attrs = {
         "market": market,
         "otonari_version": version(),
@@ -113,7 +99,7 @@ def clear(
         "status": solution.status,
         "method": solution.method,
         "directions": solution.directions,
-        "objective": solution.objective if market != "unmanaged" else float(settled["bill"].sum()),
+        "objective": solution.objective if market != "unmanaged" else bills,
         "currency": inputs.attrs["currency"],
         **_missing(inputs, results, market),
         **{f"proof_{name}": value for name, value in solution.proof.items()},
@@ -221,6 +207,47 @@ def _solved(
     solution = solve.solve(block, **limits, threads=threads or os.cpu_count() or 1, **solving)
     log.info("%s: %s, objective %.6f, %s", market, solution.status, solution.objective, solution.proof)
     return results.collect(block), solution
+
+
+def _among_peers(
+    inputs: xr.Dataset,
+    alone: xr.Dataset,
+    baseline: Any,
+    options: dict[str, Any],
+    threads: int | None,
+    stage: Stage,
+) -> tuple[xr.Dataset, Any]:
+    """Return the results of the market of peers and its solution, which costs no more than the ``baseline``.
+
+    Where binaries within their gap cost more, chargers are on and off as each participant decides ``alone``.
+    """
+    stage("clearing the neighbourhood")
+    results, solution = _solved(inputs, "p2p", options, threads=threads, start=baseline)
+    if solution.objective <= baseline.objective + 1e-7 * max(1.0, abs(baseline.objective)):
+        return results, solution
+    stage("clearing the neighbourhood with what each decides alone")
+    results, better = _solved(inputs, "p2p", options, threads=threads, start=baseline, decided=alone)
+    return results, _within(solution, better, options["mip_gap"])
+
+
+def _settled(
+    inputs: xr.Dataset,
+    market: str,
+    results: xr.Dataset,
+    alone: xr.Dataset,
+    solution: Any,
+    minimum_charge: bool,
+) -> xr.DataTree:
+    """Return the groups of a cleared market, its accounts measured against ``alone``; raise what its checks find."""
+    from ...model.checks.run import require
+    from ...model.settlement import accounts, trades
+
+    traded = trades.bilateral(inputs, results)
+    prices = "marginal" if market != "unmanaged" else "traded"
+    settled = accounts.settle(inputs, results, traded, alone, prices=prices)
+    known = {"lp": None if minimum_charge else True, "decided": solution.directions > 0}
+    require(inputs, results, traded, settled, grid_only=alone, prices=prices, **known)
+    return run_format.as_tree(inputs, results, traded, settled)
 
 
 def _missing(inputs: xr.Dataset, results: xr.Dataset, market: str) -> dict[str, float]:
