@@ -33,7 +33,17 @@ def share(cases: Sequence) -> Sequence:
 
 def few(cases: Sequence) -> Sequence:
     """Return all cases in a nightly run, else the first of a twentieth: for cases that take long."""
-    return cases if examples(ALL) == ALL else cases[: max(FEWEST, len(cases) // 20)]
+    return all_or(cases, cases[: max(FEWEST, len(cases) // 20)])
+
+
+def all_or(cases: Sequence, chosen: Sequence) -> Sequence:
+    """Return all cases in a nightly run, else the chosen ones: for tests that ask something of them all together."""
+    return cases if examples(ALL) == ALL else chosen
+
+
+def every_third(cases: Sequence, place: int) -> Sequence:
+    """Return all cases in a nightly run, else every third from a place on, which turns from test to test."""
+    return cases if examples(ALL) == ALL else cases[place % 3 :: 3]
 
 
 def bits(place: int) -> list[int]:

@@ -33,14 +33,14 @@ def read(path):
 
 @pytest.fixture(scope="module")
 def cleared():
-    """Return the inputs, the expectations and the cleared p2p run of a case, computed once."""
+    """Return a function of case and market: the expectations and the cleared run, computed once."""
     runs = {}
 
-    def run(path):
-        if path not in runs:
+    def run(path, market="p2p"):
+        if (path, market) not in runs:
             inputs, expect = read(path)
-            runs[path] = expect["p2p"], clear(inputs, market="p2p")
-        return runs[path]
+            runs[path, market] = expect[market], clear(inputs, market=market)
+        return runs[path, market]
 
     return run
 
@@ -108,14 +108,13 @@ def sum_of_trades(optimum, place, meters, slots):
 
 @every_case
 @pytest.mark.parametrize("market", MARKETS)
-def test_cost(case, market):
-    inputs, expect = read(case)
-    tree = clear(inputs, market=market)
+def test_cost(case, market, cleared):
+    expect, tree = cleared(case, market)
     settlement = tree["settlement"]
-    for participant, bill in expect[market].get("bill", {}).items():
+    for participant, bill in expect.get("bill", {}).items():
         assert_allclose(settlement["bill"].sel(participant=participant), bill, **CLOSE, err_msg=participant)
     cost = settlement["bill"].sum() - settlement["congestion_rent"].sum()
-    assert_allclose(cost, expect[market]["objective"], **CLOSE)
+    assert_allclose(cost, expect["objective"], **CLOSE)
 
 
 @every_case

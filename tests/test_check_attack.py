@@ -14,7 +14,7 @@ from otonari.model.settlement.trades import bilateral
 from otonari.model.solver.solve import solve
 from otonari.model.topology.stores import without_final_limits
 
-from . import neighbourhood
+from . import counts, neighbourhood
 from .communities import random_community
 from .test_checks import solved
 
@@ -76,7 +76,7 @@ def attack(count, seed):
     return seen, missed
 
 
-@pytest.mark.parametrize("count", [150, pytest.param(3000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [10 * counts.examples(15), pytest.param(3000, marks=pytest.mark.slow)])
 def test_single_corruptions_are_seen(count):
     seen, missed = attack(count, seed=count)
     assert sum(seen.values()) + sum(missed.values()) == count

