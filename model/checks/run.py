@@ -147,6 +147,8 @@ def _worst(finding: Finding, inputs: xr.Dataset, tolerance: float) -> Iterator[V
     excess = np.asarray(finding.excess, dtype=float)
     relative = excess / np.maximum(1.0, np.abs(finding.scale))
     wrong = np.flatnonzero(~(relative <= tolerance))
+    if not len(wrong):
+        return
     line = np.argsort(-np.nan_to_num(relative.ravel()[wrong], nan=np.inf), kind="stable")
     for place in wrong[line][:MOST]:
         at = np.unravel_index(place, excess.shape)

@@ -71,36 +71,48 @@ class Pairs(NamedTuple):
 
 def collect(families: Iterable[OneWay], start: dict[int, Any], width: int) -> Pairs:
     """Return the pairs of a program from their families; ``start`` says at which column a family of variables begins."""
-    pairs, begin = [Pairs.none(width)], 0
+    families = list(families)
+    size, begin, pair = 0, 0, list[Array]()
+    rest: list[tuple[Array, ...]] = [Pairs.none(width)[2:]]
     for family in families:
-        at = np.flatnonzero(family.where)
-        entity = at // family.where.shape[-1]
-        pairs.append(
-            Pairs(
-                _rows(family.forward, start, width)[at],
-                _rows(family.backward, start, width)[at],
-                np.broadcast_to(family.forward_limit, family.where.shape).flat[at],
-                np.broadcast_to(family.backward_limit, family.where.shape).flat[at],
-                _switches(family, start)[at],
-                np.broadcast_to(family.held, family.where.shape).flat[at],
-                begin + entity,
+        own, shape = np.flatnonzero(family.where), family.where.shape
+        place = np.full(family.where.size, NONE)
+        place[own] = size + np.arange(len(own))
+        limits = family.forward_limit, family.backward_limit
+        rest.append(
+            (
+                *(np.broadcast_to(limit, shape).flat[own] for limit in limits),
+                _switches(family, start)[own],
+                np.broadcast_to(family.held, shape).flat[own],
+                begin + own // shape[-1],
             )
         )
-        begin += family.where.shape[0]
-    forward = sparse.csr_matrix(sparse.vstack([p.forward for p in pairs]))
-    backward = sparse.csr_matrix(sparse.vstack([p.backward for p in pairs]))
-    rest: list[Array] = [np.concatenate([p[k] for p in pairs]) for k in range(2, len(Pairs._fields))]
-    return Pairs(forward, backward, *rest)
+        pair.append(place)
+        size, begin = size + len(own), begin + shape[0]
+    forward, backward = (
+        _rows(list(zip(side, pair, strict=True)), start, (size, width))
+        for side in ([f.forward for f in families], [f.backward for f in families])
+    )
+    return Pairs(forward, backward, *map(np.concatenate, zip(*rest, strict=True)))
 
 
-def _rows(linear: Linear, start: dict[int, Any], width: int) -> sparse.csr_matrix:
-    """Return the coefficients (entry, column) of the variables that the program has."""
-    terms = [t for t in linear.terms if id(t.variable) in start]
+def _rows(
+    families: list[tuple[Linear, Array]], start: dict[int, Any], shape: tuple[int, int]
+) -> sparse.csr_matrix:
+    """Return the coefficients (pair, column) of the variables that the program has.
+
+    ``families``: expressions, and the pair that each of their entries is, `NONE` for none.
+    """
     empty = np.zeros(0, dtype=int)
-    row = np.concatenate([empty, *(t.row for t in terms)])
-    column = np.concatenate([empty, *(t.column + start[id(t.variable)] for t in terms)])
-    value = np.concatenate([np.zeros(0), *(t.coefficient for t in terms)])
-    return sparse.csr_matrix((value, (row, column)), shape=(int(np.prod(linear.shape)), width))
+    row, column, value = [empty], [empty], [np.zeros(0)]
+    for linear, pair in families:
+        for term in (t for t in linear.terms if id(t.variable) in start):
+            place = pair[term.row]
+            row.append(place[place != NONE])
+            column.append((term.column + start[id(term.variable)])[place != NONE])
+            value.append(term.coefficient[place != NONE])
+    entries = np.concatenate(value), (np.concatenate(row), np.concatenate(column))
+    return sparse.csr_matrix(entries, shape=shape)
 
 
 def _switches(family: OneWay, start: dict[int, Any]) -> Array:

@@ -33,9 +33,8 @@ class Basis:
 
 def basis_of(program: Program, column_status: Array, row_status: Array) -> Basis:
     """Return the basis of a program by name and label."""
-    families = program.variables + program.constraints
     return Basis(
-        {s.name: list(s) for f in families for s in f.sets},
+        _labels(program),
         _named(program.variables, column_status),
         _named(program.constraints, row_status),
     )
@@ -65,8 +64,7 @@ def at_rest(program: Program) -> tuple[Array, Array]:
 def statuses(program: Program, basis: Basis) -> tuple[Array, Array]:
     """Return the statuses (columns,), (rows,) of another program's basis: entries that it does not have are at rest."""
     columns, rows = at_rest(program)
-    sets = {s.name: list(s) for f in program.variables + program.constraints for s in f.sets}
-    place = {name: _places(labels, basis.labels.get(name, [])) for name, labels in sets.items()}
+    place = {name: _places(own, basis.labels.get(name, [])) for name, own in _labels(program).items()}
     for families, known, status in (
         (program.variables, basis.columns, columns),
         (program.constraints, basis.rows, rows),
@@ -93,6 +91,12 @@ _KINDS = np.array(
 )
 
 
+def _labels(program: Program) -> dict[str, list[str]]:
+    """Return the labels of each set of a program, by its name: many families have the same sets."""
+    sets = {id(s): s for f in program.variables + program.constraints for s in f.sets}
+    return {s.name: list(s) for s in sets.values()}
+
+
 def _named(families: Any, status: Array) -> dict[str, tuple[tuple[str, ...], Array]]:
     named, start = {}, 0
     for family in families:
@@ -115,5 +119,8 @@ def _carried_over(family: Any, known: dict[str, Any], place: dict[str, Array]) -
     before, dense = known.get(family.name, ((), None))
     if before != sets or dense is None:
         return np.full(len(family.position), ABSENT, dtype=np.int8)
-    padded = np.pad(dense, (0, 1), constant_values=ABSENT)  # which index -1 reads
+    padded = np.full(
+        [size + 1 for size in dense.shape], ABSENT, dtype=np.int8
+    )  # whose last entry index -1 reads
+    padded[tuple(map(slice, dense.shape))] = dense
     return np.asarray(padded[np.ix_(*(place[name] for name in sets))].flat[family.position])

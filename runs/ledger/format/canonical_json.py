@@ -22,11 +22,31 @@ def dump(value: Any) -> bytes:
     ValueError
         For anything outside the subset: floats, null, booleans, other strings, larger integers.
     """
+    if _of_known_types(value):
+        data = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+        if _ALPHABET.fullmatch(data) and not _LONG.search(data):
+            return data
+    return _spelt(value)
+
+
+def _of_known_types(value: Any) -> bool:
+    """Tell whether a value is made of objects with text as keys, arrays, text and whole numbers, whatever these say."""
+    if type(value) is dict:
+        if not all(type(key) is str for key in value):
+            return False
+        value = value.values()
+    elif type(value) not in (list, tuple):
+        return type(value) in (int, str)
+    return all(type(part) in (int, str) or _of_known_types(part) for part in value)
+
+
+def _spelt(value: Any) -> bytes:
+    """Return the spelling of a value part by part, or say which part has none."""
     if type(value) is dict and all(type(key) is str for key in value):
-        pairs = (dump(key) + b":" + dump(value[key]) for key in sorted(value))
+        pairs = (_spelt(key) + b":" + _spelt(value[key]) for key in sorted(value))
         return b"{" + b",".join(pairs) + b"}"
     if type(value) in (list, tuple):
-        return b"[" + b",".join(map(dump, value)) + b"]"
+        return b"[" + b",".join(map(_spelt, value)) + b"]"
     if type(value) is int and -_LARGEST < value < _LARGEST:
         return b"%d" % value
     if type(value) is str and _STRING.fullmatch(value):
