@@ -17,7 +17,7 @@ from . import counts
 from .benchmarks.neighbourhood import neighbourhood
 from .communities import community, random_community
 
-RANDOM = range(200)
+RANDOM = range(500)
 
 
 @pytest.fixture

@@ -42,10 +42,12 @@ from .basis import ZERO, at_rest, start_from
 from .components import Parts
 from .dual_face import published
 from .highs import Simplex, basic_solution, load, optimal, run
-from .tie_breaking import Selection, least_weight, perturbed, proves, rules, select
+from .tie_breaking import Selection, perturbed, proves, rules, select
 
 PAYS = 1e-9
 """Gain per kW from which a flow is priced in."""
+TIED = 4.0
+"""Perturbations of a cost by which a flow may fall short of paying to be priced in with those that pay."""
 SMALL = 5000
 """Rows up to which a start without peers is left to the primal simplex; beyond, the dual one needs fewer pivots."""
 
@@ -101,12 +103,12 @@ def optimum(
     """
     with ThreadPoolExecutor(threads) as pool:
         each = pool.map if threads > 1 else map
-        return _BottomUp(program, _edges(program, together), start, time_limit, each).solve(tie_break)
+        return _BottomUp(program, _edges(program, together), start, time_limit, each, tie_break).solve()
 
 
 @dataclass
 class _SolvedPart:
-    """A part: its rows and columns in the whole, HiGHS at the optimum of the perturbed problem, the optimum by rule."""
+    """A part: its rows and columns in the whole; HiGHS at the optimum of the perturbed problem, or that by rule."""
 
     rows: Array
     columns: Array
@@ -126,10 +128,12 @@ class _BottomUp:
         start: tuple[Array, Array] | None,
         time_limit: float | None,
         each: Callable[..., Iterable[Any]],
+        tie_break: bool,
     ):
         self.program, self.by = program, rules(program)
         self.perturbed = perturbed(program, self.by)
         self.edges, self.time_limit, self.each, self.started = edges, time_limit, each, start is not None
+        self.tie_break = tie_break
         rows, columns = program.matrix.shape
         self.column_status, self.row_status = (status.copy() for status in start or at_rest(program))
         inside = (program.lower != 0) | (program.upper != 0)  # columns fixed at zero join nothing
@@ -148,7 +152,7 @@ class _BottomUp:
             if len(self.parts.members()) == 1:
                 self.parts.join(self._left_out(int(self.edges.stage.max())).column)
 
-    def solve(self, tie_break: bool) -> Optimum | None:
+    def solve(self) -> Optimum | None:
         """Solve the subtrees, join those that can trade, stage by stage, and break ties where no flow is priced in."""
         last, stage = int(self.edges.stage.max(initial=0)), 0
         changed = self.parts.members()
@@ -164,10 +168,10 @@ class _BottomUp:
                     return None
                 entering = self._entering(self.program, self.selected, last)
             if not len(entering):
-                return self._whole(tie_break)
+                return self._whole()
             labels = self.parts.join(entering)
             self.solved = [p for p in self.solved if self.parts.row[p.rows[0]] not in set(labels)]
-            changed = self.parts.members(labels)
+            changed, stage = self.parts.members(labels), min(stage + 1, last)
 
     def _solve_parts(self, members: list[tuple[Array, Array]]) -> bool:
         """Solve parts from their bases so far; return whether all have an optimum."""
@@ -209,10 +213,11 @@ class _BottomUp:
         """Select the optimum of a part by rule; return whether it has one."""
         if part.selection is None:
             by = self.by.of(part.rows, part.columns)
-            part.selection = select(part.highs, part.program, by)
+            part.selection = select(part.highs, part.program, by, self.tie_break)
             if part.selection is None:
                 return False
-            self.selected[part.rows] = part.selection.dual
+            self.x[part.columns], self.selected[part.rows] = part.selection
+            part.highs = None
         return True
 
     def _left_out(self, stage: int) -> Edges:
@@ -233,10 +238,12 @@ class _BottomUp:
             if np.array_equal(before, dual[edges.source]):
                 break
         dual[np.isinf(dual)] = 0.0
-        pays = dual[edges.target] - dual[edges.source] > cost + PAYS
+        gain = dual[edges.target] - dual[edges.source] - cost
+        pays = gain > PAYS
         if not pays.any():
             return edges.column[:0]
-        return edges.column[_around(edges, free, pays)]
+        tied = ~free[edges.source] & (gain > -TIED * self.by.delta)  # some of these would pay a round later
+        return edges.column[_around(edges, free, pays | tied)]
 
     def _method(self) -> str:
         """Return in words by which way the optimum was reached."""
@@ -248,17 +255,8 @@ class _BottomUp:
             f" {joined} of {len(self.edges.column)} flows between them"
         )
 
-    def _whole(self, tie_break: bool) -> Optimum:
+    def _whole(self) -> Optimum:
         """Return the optima of the parts as one."""
-
-        def values(part: _SolvedPart) -> Array:
-            assert part.selection is not None  # all are, before nothing is left to join
-            x, dual = part.selection
-            by = self.by.of(part.rows, part.columns)
-            return least_weight(part.highs, part.program, by, x, dual) if tie_break else x
-
-        for part, x in zip(self.solved, self.each(values, self.solved), strict=True):
-            self.x[part.columns] = x
         by = self.by
         dual = published(self.program, by.share, by.empty, by.rent, self.x, self.selected)
         if not proves(self.program, self.x, dual):  # the first step of the rule stands, which has its proof

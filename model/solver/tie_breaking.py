@@ -81,29 +81,38 @@ class Selection(NamedTuple):
     dual: Array
 
 
-def select(highs: Any, program: Program, by: Rules) -> Selection | None:
+def select(highs: Any, program: Program, by: Rules, tie_break: bool) -> Selection | None:
     """Return the optimum by the declared rules, from HiGHS at that of the perturbed problem; None if there is none.
 
     Prices where somebody is: the ones nearest to zero, the first step of the rule (`dual_face`). With a little supply
     or demand on offer at every such row (the perturbation, in generic shares by rank and slot as in `weights`), all of
     it that has a value is taken, and the dual is the marginal value of it. If these duals do not prove the optimum of
-    the program itself, the step is solved on the face of its duals. HiGHS is left at the optimum of least weight.
+    the program itself, the step is solved on the face of its duals. Values: those of the least weight with
+    ``tie_break``, else any.
     """
     if not warm_run(highs, cost=program.cost):
         return None
     dual = np.array(highs.getSolution().row_dual)
-    if not by.share.any():
-        return Selection(np.array(highs.getSolution().col_value), dual)
-    warm_run(highs, cost=program.cost + by.delta * by.weight)
-    warm_run(highs, sides=(program.row_lower, program.row_upper))
-    x = np.array(highs.getSolution().col_value)
-    if proves(program, x, dual):
+    x = _values(highs, program, by, dual, tie_break)
+    if x is not None and (proves(program, x, dual) or not by.share.any()):
         return Selection(x, dual)
-    if not warm_run(highs, cost=program.cost):
+    sides, bounds = (program.row_lower, program.row_upper), (program.lower, program.upper)
+    if not warm_run(highs, cost=program.cost, bounds=bounds, sides=sides):
         return None
-    x, dual = (np.array(values) for values in (highs.getSolution().col_value, highs.getSolution().row_dual))
-    nearest = nearest_to_zero(program, by.share, x, dual, by.inhabited > 0, by.inhabited > 0)
-    return Selection(x, nearest if proves(program, x, nearest) else dual)
+    x, own = (np.array(values) for values in (highs.getSolution().col_value, highs.getSolution().row_dual))
+    if not proves(program, x, dual):
+        nearest = nearest_to_zero(program, by.share, x, own, by.inhabited > 0, by.inhabited > 0)
+        dual = nearest if proves(program, x, nearest) else own
+    least = least_weight(highs, program, by, dual) if tie_break else x
+    return Selection(x if least is None else least, dual)  # none: the face is thinner than the tolerance
+
+
+def _values(highs: Any, program: Program, by: Rules, dual: Array, tie_break: bool) -> Array | None:
+    """Return the optimum of a program that goes with its duals, by rule or any; None where these are not optimal."""
+    if tie_break:
+        return least_weight(highs, program, by, dual)
+    solved = not by.share.any() or warm_run(highs, sides=(program.row_lower, program.row_upper))
+    return np.array(highs.getSolution().col_value) if solved else None
 
 
 def _perturbed_sides(program: Program, by: Rules) -> tuple[Array, Array]:
@@ -194,20 +203,25 @@ def _rank_and_slot(family: Any) -> tuple[Array, Array]:
     return rank + 1, slot + 1
 
 
-def least_weight(highs: Any, program: Program, by: Rules, x: Array, dual: Array) -> Array:
+def least_weight(highs: Any, program: Program, by: Rules, dual: Array) -> Array | None:
     """Return the optimum of the least tie-break weight: the optimal face, searched with another objective.
 
-    On the optimal face, columns with a reduced cost stay where they are and rows with a dual at their side
-    (complementary slackness); everything else may move. ``highs`` holds the program at or near that optimum, and
-    loses it.
+    On the optimal face, columns with a reduced cost are at the bound where that keeps them and rows with a dual at
+    their side (complementary slackness); everything else may move. None if no values go with these duals, which are
+    then not optimal. ``highs`` holds the program at the basis of the duals, a few pivots away, and loses it.
     """
-    fixed = np.abs(program.cost - program.matrix.T @ dual) > FLAT
-    bound, side = np.abs(dual) > FLAT, np.where(dual > 0, program.row_lower, program.row_upper)
-    solved = warm_run(
-        highs,
-        cost=np.where(fixed, 0.0, SHARP * by.weight),
-        bounds=(np.where(fixed, x, program.lower), np.where(fixed, x, program.upper)),
-        sides=(np.where(bound, side, program.row_lower), np.where(bound, side, program.row_upper)),
-    )
-    # else the face is thinner than the tolerance: the optimum at hand is as good
-    return np.array(highs.getSolution().col_value) if solved else x
+    reduced = program.cost - program.matrix.T @ dual
+    lower, upper = _face(reduced, program.lower, program.upper)
+    row_lower, row_upper = _face(dual, program.row_lower, program.row_upper)
+    if any(np.isposinf(low).any() for low in (lower, row_lower)) or any(
+        np.isneginf(high).any() for high in (upper, row_upper)
+    ):
+        return None  # a slope that no bound keeps
+    weight = np.where(lower == upper, 0.0, SHARP * by.weight)
+    solved = warm_run(highs, cost=weight, bounds=(lower, upper), sides=(row_lower, row_upper))
+    return np.array(highs.getSolution().col_value) if solved else None
+
+
+def _face(slope: Array, low: Array, high: Array) -> tuple[Array, Array]:
+    """Return the bounds that hold on the optimal face: the one where a slope keeps what has one, else both."""
+    return np.where(slope < -FLAT, high, low), np.where(slope > FLAT, low, high)
