@@ -33,10 +33,11 @@ class Basis:
 
 def basis_of(program: Program, column_status: Array, row_status: Array) -> Basis:
     """Return the basis of a program by name and label."""
+    sets = _sets(program)
     return Basis(
-        _labels(program),
-        _named(program.variables, column_status),
-        _named(program.constraints, row_status),
+        dict(sets.values()),
+        _named(program.variables, column_status, sets),
+        _named(program.constraints, row_status, sets),
     )
 
 
@@ -64,7 +65,8 @@ def at_rest(program: Program) -> tuple[Array, Array]:
 def statuses(program: Program, basis: Basis) -> tuple[Array, Array]:
     """Return the statuses (columns,), (rows,) of another program's basis: entries that it does not have are at rest."""
     columns, rows = at_rest(program)
-    place = {name: _places(own, basis.labels.get(name, [])) for name, own in _labels(program).items()}
+    sets = _sets(program)
+    place = {name: _places(own, basis.labels.get(name, [])) for name, own in sets.values()}
     for families, known, status in (
         (program.variables, basis.columns, columns),
         (program.constraints, basis.rows, rows),
@@ -72,7 +74,7 @@ def statuses(program: Program, basis: Basis) -> tuple[Array, Array]:
         start = 0
         for family in families:
             own = status[start : start + len(family.position)]
-            kept = _carried_over(family, known, place)
+            kept = _carried_over(family, known, place, sets)
             own[kept != ABSENT] = kept[kept != ABSENT]
             start += len(own)
     return columns, rows
@@ -91,18 +93,18 @@ _KINDS = np.array(
 )
 
 
-def _labels(program: Program) -> dict[str, list[str]]:
-    """Return the labels of each set of a program, by its name: many families have the same sets."""
+def _sets(program: Program) -> dict[int, tuple[str, list[str]]]:
+    """Return name and labels of each set of a program, by its identity: many families have the same sets."""
     sets = {id(s): s for f in program.variables + program.constraints for s in f.sets}
-    return {s.name: list(s) for s in sets.values()}
+    return {key: (s.name, list(s)) for key, s in sets.items()}
 
 
-def _named(families: Any, status: Array) -> dict[str, tuple[tuple[str, ...], Array]]:
+def _named(families: Any, status: Array, sets: dict[int, Any]) -> dict[str, tuple[tuple[str, ...], Array]]:
     named, start = {}, 0
     for family in families:
         dense = np.full(family.shape, ABSENT, dtype=np.int8)
         dense.flat[family.position] = status[start : start + len(family.position)]
-        named[family.name] = tuple(s.name for s in family.sets), dense
+        named[family.name] = tuple(sets[id(s)][0] for s in family.sets), dense
         start += len(family.position)
     return named
 
@@ -113,14 +115,12 @@ def _places(labels: list[str], known: list[str]) -> Array:
     return np.array([at.get(label, -1) for label in labels], dtype=int)
 
 
-def _carried_over(family: Any, known: dict[str, Any], place: dict[str, Array]) -> Array:
+def _carried_over(family: Any, known: dict[str, Any], place: dict[str, Array], sets: dict[int, Any]) -> Array:
     """Return the status of every entry of a family by its labels, `ABSENT` for entries that are new."""
-    sets = tuple(s.name for s in family.sets)
+    names = tuple(sets[id(s)][0] for s in family.sets)
     before, dense = known.get(family.name, ((), None))
-    if before != sets or dense is None:
+    if before != names or dense is None:
         return np.full(len(family.position), ABSENT, dtype=np.int8)
-    padded = np.full(
-        [size + 1 for size in dense.shape], ABSENT, dtype=np.int8
-    )  # whose last entry index -1 reads
+    padded = np.full([n + 1 for n in dense.shape], ABSENT, dtype=np.int8)  # index -1 reads the last entry
     padded[tuple(map(slice, dense.shape))] = dense
-    return np.asarray(padded[np.ix_(*(place[name] for name in sets))].flat[family.position])
+    return np.asarray(padded[np.ix_(*(place[name] for name in names))].flat[family.position])
