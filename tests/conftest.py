@@ -1,5 +1,6 @@
 """Options and fixtures shared by tests."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from . import counts
 from .books import KEY, make
 
 counts.register_profiles()
+gc.disable()  # imports and thousands of tests leave little to collect: looking for it is a third of the time they take
 
 
 def pytest_addoption(parser):
@@ -19,6 +21,12 @@ def pytest_addoption(parser):
 def pytest_xdist_auto_num_workers(config):
     """Run test files that are named in this process, which starts sooner; anything else on all cores (None)."""
     return 0 if all(Path(name.split("::")[0]).is_file() for name in config.args) else None
+
+
+def pytest_collection_finish():
+    """Collect garbage from now on, but not among what stays to the end."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture

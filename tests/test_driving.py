@@ -9,11 +9,14 @@ from otonari.model.agents import dispatch, planning, price_expectations
 from otonari.runs.simulate import results, run, timeline
 from otonari.runs.simulate.loop import Options, Simulation
 
+from . import counts
 from .communities import community
 
 DAYS = 40
 """So many that the assumed days hardly count."""
 HOURS = 24
+NOWS = counts.all_or((4, 8, 12), (4, 8))
+"""Slots of a day: before the car leaves, as it leaves, and while it is away."""
 
 
 def commuter(engine=True, last=True, week=True, **vehicle):
@@ -98,10 +101,10 @@ def steps(line, count, mode):
 def course(request):
     """Return a mode, inputs, and what became of them in the first slots of the last two days."""
     inputs = commuter()
-    return request.param, inputs, steps(last_days(inputs, 2), 13, request.param)
+    return request.param, inputs, steps(last_days(inputs, 2), max(NOWS) + 1, request.param)
 
 
-@pytest.mark.parametrize("now", [4, 8, 12])
+@pytest.mark.parametrize("now", NOWS)
 def test_nothing_is_read_of_what_comes_later(now, course):
     mode, one, states = course
     begin, after = (DAYS - 2) * HOURS, (DAYS - 2) * HOURS + now + 1
@@ -146,7 +149,7 @@ def test_a_guest_that_never_comes_trades_nothing():
 
 
 def test_a_parked_car_buys_from_its_host_and_sells_to_it():
-    line = last_days(commuter(), 2)
+    line = last_days(commuter())
     tree = run.simulate(line, Options(window=24))
     trades = tree["trades"].to_dataset()
     bought = trades["trade_energy"].values[trades["trade_buyer_vehicle"].values == "car"]
@@ -190,7 +193,7 @@ def test_drivers_use_petrol_only_where_the_battery_is_worth_more():
 
 
 def test_a_car_without_an_engine_gets_where_it_announced_to_go():
-    tree = run.simulate(last_days(commuter(engine=False, initial_energy=3), 2), Options(window=24))
+    tree = run.simulate(last_days(commuter(engine=False, initial_energy=3)), Options(window=24))
     np.testing.assert_allclose(tree["results"]["trip_electric_distance"].values, 30)
 
 

@@ -42,15 +42,38 @@ CASES = {
 }
 
 
+def scenario(currency):
+    """Return the scenario of two homes ten lines apart."""
+    retail, feed_in, fee, access, *_ = CASES[currency]
+    text = EURO.replace("CUR", currency).replace("NODES", NODES).replace("RETAIL", retail)
+    return text.replace("FEED_IN", feed_in).replace("FEE", fee).replace("ACCESS", access)
+
+
 @pytest.fixture(params=CASES)
 def place(request, tmp_path, monkeypatch):
-    """Return currency, fee per kWh and digits, in a folder with the scenario of two homes ten lines apart."""
-    retail, feed_in, fee, access, path, digits = CASES[request.param]
-    text = EURO.replace("CUR", request.param).replace("NODES", NODES).replace("RETAIL", retail)
-    text = text.replace("FEED_IN", feed_in).replace("FEE", fee).replace("ACCESS", access)
-    (tmp_path / "lines.yaml").write_text(text)
+    """Return currency, fee per kWh and digits, in a folder with the scenario."""
+    (tmp_path / "lines.yaml").write_text(scenario(request.param))
     monkeypatch.chdir(tmp_path)
-    return request.param, path, digits
+    return request.param, *CASES[request.param][-2:]
+
+
+@pytest.fixture(scope="module", params=CASES)
+def run(request, tmp_path_factory):
+    """Return currency, a folder with its cleared scenario and a bill, and what the command has printed."""
+    folder = tmp_path_factory.mktemp(request.param)
+    (folder / "lines.yaml").write_text(scenario(request.param))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        printed = otonari("clear", "lines.yaml", "-o", "run.nc")
+        otonari("report", "run.nc", "shade", "-o", "shade.bill")
+    return request.param, folder, printed
+
+
+@pytest.fixture
+def cleared(run, monkeypatch):
+    """Return currency, fee per kWh and digits, in the folder of the cleared scenario."""
+    monkeypatch.chdir(run[1])
+    return run[0], *CASES[run[0]][-2:]
 
 
 def otonari(*arguments, code=0):
@@ -59,9 +82,8 @@ def otonari(*arguments, code=0):
     return result.output
 
 
-def test_what_bills_prove_is_what_the_fees_are(place):
-    currency, fee, digits = place
-    otonari("clear", "lines.yaml", "-o", "run.nc")
+def test_what_bills_prove_is_what_the_fees_are(cleared):
+    currency, fee, digits = cleared
     assert "good: market lines" in otonari("ledger", "verify", "ledger", "--private")
     blocks = [json.loads(line) for line in otonari("ledger", "show", "ledger", "--json").splitlines()]
     money = block_schema.unit_of_money(currency, digits)
@@ -72,7 +94,6 @@ def test_what_bills_prove_is_what_the_fees_are(place):
     assert energy > 1000
     exact = energy * round(fee * 10 ** (3 + digits))
     assert sum(b["totals"]["fees"] for b in blocks[1:]) == exact  # Wh times the exact fee, in units of money
-    otonari("report", "run.nc", "shade", "-o", "shade.bill")
     answer = json.loads(
         otonari("ledger", "check", "shade.bill", "--checkpoint", "ledger/checkpoint", "--json")
     )
@@ -84,10 +105,8 @@ def test_what_bills_prove_is_what_the_fees_are(place):
     assert exact / 10 ** (6 + digits) == pytest.approx(float(settled["network_fee"]), abs=fee * 1e-3)
 
 
-def test_a_bill_of_another_currency_is_found(place):
-    currency, *_ = place
-    otonari("clear", "lines.yaml", "-o", "run.nc")
-    otonari("report", "run.nc", "shade", "-o", "shade.bill")
+def test_a_bill_of_another_currency_is_found(cleared):
+    currency, *_ = cleared
     with open("shade.bill") as file:
         forged = file.read().replace(f"currency: {currency}", "currency: USD")
     with open("forged.bill", "w") as file:
@@ -116,10 +135,10 @@ def test_orders_match_only_where_the_bid_pays_the_fee(place):
             assert all(row["fee"] == f"{fee:.{3 + digits}f}" for row in rows)
 
 
-def test_tables_have_the_decimals_of_the_currency(place):
-    *_, digits = place
-    text = otonari("clear", "lines.yaml", "-o", "run.nc", "--no-ledger")
-    line = next(line for line in text.splitlines() if line.startswith("all"))
+def test_tables_have_the_decimals_of_the_currency(run):
+    currency, _, printed = run
+    digits = CASES[currency][-1]
+    line = next(line for line in printed.splitlines() if line.startswith("all"))
     assert len(line.split()[2].partition(".")[2]) == max(digits, 1)
 
 

@@ -47,7 +47,7 @@ def test_the_page(tree, golden):
 @pytest.mark.parametrize("market", ["p2p", "grid-only", "unmanaged"])
 def test_every_market_has_a_report(tmp_path, market):
     path, written = tmp_path / "run.nc", tmp_path / "report.md"
-    single.run("six-kinds", market, output=path, record=False)
+    single.run("six-kinds", market, output=path, record=False, overrides=["time.slot_minutes=120"])
     shown = otonari("report", path).stdout
     assert f"# six-kinds: {market} market, 6 participants" in shown
     facts = json.loads(otonari("report", path, "--json").stdout)
