@@ -9,6 +9,7 @@ from otonari.data.inputs.arrays import Arrays, Field, assembled, derived
 from otonari.data.inputs.contract import validate
 from otonari.model.topology.stores import stores
 from otonari.model.topology.traders import traders
+from otonari.runs.store import digest
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +87,17 @@ def test_what_follows_from_them_is_computed_once_and_anew_for_others(dataset):
     assert total(more) == pytest.approx(total(arrays) + arrays["demand"].size)
     assert traders(arrays) is traders(arrays)
     np.testing.assert_array_equal(stores(arrays).trader, stores(dataset).trader)
+
+
+@pytest.mark.parametrize("part", [digest.PART, 7])
+def test_their_digests_are_those_of_the_dataset(dataset, monkeypatch, part):
+    monkeypatch.setattr(digest, "PART", part)
+    arrays, expected = Arrays.of(dataset), digest.values(dataset, "some", 1000)
+    assert digest.values(arrays, "some", 1000) == digest.values(arrays, "some", 1000) == expected
+    assert digest.values(arrays, "some", 10) == digest.values(dataset, "some", 10) != expected
+    assert digest.slots(arrays, "some", 1000) == digest.slots(dataset, "some", 1000)
+    other = arrays.assign(demand=arrays["demand"].copy(data=arrays["demand"].values + 1.0))
+    assert digest.values(other, "some", 1000) != expected
 
 
 def test_results_are_of_the_kind_of_their_inputs(dataset):

@@ -19,12 +19,13 @@ T = TypeVar("T")
 class Field:
     """An array with its dims and attributes; its values are not to be changed."""
 
-    __slots__ = ("attrs", "dims", "values")
+    __slots__ = ("_known", "attrs", "dims", "values")
 
     def __init__(self, dims: tuple[str, ...], values: Any, attrs: Mapping[str, Any] | None = None):
         self.dims, self.values = dims, np.asarray(values).view()
         self.values.flags.writeable = False
         self.attrs = attrs or {}
+        self._known: dict[Any, Any] = {}
         if self.values.ndim != len(dims):
             raise ValueError(f"dims {dims} of an array of shape {self.values.shape}")
 
@@ -80,6 +81,12 @@ class Field:
                     dims if isinstance(index, slice) or np.ndim(index) else tuple(d for d in dims if d != dim)
                 )
         return Field(dims, values, self.attrs)
+
+    def known(self, key: Any, make: Callable[[], T]) -> T:
+        """Return what is made of this field alone, once for each key."""
+        if key not in self._known:
+            self._known[key] = make()
+        return cast("T", self._known[key])
 
 
 class Arrays(Mapping[str, Field]):

@@ -14,10 +14,13 @@ Values stand in C order. Coordinates are variables like any other.
 import hashlib
 import struct
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
+
+from ...data.inputs.arrays import Field
 
 INPUTS_SCALE = 1_000_000
 """Inputs are digested in millionths of their unit."""
@@ -56,11 +59,14 @@ def values(dataset: xr.Dataset, domain: str, scale: int) -> str:
     """Return the digest (64 hex digits) of all variables and coordinates of a Dataset."""
     digest = hashlib.sha256(_text(domain))
     for name in sorted(map(str, dataset.variables)):
-        for n, part in enumerate(_parts(dataset.variables[name])):
-            kind, content = _content(part, scale)
-            if n == 0:
-                digest.update(_header(name, dataset.variables[name], kind))
-            digest.update(_bytes(content))
+        variable = dataset.variables[name]
+        if isinstance(
+            variable, Field
+        ):  # of many slots one after another: most have the same labels and limits
+            digest.update(variable.known((name, scale), partial(_joined, name, variable, scale)))
+            continue
+        for part in _spelled(name, variable, scale):
+            digest.update(part)
     return digest.hexdigest()
 
 
@@ -78,6 +84,19 @@ def slots(dataset: xr.Dataset, domain: str, scale: int) -> list[str]:
     return [digest.hexdigest() for digest in digests]
 
 
+def _joined(name: str, variable: Any, scale: int) -> bytes:
+    return b"".join(_spelled(name, variable, scale))
+
+
+def _spelled(name: str, variable: Any, scale: int) -> Iterator[bytes]:
+    """Yield the header of a variable, and its content part by part."""
+    for n, part in enumerate(_parts(variable)):
+        kind, content = _content(part, scale)
+        if n == 0:
+            yield _header(name, variable, kind)
+        yield _bytes(content)
+
+
 def _parts(variable: xr.Variable) -> Iterator[np.ndarray]:
     """Yield the values of a variable in C order, so many at a time that one larger than memory can be read."""
     step = max(1, PART * variable.shape[0] // variable.size) if variable.size > PART else 0
@@ -85,7 +104,7 @@ def _parts(variable: xr.Variable) -> Iterator[np.ndarray]:
         yield variable.values
         return
     for begin in range(0, variable.shape[0], step):
-        yield variable[begin : begin + step].values
+        yield variable.isel({variable.dims[0]: slice(begin, begin + step)}).values
 
 
 def _by_slot(dataset: xr.Dataset, scale: int) -> Iterator[tuple[str, bytes, np.ndarray]]:
