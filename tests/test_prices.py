@@ -221,3 +221,39 @@ def test_the_steps_of_the_rule_by_hand(small, together):
     # a closed edge: no watt could come to far, and nobody there would pay for one, or would as to the retailer
     assert prices(street(15, 8, limit=0)) == {"root": 23, "near": 8, "far": 0, "end": 0}
     assert prices(street(15, 8, limit=0, demand=1)) == {"root": 23, "near": 8, "far": 30, "end": 29}
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_price_that_is_decided_stays_where_others_are_asked_for(small, together):
+    """What the sun gives the shade takes: any price from 5 to 15 clears, and one more watt is worth 5, to the retailer.
+
+    At idle nobody would pay for energy, so that its price is what a watt costs there, 5 too. That must not raise others
+    to the greatest that clears, or join nodes that never trade.
+    """
+    home = {"tariff": "flat", "demand": 0, "pv_available": 0}
+    inputs = community(
+        {
+            "slots": [1],
+            "nodes": {
+                "root": {"parent": ""},
+                "near": {"parent": "root", "fee": 20},
+                "idle": {"parent": "root", "fee": 20},
+            },
+            "tariffs": {"flat": {"retail_price": 15, "feed_in_price": 5}},
+            "participants": {
+                "sun": {**home, "node": "near", "pv_available": 1},
+                "shade": {**home, "node": "near", "demand": 1},
+                "roof": {**home, "node": "idle", "pv_available": 1},
+            },
+        }
+    )
+    optimum = bottom_up.optimum(program := compile_block(community_block(inputs)), together=together)
+    names, priced = inputs["node"].values.tolist(), rules(program).share > 0
+    assert dict(zip(names, optimum.dual[priced].round(6).tolist(), strict=True)) == {
+        "root": 25,
+        "near": 5,
+        "idle": 5,
+    }
+    assert optimum.offer[priced][names.index("near")] == pytest.approx(5)
+    assert optimum.offer[priced][names.index("idle")] == pytest.approx(0)
+    assert together or "0 of 4 flows" in optimum.method
