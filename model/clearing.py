@@ -15,7 +15,7 @@ from .devices.peer_market import network
 from .devices.quoted_market import quoted
 from .devices.retailer import grid
 from .devices.vehicle import vehicle
-from .lp.expressions import Linear, Relation
+from .lp.expressions import Linear
 from .topology.meters import Meters
 from .topology.meters import meters as meters_of
 
@@ -92,7 +92,7 @@ def community_block(
         markets["network"] = network(inputs, meters, sets)
     for name, device in {**devices, **markets}.items():
         community.add_component(name, device)
-    _rows(community, list(devices.values()), list(markets.values()))
+    _rows(community, devices, list(markets.values()))
     return community
 
 
@@ -102,14 +102,14 @@ def relaxed(inputs: xr.Dataset) -> xr.Dataset:
     return inputs.assign(vehicle_min_charge=least.copy(data=np.zeros(least.shape)))
 
 
-def _rows(community: Community, devices: list[Device], markets: list[Device]) -> None:
+def _rows(community: Community, devices: dict[str, Device], markets: list[Device]) -> None:
     """Join the sockets: the balance of every meter, its direction and its connection."""
     meters = community.meters
     taken, given = _sum(m.taken for m in markets), _sum(m.given for m in markets)
-    community.spent = _sum(d.spent for d in (*devices, *markets))
+    community.spent = _sum(d.spent for d in (*devices.values(), *markets))
     community.row(
         "balance",
-        _sum(d.draw for d in (*devices, *markets)) == 0.0,
+        _sum(d.draw for d in (*devices.values(), *markets)) == 0.0,
         "sum over blocks of draw[m,t] = 0",
         where=meters.draw_capacity + meters.give_capacity > 0,
         balanced=True,
@@ -135,13 +135,12 @@ def _rows(community: Community, devices: list[Device], markets: list[Device]) ->
     )
 
 
-def _one_direction(community: Community, taken: Linear, given: Linear, devices: list[Device]) -> None:
+def _one_direction(community: Community, taken: Linear, given: Linear, devices: dict[str, Device]) -> None:
     """Let every meter draw or give in a slot, not both; where prices cross, a binary decides which.
 
-    Two rows say so. The others follow from these and the balance, as long as the binaries are 0 or 1, and make the
-    relaxation tight, that of a meter with one store as tight as it can be: what is given is discharged beyond the demand
-    or left of the PV, what is drawn charges or is left of the demand, who gives in spite of a deficit discharges, and
-    who draws in spite of a surplus charges.
+    What is given comes from stores and PV that give while the meter gives. The rows that say so follow from the balance
+    as long as the binaries are 0 or 1; they make the relaxation as tight as it can be, slot by slot (the union of both
+    directions; Balas, "Disjunctive programming", SIAM J. Alg. Disc. Meth. 6 (1985), doi:10.1137/0606047).
     """
     meters, where = community.meters, community.meters.directed
     give_limit = np.minimum(meters.give_capacity, meters.export_limit[:, None])
@@ -160,30 +159,57 @@ def _one_direction(community: Community, taken: Linear, given: Linear, devices: 
     )
     if giving is None:
         return
-    surplus = meters.pv - meters.demand
-    charged, discharged = _sum(d.charged for d in devices), _sum(d.discharged for d in devices)
-    charging, alone = _sum(d.charging_of for d in devices), meters.alone & (meters.chargers > 0)
+    own: Linear = (meters.pv - meters.demand) * giving
+    for name, device in devices.items():
+        own = own + _while_giving(community, name, device, giving)
     community.row(
         "give_own",
-        given <= discharged + surplus * giving,
-        "exports[m,t] + sale[m,t] <= discharge[m,t] + (pv[m,t] - demand[m,t]) * giving[m,t]",
+        given <= own,
+        "exports[m,t] + sale[m,t] <= (pv[m,t] - demand[m,t]) * giving[m,t]"
+        " + sum over devices of discharge_while_giving[m,t] - charge_while_giving[m,t]",
         where=where,
     )
-    community.row(
-        "draw_own",
-        charged <= taken + surplus * charging,
-        "charge[m,t] <= imports[m,t] + purchase[m,t] + (pv[m,t] - demand[m,t]) * charging[m,t]",
-        where=alone,
-    )
-    either = Relation(
-        giving + charging, np.where(surplus > 0, 1.0, -np.inf), np.where(surplus > 0, np.inf, 1.0)
-    )
-    community.row(
-        "give_or_charge",
-        either,
-        "giving[m,t] + charging[m,t] <= 1 with a deficit, >= 1 with a surplus",
-        where=alone & ((surplus <= 0) | (meters.curtailable <= 0)),
-    )
+
+
+def _while_giving(community: Community, name: str, device: Device, giving: Linear) -> Linear:
+    """Return what the stores of a device give while their meter gives (meter, time) [kW], less what they take.
+
+    discharge_while_giving <= discharge,  discharge_while_giving <= discharge_limit * giving,
+    charge_while_giving >= charge - charge_limit * (1 - giving)
+    """
+    where = {
+        "charge": community.meters.directed & (device.charge_limit > 0),
+        "discharge": community.meters.directed & (device.discharge_limit > 0),
+    }
+    part = {
+        verb: community.var(
+            f"{name}_{verb}_while_giving", "kW", f"{verb} while the meter gives", where=entries, result=None
+        )
+        for verb, entries in where.items()
+        if entries.any()
+    }
+    if "charge" in part:
+        community.row(
+            f"{name}_charge_while_giving_at_least",
+            part["charge"] >= device.charged - device.charge_limit * (1.0 - giving),
+            "charge_while_giving[m,t] >= charge[m,t] - charge_limit[m,t] * (1 - giving[m,t])",
+            where=where["charge"],
+        )
+    if "discharge" in part:
+        community.row(
+            f"{name}_discharge_while_giving_at_most",
+            part["discharge"] <= device.discharge_limit * giving,
+            "discharge_while_giving[m,t] <= discharge_limit[m,t] * giving[m,t]",
+            where=where["discharge"],
+        )
+        community.row(
+            f"{name}_discharge_while_giving_in_all",
+            part["discharge"] <= device.discharged,
+            "discharge_while_giving[m,t] <= discharge[m,t]",
+            where=where["discharge"],
+        )
+    nothing = Linear(giving.shape)
+    return part.get("discharge", nothing) - part.get("charge", nothing)
 
 
 def _sum(parts: Iterable[Linear]) -> Linear:

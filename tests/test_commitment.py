@@ -167,7 +167,8 @@ def test_a_users_own_row_that_parts_do_not_see_is_obeyed(apart):
 
 def test_what_parts_chose_and_the_whole_cannot_do_is_decided_by_the_whole(apart, monkeypatch):
     """All off is cheapest, and infeasible: what the parts say is not believed."""
-    monkeypatch.setattr(minimum_power, "_solved", lambda piece, x, *_: (np.zeros(len(x)), 0.0))
+    off = minimum_power.Choice
+    monkeypatch.setattr(minimum_power, "_solved", lambda piece, x, *_: off(np.zeros(len(x)), 0.0, 0.0, 1))
     solution = solve(community_block(two_homes(0.6)))
     assert solution.objective == pytest.approx(0.5 * 2 + 0.25 * 30)
     assert "binaries" not in solution.method

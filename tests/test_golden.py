@@ -70,6 +70,7 @@ VEHICLE = store("vehicle", min_charge=1.2, electric_economy=10.0, fuel_economy=2
     "trip_arrival": ("trip", TIMES[1:] + HOUR),
     "trip_distance": ("trip", [25.0]),
 }
+V2G = VEHICLE | {"vehicle_charge_limit": ("vehicle", [5.0])}
 GUEST = VEHICLE | {"vehicle_host": (("vehicle", "time"), [["shade", ""]])}
 LIMITED = {"import_limit": ("participant", [5.0, 2.5]), "export_limit": ("participant", [1.5, 1.0])}
 TREE = (("root", "", 0.0), ("leaf", "root", 1.5))
@@ -88,6 +89,7 @@ CASES = {
     "network-tree": (community(TREE), "p2p"),
     "network-pairs": (community(TREE, **PAIRS), "p2p"),
     "one-direction": (community(TREE, **store("battery", charge_limit=5.0), **CROSSING), "p2p"),
+    "one-direction-vehicle": (community(TREE, **V2G, **CROSSING), "p2p"),
 }
 
 

@@ -1,8 +1,8 @@
 """A device: a Pyomo Block with families of variables and rows over named sets, and its sockets.
 
 A device offers these sockets over (meter, time): ``draw``, kW at the meter (+ takes, - gives); ``charged`` and
-``discharged``, the kW of it that stores take and give; ``charging_of``, the sum of the binaries that say which, where
-there are any. And ``cost``, the currency that it spends over the horizon.
+``discharged``, the kW of it that stores take and give, at the most ``charge_limit`` and ``discharge_limit``. And
+``cost``, the currency that it spends over the horizon.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ class Device(ScalarBlock):
         self.dims, self.meters = dims, meters
         self.axes = dict(sets.component_map(Set))
         zero = Linear((len(meters.label), inputs.sizes["time"]))
-        self.draw, self.charged, self.discharged, self.charging_of = zero, zero, zero, zero
+        self.draw, self.charged, self.discharged = zero, zero, zero
+        self.charge_limit, self.discharge_limit = zero.constant, zero.constant
         self.spent = Linear(())
         self.one_ways: list[OneWay] = []
         self.cost = ArrayCost(doc="cost of the block over the horizon, in currency")

@@ -82,16 +82,18 @@ def connect(
 
     charge[s,t] <= charge_limit[s] * charging[s,t],  discharge[s,t] <= discharge_limit[s] * (1 - charging[s,t])
 
-    The binaries ``charging`` exist where energy may cost less than nothing, where they hold a minimum power as well
-    (``held``), and where the direction of a meter with no other device is decided, whose relaxation is tighter for them;
-    elsewhere both at once would only lose energy. Returned are these binaries, if any. ``limits`` are those of charging
-    and of discharging (store, 1) [kW], ``place`` (store, time) the meters.
+    The binaries ``charging`` exist where energy may cost less than nothing, and where they hold a minimum power as well
+    (``held``); elsewhere both at once would only lose energy. Returned are these binaries, if any. ``limits`` are those
+    of charging and of discharging (store, 1) [kW], ``place`` (store, time) the meters.
     """
     meters, size = block.meters, len(block.meters.label)
-    decided = (place >= 0) & (limits[0] > 0) & (meters.at(place, meters.below_zero | meters.alone) | held)
+    decided = (place >= 0) & (limits[0] > 0) & (meters.at(place, meters.below_zero) | held)
     block.draw = (charge - discharge).at(place, size)
     block.charged, block.discharged = charge.at(place, size), discharge.at(place, size)
-    charging = block.one_way(
+    block.charge_limit, block.discharge_limit = (
+        Linear(place.shape, limit).at(place, size).constant for limit in limits
+    )
+    return block.one_way(
         "charging",
         "1 while charging, else 0",
         {"charge": charge, "discharge": discharge},
@@ -103,6 +105,3 @@ def connect(
         ),
         held=held,
     )
-    if charging is not None:
-        block.charging_of = charging.at(place, size)
-    return charging

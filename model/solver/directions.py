@@ -1,9 +1,10 @@
 """One direction per meter, store and slot, decided only where the optimum does otherwise.
 
 Most optima without the rule obey it: nobody gains by drawing and giving at once where prices do not cross. So its
-binaries start relaxed. Where an optimum has both sides of a pair (`lp.one_way`), the switches of such pairs become
-binaries, and the program is solved again (`minimum_power`), until no pair is broken. Each program relaxes the one with
-all binaries, so that its lower bound is one of that, and its optimum, once no pair is broken, is the optimum of that.
+binaries start relaxed. Where an optimum has both sides of a pair (`lp.one_way`), the switches of that meter or store
+become binaries, in all slots, since what it may not do in one slot it would do in another; and the program is solved
+again (`minimum_power`), until no pair is broken. Each program relaxes the one with all binaries, so that its lower bound
+is one of that, and its optimum, once no pair is broken, is the optimum of that.
 
 A pair without a switch gets one here. It is broken only by a tie, or by what only a user's rows bring about.
 """
@@ -21,8 +22,6 @@ from ..lp.one_way import NONE
 
 BOTH = 1e-6
 """Power on both sides from which a pair is broken [kW]."""
-PATIENCE = 2
-"""Programs after which the switches of a meter or store with a broken pair become binaries in all its slots."""
 
 
 def relaxed(program: Program) -> Program:
@@ -37,14 +36,20 @@ def broken(program: Program, x: Array) -> Array:
     return program.pairs.both(x, BOTH) & ~_decided(program)
 
 
-def decided(program: Program, pairs: Array, programs: int) -> Program:
-    """Return the program with binary switches of ``pairs`` (pair,) bool, after so many ``programs``."""
-    if programs >= PATIENCE:
-        family = program.pairs.family
-        pairs = np.isin(family, family[pairs]) & ~_decided(program)
-    program = _with_switches(program, np.flatnonzero(pairs & (program.pairs.switch == NONE)))
+def decided(program: Program, pairs: Array) -> Program:
+    """Return the program with binary switches of ``pairs`` (pair,) bool, and all of the same meters and stores.
+
+    Pairs without a switch wait until no other is broken: what a store does mostly follows from its meter.
+    """
+    with_switch = pairs & (program.pairs.switch != NONE)
+    if with_switch.any():
+        pairs = with_switch
+    else:
+        program = _with_switches(program, np.flatnonzero(pairs))
+    family, switch = program.pairs.family, program.pairs.switch
+    same = np.isin(family, family[pairs]) & (switch != NONE)
     integer = program.integer.copy()
-    integer[program.pairs.switch[pairs]] = True
+    integer[switch[same]] = True
     return replace(program, integer=integer)
 
 

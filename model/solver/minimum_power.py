@@ -1,61 +1,64 @@
-"""Unit commitment of chargers at any size: the binaries of a minimum charge power, with a certified gap.
+"""Binaries at any size: which charger is on, which direction a meter or store has, with a certified gap.
 
-One MILP of a thousand homes has no solution within minutes; subtrees by themselves have one within seconds. The
-linear relaxation comes first (`bottom_up`): its optimum x, its duals p. Parts with too many binaries are then cut
-at their flows between subtrees, or else at everything that the market's rows hold, so that meters stand alone. A
-column y that is cut goes to each of its parts as a copy of its own, at the price that p gives it there; the copies'
-costs add up to that of y.
-
-**The bound.** Letting the copies differ only relaxes the model, so that the sum of the parts' optima is a lower
-bound of the whole MILP (Lagrangean decomposition). Without the binaries that sum is the optimum of the relaxation,
-since x and p are optimal for every part too. Hence bound = relaxation + sum over parts of (bound of its MILP - its
-part of the relaxation).
+One MILP of a thousand homes has no solution within minutes; meters by themselves have one within a fraction of a second.
+The linear relaxation comes first (`bottom_up`). Then every meter decides by itself at the prices of the relaxation
+(`at_prices`), and with its binaries fixed the whole is cleared again, with free exchange. What that costs more than the
+bound is the gap. Where it is greater than asked for, searches that a limit ended go on, and at last parts that are small
+enough decide as one (`WAYS`).
 
 **Feasible always.** Whatever a meter draws from peers it can draw from the retailer, and what it gives to peers it
 can give to the retailer, over the same connection. Binaries that are feasible in the parts are therefore feasible
 together, whatever the copies are; the exchange is free again once they are fixed. A user's own rows may say
 otherwise: then, and where a part has no solution, the whole decides.
+
+**Growing programs.** A part that has not changed since is not searched again, and a bound found once holds for every
+program with more binaries.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from highspy import SolutionStatus
-from scipy import sparse
+from highspy import HighsModelStatus, SolutionStatus
 
 from ..labels import Array
-from ..lp.matrix import Program, bare
+from ..lp.matrix import Program
 from . import bottom_up, directions
+from .at_prices import at_market, split, where_large
 from .bottom_up import Optimum
 from .components import Parts
 from .highs import ask, dot, load, optimal, run, set_options
-from .tie_breaking import filled
 
 TOGETHER = 700
-"""Binaries up to which a part is one MILP, solved to the gap that is asked for."""
+"""Binaries up to which a part is one MILP."""
 NODES = 20
-"""Nodes of the search in a part that was cut, whose programs answer to prices and not to one another anyway."""
+"""Nodes of the first search of a part: enough for most meters."""
+EFFORT = 3e10
+"""Nodes times columns squared of a further search: some minutes, and the same search on every machine."""
+NO_LIMIT = 2**31 - 1
+"""Nodes of a search that none ends."""
 OFF = 1e-6
 """Value up to which a binary of the relaxation is zero."""
 LEAST = 1e-6
 """Gap that is small enough in any case (HiGHS's own default of ``mip_abs_gap``)."""
+BRIEFLY, AT_LENGTH, AS_ONE = WAYS = range(3)
+"""Ways to decide, each costlier: meters by themselves with few nodes, with many, and small parts as one MILP."""
 
 
 class Decided(NamedTuple):
-    """A program with its binaries fixed: a lower bound of what any others cost, and in how many parts they were decided.
+    """A program with its binaries fixed, and in how many parts they were decided.
 
-    ``apart`` says whether parts were cut, so that their choices have yet to prove feasible together.
+    ``apart`` says whether parts were cut, so that their choices have yet to prove feasible together; ``left`` is what of
+    the gap the searches leave within the parts (currency).
     """
 
     program: Program
-    bound: float
     parts: int = 0
     apart: bool = False
+    left: float = 0.0
 
     @property
     def method(self) -> str:
@@ -65,56 +68,157 @@ class Decided(NamedTuple):
         return f"binaries in {self.parts} programs at the prices of the relaxation"
 
 
-def decide(
-    program: Program,
-    start: tuple[Array, Array] | None,
-    *,
-    mip_gap: float,
-    time_limit: float | None,
-    threads: int,
-) -> Decided | None:
-    """Return a program with its binaries fixed, part by part; None if a part, or the relaxation, has no solution.
+class Choice(NamedTuple):
+    """The values (columns,) of a part, and by how much its bound exceeds the relaxation and its cost the bound."""
+
+    x: Array
+    excess: float
+    left: float
+    nodes: int
+
+
+class Search:
+    """The binaries of a program that may grow by binaries, and what is known of its relaxation and its parts.
 
     Parameters
     ----------
-    start : (columns,), (rows,), optional
-        Statuses of a basis that the relaxation starts from.
     mip_gap : float
-        Relative gap that is aimed at; where parts are cut, it can turn out greater.
+        Relative gap that is aimed at.
     time_limit : float, optional
         Seconds for each solve; a part that they end counts with its incumbent.
     threads : int
         Parts that are solved at the same time.
     """
-    if not program.integer.any():
-        return Decided(directions.closed(program), -np.inf)
-    linear = replace(program, integer=np.zeros_like(program.integer))
-    relaxed = bottom_up.optimum(linear, start, time_limit=time_limit, threads=threads)
-    if relaxed is None:
-        return None
-    inside = _kept(program)
-    split, x = _split(program, relaxed, Parts(program, inside))
-    parts = Parts(split, np.ones(len(x), dtype=bool), rows=1)
-    members = parts.members(np.unique(parts.column[split.integer]))
-    relaxation = dot(program.cost, relaxed.x) + program.offset
-    gaps = _gaps(split, members, x, max(mip_gap * abs(relaxation), LEAST))
-    nodes = None if inside.all() else NODES
-    switches = np.zeros(len(x), dtype=bool)
-    switches[program.pairs.relaxable] = True
 
-    def solved(member: tuple[Array, Array], gap: float) -> tuple[Array, float] | None:
-        rows, columns = member
-        directed = bool((split.integer & switches)[columns].any())
-        return _solved(parts.piece(rows, columns), x[columns], gap, time_limit, nodes, directed)
+    def __init__(self, *, mip_gap: float, time_limit: float | None, threads: int):
+        self.mip_gap, self.time_limit, self.threads = mip_gap, time_limit, threads
+        self.bound = -np.inf
+        self._relaxed: Optimum | None = None
+        self._choices: dict[tuple[bytes, bytes], Choice] = {}
 
-    with ThreadPoolExecutor(threads) as pool:
-        results = list((pool.map if threads > 1 else map)(solved, members, gaps))
-    for (_, columns), result in zip(members, results, strict=True):
-        if result is None:
+    def relaxation(self, optimum: Optimum) -> None:
+        """Keep the optimum of the program without its binaries."""
+        self._relaxed = optimum
+
+    def decide(
+        self,
+        program: Program,
+        start: tuple[Array, Array] | None,
+        way: int = BRIEFLY,
+        best: Array | None = None,
+    ) -> Decided | None:
+        """Return a program with its binaries fixed; None if a part, or the relaxation, has no solution.
+
+        ``start`` are the statuses (columns,), (rows,) of a basis that the relaxation starts from; ``best`` the values
+        (columns,) of the best solution so far.
+        """
+        if not program.integer.any():
+            return Decided(directions.closed(program))
+        relaxed = self._optimum(program, start)
+        if relaxed is None:
             return None
-        x[columns] = result[0]
-    bound = relaxation + sum(result[1] for result in results if result is not None)
-    return Decided(fixed(program, x[: len(program.cost)]), bound, len(members), not inside.all())
+        cut = where_large(program, TOGETHER) if way == AS_ONE else at_market(program)
+        pieces = _Pieces(program, relaxed, cut)
+        relaxation = dot(program.cost, relaxed.x) + program.offset
+        choices = self._chosen(pieces, max(self.mip_gap * abs(relaxation), LEAST), way, best)
+        if choices is None:
+            return None
+        x = pieces.x.copy()
+        for (_, columns), choice in zip(pieces.members, choices, strict=True):
+            x[columns] = choice.x
+        self.bound = max(self.bound, relaxation + sum(c.excess for c in choices))
+        decided = fixed(program, x[: len(program.cost)])
+        return Decided(decided, len(choices), bool(cut.any()), sum(c.left for c in choices))
+
+    def _optimum(self, program: Program, start: tuple[Array, Array] | None) -> Optimum | None:
+        """Return the optimum without binaries; rows that the program got since are not in it, and have no price."""
+        if self._relaxed is None:
+            linear = replace(program, integer=np.zeros_like(program.integer))
+            self._relaxed = bottom_up.optimum(linear, start, time_limit=self.time_limit, threads=self.threads)
+        if self._relaxed is None:
+            return None
+        x, dual = self._relaxed.x, self._relaxed.dual
+        return self._relaxed._replace(
+            x=np.pad(x, (0, len(program.cost) - len(x))),
+            dual=np.pad(dual, (0, len(program.row_lower) - len(dual))),
+        )
+
+    def _chosen(self, pieces: _Pieces, gap: float, way: int, best: Array | None) -> list[Choice] | None:
+        """Return the choices of all parts, searched where they are not known well enough; None if a part has none."""
+        keys = [pieces.key(number) for number in range(len(pieces.members))]
+        known = [self._choices.get(key) for key in keys]
+        gaps = _gaps(pieces.split, pieces.members, pieces.x, gap)
+        if way != BRIEFLY:
+            gaps = _where_needed(gaps, known)
+
+        def search(number: int) -> Choice | None:
+            before, columns = known[number], pieces.members[number][1]
+            nodes = NODES if way == BRIEFLY else max(int(EFFORT / len(columns) ** 2), NODES)
+            if before is not None and (before.left <= gaps[number] or before.nodes >= nodes):
+                return before
+            first = before.x if before is not None else pieces.values(number, best)
+            piece, x, directed = pieces.piece(number), pieces.x[columns], pieces.directed(number)
+            return _solved(piece, x, gaps[number], self.time_limit, nodes, directed, first)
+
+        with ThreadPoolExecutor(self.threads) as pool:
+            each = pool.map if self.threads > 1 else map
+            choices: list[Choice] = []
+            for key, choice in zip(keys, each(search, range(len(keys))), strict=True):
+                if choice is None:
+                    return None
+                self._choices[key] = choice
+                choices.append(choice)
+        return choices
+
+    def further(self, program: Program, way: int, decided: Decided, objective: float) -> int | None:
+        """Return the way to a smaller gap than what a program costs now leaves; None if it is small or there is none."""
+        excess = objective - self.bound - max(self.mip_gap * abs(objective), LEAST)
+        if not program.integer.any() or excess <= 0:
+            return None
+        if way < AT_LENGTH and decided.left >= excess:
+            return AT_LENGTH
+        joins = way < AS_ONE and (where_large(program, TOGETHER) != at_market(program)).any()
+        return AS_ONE if joins else None
+
+
+class _Pieces:
+    """A program cut into parts at the prices of its relaxation: those with binaries, as rows and columns."""
+
+    def __init__(self, program: Program, relaxed: Optimum, cut: Array):
+        self.split, self.x = split(program, relaxed, Parts(program, ~cut))
+        self.width = len(program.cost)
+        self.parts = Parts(self.split, np.ones(len(self.x), dtype=bool), rows=1)
+        self.members = self.parts.members(np.unique(self.parts.column[self.split.integer]))
+        self.switches = np.zeros(len(self.x), dtype=bool)
+        self.switches[program.pairs.relaxable] = True
+
+    def key(self, number: int) -> tuple[bytes, bytes]:
+        """Return what tells a part from others, however the rest is cut."""
+        columns = self.members[number][1]
+        return columns[columns < self.width].tobytes(), self.split.integer[columns].tobytes()
+
+    def piece(self, number: int) -> Program:
+        """Return a part as a program."""
+        return self.parts.piece(*self.members[number])
+
+    def directed(self, number: int) -> bool:
+        """Return whether a direction is among the binaries of a part."""
+        return bool((self.split.integer & self.switches)[self.members[number][1]].any())
+
+    def values(self, number: int, best: Array | None) -> Array | None:
+        """Return the values (columns,) of a part in a solution of the program."""
+        if best is None:
+            return None
+        return np.concatenate([best, np.zeros(len(self.x) - len(best))])[self.members[number][1]]
+
+
+def _where_needed(gaps: list[float], known: list[Choice | None]) -> list[float]:
+    """Return which gap each part may leave once what others did not need is shared among those that need it."""
+    done = [k is not None and k.left <= gap for k, gap in zip(known, gaps, strict=True)]
+    spared = sum(gap - k.left for k, gap, d in zip(known, gaps, done, strict=True) if d and k is not None)
+    needed = sum(gap for gap, d in zip(gaps, done, strict=True) if not d)
+    factor = 1.0 + spared / max(needed, 1e-300)
+    return [gap if d else gap * factor for gap, d in zip(gaps, done, strict=True)]
 
 
 def _gaps(program: Program, members: list[tuple[Array, Array]], x: Array, gap: float) -> list[float]:
@@ -142,95 +246,59 @@ def fixed(program: Program, x: Array) -> Program:
     )
 
 
-def _kept(program: Program) -> Array:
-    """Return the columns (columns,) that are not cut: all but those of parts with too many binaries."""
-    inside = np.ones(len(program.cost), dtype=bool)
-    for cut in _cuts(program):
-        column = Parts(program, inside, rows=1).column
-        binaries = np.bincount(column[program.integer], minlength=int(column.max()) + 1)
-        inside &= ~(cut & (column >= 0) & (binaries[column] > TOGETHER))
-    return inside
-
-
-def _cuts(program: Program) -> Iterator[Array]:
-    """Yield what may be cut (columns,): flows between subtrees, then all that the rows of the market hold."""
-    yield (filled([v.pricing_stage for v in program.variables], len(program.cost)) > 0) & ~program.integer
-    market = [np.full(len(c.position), c.priced) for c in program.constraints]
-    priced = filled(market, len(program.row_lower)) > 0
-    yield (np.bincount(program.matrix[priced].indices, minlength=len(program.cost)) > 0) & ~program.integer
-
-
-def _split(program: Program, relaxed: Optimum, parts: Parts) -> tuple[Program, Array]:
-    """Return the program with a copy of each column that is cut for each of its parts, and the relaxation's values.
-
-    The cost of a copy in part k is sum over rows r of k of matrix[r, y] p[r], and a share of the reduced cost of y.
-    The columns that were cut stay, without entries and without cost.
-    """
-    entries, width = program.matrix.tocoo(), len(program.cost)
-    at = np.flatnonzero(~parts.inside[entries.col])
-    row, column = entries.row[at], entries.col[at]
-    pairs, copy = np.unique(np.stack([column, parts.row[row]]), axis=1, return_inverse=True)
-    source, copy = pairs[0], copy.reshape(-1)
-    reduced = program.cost - program.matrix.T @ relaxed.dual
-    share = reduced[source] / np.bincount(source, minlength=width)[source]
-    paid = np.bincount(copy, entries.data[at] * relaxed.dual[row], minlength=len(source))
-    where = entries.col.copy()
-    where[at] = width + copy
-    shape = (len(program.row_lower), width + len(source))
-    split = bare(
-        cost=np.concatenate([np.where(parts.inside, program.cost, 0.0), paid + share]),
-        lower=np.concatenate([program.lower, program.lower[source]]),
-        upper=np.concatenate([program.upper, program.upper[source]]),
-        integer=np.concatenate([program.integer, np.zeros(len(source), dtype=bool)]),
-        matrix=sparse.csr_matrix((entries.data, (entries.row, where)), shape=shape),
-        row_lower=program.row_lower,
-        row_upper=program.row_upper,
-    )
-    return split, np.concatenate([relaxed.x, relaxed.x[source]])
-
-
 def _solved(
-    piece: Program, x: Array, gap: float, time_limit: float | None, nodes: int | None, directed: bool
-) -> tuple[Array, float] | None:
-    """Return the values (columns,) of a part and by how much its bound exceeds the relaxation; None if it has none.
+    piece: Program,
+    x: Array,
+    gap: float,
+    time_limit: float | None,
+    nodes: int,
+    directed: bool,
+    first: Array | None,
+) -> Choice | None:
+    """Return the choice of a part whose relaxation has the values ``x`` (columns,); None if it has none.
 
-    First only what is on in the relaxation may be on: this is quick, and mostly as good. If that is further than
-    ``gap`` from the relaxation, it is where the search among all begins. Directions that the relaxation mixes say little
-    about what is on: in a part with such (``directed``) the search is among all from the start.
+    Without a ``first`` solution only what is on in the relaxation may be on, to begin with: this is quick, and mostly as
+    good. If that is further than ``gap`` from the relaxation, it is where the search among all begins. Directions that
+    the relaxation mixes say little about what is on: in a part with such (``directed``) the search is among all at once.
     """
     relaxation = dot(piece.cost, x)
-    off = piece.integer & (x <= OFF)
-    first = None
-    if not directed:
+    if first is None and not directed:
+        off = piece.integer & (x <= OFF)
         few = replace(piece, upper=np.where(off, piece.lower, piece.upper))
         first = _incumbent(_run(few, gap, time_limit, nodes))
-        if first is not None and dot(piece.cost, first) - relaxation <= gap:
-            return first, 0.0
-    highs = _run(piece, gap, time_limit, nodes, first)
+        if first is not None and (left := dot(piece.cost, first) - relaxation) <= gap:
+            return Choice(first, 0.0, max(left, 0.0), nodes)
+    highs = _run(piece, gap, time_limit, nodes, first, presolve=directed)
     best = _incumbent(highs)
     if best is None:
         return None
-    return best, max(float(highs.getInfo().mip_dual_bound) - relaxation, 0.0)
+    bound = max(float(highs.getInfo().mip_dual_bound), relaxation)
+    return Choice(best, bound - relaxation, max(dot(piece.cost, best) - bound, 0.0), nodes)
 
 
 def _run(
     piece: Program,
     gap: float,
     time_limit: float | None,
-    nodes: int | None,
+    nodes: int,
     first: Array | None = None,
+    presolve: bool = True,
 ) -> Any:
-    """Return HiGHS after its search among the binaries of a part, from a solution if there is one."""
+    """Return HiGHS after its search among the binaries of a part, from a solution if there is one.
+
+    Where a good solution is known, ``presolve`` costs more than it gains, but for directions.
+    """
     highs = load(piece, time_limit, 0.0)
     # the feasibility jump takes a quarter of the time, and gains nothing
-    set_options(highs, mip_abs_gap=gap, mip_heuristic_run_feasibility_jump=False)
-    if nodes is not None:
-        set_options(highs, mip_max_nodes=nodes)
+    set_options(highs, mip_abs_gap=gap, mip_heuristic_run_feasibility_jump=False, mip_max_nodes=nodes)
     if first is not None:
-        set_options(highs, presolve="off")  # it costs more than it saves where a good solution is known
+        set_options(highs, presolve="choose" if presolve else "off")
         chosen = np.flatnonzero(piece.integer).astype(np.int32)
         ask(highs, "setSolution", len(chosen), chosen, np.round(first[chosen]))
     run(highs)
+    if highs.getModelStatus() == HighsModelStatus.kSolutionLimit and _incumbent(highs) is None:
+        set_options(highs, mip_max_nodes=NO_LIMIT, mip_max_improving_sols=1)  # until there is any
+        run(highs)
     return highs
 
 

@@ -6,7 +6,7 @@ Settlement-grade by default: one thread, a fixed seed, and declared tie-breaks (
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from pyomo.core.base.block import BlockData
@@ -19,7 +19,7 @@ from .basis import Basis, basis_of, statuses
 from .bottom_up import Optimum
 from .highs import basic_solution, dot, own_scheduler, prove, version
 from .infeasibility import conclusive
-from .minimum_power import Decided, fixed
+from .minimum_power import BRIEFLY, Decided, Search, fixed
 
 ACCEPTED = 1e-6
 """Largest primal and dual residual and relative duality gap of an accepted solution."""
@@ -84,17 +84,14 @@ def solve(
     """
     program, scale = _scaled(compile_block(block))
     known = start.basis if isinstance(start, Solution) else start
-    options: dict[str, Any] = {"mip_gap": mip_gap, "time_limit": time_limit, "threads": threads}
-    if one_way:
-        solved = _one_way(program, known, tie_break, options)
-    else:
-        solved = _solved(directions.relaxed(program), known, tie_break, **options)
+    search = Search(mip_gap=mip_gap, time_limit=time_limit, threads=threads)
+    solved = _solved(directions.relaxed(program), known, tie_break, search, one_way)
     program, optimum, decided = solved.decided.program, solved.optimum, solved.decided
     x, dual = optimum.x, optimum.dual
     program.store(np.clip(x, program.lower, program.upper), dual / scale, optimum.offer / scale)
     load_suffixes(block, replace(program, cost=program.cost / scale), dual / scale)
     objective = dot(program.cost, x) + program.offset
-    beyond = max(objective - decided.bound, 0.0) if np.isfinite(decided.bound) else 0.0
+    beyond = max(objective - search.bound, 0.0) if np.isfinite(search.bound) else 0.0
     small = max(mip_gap * abs(objective), minimum_power.LEAST)
     return Solution(
         objective=program.sign * objective / scale,
@@ -118,6 +115,16 @@ class _Solved(NamedTuple):
     programs: int = 0
 
     @property
+    def objective(self) -> float:
+        """What the optimum costs."""
+        return dot(self.decided.program.cost, self.optimum.x) + self.decided.program.offset
+
+    @property
+    def basis(self) -> Basis:
+        """The basis of the optimum."""
+        return basis_of(self.decided.program, self.optimum.column_status, self.optimum.row_status)
+
+    @property
     def words(self) -> str:
         """In words, how the directions were decided; nothing where none was."""
         if not self.programs:
@@ -125,63 +132,70 @@ class _Solved(NamedTuple):
         return f"{self.directions} directions decided in {self.programs} programs"
 
 
-def _one_way(program: Program, known: Basis | None, tie_break: bool, options: dict[str, Any]) -> _Solved:
-    """Return the optimum at which every meter and store has one direction per slot; see `directions`."""
-    program, programs, limits = directions.relaxed(program), 0, (options["time_limit"], options["threads"])
-    solved = _solved(program, known, tie_break, **options)
-    while (broken := directions.broken(program, solved.optimum.x)).any():
-        while broken.any():
-            programs += 1
-            program = directions.decided(program, broken, programs)
-            solved = _solved(program, known, False, **options)
-            broken = directions.broken(program, solved.optimum.x)
-        if tie_break:  # only now: among equal optima the rule may pick one that breaks another pair
-            solved = _optimal(solved.decided, known, True, *limits)
-    return solved._replace(directions=directions.number(program), programs=programs)
+def _solved(program: Program, known: Basis | None, tie_break: bool, search: Search, one_way: bool) -> _Solved:
+    """Return the optimum of a program, its binaries decided in parts, by costlier ways until the gap is small.
+
+    With ``one_way`` every meter and store has one direction per slot; see `directions`. Ties are broken last: among
+    equal optima the rule may pick one that breaks another pair.
+    """
+    way, best, programs, settled = BRIEFLY, None, 0, not program.integer.any()
+    solved = _attempt(program, known, tie_break and settled, search)
+    if settled:
+        search.relaxation(solved.optimum)
+    while True:
+        if one_way and (broken := directions.broken(program, solved.optimum.x)).any():
+            program, programs, way, best = directions.decided(program, broken), programs + 1, BRIEFLY, None
+        elif settled:
+            return solved._replace(directions=directions.number(program), programs=programs)
+        else:
+            best = solved if best is None or solved.objective < best.objective else best
+            further = search.further(program, way, best.decided, best.objective)
+            if further is None:
+                settled = True
+                solved = _optimal(best.decided, best.basis, True, search) if tie_break else best
+                continue
+            way = further
+        known, settled = solved.basis, False
+        solved = _attempt(program, known, False, search, way, best)
 
 
-def _solved(
+def _attempt(
     program: Program,
     known: Basis | None,
     tie_break: bool,
-    *,
-    mip_gap: float,
-    time_limit: float | None,
-    threads: int,
+    search: Search,
+    way: int = BRIEFLY,
+    best: _Solved | None = None,
 ) -> _Solved:
-    """Return the optimum of a program, its binaries decided part by part or together; raise what is wrong with it."""
+    """Return the optimum of a program, its binaries decided in parts or together; raise what is wrong with it."""
     start = statuses(program, known) if known else None
-    decided = minimum_power.decide(program, start, mip_gap=mip_gap, time_limit=time_limit, threads=threads)
+    decided = search.decide(program, start, way, best and best.optimum.x)
     if decided is not None:
-        solved = _warm(decided, known, tie_break, time_limit, threads)
+        solved = _warm(decided, known, tie_break, search)
         if solved is not None or not decided.apart:
-            return solved or _from_cold(decided, time_limit, tie_break)
-    return _optimal(_single_milp(program, time_limit, mip_gap), known, tie_break, time_limit, threads)
+            return solved or _from_cold(decided, tie_break, search)
+    return _optimal(_single_milp(program, search), known, tie_break, search)
 
 
-def _optimal(
-    decided: Decided, known: Basis | None, tie_break: bool, time_limit: float | None, threads: int
-) -> _Solved:
+def _optimal(decided: Decided, known: Basis | None, tie_break: bool, search: Search) -> _Solved:
     """Return the optimum of a program whose binaries are decided, from a known basis or else from a cold start."""
-    solved = _warm(decided, known, tie_break, time_limit, threads)
-    return solved or _from_cold(decided, time_limit, tie_break)
+    return _warm(decided, known, tie_break, search) or _from_cold(decided, tie_break, search)
 
 
-def _warm(
-    decided: Decided, known: Basis | None, tie_break: bool, time_limit: float | None, threads: int
-) -> _Solved | None:
+def _warm(decided: Decided, known: Basis | None, tie_break: bool, search: Search) -> _Solved | None:
     """Return the optimum of a program whose binaries are decided; None if there is none or its proof fails."""
     start = statuses(decided.program, known) if known else None
     optimum = bottom_up.optimum(
-        decided.program, start, time_limit=time_limit, tie_break=tie_break, threads=threads
+        decided.program, start, time_limit=search.time_limit, tie_break=tie_break, threads=search.threads
     )
     accepted, proof = _accepted(decided.program, optimum)
     return None if accepted is None else _Solved(decided, accepted, proof)
 
 
-def _from_cold(decided: Decided, time_limit: float | None, tie_break: bool) -> _Solved:
+def _from_cold(decided: Decided, tie_break: bool, search: Search) -> _Solved:
     """Return the optimum of a program whose binaries are decided, as one and from a cold start, or raise."""
-    optimum, proof = _accepted(decided.program, _cold_start(decided.program, time_limit, tie_break))
+    cold = _cold_start(decided.program, search.time_limit, tie_break)
+    optimum, proof = _accepted(decided.program, cold)
     if optimum is None:
         worst = max(proof.values())
         raise NotOptimal(f"the proof of optimality fails by {worst:.3g}", proof["duality_gap"])
@@ -217,8 +231,8 @@ def _cold_start(program: Program, time_limit: float | None, tie_break: bool) -> 
     return whole
 
 
-def _single_milp(program: Program, time_limit: float | None, mip_gap: float) -> Decided:
+def _single_milp(program: Program, search: Search) -> Decided:
     """Return the program with its binaries fixed at their optimum, from one MILP; raise what is wrong with it."""
-    highs = conclusive(program, time_limit, mip_gap)
-    bound = float(highs.getInfo().mip_dual_bound)
-    return Decided(fixed(program, np.array(highs.getSolution().col_value)), bound)
+    highs = conclusive(program, search.time_limit, search.mip_gap)
+    search.bound = max(search.bound, float(highs.getInfo().mip_dual_bound))
+    return Decided(fixed(program, np.array(highs.getSolution().col_value)))

@@ -32,9 +32,9 @@ class Meters:
     ``guest`` (V,) is a vehicle's own meter or -1; ``place`` (device, T) the meter that every device is behind, or -1,
     by the device's name. ``draw_share`` and ``give_share`` (P, T) are a participant's parts of its meter;
     ``draw_capacity`` and ``give_capacity`` (M, T) are the kW that the meter could draw and give at the most, net and
-    whatever the prices; ``lone_store`` (M, T) says where a store is the only device behind it, ``chargers`` (M, T) the
-    kW of those that can draw, ``curtailable`` (M, T) the kW of PV that it could pay not to use. ``crossing`` (M, T) says
-    where drawing and giving at once could pay, ``below_zero`` (M, T) where charging and discharging at once could.
+    whatever the prices; ``chargers`` (M, T) the kW of devices that can draw, ``curtailable`` (M, T) the kW of PV that it
+    could pay not to use. ``crossing`` (M, T) says where drawing and giving at once could pay, ``below_zero`` (M, T)
+    where charging and discharging at once could.
     """
 
     label: Array
@@ -57,7 +57,6 @@ class Meters:
     give_capacity: Array
     chargers: Array
     curtailable: Array
-    lone_store: Array
     crossing: Array
     below_zero: Array
 
@@ -70,11 +69,6 @@ class Meters:
     def directed(self) -> Array:
         """Where (M, T) a meter that could draw and could give might gain by both at once, so that a binary decides."""
         return self.crossing & (self.draw_capacity > 0) & (self.give_capacity > 0)
-
-    @property
-    def alone(self) -> Array:
-        """Where (M, T) a store is the only device behind such a meter."""
-        return np.asarray(self.directed & self.lone_store)
 
     @staticmethod
     def at(place: Array, values: Array) -> Array:
@@ -162,7 +156,6 @@ def meters(
         give_capacity=np.maximum(pv - demand + stored, 0.0),
         chargers=chargers,
         curtailable=curtailable,
-        lone_store=_lone_stores(place, node.shape),
         crossing=cross,
         below_zero=negative,
     )
@@ -296,15 +289,6 @@ def _sum_at_meters(values: Mapping[str, Array], place: Mapping[str, Array], shap
         device, slot = np.nonzero(place[name] >= 0)
         np.add.at(total, (place[name][device, slot], slot), own[device])
     return total
-
-
-def _lone_stores(place: Mapping[str, Array], shape: tuple[int, ...]) -> Array:
-    """Return where (meter, time) a store is the only device."""
-    every, storing = (
-        _sum_at_meters({name: np.ones(len(place[name])) for name in names}, place, shape)
-        for names in (DEVICES, stores())
-    )
-    return np.asarray((every == 1) & (storing == 1))
 
 
 def _distinct(participants: Array, others: list[str]) -> Array:
