@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ..data.inputs.contract import require
+from ..data.inputs.devices import stores
 from .devices.battery import battery
 from .devices.device import Device, Sets
 from .devices.household import household
@@ -15,6 +16,8 @@ from .devices.peer_market import network
 from .devices.quoted_market import quoted
 from .devices.retailer import grid
 from .devices.vehicle import vehicle
+from .labels import Array
+from .lp.components import ArrayVar
 from .lp.expressions import Linear
 from .topology.meters import Meters
 from .topology.meters import meters as meters_of
@@ -100,6 +103,32 @@ def relaxed(inputs: xr.Dataset) -> xr.Dataset:
     """Return the inputs without minimum charge powers."""
     least = inputs["vehicle_min_charge"]
     return inputs.assign(vehicle_min_charge=least.copy(data=np.zeros(least.shape)))
+
+
+def decide_as(community: Community, results: xr.Dataset) -> None:
+    """Fix the binaries of a community as the results of another clearing of it have them; who rests does not give.
+
+    What these results do is possible then, without peers too.
+    """
+    meters = community.meters
+    net = np.zeros(meters.demand.shape)
+    np.add.at(net, meters.gives_at, results["supply"].values)
+    np.add.at(net, meters.draws_at, -results["draw"].values)
+    away = {"export": 1.0, "sale": 1.0, "import": -1.0, "purchase": -1.0}
+    guests = np.flatnonzero(meters.guest >= 0)
+    for way, sign in away.items():
+        np.add.at(net, meters.guest[guests], sign * results[f"vehicle_{way}"].values[guests])
+    _fix(community.component("giving"), net > 0)
+    for device in stores():
+        charging = results[f"{device}_charge"].values > results[f"{device}_discharge"].values
+        _fix(community.component(device).component("charging"), charging)
+
+
+def _fix(binaries: ArrayVar | None, on: Array) -> None:
+    """Fix a family of binaries at 1 where ``on`` (over its sets), else at 0."""
+    if binaries is not None:
+        for entry, value in zip(binaries.values(), on.flat[binaries.position], strict=True):
+            entry.fix(int(value))
 
 
 def _rows(community: Community, devices: dict[str, Device], markets: list[Device]) -> None:

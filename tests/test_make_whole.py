@@ -231,6 +231,14 @@ def test_a_solution_within_a_wide_gap_costs_no_more_than_without_peers(seed):
     assert tree.attrs["status"] == "optimal"
 
 
+def test_directions_within_a_wide_gap_cost_no_more_than_without_peers():
+    """As above, where directions and not chargers are decided."""
+    tree = otonari.clear(random_community(49, crossing=True), mip_gap=0.5)
+    s = tree["settlement"].to_dataset()
+    assert tree.attrs["objective"] <= float(s["bill_grid_only"].sum()) + 1e-6
+    assert (s["saving"] >= -1e-6).all()
+
+
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
     """Return the outcomes of the streets on paper, stored and committed to a ledger each."""

@@ -193,16 +193,14 @@ def _solved(
 ) -> tuple[xr.Dataset, Any]:
     """Return the results of a market and its solution; ties matter only where more than the bills is wanted.
 
-    Chargers are on and off as in the results ``decided``, if there are any.
+    Binaries are as the results ``decided`` have them, if there are any.
     """
     from ...model import clearing, results
     from ...model.solver import solve
 
     block = clearing.community_block(inputs, market, minimum_charge=options["minimum_charge"])
-    charging = block.vehicle.component("charging")
-    if decided is not None and charging is not None:
-        for (vehicle, time_), entry in charging.items():
-            entry.fix(int(decided["vehicle_charge"].sel(vehicle=vehicle, time=time_) > 0))
+    if decided is not None:
+        clearing.decide_as(block, decided)
     limits = {name: options[name] for name in ("time_limit", "mip_gap")}
     solution = solve.solve(block, **limits, threads=threads or os.cpu_count() or 1, **solving)
     log.info("%s: %s, objective %.6f, %s", market, solution.status, solution.objective, solution.proof)
@@ -219,7 +217,7 @@ def _among_peers(
 ) -> tuple[xr.Dataset, Any]:
     """Return the results of the market of peers and its solution, which costs no more than the ``baseline``.
 
-    Where binaries within their gap cost more, chargers are on and off as each participant decides ``alone``.
+    Where binaries within their gap cost more, they are what each participant decides ``alone``.
     """
     stage("clearing the neighbourhood")
     results, solution = _solved(inputs, "p2p", options, threads=threads, start=baseline)
