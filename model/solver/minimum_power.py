@@ -36,7 +36,7 @@ TOGETHER = 700
 """Binaries up to which a part is one MILP."""
 NODES = 20
 """Nodes of the first search of a part: enough for most meters."""
-EFFORT = 3e10
+EFFORT = 6e10
 """Nodes times columns squared of a further search: some minutes, and the same search on every machine."""
 NO_LIMIT = 2**31 - 1
 """Nodes of a search that none ends."""
