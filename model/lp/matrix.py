@@ -64,11 +64,9 @@ class Program:
         """
         for variable, part in zip(self.variables, self._split(x, self.variables), strict=True):
             variable.store(part)
-        for constraint, part in zip(self.constraints, self._split(dual, self.constraints), strict=True):
-            constraint.dual = constraint.offer = part
-        if offer is not None:
-            for constraint, part in zip(self.constraints, self._split(offer, self.constraints), strict=True):
-                constraint.offer = part
+        rows = (self._split(values, self.constraints) for values in (dual, dual if offer is None else offer))
+        for constraint, price, worth in zip(self.constraints, *rows, strict=True):
+            constraint.dual, constraint.offer = price, worth
         own = sum(len(v.position) for v in self.variables)
         foreign = x[own : own + len(self.foreign_variables)]
         for data, value in zip(self.foreign_variables, foreign, strict=True):
