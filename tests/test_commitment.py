@@ -11,7 +11,8 @@ from otonari.model.lp.matrix import compile_block
 from otonari.model.results import collect
 from otonari.model.settlement.accounts import settle
 from otonari.model.settlement.trades import bilateral
-from otonari.model.solver import components, minimum_power
+from otonari.model.solver import components
+from otonari.model.solver.binaries import part, search
 from otonari.model.solver.solve import solve
 from otonari.model.topology import fee_tree
 
@@ -25,7 +26,7 @@ RANDOM = range(25)
 @pytest.fixture
 def apart(monkeypatch):
     """Cut every part that has binaries as far as it can be cut."""
-    monkeypatch.setattr(minimum_power, "TOGETHER", 0)
+    monkeypatch.setattr(search, "TOGETHER", 0)
     monkeypatch.setattr(fee_tree, "METERS", 1)
     monkeypatch.setattr(components, "ROWS", 1)
 
@@ -37,9 +38,9 @@ def relaxed(inputs, market="p2p"):
 def whole(inputs):
     """Return the optimum of the MILP solved as one, to 1e-9."""
     program = compile_block(community_block(inputs))
-    highs = minimum_power.load(program, None, 1e-9)
-    minimum_power.run(highs)
-    assert minimum_power.optimal(highs)
+    highs = part.load(program, None, 1e-9)
+    part.run(highs)
+    assert part.optimal(highs)
     return float(highs.getInfo().objective_function_value)
 
 
@@ -86,7 +87,7 @@ def test_a_car_that_cannot_charge_with_little_by_hand(monkeypatch, cut):
     retailer at 8: 15 - 4. Part by part the car takes the relaxation's price, 20 in both hours, and comes to choose that.
     """
     if cut:
-        monkeypatch.setattr(minimum_power, "TOGETHER", 0)
+        monkeypatch.setattr(search, "TOGETHER", 0)
         monkeypatch.setattr(fee_tree, "METERS", 1)
     assert relaxed(two_homes(0.6)) == pytest.approx(0.5 * 2 + 0.25 * 20)
     solution = solve(community_block(two_homes(0.6)))
@@ -112,7 +113,7 @@ def test_a_random_community_part_by_part(apart, seed):
     bound = solution.objective - solution.proof["mip_gap"] * abs(solution.objective)
     assert bound <= best + 1e-6 * (1 + abs(best))
     assert bound >= relaxed(inputs) - 1e-6 * (1 + abs(best))
-    reached = solution.objective - bound <= max(1e-4 * abs(solution.objective), minimum_power.LEAST)
+    reached = solution.objective - bound <= max(1e-4 * abs(solution.objective), search.LEAST)
     assert solution.status == ("optimal" if reached else "feasible")
 
 
@@ -123,7 +124,7 @@ def test_the_random_communities_are_cut(apart):
 
 def test_a_neighbourhood_part_by_part_is_as_good_as_its_bound(monkeypatch):
     inputs = lumpy(30)
-    monkeypatch.setattr(minimum_power, "TOGETHER", 200)
+    monkeypatch.setattr(search, "TOGETHER", 200)
     solution = solve(community_block(inputs))
     # one node: every home with a car by itself, and one whose battery would have its meter draw and give at once
     assert "binaries in 16 programs" in solution.method
@@ -145,7 +146,7 @@ def test_without_peers_every_home_decides_by_itself(apart):
 
 
 def test_threads_change_nothing(monkeypatch):
-    monkeypatch.setattr(minimum_power, "TOGETHER", 200)
+    monkeypatch.setattr(search, "TOGETHER", 200)
     one, two = community_block(lumpy(30)), community_block(lumpy(30))
     assert solve(one, mip_gap=1e-3).objective == solve(two, mip_gap=1e-3, threads=2).objective
     first, second = collect(one), collect(two)
@@ -167,8 +168,8 @@ def test_a_users_own_row_that_parts_do_not_see_is_obeyed(apart):
 
 def test_what_parts_chose_and_the_whole_cannot_do_is_decided_by_the_whole(apart, monkeypatch):
     """All off is cheapest, and infeasible: what the parts say is not believed."""
-    off = minimum_power.Choice
-    monkeypatch.setattr(minimum_power, "_solved", lambda piece, x, *_: off(np.zeros(len(x)), 0.0, 0.0, 1))
+    off = part.Choice
+    monkeypatch.setattr(part, "choice", lambda piece, x, *_: off(np.zeros(len(x)), 0.0, 0.0, 1))
     solution = solve(community_block(two_homes(0.6)))
     assert solution.objective == pytest.approx(0.5 * 2 + 0.25 * 30)
     assert "binaries" not in solution.method
@@ -189,8 +190,8 @@ def test_a_time_limit_without_any_solution_is_said(apart):
 
 def test_a_search_that_a_limit_ends_leaves_its_best(monkeypatch):
     """One node each is too few for 1e-9: what was found counts, and says that it is not proved."""
-    monkeypatch.setattr(minimum_power, "TOGETHER", 0)
-    monkeypatch.setattr(minimum_power, "NODES", 1)
+    monkeypatch.setattr(search, "TOGETHER", 0)
+    monkeypatch.setattr(search, "NODES", 1)
     block = community_block(lumpy(30))
     solution = solve(block, mip_gap=1e-9)
     assert_all_or_nothing(lumpy(30), collect(block))

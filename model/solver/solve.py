@@ -14,12 +14,13 @@ from pyomo.core.base.block import BlockData
 from ..errors import NotOptimal
 from ..lp.matrix import Program, compile_block
 from ..lp.suffixes import load_suffixes
-from . import bottom_up, directions, minimum_power
+from . import bottom_up
 from .basis import Basis, basis_of, statuses
+from .binaries import directions
+from .binaries.search import BRIEFLY, LEAST, Decided, Search, fixed
 from .bottom_up import Optimum
 from .highs import basic_solution, dot, own_scheduler, prove, version
 from .infeasibility import conclusive
-from .minimum_power import BRIEFLY, Decided, Search, fixed
 
 ACCEPTED = 1e-6
 """Largest primal and dual residual and relative duality gap of an accepted solution."""
@@ -92,7 +93,7 @@ def solve(
     load_suffixes(block, replace(program, cost=program.cost / scale), dual / scale)
     objective = dot(program.cost, x) + program.offset
     beyond = max(objective - search.bound, 0.0) if np.isfinite(search.bound) else 0.0
-    small = max(mip_gap * abs(objective), minimum_power.LEAST)
+    small = max(mip_gap * abs(objective), LEAST)
     return Solution(
         objective=program.sign * objective / scale,
         solver=f"HiGHS {version()}",

@@ -13,11 +13,11 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from ..labels import Array
-from ..lp.matrix import Program, bare
-from .bottom_up import Optimum
-from .components import Parts
-from .tie_breaking import filled
+from ...labels import Array
+from ...lp.matrix import Program, bare
+from ..bottom_up import Optimum
+from ..components import Parts
+from ..tie_breaking import filled
 
 
 def at_market(program: Program) -> Array:

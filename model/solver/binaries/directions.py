@@ -3,7 +3,7 @@
 Most optima without the rule obey it: nobody gains by drawing and giving at once where prices do not cross. So its
 binaries start relaxed. Where an optimum has both sides of a pair (`lp.one_way`), the switches of that meter or store
 become binaries, in all slots, since what it may not do in one slot it would do in another; and the program is solved
-again (`minimum_power`), until no pair is broken. Each program relaxes the one with all binaries, so that its lower bound
+again (`search`), until no pair is broken. Each program relaxes the one with all binaries, so that its lower bound
 is one of that, and its optimum, once no pair is broken, is the optimum of that.
 
 A pair without a switch gets one here. It is broken only by a tie, or by what only a user's rows bring about.
@@ -16,9 +16,9 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from ..labels import Array
-from ..lp.matrix import Program
-from ..lp.one_way import NONE
+from ...labels import Array
+from ...lp.matrix import Program
+from ...lp.one_way import NONE
 
 BOTH = 1e-6
 """Power on both sides from which a pair is broken [kW]."""

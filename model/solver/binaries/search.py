@@ -19,18 +19,19 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from highspy import HighsModelStatus, SolutionStatus
 
-from ..labels import Array
-from ..lp.matrix import Program
-from . import bottom_up, directions
+from ...labels import Array
+from ...lp.matrix import Program
+from .. import bottom_up
+from ..bottom_up import Optimum
+from ..components import Parts
+from ..highs import dot
+from . import directions, part
 from .at_prices import at_market, split, where_large
-from .bottom_up import Optimum
-from .components import Parts
-from .highs import ask, dot, load, optimal, run, set_options
+from .part import Choice
 
 TOGETHER = 700
 """Binaries up to which a part is one MILP."""
@@ -38,10 +39,6 @@ NODES = 20
 """Nodes of the first search of a part: enough for most meters."""
 EFFORT = 6e10
 """Nodes times columns squared of a further search: some minutes, and the same search on every machine."""
-NO_LIMIT = 2**31 - 1
-"""Nodes of a search that none ends."""
-OFF = 1e-6
-"""Value up to which a binary of the relaxation is zero."""
 LEAST = 1e-6
 """Gap that is small enough in any case (HiGHS's own default of ``mip_abs_gap``)."""
 BRIEFLY, AT_LENGTH, AS_ONE = WAYS = range(3)
@@ -66,15 +63,6 @@ class Decided(NamedTuple):
         if not self.apart:
             return ""
         return f"binaries in {self.parts} programs at the prices of the relaxation"
-
-
-class Choice(NamedTuple):
-    """The values (columns,) of a part, and by how much its bound exceeds the relaxation and its cost the bound."""
-
-    x: Array
-    excess: float
-    left: float
-    nodes: int
 
 
 class Search:
@@ -158,7 +146,7 @@ class Search:
                 return before
             first = before.x if before is not None else pieces.values(number, best)
             piece, x, directed = pieces.piece(number), pieces.x[columns], pieces.directed(number)
-            return _solved(piece, x, gaps[number], self.time_limit, nodes, directed, first)
+            return part.choice(piece, x, gaps[number], self.time_limit, nodes, directed, first)
 
         with ThreadPoolExecutor(self.threads) as pool:
             each = pool.map if self.threads > 1 else map
@@ -244,67 +232,3 @@ def fixed(program: Program, x: Array) -> Program:
             integer=np.zeros(len(x), dtype=bool),
         )
     )
-
-
-def _solved(
-    piece: Program,
-    x: Array,
-    gap: float,
-    time_limit: float | None,
-    nodes: int,
-    directed: bool,
-    first: Array | None,
-) -> Choice | None:
-    """Return the choice of a part whose relaxation has the values ``x`` (columns,); None if it has none.
-
-    Without a ``first`` solution only what is on in the relaxation may be on, to begin with: this is quick, and mostly as
-    good. If that is further than ``gap`` from the relaxation, it is where the search among all begins. Directions that
-    the relaxation mixes say little about what is on: in a part with such (``directed``) the search is among all at once.
-    """
-    relaxation = dot(piece.cost, x)
-    if first is None and not directed:
-        off = piece.integer & (x <= OFF)
-        few = replace(piece, upper=np.where(off, piece.lower, piece.upper))
-        first = _incumbent(_run(few, gap, time_limit, nodes))
-        if first is not None and (left := dot(piece.cost, first) - relaxation) <= gap:
-            return Choice(first, 0.0, max(left, 0.0), nodes)
-    highs = _run(piece, gap, time_limit, nodes, first, presolve=directed)
-    best = _incumbent(highs)
-    if best is None:
-        return None
-    bound = max(float(highs.getInfo().mip_dual_bound), relaxation)
-    return Choice(best, bound - relaxation, max(dot(piece.cost, best) - bound, 0.0), nodes)
-
-
-def _run(
-    piece: Program,
-    gap: float,
-    time_limit: float | None,
-    nodes: int,
-    first: Array | None = None,
-    presolve: bool = True,
-) -> Any:
-    """Return HiGHS after its search among the binaries of a part, from a solution if there is one.
-
-    Where a good solution is known, ``presolve`` costs more than it gains, but for directions.
-    """
-    highs = load(piece, time_limit, 0.0)
-    # the feasibility jump takes a quarter of the time, and gains nothing
-    set_options(highs, mip_abs_gap=gap, mip_heuristic_run_feasibility_jump=False, mip_max_nodes=nodes)
-    if first is not None:
-        set_options(highs, presolve="choose" if presolve else "off")
-        chosen = np.flatnonzero(piece.integer).astype(np.int32)
-        ask(highs, "setSolution", len(chosen), chosen, np.round(first[chosen]))
-    run(highs)
-    if highs.getModelStatus() == HighsModelStatus.kSolutionLimit and _incumbent(highs) is None:
-        set_options(highs, mip_max_nodes=NO_LIMIT, mip_max_improving_sols=1)  # until there is any
-        run(highs)
-    return highs
-
-
-def _incumbent(highs: Any) -> Array | None:
-    """Return the best solution that a search ended with, proved to be the best or not; None if there is none."""
-    feasible = int(SolutionStatus.kSolutionStatusFeasible)
-    if not optimal(highs) and int(highs.getInfo().primal_solution_status) != feasible:
-        return None
-    return np.array(highs.getSolution().col_value)
