@@ -5,9 +5,13 @@ import pytest
 from hypothesis import given
 from numpy.testing import assert_allclose
 
+from otonari.model.checks import tracing as checks_tracing
+from otonari.model.checks.money import Trades
+from otonari.model.checks.physics import Run
 from otonari.model.checks.run import check
 from otonari.model.clearing import community_block
 from otonari.model.results import collect
+from otonari.model.settlement import tracing as settlement_tracing
 from otonari.model.settlement.accounts import settle
 from otonari.model.settlement.origins import SOURCES, trace, variables
 from otonari.model.settlement.tracing import begin
@@ -100,6 +104,37 @@ def test_slot_after_slot_gives_the_same_as_all_at_once(inputs):
         content = part.content
     assert_allclose(content.energy.toarray(), whole.content.energy.toarray(), **TOLERANCE)
     assert_allclose(content.carbon, whole.content.carbon, **TOLERANCE)
+
+
+@pytest.mark.parametrize(("span", "dense"), [(20_000, 0), (1, 10_000), (1, 0), (20, 10_000)])
+@few
+@given(communities(gross=True))
+def test_how_much_is_mixed_at_once_and_by_which_matrices_changes_nothing(span, dense, inputs):
+    run = solved(inputs)
+    with pytest.MonkeyPatch.context() as patch:
+        for module, names in ((settlement_tracing, ("SPAN", "DENSE")), (checks_tracing, ("_SPAN", "_DENSE"))):
+            for name, value in zip(names, (span, dense), strict=True):
+                patch.setattr(module, name, value)
+        settled, checked = both_traces(*run)
+    whole, again = both_traces(*run)
+    for one, other in ((settled, whole), (checked, again)):
+        assert one.keys() == other.keys()
+        for name, values in one.items():
+            assert_allclose(values, other[name], rtol=1e-9, atol=1e-9, err_msg=name)
+    for name in settled:
+        assert_allclose(settled[name], checked[name], **TOLERANCE, err_msg=name)
+
+
+def both_traces(inputs, results, trades):
+    """Return what the settlement's tracer, and that of the checks, say of a run, by name."""
+    run = Run(inputs, results)
+    settled, checked = trace(inputs, results, trades), checks_tracing.followed(run, Trades(run, trades))
+    names = ("exported", "lost", "held", "given", "carbon")
+    one, other = ({name: getattr(by, name) for name in names} for by in (settled, checked))
+    for use in USES:
+        one |= {use: getattr(settled, use).toarray(), f"{use}_from": getattr(settled, f"{use}_from")}
+        other |= {use: checked.by_producer[use].toarray(), f"{use}_from": checked.by_source[use]}
+    return one, other
 
 
 # On paper: the neighbourhood.

@@ -1,22 +1,28 @@
-"""Energy of a run followed slot by slot from its producers to its uses: a second tracer, for `origins`.
+"""Energy of a run followed from its producers to its uses: a second tracer, for `origins`.
 
 It follows the rules that `settlement.origins` states, by matrices with one column per producer and a last one of retail
-power; carbon dioxide goes beside them as a vector.
+power; carbon dioxide goes beside them as a vector. A pool is a meter in a slot: all pools of a span of slots are mixed
+at once, and only what stores hold goes from slot to slot.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from ...data.inputs import devices
 from ..labels import Array
+from .flows import LEAST, Meters, Stores, over
 from .money import Trades
 from .physics import Run
 
 Matrix = sparse.csr_array
 USES = ("demand", "driving", "distance")
-_LEAST = 1e-9
+_SPAN = 20_000
+"""Pools that are mixed at once: enough to forget the calls, few enough for the memory."""
+_DENSE = 10_000
+"""Entries of what stores hold, by producer, up to which arrays are faster than sparse matrices."""
 
 
 @dataclass
@@ -36,16 +42,18 @@ class Used:
     given: Array
     carbon: Array
 
-    def enter(self, use: str, slot: int, account: Array, amounts: Matrix) -> None:
-        """Enter what each account (n,) used in a slot, by producer (n, P + 1)."""
-        people = len(self.given)
-        total = (
-            _placed(np.ones(len(account)), account, np.arange(len(account)), (people, len(account))) @ amounts
-        )
-        self.by_producer[use] = self.by_producer[use] + total
-        entries = total.tocoo()
-        source = np.where(entries.col == people, 2, entries.col != entries.row)
-        np.add.at(self.by_source[use][:, :, slot], (entries.row, source), entries.data)
+    def enter(self, use: str, span: slice, account: Array, amounts: Matrix) -> None:
+        """Enter what accounts (n,) used in each slot of a span, by producer (slots * n, P + 1)."""
+        people, slots = len(self.given), span.stop - span.start
+        entries = amounts.tocoo()
+        slot, place = np.divmod(entries.row, max(len(account), 1))
+        who = account[place]
+        source = np.where(entries.col == people, 2, entries.col != who)
+        at = (who * 3 + source) * slots + slot
+        total = np.bincount(at, entries.data, people * 3 * slots).reshape(people, 3, slots)
+        self.by_source[use][:, :, span] += total
+        more = _placed((people, people + 1), (entries.data, who, entries.col))
+        self.by_producer[use] = self.by_producer[use] + more
 
 
 def followed(run: Run, traded: Trades) -> Used:
@@ -57,174 +65,142 @@ def followed(run: Run, traded: Trades) -> Used:
         *np.zeros((5, people)),
     )
     loads = {name: row.draw for name, row in devices.loads().items()}
-    consumed = (run.i["demand"] + run.behind_meters(loads)) * run.hours
-    stores, economy = _Stores(run), run.i["vehicle_electric_economy"]
-    for t in range(slots):
-        meters = _Meters(run, traded, stores, t)
-        driven, vehicles = stores.driven[:, t], slice(stores.batteries, None)
-        drive = _scaled(driven, stores.mix(t)[vehicles])
-        used.enter("demand", t, np.arange(people), _scaled(consumed[:, t], meters.uses[:people]))
-        used.enter("driving", t, run.owner["vehicle"], drive)
-        used.enter("distance", t, run.owner["vehicle"], _scaled(economy, drive))
-        np.add.at(used.carbon, run.owner["vehicle"], driven * stores.carbon_per_kwh(t)[vehicles])
-        used.exported += (meters.exported @ meters.gives)[:people]
-        own = meters.gives[np.arange(len(meters.account)), meters.account]
-        np.add.at(used.given, meters.account, meters.outward * own)
-        used.lost += (stores.advance(t, meters) + meters.resold @ meters.uses)[:people]
-    used.held += stores.content.sum(axis=0)[:people]
+    consumed = ((run.i["demand"] + run.behind_meters(loads)) * run.hours).T
+    stores, meters = Stores(run), Meters(run, traded)
+    held, carbon = _retail(stores.start, people), stores.start * run.i["grid_carbon"].mean()
+    length = max(_SPAN // len(meters.account), 1)
+    for first in range(0, slots, length):
+        span = slice(first, min(first + length, slots))
+        pools = _Pools(stores, meters, span, people)
+        before, emitted, held, carbon = pools.carried(held, carbon)
+        _enter(used, pools, consumed[span], stores, before, emitted)
+    used.held += held.sum(axis=0)[:people]
     return used
 
 
-class _Stores:
-    """Batteries, then vehicles (S,): the meter of each, and by producer what it holds [kWh], with its carbon [kg].
+def _enter(used: Used, pools: "_Pools", consumed: Array, stores: Stores, held: Matrix, carbon: Array) -> None:
+    """Enter what became of energy in a span.
 
-    A store that charges and discharges in one slot moves the difference, and ``idle`` (S, T) [kWh] is lost inside.
+    Before each slot, stores had ``held`` (slots * S, P + 1) [kWh] with ``carbon`` (slots, S) [kg].
+    """
+    span, people, drivers = pools.span, len(used.given), stores.owner
+    gives = pools.from_stores @ held + pools.from_others
+    uses = pools.passed_on @ gives + pools.bought
+    out = _scaled(stores.part[span], held) + _retail(stores.beyond[span], people)
+    pool, store = (np.arange(a.size).reshape(a.shape) for a in (pools.account, stores.part[span]))
+    demand, moved = _scaled(consumed, uses[pool[:, :people].ravel()]), stores.driven[span]
+    drive = _scaled(moved, out[store[:, stores.batteries :].ravel()])
+    used.enter("demand", span, np.arange(people), demand)
+    used.enter("driving", span, drivers, drive)
+    used.enter("distance", span, drivers, _scaled(np.tile(stores.economy, len(moved)), drive))
+    emitted = (moved * (stores.part[span] * carbon)[:, stores.batteries :]).sum(axis=0)
+    used.carbon += np.bincount(drivers, emitted, people)
+    used.exported += (pools.exported @ gives)[:people]
+    account = pools.account.ravel()
+    used.given += np.bincount(account, pools.outward * gives[pool.ravel(), account], people)
+    used.lost += (pools.lost @ uses + stores.wasted[span].ravel() @ out)[:people]
+
+
+class _Pools:
+    """The pools (N,) of a span, slot after slot, and the stores behind them (slots * S,).
+
+    A kWh that a pool gives is ``from_stores`` (N, slots * S), per kWh that these held, and ``from_others`` (N, P + 1). A
+    kWh that it uses is ``passed_on`` (N, N) by pools and ``bought`` (N, P + 1) of the retailer, with ``carbon`` (N,)
+    [kg]. ``exported``, ``outward`` to other accounts, and of what a pool uses ``lost`` are energies (N,) [kWh].
     """
 
-    def __init__(self, run: Run):
-        def both(name: str, source: dict[str, Array]) -> Array:
-            return np.concatenate([source[f"{device}_{name}"] for device in devices.stores()])
-
-        self.batteries, slots = len(run.owner["battery"]), len(run.hours)
-        at_home, guest = run.owner["vehicle"][:, None], run.participants + np.arange(run.vehicles)[:, None]
-        home = np.repeat(run.owner["battery"][:, None], slots, axis=1)
-        self.meter = np.concatenate([home, np.where(run.at_home, at_home, guest)])
-        self.gain, self.taken = both("charge_efficiency", run.i), 1.0 / both("discharge_efficiency", run.i)
-        net = (both("charge", run.r) - both("discharge", run.r)) * run.hours
-        self.charge, self.discharge = np.maximum(net, 0.0), np.maximum(-net, 0.0)
-        passing = both("charge", run.r) * run.hours - self.charge
-        self.idle = passing * (self.taken - self.gain)[:, None]
-        self.driven = np.zeros((run.vehicles, slots))
-        electric = run.r["trip_electric_distance"] / run.i["vehicle_electric_economy"][run.driver]
-        np.add.at(self.driven, (run.driver, run.trip_slot), electric)
-        start = both("initial_energy", run.i)
-        self.content, self.carbon = _retail(start, run.participants), start * run.i["grid_carbon"].mean()
-
-    def _moves(self, t: int) -> tuple[Array, Array]:
-        """Return what the stores hold and what leaves them (S,) [kWh]."""
-        out = self.taken * self.discharge[:, t] + self.idle[:, t]
-        out[self.batteries :] += self.driven[:, t]
-        return self.content.sum(axis=1), out
-
-    def _part(self, t: int) -> Array:
-        """Return the part of what a store holds that is in a kWh that leaves it (S,)."""
-        held, out = self._moves(t)
-        return np.where(held > _LEAST, _over(1.0, np.maximum(held, out)), 0.0)
-
-    def mix(self, t: int) -> Matrix:
-        """Return the mix in a kWh taken out of a store (S, P + 1): retail power beyond what it held."""
-        part = self._part(t)
-        beyond = 1.0 - part * self.content.sum(axis=1)
-        mix: Matrix = _scaled(part, self.content) + _retail(beyond, self.content.shape[1] - 1)
-        return mix
-
-    def carbon_per_kwh(self, t: int) -> Array:
-        """Return the carbon in a kWh taken out of a store (S,) [kg/kWh]."""
-        return np.asarray(self._part(t) * self.carbon)
-
-    def advance(self, t: int, meters: "_Meters") -> Array:
-        """Move on to the next slot; return what is lost (P + 1,) by producer [kWh]."""
-        (held, out), charge, at = self._moves(t), self.charge[:, t], self.meter[:, t]
-        left = np.where(held > _LEAST, np.maximum(1.0 - _over(out, held), 0.0), 0.0)
-        stays = np.maximum(1.0 - _over(np.maximum(out - held, 0.0), self.gain * charge), 0.0)
-        enters = _scaled(charge, meters.uses[at])
-        wasted = (self.taken - 1.0) * self.discharge[:, t] + self.idle[:, t]
-        lost = (1.0 - self.gain * stays) @ enters + wasted @ self.mix(t)
-        self.content = _scaled(left, self.content) + _scaled(self.gain * stays, enters)
-        self.carbon = left * self.carbon + stays * charge * meters.carbon[at]
-        return np.asarray(lost)
-
-
-class _Meters:
-    """The meters (M,) in a slot, with the mix (M, P + 1) in a kWh that each gives and uses.
-
-    First those of participants, then of guests, then of the PV of those who meter it gross.
-    ``carbon`` (M,) [kg] is in a kWh used; ``exported`` (M,), ``outward`` to other accounts, and ``resold`` beyond the
-    meter's own sources are energies [kWh].
-    """
-
-    def __init__(self, run: Run, traded: Trades, stores: _Stores, t: int):
-        people, hours = run.participants, run.hours[t]
-        gross, traders = np.flatnonzero(run.gross), people + run.vehicles
-        self.account = np.concatenate([np.arange(people), run.owner["vehicle"], gross])
-        size = len(self.account)
-        now = np.flatnonzero(traded.slot == t)
-        seller, buyer = (
-            np.where(traded.vehicle[side] >= 0, people + traded.vehicle[side], traded.account[side])[now]
-            for side in ("seller", "buyer")
+    def __init__(self, stores: Stores, meters: Meters, span: slice, people: int):
+        self.stores, self.span, size = stores, span, meters.made[span].size
+        every, first = np.arange(size), np.arange(0, size, len(meters.account))
+        self.at = (stores.meter[span] + first[:, None]).ravel()
+        made, imported, self.exported = (
+            kwh[span].ravel() for kwh in (meters.made, meters.imported, meters.exported)
         )
-        made = np.zeros(size)
-        made[:people] = (run.generated - run.apart)[:, t] * hours
-        made[traders:] = run.apart[gross, t] * hours
-        place, discharged = stores.meter[:, t], stores.discharge[:, t]
-        behind = _placed(discharged, place, np.arange(len(place)), (size, len(place)))
-        exported, imported = (
-            hours
-            * np.concatenate(
-                [
-                    run.r[f"grid_{n}"][:, t],
-                    np.where(run.guest, run.r[f"vehicle_{n}"], 0.0)[:, t],
-                    np.zeros(len(gross)),
-                ]
-            )
-            for n in ("export", "import")
+        now = slice(*np.searchsorted(meters.slot, [span.start, span.stop]))
+        energy, shift = meters.energy[now], first[meters.slot[now] - span.start]
+        seller, buyer = meters.seller[now] + shift, meters.buyer[now] + shift
+        discharge, charge = stores.discharge[span].ravel(), stores.charge[span].ravel()
+        sources = made + np.bincount(self.at, discharge, size)
+        given = self.exported + np.bincount(seller, energy, size)
+        resold, kept = np.maximum(given - sources, 0.0), np.maximum(sources - given, 0.0)
+        total, used = sources + resold, kept + imported + np.bincount(buyer, energy, size)
+        per_given, per_used = over(1.0, total), over(1.0, used)
+        self.account = np.tile(meters.account, (len(first), 1))
+        known, unknown = (discharge * share[span].ravel() for share in (stores.part, stores.beyond))
+        retail = (resold + np.bincount(self.at, unknown, size)) * per_given + (total <= LEAST)
+        shape = size, people + 1
+        self.from_stores = _placed(
+            (size, len(self.at)), (known * per_given[self.at], self.at, np.arange(len(self.at)))
         )
-        energy, away = traded.energy[now], self.account[seller] != self.account[buyer]
-        injected = exported + np.bincount(seller, energy, size)
-        split = _split(gross, np.minimum(_over(made[traders:], injected[gross]), 1.0), size)
-        trades = _placed(energy, buyer, seller, (size, size)) @ split
-        self.exported = exported @ split
-        sources, out = made + behind.sum(axis=1), self.exported + trades.sum(axis=0)
-        self.resold, kept = np.maximum(out - sources, 0.0), np.maximum(sources - out, 0.0)
-        own = _placed(made, np.arange(size), self.account, (size, people + 1))
-        given = own + behind @ stores.mix(t) + _retail(self.resold, people)
-        self.gives, total = _per_kwh(given, people), sources + self.resold
-        self.uses = _per_kwh(
-            _scaled(kept, self.gives) + trades @ self.gives + _retail(imported, people), people
+        self.from_others = _placed(
+            shape, (made * per_given, every, self.account.ravel()), (retail, every, np.full(size, people))
         )
-        carbon = _over(behind @ (stores.taken * stores.carbon_per_kwh(t)), total)
-        used = kept + trades.sum(axis=1) + imported
-        emitted = kept * carbon + trades @ carbon + imported * run.i["grid_carbon"][t]
-        self.carbon = _over(emitted, used)
-        self.outward = (exported + np.bincount(seller, energy * away, size)) @ split
+        self.passed_on = _placed(
+            (size, size), (kept * per_used, every, every), (energy * per_used[buyer], buyer, seller)
+        )
+        self.bought = _retail(imported * per_used + (used <= LEAST), people)
+        self.carbon = imported * per_used * np.repeat(meters.grid_carbon[span], len(meters.account))
+        apart = meters.account[meters.seller[now]] != meters.account[meters.buyer[now]]
+        self.outward = self.exported + np.bincount(seller, energy * apart, size)
+        passing = charge * (1.0 - (stores.gain * stores.stays[span]).ravel())
+        self.lost = resold + np.bincount(self.at, passing, size)
+
+    def carried(self, held: Matrix, carbon: Array) -> tuple[Matrix, Array, Matrix, Array]:
+        """Return what stores hold (slots * S, P + 1) and its carbon (slots, S) before each slot, and both at the end.
+
+        They keep what does not leave them, and enter what their meter uses: of that, what passed through stores now.
+        """
+        stores, span = self.stores, self.span
+        charged, onto = stores.stays[span] * stores.charge[span], self.passed_on[self.at]
+        through, beside = onto @ self.from_stores, onto @ self.from_others + self.bought[self.at]
+        stay, entering = _diagonal(stores.left[span].ravel()), stores.gain * charged
+        taken = _diagonal(np.tile(stores.taken, len(charged)))
+        kept = _scaled(entering, through) + stay, _scaled(charged, through @ taken) + stay
+        energy: list[Any] = [held]
+        kg = [carbon]
+        blocks: tuple[Any, ...] = *map(self._square, kept), _scaled(entering, beside)
+        if held.shape[0] * held.shape[1] <= _DENSE:
+            energy, blocks = [held.toarray()], tuple(matrix.toarray() for matrix in blocks)
+        emitted, size = charged.ravel() * self.carbon[self.at], len(carbon)
+        for t in range(len(charged)):
+            slot = slice(t * size, (t + 1) * size)
+            here, here_carbon, added = (matrix[slot] for matrix in blocks)
+            energy.append(here @ energy[-1] + added)
+            kg.append(here_carbon @ kg[-1] + emitted[slot])
+        return _stacked(energy[:-1]), np.array(kg[:-1]), Matrix(energy[-1]), kg[-1]
+
+    def _square(self, matrix: Matrix) -> Matrix:
+        """Return the blocks (slots * S, S) on the diagonal of a matrix (slots * S, slots * S) of nothing else."""
+        size = len(self.stores.gain)
+        shape = matrix.shape[0], size
+        return Matrix((matrix.data, matrix.indices % max(size, 1), matrix.indptr), shape=shape)
 
 
-def _split(gross: Array, share: Array, size: int) -> Matrix:
-    """Return what each meter injects (M, M) of a kWh that a trader does: of participants ``gross`` two.
-
-    ``share`` (G,) of it comes from the meter of their PV, in every export and sale alike; those meters come last.
-    """
-    every, kept = np.arange(size), np.ones(size)
-    kept[gross] -= share
-    apart = _placed(share, gross, every[size - len(gross) :], (size, size))
-    split: Matrix = apart + _placed(kept, every, every, (size, size))
-    return split
+def _stacked(each: list[Any]) -> Matrix:
+    """Return matrices, or arrays, one below the other."""
+    return Matrix(np.concatenate(each) if isinstance(each[0], np.ndarray) else sparse.vstack(each))
 
 
-def _over(part: Array | float, whole: Array) -> Array:
-    """Return part / whole (n,), 0 where there is nothing."""
-    return np.asarray(np.divide(part, whole, out=np.zeros(len(whole)), where=whole > _LEAST))
+def _placed(shape: tuple[int, int], *entries: tuple[Array, Array, Array]) -> Matrix:
+    """Return the matrix with values at rows and columns (n,), several times; those at one place add up."""
+    values, row, column = (np.concatenate(each) for each in zip(*entries, strict=True))
+    some = np.flatnonzero(values)
+    return Matrix((values[some], (row[some], column[some])), shape=shape)
 
 
-def _placed(values: Array, row: Array, column: Array, shape: tuple[int, int]) -> Matrix:
-    return Matrix((values, (row, column)), shape=shape)
+def _diagonal(values: Array) -> Matrix:
+    """Return the diagonal matrix (n, n) of values (n,)."""
+    place = np.arange(len(values))
+    return _placed((len(values), len(values)), (values, place, place))
 
 
 def _retail(values: Array, people: int) -> Matrix:
-    """Return rows (n, P + 1) of retail power alone."""
-    return _placed(values, np.arange(len(values)), np.full(len(values), people), (len(values), people + 1))
+    """Return rows (n, P + 1) of retail power alone, for values of any shape with n entries."""
+    every = np.arange(values.size)
+    return _placed((values.size, people + 1), (values.ravel(), every, np.full(values.size, people)))
 
 
 def _scaled(factor: Array, matrix: Matrix) -> Matrix:
-    """Return a matrix (n, m) with each row times its factor (n,)."""
-    return Matrix(
-        (matrix.data * np.repeat(factor, np.diff(matrix.indptr)), matrix.indices, matrix.indptr),
-        shape=matrix.shape,
-    )
-
-
-def _per_kwh(mix: Matrix, people: int) -> Matrix:
-    """Return the mix in a kWh (n, P + 1): retail power where there is nothing."""
-    whole = mix.sum(axis=1)
-    share: Matrix = _scaled(_over(1.0, whole), mix) + _retail((whole <= _LEAST).astype(float), people)
-    return share
+    """Return a matrix (n, m) with each row times its factor, of any shape with n entries."""
+    data = matrix.data * np.repeat(factor.ravel(), np.diff(matrix.indptr))
+    return Matrix((data, matrix.indices, matrix.indptr), shape=matrix.shape)

@@ -22,6 +22,8 @@ LEAST = 1e-9
 """Energy [kWh] below which there is nothing to mix."""
 SPAN = 20_000
 """Meters times slots that are mixed at once: enough not to count the calls, few enough for the memory."""
+DENSE = 10_000
+"""Stores times sources up to which what stores hold goes on as an array: faster than a sparse matrix then."""
 
 
 @dataclass(frozen=True)
@@ -115,9 +117,11 @@ def _span(run: Flows, content: Content) -> Span:
     D = _scaled(stays * c, (U @ W + R)[at])
     kept = stays / run.gain * c
     L = _scaled(kept, UG @ _diagonal(run.loss + 0.0 * run.discharged)) + _diagonal(left)
-    *energy, energy_left = _carried(content.energy, K, D, len(slots))
-    *carbon, carbon_left = _carried(content.carbon, L, kept.ravel() * mix.carbon[at], len(slots))
-    h, k = Matrix(sparse.vstack(energy)), np.stack(carbon)
+    small = run.owner.size * (people + 1) <= DENSE
+    h, energy_left = _carried(content.energy, K, D, len(slots), small)
+    emitted = kept.ravel() * mix.carbon[at]
+    carbon, carbon_left = _carried(content.carbon, L, emitted, len(slots), small)
+    k = carbon.reshape(part.shape)
     g = G @ h + W
     u = U @ g + R
     q = _scaled(part, h) + _retail(beyond, people)
@@ -126,7 +130,7 @@ def _span(run: Flows, content: Content) -> Span:
     lost = (1.0 - stays).ravel() @ charge + inside.ravel() @ q + mix.resold @ u
     drivers, vehicles = run.owner[run.vehicles], np.arange(at.size).reshape(part.shape)[:, run.vehicles]
     driving = _scaled(run.driven, q[vehicles.ravel()])
-    emitted = run.driven * (part * k)[:, run.vehicles]
+    driven = run.driven * (part * k)[:, run.vehicles]
     return Span(
         demand=_scaled(run.demand, u[(np.arange(people) + meters * slots).ravel()]),
         charge=_sums(run.owner, slots, people) @ charge,
@@ -135,7 +139,7 @@ def _span(run: Flows, content: Content) -> Span:
         given=_leaving(run, mix.outward, g),
         exported=(run.exported.ravel() @ g)[:people],
         lost=lost[:people],
-        carbon=sum_at(drivers, emitted.sum(axis=0), people),
+        carbon=sum_at(drivers, driven.sum(axis=0), people),
         content=Content(energy_left, carbon_left),
     )
 
@@ -153,19 +157,20 @@ def _stores(run: Flows, content: Content) -> tuple[Array, Array, Array, Array]:
         stays  = gain max(1 - max(o - h, 0) / (gain c), 0)        what o exceeds h by is taken of what is charged
         h'     = left h + stays c
     """
-    h, shares = content.energy.sum(axis=1), []
-    each = zip(run.charged, run.discharged, run.wasted, run.driven, strict=True)
-    for c, discharged, wasted, driven in each:
-        o = discharged * run.loss + wasted
-        o[run.vehicles] += driven
-        part = np.where(h > LEAST, _ratio(1.0, np.maximum(o, h)), 0.0)
-        left = np.where(h > LEAST, np.maximum(1.0 - _ratio(o, h), 0.0), 0.0)
-        passing = _ratio(np.maximum(o - h, 0.0), run.gain * c)
-        stays = run.gain * np.maximum(1.0 - passing, 0.0)
-        shares.append((part, 1.0 - part * h, left, stays))
-        h = left * h + stays * c
-    part, beyond, left, stays = np.moveaxis(np.array(shares), 1, 0)
-    return part, beyond, left, stays
+    o = run.discharged * run.loss + run.wasted
+    o[:, run.vehicles] += run.driven
+    charged = run.gain * run.charged
+    level, h = content.energy.sum(axis=1), np.empty_like(o)
+    for t in range(len(o)):
+        h[t] = level
+        rest, missing = np.maximum(level - o[t], 0.0), np.maximum(o[t] - level, 0.0)
+        stored = np.where(charged[t] > LEAST, np.maximum(charged[t] - missing, 0.0), charged[t])
+        level = np.where(level > LEAST, rest, 0.0) + stored
+    some = h > LEAST
+    part = np.where(some, _ratio(1.0, np.maximum(o, h)), 0.0)
+    left = np.where(some, np.maximum(1.0 - _ratio(o, h), 0.0), 0.0)
+    stays = run.gain * np.maximum(1.0 - _ratio(np.maximum(o - h, 0.0), charged), 0.0)
+    return part, 1.0 - part * h, left, stays
 
 
 class _Meters:
@@ -204,14 +209,23 @@ class _Meters:
         self.outward = exported + at_meters(seller, run.energy * apart)
 
 
-def _carried(start: Any, kept: Matrix, added: Any, slots: int) -> list[Any]:
-    """Return what the stores hold before each slot, and after the last: what is kept of it, and what is added."""
-    size, held = start.shape[0], [start]
+def _carried(start: Any, kept: Any, added: Any, slots: int, small: bool) -> tuple[Any, Any]:
+    """Return what the stores hold before each slot, in rows, and after the last: what is kept of it, and what is added.
+
+    What is ``small`` goes from slot to slot as an array.
+    """
+    size = start.shape[0]
     kept = Matrix((kept.data, kept.indices % max(size, 1), kept.indptr), shape=(slots * size, size))
+    given = isinstance(start, Matrix)
+    if small:
+        start, kept, added = (m.toarray() if isinstance(m, Matrix) else m for m in (start, kept, added))
+    held = [start]
     for t in range(slots):
         slot = slice(t * size, (t + 1) * size)
         held.append(kept[slot] @ held[-1] + added[slot])
-    return held
+    if not given:
+        return np.concatenate(held[:-1]), held[-1]
+    return Matrix(np.concatenate(held[:-1]) if small else sparse.vstack(held[:-1])), Matrix(held[-1])
 
 
 def _leaving(run: Flows, outward: Array, given: Matrix) -> Array:
@@ -254,4 +268,4 @@ def _scaled(factor: Array, matrix: Matrix) -> Matrix:
 
 def _ratio(part: Any, whole: Array) -> Array:
     """Return part / whole (n,), 0 where nothing is there."""
-    return np.asarray(np.divide(part, whole, out=np.zeros(len(whole)), where=whole > LEAST))
+    return np.asarray(np.divide(part, whole, out=np.zeros(whole.shape), where=whole > LEAST))
