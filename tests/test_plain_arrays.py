@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 import otonari
-from otonari.data.inputs.arrays import Arrays, Field, assembled, derived
+from otonari.data.inputs.arrays import Arrays, Field, as_dataset, assembled, derived
 from otonari.data.inputs.contract import validate
 from otonari.model.topology.stores import stores
 from otonari.model.topology.traders import traders
@@ -46,6 +46,29 @@ def test_they_answer_as_the_dataset_does(dataset):
     names = ["retail_price", "battery_owner"]
     same(arrays[names], dataset[names])
     assert validate(arrays) == validate(dataset) == []
+
+
+def test_they_become_a_dataset_again_that_may_be_changed(dataset):
+    arrays = Arrays.of(dataset)
+    xr.testing.assert_identical(as_dataset(arrays), dataset)
+    assert as_dataset(dataset) is dataset
+    square = np.array([[0.0, 1.0], [2.0, 3.0]])
+    views = {"turned": (("a", "b"), square.T), "row": (("b",), square[0]), "whole": (("a", "b"), square)}
+    views["all"] = (("a", "b"), np.broadcast_to(1.0, (2, 2)))
+    again = as_dataset(assembled(Arrays({}, [], {}), views))
+    np.testing.assert_array_equal(again["turned"], [[0.0, 2.0], [1.0, 3.0]])
+    again["all"].values[0, 0], again["row"].values[0], again["turned"].values[1, 0] = 5.0, 6.0, 7.0
+    assert again["all"].values.tolist() == [[5.0, 1.0], [1.0, 1.0]]
+    assert square.tolist() == [[0.0, 1.0], [2.0, 3.0]]
+    again["whole"].values[0, 1] = 8.0
+    assert square[0, 1] == 8.0
+
+
+def test_every_group_of_a_clearing_is_a_dataset_that_may_be_changed(dataset):
+    tree = otonari.clear(dataset)
+    for group in ("inputs", "results", "trades", "settlement"):
+        for name, variable in tree[group].to_dataset().data_vars.items():
+            assert variable.values.flags.writeable, (group, name)
 
 
 def test_a_field_is_turned_and_cut_as_an_array_is(dataset):

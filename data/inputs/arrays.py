@@ -219,6 +219,27 @@ def assembled(
     return cast("xr.Dataset", Arrays(fields | coords, coords, attrs or {}))
 
 
+def as_dataset(arrays: xr.Dataset) -> xr.Dataset:
+    """Return plain arrays as a Dataset, whose values may be changed; a Dataset as it is."""
+    if not isinstance(arrays, Arrays):
+        return arrays
+    data: dict[str, Any] = {}
+    coords: dict[str, Any] = {}
+    for name, field in arrays.variables.items():
+        kind = coords if name in arrays.coords else data
+        kind[name] = field.dims, _writeable(field.values), field.attrs
+    return xr.Dataset(data, coords=coords, attrs=arrays.attrs)
+
+
+def _writeable(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return the array that a field is a view of, where it is no other and may be changed; else a copy."""
+    base = values.base
+    if not isinstance(base, np.ndarray) or not base.flags.writeable:
+        return values.copy()
+    same = (base.shape, base.strides, base.dtype) == (values.shape, values.strides, values.dtype)
+    return base if same else values.copy()
+
+
 def _field(value: Any) -> Field:
     """Return a field from a tuple of dims, values and perhaps attributes, or from what has these."""
     if isinstance(value, Field):

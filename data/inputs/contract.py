@@ -11,6 +11,7 @@ import xarray as xr
 
 from ..problems import InputError, Problem, suggestion
 from . import devices
+from .arrays import derived
 from .currency import MINOR_DIGITS, WANTED
 from .tree import faults
 from .variables import DIMS, KINDS, REQUIRED, TABLE, Variable, attributes
@@ -100,6 +101,7 @@ def kinds(inputs: xr.Dataset, business: Collection[str] = ()) -> np.ndarray:
     return np.where(np.isin(inputs["participant"].values, list(business)), "business", kind)
 
 
+@derived
 def validate(inputs: xr.Dataset) -> list[Problem]:
     """Return every problem of a completed Dataset, sorted; an empty list means that it can be cleared."""
     problems = [*_structure(inputs)]

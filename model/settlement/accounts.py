@@ -40,6 +40,7 @@ import numpy as np
 import xarray as xr
 
 from ...data.inputs import devices
+from ...data.inputs.arrays import assembled
 from ..labels import Array, positions, sum_at
 from ..topology.stores import of_stores, stores
 from ..topology.traders import Traders, parties, traders
@@ -96,19 +97,19 @@ def settle(
     origins = trace(inputs, results, trades)
     account |= _carbon(inputs, results, who, origins) | _shares(origins)
     community = _community(origins)
-    return xr.Dataset(
+    return assembled(
+        inputs,
         {
             **{name: (dims, account[name], described(line)) for name, line in {**MONEY, **LINES}.items()},
             **{
                 f"community_{name}": ((), community[name], described(line, ", in the community"))
                 for name, line in SHARES.items()
             },
-            "peer_energy": ((), float(trades["trade_energy"].sum()), volume),
+            "peer_energy": ((), float(trades["trade_energy"].values.sum()), volume),
             **variables(inputs, origins),
         },
-        coords={"participant": inputs["participant"], "time": inputs["time"], "source": list(SOURCES)},
-        attrs=inputs.attrs,
-    )
+        inputs.attrs,
+    ).assign_coords(source=("source", np.array(SOURCES)))
 
 
 def made_whole(lines: Mapping[str, Array]) -> dict[str, Array]:
@@ -176,7 +177,8 @@ def _short(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, who: Tra
     np.add.at(contract, (buyer, slot), trades["trade_contracted"].values)
     np.subtract.at(contract, (seller, slot), trades["trade_contracted"].values)
     drawn, given = (
-        who.stack(*(results[f"{meter}_{grid}"] + results[f"{peer}_{trade}"] for meter, peer in _METERS))
+        who.stack(*(results[f"{meter}_{grid}"] for meter, _ in _METERS))
+        + who.stack(*(results[f"{peer}_{trade}"] for _, peer in _METERS))
         for grid, trade in (("import", "purchase"), ("export", "sale"))
     )
     metered = np.where(contract > 0, drawn, given) * inputs["slot_hours"].values

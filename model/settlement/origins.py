@@ -92,8 +92,7 @@ def trace(
         exported, lost, content = exported + span.exported, lost + span.lost, span.content
         done += span.demand.shape[0] // people
     return Origins(
-        pv=(inputs["pv_available"] - results["pv_curtailment"]).transpose("participant", "time").values
-        @ hours,
+        pv=(_power(inputs, "pv_available") - _power(results, "pv_curtailment")) @ hours,
         given=given,
         exported=exported,
         lost=lost,
@@ -108,6 +107,11 @@ def trace(
         carbon=carbon,
         content=content,
     )
+
+
+def _power(source: xr.Dataset, name: str) -> Array:
+    """Return powers of participants (P, T) [kW]."""
+    return np.asarray(source[name].transpose("participant", "time").values)
 
 
 def variables(inputs: xr.Dataset, origins: Origins) -> Mapping[str, Any]:

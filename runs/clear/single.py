@@ -16,6 +16,7 @@ from typing import Any
 import xarray as xr
 
 from ...data.inputs import contract
+from ...data.inputs.arrays import Arrays, as_dataset
 from ...data.loading.scenario import Scenario, digest, effective, load_scenario
 from ...model.lp import deferred_scipy  # noqa: F401 - before SciPy
 from .. import archive, markets
@@ -78,7 +79,7 @@ def clear(
         raise ValueError(f"market: got {market!r}, want one of {', '.join(MARKETS)}")
     if time_limit is not None and not 0 <= time_limit < float("inf"):
         raise ValueError(f"time_limit: got {time_limit}, want a finite number of seconds, or None")
-    inputs = contract.complete(inputs)
+    inputs = Arrays.of(contract.complete(inputs))
     options = {"minimum_charge": minimum_charge, "time_limit": time_limit, "mip_gap": mip_gap}
     stage("clearing each participant alone")
     alone, baseline = _solved(inputs, "grid-only", options, threads=threads, tie_break=market == "grid-only")
@@ -245,7 +246,7 @@ def _settled(
     settled = accounts.settle(inputs, results, traded, alone, prices=prices)
     known = {"lp": None if minimum_charge else True, "decided": solution.directions > 0}
     require(inputs, results, traded, settled, grid_only=alone, prices=prices, **known)
-    return run_format.as_tree(inputs, results, traded, settled)
+    return run_format.as_tree(*map(as_dataset, (inputs, results, traded, settled)))
 
 
 def _missing(inputs: xr.Dataset, results: xr.Dataset, market: str) -> dict[str, float]:
