@@ -58,12 +58,34 @@ def test_every_unit_and_stamp_that_a_file_may_name_has_a_row():
 
 
 def test_a_unit_is_added_by_a_row(monkeypatch, tmp_path):
-    # 500 Wh within half an hour are 1 kW
-    monkeypatch.setitem(UNITS, "Wh", Unit(energy=True, per_kilo=1000.0))
-    path = write(tmp_path / "f.csv", "2020-08-03T00:00,500,0", "2020-08-03T00:30,250,0")
+    # 1.8 MJ within half an hour are 1 kW
+    monkeypatch.setitem(UNITS, "kJ", Unit(energy=True, per_kilo=3600.0))
+    path = write(tmp_path / "f.csv", "2020-08-03T00:00,1800,0", "2020-08-03T00:30,900,0")
     times = pd.date_range("2020-08-03", periods=2, freq="30min")
-    power, _ = read_power(path, ["a"], FileFormat("Wh"), times, 0.5)
+    power, _ = read_power(path, ["a"], FileFormat("kJ"), times, 0.5)
     assert power.tolist() == [[1.0, 0.5]]
+
+
+@pytest.mark.parametrize(
+    ("unit", "written"),
+    [
+        ("kW", (2, 3, 0)),
+        ("W", (2000, 3000, 0)),
+        ("MW", (0.002, 0.003, 0)),
+        ("kWh", (1, 1.5, 0)),
+        ("Wh", (1000, 1500, 0)),
+        ("MWh", (0.001, 0.0015, 0)),
+        ("kWh cumulative", (7, 8, 9.5)),
+        ("Wh cumulative", (7000, 8000, 9500)),
+    ],
+)
+def test_a_unit_is_what_its_name_says(tmp_path, unit, written):
+    """A half-hour at 2 kW and one at 3 kW, in every unit."""
+    stamps = ("2020-08-03T00:00", "2020-08-03T00:30", "2020-08-03T01:00")
+    path = write(tmp_path / "f.csv", *(f"{s},{v},0" for s, v in zip(stamps, written, strict=True)))
+    times = pd.date_range("2020-08-03", periods=2, freq="30min")
+    power, _ = read_power(path, ["a"], FileFormat(unit), times, 0.5)
+    assert power[0] == pytest.approx([2.0, 3.0], rel=1e-12)
 
 
 def test_power_per_kilowatt_installed_by_hand():

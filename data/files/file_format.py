@@ -6,7 +6,7 @@ from typing import Literal
 
 from ..problems import InputError, Problem, suggestion
 
-UnitName = Literal["kW", "kWh", "W/kW", "kWh cumulative"]
+UnitName = Literal["kW", "kWh", "W/kW", "kWh cumulative", "W", "Wh", "MW", "MWh", "Wh cumulative"]
 StampName = Literal["start", "middle", "end"]
 
 
@@ -34,6 +34,11 @@ UNITS: dict[str, Unit] = {
     "kWh": Unit(energy=True),
     "W/kW": Unit(per_installed=True, per_kilo=1000.0),
     "kWh cumulative": Unit(energy=True, counter=True),
+    "W": Unit(per_kilo=1000.0),
+    "Wh": Unit(energy=True, per_kilo=1000.0),
+    "MW": Unit(per_kilo=0.001),
+    "MWh": Unit(energy=True, per_kilo=0.001),
+    "Wh cumulative": Unit(energy=True, counter=True, per_kilo=1000.0),
 }
 """Units of readings. A new one is a name in ``UnitName`` and a row here."""
 
@@ -48,8 +53,9 @@ class FileFormat:
     Attributes
     ----------
     unit
-        ``kW`` (mean power), ``kWh`` (energy of the interval), ``W/kW`` (W per kW installed), or
-        ``kWh cumulative`` (a meter's counter: its step is the energy between two stamps).
+        ``kW``, ``W``, ``MW`` (mean power), ``kWh``, ``Wh``, ``MWh`` (energy of the interval), ``W/kW`` (W per kW
+        installed), or ``kWh cumulative``, ``Wh cumulative`` (a meter's counter: its step is the energy between two
+        stamps).
     stamp
         Whether a stamp is the start, the middle or the end of its interval. A counter's stamp is its instant.
     time_zone
