@@ -564,7 +564,9 @@ _text = _together(
 _readings = _together(
     click.argument("file", type=_FILE),
     click.option("--column", "columns", multiple=True, help="A column.  [default: all]"),
-    click.option("--unit", default="kW", show_default=True, help="kW, kWh, W, Wh, W/kW, 'kWh cumulative' ..."),
+    click.option(
+        "--unit", default="kW", show_default=True, help="kW, kWh, W, Wh, W/kW, 'kWh cumulative' ..."
+    ),
     click.option("--stamp", default="start", show_default=True, help="start, middle or end."),
     click.option("--time-column", default="time", show_default=True),
     click.option("--time-format", default="", help="Pattern of strptime."),

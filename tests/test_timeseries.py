@@ -431,8 +431,8 @@ def test_many_like_problems_are_counted(tmp_path):
         (b"time,home\n", FileFormat(encoding="utf-9"), "home",
          "F: encoding: got 'utf-9', want an encoding such as utf-8 or cp932"),
         (b"time,home\n", FileFormat(unit="W/KW"), "home", "F: unit: got 'W/KW', want one of 'kW', 'kWh', 'W/kW', "
-                                                       "'kWh cumulative', 'W', 'Wh', 'MW', 'MWh', 'Wh cumulative' (did you mean "
-                                                       "'W/kW'?)"),
+                                                       "'kWh cumulative', 'W', 'Wh', 'MW', 'MWh', 'Wh cumulative' "
+                                                       "(did you mean 'W/kW'?)"),
         (b"time,home\n2020-08-03\n", JST, "home", "F:2: row: got 1 cells, want 2, as in the header"),
         (b"time,home\n2020-08-03T00:00,1\n2020-08-03T01:00+09:00,1\n2020-08-03T02:00,1\n", JST, "home",
          "F:3: time: got a stamp with offset, want stamps of one kind, as in the other rows"),
