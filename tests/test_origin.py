@@ -1,5 +1,7 @@
 """Where energy came from: against a slow tracer, by what must add up, and in parts as at once."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,7 +16,7 @@ from otonari.model.results import collect
 from otonari.model.settlement import tracing as settlement_tracing
 from otonari.model.settlement.accounts import settle
 from otonari.model.settlement.origins import SOURCES, trace, variables
-from otonari.model.settlement.tracing import begin
+from otonari.model.settlement.tracing import Matrix, begin
 from otonari.model.settlement.trades import bilateral
 from otonari.model.solver.solve import solve
 
@@ -275,3 +277,15 @@ def test_the_settlement_lists_who_used_whose_pv():
     assert_allclose(found["origin_driving"], [0, 0.4, 0.8, 0, 0])
     assert_allclose(found["origin_demand"][3:], [2.03, 3.06])
     assert found["demand_from"].shape == (3, len(SOURCES), 4)
+
+
+def test_noise_of_a_sum_makes_no_row():
+    inputs, origins = paper()
+    noise = np.zeros((3, 4))
+    noise[1, 1] = 1.5e-16  # bert has no PV
+    found = variables(inputs, replace(origins, demand=Matrix(origins.demand.toarray() + noise)))
+    for name in ("origin_consumer", "origin_producer", "origin_demand"):
+        assert len(found[name][1]) == 5
+    assert ("bert", "bert") not in set(
+        zip(found["origin_consumer"][1], found["origin_producer"][1], strict=True)
+    )

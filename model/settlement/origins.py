@@ -29,7 +29,7 @@ import numpy as np
 import xarray as xr
 
 from ..labels import Array, positions, sum_at
-from .tracing import Content, Matrix, begin, follow, placed
+from .tracing import LEAST, Content, Matrix, begin, follow, placed
 
 SOURCES = ("own", "peers", "retail")
 
@@ -157,7 +157,7 @@ def variables(inputs: xr.Dataset, origins: Origins) -> Mapping[str, Any]:
 
 
 def _lines(used: Matrix) -> tuple[Array, Array]:
-    """Return where accounts used PV, as consumer * P + producer, and how much; none of it is retail power."""
+    """Return where accounts used PV, as consumer * P + producer, and how much; none of it is retail power or noise."""
     entries, people = used.tocoo(), used.shape[0]
-    some = (entries.col < people) & (entries.data > 0)
+    some = (entries.col < people) & (entries.data > LEAST)
     return entries.row[some].astype(np.int64) * people + entries.col[some], entries.data[some]
