@@ -5,6 +5,7 @@ that its tolerance is relative to.
 """
 
 from collections.abc import Collection, Hashable, Iterator, Mapping
+from copy import copy
 from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
@@ -43,8 +44,8 @@ class Run:
     """
 
     def __init__(self, inputs: xr.Dataset, results: xr.Dataset):
-        self.i, self.r = arrays(inputs), arrays(results)
-        self.dims = {str(name): _ordered(values.dims) for name, values in results.data_vars.items()}
+        self.i = arrays(inputs)
+        self._take(results)
         self.hours = self.i["slot_hours"]
         self.participants, self.vehicles = inputs.sizes["participant"], inputs.sizes["vehicle"]
         self.labels = {d: inputs[d].values for d in ("participant", "vehicle", "node", "tariff", "time")}
@@ -57,9 +58,21 @@ class Run:
         self.home = index(self.labels["node"], self.i["participant_node"])
         self.host_node = np.where(self.guest, self.home[host], -1)
         self.driver = index(self.labels["vehicle"], self.i["trip_vehicle"])
-        started = self.labels["time"][None, :] <= self.i["trip_departure"][:, None]
-        self.trip_slot = started.sum(axis=1) - 1
+        departure = self.i["trip_departure"]
+        self.trip_slot = np.searchsorted(self.labels["time"], departure, side="right") - 1
         self.gross = self.i.get("participant_metering", np.full(self.participants, "net")) == "gross"
+
+    def _take(self, results: xr.Dataset) -> None:
+        self.r = arrays(results)
+        self.dims = {str(name): _ordered(values.dims) for name, values in results.data_vars.items()}
+
+    def beside(self, results: xr.Dataset) -> "Run":
+        """Return a run of the same inputs with other results."""
+        other = copy(self)
+        for name in ("generated", "apart"):
+            vars(other).pop(name, None)
+        other._take(results)
+        return other
 
     @cached_property
     def generated(self) -> Array:

@@ -102,7 +102,7 @@ def check(
         findings += provenance(run, traded, settlement)
     if settlement is not None and grid_only is not None:
         findings += [
-            *physics(alone := Run(inputs, grid_only), linear),
+            *physics(alone := run.beside(grid_only), linear),
             *directions(alone),
             *recount(run, alone, settlement, prices == "marginal"),
         ]
