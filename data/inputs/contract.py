@@ -3,7 +3,7 @@
 It offers the table itself (``TABLE``), :func:`complete`, :func:`validate` and :func:`optional`.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import xarray as xr
 
 from ..problems import InputError, Problem, suggestion
 from . import devices
-from .arrays import derived
+from .arrays import Field, derived
 from .currency import MINOR_DIGITS, WANTED
 from .tree import faults
 from .variables import DIMS, KINDS, REQUIRED, TABLE, Variable, attributes
@@ -70,16 +70,17 @@ def complete(dataset: xr.Dataset) -> xr.Dataset:
             continue
         else:
             values, dims = _default(row, variables, sizes), row.dims
-        given = {k: v for k, v in dataset[name].attrs.items() if k == "units"} if name in dataset else {}
+        given = {k: v for k, v in array.attrs.items() if k == "units"} if name in dataset else {}
         variables[name] = (dims, _typed(values, row), {**attributes(row, attrs["currency"]), **given})
-    unknown = {n: dataset[n] for n in dataset.data_vars if n not in TABLE}
-    filled = xr.Dataset({**variables, **unknown}, coords=coords, attrs=attrs)
+    unknown: dict[Any, Any] = {n: dataset[n] for n in dataset.data_vars if n not in TABLE}
     if "participant_kind" not in dataset:
         owners = ("pv_available", "battery_owner", "vehicle_owner")
-        sound = all(n in filled and filled[n].dims == TABLE[n].dims for n in owners)
-        kind = kinds(filled) if sound else np.full(sizes["participant"], "")
-        filled["participant_kind"] = (("participant",), kind, {"long_name": "kind of participant"})
-    return filled
+        known = {n: Field(*variables[n][:2]) for n in owners if n in variables}
+        known["participant"] = Field(("participant",), coords["participant"])
+        sound = all(n in known and known[n].dims == TABLE[n].dims for n in owners)
+        kind = kinds(known) if sound else np.full(sizes["participant"], "")
+        unknown["participant_kind"] = (("participant",), kind, {"long_name": "kind of participant"})
+    return xr.Dataset({**variables, **unknown}, coords=coords, attrs=attrs)
 
 
 def optional(inputs: xr.Dataset, name: str) -> np.ndarray:
@@ -90,7 +91,7 @@ def optional(inputs: xr.Dataset, name: str) -> np.ndarray:
     return np.full([inputs.sizes[d] for d in row.dims], row.absent)
 
 
-def kinds(inputs: xr.Dataset, business: Collection[str] = ()) -> np.ndarray:
+def kinds(inputs: Mapping[Any, Any], business: Collection[str] = ()) -> np.ndarray:
     """Return the kind of each participant (participant,) from the equipment that it owns."""
     owns_pv = (inputs["pv_available"].values > 0).any(axis=1)
     owns_battery = np.isin(inputs["participant"].values, inputs["battery_owner"].values)

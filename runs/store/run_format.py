@@ -25,10 +25,11 @@ TIME_ATTRIBUTES = {"standard_name": "time", "long_name": "start of the slot, UTC
 
 def as_tree(*datasets: xr.Dataset) -> xr.DataTree:
     """Return a run of the Datasets of ``GROUPS``, their time axes with the attributes of CF."""
-    tree = xr.DataTree.from_dict({f"/{g}": d for g, d in zip(GROUPS, datasets, strict=True)})
-    for group in (tree[g] for g in GROUPS if "time" in tree[g].coords):
-        group.coords["time"] = group["time"].assign_attrs(TIME_ATTRIBUTES)
-    return tree
+    groups = {f"/{g}": d.copy() for g, d in zip(GROUPS, datasets, strict=True)}
+    for group in groups.values():
+        if "time" in group.coords:
+            group["time"].attrs |= TIME_ATTRIBUTES
+    return xr.DataTree.from_dict(groups)
 
 
 def account_line(settlement: xr.Dataset, name: str) -> xr.DataArray:
