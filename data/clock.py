@@ -14,9 +14,27 @@ YEARS = (1700, 2250)
 """First and last year in which a horizon may start: nanoseconds count from 1677 to 2262."""
 
 _STAMP = re.compile(
-    r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]0+)?)?)?"
-    r"\s*(Z|[+-]\d{2}:?\d{2})?"
+    r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d+))?)?)?"
+    r"\s*(Z|[+-]\d{2}(?::?\d{2})?)?"
 )
+_COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:[T:]?(\d\d)(\d\d)(\d\d)?)?")
+_EPOCH = re.compile(r"(1\d{9})(\d{3})?(?:[.,](\d{1,9}))?")  # 2001 to 2033, in seconds or milliseconds
+_EPOCH_UNITS = {"seconds": 1.0, "milliseconds": 1e-3}
+_MIDNIGHT = re.compile(r"(?<![\d:])24(:00(?::00)?)(?![\d:])")
+_ABBREVIATED = re.compile(r"\s*[(\[]?\b(UTC|GMT|CET|CEST|MEZ|MESZ|WET|WEST|EET|EEST|JST|AEST|AEDT)\b[)\]]?$")
+_ZONES = {
+    "UTC": 0,
+    "GMT": 0,
+    "CET": 1,
+    "CEST": 2,
+    "MEZ": 1,
+    "MESZ": 2,
+    "WET": 0,
+    "WEST": 1,
+    "EET": 2,
+    "EEST": 3,
+}
+_ZONES |= {"JST": 9, "AEST": 10, "AEDT": 11}
 
 
 def zone(name: str, where: str = "scenario", field: str = "time_zone") -> tzinfo:
@@ -118,8 +136,10 @@ def _midnight(day: date, tz: tzinfo) -> pd.Timestamp:
 def stamp(text: str, time_format: str = "") -> tuple[datetime, timedelta | None]:
     """Return a written stamp as a naive datetime and its offset from UTC, None where it has none.
 
-    Understood are ``2019-01-31T13:30``, ``2019/1/31 13:30``, a date alone, seconds, ``Z`` and ``+09:00``, and
-    24:00 as the end of the day; with a ``time_format`` (as of ``strptime``) only that.
+    Understood are ``2019-01-31T13:30``, ``2019/1/31 13:30``, ``201901311330``, a date alone, seconds and their
+    fractions, ``Z``, ``+09:00`` and abbreviations such as ``CEST``, 24:00 as the end of the day, and seconds or
+    milliseconds since 1970 in the years 2001 to 2033. With a ``time_format`` (as of ``strptime``, or ``seconds`` or
+    ``milliseconds`` since 1970) only that.
 
     Raises
     ------
@@ -130,24 +150,57 @@ def stamp(text: str, time_format: str = "") -> tuple[datetime, timedelta | None]
     --------
     >>> stamp("2019/1/31 24:00")
     (datetime.datetime(2019, 2, 1, 0, 0), None)
+    >>> stamp("1548941400000")[0], stamp("31.01.2019 13:30 CET", "%d.%m.%Y %H:%M")[1]
+    (datetime.datetime(2019, 1, 31, 13, 30), datetime.timedelta(seconds=3600))
     """
-    if time_format:
-        parsed = datetime.strptime(text.strip(), time_format)
-        return parsed.replace(tzinfo=None), parsed.utcoffset()
-    match = _STAMP.fullmatch(text.strip())
-    if not match:
-        raise ValueError(text)
-    year, month, day, hour, minute, second = (int(g or 0) for g in match.groups()[:6])
-    if hour == 24 and minute == second == 0:
-        moment = datetime(year, month, day) + timedelta(days=1)
-    else:
-        moment = datetime(year, month, day, hour, minute, second)
-    if match[7] is None:
+    text = text.strip()
+    match = None if time_format else _STAMP.fullmatch(text)
+    if match is None:
+        return _stamp_of_another_form(text, time_format)
+    moment = _moment([int(g or 0) for g in match.groups()[:6]])
+    if match[7]:
+        moment += timedelta(microseconds=int(match[7].ljust(6, "0")[:6]))
+    if match[8] is None:
         return moment, None
-    if match[7] == "Z":
+    if match[8] == "Z":
         return moment, timedelta(0)
-    size = timedelta(hours=int(match[7][1:3]), minutes=int(match[7][-2:]))
-    return moment, size if match[7][0] == "+" else -size
+    minutes = int(match[8][-2:]) if len(match[8]) > 3 else 0
+    size = timedelta(hours=int(match[8][1:3]), minutes=minutes)
+    return moment, size if match[8][0] == "+" else -size
+
+
+def _stamp_of_another_form(text: str, time_format: str) -> tuple[datetime, timedelta | None]:
+    """Return what :func:`stamp` does of a pattern, an abbreviated zone, digits alone, or seconds since 1970."""
+    if time_format in _EPOCH_UNITS:
+        return _since_1970(float(text.replace(",", ".")) * _EPOCH_UNITS[time_format])
+    if abbreviated := _ABBREVIATED.search(text):
+        moment, offset = stamp(text[: abbreviated.start()], time_format)
+        return moment, timedelta(hours=_ZONES[abbreviated[1]]) if offset is None else offset
+    if time_format:
+        midnight = _MIDNIGHT.search(text)
+        parsed = datetime.strptime(_MIDNIGHT.sub(r"00\1", text), time_format)
+        return parsed.replace(tzinfo=None) + timedelta(days=bool(midnight)), parsed.utcoffset()
+    if epoch := _EPOCH.fullmatch(text):
+        return _since_1970(float(f"{epoch[1]}.{epoch[2] or ''}{epoch[3] or '0'}"))
+    if compact := _COMPACT.fullmatch(text):
+        return _moment([int(g or 0) for g in compact.groups()]), None
+    raise ValueError(text)
+
+
+def _moment(parts: list[int]) -> datetime:
+    """Return year, month, day, hour, minute and second as a datetime, 24:00 as the end of the day."""
+    year, month, day, hour, minute, second = parts
+    if hour == 24 and minute == second == 0:
+        return datetime(year, month, day) + timedelta(days=1)
+    return datetime(year, month, day, hour, minute, second)
+
+
+def _since_1970(seconds: float) -> tuple[datetime, timedelta]:
+    """Return seconds since 1970 as a naive UTC datetime, to the microsecond, and its offset, which is none."""
+    try:
+        return datetime(1970, 1, 1) + timedelta(microseconds=round(seconds * 1e6)), timedelta(0)
+    except OverflowError:
+        raise ValueError(seconds) from None
 
 
 def to_utc(naive: np.ndarray, tz: tzinfo) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from .. import clock
 from ..files.file_format import FileFormat
-from ..files.regular_file import sha256
+from ..files.regular_file import EACH, sha256
 from ..generators import demand, solar, sun
 from ..problems import InputError, Problem
 from ..schema.file_references import CarbonFile, PriceFile, ReadingsFile, SeriesFile, Weather
@@ -63,12 +63,14 @@ def power(
         else:
             columns[n] = p.demand_column or p.participant
     if series.demand is not None:
-        use[list(columns)] = _measured(frame, series.demand, list(columns.values()), "demand")
+        owners = [participants[n].participant for n in columns]
+        use[list(columns)] = _measured(frame, series.demand, owners, list(columns.values()), "demand")
     pv = _roofs(frame, participants, site, weather)
     roofs = {n: p.pv_column for n, p in enumerate(participants) if p.pv_column is not None}
     if series.pv is not None:
         installed = [participants[n].pv_column_kw or 0.0 for n in roofs]
-        pv[list(roofs)] += _measured(frame, series.pv, list(roofs.values()), "any", installed)
+        owners = [participants[n].participant for n in roofs]
+        pv[list(roofs)] += _measured(frame, series.pv, owners, list(roofs.values()), "any", installed)
     return use, pv
 
 
@@ -94,27 +96,48 @@ def rate(frame: Frame, file: PriceFile | CarbonFile, least: float = -np.inf) -> 
 
 
 def _measured(
-    frame: Frame, file: SeriesFile, columns: list[str], quantity: str, installed: list[float] | None = None
+    frame: Frame,
+    file: SeriesFile,
+    owners: list[str],
+    columns: list[str],
+    quantity: str,
+    installed: list[float] | None = None,
 ) -> np.ndarray:
-    """Return columns of a file as mean power of the slots (column, time) [kW]."""
+    """Return columns of a file, or of a file for each owner, as mean power of the slots (column, time) [kW]."""
     if not columns:
         frame.notes.append(f"{file.path}: no participant uses a column of this file")
+    shape = (len(columns), len(frame.times))
+    form = replace(_format(frame, file), unit=file.unit)
 
-    def work() -> np.ndarray:
-        _pinned(file)
-        if not columns:
-            return np.zeros((0, len(frame.times)))
-        form = replace(_format(frame, file), unit=file.unit)
-        power, notes = read_power(file.path, columns, form, frame.times, frame.hours, installed, quantity)
+    def work(path: str, columns: list[str], installed: list[float] | None) -> np.ndarray:
+        power, notes = read_power(path, columns, form, frame.times, frame.hours, installed, quantity)
         frame.notes += notes
         return power
 
-    return frame.attempt(work, (len(columns), len(frame.times)))
+    def whole() -> np.ndarray:
+        _pinned(file)
+        return work(file.path, columns, installed) if columns else np.zeros(shape)
+
+    if EACH not in file.path:
+        return frame.attempt(whole, shape)
+    try:
+        _pinned(file)
+    except InputError as error:
+        frame.problems += error.problems
+    power = np.zeros(shape)
+    for n, (owner, column) in enumerate(zip(owners, columns, strict=True)):
+        path, own = file.path.replace(EACH, owner), installed and [installed[n]]
+        named = (
+            [] if column == owner and file.meter_column is None else [column]
+        )  # whatever its one column is called
+        power[n : n + 1] = frame.attempt(lambda p=path, c=named, i=own: work(p, c, i), (1, shape[1]))  # type: ignore[misc]
+    return power
 
 
 def _format(frame: Frame, file: ReadingsFile) -> FileFormat:
     """Return the format of a file of readings, its unit the default (power)."""
-    options = file.model_dump(include=set(ReadingsFile.model_fields) - {"path", "sha256"})
+    names = {f.name for f in fields(FileFormat)} & set(ReadingsFile.model_fields)
+    options = {n: v for n, v in file.model_dump(include=names).items() if v is not None}
     options["time_zone"] = file.time_zone or frame.time.time_zone
     return FileFormat(**options)
 

@@ -142,7 +142,7 @@ def _series(
         raise InputError(
             [Problem(where, "", fmt.time_column, got, f"more than the {warm_up} that are not scored")]
         )
-    minutes = slot_minutes or round(readings.hours * 60)
+    minutes = slot_minutes or round(readings.shortest() * 60)
     times = clock.slots(first, days, minutes, fmt.time_zone, where)
     mean_power, notes = power_over_slots(readings, times, minutes / 60, peak_kw, quantity, holes=True)
     return list(readings.columns), times, minutes / 60, mean_power, notes

@@ -2,11 +2,14 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..problems import InputError, Problem
 from .regular_file import content
+
+_SEPARATOR = re.compile(r"[\"']?sep=([;,|\t])[\"']?\s*\r?\n", re.IGNORECASE)
 
 
 def read_text(path: str | Path, encoding: str = "utf-8") -> str:
@@ -57,23 +60,36 @@ def records(
     InputError
         Where there is no header, or one that is not cut at the separator.
     """
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    headed, line = False, 1
-    try:
-        for cells in reader:
-            if line > skip_rows and any(cell.strip() for cell in cells) and not cells[0].startswith("#"):
-                if not headed:
-                    _check_header(where, line, cells, separator)
-                headed = True
-                yield line, cells
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise InputError([Problem(where, str(reader.line_num), "file", str(error), "a CSV table")]) from None
+    headed = False
+    for line, cells in lines(where, text, separator, skip_rows):
+        if not headed:
+            check_header(where, line, cells, separator)
+        headed = True
+        yield line, cells
     if not headed:
         raise InputError([Problem(where, "", "file", "no header", "a header and rows")])
 
 
-def _check_header(where: str, line: int, header: list[str], separator: str) -> None:
+def lines(where: str, text: str, separator: str = ",", skip_rows: int = 0) -> Iterator[tuple[int, list[str]]]:
+    """Yield the lines of a text as (line, cells), without blank lines and comments (``#``).
+
+    A first line ``sep=;``, by which a file tells spreadsheets its separator, counts instead of ``separator``.
+    """
+    told = _SEPARATOR.match(text)
+    separator = told[1] if told else separator
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    line = 1
+    try:
+        for cells in reader:
+            after = line > skip_rows and not (told and line == 1)
+            if after and any(cell.strip() for cell in cells) and not cells[0].startswith("#"):
+                yield line, cells
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError([Problem(where, str(reader.line_num), "file", str(error), "a CSV table")]) from None
+
+
+def check_header(where: str, line: int, header: list[str], separator: str) -> None:
     """Refuse a header of one cell that holds another common separator."""
     for other in ";\t,|" if len(header) == 1 else "":
         if other in header[0] and other != separator:

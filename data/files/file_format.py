@@ -1,13 +1,15 @@
 """How loggers, utilities and weather services write a table of readings: units, stamps, separators and clocks."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from ..problems import InputError, Problem, suggestion
 
 UnitName = Literal["kW", "kWh", "W/kW", "kWh cumulative", "W", "Wh", "MW", "MWh", "Wh cumulative"]
 StampName = Literal["start", "middle", "end"]
+Sampling = Literal["regular", "on-change"]
+ContainerName = Literal["csv", "xlsx", "espi", "mscons", "nem12"]
 
 
 @dataclass(frozen=True)
@@ -57,15 +59,34 @@ class FileFormat:
         installed), or ``kWh cumulative``, ``Wh cumulative`` (a meter's counter: its step is the energy between two
         stamps).
     stamp
-        Whether a stamp is the start, the middle or the end of its interval. A counter's stamp is its instant.
+        Whether a stamp is the start, the middle or the end of its interval. A counter's stamp is its instant; a stamp
+        that gives start and end, and the number of a slot, need no word.
     time_zone
         Zone of stamps that carry no offset: a name, or a fixed offset where the logger ignores summer time.
-    time_column, decimal, separator, encoding
-        How the text is written.
+    time_column, clock_column
+        Column of the times, or of the dates where another holds the time of day (``01:00`` to ``24:00``) or the number
+        of the slot (1, 2, ..., or hours from 0; ``2A`` and ``2B`` where the clock repeats an hour).
     time_format
-        Pattern of ``strptime`` for stamps that are not written year first; "" for those that are.
-    skip_rows
-        Lines before the header.
+        Pattern of ``strptime`` for stamps that are not written year first, or ``seconds`` or ``milliseconds`` since
+        1970; "" for those that are.
+    shift_minutes
+        Added to every stamp: of a file whose clock is known to be wrong, or that means another instant.
+    meter_column, value_column
+        Where meters stand below one another: the column that names them, and that of the values.
+    only
+        Column -> the text that a row has there to be read (a register, a direction, a meter).
+    first_slot
+        Where a row is a day: its first column of readings; the last is the last of the header, or that of the 24, 48,
+        96, 144, 288 or 1440 slots of a day.
+    sampling
+        ``regular``, or ``on-change``: a value holds, and a counter counts, from a row to the next.
+    decimal, thousands, separator, encoding
+        How the text is written. ``thousands`` is needed only where no number of the file shows it.
+    container, sheet
+        ``csv``, ``xlsx`` (a workbook, and which of its sheets), ``espi`` (Green Button XML), ``mscons`` or ``nem12``.
+    skip_rows, header_rows
+        Lines before the header that are left alone (others before a header that has the columns are found), and lines
+        of the header, whose cells together name a column, joined by `` | ``.
     reference_year
         The readings hold for any year: a time is looked up by month, day and hour on the zone's standard
         time, as :func:`reference_year.placed` says; weekdays are not matched.
@@ -81,48 +102,41 @@ class FileFormat:
     time_format: str = ""
     skip_rows: int = 0
     reference_year: bool = False
+    clock_column: str = ""
+    shift_minutes: float = 0.0
+    meter_column: str = ""
+    value_column: str = ""
+    only: Mapping[str, str] = field(default_factory=dict)
+    first_slot: str = ""
+    sampling: str = "regular"
+    thousands: str = ""
+    container: str = "csv"
+    sheet: str = ""
+    header_rows: int = 1
 
     def problems(self, where: str) -> Iterator[Problem]:
         """Yield what is wrong with the format itself."""
         from .. import clock  # brings pandas: imported where it is needed
 
-        for field, known in (("unit", UNITS), ("stamp", STAMPS), ("decimal", (".", ","))):
-            got = getattr(self, field)
+        choices = (
+            ("unit", UNITS),
+            ("stamp", STAMPS),
+            ("decimal", (".", ",")),
+            ("sampling", get_args(Sampling)),
+            ("container", get_args(ContainerName)),
+        )
+        for name, known in choices:
+            got = getattr(self, name)
             if got not in known:
                 want = f"one of {', '.join(map(repr, known))}{suggestion(got, known)}"
-                yield Problem(where, "", field, repr(got), want)
+                yield Problem(where, "", name, repr(got), want)
         if len(self.separator) != 1 or self.separator in '"\r\n':
             yield Problem(where, "", "separator", repr(self.separator), "one character such as ',' or ';'")
         elif self.separator == self.decimal:
             yield Problem(where, "", "decimal", repr(self.decimal), "another mark than the separator")
+        if self.thousands and self.thousands == self.decimal:
+            yield Problem(where, "", "thousands", repr(self.thousands), "another mark than the decimal")
         try:
             clock.zone(self.time_zone, where)
         except InputError as error:
             yield from error.problems
-
-
-def positions(
-    where: str, header: tuple[int, list[str]], columns: Sequence[str], fmt: FileFormat
-) -> list[int]:
-    """Return the positions of the time column and of the columns in a row.
-
-    Raises
-    ------
-    InputError
-        For columns without a name, missing or there twice.
-    """
-    line, names = header[0], [name.strip() for name in header[1]]
-    problems = []
-    if "" in names:
-        got = f"no name for column {names.index('') + 1} of {len(names)}"
-        problems.append(Problem(where, str(line), "column", got, "a name for every column"))
-    for name in dict.fromkeys([fmt.time_column, *columns]):
-        if names.count(name) > 1:
-            got = f"{names.count(name)} columns of this name"
-            problems.append(Problem(where, str(line), name, got, "one column of this name"))
-        elif name not in names:
-            want = f"a column {name!r} in the header{suggestion(name, [n for n in names if n != fmt.time_column])}"
-            problems.append(Problem(where, str(line), name, f"the columns {', '.join(names)[:80]}", want))
-    if problems:
-        raise InputError(problems)
-    return [names.index(name) for name in [fmt.time_column, *columns]]

@@ -1,10 +1,14 @@
 """The bytes of a file that a user names: of a regular file only, since a device or a pipe may never end."""
 
 import hashlib
+from glob import escape, glob
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
 from ..problems import InputError, Problem
+
+EACH = "{participant}"
+"""Stands in a path for the label of a participant: a file each."""
 
 
 def content(path: Path, want: str, most: int | None = None) -> bytes:
@@ -42,11 +46,17 @@ def content(path: Path, want: str, most: int | None = None) -> bytes:
 
 
 def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes.
+    """Return the SHA-256 of a file's bytes, or of the names and bytes of the files of a path with ``{participant}``.
 
     Raises
     ------
     InputError
         If it cannot be read.
     """
-    return hashlib.sha256(content(path, "a readable file")).hexdigest()
+    if EACH not in str(path):
+        return hashlib.sha256(content(path, "a readable file")).hexdigest()
+    before, _, after = str(path).partition(EACH)
+    digest = hashlib.sha256()
+    for name in sorted(glob(f"{escape(before)}*{escape(after)}")):
+        digest.update(f"{name[len(before) : len(name) - len(after)]} {sha256(Path(name))}\n".encode())
+    return digest.hexdigest()

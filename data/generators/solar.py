@@ -308,7 +308,7 @@ def _clock_notes(readings: Readings, site: Site) -> list[str]:
     bright = np.flatnonzero(readings.values[1] > 200)
     bright = bright[:: max(1, len(bright) // 300)]
     ghi, dni, dhi, _ = readings.values[:, bright]
-    middle = pd.DatetimeIndex(readings.starts[bright] + readings.step() // 2)
+    middle = pd.DatetimeIndex(readings.starts[bright] + readings.spans()[bright] // 2)
     errors = {}
     for minutes in range(-90, 91, 30):
         zenith, _ = position(middle + timedelta(minutes=minutes), site)

@@ -73,7 +73,9 @@ def _participant(row: Participant, scenario: Scenario, root: str) -> Participant
     row = _with(row, green_premium_per_kwh=scenario.exchange.green_premium_per_kwh)
     row = _with(row, pv_mounting=scenario.pv.mounting, pv_losses=scenario.pv.losses)
     generated = row.persons is not None or row.annual_kwh is not None
-    return row if generated else _with(row, demand_column=row.participant)
+    file = scenario.series.demand
+    shared = file.value_column if file is not None and file.meter_column is None else None
+    return row if generated else _with(row, demand_column=shared or row.participant)
 
 
 def _stored(row: Store) -> Store:

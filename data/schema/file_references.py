@@ -1,12 +1,12 @@
 """Files that a scenario names, and how each is written: tables, series of power, prices and carbon, weather."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from ..files.file_format import StampName, UnitName
-from .values import Closed, Encoding, Label, Separator, Sha256, Whole, Zone
+from ..files.file_format import ContainerName, Sampling, StampName, UnitName
+from .values import LATER, Closed, Encoding, Label, Real, Separator, Sha256, Whole, Zone
 
 
 class TextFile(Closed):
@@ -52,14 +52,62 @@ class ReadingsFile(TextFile):
     reference_year: bool = Field(
         default=False, description="take month, day and hour from the file, not the year"
     )
+    clock_column: Annotated[Label | None, LATER] = Field(
+        default=None, description="column of the time of day or number of the slot, beside one of dates"
+    )
+    shift_minutes: Annotated[Real, LATER] = Field(
+        default=0.0, ge=-1440, le=1440, description="added to every time"
+    )
+    meter_column: Annotated[Label | None, LATER] = Field(
+        default=None, description="column that names meters, where they stand below one another"
+    )
+    value_column: Annotated[Label | None, LATER] = Field(
+        default=None, description="column of the values, beside meter_column or where a file is of one meter"
+    )
+    only: Annotated[dict[Label, str], LATER] = Field(
+        default_factory=dict, description="column -> what a row has there to be read: a register, say"
+    )
+    first_slot: Annotated[Label | None, LATER] = Field(
+        default=None, description="first column of readings, where a row is a day"
+    )
+    header_rows: Annotated[Whole, LATER] = Field(
+        default=1, ge=1, le=9, description="lines whose cells together name a column, joined by ' | '"
+    )
+    sampling: Annotated[Sampling, LATER] = Field(
+        default="regular", description="at even times, or on-change: a value holds until the next"
+    )
+    thousands: Annotated[str, LATER] = Field(
+        default="", max_length=1, description="mark of thousands, where no number shows it"
+    )
+    container: Annotated[ContainerName, LATER] = Field(
+        default="csv", description="csv, xlsx, or espi, mscons, nem12"
+    )
+    sheet: Annotated[str, LATER] = Field(default="", description="sheet of a workbook (default: the first)")
+
+    @model_validator(mode="after")
+    def _whole_form(self) -> Self:
+        if self.meter_column is not None and self.value_column is None and self.first_slot is None:
+            raise PydanticCustomError("value_column", "the column of the values, beside meter_column")
+        if self.thousands and self.thousands == self.decimal:
+            raise PydanticCustomError("thousands", "another mark than the decimal mark")
+        return self
 
 
 class SeriesFile(ReadingsFile):
     """Power or energy over time, one column per participant or kind of roof."""
 
+    path: str = Field(
+        description="file, relative to the scenario; {participant} in it stands for the label, a file each"
+    )
     unit: UnitName = Field(
         default="kW", description="mean power, energy per slot, W per kW installed, or a meter's reading"
     )
+
+    @model_validator(mode="after")
+    def _held(self) -> Self:
+        if self.sampling == "on-change" and self.unit in ("kWh", "Wh", "MWh"):
+            raise PydanticCustomError("unit", "power or a meter's reading, with sampling: on-change")
+        return self
 
 
 class PriceFile(ReadingsFile):

@@ -9,9 +9,9 @@ import pandas as pd
 
 from ..files.file_format import UNITS, FileFormat
 from ..problems import InputError, Problem, several
-from .readings import Readings, read_readings
+from .readings import Readings, Span, read_meters, read_readings
 from .reference_year import in_years_of
-from .resampling import gaps, mean_over_slots, near
+from .resampling import gaps, mean_over_slots, near, span
 
 SMALL_NEGATIVE = 0.01
 """Negative readings down to this share of a column's largest reading are an instrument's offset (assumption):
@@ -62,8 +62,35 @@ def read_power(
         Every problem of the file: gaps and empty cells within the slots, stamps twice or out of order, text
         that is no number, negative power beyond ``SMALL_NEGATIVE``, and what :func:`readings.read_readings` names.
     """
-    readings = read_readings(path, columns, fmt, _without_installed(str(path), fmt, installed_kw))
-    return power_over_slots(readings, times, slot_hours, installed_kw, quantity, holes)
+    without = _without_installed(str(path), fmt, installed_kw)
+    meters = read_meters(path, columns, fmt, without, _horizon(fmt, times, slot_hours))
+    if len(meters) == 1 and meters[0].columns == tuple(columns):
+        return power_over_slots(meters[0], times, slot_hours, installed_kw, quantity, holes)
+    power = np.zeros((len(columns), len(times)))
+    notes: list[str] = []
+    problems: list[Problem] = []
+    installed = np.broadcast_to(
+        np.asarray(np.nan if installed_kw is None else installed_kw, dtype=float), len(columns)
+    )
+    for meter in meters:
+        for c in [n for n, column in enumerate(columns) if column == meter.columns[0]]:
+            peak = None if installed_kw is None else float(installed[c])
+            try:
+                power[c], found = power_over_slots(meter, times, slot_hours, peak, quantity, holes)
+                notes += found
+            except InputError as error:
+                problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return power, list(dict.fromkeys(notes))
+
+
+def _horizon(fmt: FileFormat, times: pd.DatetimeIndex, slot_hours: float | np.ndarray) -> Span | None:
+    """Return begin and end of the slots, outside of which rows do not matter; none for a reference year."""
+    if not len(times) or fmt.reference_year:
+        return None
+    last = np.broadcast_to(np.asarray(slot_hours, dtype=float), (len(times),))[-1]
+    return times.to_numpy()[0], times.to_numpy()[-1] + span(float(last))
 
 
 def power_over_slots(
@@ -85,7 +112,8 @@ def power_over_slots(
     problems += [] if holes else gaps(readings, times, hours)
     if problems:
         raise InputError(problems)
-    return mean_over_slots(readings, times, hours), zeros + clipped
+    notes = [f"{readings.where}: {note}" for note in readings.notes]
+    return mean_over_slots(readings, times, hours), notes + zeros + clipped
 
 
 def read_rate(
@@ -106,7 +134,7 @@ def read_rate(
     InputError
         Every problem of the file, as of :func:`read_power`.
     """
-    readings = read_readings(path, [column], fmt)
+    readings = read_readings(path, [column], fmt, within=_horizon(fmt, times, slot_hours))
     hours = np.broadcast_to(np.asarray(slot_hours, dtype=float), (len(times),))
     readings = in_years_of(readings, times)
     low = near(readings, times, hours) & (readings.values[0] < least)
@@ -142,12 +170,10 @@ def _power(readings: Readings, installed_kw: float | Sequence[float] | np.ndarra
 
 def _differences(counter: Readings) -> Readings:
     """Return the intervals between neighbouring readings of a counter; none where a row is missing."""
-    next_to = np.diff(counter.starts) == counter.step()
+    next_to = np.flatnonzero(np.diff(counter.starts) == counter.spans()[:-1])
+    steps = np.diff(counter.values, axis=1)[:, next_to]
     return replace(
-        counter,
-        starts=counter.starts[:-1][next_to],
-        rows=counter.rows[1:][next_to],
-        values=np.diff(counter.values, axis=1)[:, next_to],
+        counter.chosen(next_to, counter.starts[next_to]), values=steps, rows=counter.rows[next_to + 1]
     )
 
 
@@ -174,16 +200,18 @@ def _clip(readings: Readings, used: np.ndarray) -> tuple[Readings, list[str], li
 def _zero_runs(readings: Readings, used: np.ndarray, least_hours: float) -> list[str]:
     """Return a note for each column with runs of exact zeros that are long enough to be missing readings."""
     notes = []
+    hours = np.broadcast_to(np.asarray(readings.hours, dtype=float), readings.starts.shape)
     for name, values in zip(readings.columns, readings.values, strict=True):
         zero = np.concatenate([[0], (values == 0.0).astype(int), [0]])
         first, last = np.flatnonzero(np.diff(zero) == 1), np.flatnonzero(np.diff(zero) == -1) - 1
+        ends = np.append(0.0, np.cumsum(hours))
         runs = [
             (a, b)
             for a, b in zip(first, last, strict=True)
-            if (b - a + 1) * readings.hours >= least_hours and used[a : b + 1].any()
+            if ends[b + 1] - ends[a] >= least_hours - 1e-9 and used[a : b + 1].any()
         ]
         if runs:
-            total = sum(int(used[a : b + 1].sum()) for a, b in runs) * readings.hours
+            total = sum(float((used * hours)[a : b + 1].sum()) for a, b in runs)
             longest = max(runs, key=lambda run: run[1] - run[0])
             notes.append(
                 f"{readings.where}: {name}: exactly 0 for {total:g} h of the time used, in {len(runs)} runs of "

@@ -1,225 +1,235 @@
-"""Readings of a CSV file in the order of time, with every problem of rows and cells at once."""
+"""Readings of a file in the order of time, with every problem of rows and cells at once."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timezone
 from pathlib import Path
 
 import numpy as np
 
-from .. import clock
-from ..files.csv_text import read_text, records
-from ..files.file_format import STAMPS, UNITS, FileFormat, positions
-from ..problems import InputError, Problem, several
+from ..files.file_format import FileFormat
+from ..files.forms.numbers import missing, read_numbers
+from ..files.forms.sheet import Block, read_blocks
+from ..files.forms.stamps import Stamps, read_stamps
+from ..problems import InputError, Problem
+from .instants import Finding, instants, intervals
 
-_MISSING = {"", "nan", "na", "n/a", "null", "none", "-"}
 _MOST = 1e12  # a reading beyond it is none, and its sums could overflow
+_ZERO = np.timedelta64(0, "ns")
 _HOUR = np.timedelta64(3_600_000_000_000, "ns")
+
+Span = tuple[np.datetime64, np.datetime64]
 
 
 @dataclass(frozen=True)
 class Readings:
-    """Intervals of equal length and their values, in the order of time; NaN where a cell is empty.
+    """Intervals and their values, in the order of time; NaN where a cell is empty.
 
-    ``starts`` (reading,) are naive UTC, ``hours`` is the length of every interval, ``values``
+    ``starts`` (reading,) are naive UTC, ``hours`` is the length of every interval, or of each (reading,), ``values``
     (column, reading) are as written, ``rows`` (reading,) are lines of the file ``where``, written as ``fmt`` says.
     """
 
     where: str
     columns: tuple[str, ...]
     starts: np.ndarray
-    hours: float
+    hours: float | np.ndarray
     values: np.ndarray
     rows: np.ndarray
     fmt: FileFormat = field(default_factory=FileFormat)
+    notes: tuple[str, ...] = ()
 
-    def step(self) -> np.timedelta64:
-        """Return the length of an interval."""
-        return np.timedelta64(round(self.hours * 3.6e12), "ns")
+    def spans(self) -> np.ndarray:
+        """Return the lengths of the intervals (reading,)."""
+        hours = np.broadcast_to(np.asarray(self.hours, dtype=float), self.starts.shape)
+        return np.round(hours * 3.6e12).astype("timedelta64[ns]")
+
+    def shortest(self) -> float:
+        """Return the length of the shortest interval [h]."""
+        return float(np.min(self.hours))
+
+    def chosen(self, which: np.ndarray, starts: np.ndarray) -> "Readings":
+        """Return some readings (reading,), by position or mask, at other starts."""
+        hours = self.hours if np.ndim(self.hours) == 0 else np.asarray(self.hours)[which]
+        rows, values = self.rows[which], self.values[:, which]
+        return replace(self, starts=starts, hours=hours, rows=rows, values=values)
 
 
 def read_readings(
-    path: str | Path, columns: Sequence[str], fmt: FileFormat, further: Sequence[Problem] = ()
+    path: str | Path,
+    columns: Sequence[str],
+    fmt: FileFormat,
+    further: Sequence[Problem] = (),
+    within: Span | None = None,
 ) -> Readings:
     """Return the readings of columns of a file, of all columns but the time if none is named.
+
+    Of a file in which meters stand below one another only one can be read so; see :func:`read_meters`.
 
     Raises
     ------
     InputError
-        Every problem of rows and cells, and ``further`` ones that are known already; alone, what leaves nothing to
-        go on with: no such file, another encoding, separator or columns than ``fmt`` says.
+        As :func:`read_meters`.
+    """
+    meters = read_meters(path, columns, fmt, further, within)
+    if len(meters) > 1:
+        got = f"{len(meters)} meters: {', '.join(m.columns[0] for m in meters)}"[:80]
+        raise InputError([Problem(str(path), "", fmt.meter_column, got, "the name of one")])
+    return meters[0]
+
+
+def read_meters(
+    path: str | Path,
+    columns: Sequence[str],
+    fmt: FileFormat,
+    further: Sequence[Problem] = (),
+    within: Span | None = None,
+) -> list[Readings]:
+    """Return the readings of columns of a file that share their stamps, or of each of its meters below one another.
+
+    Raises
+    ------
+    InputError
+        Every problem of rows and cells, of those that touch ``within`` (begin and end, naive UTC) if it is given, and
+        ``further`` ones that are known already; alone, what leaves nothing to go on with: no such file, another
+        encoding, separator or columns than ``fmt`` says.
     """
     where = str(path)
     if problems := list(fmt.problems(where)):
         raise InputError(problems)
-    header, *lines = records(where, read_text(path, fmt.encoding), fmt.separator, fmt.skip_rows)
-    names = tuple(columns) or _all_columns(where, header[1], fmt)
-    at, width = positions(where, header, names, fmt), len(header[1])
-    rows, stamps, offsets, cells, problems = _cells(where, lines, at, width, fmt)
-    if len(rows) < 2:
-        got = f"{len(rows)} readings"
-        few = Problem(where, "", fmt.time_column, got, "at least two rows of readings")
-        raise InputError([*problems, few])
-    starts, skipped = _starts(where, rows, stamps, offsets, fmt)
-    values, no_numbers = _numbers(where, rows, cells, names, fmt)
-    problems += [*skipped, *no_numbers]
-    good = ~np.isnat(starts)
-    if good.sum() < 2:
+    found: list[Readings] = []
+    problems = []
+    for block in read_blocks(path, tuple(dict.fromkeys(columns)) if fmt.meter_column else columns, fmt):
+        readings, wrong = _of_block(where, block, fmt, within)
+        problems += wrong
+        found += [readings] if readings else []
+    if problems := [*problems, *further]:
         raise InputError(problems)
-    readings = Readings(where, names, starts[good], 0.0, values[:, good], rows[good], fmt)
-    readings, irregular = _in_order(readings)
-    if problems := [*problems, *irregular, *further]:
-        raise InputError(problems)
-    return readings
+    return found
 
 
-def _all_columns(where: str, header: list[str], fmt: FileFormat) -> tuple[str, ...]:
-    """Return the columns of a header but the time's."""
-    names = tuple(name.strip() for name in header if name.strip() != fmt.time_column)
-    if not names:
-        raise InputError([Problem(where, "", "columns", "no column but the time", "a column of readings")])
-    return names
-
-
-def _cells(
-    where: str, lines: list[tuple[int, list[str]]], at: list[int], width: int, fmt: FileFormat
-) -> tuple[np.ndarray, np.ndarray, list[float], list[list[str]], list[Problem]]:
-    """Return line, naive stamp, offset [s; NaN for none] and cells of each row that has a time.
-
-    A row has ``width`` cells, as the header: one with more may hold numbers that were cut at their decimal mark.
-    """
-    rows, stamps, offsets, cells = [], [], [], []
-    problems: list[Problem] = []
-    uneven, unreadable = [], []
-    for line, row in lines:
-        if len(row) != width:
-            uneven.append((line, f"{len(row)} cells"))
-            continue
-        try:
-            stamp, offset = clock.stamp(row[at[0]], fmt.time_format)
-        except ValueError:
-            unreadable.append((line, repr(row[at[0]])))
-            continue
-        rows.append(line)
-        stamps.append(np.datetime64(stamp, "ns"))
-        offsets.append(np.nan if offset is None else offset.total_seconds())
-        cells.append([row[p].strip() for p in at[1:]])
-    problems += several(where, "row", uneven, f"{width}, as in the header")
-    form = repr(fmt.time_format) if fmt.time_format else "a time such as 2019-01-31T13:30"
-    problems += several(where, fmt.time_column, unreadable, form)
-    return np.array(rows), np.array(stamps), offsets, cells, problems
-
-
-def _starts(
-    where: str, rows: np.ndarray, stamps: np.ndarray, offsets: list[float], fmt: FileFormat
-) -> tuple[np.ndarray, list[Problem]]:
-    """Return the starts of the intervals (reading,), naive UTC, NaT for a local time that the clock skips."""
-    seconds = np.array(offsets)
-    bare = np.isnan(seconds)
-    if bare.all():
-        return _starts_on_the_wall(where, rows, stamps, fmt)
-    if bare.any():
-        odd = bare if bare.sum() <= len(bare) / 2 else ~bare
-        got = "a stamp " + ("without" if bare[odd][0] else "with") + " offset"
-        want = "stamps of one kind, as in the other rows"
-        return stamps, list(several(where, fmt.time_column, [(int(row), got) for row in rows[odd]], want))
-    utc = stamps - (seconds * 1e9).astype("timedelta64[ns]")
-    return utc - _lead(utc, fmt), []
-
-
-def _starts_on_the_wall(
-    where: str, rows: np.ndarray, stamps: np.ndarray, fmt: FileFormat
-) -> tuple[np.ndarray, list[Problem]]:
-    """Return the starts of intervals whose stamps are times of the local clock, as :func:`_starts` does."""
-    tz = clock.zone(fmt.time_zone, where)
-    if fmt.reference_year:  # whose months may come from different years
-        tz = timezone(clock.standard_offset(tz, stamps[0].astype("datetime64[Y]").item().year))
-    utc = clock.to_utc(stamps, tz)
-    utc = utc - _lead(utc, fmt)
-    if fmt.stamp != "start" and not _even(utc):
-        # Some loggers write the end of an interval as its start on the wall clock plus the interval's length.
-        other = clock.to_utc(stamps - _lead(stamps, fmt), tz)
-        utc = other if _even(other) else utc
-    lost = np.isnat(utc)
-    skipped = [(int(row), minute(stamp)) for row, stamp in zip(rows[lost], stamps[lost], strict=True)]
-    want = (
-        f"a time that the clock of {fmt.time_zone} shows (a fixed offset, where the file keeps standard time)"
-    )
-    return utc, list(several(where, fmt.time_column, skipped, want))
-
-
-def _lead(stamps: np.ndarray, fmt: FileFormat) -> np.timedelta64:
-    """Return the time from the start of an interval to its stamp."""
-    halves = 0 if UNITS[fmt.unit].counter else STAMPS[fmt.stamp]
-    return _step(stamps) * halves // 2
-
-
-def _step(stamps: np.ndarray) -> np.timedelta64:
-    """Return the most frequent positive distance between neighbours."""
-    gaps = np.diff(stamps[~np.isnat(stamps)])
-    lengths, counts = np.unique(gaps[gaps > np.timedelta64(0, "ns")], return_counts=True)
-    return lengths[counts.argmax()] if len(lengths) else np.timedelta64(0, "ns")
-
-
-def _even(stamps: np.ndarray) -> bool:
-    """Return whether all stamps exist and neighbours lie one step apart."""
-    return not np.isnat(stamps).any() and bool((np.diff(stamps) == _step(stamps)).all())
-
-
-def _numbers(
-    where: str, rows: np.ndarray, cells: list[list[str]], columns: Sequence[str], fmt: FileFormat
-) -> tuple[np.ndarray, list[Problem]]:
-    """Return the values (column, reading), NaN for an empty cell, and the cells that are no numbers."""
-    problems: list[Problem] = []
-    values = np.full((len(columns), len(rows)), np.nan)
-    other = "," if fmt.decimal == "." else "."
-    for c, name in enumerate(columns):
-        bad, large, hint = [], [], ""
-        for r, cell in enumerate(row[c] for row in cells):
-            text = cell.replace(fmt.decimal, ".") if other not in cell and "_" not in cell else "x"
-            try:
-                values[c, r] = float(text)
-            except ValueError:
-                if cell.lower() not in _MISSING:
-                    bad.append((int(rows[r]), repr(cell)))
-                    if re.fullmatch(rf"[-+]?\d+[{other}]\d+", cell):
-                        hint = f" (decimal: {other!r}?)"
-            if np.isinf(values[c, r]):
-                bad.append((int(rows[r]), repr(cell)))
-            elif abs(values[c, r]) > _MOST:
-                large.append((int(rows[r]), repr(cell)))
-        problems += several(where, name, bad, f"a number with the decimal mark {fmt.decimal!r}{hint}")
-        problems += several(where, name, large, f"a magnitude of at most {_MOST:g}")
-    return values, problems
-
-
-def _in_order(readings: Readings) -> tuple[Readings, list[Problem]]:
-    """Return the readings in the order of time with their step, and the rows that do not fit into it."""
-    where, fmt, starts = readings.where, readings.fmt, readings.starts
-    step = _step(starts)
-    order = np.argsort(starts, kind="stable")
-    sorted_starts, sorted_rows = starts[order], readings.rows[order]
-    gap = np.diff(sorted_starts)
-    problems: list[Problem] = []
-    again = np.flatnonzero(gap == np.timedelta64(0, "ns")) + 1
-    twice = [(int(sorted_rows[k]), f"the time of row {sorted_rows[k - 1]} again") for k in again]
-    problems += several(where, fmt.time_column, twice, "each time once")
-    if not fmt.reference_year:  # the months of a typical year come from different years
-        back = np.flatnonzero(np.diff(starts) < np.timedelta64(0, "ns")) + 1
-        late = [(int(readings.rows[k]), f"{minute(starts[k])} UTC after a later time") for k in back]
-        problems += several(where, fmt.time_column, late, "rows in the order of time")
-    if step > np.timedelta64(0, "ns"):
-        odd = np.flatnonzero((gap > np.timedelta64(0, "ns")) & (gap % step != np.timedelta64(0, "ns"))) + 1
-        minutes = step / np.timedelta64(1, "m")
-        off_step = [
-            (int(sorted_rows[k]), f"{gap[k - 1] / np.timedelta64(1, 'm'):g} minutes after") for k in odd
+def _of_block(
+    where: str, block: Block, fmt: FileFormat, within: Span | None
+) -> tuple[Readings | None, list[Problem]]:
+    """Return the readings of a block, or None where too few can be placed, and its problems."""
+    stamps = _stamps(block, fmt)
+    lines, good = np.array(block.lines, dtype=int), ~np.isnat(stamps.moment)
+    unreadable = [(int(lines[r]), repr(block.dates[r])) for r in np.flatnonzero(~good)]
+    if block.clocks is not None:
+        unreadable = [
+            (int(lines[r]), f"{block.dates[r]!r}, {block.clocks[r]!r}") for r in np.flatnonzero(~good)
         ]
-        problems += several(where, fmt.time_column, off_step, f"readings every {minutes:g} minutes")
-    ordered = replace(readings, starts=sorted_starts, rows=sorted_rows, values=readings.values[:, order])
-    return replace(ordered, hours=float(step / _HOUR)), problems
+    form = repr(fmt.time_format) if fmt.time_format else "a time such as 2019-01-31T13:30"
+    findings = [
+        Finding("row", block.uneven, f"{block.width}, as in the header"),
+        Finding(fmt.time_column, unreadable, form),
+    ]
+    if good.sum() < 2:
+        few = Problem(where, "", fmt.time_column, f"{good.sum()} readings", "at least two rows of readings")
+        return None, [*(p for f in findings for p in f.problems(where, {})), few]
+    cells = [row for row, kept in zip(block.cells, good, strict=True) if kept]
+    stamps, lines = stamps.chosen(good), lines[good]
+    blank = np.array([all(map(missing, row)) for row in cells])
+    utc, doubts = instants(stamps, lines, blank, fmt)
+    values, no_numbers = _values(lines, cells, block.columns, fmt)
+    findings += [*doubts, *no_numbers]
+    placed = ~np.isnat(utc)
+    readings = Readings(
+        where, block.columns, utc[placed], 0.0, values[:, placed], lines[placed], fmt, tuple(block.notes)
+    )
+    irregular: list[Finding] = []
+    if placed.sum() >= 2:
+        readings, irregular = _in_order(readings, stamps.begins, within)
+    every = [*findings, *irregular]
+    relevant = _relevant({line for f in every for line, _ in f.rows}, lines[placed], utc[placed], within)
+    problems = [p for f in every for p in f.problems(where, relevant)]
+    return readings, problems if placed.sum() >= 2 else problems or [_none_placed(where, fmt)]
 
 
-def minute(moment: np.datetime64) -> str:
-    """Return an instant as text, to the minute."""
-    return str(np.datetime_as_string(moment, unit="m"))
+def _none_placed(where: str, fmt: FileFormat) -> Problem:
+    return Problem(where, "", fmt.time_column, "no readings", "at least two rows of readings")
+
+
+def _stamps(block: Block, fmt: FileFormat) -> Stamps:
+    stamps = read_stamps(block.dates, block.clocks, fmt)
+    return (
+        stamps if block.slots is None else replace(stamps, slot=np.array(block.slots, dtype=int), begins=True)
+    )
+
+
+def _relevant(wrong: set[int], lines: np.ndarray, utc: np.ndarray, within: Span | None) -> dict[int, bool]:
+    """Return whether lines may touch a span of time, by the readings around them."""
+    if within is None or not wrong or not len(lines):
+        return {}
+    order = np.argsort(lines, kind="stable")
+    lines, utc = lines[order], utc[order]
+    margin = np.median(np.abs(np.diff(utc))).astype("timedelta64[ns]") if len(utc) > 1 else _HOUR
+    relevant = {}
+    for line in wrong:
+        low, high = np.searchsorted(lines, line, side="left"), np.searchsorted(lines, line, side="right")
+        around = utc[max(low - (low == high), 0) : max(high, low + 1)]
+        known = around if len(around) else utc[-1:]
+        relevant[line] = bool(known.max() + margin >= within[0] and known.min() - margin <= within[1])
+    return relevant
+
+
+def _values(
+    lines: np.ndarray, cells: list[list[str]], columns: Sequence[str], fmt: FileFormat
+) -> tuple[np.ndarray, list[Finding]]:
+    """Return the values (column, reading), NaN for an empty cell, and the cells that are no numbers."""
+    values = np.full((len(columns), len(lines)), np.nan)
+    findings: list[Finding] = []
+    read: dict[str, np.ndarray] = {}
+    for c, name in enumerate(columns):
+        if name in read:  # the same column again
+            values[c] = read[name]
+            continue
+        column = [row[c] for row in cells]
+        values[c], bad, hint = read_numbers(column, fmt.decimal, fmt.thousands)
+        infinite = np.isinf(values[c])
+        wrong = sorted({*bad, *np.flatnonzero(infinite).tolist()})
+        large = np.flatnonzero((np.abs(values[c]) > _MOST) & ~infinite)
+        want = f"a number with the decimal mark {fmt.decimal!r}{hint}"
+        findings += [
+            Finding(name, [(int(lines[r]), repr(column[r])) for r in wrong], want),
+            Finding(
+                name, [(int(lines[r]), repr(column[r])) for r in large], f"a magnitude of at most {_MOST:g}"
+            ),
+        ]
+        values[c, [*wrong, *large.tolist()]] = np.nan
+        read[name] = values[c]
+    return values, findings
+
+
+def _in_order(readings: Readings, begins: bool, within: Span | None) -> tuple[Readings, list[Finding]]:
+    """Return the readings in the order of time with their lengths, and the rows that do not fit into it."""
+    fmt, order = readings.fmt, np.argsort(readings.starts, kind="stable")
+    utc, rows = readings.starts[order], readings.rows[order]
+    again = np.flatnonzero(np.diff(utc) == _ZERO) + 1
+    twice = [(int(rows[k]), f"the time of row {rows[k - 1]} again") for k in again]
+    starts, lengths, odd = intervals(utc, begins, fmt)
+    if within is not None:  # what lies between two rows matters where it touches the span
+        odd[1:] &= (starts[1:] > within[0]) & ((starts + lengths)[:-1] < within[1])
+    minutes = np.diff(utc) / np.timedelta64(1, "m")
+    step = min(lengths[lengths > _ZERO], default=_ZERO) / np.timedelta64(1, "m")
+    off_step = [(int(rows[k]), f"{minutes[k - 1]:g} minutes after") for k in np.flatnonzero(odd)]
+    hint = "" if fmt.sampling == "on-change" or len(off_step) < len(utc) / 4 else " (sampling: on-change?)"
+    findings = [
+        Finding(fmt.time_column, twice, "each time once"),
+        Finding(fmt.time_column, off_step, f"readings every {step:g} minutes{hint}"),
+    ]
+    hours = lengths / _HOUR
+    uniform = bool((lengths == lengths[0]).all())
+    notes = (
+        readings.notes
+        if uniform or fmt.sampling == "on-change"
+        else (*readings.notes, _change(rows, lengths))
+    )
+    ordered = replace(readings, starts=starts, rows=rows, values=readings.values[:, order], notes=notes)
+    return replace(ordered, hours=float(hours[0]) if uniform else hours), findings
+
+
+def _change(rows: np.ndarray, lengths: np.ndarray) -> str:
+    """Return a note on where the step of the readings changes."""
+    minutes = lengths / np.timedelta64(1, "m")
+    at = np.flatnonzero(np.diff(minutes)) + 1
+    parts = [f"every {minutes[0]:g} minutes", *(f"every {minutes[k]:g} from row {rows[k]} on" for k in at)]
+    return f"readings {', '.join(parts)}"

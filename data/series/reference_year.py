@@ -1,6 +1,5 @@
 """Readings of a reference year set into the years of the slots."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -55,8 +54,7 @@ def placed(readings: Readings, times: pd.DatetimeIndex, offset: timedelta) -> Re
             source.append(eve)
     index = np.concatenate([s.to_numpy() for s in starts]).astype("datetime64[ns]")
     index, first = np.unique(index - np.timedelta64(offset), return_index=True)
-    place = np.concatenate(source)[first]
-    return replace(readings, starts=index, values=readings.values[:, place], rows=readings.rows[place])
+    return readings.chosen(np.concatenate(source)[first], index)
 
 
 def _in_year(written: pd.DatetimeIndex, year: int) -> pd.DatetimeIndex:

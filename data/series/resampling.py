@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from ..problems import Problem, several
-from .readings import Readings, minute
+from .instants import minute
+from .readings import Readings
 
 
 def mean_over_slots(readings: Readings, times: pd.DatetimeIndex, hours: np.ndarray) -> np.ndarray:
@@ -73,29 +74,33 @@ def near(readings: Readings, times: pd.DatetimeIndex, hours: np.ndarray) -> np.n
     if not len(times):
         return np.zeros(len(readings.starts), dtype=bool)
     first, last = times.to_numpy()[0], times.to_numpy()[-1] + span(hours[-1])
-    return np.asarray((readings.starts + readings.step() > first) & (readings.starts < last))
+    return np.asarray((readings.starts + readings.spans() > first) & (readings.starts < last))
 
 
 def gaps(readings: Readings, times: pd.DatetimeIndex, hours: np.ndarray) -> list[Problem]:
     """Return what the readings lack for the slots (time,): rows that are missing, and empty cells."""
     if not len(times):
         return []
-    where, time_column, step = readings.where, readings.fmt.time_column, readings.step()
-    first, last = times.to_numpy()[0], times.to_numpy()[-1] + span(hours[-1])
-    end = readings.starts[-1] + step
+    where, time_column, ends = readings.where, readings.fmt.time_column, readings.starts + readings.spans()
+    first, last, end = times.to_numpy()[0], times.to_numpy()[-1] + span(hours[-1]), ends[-1]
     if first >= end or last <= readings.starts[0]:
         got = f"readings from {minute(readings.starts[0])} to {minute(end)} UTC"
         return [Problem(where, "", time_column, got, f"readings for {minute(first)} to {minute(last)} UTC")]
     used = near(readings, times, hours)
-    known = readings.starts[used]
-    since, until = np.concatenate([[first], known + step]), np.concatenate([known, [last]])
+    since = np.concatenate([[first], ends[used]])
+    until = np.concatenate([readings.starts[used], [last]])
     wide = np.flatnonzero(since < until)
     rows = readings.rows[np.maximum(np.searchsorted(readings.starts, until[wide]) - 1, 0)]
     missing = [
         (int(row), f"no readings from {minute(since[k])} to {minute(until[k])} UTC")
         for row, k in zip(rows, wide, strict=True)
     ]
-    problems = list(several(where, time_column, missing, f"a reading every {readings.hours * 60:g} minutes"))
+    every = (
+        "without a gap"
+        if readings.fmt.sampling == "on-change"
+        else f"every {readings.shortest() * 60:g} minutes"
+    )
+    problems = list(several(where, time_column, missing, f"a reading {every}"))
     for name, empty in zip(readings.columns, np.isnan(readings.values) & used, strict=True):
         problems += several(where, name, [(int(row), "no value") for row in readings.rows[empty]], "a number")
     return problems

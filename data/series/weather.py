@@ -44,15 +44,15 @@ def spread(
     problems = [*gaps(readings, times, hours), *_out_of_range(readings, used)]
     if problems:
         raise InputError(problems)
-    starts, given = readings.starts[used], readings.values[:, used]
-    ends = starts + readings.step()
+    starts, given, lengths = readings.starts[used], readings.values[:, used], readings.spans()[used]
+    ends = starts + lengths
     edges = np.unique(np.concatenate([starts, ends, times.to_numpy(), times.to_numpy() + span(hours)]))
     edges = edges.astype("datetime64[ns]")
     edges = edges[(edges >= starts[0]) & (edges <= ends[-1])]
     length = np.diff(edges)
     reading = np.searchsorted(starts, edges[:-1], side="right") - 1
     clear = clear_sky(pd.DatetimeIndex(edges[:-1] + length // 2)).to_numpy().T
-    share = length / readings.step()
+    share = length / lengths[reading]
     parts = given[:, reading]
     for c, sky in enumerate(clear):
         mean = np.bincount(reading, sky * share)[reading]
