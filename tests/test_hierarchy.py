@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pyomo.core.base.var import Var
 
 from otonari.model.clearing import community_block
 from otonari.model.lp.matrix import compile_block
@@ -31,9 +32,8 @@ def small(monkeypatch):
 def single(inputs):
     """Return the solution and the results of the community as one program."""
     block = community_block(inputs)
-    for family in (block.network.component("up"), block.network.component("down")):
-        if family is not None:
-            family.pricing_stage[:] = 0
+    for family in block.network.component_objects(Var):
+        family.pricing_stage[:] = 0
     return solve(block, one_way=False), collect(block)
 
 
@@ -124,7 +124,7 @@ def reshaped(inputs, shape):
     return kept.assign_coords(node=nodes).assign(tree)
 
 
-def test_guests_tie_subtrees_together_exactly(monkeypatch):
+def test_guests_from_afar_trade_exactly(monkeypatch):
     """Half of the vehicles spend the first and the last hours at a home elsewhere."""
     monkeypatch.setattr(fee_tree, "METERS", 10)
     monkeypatch.setattr(fee_tree, "GROWTH", 3)
@@ -135,15 +135,34 @@ def test_guests_tie_subtrees_together_exactly(monkeypatch):
     assert_same(climbed(inputs), single(inputs))
 
 
-def test_no_flow_waits_on_the_way_of_a_guest(monkeypatch):
+@pytest.mark.parametrize("seed", counts.few(RANDOM))
+def test_vehicles_everywhere_clear_as_the_single_program_does(small, seed):
+    """Every vehicle is plugged in at a home drawn anew for each slot in which it does not drive."""
+    inputs = random_community(seed)
+    host, homes = inputs["vehicle_host"].values, inputs["participant"].values
+    host[host != ""] = np.random.default_rng(seed).choice(homes, int((host != "").sum()))
+    assert_same(climbed(inputs), single(inputs))
+
+
+def test_a_guest_trades_once_both_places_are_in_one_subtree(monkeypatch):
     monkeypatch.setattr(fee_tree, "METERS", 10)
     inputs = neighbourhood(60).copy(deep=True)
-    inputs["vehicle_host"].values[0, :8] = "home30"  # from bank0 to bank1
-    network = community_block(inputs).network
-    stage = dict(
-        zip(inputs["node"].values[1:], network.up.pricing_stage.reshape(-1, 48).max(axis=1), strict=True)
-    )
-    assert stage["bank0"] == stage["bank1"] == 0 < stage["bank2"]
+    owner = inputs["vehicle_owner"].values[0]  # at the same node as the near host
+    near, far = (str(inputs["participant"].values[k]) for k in (0, 30))
+    inputs["vehicle_host"].values[0, :8] = [near] * 4 + [far] * 4
+    block = community_block(inputs)
+    up, purchase = block.network.up, block.network.purchase
+    nodes = inputs["participant_node"].values[[0, 30]]
+    edges = dict(zip(inputs["node"].values[1:], up.pricing_stage.reshape(-1, 48)[:, 0], strict=True))
+    guest = int(block.meters.guest[0])
+    stage = np.full(purchase.shape, -1)
+    stage.flat[purchase.position] = purchase.pricing_stage
+    assert near != owner
+    assert nodes[0] != nodes[1]
+    assert stage[guest, :4].tolist() == [0] * 4
+    assert stage[guest, 4:8].tolist() == [max(edges[n] for n in nodes)] * 4
+    assert max(edges[n] for n in nodes) > 0
+    assert np.delete(stage, guest, axis=0).max() == 0
 
 
 @pytest.mark.parametrize("seed", [2, 7, 19, 31, 64, 90])
@@ -165,12 +184,11 @@ def test_the_stages_join_a_few_subtrees_at_a_time():
     # root 0 - feeders 1, 2 - five transformers of 25 meters below each
     parent = np.array([-1, 0, 0, *[1] * 5, *[2] * 5])
     crowd = np.array([0, 0, 0, *[25] * 10])
-    nothing = np.zeros(13, dtype=bool)
-    stage = fee_tree.stages(parent, crowd, nothing)
+    stage = fee_tree.stages(parent, crowd)
     assert stage[[1, 2]].max() == 2  # 250 meters: more than 60 * 3
     assert sorted(stage[3:8].tolist()) == [0, 0, 1, 1, 1]  # a feeder goes with two of its transformers
-    assert (fee_tree.stages(parent, crowd / 10, nothing) == 0).all()
-    assert fee_tree.stages(np.array([-1]), np.array([1000.0]), nothing[:1]).tolist() == [0]
+    assert (fee_tree.stages(parent, crowd / 10) == 0).all()
+    assert fee_tree.stages(np.array([-1]), np.array([1000.0])).tolist() == [0]
 
 
 def test_what_is_tied_together_is_not_cut():
@@ -179,12 +197,12 @@ def test_what_is_tied_together_is_not_cut():
     tied[3:7] = (
         True  # four of the transformers of the first feeder: 100 meters, and no edge between them waits
     )
-    stage = fee_tree.stages(parent, crowd, tied)
-    assert stage[3:8].tolist() == [0, 0, 0, 0, 1]
+    cut = fee_tree.cuts(parent, crowd, fee_tree.from_leaves(parent), 60, tied)
+    assert cut[3:8].tolist() == [False] * 4 + [True]
 
 
 def test_a_chain_is_cut_into_pieces_of_like_size():
-    stage = fee_tree.stages(np.arange(-1, 399), np.ones(400), np.zeros(400, dtype=bool))
+    stage = fee_tree.stages(np.arange(-1, 399), np.ones(400))
     ends = np.flatnonzero(stage > 0)
     assert np.diff(ends).max() == fee_tree.METERS
     assert stage.max() == 2

@@ -156,8 +156,8 @@ class Device(ScalarBlock):
         self.add_component(name, family)
 
 
-def peer_trade(block: Device, meters: Meters) -> tuple[Linear, Linear]:
-    """Add the purchases and sales of each meter (meter, time) [kW], and its sockets."""
+def peer_trade(block: Device, meters: Meters, pricing_stage: Any = 0) -> tuple[Linear, Linear]:
+    """Add the purchases and sales of each meter (meter, time) [kW], and its sockets; see :meth:`Device.var`."""
     present = meters.node >= 0
     purchase = block.var(
         "purchase",
@@ -166,6 +166,7 @@ def peer_trade(block: Device, meters: Meters) -> tuple[Linear, Linear]:
         upper=loosened(meters.draw_capacity),
         where=present & (meters.draw_capacity > 0),
         result="peer_purchase",
+        pricing_stage=pricing_stage,
     )
     sale = block.var(
         "sale",
@@ -174,6 +175,7 @@ def peer_trade(block: Device, meters: Meters) -> tuple[Linear, Linear]:
         upper=loosened(meters.give_capacity),
         where=present & (meters.give_capacity > 0),
         result="peer_sale",
+        pricing_stage=pricing_stage,
     )
     block.draw = sale - purchase
     block.taken, block.given = purchase, sale

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from scipy import sparse
 
 from ..labels import Array, positions
 from ..lp.expressions import Linear, Relation
-from ..topology.fee_tree import ancestors, limited_edges, stages
+from ..topology.fee_tree import ancestors, limited_edges, path_stage, stages
 from ..topology.meters import Meters, sum_at_nodes
 from .device import Device, Sets, loosened, peer_trade
 
@@ -31,9 +30,10 @@ def tree(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     down[n,t]), times hours[t]; up, down <= limit[n].
     """
     block = Device(("meter", "time"), inputs, meters, sets)
-    purchase, sale = peer_trade(block, meters)
     parent = positions(inputs, "node_parent", "node")
     size, hours = len(parent), inputs["slot_hours"].values
+    stage = stages(parent, _meters_per_node(meters, size))
+    purchase, sale = peer_trade(block, meters, _trade_stage(meters, parent, stage))
     above = ancestors(parent)
     buyers, sellers = (
         sum_at_nodes(meters.draw_capacity, meters, size),
@@ -44,7 +44,6 @@ def tree(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     most_up = np.minimum(sellers_below, buyers.sum(axis=0) - buyers_below)
     most_down = np.minimum(buyers_below, sellers.sum(axis=0) - sellers_below)
     edge = (parent >= 0)[:, None]
-    stage = stages(parent, _meters_per_node(meters, size), _on_vehicle_paths(meters, above))[:, None]
     flow = {
         name: block.var(
             name,
@@ -54,7 +53,7 @@ def tree(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
             where=edge,
             dims=("node", "time"),
             result=None,
-            pricing_stage=stage,
+            pricing_stage=stage[:, None],
         )
         for name, doc, most in (
             ("up", "peer power to the parent node", most_up),
@@ -139,16 +138,24 @@ def _meters_per_node(meters: Meters, size: int) -> Array:
     return np.asarray(count / meters.node.shape[1])
 
 
-def _on_vehicle_paths(meters: Meters, above: sparse.csr_array) -> Array:
-    """Return which edges (node,) lie on a path between nodes where the same vehicle is plugged in at some time."""
+def _trade_stage(meters: Meters, parent: Array, stage: Array) -> Array:
+    """Return the stage (meter, time) from which trade at each meter is priced in: later than 0 for guests from afar.
+
+    A vehicle belongs to the node where it is first plugged in, its owner's if it ever is there. Elsewhere it trades
+    as soon as both places are in one subtree, so that it does not tie subtrees together.
+    """
+    trade = np.zeros(meters.node.shape, dtype=int)
     place = meters.place["vehicle"]
-    vehicle, slot = np.nonzero(place >= 0)
-    visited = np.unique(np.stack([vehicle, meters.node[place[vehicle, slot], slot]]), axis=1)
-    visits = sparse.csr_array((np.ones(visited.shape[1]), visited), shape=(len(place), above.shape[0]))
-    below, everywhere = (visits @ above).tocoo(), visits.sum(axis=1)
-    between = np.zeros(above.shape[0], dtype=bool)
-    between[below.col[below.data < everywhere[below.row]]] = True
-    return between
+    own = meters.guest >= 0
+    guest, place = meters.guest[own], place[own]
+    at = np.where(place >= 0, meters.node[place, np.arange(place.shape[1])], -1)
+    at_owners = (place >= 0) & (place != guest[:, None])
+    first = np.where(at_owners.any(axis=1), at_owners.argmax(axis=1), (at >= 0).argmax(axis=1))
+    home = np.repeat(at[np.arange(len(at)), first][:, None], at.shape[1], axis=1)
+    away = (at >= 0) & ~at_owners
+    vehicle, slot = np.nonzero(away)
+    trade[guest[vehicle], slot] = path_stage(parent, stage, home[away], at[away])
+    return trade
 
 
 def _edge_limits(block: Device, inputs: xr.Dataset, transfer: Linear) -> None:

@@ -16,9 +16,11 @@ between nodes n and m, in slot t, that reads::
     p[m,t] - p[n,t] <= fee * hours[t]
 
 Prices at both ends of every edge that is left out differ by no more than the fee. Such an edge and slot can be left
-out, exactly. Where no flow that is priced in touches a node's row (a junction without meters), its price is free:
-p[n,t] is then the greatest value of energy further on, max over the rows m with meters of p[m,t] - fees on the path; if
-these do not obey the certificate, no prices do, since every price there has to lie within the fees of all of them.
+out, exactly. What a guest from another subtree buys and sells is such a flow too, between the balances of the guest and
+of the node that it visits. Where no flow that is priced in touches the row of a node without meters (a junction), its
+price is free: p[n,t] is then the greatest value of energy further on, max over the rows m with meters of p[m,t] - fees
+on the path; if these do not obey the certificate, no prices do, since every price there has to lie within the fees of
+all of them. Where the meters of a node are left out, its price is zero, as the rule has it where nobody pays.
 
 Where the certificate fails, the flows around it (in that slot, between those subtrees) are priced in, and only the
 subtrees that they join are solved again. In the end no flow that is left out has a negative reduced cost, and the
@@ -42,7 +44,7 @@ from .basis import ZERO, at_rest, start_from
 from .components import Parts
 from .dual_face import published
 from .highs import Simplex, basic_solution, load, optimal, run
-from .tie_breaking import Selection, perturbed, proves, rules, select
+from .tie_breaking import Selection, filled, perturbed, proves, rules, select
 
 PAYS = 1e-9
 """Gain per kW from which a flow is priced in."""
@@ -69,7 +71,10 @@ class Optimum(NamedTuple):
 
 
 class Edges(NamedTuple):
-    """Flows that may be left out: columns, rows that they take from and bring to, and the stages at which they count."""
+    """Flows that may be left out: columns, rows that they take from and bring to, and the stages at which they count.
+
+    Some rows are negated (`_edges`), so that every flow has -1 at its source and 1 at its target.
+    """
 
     column: Array
     source: Array
@@ -103,7 +108,7 @@ def optimum(
     """
     with ThreadPoolExecutor(threads) as pool:
         each = pool.map if threads > 1 else map
-        return _BottomUp(program, _edges(program, together), start, time_limit, each, tie_break).solve()
+        return _BottomUp(program, together, start, time_limit, each, tie_break).solve()
 
 
 @dataclass
@@ -124,7 +129,7 @@ class _BottomUp:
     def __init__(
         self,
         program: Program,
-        edges: Edges,
+        together: bool,
         start: tuple[Array, Array] | None,
         time_limit: float | None,
         each: Callable[..., Iterable[Any]],
@@ -132,12 +137,13 @@ class _BottomUp:
     ):
         self.program, self.by = program, rules(program)
         self.perturbed = perturbed(program, self.by)
-        self.edges, self.time_limit, self.each, self.started = edges, time_limit, each, start is not None
+        self.sign, self.edges = _edges(program, together)
+        self.time_limit, self.each, self.started = time_limit, each, start is not None
         self.tie_break = tie_break
         rows, columns = program.matrix.shape
         self.column_status, self.row_status = (status.copy() for status in start or at_rest(program))
         inside = (program.lower != 0) | (program.upper != 0)  # columns fixed at zero join nothing
-        inside[edges.column] = False
+        inside[self.edges.column] = False
         self.parts = Parts(self.perturbed, inside)
         self._price_in_what_is_used()
         self.x, self.dual, self.selected = np.zeros(columns), np.zeros(rows), np.zeros(rows)
@@ -228,22 +234,23 @@ class _BottomUp:
 
     def _entering(self, program: Program, dual: Array, stage: int) -> Array:
         """Return the columns to price in: those around flows of negative reduced cost; set the duals of free rows."""
-        edges, free = self._left_out(stage), self.parts.free
+        edges, free = self._left_out(stage), self.parts.free & (self.by.inhabited == 0)
         cost = program.cost[edges.column]
-        dual[free] = -np.inf
+        worth = np.where(free, -np.inf, self.sign * dual)
         while True:  # one edge further per iteration
-            offer = np.where(free[edges.source], dual[edges.target] - cost, -np.inf)
-            before = dual[edges.source]
-            np.maximum.at(dual, edges.source, offer)
-            if np.array_equal(before, dual[edges.source]):
+            offer = np.where(free[edges.source], worth[edges.target] - cost, -np.inf)
+            before = worth[edges.source]
+            np.maximum.at(worth, edges.source, offer)
+            if np.array_equal(before, worth[edges.source]):
                 break
-        dual[np.isinf(dual)] = 0.0
-        gain = dual[edges.target] - dual[edges.source] - cost
+        worth[np.isinf(worth)] = 0.0
+        dual[free] = (self.sign * worth)[free]
+        gain = worth[edges.target] - worth[edges.source] - cost
         pays = gain > PAYS
         if not pays.any():
             return edges.column[:0]
         tied = ~free[edges.source] & (gain > -TIED * self.by.delta)  # some of these would pay a round later
-        return edges.column[_around(edges, free, pays | tied)]
+        return edges.column[_around(edges, self.parts.free, pays | tied)]
 
     def _method(self) -> str:
         """Return in words by which way the optimum was reached."""
@@ -266,8 +273,11 @@ class _BottomUp:
         return Optimum(self.x, dual, offer, *statuses, self.iterations, self._method())
 
 
-def _edges(program: Program, together: bool) -> Edges:
-    """Return the flows that may be left out: those of a later stage that only move energy from row to row."""
+def _edges(program: Program, together: bool) -> tuple[Array, Edges]:
+    """Return the flows that may be left out, those of a later stage that only move energy from row to row; and signs.
+
+    The signs (rows,) negate the balance of a guest, which has the same sign as its node's where it buys or sells.
+    """
     stage = np.zeros(len(program.cost), dtype=int)
     own = [v.pricing_stage for v in program.variables]
     stage[: sum(map(len, own))] = np.concatenate([np.zeros(0, dtype=int), *own])
@@ -275,12 +285,17 @@ def _edges(program: Program, together: bool) -> Edges:
     simple = (np.diff(by_column.indptr) == 2) & (program.lower == 0) & (program.upper > 0) & ~program.integer
     column = np.flatnonzero((stage > 0) & simple & (not together))
     first = by_column.indptr[column]
-    factor = by_column.data[first], by_column.data[first + 1]
-    row = by_column.indices[first], by_column.indices[first + 1]
-    swap = factor[0] > factor[1]
-    unit = (np.minimum(*factor) == -1.0) & (np.maximum(*factor) == 1.0)
-    source, target = np.where(swap, row[1], row[0]), np.where(swap, row[0], row[1])
-    return Edges(column[unit], source[unit], target[unit], stage[column][unit])
+    row = np.stack([by_column.indices[first], by_column.indices[first + 1]])
+    factor = np.stack([by_column.data[first], by_column.data[first + 1]])
+    priced = (
+        filled([np.full(len(c.position), c.priced) for c in program.constraints], len(program.row_lower)) > 0
+    )
+    sign = np.ones(len(priced))
+    sign[row[(factor[0] == factor[1]) & ~priced[row]]] = -1.0
+    factor *= sign[row]
+    unit = (factor.min(axis=0) == -1.0) & (factor.max(axis=0) == 1.0)
+    source, target = (np.where(factor[0] == side, *row)[unit] for side in (-1.0, 1.0))
+    return sign, Edges(column[unit], source, target, stage[column][unit])
 
 
 def _around(edges: Edges, free: Array, chosen: Array) -> Array:

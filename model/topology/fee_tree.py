@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import xarray as xr
 from scipy import sparse
@@ -14,15 +16,14 @@ GROWTH = 3
 """How many times larger the subtrees of the next stage may be."""
 
 
-def stages(parent: Array, crowd: Array, tied: Array) -> Array:
+def stages(parent: Array, crowd: Array) -> Array:
     """Return the stage (node,) at which the edge above each node is first considered; 0: never cut.
 
-    ``parent`` (node,) is the position of the parent, -1 at the root; ``crowd`` (node,) the meters at each node; ``tied``
-    (node,) whether something else ties both ends of the edge together, so that nothing falls apart if it is cut. At
+    ``parent`` (node,) is the position of the parent, -1 at the root; ``crowd`` (node,) the meters at each node. At
     stage k an edge counts when it lies within a subtree of at most METERS * GROWTH**k meters (a node that alone
     exceeds that stays by itself), so that every stage joins a few of the subtrees of the stage before.
     """
-    order, most, k = from_leaves(parent), float(METERS), 0
+    order, most, k, tied = from_leaves(parent), float(METERS), 0, np.zeros(len(parent), dtype=bool)
     stage = np.zeros(len(parent), dtype=int)
     waiting = cuts(parent, crowd, order, most, tied)
     while waiting.any():
@@ -35,17 +36,22 @@ def stages(parent: Array, crowd: Array, tied: Array) -> Array:
 
 def from_leaves(parent: Array) -> list[int]:
     """Return the nodes, children before their parents."""
-    depth, above = np.zeros(len(parent), dtype=int), parent
-    while (above >= 0).any():
-        depth += above >= 0
-        above = np.where(above >= 0, parent[above], -1)
-    return [int(n) for n in np.argsort(-depth, kind="stable")]
+    return [int(n) for n in np.argsort(-depths(parent), kind="stable")]
+
+
+def path_stage(parent: Array, stage: Array, start: Array, end: Array) -> Array:
+    """Return the stage (path,) at which two nodes are in one subtree: the latest of the edges between them."""
+    latest = np.zeros(len(start), dtype=int)
+    for edge in _path_edges(parent, depths(parent), start, end):
+        latest = np.maximum(latest, np.where(edge >= 0, stage[edge], 0))
+    return latest
 
 
 def cuts(parent: Array, crowd: Array, order: list[int], most: float, tied: Array) -> Array:
     """Return the nodes (node,) whose edge is cut, so that what hangs together has at most ``most`` meters.
 
-    ``order`` is that of `from_leaves`; the other arrays are those of :func:`stages`.
+    ``order`` is that of `from_leaves`; ``tied`` (node,) says whether something else ties both ends of the edge together,
+    so that nothing falls apart if it is cut; the other arrays are those of :func:`stages`.
     """
     below: list[list[tuple[float, int]]] = [[] for _ in order]
     cut = np.zeros(len(parent), dtype=bool)
@@ -103,20 +109,31 @@ def path_fee(inputs: xr.Dataset, start: Array, end: Array) -> Array:
     total: Array = access[start] + access[end]
     if "trade_fee" in inputs:
         return np.asarray(total + inputs["trade_fee"].values[start, end])
-    parent, depth = tree(inputs)
     fee = inputs["node_fee"].values
+    for edge in _path_edges(*tree(inputs), start, end):
+        total += np.where(edge >= 0, fee[edge], 0.0)
+    return total
+
+
+def _path_edges(parent: Array, depth: Array, start: Array, end: Array) -> Iterator[Array]:
+    """Yield the edges (path,) of the paths between nodes from both ends, by their lower nodes; -1 for no more."""
     while (apart := start != end).any():
         up, down = apart & (depth[start] >= depth[end]), apart & (depth[start] <= depth[end])
-        total += np.where(up, fee[start], 0.0) + np.where(down, fee[end], 0.0)
+        yield np.where(up, start, -1)
+        yield np.where(down, end, -1)
         start, end = np.where(up, parent[start], start), np.where(down, parent[end], end)
-    return total
 
 
 def tree(inputs: xr.Dataset) -> tuple[Array, Array]:
     """Return (node,) the index of the parent, -1 for the root, and the depth, 0 for the root."""
     parent = positions(inputs, "node_parent", "node")
+    return parent, depths(parent)
+
+
+def depths(parent: Array) -> Array:
+    """Return the depth (node,) of every node: 0 for the root."""
     depth, above = np.zeros(len(parent), dtype=np.int64), parent
     while (above >= 0).any():
         depth += above >= 0
         above = np.where(above >= 0, parent[above], -1)
-    return parent, depth
+    return depth
