@@ -219,7 +219,8 @@ class _BottomUp:
         """Select the optimum of a part by rule; return whether it has one."""
         if part.selection is None:
             by = self.by.of(part.rows, part.columns)
-            part.selection = select(part.highs, part.program, by, self.tie_break)
+            basis = self.column_status[part.columns], self.row_status[part.rows]
+            part.selection = select(part.highs, part.program, by, self.tie_break, basis)
             if part.selection is None:
                 return False
             self.x[part.columns], self.selected[part.rows] = part.selection

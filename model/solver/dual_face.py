@@ -30,7 +30,8 @@ from scipy import sparse
 
 from ..labels import Array
 from ..lp.matrix import Program, bare
-from .highs import load, optimal, run
+from .basis import start_from
+from .highs import Simplex, load, optimal, run
 
 AT_BOUND = 1e-7
 """How far from its bound or side a column or row still counts as being there: the solver's tolerance."""
@@ -80,13 +81,20 @@ def _greatest_where_zero(
 
 
 def nearest_to_zero(
-    program: Program, share: Array, x: Array, dual: Array, rows: Array, decided: Array
+    program: Program,
+    share: Array,
+    x: Array,
+    dual: Array,
+    rows: Array,
+    decided: Array,
+    start: tuple[Array, Array] | None = None,
 ) -> Array:
     """Return the duals (rows,) with the prices at ``rows`` nearest to zero; those given, if the solver finds none.
 
-    ``decided`` (rows,) are the rows whose prices are held, but for ``rows`` themselves.
+    ``decided`` (rows,) are the rows whose prices are held, but for ``rows`` themselves; ``start`` are the statuses
+    (columns,), (rows,) of a basis nearby.
     """
-    nearest = _duals(program, share, x, dual, rows, decided, NEAREST)
+    nearest = _duals(program, share, x, dual, rows, decided, NEAREST, start=start)
     return dual if nearest is None else nearest
 
 
@@ -99,6 +107,7 @@ def _duals(
     decided: Array,
     sides: tuple[float, float],
     dear: float | None = None,
+    start: tuple[Array, Array] | None = None,
 ) -> Array | None:
     """Return the duals with the prices at ``rows`` (rows,) that the sides pick, others ``decided`` held; None for none.
 
@@ -125,7 +134,11 @@ def _duals(
         row_lower=np.where(chosen, low + sides[0] * share[inner], low),
         row_upper=np.where(chosen, high + sides[1] * share[inner], high),
     )
-    highs = load(face, None, 0.0)
+    if start is None:
+        highs = load(face, None, 0.0)
+    else:
+        highs = load(face, None, 0.0, Simplex.PRIMAL)
+        start_from(highs, start[0][columns], start[1][inner])
     run(highs)
     if not optimal(highs):
         return None

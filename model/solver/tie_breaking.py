@@ -9,8 +9,9 @@ import numpy as np
 
 from ..labels import Array
 from ..lp.matrix import Program
+from .basis import start_from
 from .dual_face import empty_rows, nearest_to_zero
-from .highs import prove, slackness, warm_run
+from .highs import basic_solution, prove, slackness, warm_run
 
 SIDE_PERTURBATION = 1e-4
 """Perturbation of the sides of rows that make prices [kW]: well above the solver's tolerance."""
@@ -81,14 +82,16 @@ class Selection(NamedTuple):
     dual: Array
 
 
-def select(highs: Any, program: Program, by: Rules, tie_break: bool) -> Selection | None:
+def select(
+    highs: Any, program: Program, by: Rules, tie_break: bool, basis: tuple[Array, Array]
+) -> Selection | None:
     """Return the optimum by the declared rules, from HiGHS at that of the perturbed problem; None if there is none.
 
     Prices where somebody is: the ones nearest to zero, the first step of the rule (`dual_face`). With a little supply
     or demand on offer at every such row (the perturbation, in generic shares by rank and slot as in `weights`), all of
     it that has a value is taken, and the dual is the marginal value of it. If these duals do not prove the optimum of
     the program itself, the step is solved on the face of its duals. Values: those of the least weight with
-    ``tie_break``, else any.
+    ``tie_break``, else any. ``basis`` are the statuses (columns,), (rows,) at which HiGHS is.
     """
     if not warm_run(highs, cost=program.cost):
         return None
@@ -96,13 +99,28 @@ def select(highs: Any, program: Program, by: Rules, tie_break: bool) -> Selectio
     x = _values(highs, program, by, dual, tie_break)
     if x is not None and (proves(program, x, dual) or not by.share.any()):
         return Selection(x, dual)
-    sides, bounds = (program.row_lower, program.row_upper), (program.lower, program.upper)
-    if not warm_run(highs, cost=program.cost, bounds=bounds, sides=sides):
+    return _on_the_face(highs, program, by, tie_break, basis)
+
+
+def _on_the_face(
+    highs: Any, program: Program, by: Rules, tie_break: bool, basis: tuple[Array, Array]
+) -> Selection | None:
+    """Return the optimum by rule whose prices are those of the step solved on the face of the optimal duals.
+
+    The way to it passes the optimum at perturbed sides again: from there the dual simplex has a few pivots to any
+    optimum of the program, and the primal one a few on the face.
+    """
+    bounds = program.lower, program.upper
+    start_from(highs, *basis)
+    if not warm_run(highs, cost=program.cost, bounds=bounds, sides=_perturbed_sides(program, by)):
         return None
-    x, own = (np.array(values) for values in (highs.getSolution().col_value, highs.getSolution().row_dual))
-    if not proves(program, x, dual):
-        nearest = nearest_to_zero(program, by.share, x, own, by.inhabited > 0, by.inhabited > 0)
-        dual = nearest if proves(program, x, nearest) else own
+    nearby = basic_solution(highs, program)
+    if not warm_run(highs, sides=(program.row_lower, program.row_upper)):
+        return None
+    x, dual = (np.array(values) for values in (highs.getSolution().col_value, highs.getSolution().row_dual))
+    start = nearby.column_status, nearby.row_status
+    nearest = nearest_to_zero(program, by.share, x, dual, by.inhabited > 0, by.inhabited > 0, start)
+    dual = nearest if proves(program, x, nearest) else dual
     least = least_weight(highs, program, by, dual) if tie_break else x
     return Selection(x if least is None else least, dual)  # none: the face is thinner than the tolerance
 
