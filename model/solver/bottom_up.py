@@ -40,11 +40,13 @@ from scipy.sparse.csgraph import connected_components
 
 from ..labels import Array
 from ..lp.matrix import Program
+from . import windows
 from .basis import ZERO, at_rest, start_from
 from .components import Parts
 from .dual_face import published
 from .highs import Simplex, basic_solution, load, optimal, run
 from .tie_breaking import Selection, filled, perturbed, proves, rules, select
+from .windows import Start, started
 
 PAYS = 1e-9
 """Gain per kW from which a flow is priced in."""
@@ -120,6 +122,7 @@ class _SolvedPart:
     program: Program
     highs: Any
     iterations: int
+    windows: int = 0
     selection: Selection | None = None
 
 
@@ -147,8 +150,9 @@ class _BottomUp:
         self.parts = Parts(self.perturbed, inside)
         self._price_in_what_is_used()
         self.x, self.dual, self.selected = np.zeros(columns), np.zeros(rows), np.zeros(rows)
+        self.slots = windows.slots(program)
         self.solved: list[_SolvedPart] = []
-        self.iterations = self.rounds = 0
+        self.iterations = self.rounds = self.windows = 0
 
     def _price_in_what_is_used(self) -> None:
         """Price in the flows around those in use in the starting basis, and all if that leaves a single part."""
@@ -182,16 +186,19 @@ class _BottomUp:
     def _solve_parts(self, members: list[tuple[Array, Array]]) -> bool:
         """Solve parts from their bases so far; return whether all have an optimum."""
         solved = list(self.each(lambda m: self._solve_part(*m), members))
-        self.solved += [part for part in solved if part is not None]
-        self.iterations += sum(part.iterations for part in solved if part is not None)
+        known = [part for part in solved if part is not None]
+        self.solved += known
+        self.iterations += sum(part.iterations for part in known)
+        self.windows += sum(part.windows for part in known)
         self.rounds += 1
         return None not in solved
 
     def _solve_part(self, rows: Array, columns: Array) -> _SolvedPart | None:
         """Solve a part of the perturbed problem and keep its basis and duals; None if it has no optimum."""
         program = self.parts.piece(rows, columns)
-        highs = load(program, self.time_limit, 0.0, self._simplex(len(rows)))
-        start_from(highs, self.column_status[columns], self.row_status[rows])
+        simplex, start = self._start(program, rows, columns)
+        highs = load(program, self.time_limit, 0.0, simplex)
+        start_from(highs, start.column_status, start.row_status)
         run(highs)
         if not optimal(highs):
             highs = load(program, self.time_limit, 0.0)
@@ -207,7 +214,17 @@ class _BottomUp:
             row_lower=self.program.row_lower[rows],
             row_upper=self.program.row_upper[rows],
         )
-        return _SolvedPart(rows, columns, unperturbed, highs, solution.iterations)
+        return _SolvedPart(
+            rows, columns, unperturbed, highs, solution.iterations + start.iterations, start.windows
+        )
+
+    def _start(self, program: Program, rows: Array, columns: Array) -> tuple[Simplex, Start]:
+        """Return where a part starts, and which simplex suits that: a long one where its windows end."""
+        start = Start(self.column_status[columns], self.row_status[rows])
+        if self.slots is None or len(rows) <= windows.ROWS:
+            return self._simplex(len(rows)), start
+        own = self.slots.of(rows, columns)
+        return Simplex.WARM, started(program, own, start, self.dual[rows], self.time_limit)
 
     def _simplex(self, rows: int) -> Simplex:
         """Return which simplex suits where a part starts: at rest or joined, it is feasible."""
@@ -255,6 +272,9 @@ class _BottomUp:
 
     def _method(self) -> str:
         """Return in words by which way the optimum was reached."""
+        return self._way() + (f", long ones from {self.windows} windows" if self.windows else "")
+
+    def _way(self) -> str:
         if not len(self.edges.column):
             return f"{len(self.solved)} independent parts" if len(self.solved) > 1 else "one program"
         joined = int(self.parts.inside[self.edges.column].sum())

@@ -65,22 +65,30 @@ class Parts:
 
     def piece(self, rows: Array, columns: Array) -> Program:
         """Return a part as a program of its own."""
-        program = self.program
-        self._place[columns] = np.arange(len(columns))
-        own = program.matrix[rows]
-        at = self._place[own.indices]
-        kept = at >= 0
-        start = np.concatenate([[0], np.cumsum(kept)])[own.indptr]
-        shape = (len(rows), len(columns))
-        return bare(
-            cost=program.cost[columns],
-            lower=program.lower[columns],
-            upper=program.upper[columns],
-            integer=program.integer[columns],
-            matrix=sparse.csr_matrix((own.data[kept], at[kept], start), shape=shape),
-            row_lower=program.row_lower[rows],
-            row_upper=program.row_upper[rows],
-        )
+        return piece(self.program, rows, columns, self._place)
+
+
+def piece(program: Program, rows: Array, columns: Array, place: Array) -> Program:
+    """Return the given rows and columns of a program as a program of its own.
+
+    ``place`` (columns of the whole,) is -1 everywhere, and is so again afterwards.
+    """
+    place[columns] = np.arange(len(columns))
+    own = program.matrix[rows]
+    at = place[own.indices]
+    place[columns] = -1
+    kept = at >= 0
+    start = np.concatenate([[0], np.cumsum(kept)])[own.indptr]
+    shape = (len(rows), len(columns))
+    return bare(
+        cost=program.cost[columns],
+        lower=program.lower[columns],
+        upper=program.upper[columns],
+        integer=program.integer[columns],
+        matrix=sparse.csr_matrix((own.data[kept], at[kept], start), shape=shape),
+        row_lower=program.row_lower[rows],
+        row_upper=program.row_upper[rows],
+    )
 
 
 def _components(size: int, one: Array, other: Array) -> tuple[int, Array]:

@@ -1,0 +1,135 @@
+"""Long horizons start from windows: optimum, prices and quantities of the horizon as a whole, wherever they are cut."""
+
+import numpy as np
+import pytest
+from pyomo.environ import Constraint
+
+from otonari.model.clearing import community_block
+from otonari.model.errors import Infeasible
+from otonari.model.results import collect
+from otonari.model.solver import windows
+from otonari.model.solver.solve import solve
+
+from . import counts
+from .benchmarks.neighbourhood import neighbourhood
+from .communities import community, random_community
+
+RANDOM = range(200)
+
+
+@pytest.fixture
+def cut(monkeypatch):
+    """Return a function that lets every horizon be cut into windows of so many slots, which look so far ahead."""
+
+    def lengths(window, ahead):
+        monkeypatch.setattr(windows, "WINDOW", window)
+        monkeypatch.setattr(windows, "AHEAD", ahead)
+        monkeypatch.setattr(windows, "LONG", 1)
+        monkeypatch.setattr(windows, "ROWS", 0)
+
+    return lengths
+
+
+def cleared(inputs, market="p2p", **options):
+    block = community_block(inputs, market)
+    return solve(block, **options), collect(block)
+
+
+def assert_same(one, other):
+    assert one[0].objective == pytest.approx(other[0].objective, rel=1e-9, abs=1e-9)
+    for name in other[1]:
+        assert np.allclose(one[1][name], other[1][name], atol=1e-6), name
+
+
+@pytest.mark.parametrize("market", ["p2p", "grid-only"])
+def test_two_weeks_clear_as_one(cut, market):
+    inputs = neighbourhood(7, days=14)
+    whole = cleared(inputs, market)
+    assert "windows" not in whole[0].method
+    cut(96, 48)
+    parts = cleared(inputs, market)
+    assert "windows" in parts[0].method
+    assert max(parts[0].proof.values()) < 1e-9
+    assert_same(parts, whole)
+
+
+@pytest.mark.parametrize("seed", counts.all_or(RANDOM, RANDOM[:40]))
+def test_a_random_community_clears_as_one_whatever_its_windows(cut, seed):
+    crossing = seed % 4 == 3
+    inputs = random_community(seed, crossing=crossing)
+    whole = cleared(inputs, one_way=not crossing)
+    cut(1 + seed % 2, 1)
+    assert_same(cleared(inputs, one_way=not crossing), whole)
+    assert_same(cleared(inputs, start=cleared(inputs, "grid-only")[0], one_way=not crossing), whole)
+
+
+@pytest.mark.parametrize("seed", counts.all_or(RANDOM, RANDOM[:6]))
+def test_directions_are_decided_as_well(cut, seed):
+    inputs = random_community(seed, crossing=True, min_charge=seed % 2 == 0)
+    whole = cleared(inputs, mip_gap=0.0)[0].objective
+    cut(1, 1)
+    assert cleared(inputs, mip_gap=0.0)[0].objective == pytest.approx(whole, rel=1e-6, abs=1e-6)
+
+
+def car_that_leaves_at_last(distance):
+    """Return a home with a car without an engine, plugged in for ten hours at 1 kW; it needs 1 kWh a km."""
+    return community(
+        {
+            "slots": [1.0] * 12,
+            "nodes": {"street": {"parent": ""}},
+            "tariffs": {"night": {"retail_price": [20.0] * 8 + [30.0] * 4, "feed_in_price": 8.0}},
+            "participants": {"home": {"node": "street", "tariff": "night", "demand": 0.5}},
+            "vehicles": {
+                "car": {
+                    "owner": "home",
+                    "host": ["home"] * 10 + [""] * 2,
+                    "capacity": 20.0,
+                    "initial_energy": 0.0,
+                    "charge_limit": 1.0,
+                    "discharge_limit": 0.0,
+                    "charge_efficiency": 1.0,
+                    "discharge_efficiency": 1.0,
+                    "electric_economy": 1.0,
+                }
+            },
+            "trips": {"away": {"vehicle": "car", "departure": 10.0, "arrival": 12.0, "distance": distance}},
+        }
+    )
+
+
+def test_what_a_window_cannot_see_is_looked_for_further_ahead(cut):
+    """Six windows would do, but none sees the trip of slot ten before it is too late to charge."""
+    inputs = car_that_leaves_at_last(9.0)
+    whole = cleared(inputs)
+    cut(2, 1)
+    parts = cleared(inputs)
+    assert_same(parts, whole)
+    assert int(parts[0].method.split()[-2]) > 6
+
+
+def test_what_cannot_be_met_is_told_as_ever(cut):
+    inputs = car_that_leaves_at_last(10.5)
+    with pytest.raises(Infeasible) as whole:
+        cleared(inputs)
+    cut(2, 1)
+    with pytest.raises(Infeasible) as parts:
+        cleared(inputs)
+    assert str(parts.value) == str(whole.value)
+
+
+def test_a_row_over_the_horizon_is_in_no_window(cut):
+    """A cap on what the neighbourhood draws in two weeks, by a host model."""
+
+    def capped():
+        block = community_block(neighbourhood(7, days=14))
+        block.cap = Constraint(expr=sum(block.grid.imports[i] for i in block.grid.imports) <= cap)
+        return solve(block), collect(block)
+
+    free = cleared(neighbourhood(7, days=14))
+    cap = 0.99 * float(free[1]["grid_import"].sum())
+    whole = capped()
+    assert whole[0].objective > free[0].objective + 1.0
+    cut(96, 48)
+    parts = capped()
+    assert "windows" in parts[0].method
+    assert_same(parts, whole)
