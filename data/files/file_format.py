@@ -66,6 +66,8 @@ class FileFormat:
     time_column, clock_column
         Column of the times, or of the dates where another holds the time of day (``01:00`` to ``24:00``) or the number
         of the slot (1, 2, ..., or hours from 0; ``2A`` and ``2B`` where the clock repeats an hour).
+    slot_minutes
+        Length of a numbered slot [min]; 0 for that of which the highest number makes a day.
     time_format
         Pattern of ``strptime`` for stamps that are not written year first, or ``seconds`` or ``milliseconds`` since
         1970; "" for those that are.
@@ -103,6 +105,7 @@ class FileFormat:
     skip_rows: int = 0
     reference_year: bool = False
     clock_column: str = ""
+    slot_minutes: int = 0
     shift_minutes: float = 0.0
     meter_column: str = ""
     value_column: str = ""

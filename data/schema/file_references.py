@@ -1,11 +1,13 @@
 """Files that a scenario names, and how each is written: tables, series of power, prices and carbon, weather."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ..files.file_format import ContainerName, Sampling, StampName, UnitName
+from ..problems import suggestion
+from ..series.presets import PRESETS, Kind
 from .values import LATER, Closed, Encoding, Label, Real, Separator, Sha256, Whole, Zone
 
 
@@ -36,9 +38,24 @@ class TableFile(TextFile):
     )
 
 
-class ReadingsFile(TextFile):
-    """A CSV file of readings over time."""
+def _filled(kind: Kind, given: Any) -> Any:
+    """Return the keys of a file with those that its preset fills in; raise where there is none of that kind."""
+    if not isinstance(given, dict) or given.get("preset") is None:
+        return given
+    name, known = str(given["preset"]), [n for n, preset in PRESETS.items() if preset.kind == kind]
+    if name not in known:
+        want = f"one of {', '.join(known)}{suggestion(name, known)}"
+        raise PydanticCustomError("preset", "{want}", {"want": want})
+    return {**PRESETS[name].keys(kind), **given}
 
+
+class ReadingsFile(TextFile):
+    """A file of readings over time."""
+
+    kind: ClassVar[Kind] = "power"
+    preset: Annotated[str | None, LATER] = Field(
+        default=None, description="a provider's export, which fills in the other keys: see `otonari formats`"
+    )
     sha256: Sha256 | None = Field(
         default=None, description="digest of the file; filled in when a run is stored"
     )
@@ -54,6 +71,12 @@ class ReadingsFile(TextFile):
     )
     clock_column: Annotated[Label | None, LATER] = Field(
         default=None, description="column of the time of day or number of the slot, beside one of dates"
+    )
+    slot_minutes: Annotated[Whole, LATER] = Field(
+        default=0,
+        ge=0,
+        le=1440,
+        description="of numbered slots (default: as many as fill a day: 60, 30, 15, 5)",
     )
     shift_minutes: Annotated[Real, LATER] = Field(
         default=0.0, ge=-1440, le=1440, description="added to every time"
@@ -71,7 +94,10 @@ class ReadingsFile(TextFile):
         default=None, description="first column of readings, where a row is a day"
     )
     header_rows: Annotated[Whole, LATER] = Field(
-        default=1, ge=1, le=9, description="lines whose cells together name a column, joined by ' | '"
+        default=1,
+        ge=0,
+        le=9,
+        description="lines that together name columns, joined by ' | '; 0: all before readings",
     )
     sampling: Annotated[Sampling, LATER] = Field(
         default="regular", description="at even times, or on-change: a value holds until the next"
@@ -83,6 +109,11 @@ class ReadingsFile(TextFile):
         default="csv", description="csv, xlsx, or espi, mscons, nem12"
     )
     sheet: Annotated[str, LATER] = Field(default="", description="sheet of a workbook (default: the first)")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_preset(cls, given: Any) -> Any:
+        return _filled(cls.kind, given)
 
     @model_validator(mode="after")
     def _whole_form(self) -> Self:
@@ -113,6 +144,7 @@ class SeriesFile(ReadingsFile):
 class PriceFile(ReadingsFile):
     """A price that changes from reading to reading: a spot market's, or a dynamic tariff's."""
 
+    kind: ClassVar[Kind] = "price"
     type: Literal["series"] = Field(default="series", description="series")
     column: Label = Field(description="column of the prices")
     unit: Literal["per kWh", "per MWh"] = Field(default="per kWh", description="energy that a price is for")

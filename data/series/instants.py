@@ -54,7 +54,7 @@ def instants(
         tz = timezone(clock.standard_offset(tz, stamps.moment[0].astype("datetime64[Y]").item().year))
     findings: list[Finding] = []
     if stamps.slot.any():
-        utc = _of_slots(stamps, blank, tz)
+        utc = _of_slots(stamps, blank, tz, fmt.slot_minutes)
     elif bare.all():
         utc, findings = _on_the_wall(stamps, lines, tz, fmt)
     elif bare.any():
@@ -114,7 +114,7 @@ def _twice(moments: np.ndarray, tz: tzinfo) -> np.ndarray:
     return shown
 
 
-def _of_slots(stamps: Stamps, blank: np.ndarray, tz: tzinfo) -> np.ndarray:
+def _of_slots(stamps: Stamps, blank: np.ndarray, tz: tzinfo, minutes: int) -> np.ndarray:
     """Return the starts of numbered slots of days (row,), naive UTC.
 
     Numbers are hours (or parts of them) of the clock, unless the day's run on to the length that a day has on which the
@@ -122,6 +122,7 @@ def _of_slots(stamps: Stamps, blank: np.ndarray, tz: tzinfo) -> np.ndarray:
     """
     slot = stamps.slot
     per_day = next(n for n in (*SLOTS_PER_DAY, 10**6) if slot[~blank].max(initial=1) <= n * 25 // 24)
+    per_day = 1440 // minutes if minutes else per_day
     size = np.timedelta64(86_400_000_000_000 // per_day, "ns")
     days, of = np.unique(stamps.moment, return_inverse=True)
     begin, end = (

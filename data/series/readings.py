@@ -128,6 +128,9 @@ def _of_block(
     cells = [row for row, kept in zip(block.cells, good, strict=True) if kept]
     stamps, lines = stamps.chosen(good), lines[good]
     blank = np.array([all(map(missing, row)) for row in cells])
+    if fmt.sampling == "on-change" and not blank.all():  # an empty row changes nothing
+        cells = [row for row, empty in zip(cells, blank, strict=True) if not empty]
+        stamps, lines, blank = stamps.chosen(~blank), lines[~blank], blank[~blank]
     utc, doubts = instants(stamps, lines, blank, fmt)
     values, no_numbers = _values(lines, cells, block.columns, fmt)
     findings += [*doubts, *no_numbers]

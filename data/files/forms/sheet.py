@@ -48,7 +48,7 @@ def read_blocks(path: str | Path, columns: Sequence[str], fmt: FileFormat) -> li
     every = list(containers.CONTAINERS[fmt.container](Path(path), fmt))
     if not every:
         raise InputError([Problem(where, "", "file", "no header", "a header and rows")])
-    if fmt.header_rows > 1:
+    if fmt.header_rows != 1:
         every = _joined(every, fmt)
     header = _header(where, every, columns, fmt)
     names = header[1]
@@ -81,14 +81,24 @@ def _header(where: str, every: Sequence[Line], columns: Sequence[str], fmt: File
 
 
 def _joined(every: Sequence[Line], fmt: FileFormat) -> list[Line]:
-    """Return the lines with the header's first ``header_rows`` as one, their cells joined; the time's keeps its name."""
-    first = next((n for n, (_, row) in enumerate(every) if fmt.time_column in (c.strip() for c in row)), 0)
-    parts = [row for _, row in every[first : first + fmt.header_rows]]
+    """Return the lines with the header's first ``header_rows`` as one, their cells joined; the time's keeps its name.
+
+    0 are all lines before the first that has a time.
+    """
+    first = next((n for n, (_, row) in enumerate(every) if fmt.time_column in (c.strip() for c in row)), None)
+    if first is None:
+        return list(every)
+    when = [c.strip() for c in every[first][1]].index(fmt.time_column)
+    begun = (
+        n for n, (_, row) in enumerate(every[first:]) if n and len(row) > when and readable(row[when], fmt)
+    )
+    count = fmt.header_rows or next(begun, 1)
+    parts = [row for _, row in every[first : first + count]]
     cells = [
         " | ".join(c.strip() for c in column if c.strip()) for column in zip_longest(*parts, fillvalue="")
     ]
     cells = [fmt.time_column if c.split(" | ")[0] == fmt.time_column else c for c in cells]
-    return [*every[:first], (every[first][0], cells), *every[first + fmt.header_rows :]]
+    return [*every[:first], (every[first][0], cells), *every[first + count :]]
 
 
 def _needed(columns: Sequence[str], fmt: FileFormat) -> list[str]:
@@ -150,7 +160,7 @@ def _readings(
     def reads(row: list[str]) -> bool:
         return len(row) in widths and any(c.isdigit() for c in row[when])
 
-    sure = [n for n, (_, row) in enumerate(lines) if reads(row) and readable(row[when], fmt.time_format)]
+    sure = [n for n, (_, row) in enumerate(lines) if reads(row) and readable(row[when], fmt)]
     first, last = (sure[0], sure[-1]) if sure else (0, len(lines) - 1)
     names = [cell.strip() for cell in header[1]]
     kept: list[Line] = []
@@ -162,7 +172,7 @@ def _readings(
         if reads(row):
             kept.append((line, row))
         elif len(row) not in widths:
-            outside = (n < first or n > last) and not readable(row[0], fmt.time_format)
+            outside = (n < first or n > last) and not readable(row[0], fmt)
             (left if outside else uneven).append((line, f"{len(row)} cells"))
         elif n > last or not any(is_number(row[p]) for p in values if p < len(row)):
             left.append((line, ""))

@@ -50,7 +50,7 @@ def read_stamps(dates: Sequence[str], clocks: Sequence[str] | None, fmt: FileFor
     for r, text in enumerate(dates):
         try:
             if text not in days:
-                days[text] = _moment(text, fmt.time_format)
+                days[text] = _moment(text, fmt)
             at, zone, ranged = days[text]
             if clocks is not None:
                 at, slot[r], again[r], whole = _time_of_day(at, clocks[r])
@@ -64,24 +64,29 @@ def read_stamps(dates: Sequence[str], clocks: Sequence[str] | None, fmt: FileFor
     return Stamps(moment, offset, slot, again, begins or bool(slot.any()))
 
 
-def readable(text: str, time_format: str) -> bool:
+def readable(text: str, fmt: FileFormat) -> bool:
     """Return whether a text is a stamp."""
     try:
-        _moment(text, time_format)
+        _moment(text, fmt)
     except ValueError:
         return False
     return True
 
 
-def _moment(text: str, time_format: str) -> tuple[datetime, timedelta | None, bool]:
-    """Return a stamp, its offset, and whether it is the start of two (``a - b``)."""
+def _moment(text: str, fmt: FileFormat) -> tuple[datetime, timedelta | None, bool]:
+    """Return a stamp, its offset, and whether it is the start of two (``a - b``).
+
+    In a workbook a time may be one, whatever the pattern of those that are text.
+    """
     try:
-        return *clock.stamp(text, time_format), False
+        return *clock.stamp(text, fmt.time_format), False
     except ValueError:
         first, *rest = _RANGE.split(text.strip(), maxsplit=1)
-        if not rest:
-            raise
-        return *clock.stamp(first, time_format), True
+        if rest:
+            return *clock.stamp(first, fmt.time_format), True
+        if fmt.container == "xlsx" and fmt.time_format:
+            return *clock.stamp(text), False
+        raise
 
 
 def _time_of_day(day: datetime, text: str) -> tuple[datetime, int, int, bool]:
