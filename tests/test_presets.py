@@ -9,6 +9,9 @@ import pytest
 from otonari.data import clock
 from otonari.data.assembly.demand_and_pv import Frame, _format
 from otonari.data.assembly.inputs import build_inputs
+from otonari.data.clock import slots
+from otonari.data.generators import solar
+from otonari.data.generators.sun import Site, clear_sky
 from otonari.data.loading.scenario import digest, effective, load_scenario
 from otonari.data.problems import InputError
 from otonari.data.schema.file_references import PriceFile, SeriesFile
@@ -88,7 +91,8 @@ SAMPLES = {
         "2025-01-15T00:30:00+01:00;400\n2025-01-15T01:00:00+01:00;600\n",
         "2025-01-15T00:00", 1, 30, "Europe/Paris", None, 0.5),
     "datadis": (
-        "cups;fecha;hora;consumo_kWh;metodoObtencion\nES1;2025/01/15;23:00;0,101;Real\nES1;2025/01/15;24:00;0,204;Real\n",
+        "cups;fecha;hora;consumo_kWh;metodoObtencion\n"
+        "ES1;2025/01/15;23:00;0,101;Real\nES1;2025/01/15;24:00;0,204;Real\n",
         "2025-01-15T22:00", 2, 60, "Europe/Madrid", None, 0.305),
     "wiener-netze": (
         "Datum;Zeit von;Zeit bis;Verbrauch [kWh]\n15.01.2025;00:00:00;00:15:00;0,110\n15.01.2025;00:15:00;00:30:00;0,120\n",
@@ -191,3 +195,89 @@ def test_a_preset_that_there_is_not_or_of_another_kind_is_a_problem(tmp_path):
         load_scenario(scenario(tmp_path, preset="datadi"))
     with pytest.raises(InputError, match=r"series.demand.preset: got 'smard', want one of octopus"):
         load_scenario(scenario(tmp_path, preset="smard"))
+
+
+SITE = Site(45.0, 8.0, 250.0)
+
+
+def clear(times, shift=0.0):
+    """Return the clear sky at instants, some minutes later, as ghi, dni, dhi."""
+    return clear_sky(times + pd.Timedelta(minutes=shift), SITE)
+
+
+def pvgis_tmy(path):
+    """Write a typical year of PVGIS whose irradiance is that of 12 minutes past each hour."""
+    times = pd.date_range("2015-01-01", periods=8760, freq="h")
+    sky = clear(times, 12)
+    lines = [
+        "Latitude (decimal degrees): 45.000",
+        "Longitude (decimal degrees): 8.000",
+        "Elevation (m): 250.0",
+    ]
+    lines += ["Irradiance Time Offset (h): 0.2", "month,year", *(f"{m},2015" for m in range(1, 13))]
+    lines += ["time(UTC),T2m,RH,G(h),Gb(n),Gd(h),IR(h),WS10m,WD10m,SP"]
+    rows = zip(times.strftime("%Y%m%d:%H%M"), sky["ghi"], sky["dni"], sky["dhi"], strict=True)
+    lines += [f"{t},5.0,80,{g:.3f},{b:.3f},{d:.3f},250,2,200,98000" for t, g, b, d in rows]
+    path.write_text("\r\n".join([*lines, "T2m: 2-m air temperature (degree Celsius)", ""]))
+
+
+def pvgis_hourly(path):
+    """Write hourly radiation of PVGIS on the horizontal plane, at ten past each hour."""
+    times = pd.date_range("2015-06-01", periods=24 * 30, freq="h") + pd.Timedelta(minutes=10)
+    sky = clear(times)
+    lines = [
+        "Latitude (decimal degrees):\t45.000",
+        "Longitude (decimal degrees):\t8.000",
+        "Elevation (m):\t250",
+    ]
+    lines += ["Radiation database:\tPVGIS-SARAH3", "", "Slope: 0 deg. ", "Azimuth: 0 deg. ", ""]
+    lines += ["time,Gb(i),Gd(i),Gr(i),H_sun,T2m,WS10m,Int"]
+    rows = zip(times.strftime("%Y%m%d:%H%M"), sky["ghi"] - sky["dhi"], sky["dhi"], strict=True)
+    lines += [f"{t},{b:.3f},{d:.3f},0.0,0.0,5.0,1.0,0.0" for t, b, d in rows]
+    path.write_text("\r\n".join([*lines, "", "Gb(i): Beam (direct) irradiance", ""]))
+
+
+def nsrdb(path):
+    """Write half-hours of the NSRDB on standard time, -1 h of UTC so that zone and stamps matter."""
+    times = pd.date_range("2015-06-01", periods=48 * 30, freq="30min") + pd.Timedelta(minutes=15)
+    sky = clear(times + pd.Timedelta(hours=1))
+    lines = ["Source,Location ID,City,State,Country,Latitude,Longitude,Time Zone,Elevation,Local Time Zone"]
+    lines += ["NSRDB,1,-,-,-,45.0,8.0,-1,250,-1", "Year,Month,Day,Hour,Minute,GHI,DNI,DHI,Temperature"]
+    rows = zip(times, sky["ghi"], sky["dni"], sky["dhi"], strict=True)
+    lines += [
+        f"{t.year},{t.month},{t.day},{t.hour},{t.minute},{g:.3f},{b:.3f},{d:.3f},5.0" for t, g, b, d in rows
+    ]
+    path.write_text("\n".join([*lines, ""]))
+
+
+@pytest.mark.parametrize("name", ["pvgis-tmy", "pvgis-hourly", "nsrdb"])
+def test_a_weather_file_is_read_at_its_hours(tmp_path, name):
+    """A day of clear sky: no note on the clock, and the day's irradiation of the clear sky itself."""
+    path = tmp_path / "weather.csv"
+    {"pvgis-tmy": pvgis_tmy, "pvgis-hourly": pvgis_hourly, "nsrdb": nsrdb}[name](path)
+    day = slots("2025-06-15", 1, 60, "+00:00")
+    sky = solar.weather(day, 1.0, SITE, "file", path=path, format=name)
+    assert sky.attrs["notes"] == []
+    exact = clear(pd.date_range("2015-06-15", periods=1440, freq="min") + pd.Timedelta(seconds=30))[
+        "ghi"
+    ].mean()
+    assert sky["ghi"].mean() == pytest.approx(exact, rel=5e-3)
+    assert sky["temp_air"].tolist() == [5.0] * 24
+
+
+def test_a_file_of_another_hour_or_place_is_noted_and_can_be_shifted(tmp_path):
+    path = tmp_path / "weather.csv"
+    pvgis_hourly(path)
+    day = slots("2025-06-15", 1, 60, "+00:00")
+    late = solar.weather(day, 1.0, SITE, "file", path=path, format="pvgis-hourly", shift_minutes=60)
+    assert "shift_minutes: -60 moves the file" in late.attrs["notes"][0]
+    away = solar.weather(day, 1.0, Site(46.0, 8.0, 250.0), "file", path=path, format="pvgis-hourly")
+    assert f"{path}: its place (45, 8) lies 111 km from the site (46, 8)" in away.attrs["notes"]
+
+
+def test_what_is_no_weather_file_of_the_format_is_named(tmp_path):
+    path = tmp_path / "weather.csv"
+    path.write_text("time,ghi\n2020-01-01,1\n")
+    for name in ("pvgis-tmy", "pvgis-hourly", "nsrdb"):
+        with pytest.raises(InputError, match=f"want a file in the format {name}"):
+            solar.weather(slots("2025-06-15", 1, 60, "UTC"), 1.0, SITE, "file", path=path, format=name)

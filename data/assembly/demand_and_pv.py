@@ -156,6 +156,7 @@ def _roofs(frame: Frame, participants: Sequence[Participant], site: Site, weathe
             return power[:0]
         options: dict[str, Any] = {"path": weather.path, "format": weather.format, "stamp": weather.stamp}
         options["time_zone"] = weather.time_zone or frame.time.time_zone
+        options["shift_minutes"] = weather.shift_minutes
         sky = solar.weather(frame.times, frame.hours, place, weather.source, **options)
         frame.notes += sky.attrs.get("notes", [])
         size, tilt, azimuth, losses = (

@@ -1,23 +1,20 @@
 """Weather at a site and the output of photovoltaic arrays, by pvlib, with the sun at the slot's middle."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..files.csv_text import read_text
-from ..files.file_format import FileFormat
 from ..problems import InputError, Problem, suggestion
-from ..series.readings import Readings, read_readings
-from ..series.reference_year import placed, standard_offset
+from ..series.readings import Readings
+from ..series.reference_year import placed
 from ..series.resampling import mean_over_slots, near
 from ..series.weather import COLUMNS, spread
 from .sun import Site, clear_sky, position, quiet
+from .weather_files import FORMATS, tmy3
 
 SOURCES = ("clear-sky", "surrogate", "file")
 
@@ -29,6 +26,9 @@ MOUNTINGS = ("roof", "rack", "close-roof")
 
 WIND = 3.0
 """Wind at a height of 10 m [m/s], where cell temperatures need it. Assumption; the mean of the year that pvlib ships."""
+
+FAR_KM = 100.0
+"""A weather file of a place farther from the site is noted [km]. Assumption."""
 
 _LOW_SUN = 85.0  # zenith [deg] beyond which a clearness index is noise
 _HALF_YEAR = timedelta(days=182)
@@ -45,6 +45,7 @@ def weather(
     format: str = "tmy3",
     time_zone: str | None = None,
     stamp: str = "start",
+    shift_minutes: float = 0.0,
 ) -> pd.DataFrame:
     """Return ghi, dni, dhi [W/m2] and temp_air [C] as means over the slots, indexed by ``times``.
 
@@ -59,9 +60,10 @@ def weather(
         https://doi.org/10.1016/0038-092X(82)90302-4.
     ``file``
         A reference year, whatever its years, matched by month, day and hour on standard time (29 February
-        reads 28 February where the file has none). TMY3 and EPW state their zone and stamps; a CSV has the
-        columns ghi, dni, dhi, temp_air, and its ``time_zone`` and ``stamp`` are given here. A reading longer
-        than a slot is spread over its slots in the shape of the site's clear sky: its energy is preserved.
+        reads 28 February where the file has none). TMY3, EPW, PVGIS and NSRDB state their zone and stamps; a CSV has
+        the columns ghi, dni, dhi, temp_air, and its ``time_zone`` and ``stamp`` are given here. ``shift_minutes`` is
+        added to every time. A reading longer than a slot is spread over its slots in the shape of the site's clear
+        sky: its energy is preserved.
 
     Notes to the user, such as where the clouds are from, stand in ``attrs["notes"]``, a list of texts.
 
@@ -73,7 +75,7 @@ def weather(
         Lengths of the slots, one or (time,) [h].
     site
         The place.
-    source, path, format, time_zone, stamp
+    source, path, format, time_zone, stamp, shift_minutes
         As above.
 
     Raises
@@ -92,9 +94,11 @@ def weather(
         return _surrogate(times, hours, site)
     if path is None:
         raise InputError([Problem("weather", "", "path", "nothing", "the path of a weather file")])
-    readings, offset = FORMATS[format](path, time_zone or "UTC", stamp)
+    readings, offset, place = FORMATS[format](path, time_zone or "UTC", stamp)
+    shifted = readings.starts + np.timedelta64(round(shift_minutes * 6e10), "ns")
+    readings = replace(readings, starts=shifted)
     table = spread(placed(readings, times, offset), times, hours, lambda moments: clear_sky(moments, site))
-    table.attrs["notes"] += _clock_notes(readings, site)
+    table.attrs["notes"] += [*_clock_notes(readings, site), *_place_notes(readings, site, place)]
     return table
 
 
@@ -217,7 +221,7 @@ def _shipped_year() -> Readings:
     """Return the weather of the year that pvlib ships, measured at ``_ORIGIN``."""
     import pvlib
 
-    readings, _ = _tmy3(Path(pvlib.__file__).parent / "data" / "723170TYA.CSV")
+    readings, *_ = tmy3(Path(pvlib.__file__).parent / "data" / "723170TYA.CSV")
     return readings
 
 
@@ -240,69 +244,6 @@ def _clouds(year: Readings, used: Readings) -> Readings:
     return replace(used, columns=("clearness", "temp_air"), values=values)
 
 
-def _csv(path: str | Path, time_zone: str, stamp: str) -> tuple[Readings, timedelta]:
-    """Return the readings of a CSV file of a reference year (ghi, dni, dhi, temp_air), and standard time less UTC."""
-    readings = read_readings(path, COLUMNS, FileFormat(time_zone=time_zone, stamp=stamp, reference_year=True))
-    return readings, standard_offset(readings)
-
-
-def _tmy3(path: str | Path, time_zone: str = "", stamp: str = "") -> tuple[Readings, timedelta]:
-    """Return the readings of a TMY3 file, and its standard time less UTC; it states its zone and stamps itself."""
-    from pvlib.iotools import read_tmy3
-
-    def starts(data: pd.DataFrame) -> pd.DatetimeIndex:
-        # stamps are ends of hours; pvlib's own index moves the end of 28 February to 1 March
-        hour = data["Time (HH:MM)"].str.split(":").str[0].astype(int).to_numpy()
-        days = pd.to_datetime(data["Date (MM/DD/YYYY)"], format="%m/%d/%Y")
-        return pd.DatetimeIndex(days) + pd.to_timedelta(hour - 1, unit="h")
-
-    return _by_pvlib(path, "tmy3", lambda name: read_tmy3(name, map_variables=True), starts, first_row=3)
-
-
-def _epw(path: str | Path, time_zone: str = "", stamp: str = "") -> tuple[Readings, timedelta]:
-    """Return the readings of an EPW file, and its standard time less UTC; it states its zone and stamps itself."""
-    from pvlib.iotools import read_epw
-
-    return _by_pvlib(
-        path, "epw", read_epw, lambda data: pd.DatetimeIndex(data.index).tz_localize(None), first_row=9
-    )
-
-
-FORMATS: dict[str, Callable[[str | Path, str, str], tuple[Readings, timedelta]]] = {
-    "tmy3": _tmy3,
-    "epw": _epw,
-    "csv": _csv,
-}
-"""Layouts of weather files: path, time zone and stamp -> readings of ``COLUMNS``, standard time less UTC."""
-
-
-def _by_pvlib(
-    path: str | Path,
-    format: str,
-    parse: Callable[[str], tuple[pd.DataFrame, dict[str, Any]]],
-    starts_of: Callable[[pd.DataFrame], pd.DatetimeIndex],
-    first_row: int,
-) -> tuple[Readings, timedelta]:
-    """Return the hourly readings of a file that pvlib parses, and its standard time less UTC.
-
-    ``starts_of`` gives the starts of the hours on the file's standard time.
-    """
-    where = str(path)
-    read_text(path, "latin-1")  # raises the problem of a file that cannot be read
-    try:
-        with quiet():
-            data, meta = parse(
-                str(Path(path).absolute())
-            )  # absolute: never taken for an address in the network
-            values = data[list(COLUMNS)].to_numpy(dtype=float).T
-            offset = timedelta(hours=float(meta["TZ"]))
-            starts = (starts_of(data) - offset).to_numpy().astype("datetime64[ns]")
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        got = f"what pvlib cannot read ({type(error).__name__}: {str(error).partition(chr(10))[0][:60]})"
-        raise InputError([Problem(where, "", "format", got, f"a file in the format {format}")]) from None
-    return Readings(where, COLUMNS, starts, 1.0, values, np.arange(len(data)) + first_row), offset
-
-
 def _clock_notes(readings: Readings, site: Site) -> list[str]:
     """Return a note where global = beam * cos(zenith) + diffuse holds at another time than the stated one only."""
     bright = np.flatnonzero(readings.values[1] > 200)
@@ -319,5 +260,22 @@ def _clock_notes(readings: Readings, site: Site) -> list[str]:
         return []
     return [
         f"{readings.where}: global, beam and diffuse irradiance fit the sun {best:+d} minutes from the time told "
-        f"(off by {errors[best]:.1f} W/m2 then, by {errors[0]:.1f} as told): are time_zone and stamp right?"
+        f"(off by {errors[best]:.1f} W/m2 then, by {errors[0]:.1f} as told): are time_zone and stamp right? "
+        f"(shift_minutes: {best} moves the file)"
+    ]
+
+
+def _place_notes(readings: Readings, site: Site, place: tuple[float, float] | None) -> list[str]:
+    """Return a note where the place that a weather file names lies far from the site."""
+    if place is None:
+        return []
+    north, east = place[0] - site.latitude, (place[1] - site.longitude + 180) % 360 - 180
+    distance = 111.2 * float(
+        np.hypot(north, east * np.cos(np.radians(site.latitude)))
+    )  # km per degree of a meridian
+    if distance <= FAR_KM:
+        return []
+    return [
+        f"{readings.where}: its place ({place[0]:g}, {place[1]:g}) lies {distance:.0f} km from the site "
+        f"({site.latitude:g}, {site.longitude:g})"
     ]

@@ -167,9 +167,14 @@ class Weather(Closed):
     sha256: Sha256 | None = Field(
         default=None, description="digest of the file; filled in when a run is stored"
     )
-    format: Literal["tmy3", "epw", "csv"] = Field(default="csv", description="format of the weather file")
+    format: Literal["tmy3", "epw", "csv", "pvgis-tmy", "pvgis-hourly", "nsrdb"] = Field(
+        default="csv", description="format of the weather file"
+    )
     time_zone: Zone | None = Field(default=None, description="of a CSV file (default: the scenario's)")
     stamp: StampName = Field(default="start", description="what a CSV time means")
+    shift_minutes: Annotated[Real, LATER] = Field(
+        default=0.0, ge=-1440, le=1440, description="added to every time of the file"
+    )
 
     @model_validator(mode="after")
     def _file(self) -> Self:
