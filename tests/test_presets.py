@@ -95,7 +95,8 @@ SAMPLES = {
         "ES1;2025/01/15;23:00;0,101;Real\nES1;2025/01/15;24:00;0,204;Real\n",
         "2025-01-15T22:00", 2, 60, "Europe/Madrid", None, 0.305),
     "wiener-netze": (
-        "Datum;Zeit von;Zeit bis;Verbrauch [kWh]\n15.01.2025;00:00:00;00:15:00;0,110\n15.01.2025;00:15:00;00:30:00;0,120\n",
+        "Datum;Zeit von;Zeit bis;Verbrauch [kWh]\n"
+        "15.01.2025;00:00:00;00:15:00;0,110\n15.01.2025;00:15:00;00:30:00;0,120\n",
         "2025-01-15T00:00", 0.5, 15, "Europe/Vienna", None, 0.23),
     "green-button": (
         ESPI.format(delivered=espi(1736917200, [400_000, 700_000]), received=espi(1736917200, [9, 9])),

@@ -37,7 +37,7 @@ def tmy3(path: str | Path, time_zone: str = "", stamp: str = "") -> WeatherFile:
         # stamps are ends of hours; pvlib's own index moves the end of 28 February to 1 March
         hour = data["Time (HH:MM)"].str.split(":").str[0].astype(int).to_numpy()
         days = pd.to_datetime(data["Date (MM/DD/YYYY)"], format="%m/%d/%Y")
-        return pd.DatetimeIndex(days) + pd.to_timedelta(hour - 1 - meta["TZ"], unit="h")
+        return pd.DatetimeIndex(days + pd.to_timedelta(hour - 1 - meta["TZ"], unit="h"))
 
     return _by_pvlib(path, "tmy3", lambda name: read_tmy3(name, map_variables=True), starts, first_row=3)
 
