@@ -49,8 +49,7 @@ def test_a_module_imports_only_what_its_floor_allows(path):
     assert floor == "model" or not packs & {"pyomo", "highspy"}
     assert floor == "cli" or "click" not in packs
     assert label(path) == "runs/clear/dask_cluster.py" or not packs & {"dask", "distributed"}
-    by_pvlib = ("data/generators/solar.py", "data/generators/sun.py", "data/generators/weather_files.py")
-    assert label(path) in by_pvlib or "pvlib" not in packs
+    assert label(path) == "data/generators/deferred_pvlib.py" or "pvlib" not in packs
     if floor == "model":
         others = {m for m in inside if not m.startswith("model")}
         assert all(m.startswith("data.inputs.") for m in others), others

@@ -146,7 +146,7 @@ def pv_power(
     mounting
         One of ``MOUNTINGS``.
     """
-    from pvlib import iam, inverter, irradiance, pvsystem
+    from .deferred_pvlib import iam, inverter, irradiance, pvsystem
 
     given = (peak_kw, tilt, azimuth, losses)
     peak, slope, facing, lost = (np.asarray(a, dtype=float)[..., None] for a in given)
@@ -171,7 +171,7 @@ def pv_power(
 
 def _cell_temperature(mounting: np.ndarray, irradiance: np.ndarray, air: np.ndarray) -> np.ndarray:
     """Return cell temperatures (..., time) [C] from mounting (..., 1), irradiance [W/m2] and air temperature [C]."""
-    from pvlib import temperature
+    from .deferred_pvlib import temperature
 
     close = temperature.TEMPERATURE_MODEL_PARAMETERS["sapm"]["close_mount_glass_glass"]
     cells = {
@@ -193,7 +193,7 @@ def _day_of_year(times: pd.DatetimeIndex) -> np.ndarray:
 
 def _surrogate(times: pd.DatetimeIndex, hours: np.ndarray, site: Site) -> pd.DataFrame:
     """Return the weather of the site's clear sky under the clouds of Greensboro; see :func:`weather`."""
-    from pvlib.irradiance import erbs
+    from .deferred_pvlib import irradiance
 
     year = _shipped_year()
     # the same solar time and date as at the origin; half a year away in the other hemisphere
@@ -210,7 +210,7 @@ def _surrogate(times: pd.DatetimeIndex, hours: np.ndarray, site: Site) -> pd.Dat
     middle = _middle(times, hours)
     ghi = clearness * clear_sky(middle, site)["ghi"].to_numpy()
     with quiet():
-        parts = erbs(ghi, position(middle, site)[0], _day_of_year(middle))
+        parts = irradiance.erbs(ghi, position(middle, site)[0], _day_of_year(middle))
     table = pd.DataFrame({"ghi": ghi, "dni": parts["dni"], "dhi": parts["dhi"], "temp_air": air}, index=times)
     table.attrs["notes"] = ["weather: surrogate clouds of Greensboro (36.1 N) on the site's clear sky"]
     return table
@@ -219,9 +219,9 @@ def _surrogate(times: pd.DatetimeIndex, hours: np.ndarray, site: Site) -> pd.Dat
 @lru_cache(maxsize=1)
 def _shipped_year() -> Readings:
     """Return the weather of the year that pvlib ships, measured at ``_ORIGIN``."""
-    import pvlib
+    from .deferred_pvlib import package
 
-    readings, *_ = tmy3(Path(pvlib.__file__).parent / "data" / "723170TYA.CSV")
+    readings, *_ = tmy3(Path(package.__file__).parent / "data" / "723170TYA.CSV")
     return readings
 
 

@@ -31,9 +31,9 @@ def clear_sky(moments: pd.DatetimeIndex, site: Site) -> pd.DataFrame:
     Ineichen and Perez (2002), https://doi.org/10.1016/S0038-092X(02)00045-2, with the climatological Linke turbidity
     that pvlib ships.
     """
-    from pvlib.location import Location
+    from .deferred_pvlib import location
 
-    place = Location(site.latitude, site.longitude, "UTC", site.altitude)
+    place = location.Location(site.latitude, site.longitude, "UTC", site.altitude)
     with quiet():
         sun = _position(_instants(moments), site)
         sky = place.get_clearsky(sun.index, solar_position=sun)
@@ -59,9 +59,11 @@ def _position(instants: bytes, site: Site) -> pd.DataFrame:
 
     A clear sky, its clouds and each roof under it ask for those of the same slots.
     """
-    from pvlib.solarposition import get_solarposition
+    from .deferred_pvlib import solarposition
 
     moments = pd.DatetimeIndex(np.frombuffer(instants, "datetime64[ns]"), tz="UTC")
     with quiet():
-        sun: pd.DataFrame = get_solarposition(moments, site.latitude, site.longitude, site.altitude)
+        sun: pd.DataFrame = solarposition.get_solarposition(
+            moments, site.latitude, site.longitude, site.altitude
+        )
     return sun

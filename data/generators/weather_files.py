@@ -31,7 +31,7 @@ def _csv(path: str | Path, time_zone: str, stamp: str) -> WeatherFile:
 
 def tmy3(path: str | Path, time_zone: str = "", stamp: str = "") -> WeatherFile:
     """Return the readings of a TMY3 file, and its standard time less UTC; it states its zone and stamps itself."""
-    from pvlib.iotools import read_tmy3
+    from .deferred_pvlib import iotools
 
     def starts(data: pd.DataFrame, meta: dict[str, Any]) -> pd.DatetimeIndex:
         # stamps are ends of hours; pvlib's own index moves the end of 28 February to 1 March
@@ -39,14 +39,16 @@ def tmy3(path: str | Path, time_zone: str = "", stamp: str = "") -> WeatherFile:
         days = pd.to_datetime(data["Date (MM/DD/YYYY)"], format="%m/%d/%Y")
         return pd.DatetimeIndex(days + pd.to_timedelta(hour - 1 - meta["TZ"], unit="h"))
 
-    return _by_pvlib(path, "tmy3", lambda name: read_tmy3(name, map_variables=True), starts, first_row=3)
+    return _by_pvlib(
+        path, "tmy3", lambda name: iotools.read_tmy3(name, map_variables=True), starts, first_row=3
+    )
 
 
 def _epw(path: str | Path, time_zone: str = "", stamp: str = "") -> WeatherFile:
     """Return the readings of an EPW file, and its standard time less UTC; it states its zone and stamps itself."""
-    from pvlib.iotools import read_epw
+    from .deferred_pvlib import iotools
 
-    return _by_pvlib(path, "epw", read_epw, lambda data, meta: _utc(data), first_row=9)
+    return _by_pvlib(path, "epw", iotools.read_epw, lambda data, meta: _utc(data), first_row=9)
 
 
 def _pvgis_tmy(path: str | Path, time_zone: str = "", stamp: str = "") -> WeatherFile:
@@ -54,13 +56,15 @@ def _pvgis_tmy(path: str | Path, time_zone: str = "", stamp: str = "") -> Weathe
 
     Its hours are instants in UTC, of irradiance some minutes later (``Irradiance Time Offset``): the middles of hours.
     """
-    from pvlib.iotools import read_pvgis_tmy
+    from .deferred_pvlib import iotools
 
     def starts(data: pd.DataFrame, meta: dict[str, Any]) -> pd.DatetimeIndex:
         late = timedelta(hours=float(meta.get("irradiance time offset", 0.0)))
         return _utc(data) + late - timedelta(minutes=30)
 
-    return _by_pvlib(path, "pvgis-tmy", lambda name: _flat(read_pvgis_tmy(name)), starts, first_row=18)
+    return _by_pvlib(
+        path, "pvgis-tmy", lambda name: _flat(iotools.read_pvgis_tmy(name)), starts, first_row=18
+    )
 
 
 def _pvgis_hourly(path: str | Path, time_zone: str = "", stamp: str = "") -> WeatherFile:
@@ -69,10 +73,10 @@ def _pvgis_hourly(path: str | Path, time_zone: str = "", stamp: str = "") -> Wea
     Its stamps are instants in UTC, taken as middles of hours. The beam of the sun is that on the plane over the cosine
     of the zenith.
     """
-    from pvlib.iotools import read_pvgis_hourly
+    from .deferred_pvlib import iotools
 
     def parse(name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
-        data, meta = _flat(read_pvgis_hourly(name, pvgis_format="csv"))
+        data, meta = _flat(iotools.read_pvgis_hourly(name, pvgis_format="csv"))
         direct, diffuse = data["poa_direct"], data["poa_sky_diffuse"] + data["poa_ground_diffuse"]
         site = Site(meta["latitude"], meta["longitude"], meta["elevation"])
         cosine = np.cos(np.radians(position(_utc(data), site)[0]))
@@ -85,10 +89,10 @@ def _pvgis_hourly(path: str | Path, time_zone: str = "", stamp: str = "") -> Wea
 
 def _nsrdb(path: str | Path, time_zone: str = "", stamp: str = "") -> WeatherFile:
     """Return the readings of a file of the NSRDB (PSM3 or PSM4), whose stamps are the middles of its intervals."""
-    from pvlib.iotools import read_nsrdb_psm4
+    from .deferred_pvlib import iotools
 
     def parse(name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
-        data, meta = read_nsrdb_psm4(name, map_variables=True)
+        data, meta = iotools.read_nsrdb_psm4(name, map_variables=True)
         return data, {**meta, "TZ": meta["Time Zone"]}
 
     def starts(data: pd.DataFrame, meta: dict[str, Any]) -> pd.DatetimeIndex:

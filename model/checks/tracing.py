@@ -21,7 +21,7 @@ Matrix = sparse.csr_array
 USES = ("demand", "driving", "distance")
 _SPAN = 20_000
 """Pools that are mixed at once: enough to forget the calls, few enough for the memory."""
-_DENSE = 10_000
+_DENSE = 4_000
 """Entries of what stores hold, by producer, up to which arrays are faster than sparse matrices."""
 
 

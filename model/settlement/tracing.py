@@ -22,7 +22,7 @@ LEAST = 1e-9
 """Energy [kWh] below which there is nothing to mix."""
 SPAN = 20_000
 """Meters times slots that are mixed at once: enough not to count the calls, few enough for the memory."""
-DENSE = 10_000
+DENSE = 4_000
 """Stores times sources up to which what stores hold goes on as an array: faster than a sparse matrix then."""
 
 

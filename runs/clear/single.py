@@ -15,7 +15,10 @@ from typing import Any
 
 import xarray as xr
 
-from ...data.inputs import contract
+from ...data.inputs import (
+    contract,
+    deferred_dask,  # noqa: F401 - before Datasets
+)
 from ...data.inputs.arrays import Arrays, as_dataset
 from ...data.loading.scenario import Scenario, digest, effective, load_scenario
 from ...model.lp import deferred_scipy  # noqa: F401 - before SciPy

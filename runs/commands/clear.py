@@ -5,6 +5,7 @@ from typing import Any
 
 import xarray as xr
 
+from ...data.inputs import deferred_dask  # noqa: F401 - before Datasets
 from ...model.lp import deferred_scipy  # noqa: F401 - before SciPy
 from .. import compare
 from ..archive import Outcome
