@@ -7,7 +7,7 @@ from pyomo.environ import Constraint
 from otonari.model.clearing import community_block
 from otonari.model.errors import Infeasible
 from otonari.model.results import collect
-from otonari.model.solver import windows
+from otonari.model.solver import components, tie_breaking, windows
 from otonari.model.solver.solve import solve
 
 from . import counts
@@ -26,6 +26,7 @@ def cut(monkeypatch):
         monkeypatch.setattr(windows, "AHEAD", ahead)
         monkeypatch.setattr(windows, "LONG", 1)
         monkeypatch.setattr(windows, "ROWS", 0)
+        monkeypatch.setattr(tie_breaking, "APART", 0)
 
     return lengths
 
@@ -61,6 +62,15 @@ def test_a_random_community_clears_as_one_whatever_its_windows(cut, seed):
     cut(1 + seed % 2, 1)
     assert_same(cleared(inputs, one_way=not crossing), whole)
     assert_same(cleared(inputs, start=cleared(inputs, "grid-only")[0], one_way=not crossing), whole)
+
+
+@pytest.mark.parametrize("seed", counts.all_or(RANDOM, RANDOM[40:80]))
+def test_ties_break_alike_in_the_parts_that_an_optimal_face_falls_into(monkeypatch, seed):
+    inputs = random_community(seed)
+    whole = cleared(inputs, one_way=False)
+    monkeypatch.setattr(tie_breaking, "APART", 0)
+    monkeypatch.setattr(components, "ROWS", 1)
+    assert_same(cleared(inputs, one_way=False), whole)
 
 
 @pytest.mark.parametrize("seed", counts.all_or(RANDOM, RANDOM[:6]))

@@ -10,8 +10,9 @@ import numpy as np
 from ..labels import Array
 from ..lp.matrix import Program
 from .basis import start_from
+from .components import Parts
 from .dual_face import empty_rows, nearest_to_zero
-from .highs import basic_solution, prove, slackness, warm_run
+from .highs import BasicSolution, Simplex, basic_solution, load, optimal, prove, run, slackness, warm_run
 
 SIDE_PERTURBATION = 1e-4
 """Perturbation of the sides of rows that make prices [kW]: well above the solver's tolerance."""
@@ -21,6 +22,8 @@ EXACT = 1e-9
 """Largest dual residual and relative gap of prices that count as optimal for the unperturbed problem."""
 SHARP = 1e3
 """Cost of a weight of one where only the weights count: differences of 1e-7 are then far above the tolerance."""
+APART = 50_000
+"""Rows beyond which what may still move on an optimal face is solved in parts."""
 FLAT = 1e-7
 """Reduced costs and duals up to this are zero: the column or row may move without cost."""
 
@@ -236,8 +239,34 @@ def least_weight(highs: Any, program: Program, by: Rules, dual: Array) -> Array 
     ):
         return None  # a slope that no bound keeps
     weight = np.where(lower == upper, 0.0, SHARP * by.weight)
+    if len(row_lower) > APART:
+        face = replace(
+            program, cost=weight, lower=lower, upper=upper, row_lower=row_lower, row_upper=row_upper
+        )
+        return _in_parts(face, basic_solution(highs, program))
     solved = warm_run(highs, cost=weight, bounds=(lower, upper), sides=(row_lower, row_upper))
     return np.array(highs.getSolution().col_value) if solved else None
+
+
+def _in_parts(face: Program, start: BasicSolution) -> Array | None:
+    """Return the optimum (columns,) of an optimal face in the parts that what may still move falls into; None for none.
+
+    Stores that are empty or full part one day from the next, whatever the length of the horizon. ``start`` is the basic
+    solution that the parts start near.
+    """
+    moves = face.lower < face.upper
+    x = np.where(moves, 0.0, face.lower)
+    kept = face.matrix @ x
+    parts = Parts(replace(face, row_lower=face.row_lower - kept, row_upper=face.row_upper - kept), moves)
+    for rows, columns in parts.members():
+        part = parts.piece(rows, columns)
+        highs = load(part, None, 0.0, Simplex.PRIMAL)
+        start_from(highs, start.column_status[columns], start.row_status[rows])
+        run(highs)
+        if not optimal(highs):
+            return None
+        x[columns] = highs.getSolution().col_value
+    return x
 
 
 def _face(slope: Array, low: Array, high: Array) -> tuple[Array, Array]:
