@@ -327,6 +327,34 @@ def init(directory: Path, template: str, as_json: bool, verbose: bool, quiet: bo
 
 
 @main.command()
+@click.argument("file", type=_FILE)
+@click.option("--time-zone", help="Of times that neither carry an offset nor belong to a known export.")
+@click.option(
+    "-o", "--output", type=_FOLDER, help="New folder for a scenario of the first day, with the file."
+)
+@common
+def inspect(file: Path, as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
+    """Say what a file of readings, prices or weather holds, and how a scenario names it.
+
+    Form, step, period, energy per day and doubts are printed, and the YAML to paste.
+    """
+    _stage(verbose, quiet)("reading the file")
+    from .runs.commands import inspect
+
+    _print(inspect.inspect(file, **options), as_json, quiet)
+
+
+@main.command()
+@common
+def formats(as_json: bool, verbose: bool, quiet: bool) -> None:
+    """List the exports of providers that `preset: NAME` reads as they are."""
+    _stage(verbose, quiet)("listing the presets")
+    from .runs.commands import inspect
+
+    _print(inspect.formats(), as_json, quiet)
+
+
+@main.command()
 def schema() -> None:
     """Print the JSON schema of scenario files, for editors."""
     from .data.loading import scenario

@@ -105,7 +105,7 @@ def power_over_slots(
     if problems := _without_installed(readings.where, readings.fmt, installed_kw):
         raise InputError(problems)
     hours = np.broadcast_to(np.asarray(slot_hours, dtype=float), (len(times),))
-    readings = in_years_of(_power(readings, installed_kw), times)
+    readings = in_years_of(mean_power(readings, installed_kw), times)
     used = near(readings, times, hours)
     zeros = _zero_runs(readings, used, ZERO_RUN_HOURS[quantity])
     readings, clipped, problems = _clip(readings, used)
@@ -156,7 +156,7 @@ def _without_installed(where: str, fmt: FileFormat, installed_kw: object) -> lis
     return [Problem(where, "", "installed_kw", "nothing", want)]
 
 
-def _power(readings: Readings, installed_kw: float | Sequence[float] | np.ndarray | None) -> Readings:
+def mean_power(readings: Readings, installed_kw: float | Sequence[float] | np.ndarray | None) -> Readings:
     """Return the readings as mean power [kW], by the row of their unit in ``UNITS``."""
     unit, values = UNITS[readings.fmt.unit], readings.values
     if unit.counter:

@@ -1,0 +1,157 @@
+"""The commands that make an unknown file of readings known: what it holds, how a scenario names it, a first scenario."""
+
+from dataclasses import asdict
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ...data.problems import InputError, Problem
+from ...data.series import inspection
+from ...data.series.inspection import Inspection
+from ...data.series.presets import PRESETS
+from ..store import atomic_file
+from ..text import table
+from .answer import Answer
+
+_DAYS_SHOWN = 7
+_COLUMNS_SHOWN = 12
+_CURRENCIES = {
+    "Europe/London": "GBP",
+    "Europe/Zurich": "CHF",
+    "Asia/Tokyo": "JPY",
+    "America": "USD",
+    "Australia": "AUD",
+}
+
+
+def inspect(file: Path, time_zone: str | None = None, output: Path | None = None) -> Answer:
+    """Say what a file holds and how a scenario names it; write a first scenario with it into a new folder."""
+    seen = inspection.inspect(file, time_zone)
+    facts = {**asdict(seen), "path": str(file), "yaml": _yaml(_naming(seen, str(file)))}
+    text = "\n".join([*_understood(seen), "", "to paste into a scenario:", "", facts["yaml"].rstrip()])
+    warnings = [f"problem: {problem}" for problem in seen.problems]
+    if output is None:
+        return Answer(facts, text, warnings=tuple(warnings))
+    if seen.problems or seen.kind not in ("power", "price"):
+        want = "a file of power or prices that can be read: name its keys in a scenario of your own"
+        raise InputError(
+            [Problem(str(file), "", "output", f"{seen.kind}, {len(seen.problems)} problems", want)]
+        )
+    if any(doubt.startswith("time_zone") for doubt in seen.doubts):
+        raise InputError([Problem(str(file), "", "time_zone", "nothing", "--time-zone, of the file's times")])
+    scenario = _HEADER + _yaml(_scenario(seen, file.name))
+    written = atomic_file.write_new(
+        output, {"scenario.yaml": scenario.encode(), file.name: file.read_bytes()}
+    )
+    following = [
+        *(f"wrote {path}" for path in written),
+        f"next: otonari validate {output}; otonari clear {output}",
+    ]
+    return Answer(facts | {"written": [str(p) for p in written]}, "\n".join([text, "", *following]))
+
+
+def formats() -> Answer:
+    """List the presets: the exports of providers whose form is known by name."""
+    lines = [f"{n:17} {p.kind:9} {p.title}{f' ({p.hint})' if p.hint else ''}" for n, p in PRESETS.items()]
+    facts = {
+        n: {"kind": p.kind, "title": p.title, "keys": p.keys(p.kind), "hint": p.hint}
+        for n, p in PRESETS.items()
+    }
+    more = "Any other form is said by keys: see `otonari inspect FILE` and data/README.md."
+    return Answer(facts, "\n".join([*lines, "", more]))
+
+
+_HEADER = """# Made by `otonari inspect`. The prices are assumptions: put those of your contract here.
+# What a key means: data/README.md; what else there is: `otonari schema`.
+"""
+
+
+def _understood(seen: Inspection) -> list[str]:
+    """Return what was understood, line by line, for a person."""
+    name = f"{seen.preset} ({PRESETS[seen.preset].title})" if seen.preset else "no preset; by its cells"
+    lines = [f"{seen.path}: {name}", ""]
+    lines += [f"  {' | '.join(row)[:110]}" for row in seen.head[:6]]
+    if seen.step_minutes:
+        steps = ", ".join(f"{minutes:g}" for minutes in seen.step_minutes)
+        lines += ["", f"every {steps} minutes, {seen.first} to {seen.last} ({seen.time_zone}, local)"]
+    if seen.per_day:
+        days = sorted({day for told in seen.per_day.values() for day in told})[:_DAYS_SHOWN]
+        unit = "mean price" if seen.kind == "price" else "kWh a day"
+        shown = list(seen.per_day.items())[:_COLUMNS_SHOWN]
+        rows = [[column, *(f"{told[d]:.6g}" if d in told else "" for d in days)] for column, told in shown]
+        lines += ["", table([unit, *days], rows)]
+        if len(seen.per_day) > _COLUMNS_SHOWN:
+            lines.append(f"and {len(seen.per_day) - _COLUMNS_SHOWN} more columns")
+    lines += [""] * bool(seen.doubts) + [f"doubt: {doubt}" for doubt in seen.doubts]
+    return lines
+
+
+def _keys(seen: Inspection, path: str) -> dict[str, Any]:
+    """Return the keys of the file in a scenario."""
+    if seen.preset is None:
+        return {"path": path, **seen.form}
+    return {"path": path, "preset": seen.preset}
+
+
+def _naming(seen: Inspection, path: str) -> dict[str, Any]:
+    """Return the part of a scenario that names the file."""
+    if seen.kind == "weather":
+        return {"weather": {"source": "file", "path": path, "format": seen.form["format"]}}
+    if seen.kind == "sessions":
+        return {"tables": {"trips": {"path": path, "sessions": {"preset": seen.preset}}}}
+    keys = _keys(seen, path)
+    if seen.kind == "price":
+        column = {} if seen.preset else {"column": (seen.columns or ["?"])[0]}
+        return {"tariffs": {"standard": {"energy": {"type": "series", **keys, **column}}}}
+    many = len(seen.columns) > 1 or "meter_column" in seen.form
+    rows = (
+        [{"participant": c, "demand_column": c} for c in seen.columns[:50]]
+        if many
+        else [{"participant": "home"}]
+    )
+    if not many and "first_slot" not in seen.form and seen.preset is None and seen.columns:
+        keys["value_column"] = seen.columns[0]
+    return {"tables": {"participants": rows}, "series": {"demand": keys}}
+
+
+def _scenario(seen: Inspection, path: str) -> dict[str, Any]:
+    """Return a scenario of the first whole day of the file, as plain values."""
+    naming = _naming(seen, path)
+    step = round(min(seen.step_minutes, default=30))
+    flat = {
+        "energy": {"type": "flat", "price_per_kwh": 0.3},
+        "feed_in": {"type": "flat", "price_per_kwh": 0.08},
+    }
+    tariff = {**flat, **naming.get("tariffs", {}).get("standard", {})}
+    zone = seen.time_zone
+    currency = _CURRENCIES.get(zone, _CURRENCIES.get(zone.partition("/")[0], "EUR"))
+    return {
+        "schema_version": 1,
+        "name": "".join(c if c.isascii() and c.isalnum() else "-" for c in Path(path).stem).strip("-")
+        or "readings",
+        "currency": currency,
+        "time": {
+            "start": _first_whole_day(seen),
+            "days": 1,
+            "slot_minutes": step if step >= 5 and 1440 % step == 0 else 30,
+            "time_zone": zone,
+        },
+        "weather": {"source": "clear-sky"},
+        "tables": naming.get("tables", {"participants": [{"participant": "home", "persons": 2}]}),
+        **({"series": naming["series"]} if "series" in naming else {}),
+        "tariffs": {"standard": tariff},
+        "fees": {"method": "by-level", "access_fee_per_kwh": 0.0},
+    }
+
+
+def _first_whole_day(seen: Inspection) -> str:
+    """Return the first local day that the file covers, or its first."""
+    first, last = seen.first, seen.last
+    day = date.fromisoformat(first[:10]) + timedelta(days=first[11:] != "00:00")
+    return (day if f"{day + timedelta(days=1)} 00:00" <= last else date.fromisoformat(first[:10])).isoformat()
+
+
+def _yaml(values: dict[str, Any]) -> str:
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=110)

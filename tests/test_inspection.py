@@ -1,0 +1,122 @@
+"""What `otonari inspect` makes of a file that it was told nothing about."""
+
+import json
+import shlex
+
+import pytest
+from click.testing import CliRunner
+
+from otonari.cli import main
+from otonari.data.problems import InputError
+from otonari.data.series.inspection import inspect
+from otonari.data.series.presets import PRESETS
+from otonari.runs.commands import inspect as command
+
+from .test_forms import BERLIN, FORMS, HOURS, WINTER, rows
+from .test_presets import SAMPLES
+
+
+@pytest.fixture
+def otonari_():
+    """Return a function that runs a command line and returns what it prints."""
+
+    def run(line):
+        result = CliRunner().invoke(main, shlex.split(line)[1:])
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    return run
+
+
+SAID_BY_THE_USER = {
+    "fractional seconds",  # of a clock that is 250 ms late
+    "thousands as stated",  # which nobody can know
+    "registers below one another",  # which of them is meant
+    "a header of two lines",  # which of two columns of the same name
+    "power that holds until it changes",
+    "a counter that changes when it changes",
+    "wrong rows outside the horizon",
+}
+
+
+@pytest.mark.parametrize("form", [f for f in FORMS if f[0] not in SAID_BY_THE_USER], ids=lambda form: form[0])
+def test_a_form_is_recognised_with_its_energy(tmp_path, form):
+    """The unit stands in the name of the column; nothing else is said but the zone."""
+    _, lines, written, column, *more = form
+    kwh, day = (more + [None, WINTER][len(more) :])[:2] if more else (None, WINTER)
+    kwh = sum(HOURS) if kwh is None else kwh
+    path = tmp_path / "f.csv"
+    unit = written["unit"].split()[0]
+    named = [line.replace("home", f"home [{unit}]").replace("date,", f"date {unit},") for line in lines]
+    path.write_text("\n".join([*named, ""]), encoding="utf-8")
+    seen = inspect(path, BERLIN)
+    assert seen.problems == []
+    energy = next((days for name, days in seen.per_day.items() if name.partition(" ")[0] == column), None)
+    energy = energy or next(iter(seen.per_day.values()))  # the column of a day's row has no name
+    if "first_slot" in seen.form:  # whose columns tell no unit: the slots' energy is taken for power
+        kwh *= seen.step_minutes[0] / 60
+    assert energy[day] == pytest.approx(kwh, rel=2e-4), seen
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_preset_is_recognised_by_its_sample(tmp_path, name):
+    path = tmp_path / "f.csv"
+    path.write_bytes(SAMPLES[name][0].encode(PRESETS[name].form.get("encoding", "utf-8")))
+    seen = inspect(path)
+    assert (seen.preset, seen.kind, seen.problems) == (name, PRESETS[name].kind, [])
+    assert f"preset: {name}" in command.inspect(path).text
+
+
+def test_presets_of_sessions_and_weather_are_recognised_by_their_header(tmp_path):
+    path = tmp_path / "f.csv"
+    for header, name in (
+        ("_id,userID,connectionTime,disconnectTime,kWhDelivered", "acn-data"),
+        ("Created,Finished,Loadpoint,Vehicle,Energy (kWh)", "evcc"),
+        ("Source,Location ID,City,Local Time Zone", "nsrdb"),
+    ):
+        path.write_text(f"{header}\n1,2,3,4,5\n")
+        assert inspect(path).preset == name
+
+
+def test_a_counter_a_zone_and_the_order_of_day_and_month_are_doubts(tmp_path):
+    path = tmp_path / "f.csv"
+    lines = rows(
+        "{t},{v}", [300 + sum(HOURS[:n]) for n in range(24)], stamps="%d/%m/%Y %H:%M", day="2025-01-05"
+    )
+    path.write_text("\n".join(["when,meter", *lines]))
+    seen = inspect(path)
+    assert seen.form == {"time_column": "when", "time_format": "%d/%m/%Y %H:%M", "unit": "kWh cumulative"}
+    assert sum(seen.per_day["meter"].values()) == pytest.approx(sum(HOURS[:23]), abs=2e-3)
+    assert [doubt.partition(":")[0] for doubt in seen.doubts] == ["time_format", "unit", "time_zone"]
+
+
+def test_what_is_no_table_of_readings_is_said(tmp_path):
+    path = tmp_path / "f.csv"
+    path.write_text("dear reader,\nhere is a letter\n")
+    with pytest.raises(InputError, match="no table of readings that can be recognised"):
+        inspect(path)
+    path.write_text("\n".join(rows("{t},{v}")))
+    with pytest.raises(InputError, match="header: got no header, want a line that names the columns"):
+        inspect(path)
+
+
+def test_an_unknown_file_is_cleared_in_three_commands(otonari_, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "meter.csv").write_text("\n".join(["Meter 4711", "Zeit;Verbrauch (kWh);", *rows("{t};{g};")]))
+    said = otonari_(f"otonari inspect meter.csv --time-zone {BERLIN} -o my")
+    assert "every 60 minutes, 2025-01-15 00:00 to 2025-01-16 00:00" in said
+    assert "Verbrauch (kWh)        5.16" in said
+    otonari_("otonari validate my")
+    assert "1.55" in otonari_("otonari clear my --no-ledger")  # 5.16 kWh at 0.30
+
+
+def test_a_scenario_needs_the_zone(tmp_path):
+    (tmp_path / "meter.csv").write_text("\n".join(["time,kWh", *rows("{t},{v}")]))
+    with pytest.raises(InputError, match="time_zone: got nothing, want --time-zone"):
+        command.inspect(tmp_path / "meter.csv", None, tmp_path / "my")
+    assert not (tmp_path / "my").exists()
+
+
+def test_formats_lists_every_preset(otonari_):
+    assert set(json.loads(otonari_("otonari formats --json"))) == set(PRESETS)
+    assert all(name in otonari_("otonari formats") for name in PRESETS)
