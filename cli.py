@@ -604,7 +604,7 @@ _readings = _together(
 )
 """How a file of readings is written."""
 _scored = _together(
-    click.option("--holidays", help="japan or none.  [default: japan in Asia/Tokyo, else none]"),
+    click.option("--holidays", help="DE, CA-ON, japan or none.  [default: japan in Asia/Tokyo, else none]"),
     click.option("--holiday", "dates", multiple=True, type=click.DateTime(["%Y-%m-%d"]), help="A date."),
     _learnt,
 )

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otonari.cli import main
+from otonari.model.settlement.account_lines import OPTIONAL
 from otonari.runs import archive, markets
 from otonari.runs.clear import single
 from otonari.runs.ledger import checkpoints, ledger
@@ -118,7 +119,7 @@ def test_a_bill_carries_the_receipt_of_its_period(run, page):
 def test_sums_over_all_bills_are_those_of_settlement_and_ledger(run):
     issued = billing.issue(run).values()
     settlement = run_file.open_run(run)["settlement"]
-    for name in set(bill.STATEMENT) - {"rounding"}:
+    for name in set(bill.STATEMENT) - {"rounding", *OPTIONAL}:
         total = sum(b.amounts[name] for b in issued)
         assert total == pytest.approx(float(settlement[name].sum()) * 1e6, abs=3), name
     totals = [b["totals"] for b in ledger.show(run.parent / "ledger") if "totals" in b]
@@ -357,7 +358,7 @@ def check_all(run, folder, count):
     trades = tree["trades"].to_dataset()
     price = sum(np.abs(trades[f"trade_{n}"].values) for n in ("price", "fee", "congestion"))
     off = float((price * 1000 + 1.5 * trades["trade_energy"].values * 500 + 1).sum())
-    for name in set(bill.STATEMENT) - {"rounding"}:
+    for name in set(bill.STATEMENT) - {"rounding", *OPTIONAL}:
         total, want = sum(b.amounts[name] for b in issued), float(tree["settlement"][name].sum()) * 1e6
         exact = name in bill.STATED or name in ("bill", "saving")
         assert total == pytest.approx(want, abs=count if exact else off), name

@@ -51,9 +51,28 @@ def raw() -> xr.Dataset:
     )
 
 
+COMPONENTS = {
+    "component": ("component", ["flat/energy", "flat/feed-in"]),
+    "component_tariff": ("component", ["flat", "flat"]),
+    "component_part": ("component", ["energy", "energy"]),
+    "component_basis": ("component", ["per-kwh", "per-kwh-injected"]),
+    "component_price": (("component", "time"), [[26.0] * 3, [0.0] * 3]),
+    "component_credit": (("component", "time"), [[0.0] * 3, [8.0] * 3]),
+}
+"""The all-in prices of the community as components."""
+
+
+def test_all_in_prices_are_the_sums_of_their_components():
+    assert validate(complete(raw().assign(COMPONENTS))) == []
+    [problem] = validate(planted("component_price", 25.0, (0, 1)))
+    assert (problem.field, problem.row) == ("retail_price", "tariff=flat, time=2020-08-18T16:00")
+    lacking = {n: v for n, v in COMPONENTS.items() if n != "component_basis"}
+    assert [p.field for p in validate(complete(raw().assign(lacking)))] == ["component_basis"]
+
+
 def planted(name, value, at=()):
     """Return the completed community with one entry of one variable replaced."""
-    inputs = complete(raw())
+    inputs = complete(raw().assign(COMPONENTS) if name.startswith("component_") else raw())
     values = (
         inputs[name].values.astype("<U24") if inputs[name].dtype.kind == "U" else inputs[name].values.copy()
     )
@@ -110,7 +129,11 @@ def test_every_variable_has_a_sensible_row():
 def test_every_number_is_held_to_its_bounds(name):
     row = TABLE[name]
     dataset = complete(raw())
-    if row.default is None:
+    if "component" in row.dims:
+        dataset = complete(raw().assign(COMPONENTS))
+        if name not in dataset:
+            dataset[name] = row.dims, np.full((2, 3), 5.0)
+    elif row.default is None:
         coords = {"node_to": dataset["node"].values} if "node_to" in row.dims else {}
         some = np.full([{**dataset.sizes, "node_to": 2}[d] for d in row.dims], 5.0)
         free = {f"{d}_final_energy": ((d,), [np.nan]) for d in ("battery", "vehicle")}

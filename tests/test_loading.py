@@ -12,9 +12,10 @@ from otonari.data.loading.cross_checks import inconsistencies, parts_of
 from otonari.data.loading.overrides import LocatedValues, anchor, files, override, read_tables, rows
 from otonari.data.problems import Problem
 from otonari.data.schema import defaults, horizon
+from otonari.data.schema.price_forms import Flat, Tier, Window
 from otonari.data.schema.scenario import Scenario, Time
 from otonari.data.schema.table_rows import Battery, Node, Participant, Trip, Vehicle
-from otonari.data.schema.tariffs_and_fees import Flat, LevelFees, Tier, Window
+from otonari.data.schema.tariffs_and_fees import LevelFees
 
 HOME = {"participant": "h", "persons": 2}
 MINIMAL = {

@@ -365,3 +365,21 @@ def test_directions_that_are_decided_in_regions_leave_a_gap_that_holds(cleared, 
     bound = many.attrs["objective"] - many.attrs["certified_gap"] * abs(many.attrs["objective"])
     assert bound <= one.attrs["objective"] + 1e-6
     assert (many.attrs["status"] == "optimal") == (many.attrs["certified_gap"] == 0)
+
+
+def test_contracts_of_components_in_regions_are_those_of_the_whole(cleared, folder, tmp_path):
+    components = (
+        "[{name: grid, part: network, price: 3}, {name: base, part: energy, basis: per-day, price: 50},"
+    )
+    components += " {name: power, part: network, basis: per-kw-contracted, per: day, price: 2},"
+    components += " {name: VAT, part: tax, basis: percent, price: 10}]"
+    name = next(iter(load_scenario(folder).tariffs))
+    changes = (*APART, f"tariffs.{name}.components={components}", "tables.participants.*.contracted_kw=4")
+    one = single.run(folder, overrides=changes, output=tmp_path / "p2p.nc", record=False).tree
+    many = cleared(*changes).tree
+    got, want = (tree["settlement"].to_dataset().load() for tree in (many, one))
+    for line in ("bill", "bill_grid_only", "standing_charges"):
+        np.testing.assert_allclose(in_order(got, want)[line], want[line], atol=1e-5)
+    assert float(got["standing_charges"].max()) == pytest.approx(1.1 * (50 + 2 * 4))
+    groups = [many[g].to_dataset().load() for g in ("inputs", "results", "trades", "settlement")]
+    assert check(*groups) == []

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from otonari.data.loading import town
 from otonari.data.loading.scenario import canonical_json, counted, digest, effective, load_scenario
-from otonari.data.schema import file_references, scenario, table_rows, tariffs_and_fees
+from otonari.data.schema import file_references, price_forms, scenario, table_rows, tariffs_and_fees
 from otonari.data.schema.values import LATER, Label, NotNegative, later_defaults
 
 # a digest that changes here changes the name of every stored run and ledger of such a scenario
@@ -164,7 +164,7 @@ def test_digests_of_files_stay(tmp_path):
 
 @pytest.mark.parametrize("name", VERSION_1)
 def test_fields_added_to_a_part_of_version_1_are_marked_as_later(name):
-    modules = (scenario, table_rows, tariffs_and_fees, file_references)
+    modules = (scenario, table_rows, tariffs_and_fees, price_forms, file_references)
     model = next(vars(m)[name] for m in modules if name in vars(m))
     unmarked = [field for field in model.model_fields if field not in later_defaults(model)]
     assert unmarked == VERSION_1[name].split(), "declare it as Annotated[..., LATER]"
@@ -174,7 +174,7 @@ class Heated(table_rows.Participant):
     heat_pump_kw: Annotated[NotNegative | None, LATER] = Field(default=None)
 
 
-class Capped(tariffs_and_fees.Flat):
+class Capped(price_forms.Flat):
     cap_per_kwh: Annotated[float, LATER] = Field(default=50.0)
 
 

@@ -227,7 +227,10 @@ def _piece(located: LocatedValues, sections: Mapping[str, Any], name: str, chunk
     """Return a scenario with some rows of a table, if nothing is wrong with them alone."""
     scenario = Scenario.model_validate(dict(sections) | {"tables": _NOBODY | {name: chunk}})
     models = dict(enumerate(getattr(scenario.tables, name)))
-    known = {part: getattr(scenario, part) for part in ("series", "time", "fees", "exchange")}
+    known = {
+        part: getattr(scenario, part)
+        for part in ("series", "time", "fees", "exchange", "holidays", "tariffs")
+    }
     alone = {name: [row[_LABELS[name][0]] for row in chunk]} if name == "nodes" else {}
     if inconsistencies(Parts(known, {name: models}, {name: chunk}, alone), located.place):
         raise _Refused

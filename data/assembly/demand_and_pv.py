@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,12 @@ _PER_KWH = {"per kWh": 1.0, "per MWh": 1e-3, "kg/kWh": 1.0, "g/kWh": 1e-3}
 
 @dataclass
 class Frame:
-    """Slots and seed of every series, and the problems and notes collected while series are built."""
+    """Slots, seed and public holidays of every series, and the problems and notes collected while series are built."""
 
     time: Time
     seed: int
     times: pd.DatetimeIndex
+    holidays: str | tuple[date, ...] = "none"
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -46,9 +48,10 @@ class Frame:
             return np.zeros(shape)
 
 
-def frame(time: Time, seed: int) -> Frame:
+def frame(time: Time, seed: int, holidays: str | tuple[date, ...] = "none") -> Frame:
     """Return the frame of a horizon; raises :class:`InputError` where it cannot be cut into slots."""
-    return Frame(time, seed, clock.slots(time.start, time.days, time.slot_minutes, time.time_zone))
+    times = clock.slots(time.start, time.days, time.slot_minutes, time.time_zone)
+    return Frame(time, seed, times, holidays)
 
 
 def power(

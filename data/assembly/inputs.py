@@ -1,7 +1,7 @@
 """The inputs of a clearing from a scenario: one Dataset, complete and validated."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,9 @@ from ..schema import horizon
 from ..schema.defaults import fill
 from ..schema.file_references import Weather
 from ..schema.scenario import Carbon, Scenario, Site
-from ..schema.tariffs_and_fees import Tariff
 from . import demand_and_pv, devices_and_trips
+from .contracts import component_labels, contracts
 from .fees import fee_network
-from .prices import price
 
 __all__ = ["build_inputs", "problems"]
 
@@ -35,7 +34,7 @@ def build_inputs(scenario: Scenario) -> xr.Dataset:
         With every problem of the files and of the inputs.
     """
     scenario = fill(scenario)
-    frame = demand_and_pv.frame(scenario.time, scenario.seed)
+    frame = demand_and_pv.frame(scenario.time, scenario.seed, scenario.holidays)
     participants = scenario.tables.participants
     power = demand_and_pv.power(frame, participants, scenario.series, scenario.site, scenario.weather)
     try:
@@ -44,7 +43,10 @@ def build_inputs(scenario: Scenario) -> xr.Dataset:
         )
     except InputError as error:
         frame.problems += error.problems
-    rates = _rates(scenario.tariffs, scenario.carbon, frame)
+    rates = {
+        **contracts(scenario.tariffs, participants, frame),
+        "grid_carbon": (("time",), _intensity(scenario.carbon, frame)),
+    }
     if frame.problems:
         raise InputError(sorted(frame.problems))
     inputs = complete(_dataset(scenario, frame, power, legs, rates))
@@ -72,14 +74,15 @@ def problems(source: Source, overrides: Sequence[str] = ()) -> list[Problem]:
     if parts.get("time") is None or parts.get("series") is None:
         return listed
     try:
-        frame = demand_and_pv.frame(parts["time"], parts.get("seed") or 0)
+        frame = demand_and_pv.frame(parts["time"], parts.get("seed") or 0, parts.get("holidays") or "none")
     except InputError:  # among the problems already
         return listed
     rows = list(reading.parts.rows.get("participants", {}).values())
     demand_and_pv.power(
         frame, rows, parts["series"], parts.get("site") or Site(), parts.get("weather") or Weather()
     )
-    _rates(parts.get("tariffs") or {}, parts.get("carbon") or Carbon(), frame)
+    contracts(parts.get("tariffs") or {}, (), frame)
+    _intensity(parts.get("carbon") or Carbon(), frame)
     return sorted({*listed, *frame.problems})
 
 
@@ -124,6 +127,8 @@ def _dataset(
         "trip": trip_labels,
         "node": devices_and_trips.labels(n.node for n in tables.nodes),
     }
+    if "component_tariff" in variables:
+        coords["component"] = component_labels(scenario.tariffs)
     attrs = {
         "scenario": scenario.name,
         "currency": scenario.currency,
@@ -132,22 +137,11 @@ def _dataset(
     return xr.Dataset(variables, coords=coords, attrs=attrs)
 
 
-def _rates(contracts: Mapping[str, Tariff], carbon: Carbon, frame: demand_and_pv.Frame) -> dict[str, Any]:
-    """Return prices and carbon intensity of retail energy over the slots.
-
-    All-in prices (tariff, time) [currency/kWh] are energy + levy, and feed-in; carbon (time,) is in kg/kWh.
-    """
-    retail = [price(c.energy, frame) + c.levy_per_kwh for c in contracts.values()]
-    feed_in = [price(c.feed_in, frame) for c in contracts.values()]
+def _intensity(carbon: Carbon, frame: demand_and_pv.Frame) -> np.ndarray:
+    """Return the carbon intensity of retail energy over the slots (time,) [kg/kWh]."""
     if carbon.grid is None:
-        intensity = np.full(len(frame.times), carbon.grid_kg_per_kwh, dtype=float)
-    else:
-        intensity = demand_and_pv.rate(frame, carbon.grid, least=0.0)
-    return {
-        "retail_price": (("tariff", "time"), np.array(retail)),
-        "feed_in_price": (("tariff", "time"), np.array(feed_in)),
-        "grid_carbon": (("time",), intensity),
-    }
+        return np.full(len(frame.times), carbon.grid_kg_per_kwh, dtype=float)
+    return demand_and_pv.rate(frame, carbon.grid, least=0.0)
 
 
 def _left_out(scenario: Scenario) -> list[str]:

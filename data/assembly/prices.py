@@ -3,8 +3,9 @@
 ``PRICES`` names the function of each kind of price of a scenario.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from math import gcd
 from typing import Any
 
@@ -12,26 +13,41 @@ import numpy as np
 import pandas as pd
 
 from ..clock import local
-from ..schema import tariffs_and_fees as schema
+from ..schema import price_forms as schema
 from ..schema.file_references import PriceFile
 from ..schema.values import Closed
+from ..series.calendar import public_holidays
 from .demand_and_pv import Frame, rate
 
-_DAYS = {"all": range(7), "weekdays": range(5), "weekends": range(5, 7)}
+_WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAYS = {"all": _WEEK, "weekdays": _WEEK[:5], "weekends": _WEEK[5:]}
+_MIDNIGHT = np.timedelta64(1, "D")
 
 
 @dataclass(frozen=True)
 class Window:
     """A time of day with its own price, from minute ``start`` to before minute ``end`` of the local day.
 
-    Where ``end`` does not come after ``start`` the window crosses midnight; ``days`` (all, weekdays,
-    weekends) are those on which it starts.
+    Where ``end`` does not come after ``start`` the window crosses midnight; ``days`` (all, weekdays, weekends, or names
+    of days) and ``months`` (all, if there are none) are those on which it starts. On public holidays it holds as on
+    their day of the week (``holidays`` None), on all of them (True), or on none.
     """
 
     start: int
     end: int
     price: float
-    days: str = "all"
+    days: str | Collection[str] = "all"
+    months: Collection[int] = ()
+    holidays: bool | None = None
+
+    def holds_on(self, day: date, holidays: Collection[date]) -> bool:
+        """Return whether the window starts on a local day."""
+        if self.months and day.month not in self.months:
+            return False
+        if self.holidays is not None and day in holidays:
+            return self.holidays
+        days = _DAYS[self.days] if isinstance(self.days, str) else self.days
+        return _WEEK[day.weekday()] in days
 
 
 def price(tariff: Closed, frame: Frame) -> np.ndarray:
@@ -44,9 +60,12 @@ def _flat(tariff: schema.Flat, frame: Frame) -> np.ndarray:
 
 
 def _time_of_use(tariff: schema.TimeOfUse, frame: Frame) -> np.ndarray:
-    windows = [Window(minute(w.start), minute(w.end), w.price_per_kwh, w.days) for w in tariff.windows]
-    time = frame.time
-    return time_of_use(frame.times, time.slot_minutes, time.time_zone, windows, tariff.price_per_kwh)
+    windows = [
+        Window(minute(w.start), minute(w.end), w.price_per_kwh, w.days, w.months, w.holidays)
+        for w in tariff.windows
+    ]
+    time, base = frame.time, tariff.price_per_kwh
+    return time_of_use(frame.times, time.slot_minutes, time.time_zone, windows, base, frame.holidays)
 
 
 def _tiered_average(tariff: schema.TieredAverage, frame: Frame) -> np.ndarray:
@@ -56,7 +75,7 @@ def _tiered_average(tariff: schema.TieredAverage, frame: Frame) -> np.ndarray:
 
 
 def _series(tariff: PriceFile, frame: Frame) -> np.ndarray:
-    return rate(frame, tariff)
+    return tariff.factor * rate(frame, tariff) + tariff.plus
 
 
 PRICES: dict[type[Closed], Callable[[Any, Frame], np.ndarray]] = {
@@ -89,6 +108,7 @@ def time_of_use(
     time_zone: str,
     windows: Sequence[Window],
     price: float,
+    holidays: str | Collection[date] = "none",
 ) -> np.ndarray:
     """Return the mean price of every slot (time,) [currency/kWh].
 
@@ -107,6 +127,8 @@ def time_of_use(
         In the order of their precedence.
     price
         Outside every window [currency/kWh].
+    holidays
+        Calendar of public holidays, as for :func:`public_holidays`.
 
     Examples
     --------
@@ -118,22 +140,24 @@ def time_of_use(
     step = gcd(slot_minutes, 15, *(w.start for w in windows), *(w.end for w in windows))
     offsets = np.arange(0, slot_minutes, step) * np.timedelta64(60_000_000_000, "ns")
     samples = pd.DatetimeIndex((times.to_numpy()[:, None] + offsets).ravel())
-    clock = local(samples, time_zone)
+    clock = local(samples, time_zone).tz_localize(None)
     now = np.asarray(clock.hour * 60 + clock.minute)
-    weekday = np.asarray(clock.day_of_week)
+    midnight = clock.normalize().to_numpy()
+    day = ((midnight - midnight[0]) // _MIDNIGHT).astype(int) + 1
+    first, off = clock[0].date() - timedelta(days=1), public_holidays(holidays)
+    dates = [first + timedelta(days=n) for n in range(int(day.max()) + 1)]
     prices = np.full(len(samples), float(price))
     for window in reversed(windows):
-        prices[_holds(window, now, weekday)] = window.price
+        starts = np.array([window.holds_on(date, off) for date in dates])
+        prices[_holds(window, now, starts[day], starts[day - 1])] = window.price
     return np.asarray(prices.reshape(len(times), len(offsets)).mean(axis=1))
 
 
-def _holds(window: Window, now: np.ndarray, weekday: np.ndarray) -> np.ndarray:
-    """Return whether a window holds at minutes of the day on days of the week, Monday = 0."""
-    days = list(_DAYS[window.days])
-    today, yesterday = np.isin(weekday, days), np.isin((weekday - 1) % 7, days)
+def _holds(window: Window, now: np.ndarray, today: np.ndarray, yesterday: np.ndarray) -> np.ndarray:
+    """Return whether a window holds at minutes of the day, by whether it starts on that day and on the day before."""
     if window.start < window.end:
-        return today & (window.start <= now) & (now < window.end)
-    return (today & (now >= window.start)) | (yesterday & (now < window.end))
+        return np.asarray(today & (window.start <= now) & (now < window.end))
+    return np.asarray((today & (now >= window.start)) | (yesterday & (now < window.end)))
 
 
 def tiered_average(monthly_kwh: float, ends: Sequence[float], prices: Sequence[float]) -> float:

@@ -14,7 +14,7 @@ from . import devices
 from .arrays import Field, derived
 from .currency import MINOR_DIGITS, WANTED
 from .tree import faults
-from .variables import DIMS, KINDS, REQUIRED, TABLE, Variable, attributes
+from .variables import DIMS, KINDS, OPTIONAL_DIMS, REQUIRED, TABLE, Variable, attributes
 
 __all__ = [
     "DIMS",
@@ -30,6 +30,9 @@ __all__ = [
     "validate",
 ]
 
+
+_NAMED = ("component_tariff", "component_part", "component_basis")
+"""What every component has, where there are components."""
 
 MOST = 1e6
 """Largest magnitude of a finite number (kW, kWh, km, money per kWh): beyond it, it is a slip or a stand-in for
@@ -47,7 +50,8 @@ def complete(dataset: xr.Dataset) -> xr.Dataset:
     InputError
         Where a dimension has no labels, so that nothing could be said about its entries, or money no currency.
     """
-    coords = {d: dataset[d].values if d in dataset.coords else _no_labels(d) for d in DIMS if d != "node_to"}
+    here = [d for d in DIMS if d not in OPTIONAL_DIMS or (d in dataset.dims and d != "node_to")]
+    coords = {d: dataset[d].values if d in dataset.coords else _no_labels(d) for d in here}
     if "trade_fee" in dataset:
         coords["node_to"] = coords["node"]
     nameless = [d for d in DIMS if d in dataset.dims and d not in dataset.coords and d != "node_to"]
@@ -108,7 +112,16 @@ def validate(inputs: xr.Dataset) -> list[Problem]:
     problems = [*_structure(inputs)]
     if problems:  # what follows reads variables of the right shape only
         return sorted(problems)
-    return sorted([*_values(inputs), *_labels(inputs), *_times(inputs), *_tree(inputs), *_devices(inputs)])
+    return sorted(
+        [
+            *_values(inputs),
+            *_labels(inputs),
+            *_times(inputs),
+            *_tree(inputs),
+            *_components(inputs),
+            *_devices(inputs),
+        ]
+    )
 
 
 def require(inputs: xr.Dataset) -> None:
@@ -158,7 +171,7 @@ def _structure(inputs: xr.Dataset) -> Iterator[Problem]:
         yield _problem("currency", repr(currency) if currency else "no such attribute", WANTED)
     for name, row in TABLE.items():
         if name not in inputs:
-            if row.default is not None:
+            if row.default is not None or (name in _NAMED and "component" in inputs.dims):
                 yield _problem(name, "nothing", f"a variable over {row.dims}")
             continue
         array = inputs.variables[name]
@@ -264,6 +277,17 @@ def _tree(inputs: xr.Dataset) -> Iterator[Problem]:
     nodes, parents = inputs["node"].values.tolist(), inputs["node_parent"].values.tolist()
     for i, got, want in faults(nodes, parents):
         yield _problem("node_parent", got, want, f"node={nodes[i]}")
+
+
+def _components(inputs: xr.Dataset) -> Iterator[Problem]:
+    """Yield all-in prices that are not the sums of their components."""
+    if "component" not in inputs.dims:
+        return
+    own = inputs["component_tariff"].values[:, None] == inputs["tariff"].values
+    for name, rate in (("retail_price", "component_price"), ("feed_in_price", "component_credit")):
+        want = own.T @ optional(inputs, rate)
+        wrong = ~np.isclose(inputs[name].values, want, rtol=1e-9, atol=1e-9)
+        yield from _entries(inputs, name, wrong, f"the sum of {rate} over the components of the tariff")
 
 
 def _devices(inputs: xr.Dataset) -> Iterator[Problem]:

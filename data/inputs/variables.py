@@ -11,7 +11,7 @@ import numpy as np
 
 from .devices import DEVICES
 
-DIMS = ("participant", "time", "tariff", *DEVICES, "trip", "node", "node_to")
+DIMS = ("participant", "time", "tariff", "component", *DEVICES, "trip", "node", "node_to")
 KINDS = (
     "consumer",
     "consumer+phev",
@@ -23,6 +23,14 @@ KINDS = (
     "consumer+battery",
     "consumer+battery+phev",
 )
+OPTIONAL_DIMS = ("component", "node_to")
+"""Dims that are there where a variable over them is."""
+RATES = ("price", "credit", "standing", "contracted")
+"""Rates of a component of a tariff, each a variable ``component_RATE``."""
+PARTS = ("energy", "network", "levy", "tax", "other")
+"""What a component of a tariff is for."""
+BASES = ("per-kwh", "per-kwh-injected", "per-day", "per-month", "per-year", "per-kw-contracted", "percent")
+"""What a component of a tariff is counted by."""
 METERING = ("net", "gross")
 """Where a participant's PV is metered: behind its one meter, or on a meter of its own that only injects."""
 REQUIRED = object()
@@ -119,6 +127,24 @@ TABLE: dict[str, Variable] = {
     ),
     "retail_price": Variable(("tariff", "time"), _PRICE, "all-in price of energy from the retailer"),
     "feed_in_price": Variable(("tariff", "time"), _PRICE, "all-in price of energy sold to the retailer"),
+    "component_tariff": Variable(
+        ("component",), "label", "tariff of a component of prices", None, of="tariff"
+    ),
+    "component_part": Variable(("component",), "label", "what a component is for", None, words=PARTS),
+    "component_basis": Variable(("component",), "label", "what a component is counted by", None, words=BASES),
+    "component_price": Variable(("component", "time"), _PRICE, "part of the retail price", None, absent=0.0),
+    "component_credit": Variable(
+        ("component", "time"), _PRICE, "part of the feed-in price", None, absent=0.0
+    ),
+    "component_standing": Variable(
+        ("component", "time"), "{currency}/h", "standing charge, whatever is drawn", None, absent=0.0
+    ),
+    "component_contracted": Variable(
+        ("component", "time"), "{currency}/(kW h)", "standing charge per contracted power", None, absent=0.0
+    ),
+    "contracted_power": Variable(
+        ("participant",), "kW", "power that a contract charges", None, low=0, absent=0.0
+    ),
     **_storage("battery"),
     **_storage("vehicle"),
     "vehicle_host": Variable(
@@ -157,8 +183,8 @@ TABLE: dict[str, Variable] = {
 }
 """THE variable table: one row per input variable, in the order of the documentation. Infinite limits are legal.
 
-Absent are ``trade_fee`` where the tree holds, ``participant_metering`` where nobody's PV is metered apart, and
-``final_limit`` where no store has one."""
+Absent are components where every tariff has its all-in prices alone, ``trade_fee`` where the tree holds,
+``participant_metering`` where nobody's PV is metered apart, and ``final_limit`` where no store has one."""
 
 
 def attributes(row: Variable, currency: str) -> dict[str, str]:

@@ -52,7 +52,7 @@ NOTHING = Parts({}, {}, {}, {})
 
 def inconsistencies(parts: Parts, place: Place) -> list[Problem]:
     """Return every inconsistency between parts that are valid on their own."""
-    checks = (_duplicate_labels, _references, _nodes, _demand, _pv, _trips, _gate)
+    checks = (_duplicate_labels, _references, _nodes, _demand, _pv, _trips, _gate, _holidays, _contracted)
     return [problem for check in checks for problem in check(parts, place)]
 
 
@@ -179,6 +179,30 @@ def _gate(parts: Parts, place: Place) -> Iterator[Problem]:
     if rules.opening_hours * 60 <= least:
         want = f"more than {least / 60:g} hours: gate_minutes before the slot's end"
         yield Problem(*place(("exchange", "opening_hours")), f"{rules.opening_hours:g}", want)
+
+
+def _holidays(parts: Parts, place: Place) -> Iterator[Problem]:
+    """Yield windows that ask for public holidays where the scenario has no calendar of them."""
+    if parts.sections.get("holidays", "") != "none":
+        return
+    for label, tariff in (parts.sections.get("tariffs") or {}).items():
+        for at, price in tariff.prices():
+            for n, window in enumerate(getattr(price, "windows", ())):
+                if window.holidays is not None:
+                    where = place(("tariffs", label, *at, "windows", n, "holidays"))
+                    want = "holidays of the scenario: a country such as CA-ON, or dates"
+                    yield Problem(*where, str(window.holidays).lower(), want)
+
+
+def _contracted(parts: Parts, place: Place) -> Iterator[Problem]:
+    """Yield participants without the contracted power that their tariff charges."""
+    tariffs = parts.sections.get("tariffs") or {}
+    priced = {t for t, own in tariffs.items() for c in own.components if c.basis == "per-kw-contracted"}
+    for i, row in parts.rows.get("participants", {}).items() if priced else ():
+        tariff = next(iter(tariffs)) if row.tariff is None else row.tariff
+        if tariff in priced and row.contracted_kw is None and row.import_limit_kw is None:
+            want = f"contracted kW (or import_limit_kw), as tariff {tariff!r} has a price for it"
+            yield Problem(*place(("tables", "participants", i, "contracted_kw")), "nothing", want)
 
 
 def parts_of(

@@ -152,7 +152,10 @@ def anchor(located: LocatedValues) -> None:
 
 def files(values: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the parts of a scenario that name a file of data: series, prices, carbon and weather."""
-    prices = [part for tariff in _parts(values.get("tariffs")) for part in _parts(tariff)]
+    tariffs = [t for t in _parts(values.get("tariffs")) if isinstance(t, dict)]
+    lists = [t["components"] for t in tariffs if isinstance(t.get("components"), list | tuple)]
+    prices = [part for tariff in tariffs for part in tariff.values()]
+    prices += [c.get("price") for components in lists for c in components if isinstance(c, dict)]
     parts = [*_parts(values.get("series")), *_parts(values.get("carbon")), *prices, values.get("weather")]
     return [part for part in parts if isinstance(part, dict) and part.get("path")]
 

@@ -5,6 +5,7 @@ from typing import TypeVar
 from .file_references import ReadingsFile
 from .scenario import Scenario
 from .table_rows import PATTERN, Battery, Node, Participant, Vehicle
+from .tariffs_and_fees import Tariff
 from .values import Closed
 
 Part = TypeVar("Part", bound=Closed)
@@ -51,7 +52,7 @@ def inherited(scenario: Scenario) -> Scenario:
             "nodes": tuple(_with(n, access_fee_per_kwh=access) for n in tables.nodes),
         }
     )
-    tariffs = {label: _zoned(tariff, zone) for label, tariff in scenario.tariffs.items()}
+    tariffs = {label: _tariff(tariff, zone) for label, tariff in scenario.tariffs.items()}
     parts = {name: _zoned(getattr(scenario, name), zone) for name in ("series", "carbon")}
     weather = _with(scenario.weather, time_zone=zone) if scenario.weather.path else scenario.weather
     return scenario.model_copy(update={"tables": filled, "tariffs": tariffs, **parts, "weather": weather})
@@ -61,6 +62,12 @@ def _zoned(part: Part, zone: str) -> Part:
     """Return a part whose files have a time zone."""
     files = {name: value for name, value in part if isinstance(value, ReadingsFile)}
     return part.model_copy(update={name: _with(file, time_zone=zone) for name, file in files.items()})
+
+
+def _tariff(tariff: Tariff, zone: str) -> Tariff:
+    """Return a tariff whose files have a time zone."""
+    components = tuple(_zoned(component, zone) for component in tariff.components)
+    return _zoned(tariff.model_copy(update={"components": components}), zone)
 
 
 def _with(row: Part, **defaults: object) -> Part:

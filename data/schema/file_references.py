@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from ..files.file_format import ContainerName, Sampling, StampName, UnitName
 from ..problems import suggestion
 from ..series.presets import PRESETS, Kind
-from .values import LATER, Closed, Encoding, Label, Real, Separator, Sha256, Whole, Zone
+from .values import LATER, Closed, Encoding, Label, Number, Real, Separator, Sha256, Whole, Zone
 
 
 class TextFile(Closed):
@@ -148,6 +148,10 @@ class PriceFile(ReadingsFile):
     type: Literal["series"] = Field(default="series", description="series")
     column: Label = Field(description="column of the prices")
     unit: Literal["per kWh", "per MWh"] = Field(default="per kWh", description="energy that a price is for")
+    factor: Annotated[Number, LATER] = Field(
+        default=1.0, description="what the file's price is multiplied by"
+    )
+    plus: Annotated[Number, LATER] = Field(default=0.0, description="added then, per kWh")
 
 
 class CarbonFile(ReadingsFile):

@@ -13,6 +13,7 @@ from .values import (
     Closed,
     Currency,
     Day,
+    Holidays,
     Label,
     Line,
     Losses,
@@ -124,6 +125,10 @@ class Scenario(Closed):
     )
     tables: Tables = Field(description="who takes part, and with what")
     series: Series = Field(default=Series(), description="measured demand and PV")
+    holidays: Annotated[Holidays | tuple[Day, ...], LATER] = Field(
+        default="none",
+        description="public holidays of windows: a country (DE) or a part of one (CA-ON), none, or dates",
+    )
     tariffs: dict[Label, Tariff] = Field(min_length=1, description="label -> retail contract")
     fees: Fees = Field(default=LevelFees(), description="fees of the network on a peer trade")
     exchange: Annotated[Exchange, LATER] = Field(

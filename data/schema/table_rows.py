@@ -43,6 +43,9 @@ class Participant(Closed):
     )
     import_limit_kw: Limit | None = Field(default=None, description="most power drawn (default: no limit)")
     export_limit_kw: Limit | None = Field(default=None, description="most power given (default: no limit)")
+    contracted_kw: Annotated[NotNegative | None, LATER] = Field(
+        default=None, description="power that the tariff charges per kW (default: import_limit_kw)"
+    )
     demand_column: Label | None = Field(default=None, description="column of the demand file")
     persons: Annotated[Whole, Field(ge=1, le=12)] | None = Field(
         default=None, description="persons in the home, for generated demand"

@@ -1,90 +1,72 @@
 """Retail tariffs, network fees and rules of the exchange as a scenario states them.
 
-A new kind of price or method of fees is a class here, listed in the union that a tariff or the fees are, and a row of
-``PRICES`` (assembly/prices) or ``FEES`` (assembly/fees) with the function that computes it.
+A new method of fees is a class here, listed in ``Fees``, and a row of ``FEES`` (assembly/fees) with the function that
+computes it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from .file_references import PriceFile
+from .price_forms import NOTHING, AnyPrice, Component, Flat, TimeOfUse, rise
 from .table_rows import Node
-from .values import Closed, Label, NotNegative, Number, Positive, Real, TimeOfDay
-
-
-def _rise(ends: Sequence[float | None]) -> bool:
-    """Return whether ends rise, and the last alone is open."""
-    bounds = [end for end in ends[:-1] if end is not None]
-    return ends[-1] is None and len(bounds) == len(ends) - 1 and bounds == sorted(set(bounds))
-
-
-class Flat(Closed):
-    """One price all day."""
-
-    type: Literal["flat"] = Field(default="flat", description="flat")
-    price_per_kwh: Number = Field(description="price per kWh")
-
-
-class Window(Closed):
-    """A time of day with its own price; one that crosses midnight belongs to the day on which it starts."""
-
-    start: TimeOfDay = Field(description='local time "HH:MM"')
-    end: TimeOfDay = Field(description='local time "HH:MM", itself outside; before start = the next day')
-    days: Literal["all", "weekdays", "weekends"] = Field(default="all", description="days on which it starts")
-    price_per_kwh: Number = Field(description="price per kWh")
-
-    @model_validator(mode="after")
-    def _some(self) -> Self:
-        if self.start == "24:00" or self.start == self.end:
-            raise PydanticCustomError("start", "a start before 24:00 and other than the end")
-        return self
-
-
-class TimeOfUse(Closed):
-    """Windows of the day with their own prices; the first window that holds decides."""
-
-    type: Literal["time-of-use"] = Field(default="time-of-use", description="time-of-use")
-    price_per_kwh: Number = Field(description="price per kWh outside every window")
-    windows: tuple[Window, ...] = Field(min_length=1, description="windows, the first that holds decides")
-
-
-class Tier(Closed):
-    """A block of the month's consumption."""
-
-    up_to_kwh: Positive | None = Field(default=None, description="end of the tier; blank in the last one")
-    price_per_kwh: Number = Field(description="price per kWh within the tier")
-
-
-class TieredAverage(Closed):
-    """The average price of a month's consumption over tiers (an LP sees no tiers)."""
-
-    type: Literal["tiered-average"] = Field(default="tiered-average", description="tiered-average")
-    monthly_kwh: Positive = Field(description="consumption of the month that is averaged")
-    tiers: tuple[Tier, ...] = Field(min_length=1, description="tiers from the first kWh upward")
-
-    @model_validator(mode="after")
-    def _rising(self) -> Self:
-        if not _rise([tier.up_to_kwh for tier in self.tiers]):
-            raise PydanticCustomError("tiers", "rising up_to_kwh, and none in the last tier")
-        return self
-
-
-AnyPrice = Flat | TimeOfUse | TieredAverage | PriceFile
+from .values import LATER, Closed, Label, NotNegative, Number, Real
 
 
 class Tariff(Closed):
-    """A retail contract. The all-in price is energy + levy; surplus earns the feed-in price."""
+    """A retail contract: what a customer pays and gets, component by component.
 
-    energy: Annotated[AnyPrice, Field(discriminator="type")] = Field(
-        description="price of energy: flat, time-of-use, tiered-average or series"
+    ``energy``, ``levy_per_kwh`` and ``feed_in`` are short forms of the components ``energy``, ``levy`` and ``feed-in``.
+    """
+
+    energy: Annotated[AnyPrice, Field(discriminator="type")] | None = Field(
+        default=None, description="price of energy: flat, time-of-use, tiered-average or series"
     )
     levy_per_kwh: Number = Field(default=0.0, description="levy on every kWh from the retailer")
     feed_in: Annotated[Flat | TimeOfUse | PriceFile, Field(discriminator="type")] = Field(
-        default=Flat(price_per_kwh=0.0), description="price that the retailer pays for surplus"
+        default=NOTHING, description="price that the retailer pays for surplus"
     )
+    components: Annotated[tuple[Component, ...], LATER] = Field(
+        default=(), description="what else is paid, component by component"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.energy is None and not self.components:
+            raise PydanticCustomError("energy", "a price of energy, or components")
+        before: list[str] = []
+        for component in self.every():
+            if component.name in before:
+                raise PydanticCustomError(
+                    "components", "names that occur once, other than {name}", {"name": component.name}
+                )
+            if unknown := [name for name in component.of or () if name not in before]:
+                want = "components before {name} that a percentage is of, not {other}"
+                raise PydanticCustomError("components", want, {"name": component.name, "other": unknown[0]})
+            before.append(component.name)
+        return self
+
+    def every(self) -> tuple[Component, ...]:
+        """Return all components, those of the short forms first."""
+        short = [] if self.energy is None else [Component(name="energy", part="energy", price=self.energy)]
+        if self.levy_per_kwh:
+            short.append(Component(name="levy", part="levy", price=Flat(price_per_kwh=self.levy_per_kwh)))
+        if self.feed_in != NOTHING:
+            short.append(
+                Component(name="feed-in", part="energy", basis="per-kwh-injected", price=self.feed_in)
+            )
+        return (*short, *self.components)
+
+    def prices(self) -> Iterator[tuple[tuple[str | int, ...], Closed]]:
+        """Yield where each price stands in the tariff, and the price."""
+        if self.energy is not None:
+            yield ("energy",), self.energy
+        yield ("feed_in",), self.feed_in
+        for n, component in enumerate(self.components):
+            yield ("components", n, "price"), component.price
 
 
 class FeeMethod(Closed):
@@ -147,7 +129,7 @@ class BandFees(FeeMethod):
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
-        if not _rise([band.up_to_m for band in self.bands]):
+        if not rise([band.up_to_m for band in self.bands]):
             raise PydanticCustomError("bands", "rising up_to_m, and none in the last band")
         return self
 

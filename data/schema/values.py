@@ -110,6 +110,16 @@ def _zone(name: str) -> str:
     return name
 
 
+def _holidays(name: str) -> str:
+    from ..series.calendar import public_holidays  # brings pandas: imported where it is needed
+
+    try:
+        public_holidays(name)
+    except InputError as error:
+        raise PydanticCustomError("holidays", "{want}", {"want": error.problems[0].want}) from None
+    return name
+
+
 def _currency(code: str) -> str:
     if code not in MINOR_DIGITS:
         raise PydanticCustomError("currency", "{want}", {"want": WANTED})
@@ -184,5 +194,6 @@ Moment = Annotated[
     datetime, BeforeValidator(_moment), PlainSerializer(lambda time: time.isoformat(), return_type=str)
 ]
 Zone = Annotated[str, AfterValidator(_zone)]
+Holidays = Annotated[str, AfterValidator(_holidays)]
 Encoding = Annotated[str, AfterValidator(_encoding)]
 Separator = Annotated[str, StringConstraints(strip_whitespace=False), AfterValidator(_separator)]

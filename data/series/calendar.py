@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,9 @@ from .. import clock
 from ..problems import InputError, Problem, suggestion
 
 HOLIDAYS = ("japan", "none")
-"""Calendars of public holidays that are known by name; any other country's are given as dates."""
+"""Calendars of public holidays that have a name beside the codes of countries."""
+WANTED = "a country such as DE, a part of one such as CA-ON, japan, none, or dates"
+"""What a calendar of public holidays may be."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def calendar(
     time_zone
         Name as in :func:`clock.zone`.
     holidays
-        ``japan``, ``none``, or the dates of public holidays.
+        As for :func:`public_holidays`.
 
     Raises
     ------
@@ -82,19 +85,45 @@ def off_days(dates: Collection[date], holidays: str | Collection[date] = "japan"
     >>> off_days([date(2020, 8, 7), date(2020, 8, 8), date(2020, 8, 10)]).tolist()  # Friday, Saturday, Mountain Day
     [False, True, True]
     """
-    if isinstance(holidays, str):
-        if holidays not in HOLIDAYS:
-            want = f"one of {', '.join(HOLIDAYS)}{suggestion(holidays, HOLIDAYS)}, or dates"
-            raise InputError([Problem("calendar", "", "holidays", repr(holidays), want)])
-        known = _japan if holidays == "japan" else frozenset[date]().__contains__
-    else:
-        known = frozenset(holidays).__contains__
-    return np.array([day.weekday() >= 5 or known(day) for day in dates], dtype=bool)
+    known = public_holidays(holidays)
+    return np.array([day.weekday() >= 5 or day in known for day in dates], dtype=bool)
 
 
-@lru_cache(maxsize=20_000)
-def _japan(day: date) -> bool:
-    """Return whether a day is a public holiday in Japan (jpholiday computes them, from no file or network)."""
-    import jpholiday
+def public_holidays(holidays: str | Collection[date]) -> Collection[date]:
+    """Return a collection of dates that holds the public holidays, with the days on which they are observed.
 
-    return bool(jpholiday.is_holiday(day))
+    Parameters
+    ----------
+    holidays
+        A country by its code of ISO 3166-1 (``DE``) or a part of one by that of ISO 3166-2 (``CA-ON``), computed by the
+        package ``holidays`` from no file of ours and no network; ``japan``, ``none``, or the dates themselves.
+
+    Raises
+    ------
+    InputError
+        For a calendar that is not known.
+
+    Examples
+    --------
+    >>> date(2026, 7, 1) in public_holidays("CA-ON"), date(2026, 7, 1) in public_holidays("DE")
+    (True, False)
+    """
+    if not isinstance(holidays, str):
+        return frozenset(holidays)
+    return frozenset() if holidays == "none" else _of_country("JP" if holidays == "japan" else holidays)
+
+
+@lru_cache(maxsize=100)
+def _of_country(code: str) -> Any:
+    """Return the public holidays of a country or a part of one."""
+    import holidays  # brings the calendars of all countries: imported where one is asked for
+
+    country, _, part = code.partition("-")
+    parts = holidays.list_supported_countries().get(country)
+    if parts is None or (part and part not in parts) or code.endswith("-"):
+        known = [f"{country}-{name}" for name in parts or ()] or [
+            *holidays.list_supported_countries(),
+            *HOLIDAYS,
+        ]
+        raise InputError([Problem("calendar", "", "holidays", repr(code), WANTED + suggestion(code, known))])
+    return holidays.country_holidays(country, subdiv=part or None)

@@ -12,6 +12,7 @@ from ...data.inputs.currency import scale
 from ...data.inputs.devices import stores
 from ..labels import Array
 from ..settlement.account_lines import LATER, MONEY, SIGNS
+from .contracts import components, standing
 from .physics import Finding, Run, arrays, edges, index
 
 _TRADE = ("trade",)
@@ -77,11 +78,13 @@ def audit(
         return
     for name in LATER:
         if name not in settlement:
-            settlement = settlement.assign({name: settlement["bill"] * 0.0})
+            bill = settlement["bill"]
+            settlement = settlement.assign({name: bill.copy(data=np.zeros(bill.shape))})
     peers, dropped = _peers(run) if marginal else (_paid(run, traded), {})
     if traded.known.all():
         peers |= _imbalance(run, traded)
     yield from _accounts(run, settlement, peers, dropped)
+    yield from components(run, settlement)
     yield from _totals(run, traded, settlement, marginal)
     yield from _members(settlement, _by_binaries(run, linear, decided), marginal)
 
@@ -187,6 +190,7 @@ def _retail(run: Run) -> dict[str, Array]:
         "feed_in_revenue": (r["grid_export"] * feed_in).sum(axis=1),
         "fuel_cost": np.zeros(run.participants),
         "wear_cost": np.zeros(run.participants),
+        "standing_charges": standing(run),
         "co2": r["grid_import"] @ carbon,
     }
     np.add.at(money["grid_cost"], vehicle, (r["vehicle_import"] * retail[vehicle]).sum(axis=1))

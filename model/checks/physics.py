@@ -16,7 +16,7 @@ import xarray as xr
 from ...data.inputs.devices import DEVICES, loads, stores
 from ..labels import Array
 
-_OTHERS = ("trip", "trade", "tariff", "node", "node_to", "source", "origin", "time")
+_OTHERS = ("trip", "trade", "tariff", "component", "node", "node_to", "source", "origin", "time")
 PARTICIPANT = ("participant", "time")
 VEHICLE = ("vehicle", "time")
 SIGNED = ("price", "sale_price", "offer_value", "node_flow")

@@ -33,6 +33,12 @@ _COMPONENTS = {
     "feed_in_revenue": Line(
         "received from the retailer", sign=-1, counterparty="retailer", label="feed-in revenue"
     ),
+    "standing_charges": Line(
+        "paid to the retailer whatever is drawn: per day, month, year and contracted power",
+        sign=1,
+        counterparty="retailer",
+        label="standing charges",
+    ),
     "peer_cost": Line(
         "paid for energy from peers, with network fees and congestion rent",
         sign=1,
@@ -152,7 +158,10 @@ MONEY = {name: line for name, line in LINES.items() if line.unit == "currency"}
 SIGNS = {name: sign for sign in (1, -1) for name, line in MONEY.items() if line.sign == sign}
 """The lines that add up to the bill, with their signs: costs first, then revenues."""
 
-LATER = ("make_whole", "final_energy_value")
+OPTIONAL = ("standing_charges",)
+"""Lines that only accounts have whose tariffs have components: elsewhere they are zero, and not shown."""
+
+LATER = ("make_whole", "final_energy_value", *OPTIONAL)
 """Lines that files do not have which were stored before the settlement had them: there they are zero."""
 
 

@@ -3,7 +3,12 @@
 A participant's account covers its own meter and its vehicles wherever they plug in, at its own tariff. Its lines
 stand in `account_lines`::
 
-    bill = grid_cost - feed_in_revenue + peer_cost - peer_revenue + make_whole + imbalance_cost + fuel_cost + wear_cost
+    bill = grid_cost - feed_in_revenue + standing_charges + peer_cost - peer_revenue + make_whole + imbalance_cost
+           + fuel_cost + wear_cost
+
+**Standing charges** are there where tariffs have components (`data.inputs`), and depend on no decision: with peers they
+are what they are without. ``component_cost`` (participant, component) says what each component comes to; over the
+components of the tariff it adds up to grid_cost - feed_in_revenue + standing_charges.
 
 **Imbalance.** Who has traded more than its meter shows pays ``imbalance_fee`` for what is short, to the operator of the
 exchange, and no peer gets it. Of each meter and slot, with c = bought less sold by contract [kWh]: a buyer (c > 0)
@@ -35,12 +40,14 @@ shares its members are no others.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from ...data.inputs import devices
 from ...data.inputs.arrays import assembled
+from ...data.inputs.contract import optional
 from ..labels import Array, positions, sum_at
 from ..topology.stores import of_stores, stores
 from ..topology.traders import Traders, parties, traders
@@ -76,9 +83,10 @@ def settle(
     Returns
     -------
     xr.Dataset
-        Over participant: the lines of `account_lines`, money and carbon dioxide over the horizon, shares NaN where
-        there is nothing to share. Scalars: the shares of the whole community as ``community_...``, and
-        ``peer_energy`` (kWh). The origins of energy as :func:`origins.variables` has them.
+        Over participant: the lines of `account_lines` (``OPTIONAL`` ones where they apply), money and carbon dioxide
+        over the horizon, shares NaN where there is nothing to share. Scalars: the shares of the whole community as
+        ``community_...``, and ``peer_energy`` (kWh). The origins of energy as :func:`origins.variables` has them, and
+        ``component_cost`` where tariffs have components.
     """
     units = {"currency": inputs.attrs["currency"]}
 
@@ -100,7 +108,12 @@ def settle(
     return assembled(
         inputs,
         {
-            **{name: (dims, account[name], described(line)) for name, line in {**MONEY, **LINES}.items()},
+            **{
+                name: (dims, account[name], described(line))
+                for name, line in {**MONEY, **LINES}.items()
+                if name in account
+            },
+            **_components(inputs, results, who),
             **{
                 f"community_{name}": ((), community[name], described(line, ", in the community"))
                 for name, line in SHARES.items()
@@ -117,7 +130,8 @@ def made_whole(lines: Mapping[str, Array]) -> dict[str, Array]:
 
     ``lines`` are those that enter the bill, ``congestion_rent`` and ``bill_grid_only``; regions have them one by one.
     """
-    alone, amounts = lines["bill_grid_only"], {n: lines[n] for n in SIGNS if n != "make_whole"}
+    alone = lines["bill_grid_only"]
+    amounts = {n: lines[n] for n in SIGNS if n != "make_whole" and n in lines}
     bill, turnover = _sum(SIGNS[n] * a for n, a in amounts.items()), _sum(map(abs, amounts.values()))
     paid = make_whole(bill, alone, turnover, float(lines["congestion_rent"].sum()))
     return {"make_whole": paid, "bill": bill + paid, "saving": alone - (bill + paid)}
@@ -151,8 +165,38 @@ def _account(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, who: T
     }
     account = {name: sum_at(place, money, size) for name, (place, money) in lines.items()}
     account |= {"wear_cost": _sum(wear), "make_whole": np.zeros(size), "final_energy_value": np.zeros(size)}
-    account["bill"] = _sum(sign * account[name] for name, sign in SIGNS.items())
+    if "component" in inputs.sizes:
+        account["standing_charges"] = _standing(inputs).sum(axis=1)
+    account["bill"] = _sum(sign * account[name] for name, sign in SIGNS.items() if name in account)
     return account
+
+
+def _standing(inputs: xr.Dataset) -> Array:
+    """Return what each component of its own tariff costs a participant whatever it draws (participant, component)."""
+    hours, power = inputs["slot_hours"].values, optional(inputs, "contracted_power")[:, None]
+    standing, contracted = (
+        optional(inputs, f"component_{name}") @ hours for name in ("standing", "contracted")
+    )
+    return np.asarray(_own(inputs) * (standing + contracted * power))
+
+
+def _own(inputs: xr.Dataset) -> Array:
+    """Return whether a component belongs to a participant's tariff (participant, component)."""
+    tariffs = inputs["participant_tariff"].values[:, None]
+    return np.asarray(tariffs == inputs["component_tariff"].values)
+
+
+def _components(inputs: xr.Dataset, results: xr.Dataset, who: Traders) -> dict[str, tuple[Any, ...]]:
+    """Return ``component_cost`` (participant, component), nothing where tariffs have no components."""
+    if "component" not in inputs.sizes:
+        return {}
+    size, hours = inputs.sizes["participant"], inputs["slot_hours"].values
+    bought = who.stack(results["grid_import"], results["vehicle_import"]) * hours
+    sold = who.stack(results["grid_export"], results["vehicle_export"]) * hours
+    cost = bought @ optional(inputs, "component_price").T - sold @ optional(inputs, "component_credit").T
+    cost = _own(inputs) * sum_at(who.account, cost, size) + _standing(inputs)
+    text = {"long_name": "paid to the retailer by component", "units": inputs.attrs["currency"]}
+    return {"component_cost": (("participant", "component"), cost, text)}
 
 
 def _final_energy_value(inputs: xr.Dataset, results: xr.Dataset, grid_only: xr.Dataset) -> Array:

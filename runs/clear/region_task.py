@@ -153,7 +153,7 @@ def _answer(tree: xr.DataTree) -> Answer:
         attrs={str(k): v for k, v in tree.attrs.items() if k != "scenario_definition"},
         layout=zarr.layout(tree),
         sums=accounts.community_sums(inputs, results, settled),
-        money={name: settled[name].values for name in MONEY},
+        money={name: settled[name].values for name in MONEY if name in settled},
         traded=float(settled["peer_energy"]),
     )
 

@@ -15,13 +15,14 @@ from urllib.parse import unquote
 from ...data import clock
 from ...data.problems import UNSEEN, InputError
 from ...model.settlement import account_lines
-from ...model.settlement.account_lines import CARBON, TOTALS, Line, statement
+from ...model.settlement.account_lines import CARBON, OPTIONAL, TOTALS, Line, statement
 from .. import markets
 from ..ledger import checkpoints, receipts
 from ..ledger.format import block_schema, signed_note
 from ..ledger.format.block_schema import WHERE_ANY
 from ..ledger.format.errors import LedgerTampered
 from ..text import on_page, section, table, utc
+from . import contract
 
 OPENING = b"# Bill of "
 _ROUNDING = {"rounding": Line("what counting whole Wh and thousandths changes", sign=1, label="rounding")}
@@ -62,7 +63,8 @@ price, the settlement does not."""
 class Bill:
     """A participant's bill: the terms and figures that the operator states, and the receipt with what it proves.
 
-    ``money`` is in the ledger's units, by the names in ``STATED``; ``shares`` is text, by the names in ``SHARES``.
+    ``money`` is in the ledger's units, by the names in ``STATED``, those of ``OPTIONAL`` where the account has them;
+    ``shares`` is text, by the names in ``SHARES``; ``components`` are those of the contract, if it has any.
     """
 
     terms: dict[str, str]
@@ -70,6 +72,7 @@ class Bill:
     shares: dict[str, str]
     receipt: str
     proofs: list[receipts.Proof]
+    components: tuple[contract.Component, ...] = ()
 
     @property
     def decimals(self) -> int:
@@ -80,9 +83,9 @@ class Bill:
     def amounts(self) -> dict[str, int]:
         """All lines of the account [units of money], by the names of ``STATEMENT``."""
         lines = self.money | {name: _sum(self.proofs, *parts) for name, parts in _PROVED.items()}
-        lines["bill"] = sum(line.sign * lines[n] for n, line in STATEMENT.items() if line.sign)
+        lines["bill"] = sum(line.sign * lines.get(n, 0) for n, line in STATEMENT.items() if line.sign)
         lines["saving"] = lines["bill_grid_only"] - lines["bill"]
-        return {name: lines[name] for name in STATEMENT}
+        return {name: lines[name] for name in STATEMENT if lines.get(name) or name not in OPTIONAL}
 
     @property
     def energies(self) -> dict[str, int]:
@@ -97,6 +100,7 @@ class Bill:
             "money": self.amounts,
             "wh": self.energies,
             "shares": self.shares,
+            **({"components": [vars(part) for part in self.components]} if self.components else {}),
         }
 
 
@@ -107,6 +111,7 @@ def write(bill: Bill) -> str:
         f"# Bill of {on_page(_shown(leaf['participant']))}",
         _head(bill, zone),
         f"{section('Account', _account(bill))}\n\n{_LEGEND}",
+        *_contract(bill),
         section("Trades with neighbours by hour of the day (proved)", _hours(bill, zone)),
         section("Bought from (proved)", _sellers(bill)),
         section("Where the energy came from (not proved)", _origin(bill)),
@@ -140,7 +145,9 @@ def check(
         raise LedgerTampered(source, "receipt", "none", "one between two lines ```")
     proofs = receipts.check(receipt.encode(), pinned, held, source)
     require_period(proofs, source)
-    bill = Bill(*_stated(page, source, proofs), receipt, proofs)
+    decimals = money_decimals(proofs)
+    bill = Bill(*_stated(page, source, proofs), receipt, proofs, contract.read(page, decimals))
+    contract.require_sum(bill.components, bill.money, source)
     if (proved := block_schema.scale(proofs[0].money)[0]) not in ("", bill.terms["currency"]):
         raise LedgerTampered(source, "currency", bill.terms["currency"], proved)
     try:
@@ -206,6 +213,8 @@ def _account(bill: Bill) -> str:
     amounts, kwh = bill.amounts, bill.energies
     rows = []
     for name, line in STATEMENT.items():
+        if name not in amounts:
+            continue
         if name in WHERE_ANY and not any(name in proof.leaf for proof in bill.proofs):
             continue
         mark = "proved" if name in _PROVED else "kWh proved" if name in kwh else "not proved"
@@ -213,6 +222,13 @@ def _account(bill: Bill) -> str:
         amount = -amounts[name] if line.sign < 0 else amounts[name]
         rows.append([label, energy(kwh[name]) if name in kwh else "", money(amount, bill.decimals), mark])
     return table(["", "kWh", bill.terms["currency"], "ledger"], rows)
+
+
+def _contract(bill: Bill) -> list[str]:
+    """Return the section of the contract's components, none where it has none."""
+    if not bill.components:
+        return []
+    return [contract.write(bill.components, bill.energies, bill.decimals, bill.terms["currency"])]
 
 
 def _hours(bill: Bill, zone: tzinfo) -> str:
@@ -272,6 +288,8 @@ def _stated(
     amounts = {}
     for name in STATED:
         label = STATEMENT[name].label
+        if name in OPTIONAL and f"\n    {label} " not in page:
+            continue
         text = find(
             label, rf"^    {label}(?: +[0-9,]+\.[0-9]{{3}})? +(-?[0-9,]{{1,30}}\.[0-9]{{{decimals}}})  "
         )

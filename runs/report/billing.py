@@ -12,7 +12,7 @@ from .. import archive
 from ..ledger import ledger, receipts, records
 from ..ledger.format import canonical_json
 from ..store import digest, run_file
-from . import bill
+from . import bill, contract
 from .tables import number
 
 
@@ -68,7 +68,7 @@ def _bill(tree: xr.DataTree, participant: str, receipt: str) -> bill.Bill:
     What that counting changes is the line ``rounding``, so that the bill is that of the settlement.
     """
     account = tree["settlement"].to_dataset().sel(participant=participant)
-    names = (*(n for n in bill.STATED if n != "rounding"), "bill")
+    names = (*(n for n in bill.STATED if n != "rounding" and n in account), "bill")
     terms = {
         "zone": str(tree["inputs"].attrs.get("time_zone", "UTC")),
         "rules": str(tree.attrs["market"]),
@@ -81,7 +81,9 @@ def _bill(tree: xr.DataTree, participant: str, receipt: str) -> bill.Bill:
     units = 10 ** bill.money_decimals(proofs)
     money = {name: int(digest.integers(account[name].values, units)) for name in names}
     settlement = money.pop("bill")
-    unrounded = bill.Bill(terms, {**money, "rounding": 0}, shares, receipt, proofs)
+    inputs, settled = (tree[g].to_dataset() for g in ("inputs", "settlement"))
+    parts = contract.components(inputs, settled, participant, money, units)
+    unrounded = bill.Bill(terms, {**money, "rounding": 0}, shares, receipt, proofs, parts)
     return replace(unrounded, money={**money, "rounding": settlement - unrounded.amounts["bill"]})
 
 

@@ -6,7 +6,7 @@ import xarray as xr
 
 from ..text import on_page, section
 from . import tables
-from .sections import SECTIONS
+from .sections import SECTIONS, Section
 
 
 def report(tree: xr.DataTree) -> str:
@@ -15,11 +15,16 @@ def report(tree: xr.DataTree) -> str:
     about = [f"status: {tree.attrs['status']}", f"cleared by otonari {tree.attrs['otonari_version']}"]
     about += [f"ledger head: {tree.attrs['ledger_head']}"] if "ledger_head" in tree.attrs else []
     head = "\n".join(f"- {on_page(line)}" for line in [*about, *tables.notes(tree)])
-    parts = [section(s.title.format(currency=currency), s.text(tree)) for s in SECTIONS.values()]
+    parts = [section(s.title.format(currency=currency), s.text(tree)) for s in _sections(tree).values()]
     return "\n\n".join([f"# {on_page(tables.heading(tree))}", head, *parts]) + "\n"
 
 
 def facts(tree: xr.DataTree) -> dict[str, Any]:
     """Return what a report says for a machine: plain values, energy in kWh, money in the run's currency."""
-    values = {name: s.values(tree) for name, s in SECTIONS.items()}
+    values = {name: s.values(tree) for name, s in _sections(tree).items()}
     return {"title": tables.heading(tree), "currency": str(tree.attrs["currency"]), **values}
+
+
+def _sections(tree: xr.DataTree) -> dict[str, Section]:
+    """Return the sections of which a run has something, by name."""
+    return {name: section for name, section in SECTIONS.items() if section.where(tree)}

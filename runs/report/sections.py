@@ -13,7 +13,7 @@ import xarray as xr
 
 from ...data.inputs import devices
 from ...data.inputs.currency import decimals
-from ...model.settlement.account_lines import statement
+from ...model.settlement.account_lines import OPTIONAL, Line, statement
 from .. import compare
 from ..store import run_format
 from ..text import table
@@ -21,6 +21,8 @@ from . import tables
 
 LINES = statement()
 """Lines of an account on the page, in their order."""
+WAYS = {"per-kwh": "import", "per-kwh-injected": "export"}
+"""What a component that is counted by energy is counted by."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,19 @@ class Section:
     """One row of the table of sections.
 
     ``title`` is its heading, where ``{currency}`` stands for that of the run; ``values`` returns what it shows, of the
-    tree of a run, as plain values [kWh, currency]; ``text`` the table of it under the heading, of the tree.
+    tree of a run, as plain values [kWh, currency]; ``text`` the table of it under the heading, of the tree. A section
+    ``where`` there is something of it stands on the page of such runs alone.
     """
 
     title: str
     values: Callable[[xr.DataTree], Any]
     text: Callable[[xr.DataTree], str]
+    where: Callable[[xr.DataTree], bool] = lambda tree: True
+
+
+def lines(settlement: xr.Dataset) -> dict[str, Line]:
+    """Return the lines of the accounts of a run, in the order of the page."""
+    return {name: line for name, line in LINES.items() if name not in OPTIONAL or name in settlement}
 
 
 def totals(tree: xr.DataTree) -> dict[str, float]:
@@ -45,8 +54,56 @@ def accounts(tree: xr.DataTree) -> dict[str, dict[str, float]]:
     """Return the lines of every account over the horizon [currency]."""
     settlement = tree["settlement"].to_dataset()
     people = [str(name) for name in settlement["participant"].values]
-    lines = {name: [float(v) for v in run_format.account_line(settlement, name).values] for name in LINES}
-    return {who: {name: lines[name][k] for name in lines} for k, who in enumerate(people)}
+    amounts = {
+        n: [float(v) for v in run_format.account_line(settlement, n).values] for n in lines(settlement)
+    }
+    return {who: {name: amounts[name][k] for name in amounts} for k, who in enumerate(people)}
+
+
+def components(tree: xr.DataTree) -> list[dict[str, Any]]:
+    """Return the components of all tariffs: what they charge, the energy [kWh] and its mean price, and what they cost.
+
+    Energy is that of the participants of the tariff, drawn or injected, and none of what is charged by day or power.
+    """
+    inputs, results, settlement = (tree[g].to_dataset() for g in ("inputs", "results", "settlement"))
+    if "component" not in inputs.sizes:
+        return []
+    cost = settlement["component_cost"].sum("participant").values
+    tariff, name = inputs["component_tariff"].values, inputs["component"].values
+    bases, drawn = inputs["component_basis"].values, _by_tariff(inputs, results)
+    rows = []
+    for k, basis in enumerate(bases):
+        energy = drawn[WAYS[basis]][tariff[k]] if basis in WAYS else np.nan
+        price = abs(cost[k]) / energy if energy > 0 else np.nan
+        rows.append(
+            {
+                "tariff": str(tariff[k]),
+                "name": str(name[k]).removeprefix(f"{tariff[k]}/"),
+                "part": str(inputs["component_part"].values[k]),
+                "basis": str(basis),
+                "kwh": float(energy),
+                "price": float(np.copysign(price, cost[k] if basis == "per-kwh" else -cost[k])),
+                "cost": float(cost[k]),
+            }
+        )
+    return rows
+
+
+def _by_tariff(inputs: xr.Dataset, results: xr.Dataset) -> dict[str, dict[str, float]]:
+    """Return the energy [kWh] that the customers of each tariff draw and inject, their vehicles' with it."""
+    hours = inputs["slot_hours"].values
+    own = inputs["participant_tariff"].values
+    guests = inputs["participant_tariff"].sel(participant=inputs["vehicle_owner"].values).values
+    return {
+        way: {
+            str(tariff): float(
+                (results[f"grid_{way}"].values @ hours)[own == tariff].sum()
+                + (results[f"vehicle_{way}"].values @ hours)[guests == tariff].sum()
+            )
+            for tariff in inputs["tariff"].values
+        }
+        for way in WAYS.values()
+    }
 
 
 def balance(tree: xr.DataTree) -> dict[str, float]:
@@ -99,7 +156,7 @@ def _accounts(tree: xr.DataTree) -> str:
     values = np.array(
         [
             run_format.account_line(settlement, n).values * (-1 if line.sign < 0 else 1)
-            for n, line in LINES.items()
+            for n, line in lines(settlement).items()
         ]
     )
     people = [str(name) for name in settlement["participant"].values]
@@ -109,7 +166,27 @@ def _accounts(tree: xr.DataTree) -> str:
         [who, *(_fixed(v, shown) for v in column)]
         for who, column in zip([*people, "all"], columns, strict=True)
     ]
-    return table(["participant", *(line.label for line in LINES.values())], rows)
+    return table(["participant", *(line.label for line in lines(settlement).values())], rows)
+
+
+def _components(tree: xr.DataTree) -> str:
+    unit = f"{tree.attrs['currency']}/kWh"
+    shown, finer = decimals(str(tree.attrs["currency"])) or 2, 2 + (decimals(unit) or 2)
+    rows = [
+        [
+            c["tariff"],
+            c["name"],
+            c["part"],
+            c["basis"],
+            "" if np.isnan(c["kwh"]) else _fixed(c["kwh"]),
+            "" if np.isnan(c["price"]) else _fixed(c["price"], finer),
+            _fixed(c["cost"], max(shown, 2)),
+        ]
+        for c in components(tree)
+    ]
+    return table(
+        ["tariff", "component", "part", "basis", "kWh", f"mean {unit}", str(tree.attrs["currency"])], rows
+    )
 
 
 def _balance(tree: xr.DataTree) -> str:
@@ -133,6 +210,12 @@ def _fixed(value: float, shown: int = 2) -> str:
 SECTIONS: dict[str, Section] = {
     "totals": Section("Cost by kind of participant", totals, _costs),
     "accounts": Section("Accounts, {currency}", accounts, _accounts),
+    "components": Section(
+        "Components of the tariffs",
+        components,
+        _components,
+        where=lambda tree: "component" in tree["inputs"].sizes,
+    ),
     "balance": Section("Energy balance of the community", balance, _balance),
     "hours": Section("Trades by hour of the day", hours, _hours),
 }
