@@ -14,10 +14,14 @@ from ..files.csv_table import Table
 from ..files.strict_yaml import Location
 from ..problems import InputError, Problem
 from ..schema.file_references import TableFile
+from ..schema.scenario import Time
 from ..schema.table_rows import TABLES
 from .messages import schema_problems, shown
 
 _OFFSET = re.compile(r"(T\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(?:Z|[+-]\d\d:?\d\d)$")
+
+
+_ZONE = str(Time.model_fields["time_zone"].default)
 
 
 @dataclass
@@ -109,7 +113,7 @@ def read_tables(located: LocatedValues) -> None:
     section = located.values.get("tables")
     if not isinstance(section, dict):
         return
-    for name, (row_model, _) in TABLES.items():
+    for name in TABLES:
         value = section.get(name)
         if not isinstance(value, str | dict):
             continue
@@ -121,14 +125,39 @@ def read_tables(located: LocatedValues) -> None:
             located.read[name] = Table(located.where, complete=False, known=False)
             section[name] = []
             continue
-        path = located.base / file.path
-        form = file.model_dump(exclude={"path", "keep_clock"})
-        located.read[name], wrong = csv_table.read(path, row_model, **form)
+        located.read[name], wrong = _read(located, name, file)
         located.problems += wrong
         rows = [dict(row) for row in located.read[name].rows]
         if file.keep_clock:
             rows = [{c: _OFFSET.sub(r"\1", v) for c, v in row.items()} for row in rows]
         section[name] = rows
+
+
+def _read(located: LocatedValues, name: str, file: TableFile) -> tuple[Table, list[Problem]]:
+    """Return the rows of a table's file, and what is wrong with it; charging sessions become trips."""
+    path = located.base / file.path
+    if file.sessions is None:
+        form = file.model_dump(exclude={"path", "keep_clock", "sessions"})
+        return csv_table.read(path, TABLES[name][0], **form)
+    if name != "trips":
+        where, line, field = located.place(("tables", name, "sessions"))
+        wrong = Problem(where, line, field, "sessions", "a table of trips: tables.trips")
+        return Table(str(path), complete=False, known=False), [wrong]
+    from .sessions import trips  # brings pandas: imported where it is needed
+
+    time = located.values.get("time")
+    zone = time.get("time_zone") if isinstance(time, dict) else None
+    try:
+        return trips(path, file, str(zone or _ZONE), _vehicles(located))
+    except InputError as error:
+        return Table(str(path), complete=False, known=False), list(error.problems)
+
+
+def _vehicles(located: LocatedValues) -> dict[str, dict[str, Any]]:
+    """Return the rows of the vehicles by label, of the table or of its file."""
+    value = located.values["tables"].get("vehicles")
+    listed = value if isinstance(value, list) else list(rows(located, "vehicles"))
+    return {str(row.get("vehicle")): row for row in listed if isinstance(row, dict)}
 
 
 def rows(located: LocatedValues, name: str) -> Iterator[dict[str, Any]]:
@@ -138,7 +167,13 @@ def rows(located: LocatedValues, name: str) -> Iterator[dict[str, Any]]:
         yield from value or ()
         return
     file = TableFile.model_validate({"path": value} if isinstance(value, str) else value)
-    form = file.model_dump(exclude={"path", "keep_clock"})
+    if file.sessions is not None:
+        table, wrong = _read(located, name, file)
+        if wrong:
+            raise InputError(wrong)
+        yield from table.rows
+        return
+    form = file.model_dump(exclude={"path", "keep_clock", "sessions"})
     for row in csv_table.rows(located.base / file.path, TABLES[name][0], **form):
         yield {c: _OFFSET.sub(r"\1", v) for c, v in row.items()} if file.keep_clock else row
 

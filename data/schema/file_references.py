@@ -28,16 +28,6 @@ class TextFile(Closed):
         return self
 
 
-class TableFile(TextFile):
-    """A CSV table that needs more than its path said."""
-
-    rename: dict[str, str] = Field(default_factory=dict, description="column of the file -> column here")
-    ignore: tuple[str, ...] = Field(default=(), description="columns of the file to leave alone")
-    keep_clock: bool = Field(
-        default=False, description="leave UTC offsets of trips aside: the clock on the wall counts"
-    )
-
-
 def _filled(kind: Kind, given: Any) -> Any:
     """Return the keys of a file with those that its preset fills in; raise where there is none of that kind."""
     if not isinstance(given, dict) or given.get("preset") is None:
@@ -47,6 +37,58 @@ def _filled(kind: Kind, given: Any) -> Any:
         want = f"one of {', '.join(known)}{suggestion(name, known)}"
         raise PydanticCustomError("preset", "{want}", {"want": want})
     return {**PRESETS[name].keys(kind), **given}
+
+
+class Sessions(Closed):
+    """Columns of a file of charging sessions, which become trips and plug times."""
+
+    preset: str | None = Field(default=None, description="a known export: acn-data, ocpp, evcc")
+    vehicle: Label = Field(description="column of the vehicles")
+    vehicles: dict[Label, str] = Field(
+        default_factory=dict,
+        description="name in the file -> label of the vehicle, or nothing to leave it out",
+    )
+    connect: Label = Field(description="column of the time when it was plugged in")
+    disconnect: Label = Field(description="column of the time when it was unplugged")
+    energy: Label | None = Field(default=None, description="column of the energy charged")
+    meter_start: Label | None = Field(default=None, description="instead of energy: the meter at the start")
+    meter_stop: Label | None = Field(default=None, description="the meter at the end")
+    unit: Literal["kWh", "Wh"] = Field(default="kWh", description="of the energy")
+    time_format: str = Field(default="", description="strptime pattern of times not written year first")
+    time_zone: Zone | None = Field(default=None, description="of the times (default: the scenario's)")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_preset(cls, given: Any) -> Any:
+        return _filled("sessions", given)
+
+    @model_validator(mode="after")
+    def _charged(self) -> Self:
+        if (self.energy is None) == (self.meter_start is None or self.meter_stop is None):
+            raise PydanticCustomError("energy", "a column of the energy, or meter_start and meter_stop")
+        return self
+
+    def columns(self) -> list[str]:
+        """Return the columns that the file must have."""
+        energy = [self.meter_start, self.meter_stop] if self.energy is None else [self.energy]
+        return [self.vehicle, self.connect, self.disconnect, *(str(name) for name in energy)]
+
+    def energy_field(self) -> str:
+        """Return the column that a problem of the energy is named after."""
+        return self.energy or str(self.meter_stop)
+
+
+class TableFile(TextFile):
+    """A CSV table that needs more than its path said."""
+
+    rename: dict[str, str] = Field(default_factory=dict, description="column of the file -> column here")
+    ignore: tuple[str, ...] = Field(default=(), description="columns of the file to leave alone")
+    keep_clock: bool = Field(
+        default=False, description="leave UTC offsets of trips aside: the clock on the wall counts"
+    )
+    sessions: Sessions | None = Field(
+        default=None, description="of trips: the file holds charging sessions, in these columns"
+    )
 
 
 class ReadingsFile(TextFile):

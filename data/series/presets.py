@@ -183,7 +183,7 @@ PRESETS: dict[str, Preset] = {
         "ACN-Data (Caltech), charging sessions",
         "sessions",
         {"vehicle": "userID", "connect": "connectionTime", "disconnect": "disconnectTime", "energy": "kWhDelivered",
-         "time_format": "%a, %d %b %Y %H:%M:%S GMT", "time_zone": "UTC"},
+         "time_format": "%a, %d %b %Y %H:%M:%S", "time_zone": "UTC"},
         signs=("connectionTime", "disconnectTime", "kWhDelivered"),
     ),
     "ocpp": Preset(
