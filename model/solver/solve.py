@@ -17,7 +17,7 @@ from ..lp.suffixes import load_suffixes
 from . import bottom_up
 from .basis import Basis, basis_of, statuses
 from .binaries import directions
-from .binaries.search import BRIEFLY, LEAST, Decided, Search, fixed
+from .binaries.search import BRIEFLY, CROSSED, LEAST, Decided, Search, fixed
 from .bottom_up import Optimum
 from .highs import basic_solution, dot, own_scheduler, prove, version
 from .infeasibility import conclusive
@@ -170,6 +170,8 @@ def _attempt(
 ) -> _Solved:
     """Return the optimum of a program, its binaries decided in parts or together; raise what is wrong with it."""
     start = statuses(program, known) if known else None
+    if way == CROSSED and best:
+        return _optimal(search.crossed(program, best.decided, best.optimum), known, tie_break, search)
     decided = search.decide(program, start, way, best and best.optimum.x)
     if decided is not None:
         solved = _warm(decided, known, tie_break, search)

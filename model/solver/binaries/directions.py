@@ -53,6 +53,30 @@ def decided(program: Program, pairs: Array) -> Program:
     return replace(program, integer=integer)
 
 
+def crossed(program: Program, x: Array, relaxed: Array) -> Program:
+    """Return the program with those directions alone as binaries in which ``x`` and ``relaxed`` (columns,) differ.
+
+    All other binaries are as in ``x``. The relaxation's direction is that of the net power of a pair.
+    """
+    pairs = program.pairs
+    width = pairs.forward.shape[1]
+    net = pairs.forward @ relaxed[:width] - pairs.backward @ relaxed[:width]
+    forward = np.round(x)
+    forward[pairs.switch[pairs.switch != NONE]] = net[pairs.switch != NONE] > 0.0
+    free = np.zeros_like(program.integer)
+    free[pairs.relaxable] = True
+    free &= program.integer & (forward != np.round(x))
+    kept = program.integer & ~free
+    return closed(
+        replace(
+            program,
+            lower=np.where(kept, np.round(x), program.lower),
+            upper=np.where(kept, np.round(x), program.upper),
+            integer=free,
+        )
+    )
+
+
 def closed(program: Program) -> Program:
     """Return a program whose binaries are fixed with the columns of every closed side at zero."""
     pairs = program.pairs

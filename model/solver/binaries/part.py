@@ -49,31 +49,31 @@ def choice(
         first = _incumbent(_run(few, gap, time_limit, nodes))
         if first is not None and (left := dot(piece.cost, first) - relaxation) <= gap:
             return Choice(first, 0.0, max(left, 0.0), nodes)
-    highs = _run(piece, gap, time_limit, nodes, first, presolve=directed)
-    best = _incumbent(highs)
+    highs = _run(piece, gap, time_limit, nodes, None if directed else first)
+    best = _cheapest(piece, first, _incumbent(highs))
     if best is None:
         return None
     bound = max(float(highs.getInfo().mip_dual_bound), relaxation)
     return Choice(best, bound - relaxation, max(dot(piece.cost, best) - bound, 0.0), nodes)
 
 
-def _run(
-    piece: Program,
-    gap: float,
-    time_limit: float | None,
-    nodes: int,
-    first: Array | None = None,
-    presolve: bool = True,
-) -> Any:
+def better(piece: Program, gap: float, time_limit: float | None, first: Array) -> Array:
+    """Return the values (columns,) of a brief search in a part, or the ``first`` ones if they cost less."""
+    found = _incumbent(_run(piece, gap, time_limit, 1))
+    return first if found is None or dot(piece.cost, first) <= dot(piece.cost, found) else found
+
+
+def _run(piece: Program, gap: float, time_limit: float | None, nodes: int, first: Array | None = None) -> Any:
     """Return HiGHS after its search among the binaries of a part, from a solution if there is one.
 
-    Where a good solution is known, ``presolve`` costs more than it gains, but for directions.
+    A search from a solution goes without presolve: what presolve takes out of the cost HiGHS 1.16 forgets in that
+    solution's, and then takes it to be better than anything there is.
     """
     highs = load(piece, time_limit, 0.0)
     # the feasibility jump takes a quarter of the time, and gains nothing
     set_options(highs, mip_abs_gap=gap, mip_heuristic_run_feasibility_jump=False, mip_max_nodes=nodes)
     if first is not None:
-        set_options(highs, presolve="choose" if presolve else "off")
+        set_options(highs, presolve="off")
         chosen = np.flatnonzero(piece.integer).astype(np.int32)
         ask(highs, "setSolution", len(chosen), chosen, np.round(first[chosen]))
     run(highs)
@@ -81,6 +81,12 @@ def _run(
         set_options(highs, mip_max_nodes=NO_LIMIT, mip_max_improving_sols=1)  # until there is any
         run(highs)
     return highs
+
+
+def _cheapest(piece: Program, *values: Array | None) -> Array | None:
+    """Return the cheapest of the values (columns,) that there are; None if there are none."""
+    there = [x for x in values if x is not None]
+    return min(there, key=lambda x: dot(piece.cost, x), default=None)
 
 
 def _incumbent(highs: Any) -> Array | None:

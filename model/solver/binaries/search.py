@@ -3,8 +3,8 @@
 One MILP of a thousand homes has no solution within minutes; meters by themselves have one within a fraction of a second.
 The linear relaxation comes first (`bottom_up`). Then every meter decides by itself at the prices of the relaxation
 (`at_prices`), and with its binaries fixed the whole is cleared again, with free exchange. What that costs more than the
-bound is the gap. Where it is greater than asked for, searches that a limit ended go on, and at last parts that are small
-enough decide as one (`WAYS`).
+bound is the gap. Where it is greater than asked for, directions that the relaxation has otherwise are decided anew, by
+the whole; then searches that a limit ended go on, and at last parts that are small enough decide as one (`WAYS`).
 
 **Feasible always.** Whatever a meter draws from peers it can draw from the retailer, and what it gives to peers it
 can give to the retailer, over the same connection. Binaries that are feasible in the parts are therefore feasible
@@ -41,28 +41,33 @@ EFFORT = 6e10
 """Nodes times columns squared of a further search: some minutes, and the same search on every machine."""
 LEAST = 1e-6
 """Gap that is small enough in any case (HiGHS's own default of ``mip_abs_gap``)."""
-BRIEFLY, AT_LENGTH, AS_ONE = WAYS = range(3)
-"""Ways to decide, each costlier: meters by themselves with few nodes, with many, and small parts as one MILP."""
+BRIEFLY, CROSSED, AT_LENGTH, AS_ONE = WAYS = range(4)
+"""Ways to decide, each costlier: meters by themselves with few nodes; what they disagree about with the relaxation anew;
+meters with many nodes; small parts as one MILP."""
 
 
 class Decided(NamedTuple):
     """A program with its binaries fixed, and in how many parts they were decided.
 
     ``apart`` says whether parts were cut, so that their choices have yet to prove feasible together; ``left`` is what of
-    the gap the searches leave within the parts (currency).
+    the gap the searches leave within the parts (currency); ``crossed`` how many were then decided anew.
     """
 
     program: Program
     parts: int = 0
     apart: bool = False
     left: float = 0.0
+    crossed: int = 0
 
     @property
     def method(self) -> str:
         """In words, how the binaries were decided."""
         if not self.apart:
             return ""
-        return f"binaries in {self.parts} programs at the prices of the relaxation"
+        crossed = (
+            f", {self.crossed} of them anew where the relaxation has it otherwise" if self.crossed else ""
+        )
+        return f"binaries in {self.parts} programs at the prices of the relaxation{crossed}"
 
 
 class Search:
@@ -118,6 +123,34 @@ class Search:
         decided = fixed(program, x[: len(program.cost)])
         return Decided(decided, len(choices), bool(cut.any()), sum(c.left for c in choices))
 
+    def crossed(self, program: Program, best: Decided, optimum: Optimum) -> Decided:
+        """Return the best program so far with directions anew where the relaxation has them otherwise.
+
+        Meters that decide by themselves at given prices all sell at the same hour; the relaxation balances them, but
+        mixes directions. Where both agree on a direction, it is kept; among the rest, few, the whole decides (as in
+        relaxation induced neighbourhoods: Danna, Rothberg, Le Pape, Math. Program. 102 (2005),
+        doi:10.1007/s10107-004-0518-7). ``optimum`` is that of ``best``: nothing gets worse.
+        """
+        relaxed = self._optimum(program, None)
+        if relaxed is None:
+            return best
+        near = directions.crossed(program, optimum.x, relaxed.x)
+        pieces = _Pieces(near, optimum, where_large(near, TOGETHER))
+        gap = max(self.mip_gap * abs(dot(program.cost, optimum.x) + program.offset), LEAST)
+
+        def search(number: int) -> Array:
+            first = pieces.x[pieces.members[number][1]]
+            return part.better(pieces.piece(number), gap / len(pieces.members), self.time_limit, first)
+
+        x = pieces.x.copy()
+        with ThreadPoolExecutor(self.threads) as pool:
+            each = pool.map if self.threads > 1 else map
+            for (_, columns), values in zip(
+                pieces.members, each(search, range(len(pieces.members))), strict=True
+            ):
+                x[columns] = values
+        return best._replace(program=fixed(program, x[: len(program.cost)]), crossed=int(near.integer.sum()))
+
     def _optimum(self, program: Program, start: tuple[Array, Array] | None) -> Optimum | None:
         """Return the optimum without binaries; rows that the program got since are not in it, and have no price."""
         if self._relaxed is None:
@@ -163,10 +196,14 @@ class Search:
         excess = objective - self.bound - max(self.mip_gap * abs(objective), LEAST)
         if not program.integer.any() or excess <= 0:
             return None
+        directed = directions.number(program) > 0
+        if way < CROSSED and directed:
+            return CROSSED
         if way < AT_LENGTH and decided.left >= excess:
             return AT_LENGTH
-        joins = way < AS_ONE and (where_large(program, TOGETHER) != at_market(program)).any()
-        return AS_ONE if joins else None
+        if way == AS_ONE or (directed and program.integer.sum() > TOGETHER):
+            return None  # many directions at once take minutes, and gain little
+        return AS_ONE if (where_large(program, TOGETHER) != at_market(program)).any() else None
 
 
 class _Pieces:
