@@ -6,12 +6,22 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from ..data.inputs.arrays import Field
+
 Array = npt.NDArray[Any]
 
 
 def positions(inputs: xr.Dataset, variable: str, dim: str) -> Array:
-    """Return where in ``dim`` the labels of a variable stand, -1 for the empty label."""
-    return places(inputs.variables[dim].values, inputs.variables[variable].values)
+    """Return where in ``dim`` the labels of a variable stand, -1 for the empty label; the array is not to be changed."""
+    labels, values = inputs.variables[dim], inputs.variables[variable]
+    if isinstance(values, Field):
+        return values.known((places, labels), lambda: _read_only(places(labels.values, values.values)))
+    return places(labels.values, values.values)
+
+
+def _read_only(values: Array) -> Array:
+    values.flags.writeable = False
+    return values
 
 
 def places(labels: Array, values: Array) -> Array:

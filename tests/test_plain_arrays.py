@@ -7,6 +7,7 @@ import xarray as xr
 import otonari
 from otonari.data.inputs.arrays import Arrays, Field, as_dataset, assembled, derived
 from otonari.data.inputs.contract import validate
+from otonari.model.labels import positions
 from otonari.model.topology.stores import stores
 from otonari.model.topology.traders import traders
 from otonari.runs.store import digest
@@ -110,6 +111,34 @@ def test_what_follows_from_them_is_computed_once_and_anew_for_others(dataset):
     assert total(more) == pytest.approx(total(arrays) + arrays["demand"].size)
     assert traders(arrays) is traders(arrays)
     np.testing.assert_array_equal(stores(arrays).trader, stores(dataset).trader)
+
+
+def test_what_is_known_of_a_field_does_not_hide_what_is_wrong_with_another(dataset):
+    arrays = Arrays.of(dataset)
+    assert validate(arrays) == []  # every field is known to be sound now
+    owners, limits = dataset["battery_owner"].values.copy(), dataset["battery_charge_limit"].values.copy()
+    owners[1], limits[0] = "nobody", -1.0
+    wrong = {"battery_owner": (("battery",), owners), "battery_charge_limit": (("battery",), limits)}
+    found = validate(arrays.assign(wrong))
+    assert [p.field for p in found] == ["battery_charge_limit", "battery_owner"]
+    renamed = {"participant": (("participant",), np.char.add(dataset["participant"].values, "x"))}
+    fields = {p.field for p in validate(arrays.assign(renamed))}
+    assert {"battery_owner", "vehicle_owner", "vehicle_host"} <= fields
+
+
+def test_positions_of_labels_are_those_of_the_dataset_and_cannot_be_changed(dataset):
+    arrays = Arrays.of(dataset)
+    for name, dim in (
+        ("vehicle_host", "participant"),
+        ("battery_owner", "participant"),
+        ("trip_vehicle", "vehicle"),
+    ):
+        np.testing.assert_array_equal(positions(arrays, name, dim), positions(dataset, name, dim))
+    backwards = arrays.assign(participant=(("participant",), dataset["participant"].values[::-1]))
+    turned = dataset.sizes["participant"] - 1 - positions(dataset, "battery_owner", "participant")
+    np.testing.assert_array_equal(positions(backwards, "battery_owner", "participant"), turned)
+    with pytest.raises(ValueError, match="read-only"):
+        positions(arrays, "battery_owner", "participant")[0] = 0
 
 
 @pytest.mark.parametrize("part", [digest.PART, 7])

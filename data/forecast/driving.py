@@ -112,7 +112,7 @@ def vehicle_forecast(
     wall = clock.local(pd.DatetimeIndex([now]), time_zone).tz_localize(None)[0]
     today, hour = wall.date(), float((wall - wall.normalize()) / pd.Timedelta(hours=1))
     dates = tuple(today + timedelta(days=n) for n in range(days))
-    past = legs(trips.known(now), usable, today, time_zone)
+    past = legs(trips, usable, today, time_zone, now)
     recorded = -int(past.day.min(initial=0)) if since is None else (today - since).days
     age = np.arange(max(0, min(recorded, WINDOW)), 0, -1)
     samples = _Samples.of(past, usable, len(age), slots_per_day, plugged)

@@ -1,7 +1,8 @@
 """Trips by local day: the rounds of past days, and a few assumed days from the start."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import date
+from functools import lru_cache
 from typing import Self
 
 import numpy as np
@@ -26,18 +27,6 @@ class Trips:
     departure: np.ndarray
     arrival: np.ndarray
     energy: np.ndarray
-
-    def known(self, now: np.datetime64) -> Self:
-        """Return the trips that have begun before ``now``; return and energy of one under way are NaT and NaN."""
-        begun = self.departure < now
-        home = self.arrival[begun] <= now
-        return replace(
-            self,
-            vehicle=self.vehicle[begun],
-            departure=self.departure[begun],
-            arrival=np.where(home, self.arrival[begun], np.datetime64("NaT", "ns")),
-            energy=np.where(home, self.energy[begun], np.nan),
-        )
 
 
 @dataclass(frozen=True)
@@ -65,22 +54,32 @@ class Legs:
         return type(self)(*(np.concatenate([getattr(self, n), getattr(other, n)]) for n in names))
 
 
-def legs(trips: Trips, usable_kwh: np.ndarray, first: date, time_zone: str) -> Legs:
-    """Return rounds by local day, counted from the date ``first``; NaN hours and energy for one under way.
+def legs(
+    trips: Trips, usable_kwh: np.ndarray, first: date, time_zone: str, now: np.datetime64 | None = None
+) -> Legs:
+    """Return rounds by local day, counted from the date ``first``; NaN return and energy for one under way.
 
-    What the battery gives to a round is min(energy, usable): it can be charged between two rounds.
+    What the battery gives to a round is min(energy, usable): it can be charged between two rounds. Known are the rounds
+    that have begun before ``now``, and of those that have ended by then the rest (default: all).
     """
-    wall = clock.local(pd.DatetimeIndex(trips.departure), time_zone).tz_localize(None)
-    back = clock.local(pd.DatetimeIndex(trips.arrival), time_zone).tz_localize(None)
-    midnight, hour = wall.normalize(), pd.Timedelta(hours=1)
-    electric = np.minimum(trips.energy, usable_kwh[trips.vehicle])
+    instants = (moments.astype("datetime64[ns]").tobytes() for moments in (trips.departure, trips.arrival))
+    wall, back = (_wall(moments, time_zone) for moments in instants)
+    energy, vehicle = trips.energy, trips.vehicle
+    if now is not None:
+        begun = trips.departure < now
+        home = trips.arrival[begun] <= now
+        wall, vehicle = wall[begun], vehicle[begun]
+        back = np.where(home, back[begun], np.datetime64("NaT", "ns"))
+        energy = np.where(home, energy[begun], np.nan)
+    midnight, hour = wall.astype("datetime64[D]"), np.timedelta64(1, "h")
+    electric = np.minimum(energy, usable_kwh[vehicle])
     own = Legs(
-        trips.vehicle,
-        (midnight - pd.Timestamp(first)).days.to_numpy(),
-        ((wall - midnight) / hour).to_numpy(),
-        ((back - midnight) / hour).to_numpy(),
+        vehicle,
+        (midnight - np.datetime64(first)).astype(np.int64),
+        (wall - midnight) / hour,
+        (back - midnight) / hour,
         electric,
-        trips.energy - electric,
+        energy - electric,
     )
     whole = np.nan_to_num(own.arrival) // 24
     rounds = own
@@ -98,6 +97,13 @@ def legs(trips: Trips, usable_kwh: np.ndarray, first: date, time_zone: str) -> L
             )
         )
     return rounds
+
+
+@lru_cache(maxsize=4)
+def _wall(moments: bytes, time_zone: str) -> np.ndarray:
+    """Return the local wall clock at instants, naive UTC (trip,): forecasts slot after slot ask for the same ones."""
+    utc = np.frombuffer(moments, "datetime64[ns]")
+    return clock.local(pd.DatetimeIndex(utc), time_zone).tz_localize(None).to_numpy().astype("datetime64[ns]")
 
 
 def assumed(vehicles: int, usable_kwh: np.ndarray, first: int) -> Legs:

@@ -199,39 +199,63 @@ def _structure(inputs: xr.Dataset) -> Iterator[Problem]:
 def _values(inputs: xr.Dataset) -> Iterator[Problem]:
     """Yield the entries that are not numbers, or that lie outside their bounds."""
     for name, row in TABLE.items():
-        if name not in inputs or row.unit == "label":
+        if name not in inputs or row.unit == "label" or _sound(name, row, inputs.variables[name]):
             continue
-        values = inputs.variables[name].values
-        if row.unit == "UTC":
-            yield from _entries(inputs, name, np.isnat(values), "a time")
-            continue
-        if not row.nan:
-            yield from _entries(inputs, name, np.isnan(values), "a number")
-        unlimited = name.endswith("_limit") and row.dims[0] not in devices.DEVICES
-        if not unlimited:
-            yield from _entries(inputs, name, np.isinf(values), "a finite number")
-        large = np.isfinite(values) & (np.abs(values) > MOST)
-        yield from _entries(inputs, name, large, f"a magnitude of at most {MOST:.0e}".replace("e+0", "e"))
-        low = values <= row.low if row.low_open else values < row.low
-        yield from _entries(inputs, name, low, f"{'more than' if row.low_open else 'at least'} {row.low:g}")
-        small = (values > max(row.low, 0.0)) & (values < row.least)
-        yield from _entries(inputs, name, small, f"0, or at least {row.least:g} {row.unit}")
-        yield from _entries(inputs, name, (values > row.high) & ~np.isinf(values), f"at most {row.high:g}")
+        for wrong, want in _outside(name, row, inputs.variables[name].values):
+            yield from _entries(inputs, name, wrong, want)
+
+
+def _sound(name: str, row: Variable, array: Any) -> bool:
+    """Tell whether a plain array is known to lie within its bounds: windows of a simulation share most of them."""
+
+    def inside() -> bool:
+        return not any(wrong.any() for wrong, _ in _outside(name, row, array.values))
+
+    return isinstance(array, Field) and array.known((_sound, name), inside)
+
+
+def _outside(name: str, row: Variable, values: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:
+    """Yield which values of a variable are wrong in a respect, and what is wanted."""
+    if row.unit == "UTC":
+        yield np.isnat(values), "a time"
+        return
+    if not row.nan:
+        yield np.isnan(values), "a number"
+    unlimited = name.endswith("_limit") and row.dims[0] not in devices.DEVICES
+    if not unlimited:
+        yield np.isinf(values), "a finite number"
+    large = np.isfinite(values) & (np.abs(values) > MOST)
+    yield large, f"a magnitude of at most {MOST:.0e}".replace("e+0", "e")
+    low = values <= row.low if row.low_open else values < row.low
+    yield low, f"{'more than' if row.low_open else 'at least'} {row.low:g}"
+    small = (values > max(row.low, 0.0)) & (values < row.least)
+    yield small, f"0, or at least {row.least:g} {row.unit}"
+    yield (values > row.high) & ~np.isinf(values), f"at most {row.high:g}"
 
 
 def _labels(inputs: xr.Dataset) -> Iterator[Problem]:
     """Yield the labels that name nothing, and words that have no meaning."""
     for name, row in TABLE.items():
         if row.of and name in inputs:
-            known = inputs[row.of].values.astype(str).tolist()
-            values = inputs.variables[name].values
-            wrong = ~np.isin(values, known) & ~((values == "") & row.empty)
+            known = inputs.variables[row.of]
+            wrong = _nameless(inputs.variables[name], known, row.empty)
             if wrong.any():
-                near = suggestion(str(values[wrong][0]), known)
+                values = inputs.variables[name].values
+                near = suggestion(str(values[wrong][0]), known.values.astype(str).tolist())
                 yield from _entries(inputs, name, wrong, f"a label of dimension {row.of!r}{near}")
         if row.words and name in inputs:
             wrong = ~np.isin(inputs[name].values, row.words)
             yield from _entries(inputs, name, wrong, f"one of {', '.join(row.words)}")
+
+
+def _nameless(array: Any, known: Any, empty: bool) -> np.ndarray:
+    """Return which labels of a variable are not among the known ones, nor empty where that means something."""
+
+    def wrong() -> np.ndarray:
+        values = array.values
+        return np.asarray(~np.isin(values, known.values.astype(str)) & ~((values == "") & empty))
+
+    return array.known((_nameless, known, empty), wrong) if isinstance(array, Field) else wrong()
 
 
 def _times(inputs: xr.Dataset) -> Iterator[Problem]:
@@ -310,7 +334,7 @@ def _entries(inputs: xr.Dataset, name: str, wrong: np.ndarray, want: str, most: 
         return
     array, places = inputs[name], np.argwhere(wrong)
     for place in places[:most]:
-        labels = (f"{d}={_label(array[d].values[i])}" for d, i in zip(array.dims, place, strict=True))
+        labels = (f"{d}={_label(inputs[d].values[i])}" for d, i in zip(array.dims, place, strict=True))
         got = array.values[tuple(place)]
         yield _problem(name, _label(got) or '""', want, ", ".join(labels))
     if len(places) > most:

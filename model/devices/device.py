@@ -83,9 +83,9 @@ class Device(ScalarBlock):
         dims = dims or self.dims
         family = ArrayVar(tuple(self.axes[d] for d in dims), lower, upper, where, binary, unit, doc)
         family.dims, family.result = dims, result
-        family.pricing_stage = np.broadcast_to(pricing_stage, family.shape).ravel()[family.position]
-        family.basic = np.broadcast_to(basic, family.shape).ravel()[family.position]
-        family.in_use = np.broadcast_to(in_use, family.shape).ravel()[family.position]
+        family.pricing_stage = family.entries_of(pricing_stage)
+        family.basic = family.entries_of(basic)
+        family.in_use = family.entries_of(in_use)
         self.add_component(name, family)
         return family.linear()
 

@@ -14,20 +14,25 @@ from operator import is_
 from typing import Any
 
 import numpy as np
-from pyomo.core.base.set import Binary, Reals, Set
+from pyomo.core.base.set import Binary, Reals, Set, SetProduct
 from pyomo.core.base.var import IndexedVar, VarData
 
 from ..labels import Array
-from .expressions import Linear, Term
+from .expressions import Linear, Term, over
 
 
 class OnDemand:
-    """An indexed component whose data objects, and the set of their indices, are made at first access."""
+    """An indexed component whose data objects, and the sets of their indices, are made at first access.
+
+    Its ``sets`` are set before Pyomo's own ``__init__`` runs, which is given none: their product is costly, and most
+    families are solved without it.
+    """
 
     name: str
     absent = ""
+    sets: tuple[Any, ...]
     _stored: dict[Any, Any] | None
-    _product: Any
+    _crossed: Any = None
     _existing: Any = None
     position: Array
 
@@ -60,8 +65,15 @@ class OnDemand:
         return self._existing
 
     @_index_set.setter
-    def _index_set(self, product: Any) -> None:
-        self._product = product
+    def _index_set(self, none: Any) -> None:
+        """Take no set from Pyomo: it was given none."""
+
+    @property
+    def _product(self) -> Any:
+        """The product of the sets."""
+        if self._crossed is None:
+            self._crossed = SetProduct(*self.sets) if len(self.sets) > 1 else self.sets[0]
+        return self._crossed
 
     def is_indexed(self) -> bool:
         """Return True: there are sets, whatever entries exist."""
@@ -69,7 +81,7 @@ class OnDemand:
 
     def dim(self) -> int:
         """Return the number of sets."""
-        return int(self._product.dimen)
+        return len(self.sets)
 
     @abstractmethod
     def _make(self) -> dict[Any, Any]:
@@ -83,7 +95,7 @@ class OnDemand:
 
     def labels(self) -> list[Any]:
         """Return the Pyomo index of every entry, in the order of the arrays."""
-        sets = [list(s) for s in self.sets]  # type: ignore[attr-defined]
+        sets = [list(s) for s in self.sets]
         indices = list(product(*sets)) if len(sets) > 1 else sets[0]
         return [indices[i] for i in self.position]
 
@@ -108,19 +120,25 @@ class ArrayVar(OnDemand, IndexedVar):
     def __init__(
         self, sets: tuple[Any, ...], lower: Any, upper: Any, where: Any, binary: bool, unit: str, doc: str
     ):
-        super().__init__(*sets, doc=doc, dense=False)
         self.sets = sets
+        super().__init__(doc=doc, dense=False)
         self.shape = tuple(len(s) for s in sets)
-        mask = np.broadcast_to(where, self.shape)
-        self.position: Array = np.flatnonzero(mask)
-        self.lower: Array = np.broadcast_to(lower, self.shape)[mask].astype(float)
-        self.upper: Array = np.broadcast_to(upper, self.shape)[mask].astype(float)
+        self.position: Array = np.flatnonzero(over(np.asarray(where), self.shape))
+        self.lower: Array = self.entries_of(lower).astype(float)
+        self.upper: Array = self.entries_of(upper).astype(float)
         self.binary = binary
         self.unit = unit
         self.pricing_stage: Array = np.zeros(len(self.position), dtype=int)
         self.basic: Array = np.zeros(len(self.position), dtype=bool)
         self.in_use: Array = np.zeros(len(self.position), dtype=bool)
         self._values: Array | None = None
+
+    def entries_of(self, values: Any) -> Array:
+        """Return the values of every entry (entries,) from those over the sets, or from one for all."""
+        values = np.asarray(values)
+        if not values.ndim:
+            return np.full(len(self.position), values)
+        return over(values, self.shape).ravel()[self.position]
 
     def linear(self) -> Linear:
         """Return the family as an array of expressions."""

@@ -41,7 +41,7 @@ class Linear:
 
     def __init__(self, shape: tuple[int, ...], constant: Any = 0.0, terms: Sequence[Term] = ()):
         self.shape = shape
-        self.constant: Array = np.broadcast_to(np.asarray(constant, dtype=float), shape)
+        self.constant: Array = over(np.asarray(constant, dtype=float), shape)
         self.terms = tuple(terms)
 
     def __add__(self, other: Any) -> Linear:
@@ -52,7 +52,7 @@ class Linear:
     __radd__ = __add__
 
     def __mul__(self, factor: Any) -> Linear:
-        factor = np.broadcast_to(np.asarray(factor, dtype=float), self.shape)
+        factor = over(np.asarray(factor, dtype=float), self.shape)
         flat = factor.ravel()
         terms = [t._replace(coefficient=t.coefficient * flat[t.row]) for t in self.terms]
         return Linear(self.shape, self.constant * factor, terms)
@@ -133,6 +133,11 @@ class Linear:
                 term.row, term.coefficient * term.variable.array()[term.column], minlength=total.size
             )
         return total.reshape(self.shape)
+
+
+def over(values: Array, shape: tuple[int, ...]) -> Array:
+    """Return values over a shape: themselves where they have it, which is cheap, else broadcast, which is not."""
+    return values if values.shape == shape else np.broadcast_to(values, shape)
 
 
 def _move(term: Term, target: Array) -> Term:

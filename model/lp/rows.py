@@ -24,8 +24,8 @@ class ArrayConstraint(OnDemand, IndexedConstraint):
     _written: tuple[tuple[int, Any, Any], ...] = ()
 
     def __init__(self, sets: tuple[Any, ...], relation: Relation, where: Any, doc: str):
-        super().__init__(*sets, doc=doc)
         self.sets = sets
+        super().__init__(doc=doc)
         self.shape = tuple(len(s) for s in sets)
         mask = np.broadcast_to(where, self.shape) & ~_vacuous(relation)
         self.position: Array = np.flatnonzero(mask)
@@ -98,8 +98,8 @@ class ArrayExpression(OnDemand, IndexedExpression):
     """A named array of linear expressions that a host model may use like any Pyomo Expression."""
 
     def __init__(self, sets: tuple[Any, ...], linear: Linear, doc: str):
-        super().__init__(*sets, doc=doc)
         self.sets = sets
+        super().__init__(doc=doc)
         self.linear = linear
         self.position = np.arange(int(np.prod(linear.shape)))
 

@@ -169,9 +169,9 @@ def _attempt(
     best: _Solved | None = None,
 ) -> _Solved:
     """Return the optimum of a program, its binaries decided in parts or together; raise what is wrong with it."""
-    start = statuses(program, known) if known else None
     if way == CROSSED and best:
         return _optimal(search.crossed(program, best.decided, best.optimum), known, tie_break, search)
+    start = statuses(program, known) if known and program.integer.any() else None
     decided = search.decide(program, start, way, best and best.optimum.x)
     if decided is not None:
         solved = _warm(decided, known, tie_break, search)
