@@ -7,15 +7,13 @@ build and solve one linear program.
 """
 
 import argparse
-import csv
 import json
 import statistics
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-
+from .. import table
 from .run import MEASURES
 
 FRAMEWORKS = ("otonari", "highs", "linopy", "pypsa", "oemof")
@@ -49,12 +47,9 @@ def sweep(frameworks: list[str], sizes: list[int], repeat: int, most: dict[str, 
 
 
 def growth(rows: Rows, name: str) -> float:
-    """Return the exponent with which the total time grows with the number of homes, by least squares of logarithms."""
-    own = [(float(row["homes"]), float(row["total"])) for row in rows if row["framework"] == name]
-    if len(own) < 2:
-        return float("nan")
-    homes, seconds = np.log(np.array(own)).T
-    return float(np.polyfit(homes, seconds, 1)[0])
+    """Return the exponent with which the total time of a framework grows with the number of homes."""
+    own = [row for row in rows if row["framework"] == name]
+    return table.growth([float(row["homes"]) for row in own], [float(row["total"]) for row in own])
 
 
 def draw(rows: Rows, frameworks: list[str], path: Path) -> None:
@@ -91,10 +86,7 @@ def main() -> None:
     for name in options.frameworks:
         print(f"{name}: total grows with the number of homes to the {growth(rows, name):.2f}")
     if options.output:
-        with options.output.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+        table.store(rows, options.output)
     if options.figure:
         draw(rows, options.frameworks, options.figure)
 
