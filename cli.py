@@ -56,6 +56,9 @@ _scenario = click.argument("scenario", default=DEFAULT)
 _set = click.option(
     "--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change the scenario."
 )
+_strict = click.option(
+    "--strict", is_flag=True, help="What is hardly possible in readings is a problem, not a note."
+)
 _held = click.option("--checkpoint", "checkpoints", type=_FILE, multiple=True, help="One that you hold.")
 _pins = click.option("--key", "keys", multiple=True, metavar="VKEY", help="Public key, from elsewhere.")
 
@@ -258,9 +261,17 @@ def main() -> None:
 @click.option("--relax", is_flag=True, help="Ignore minimum charge powers.")
 @click.option("--workers", type=_Whole(min=1), help="Clear by regions, in so many processes here.")
 @click.option("--scheduler", metavar="ADDRESS", help="Clear by regions, on a Dask cluster.")
+@_strict
 @common
 def clear(
-    scenario: str, market: str, no_ledger: bool, as_json: bool, verbose: bool, quiet: bool, **options: Any
+    scenario: str,
+    market: str,
+    no_ledger: bool,
+    strict: bool,
+    as_json: bool,
+    verbose: bool,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Clear a scenario: a bundled name, a file, a folder, or a run file that is cleared again.
 
@@ -271,6 +282,7 @@ def clear(
     chunks as runs-out/SCENARIO/p2p.zarr; what is done stays if it is stopped, and the same command goes on from there.
     """
     _require_ledger(options, no_ledger or market in ("grid-only", "unmanaged"))
+    options["overrides"] += ("readings=strict",) if strict else ()
     by_regions = bool(options["workers"] or options["scheduler"])
     if by_regions:
         _require_regional(market, **options)
@@ -289,22 +301,28 @@ def clear(
 @main.command()
 @_scenario
 @_set
+@_strict
 @common
-def validate(scenario: str, overrides: tuple[str, ...], as_json: bool, verbose: bool, quiet: bool) -> None:
-    """List every problem of a scenario, with file, row and field. Exit code 2 if there is one."""
-    _stage(verbose, quiet)("reading the scenario")
-    from .data.assembly import inputs
+def validate(
+    scenario: str, overrides: tuple[str, ...], strict: bool, as_json: bool, verbose: bool, quiet: bool
+) -> None:
+    """List every problem of a scenario, with file, row and field. Exit code 2 if there is one.
 
-    problems = inputs.problems(scenario, overrides)
+    If there is none, what was read is shown: energy, peak and mean of each participant, and the prices.
+    """
+    _stage(verbose, quiet)("reading the scenario")
+    from .runs.commands import inspect
+
+    answer = inspect.validate(scenario, overrides, strict)
+    if not answer.failed:
+        _print(answer, as_json, quiet)
+        return
     if as_json:
-        _print_json([vars(problem) for problem in problems])
+        _print_json(answer.facts)
     else:
-        _print_lines(map(str, problems))
-    if problems:
-        _say(_problems(len(problems)), err=True)
-        raise click.exceptions.Exit(2)
-    if not quiet and not as_json:
-        _say(f"{scenario}: no problems")
+        _print_lines(answer.failed)
+    _say(_problems(len(answer.failed)), err=True)
+    raise click.exceptions.Exit(2)
 
 
 @main.command()

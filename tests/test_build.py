@@ -254,14 +254,15 @@ def test_measured_series_keep_their_energy(files):
 
 
 def test_what_was_odd_in_the_data_is_noted(files):
-    (note,) = json.loads(build_inputs(load_scenario(files)).attrs["notes"])
+    note, mean = json.loads(build_inputs(load_scenario(files)).attrs["notes"])[::-1]
+    assert "a: got a mean of 12 kW" in mean
     assert "roof" in note
     assert "negative" in note
 
 
 def test_a_file_that_nobody_uses_is_noted_or_missed(files):
     nobody = "tables.participants.0.pv_column="
-    (note,) = json.loads(build_inputs(load_scenario(files, [nobody])).attrs["notes"])
+    _, note = json.loads(build_inputs(load_scenario(files, [nobody])).attrs["notes"])
     assert "no participant uses" in note
     assert [p.got for p in problems(files, [nobody, "series.pv.path=none.csv"])] == [
         "no such file or directory"
@@ -345,8 +346,9 @@ def test_a_home_that_draws_nothing_for_hours_is_noted_and_a_roof_is_not(files):
     demand.write_text(text)
     pv = files.with_name("pv.csv")
     pv.write_text(pv.read_text().replace("-0.5", "0"))
-    (note,) = json.loads(build_inputs(load_scenario(files)).attrs["notes"])
+    note, mean = json.loads(build_inputs(load_scenario(files)).attrs["notes"])
     assert "a: exactly 0 for 3 h" in note
+    assert "a mean of 11.25 kW" in mean
 
 
 def test_series_problems_come_with_those_of_the_schema(files):

@@ -1,9 +1,9 @@
 """Demand and available PV of every participant over the slots (participant, time) [kW]: measured, or generated."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ..problems import InputError, Problem
 from ..schema.file_references import CarbonFile, PriceFile, ReadingsFile, SeriesFile, Weather
 from ..schema.scenario import Series, Site, Time
 from ..schema.table_rows import Participant
+from ..series import plausibility
 from ..series.power_and_rates import read_power, read_rate
 
 _PER_KWH = {"per kWh": 1.0, "per MWh": 1e-3, "kg/kWh": 1.0, "g/kWh": 1e-3}
@@ -31,6 +32,7 @@ class Frame:
     seed: int
     times: pd.DatetimeIndex
     holidays: str | tuple[date, ...] = "none"
+    strict: bool = False
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -38,6 +40,13 @@ class Frame:
     def hours(self) -> float:
         """Length of a slot [h]."""
         return self.time.slot_minutes / 60
+
+    def doubt(self, odd: Iterable[Problem]) -> None:
+        """Take up what is hardly possible: as problems where readings are strict, else as notes."""
+        if self.strict:
+            self.problems += odd
+        else:
+            self.notes += map(str, odd)
 
     def attempt(self, work: Callable[[], np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
         """Return the result of ``work``, or zeros of this shape where it raises problems, which are kept."""
@@ -48,10 +57,10 @@ class Frame:
             return np.zeros(shape)
 
 
-def frame(time: Time, seed: int, holidays: str | tuple[date, ...] = "none") -> Frame:
+def frame(time: Time, seed: int, holidays: str | tuple[date, ...] = "none", strict: bool = False) -> Frame:
     """Return the frame of a horizon; raises :class:`InputError` where it cannot be cut into slots."""
     times = clock.slots(time.start, time.days, time.slot_minutes, time.time_zone)
-    return Frame(time, seed, times, holidays)
+    return Frame(time, seed, times, holidays, strict)
 
 
 def power(
@@ -68,13 +77,55 @@ def power(
     if series.demand is not None:
         owners = [participants[n].participant for n in columns]
         use[list(columns)] = _measured(frame, series.demand, owners, list(columns.values()), "demand")
+        _doubt_demand(frame, {participants[n]: use[n] for n in columns}, series.demand.path)
     pv = _roofs(frame, participants, site, weather)
     roofs = {n: p.pv_column for n, p in enumerate(participants) if p.pv_column is not None}
     if series.pv is not None:
         installed = [participants[n].pv_column_kw or 0.0 for n in roofs]
         owners = [participants[n].participant for n in roofs]
-        pv[list(roofs)] += _measured(frame, series.pv, owners, list(roofs.values()), "any", installed)
+        measured = _measured(frame, series.pv, owners, list(roofs.values()), "any", installed)
+        pv[list(roofs)] += measured
+        rows = {participants[n]: output for n, output in zip(roofs, measured, strict=True)}
+        _doubt_pv(frame, rows, series.pv.path, site)
     return use, pv
+
+
+def _doubt_demand(frame: Frame, rows: dict[Participant, np.ndarray], where: str) -> None:
+    """Take up what is hardly possible of the measured demand of participants (time,) [kW]."""
+    times = _told(frame)
+    for row, power in rows.items():
+        if row.kind == "home":
+            frame.doubt(plausibility.of_a_home(where, row.participant, power))
+        if row.import_limit_kw is not None:
+            limit = plausibility.above(
+                where, row.participant, power, row.import_limit_kw, "import_limit_kw", times
+            )
+            frame.doubt(limit)
+
+
+def _doubt_pv(frame: Frame, rows: dict[Participant, np.ndarray], where: str, site: Site) -> None:
+    """Take up what is hardly possible of the measured PV of participants (time,) [kW]."""
+    times, place = _told(frame), sun.Site(site.latitude_deg, site.longitude_deg, site.altitude_m)
+    lit = any(power.any() for power in rows.values()) and _near(place, frame)
+    middle = frame.times + pd.to_timedelta(frame.hours / 2, unit="h")
+    height = 90.0 - sun.position(middle, place)[0] if lit else np.zeros(len(times))
+    for row, power in rows.items():
+        if lit:
+            frame.doubt(plausibility.at_night(where, row.participant, power, height, times))
+        if row.pv_column_kw is not None:
+            peak = plausibility.above(where, row.participant, power, row.pv_column_kw, "pv_column_kw", times)
+            frame.doubt(peak)
+
+
+def _near(place: sun.Site, frame: Frame) -> bool:
+    """Return whether the sun of a place fits the clock of the horizon: it is that of measured PV."""
+    offset = clock.standard_offset(clock.zone(frame.time.time_zone), frame.time.start.year)
+    return abs(place.longitude / 15 - offset / timedelta(hours=1)) < 3
+
+
+def _told(frame: Frame) -> list[str]:
+    """Return the starts of the slots as local times."""
+    return [t.strftime("%Y-%m-%dT%H:%M") for t in clock.local(frame.times, frame.time.time_zone)]
 
 
 def _generated(frame: Frame, row: Participant, site: Site) -> np.ndarray:
@@ -113,7 +164,9 @@ def _measured(
     form = replace(_format(frame, file), unit=file.unit)
 
     def work(path: str, columns: list[str], installed: list[float] | None) -> np.ndarray:
-        power, notes = read_power(path, columns, form, frame.times, frame.hours, installed, quantity)
+        power, notes = read_power(
+            path, columns, form, frame.times, frame.hours, installed, quantity, strict=frame.strict
+        )
         frame.notes += notes
         return power
 

@@ -9,12 +9,13 @@ import pandas as pd
 import xarray as xr
 
 from ..inputs.contract import complete, kinds, validate
-from ..loading.scenario import Source, read
+from ..loading.scenario import Reading, Source, read
 from ..problems import InputError, Problem
 from ..schema import horizon
 from ..schema.defaults import fill
 from ..schema.file_references import Weather
 from ..schema.scenario import Carbon, Scenario, Site
+from ..series import plausibility
 from . import demand_and_pv, devices_and_trips
 from .contracts import component_labels, contracts
 from .fees import fee_network
@@ -34,7 +35,9 @@ def build_inputs(scenario: Scenario) -> xr.Dataset:
         With every problem of the files and of the inputs.
     """
     scenario = fill(scenario)
-    frame = demand_and_pv.frame(scenario.time, scenario.seed, scenario.holidays)
+    frame = demand_and_pv.frame(
+        scenario.time, scenario.seed, scenario.holidays, scenario.readings == "strict"
+    )
     participants = scenario.tables.participants
     power = demand_and_pv.power(frame, participants, scenario.series, scenario.site, scenario.weather)
     try:
@@ -55,21 +58,30 @@ def build_inputs(scenario: Scenario) -> xr.Dataset:
     faults = validate(inputs)
     if faults:
         raise InputError(faults)
-    frame.notes += _left_out(scenario)
+    frame.notes += [*_left_out(scenario), *_odd_prices(inputs)]
     inputs.attrs["notes"] = json.dumps(frame.notes, ensure_ascii=False)
     return inputs
 
 
 def problems(source: Source, overrides: Sequence[str] = ()) -> list[Problem]:
     """Return everything that is wrong with a scenario, its tables, its series and its inputs."""
+    return checked(source, overrides)[1]
+
+
+def checked(source: Source, overrides: Sequence[str] = ()) -> tuple[xr.Dataset | None, list[Problem]]:
+    """Return the inputs of a scenario, or None and everything that is wrong with it."""
     reading = read(source, overrides)
     listed = list(reading.problems)
     if not listed and reading.scenario is not None:
         try:
-            build_inputs(reading.scenario)
+            return build_inputs(reading.scenario), []
         except InputError as error:
-            listed += error.problems
-        return listed
+            return None, list(error.problems)
+    return None, _of_parts(reading, listed)
+
+
+def _of_parts(reading: Reading, listed: list[Problem]) -> list[Problem]:
+    """Return the problems of a scenario that is refused, with those of the series that its valid parts name."""
     parts = reading.parts.sections
     if parts.get("time") is None or parts.get("series") is None:
         return listed
@@ -142,6 +154,16 @@ def _intensity(carbon: Carbon, frame: demand_and_pv.Frame) -> np.ndarray:
     if carbon.grid is None:
         return np.full(len(frame.times), carbon.grid_kg_per_kwh, dtype=float)
     return demand_and_pv.rate(frame, carbon.grid, least=0.0)
+
+
+def _odd_prices(inputs: xr.Dataset) -> list[str]:
+    """Return notes on retail and feed-in prices that are hardly possible."""
+    retail, feed_in = (
+        inputs[name].transpose("tariff", "time").values for name in ("retail_price", "feed_in_price")
+    )
+    labels = inputs["tariff"].values.tolist()
+    rows = zip(labels, retail, feed_in, strict=True)
+    return [note for t, e, f in rows for note in plausibility.of_prices(t, e, f, inputs.attrs["currency"])]
 
 
 def _left_out(scenario: Scenario) -> list[str]:

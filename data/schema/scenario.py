@@ -120,6 +120,10 @@ class Scenario(Closed):
     time: Time = Field(description="horizon and slots")
     site: Site = Field(default=Site(), description="where the sun shines")
     weather: Weather = Field(default=Weather(), description="source of irradiance and temperature")
+    readings: Annotated[Literal["lenient", "strict"], LATER] = Field(
+        default="lenient",
+        description="strict: what is hardly possible in a file of readings is a problem, not a note",
+    )
     pv: Annotated[Photovoltaics, LATER] = Field(
         default=Photovoltaics(), description="mounting and losses of generated PV"
     )

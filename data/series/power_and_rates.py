@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..files.file_format import UNITS, FileFormat
 from ..problems import InputError, Problem, several
+from .plausibility import oddities
 from .readings import Readings, Span, read_meters, read_readings
 from .reference_year import in_years_of
 from .resampling import gaps, mean_over_slots, near, span
@@ -31,6 +32,7 @@ def read_power(
     installed_kw: float | Sequence[float] | np.ndarray | None = None,
     quantity: str = "any",
     holes: bool = False,
+    strict: bool = False,
 ) -> tuple[np.ndarray, list[str]]:
     """Return the mean power of the slots (column, time) [kW], and notes on what was odd in the file.
 
@@ -55,6 +57,8 @@ def read_power(
         ``demand`` or ``any``: how long a run of exact zeros is noted (``ZERO_RUN_HOURS``).
     holes
         Whether gaps and empty cells are left as NaN instead of being problems.
+    strict
+        Whether what is hardly possible (:func:`plausibility.oddities`) is a problem, not a note.
 
     Raises
     ------
@@ -65,7 +69,7 @@ def read_power(
     without = _without_installed(str(path), fmt, installed_kw)
     meters = read_meters(path, columns, fmt, without, _horizon(fmt, times, slot_hours))
     if len(meters) == 1 and meters[0].columns == tuple(columns):
-        return power_over_slots(meters[0], times, slot_hours, installed_kw, quantity, holes)
+        return power_over_slots(meters[0], times, slot_hours, installed_kw, quantity, holes, strict)
     power = np.zeros((len(columns), len(times)))
     notes: list[str] = []
     problems: list[Problem] = []
@@ -76,7 +80,7 @@ def read_power(
         for c in [n for n, column in enumerate(columns) if column == meter.columns[0]]:
             peak = None if installed_kw is None else float(installed[c])
             try:
-                power[c], found = power_over_slots(meter, times, slot_hours, peak, quantity, holes)
+                power[c], found = power_over_slots(meter, times, slot_hours, peak, quantity, holes, strict)
                 notes += found
             except InputError as error:
                 problems += error.problems
@@ -100,6 +104,7 @@ def power_over_slots(
     installed_kw: float | Sequence[float] | np.ndarray | None = None,
     quantity: str = "any",
     holes: bool = False,
+    strict: bool = False,
 ) -> tuple[np.ndarray, list[str]]:
     """Return the mean power of the slots (column, time) [kW], and notes; as :func:`read_power`, of readings at hand."""
     if problems := _without_installed(readings.where, readings.fmt, installed_kw):
@@ -108,7 +113,10 @@ def power_over_slots(
     readings = in_years_of(mean_power(readings, installed_kw), times)
     used = near(readings, times, hours)
     zeros = _zero_runs(readings, used, ZERO_RUN_HOURS[quantity])
+    odd = [] if holes else list(oddities(readings, used))
     readings, clipped, problems = _clip(readings, used)
+    problems += odd if strict else []
+    clipped += [] if strict else map(str, odd)
     problems += [] if holes else gaps(readings, times, hours)
     if problems:
         raise InputError(problems)

@@ -8,7 +8,8 @@ from typing import Any
 class Answer:
     """What a command says: facts for a machine, a text for a person; lines of the rest go to stderr.
 
-    ``notes`` go before the text, ``beside`` beside the facts, ``warnings`` after either.
+    ``notes`` go before the text, ``beside`` beside the facts, ``warnings`` after either. ``failed`` are the problems of
+    an input that a command lists instead of its text.
     """
 
     facts: Any
@@ -16,3 +17,4 @@ class Answer:
     notes: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()

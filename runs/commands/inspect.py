@@ -1,12 +1,19 @@
 """The commands that make an unknown file of readings known: what it holds, how a scenario names it, a first scenario."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import xarray as xr
 import yaml
 
+from ...data import clock
+from ...data.assembly import inputs as assembled
+from ...data.assembly import summary
 from ...data.problems import InputError, Problem
 from ...data.series import inspection
 from ...data.series.inspection import Inspection
@@ -17,6 +24,7 @@ from .answer import Answer
 
 _DAYS_SHOWN = 7
 _COLUMNS_SHOWN = 12
+_ROWS_SHOWN = 40
 _CURRENCIES = {
     "Europe/London": "GBP",
     "Europe/Zurich": "CHF",
@@ -61,6 +69,43 @@ def formats() -> Answer:
     }
     more = "Any other form is said by keys: see `otonari inspect FILE` and data/README.md."
     return Answer(facts, "\n".join([*lines, "", more]))
+
+
+def validate(scenario: str, overrides: Sequence[str] = (), strict: bool = False) -> Answer:
+    """List every problem of a scenario, or say that there is none and what was read."""
+    inputs, problems = assembled.checked(scenario, [*overrides, *(["readings=strict"] if strict else [])])
+    if inputs is None or problems:
+        return Answer([vars(problem) for problem in problems], "", failed=tuple(map(str, problems)))
+    notes = tuple(f"note: {note}" for note in json.loads(inputs.attrs["notes"]))
+    return Answer([], "\n".join([*_read(inputs), "", f"{scenario}: no problems"]), notes=notes)
+
+
+def _read(inputs: xr.Dataset) -> list[str]:
+    """Return what was read of a scenario, line by line: energy and prices."""
+    rows = summary.power(inputs)
+    shown = [
+        [r.participant, r.quantity, f"{r.kwh:.4g}", f"{r.peak_kw:.4g}", f"{r.mean_kw:.3g}", f"{r.zeros:.0%}"]
+        for r in rows[:_ROWS_SHOWN]
+    ]
+    more = [f"and {len(rows) - _ROWS_SHOWN} more rows"] if len(rows) > _ROWS_SHOWN else []
+    prices = [
+        [p.tariff, p.quantity, f"{p.lowest:.5g}", f"{p.mean:.5g}", f"{p.highest:.5g}"]
+        for p in summary.prices(inputs)
+    ]
+    zone = inputs.attrs["time_zone"]
+    times = clock.local(pd.DatetimeIndex(inputs["time"].values), zone)
+    period = (
+        f"{times[0]:%Y-%m-%d %H:%M}, {inputs['slot_hours'].values.sum():g} h in {len(times)} slots, {zone}"
+    )
+    unit = f"{inputs.attrs['currency']}/kWh"
+    return [
+        f"from {period}",
+        "",
+        table(["participant", "of", "kWh", "peak kW", "mean kW", "zeros"], shown),
+        *more,
+        "",
+        table(["tariff", unit, "lowest", "mean", "highest"], prices),
+    ]
 
 
 _HEADER = """# Made by `otonari inspect`. The prices are assumptions: put those of your contract here.
