@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from ...data.inputs.arrays import derived
 from ...data.inputs.devices import DEVICES, loads, stores
 from ..labels import Array
 
@@ -103,6 +104,7 @@ class Run:
         return power
 
 
+@derived
 def arrays(dataset: xr.Dataset) -> dict[str, Array]:
     """Return the variables as arrays, with the dims in the order of the tables."""
     columns = {str(name): dataset.variables[name] for name in dataset.data_vars}

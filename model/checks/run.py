@@ -145,6 +145,8 @@ def _mismatch(dim: object, inputs: xr.Dataset, data: xr.Dataset) -> str:
 def _worst(finding: Finding, inputs: xr.Dataset, tolerance: float) -> Iterator[Violation]:
     """Yield the worst violations of a finding."""
     excess = np.asarray(finding.excess, dtype=float)
+    if (excess <= tolerance).all():
+        return
     relative = excess / np.maximum(1.0, np.abs(finding.scale))
     wrong = np.flatnonzero(~(relative <= tolerance))
     if not len(wrong):

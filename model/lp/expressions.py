@@ -52,9 +52,12 @@ class Linear:
     __radd__ = __add__
 
     def __mul__(self, factor: Any) -> Linear:
-        factor = over(np.asarray(factor, dtype=float), self.shape)
-        flat = factor.ravel()
-        terms = [t._replace(coefficient=t.coefficient * flat[t.row]) for t in self.terms]
+        if np.ndim(factor):
+            factor = over(np.asarray(factor, dtype=float), self.shape)
+            flat = factor.ravel()
+            terms = [t._replace(coefficient=t.coefficient * flat[t.row]) for t in self.terms]
+        else:
+            terms = [t._replace(coefficient=t.coefficient * float(factor)) for t in self.terms]
         return Linear(self.shape, self.constant * factor, terms)
 
     __rmul__ = __mul__

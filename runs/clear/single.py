@@ -82,7 +82,8 @@ def clear(
         raise ValueError(f"market: got {market!r}, want one of {', '.join(MARKETS)}")
     if time_limit is not None and not 0 <= time_limit < float("inf"):
         raise ValueError(f"time_limit: got {time_limit}, want a finite number of seconds, or None")
-    inputs = Arrays.of(contract.complete(inputs))
+    given = contract.complete(inputs)
+    inputs = Arrays.of(given)
     options = {"minimum_charge": minimum_charge, "time_limit": time_limit, "mip_gap": mip_gap}
     stage("clearing each participant alone")
     alone, baseline = _solved(inputs, "grid-only", options, threads=threads, tie_break=market == "grid-only")
@@ -93,7 +94,8 @@ def clear(
         results, solution = _unmanaged(inputs)
     solved = time.perf_counter()
     stage("settling and checking")
-    tree = _settled(inputs, market, results, alone, solution, minimum_charge)
+    settled = _settled(inputs, market, results, alone, solution, minimum_charge)
+    tree = run_format.as_tree(given, *map(as_dataset, settled))
     bills = float(tree["settlement"]["bill"].sum())
     tree.attrs = {
         "market": market,
@@ -239,8 +241,8 @@ def _settled(
     alone: xr.Dataset,
     solution: Any,
     minimum_charge: bool,
-) -> xr.DataTree:
-    """Return the groups of a cleared market, its accounts measured against ``alone``; raise what its checks find."""
+) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
+    """Return results, trades and accounts, measured against ``alone``, of a market; raise what its checks find."""
     from ...model.checks.run import require
     from ...model.settlement import accounts, trades
 
@@ -249,7 +251,7 @@ def _settled(
     settled = accounts.settle(inputs, results, traded, alone, prices=prices)
     known = {"lp": None if minimum_charge else True, "decided": solution.directions > 0}
     require(inputs, results, traded, settled, grid_only=alone, prices=prices, **known)
-    return run_format.as_tree(*map(as_dataset, (inputs, results, traded, settled)))
+    return results, traded, settled
 
 
 def _missing(inputs: xr.Dataset, results: xr.Dataset, market: str) -> dict[str, float]:
