@@ -256,4 +256,4 @@ def test_a_price_that_is_decided_stays_where_others_are_asked_for(small, togethe
     }
     assert optimum.offer[priced][names.index("near")] == pytest.approx(5)
     assert optimum.offer[priced][names.index("idle")] == pytest.approx(0)
-    assert together or "0 of 4 flows" in optimum.method
+    assert together or " 0 of 3 flows" in optimum.method

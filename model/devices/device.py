@@ -21,6 +21,7 @@ from ..lp.expressions import Linear, Relation
 from ..lp.one_way import OneWay
 from ..lp.rows import ArrayConstraint, ArrayCost, ArrayExpression
 from ..topology.meters import Meters
+from ..topology.subtrees import Subtrees
 
 
 def loosened(bound: Array) -> Array:
@@ -70,6 +71,8 @@ class Device(ScalarBlock):
         binary: bool = False,
         result: str | None = "",
         pricing_stage: Any = 0,
+        virtual_node: Any = 0,
+        exchange_stage: Any = 0,
         basic: Any = False,
         in_use: Any = False,
     ) -> Linear:
@@ -77,13 +80,16 @@ class Device(ScalarBlock):
 
         ``where`` says which entries exist (the others are zero); ``result`` is the name in the results, by
         default ``<block>_<name>``; None leaves it out. ``pricing_stage`` is the stage of a bottom-up solve from which
-        an entry is priced in (`fee_tree.stages`), 0 from the start; ``basic`` says which entries the initial basis
+        an entry is priced in (`fee_tree.stages`), 0 from the start; ``virtual_node`` and ``exchange_stage`` are as in
+        `topology.subtrees`; ``basic`` says which entries the initial basis
         holds, one for every ``balanced`` row, and ``in_use`` which others start at their upper bound.
         """
         dims = dims or self.dims
         family = ArrayVar(tuple(self.axes[d] for d in dims), lower, upper, where, binary, unit, doc)
         family.dims, family.result = dims, result
         family.pricing_stage = family.entries_of(pricing_stage)
+        family.virtual_node = family.entries_of(virtual_node)
+        family.exchange_stage = family.entries_of(exchange_stage)
         family.basic = family.entries_of(basic)
         family.in_use = family.entries_of(in_use)
         self.add_component(name, family)
@@ -156,9 +162,12 @@ class Device(ScalarBlock):
         self.add_component(name, family)
 
 
-def peer_trade(block: Device, meters: Meters, pricing_stage: Any = 0) -> tuple[Linear, Linear]:
-    """Add the purchases and sales of each meter (meter, time) [kW], and its sockets; see :meth:`Device.var`."""
+def peer_trade(block: Device, meters: Meters, cut: Subtrees | None = None) -> tuple[Linear, Linear]:
+    """Add the purchases and sales of each meter (meter, time) [kW], and its sockets; ``cut`` says how trade is cut."""
     present = meters.node >= 0
+    stages: dict[str, Any] = {}
+    if cut is not None:
+        stages = {"pricing_stage": cut.trade, "virtual_node": cut.virtual, "exchange_stage": cut.exchange}
     purchase = block.var(
         "purchase",
         "kW",
@@ -166,7 +175,7 @@ def peer_trade(block: Device, meters: Meters, pricing_stage: Any = 0) -> tuple[L
         upper=loosened(meters.draw_capacity),
         where=present & (meters.draw_capacity > 0),
         result="peer_purchase",
-        pricing_stage=pricing_stage,
+        **stages,
     )
     sale = block.var(
         "sale",
@@ -175,7 +184,7 @@ def peer_trade(block: Device, meters: Meters, pricing_stage: Any = 0) -> tuple[L
         upper=loosened(meters.give_capacity),
         where=present & (meters.give_capacity > 0),
         result="peer_sale",
-        pricing_stage=pricing_stage,
+        **stages,
     )
     block.draw = sale - purchase
     block.taken, block.given = purchase, sale

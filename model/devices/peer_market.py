@@ -10,10 +10,11 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from ..labels import Array, positions
+from ..labels import positions
 from ..lp.expressions import Linear, Relation
-from ..topology.fee_tree import ancestors, limited_edges, path_stage, stages
+from ..topology.fee_tree import ancestors, limited_edges
 from ..topology.meters import Meters, sum_at_nodes
+from ..topology.subtrees import subtrees
 from .device import Device, Sets, loosened, peer_trade
 
 
@@ -32,8 +33,8 @@ def tree(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     block = Device(("meter", "time"), inputs, meters, sets)
     parent = positions(inputs, "node_parent", "node")
     size, hours = len(parent), inputs["slot_hours"].values
-    stage = stages(parent, _meters_per_node(meters, size))
-    purchase, sale = peer_trade(block, meters, _trade_stage(meters, parent, stage))
+    cut = subtrees(parent, meters)
+    purchase, sale = peer_trade(block, meters, cut)
     above = ancestors(parent)
     buyers, sellers = (
         sum_at_nodes(meters.draw_capacity, meters, size),
@@ -53,7 +54,7 @@ def tree(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
             where=edge,
             dims=("node", "time"),
             result=None,
-            pricing_stage=stage[:, None],
+            pricing_stage=cut.edge[:, None],
         )
         for name, doc, most in (
             ("up", "peer power to the parent node", most_up),
@@ -130,32 +131,6 @@ def pairs(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
 
 def _at_nodes(linear: Linear, meters: Meters, size: int) -> Linear:
     return linear.at(meters.node, size)
-
-
-def _meters_per_node(meters: Meters, size: int) -> Array:
-    """Return the number of meters at each node, on average over time (node,)."""
-    count = np.bincount(meters.node[meters.node >= 0], minlength=size)
-    return np.asarray(count / meters.node.shape[1])
-
-
-def _trade_stage(meters: Meters, parent: Array, stage: Array) -> Array:
-    """Return the stage (meter, time) from which trade at each meter is priced in: later than 0 for guests from afar.
-
-    A vehicle belongs to the node where it is first plugged in, its owner's if it ever is there. Elsewhere it trades
-    as soon as both places are in one subtree, so that it does not tie subtrees together.
-    """
-    trade = np.zeros(meters.node.shape, dtype=int)
-    place = meters.place["vehicle"]
-    own = meters.guest >= 0
-    guest, place = meters.guest[own], place[own]
-    at = np.where(place >= 0, meters.node[place, np.arange(place.shape[1])], -1)
-    at_owners = (place >= 0) & (place != guest[:, None])
-    first = np.where(at_owners.any(axis=1), at_owners.argmax(axis=1), (at >= 0).argmax(axis=1))
-    home = np.repeat(at[np.arange(len(at)), first][:, None], at.shape[1], axis=1)
-    away = (at >= 0) & ~at_owners
-    vehicle, slot = np.nonzero(away)
-    trade[guest[vehicle], slot] = path_stage(parent, stage, home[away], at[away])
-    return trade
 
 
 def _edge_limits(block: Device, inputs: xr.Dataset, transfer: Linear) -> None:

@@ -12,8 +12,8 @@ from ..labels import Array
 from ..lp.matrix import Program
 from .highs import ask
 
-ZERO = int(highspy.HighsBasisStatus.kLower)
-"""Status of a column that is not in use: at its lower bound."""
+IDLE = (int(highspy.HighsBasisStatus.kLower), int(highspy.HighsBasisStatus.kZero))
+"""Statuses of a column that is not in use: at its lower bound, or at zero without one."""
 ABSENT = -1
 """Status of an entry that a program does not have."""
 

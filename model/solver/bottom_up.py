@@ -41,8 +41,9 @@ from scipy.sparse.csgraph import connected_components
 from ..labels import Array
 from ..lp.matrix import Program
 from . import windows
-from .basis import ZERO, at_rest, start_from
+from .basis import IDLE, at_rest, start_from
 from .components import Parts
+from .crowds import Crowds, crowds
 from .dual_face import published
 from .highs import Simplex, basic_solution, load, optimal, run
 from .tie_breaking import Selection, filled, perturbed, proves, rules, select
@@ -110,7 +111,7 @@ def optimum(
     """
     with ThreadPoolExecutor(threads) as pool:
         each = pool.map if threads > 1 else map
-        return _BottomUp(program, together, start, time_limit, each, tie_break).solve()
+        return _BottomUp(crowds(program, together), start, time_limit, each, tie_break, together).solve()
 
 
 @dataclass
@@ -131,32 +132,33 @@ class _BottomUp:
 
     def __init__(
         self,
-        program: Program,
-        together: bool,
+        crowds: Crowds,
         start: tuple[Array, Array] | None,
         time_limit: float | None,
         each: Callable[..., Iterable[Any]],
         tie_break: bool,
+        together: bool,
     ):
-        self.program, self.by = program, rules(program)
+        self.crowds, program = crowds, crowds.program
+        self.program, self.by = program, crowds.rules(rules(crowds.whole))
         self.perturbed = perturbed(program, self.by)
-        self.sign, self.edges = _edges(program, together)
+        self.sign, self.edges = _edges(crowds, together)
         self.time_limit, self.each, self.started = time_limit, each, start is not None
         self.tie_break = tie_break
         rows, columns = program.matrix.shape
-        self.column_status, self.row_status = (status.copy() for status in start or at_rest(program))
+        self.column_status, self.row_status = crowds.start(*(start or at_rest(crowds.whole)))
         inside = (program.lower != 0) | (program.upper != 0)  # columns fixed at zero join nothing
         inside[self.edges.column] = False
         self.parts = Parts(self.perturbed, inside)
         self._price_in_what_is_used()
         self.x, self.dual, self.selected = np.zeros(columns), np.zeros(rows), np.zeros(rows)
-        self.slots = windows.slots(program)
+        self.slots = crowds.slots(windows.slots(crowds.whole))
         self.solved: list[_SolvedPart] = []
         self.iterations = self.rounds = self.windows = 0
 
     def _price_in_what_is_used(self) -> None:
         """Price in the flows around those in use in the starting basis, and all if that leaves a single part."""
-        used = self.column_status[self.edges.column] != ZERO
+        used = ~np.isin(self.column_status[self.edges.column], IDLE)
         if used.any():
             self.parts.join(self.edges.column[_around(self.edges, self.parts.free, used)])
             if len(self.parts.members()) == 1:
@@ -277,46 +279,57 @@ class _BottomUp:
     def _way(self) -> str:
         if not len(self.edges.column):
             return f"{len(self.solved)} independent parts" if len(self.solved) > 1 else "one program"
-        joined = int(self.parts.inside[self.edges.column].sum())
+        flows = np.unique(self.edges.column)
         return (
             f"from the leaves: {len(self.solved)} subtrees in {self.rounds} rounds,"
-            f" {joined} of {len(self.edges.column)} flows between them"
+            f" {int(self.parts.inside[flows].sum())} of {len(flows)} flows between them"
         )
 
     def _whole(self) -> Optimum:
         """Return the optima of the parts as one."""
-        by = self.by
-        dual = published(self.program, by.share, by.empty, by.rent, self.x, self.selected)
-        if not proves(self.program, self.x, dual):  # the first step of the rule stands, which has its proof
-            dual = self.selected
-        statuses = self.column_status, self.row_status
-        offer = np.where(by.inhabited > 0, self.selected, dual)
-        return Optimum(self.x, dual, offer, *statuses, self.iterations, self._method())
+        program = self.crowds.whole
+        by = self.by.of(slice(len(program.row_lower)), slice(len(program.cost)))
+        x, selected = self.crowds.values(self.x), self.selected[: len(program.row_lower)]
+        dual = published(program, by.share, by.empty, by.rent, x, selected)
+        if not proves(program, x, dual):  # the first step of the rule stands, which has its proof
+            dual = selected
+        statuses = self.crowds.basis(self.column_status, self.row_status)
+        offer = np.where(by.inhabited > 0, selected, dual)
+        return Optimum(x, dual, offer, *statuses, self.iterations, self._method())
 
 
-def _edges(program: Program, together: bool) -> tuple[Array, Edges]:
+def _edges(crowds: Crowds, together: bool) -> tuple[Array, Edges]:
     """Return the flows that may be left out, those of a later stage that only move energy from row to row; and signs.
 
-    The signs (rows,) negate the balance of a guest, which has the same sign as its node's where it buys or sells.
+    A flow of any sign (`crowds`) is there each way. The signs (rows,) negate the balance of a guest, which has the same
+    sign as its node's where it buys or sells.
     """
-    stage = np.zeros(len(program.cost), dtype=int)
-    own = [v.pricing_stage for v in program.variables]
-    stage[: sum(map(len, own))] = np.concatenate([np.zeros(0, dtype=int), *own])
+    program, whole = crowds.program, crowds.whole
+    stage = filled([v.pricing_stage for v in whole.variables], len(whole.cost)).astype(int)
+    stage = np.append(stage[crowds.column], crowds.stage)
     by_column = program.matrix.tocsc()
-    simple = (np.diff(by_column.indptr) == 2) & (program.lower == 0) & (program.upper > 0) & ~program.integer
+    either_way = np.arange(len(stage)) >= len(crowds.column)
+    one_way = (program.lower == 0) & (program.upper > 0) & ~program.integer
+    simple = (np.diff(by_column.indptr) == 2) & (one_way | either_way)
     column = np.flatnonzero((stage > 0) & simple & (not together))
     first = by_column.indptr[column]
     row = np.stack([by_column.indices[first], by_column.indices[first + 1]])
     factor = np.stack([by_column.data[first], by_column.data[first + 1]])
-    priced = (
-        filled([np.full(len(c.position), c.priced) for c in program.constraints], len(program.row_lower)) > 0
-    )
+    priced = filled([np.full(len(c.position), c.priced) for c in whole.constraints], len(whole.row_lower))
+    priced = priced[crowds.row] > 0
     sign = np.ones(len(priced))
     sign[row[(factor[0] == factor[1]) & ~priced[row]]] = -1.0
     factor *= sign[row]
     unit = (factor.min(axis=0) == -1.0) & (factor.max(axis=0) == 1.0)
     source, target = (np.where(factor[0] == side, *row)[unit] for side in (-1.0, 1.0))
-    return sign, Edges(column[unit], source, target, stage[column][unit])
+    column = column[unit]
+    back = either_way[column]
+    return sign, Edges(
+        np.append(column, column[back]),
+        np.append(source, target[back]),
+        np.append(target, source[back]),
+        np.append(stage[column], stage[column[back]]),
+    )
 
 
 def _around(edges: Edges, free: Array, chosen: Array) -> Array:

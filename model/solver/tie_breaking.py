@@ -41,7 +41,7 @@ class Rules(NamedTuple):
     rent: Array
     delta: float
 
-    def of(self, rows: Array, columns: Array) -> Rules:
+    def of(self, rows: Array | slice, columns: Array | slice) -> Rules:
         """Return the rules of a part."""
         share, empty, rent = (own[rows] for own in (self.share, self.empty, self.rent))
         return Rules(self.weight[columns], share, empty, rent, self.delta)
