@@ -8,10 +8,10 @@ import pytest
 import xarray as xr
 
 from otonari.data.backtest.power import demand, pinball, scores
-from otonari.data.forecast import persistence
+from otonari.data.forecast import persistence, power
 from otonari.data.forecast.interface import LEVELS, Forecast, PowerHistory
 from otonari.data.forecast.methods import METHODS, Method
-from otonari.data.forecast.power import demand_forecast, pv_forecast
+from otonari.data.forecast.power import demand_forecast, pv_forecast, quantiles
 from otonari.data.series.calendar import calendar
 from otonari.runs.simulate.timeline import Timeline
 
@@ -90,3 +90,18 @@ def test_a_simulation_plans_with_the_method_that_it_names():
     line = Timeline(known, past.power, 0 * past.power, 48, past.calendar, None, method="yesterday")
     assert line.expected(0, 2)[0].tolist() == [[24.0, 25.0]]
     assert replace(line, method="latest").expected(0, 2)[0].tolist() == [[47.0, 47.0]]
+
+
+@pytest.mark.parametrize("quantity", ["demand", "pv"])
+def test_quantiles_are_computed_when_they_are_asked_for_from_what_was_known_then(quantity, monkeypatch):
+    past = history(12, quantity=quantity)
+    want = METHODS["profile"].forecast(past, 200, 24).quantiles
+    asked = []
+    monkeypatch.setattr(power, "quantiles", lambda *given: asked.append(1) or quantiles(*given))
+    readings = past.power.copy()
+    late = METHODS["profile"].forecast(PowerHistory(quantity, readings, past.calendar), 200, 24)
+    assert not asked
+    readings[:] = 9.0  # what is read later than the forecast was made does not count
+    np.testing.assert_array_equal(late.quantiles, want)
+    assert late.quantiles is late.quantiles
+    assert asked == [1]

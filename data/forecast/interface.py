@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -35,17 +36,23 @@ class PowerHistory:
     expected: np.ndarray | None = None
 
 
-@dataclass(frozen=True)
 class Forecast:
     """What is expected of the slots from ``now`` on.
 
     ``mean`` (entity, horizon) and ``quantiles`` (level, entity, horizon) in the unit of the history, ``levels``
-    (level,); NaN where nothing at all is known of an entity.
+    (level,); NaN where nothing at all is known of an entity. Given as a function, quantiles are computed when they are
+    asked for: who plans with the mean does not pay for them.
     """
 
-    mean: np.ndarray
-    quantiles: np.ndarray
-    levels: np.ndarray
+    def __init__(
+        self, mean: np.ndarray, quantiles: np.ndarray | Callable[[], np.ndarray], levels: np.ndarray
+    ):
+        self.mean, self.levels, self._quantiles = mean, levels, quantiles
+
+    @cached_property
+    def quantiles(self) -> np.ndarray:
+        """The quantiles (level, entity, horizon)."""
+        return self._quantiles() if callable(self._quantiles) else self._quantiles
 
 
 ForecastPower = Callable[[PowerHistory, int, int], Forecast]

@@ -118,13 +118,18 @@ def _forecast(
         share = np.minimum(weight / PRIOR_DAYS, 1.0)
         mean = np.where(share > 0, share * np.nan_to_num(mean) + (1 - share) * prior, prior)
     at = np.asarray(levels, dtype=float)
-    spread = np.exp(
-        COLD_SPREAD * np.array([NormalDist().inv_cdf(level) for level in at]) - COLD_SPREAD**2 / 2
-    )
-    enough = (~np.isnan(samples)).sum(axis=1) >= LEAST_ERRORS
-    around = np.where(enough, mean + quantiles(samples, at), mean * spread[:, None, None])
-    dark = past.target_expected() <= 0
-    return Forecast(mean, np.where(dark & ~np.isnan(mean), 0.0, np.maximum(around, 0.0)), at)
+
+    def around() -> np.ndarray:
+        """Return the quantiles around the mean: by its errors on earlier days, or by a lognormal spread."""
+        known = samples()
+        cold = np.array([NormalDist().inv_cdf(level) for level in at])
+        spread = np.exp(COLD_SPREAD * cold - COLD_SPREAD**2 / 2)
+        enough = (~np.isnan(known)).sum(axis=1) >= LEAST_ERRORS
+        either = np.where(enough, mean + quantiles(known, at), mean * spread[:, None, None])
+        dark = past.target_expected() <= 0
+        return np.where(dark & ~np.isnan(mean), 0.0, np.maximum(either, 0.0))
+
+    return Forecast(mean, around, at)
 
 
 def quantiles(samples: np.ndarray, levels: np.ndarray) -> np.ndarray:

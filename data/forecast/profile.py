@@ -1,5 +1,6 @@
 """Profiles of the time of day: weighted means of earlier days, and the errors that they would have made."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -157,11 +158,11 @@ def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     return np.asarray(np.divide(a + g * level, b + g, out=np.full_like(b, np.nan), where=B > 0))
 
 
-def errors(past: Past, table: np.ndarray, memory: Memory) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean (entity, horizon) and the errors of the method on earlier days (entity, sample, horizon) [kW].
+def errors(past: Past, table: np.ndarray, memory: Memory) -> tuple[np.ndarray, Callable[[], np.ndarray]]:
+    """Return the mean (entity, horizon), and a function for the errors of the method on earlier days.
 
-    Origins o_k = now - k * size lie k = 0, 1, ... days back at the time of day of ``now``; a target has the lead
-    l = target - now. With readings x and their profile p::
+    These are (entity, sample, horizon) [kW]. Origins o_k = now - k * size lie k = 0, 1, ... days back at the time of day
+    of ``now``; a target has the lead l = target - now. With readings x and their profile p::
 
         f_k(l) = p(o_k + l) max(0, 1 + y D_k + r exp(-l / tau) (H_k - y D_k))
         e_k(l) = x(o_k + l) - f_k(l)
@@ -177,10 +178,16 @@ def errors(past: Past, table: np.ndarray, memory: Memory) -> tuple[np.ndarray, n
     yD = memory.yesterday * D
     fading = memory.recent * np.exp(-lead * 24 / past.size / memory.recent_hours)
     target = o[:, None] + lead
-    p = table[past.ahead(), :, target].transpose(2, 0, 1)
-    f = p * np.maximum(1 + yD + fading * (H - yD), 0.0)
-    e = past.values[:, target[1:]] - f[:, 1:]
-    return f[:, 0], _with_neighbours(e)
+
+    def f(k: slice) -> np.ndarray:
+        p = table[past.ahead(), :, target[k]].transpose(2, 0, 1)
+        return np.asarray(p * np.maximum(1 + yD[:, k] + fading * (H[:, k] - yD[:, k]), 0.0))
+
+    def samples() -> np.ndarray:
+        earlier = slice(1, None)
+        return _with_neighbours(past.values[:, target[earlier]] - f(earlier))
+
+    return f(slice(1))[:, 0], samples
 
 
 def _with_neighbours(e: np.ndarray) -> np.ndarray:
