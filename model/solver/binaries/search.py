@@ -35,6 +35,8 @@ from .part import Choice
 
 TOGETHER = 700
 """Binaries up to which a part is one MILP."""
+ANEW = 250
+"""Directions up to which a part is one MILP where they are decided anew: parts of a transformer or two, seconds each."""
 NODES = 20
 """Nodes of the first search of a part: enough for most meters."""
 EFFORT = 6e10
@@ -135,7 +137,7 @@ class Search:
         if relaxed is None:
             return best
         near = directions.crossed(program, optimum.x, relaxed.x)
-        pieces = _Pieces(near, optimum, where_large(near, TOGETHER))
+        pieces = _Pieces(near, optimum, where_large(near, ANEW))
         gap = max(self.mip_gap * abs(dot(program.cost, optimum.x) + program.offset), LEAST)
 
         def search(number: int) -> Array:
