@@ -151,7 +151,10 @@ def test_a_counter_is_the_energy_between_its_readings(tmp_path):
 def test_a_counter_that_falls_is_a_problem(tmp_path):
     path = table(tmp_path / "a.csv", hours(n=49, step=30), [*range(1000, 1048), 3])
     (only,) = problems(path, fmt=FileFormat("kWh cumulative", time_zone="Asia/Tokyo"))
-    assert only == "F:50: home: got -2088 kW, want at least 0 (-0.02 kW is taken for an offset)"
+    assert (
+        only
+        == "F:50: home: got -2088 kW, want at least 0 (-0.02 kW is taken for an offset; a new meter? meter_changes)"
+    )
 
 
 def test_a_row_that_a_counter_misses_is_a_gap(tmp_path):

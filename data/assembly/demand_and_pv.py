@@ -26,13 +26,17 @@ _PER_KWH = {"per kWh": 1.0, "per MWh": 1e-3, "kg/kWh": 1.0, "g/kWh": 1e-3}
 
 @dataclass
 class Frame:
-    """Slots, seed and public holidays of every series, and the problems and notes collected while series are built."""
+    """Slots, seed and public holidays of every series, and what is collected while series are built.
+
+    ``filled`` are the slots (time,) that gaps left and a rule filled, by quantity, file and column.
+    """
 
     time: Time
     seed: int
     times: pd.DatetimeIndex
     holidays: str | tuple[date, ...] = "none"
     strict: bool = False
+    filled: dict[tuple[str, str, str], np.ndarray] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -164,10 +168,13 @@ def _measured(
     form = replace(_format(frame, file), unit=file.unit)
 
     def work(path: str, columns: list[str], installed: list[float] | None) -> np.ndarray:
+        filled: dict[str, np.ndarray] = {}
+        form_and_slots = (form, frame.times, frame.hours)
         power, notes = read_power(
-            path, columns, form, frame.times, frame.hours, installed, quantity, strict=frame.strict
+            path, columns, *form_and_slots, installed, quantity, strict=frame.strict, filled=filled
         )
         frame.notes += notes
+        frame.filled |= {(quantity, path, column): slots for column, slots in filled.items() if slots.any()}
         return power
 
     def whole() -> np.ndarray:
@@ -192,7 +199,7 @@ def _measured(
 
 def _format(frame: Frame, file: ReadingsFile) -> FileFormat:
     """Return the format of a file of readings, its unit the default (power)."""
-    names = {f.name for f in fields(FileFormat)} & set(ReadingsFile.model_fields)
+    names = {f.name for f in fields(FileFormat)} & set(type(file).model_fields) - {"unit"}
     options = {n: v for n, v in file.model_dump(include=names).items() if v is not None}
     options["time_zone"] = file.time_zone or frame.time.time_zone
     return FileFormat(**options)

@@ -60,6 +60,8 @@ def build_inputs(scenario: Scenario) -> xr.Dataset:
         raise InputError(faults)
     frame.notes += [*_left_out(scenario), *_odd_prices(inputs)]
     inputs.attrs["notes"] = json.dumps(frame.notes, ensure_ascii=False)
+    if frame.filled:
+        inputs.attrs["filled"] = json.dumps(_filled(frame), ensure_ascii=False)
     return inputs
 
 
@@ -164,6 +166,14 @@ def _odd_prices(inputs: xr.Dataset) -> list[str]:
     labels = inputs["tariff"].values.tolist()
     rows = zip(labels, retail, feed_in, strict=True)
     return [note for t, e, f in rows for note in plausibility.of_prices(t, e, f, inputs.attrs["currency"])]
+
+
+def _filled(frame: demand_and_pv.Frame) -> list[dict[str, Any]]:
+    """Return the slots that were filled, as a run file keeps them: quantity, file, column and starts in UTC."""
+    return [
+        {"quantity": quantity, "file": path, "column": column, "slots": list(map(str, frame.times[slots]))}
+        for (quantity, path, column), slots in frame.filled.items()
+    ]
 
 
 def _left_out(scenario: Scenario) -> list[str]:

@@ -1,14 +1,15 @@
 """How loggers, utilities and weather services write a table of readings: units, stamps, separators and clocks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from ..problems import InputError, Problem, suggestion
 
 UnitName = Literal["kW", "kWh", "W/kW", "kWh cumulative", "W", "Wh", "MW", "MWh", "Wh cumulative"]
 StampName = Literal["start", "middle", "end"]
 Sampling = Literal["regular", "on-change"]
+Gaps = Literal["refuse", "zero", "interpolate", "day-before", "week-before"]
 ContainerName = Literal["csv", "xlsx", "espi", "mscons", "nem12"]
 
 
@@ -86,6 +87,11 @@ class FileFormat:
         How the text is written. ``thousands`` is needed only where no number of the file shows it.
     container, sheet
         ``csv``, ``xlsx`` (a workbook, and which of its sheets), ``espi`` (Green Button XML), ``mscons`` or ``nem12``.
+    gaps, gaps_up_to_hours
+        ``refuse``, or how slots without readings are filled; see :func:`filling.fill`.
+    meter_changes
+        Of a counter: changes of the meter (``at``, ``last``, ``first``), or ``at-a-drop``; see
+        :func:`filling.over_changes`.
     skip_rows, header_rows
         Lines before the header that are left alone (others before a header that has the columns are found), and lines
         of the header, whose cells together name a column, joined by `` | ``.
@@ -116,6 +122,9 @@ class FileFormat:
     container: str = "csv"
     sheet: str = ""
     header_rows: int = 1
+    gaps: str = "refuse"
+    gaps_up_to_hours: float = 0.0
+    meter_changes: str | Sequence[Mapping[str, Any]] = ()
 
     def problems(self, where: str) -> Iterator[Problem]:
         """Yield what is wrong with the format itself."""

@@ -5,10 +5,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from ..files.file_format import ContainerName, Sampling, StampName, UnitName
+from ..files.file_format import ContainerName, Gaps, Sampling, StampName, UnitName
 from ..problems import suggestion
 from ..series.presets import PRESETS, Kind
-from .values import LATER, Closed, Encoding, Label, Number, Real, Separator, Sha256, Whole, Zone
+from .values import LATER, Closed, Encoding, Label, Moment, Number, Real, Separator, Sha256, Whole, Zone
 
 
 class TextFile(Closed):
@@ -166,6 +166,15 @@ class ReadingsFile(TextFile):
         return self
 
 
+class MeterChange(Closed):
+    """A meter that took the place of another."""
+
+    at: Moment = Field(description="local time of the file, or a time with its UTC offset")
+    last: Real = Field(description="last reading of the old meter")
+    first: Real = Field(default=0.0, description="first reading of the new one")
+    column: Label | None = Field(default=None, description="column or meter (default: all of the file)")
+
+
 class SeriesFile(ReadingsFile):
     """Power or energy over time, one column per participant or kind of roof."""
 
@@ -174,6 +183,18 @@ class SeriesFile(ReadingsFile):
     )
     unit: UnitName = Field(
         default="kW", description="mean power, energy per slot, W per kW installed, or a meter's reading"
+    )
+    gaps: Annotated[Gaps, LATER] = Field(
+        default="refuse", description="what slots without readings have: nothing, that is a problem, or this"
+    )
+    gaps_up_to_hours: Annotated[Real, LATER] = Field(
+        default=0.0,
+        ge=0,
+        le=8784,
+        description="longest gap that is filled (default: any; 3 where interpolated)",
+    )
+    meter_changes: Annotated[Literal["at-a-drop"] | tuple[MeterChange, ...], LATER] = Field(
+        default=(), description="changes of a counter; at-a-drop: a fall is a new meter from 0"
     )
 
     @model_validator(mode="after")

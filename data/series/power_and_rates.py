@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..files.file_format import UNITS, FileFormat
 from ..problems import InputError, Problem, several
+from . import filling
 from .plausibility import oddities
 from .readings import Readings, Span, read_meters, read_readings
 from .reference_year import in_years_of
@@ -33,6 +34,7 @@ def read_power(
     quantity: str = "any",
     holes: bool = False,
     strict: bool = False,
+    filled: dict[str, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, list[str]]:
     """Return the mean power of the slots (column, time) [kW], and notes on what was odd in the file.
 
@@ -59,6 +61,8 @@ def read_power(
         Whether gaps and empty cells are left as NaN instead of being problems.
     strict
         Whether what is hardly possible (:func:`plausibility.oddities`) is a problem, not a note.
+    filled
+        Where it is given, column -> which slots (time,) ``gaps`` filled is added to it.
 
     Raises
     ------
@@ -69,7 +73,7 @@ def read_power(
     without = _without_installed(str(path), fmt, installed_kw)
     meters = read_meters(path, columns, fmt, without, _horizon(fmt, times, slot_hours))
     if len(meters) == 1 and meters[0].columns == tuple(columns):
-        return power_over_slots(meters[0], times, slot_hours, installed_kw, quantity, holes, strict)
+        return power_over_slots(meters[0], times, slot_hours, installed_kw, quantity, holes, strict, filled)
     power = np.zeros((len(columns), len(times)))
     notes: list[str] = []
     problems: list[Problem] = []
@@ -80,7 +84,9 @@ def read_power(
         for c in [n for n, column in enumerate(columns) if column == meter.columns[0]]:
             peak = None if installed_kw is None else float(installed[c])
             try:
-                power[c], found = power_over_slots(meter, times, slot_hours, peak, quantity, holes, strict)
+                power[c], found = power_over_slots(
+                    meter, times, slot_hours, peak, quantity, holes, strict, filled
+                )
                 notes += found
             except InputError as error:
                 problems += error.problems
@@ -105,6 +111,7 @@ def power_over_slots(
     quantity: str = "any",
     holes: bool = False,
     strict: bool = False,
+    filled: dict[str, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, list[str]]:
     """Return the mean power of the slots (column, time) [kW], and notes; as :func:`read_power`, of readings at hand."""
     if problems := _without_installed(readings.where, readings.fmt, installed_kw):
@@ -117,11 +124,17 @@ def power_over_slots(
     readings, clipped, problems = _clip(readings, used)
     problems += odd if strict else []
     clipped += [] if strict else map(str, odd)
-    problems += [] if holes else gaps(readings, times, hours)
+    means = mean_over_slots(readings, times, hours)
+    if not holes and readings.fmt.gaps != "refuse":
+        means, slots = filling.fill(means, readings, times, hours)
+        clipped += filling.notes(readings, slots, times)
+        filled = {} if filled is None else filled
+        filled |= dict(zip(readings.columns, slots, strict=True))
+    problems += gaps(readings, times, hours) if not holes and np.isnan(means).any() else []
     if problems:
         raise InputError(problems)
     notes = [f"{readings.where}: {note}" for note in readings.notes]
-    return mean_over_slots(readings, times, hours), notes + zeros + clipped
+    return means, notes + zeros + clipped
 
 
 def read_rate(
@@ -178,11 +191,11 @@ def mean_power(readings: Readings, installed_kw: float | Sequence[float] | np.nd
 
 def _differences(counter: Readings) -> Readings:
     """Return the intervals between neighbouring readings of a counter; none where a row is missing."""
+    counter = filling.bridged(counter)
     next_to = np.flatnonzero(np.diff(counter.starts) == counter.spans()[:-1])
-    steps = np.diff(counter.values, axis=1)[:, next_to]
-    return replace(
-        counter.chosen(next_to, counter.starts[next_to]), values=steps, rows=counter.rows[next_to + 1]
-    )
+    steps, told = filling.over_changes(counter, np.diff(counter.values, axis=1)[:, next_to], next_to)
+    intervals = counter.chosen(next_to, counter.starts[next_to])
+    return replace(intervals, values=steps, rows=counter.rows[next_to + 1], notes=(*counter.notes, *told))
 
 
 def _clip(readings: Readings, used: np.ndarray) -> tuple[Readings, list[str], list[Problem]]:
@@ -199,9 +212,9 @@ def _clip(readings: Readings, used: np.ndarray) -> tuple[Readings, list[str], li
             )
         large = used & (values < least)
         negative = [(int(r), f"{v:g} kW") for r, v in zip(readings.rows[large], values[large], strict=True)]
-        problems += several(
-            readings.where, name, negative, f"at least 0 ({least:g} kW is taken for an offset)"
-        )
+        changed = "; a new meter? meter_changes" if UNITS[readings.fmt.unit].counter else ""
+        want = f"at least 0 ({least:g} kW is taken for an offset{changed})"
+        problems += several(readings.where, name, negative, want)
     return replace(readings, values=np.maximum(readings.values, 0.0)), notes, problems
 
 
