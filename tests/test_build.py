@@ -12,6 +12,7 @@ from otonari.data.inputs.contract import validate
 from otonari.data.loading import scenario
 from otonari.data.loading.scenario import effective, load_scenario
 from otonari.data.problems import InputError
+from otonari.runs.clear.single import clear
 
 SMALL = {
     "schema_version": 1,
@@ -454,3 +455,21 @@ def test_build_refuses_what_it_cannot_read(files):
     files.with_name("pv.csv").unlink()
     with pytest.raises(InputError, match="no such file"):
         build_inputs(load_scenario(files))
+
+
+def test_a_plant_has_no_demand_and_is_cleared():
+    """A shared battery and a plant trade like anybody."""
+    people = [*SMALL["tables"]["participants"], {"participant": "shared", "kind": "plant"}]
+    battery = {"battery": "b", "owner": "shared", "capacity_kwh": 8, "charge_limit_kw": 2}
+    roof = {"participant": "field", "kind": "plant", "pv_kw": 5}
+    inputs = small(
+        tables=tables(participants=[*people, roof], batteries=[battery | {"discharge_limit_kw": 2}]),
+    )
+    assert inputs["participant_kind"].values.tolist() == ["consumer", "consumer", "battery", "pv"]
+    assert (inputs["demand"].values[2:] == 0).all()
+    assert (inputs["demand"].values[:2] > 0).any(axis=1).all()
+    run = clear(inputs)
+    assert float(run["results"]["battery_charge"].sum()) > 1
+    with pytest.raises(InputError) as error:
+        small(tables=tables(participants=[*people[:2], people[2] | {"persons": 2}]))
+    assert [p.want for p in error.value.problems] == ["no demand of a plant: a home or a business has it"]

@@ -1,5 +1,8 @@
 """The variable table and every kind of problem that validation finds, one planted at a time."""
 
+import itertools
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -94,7 +97,7 @@ def test_complete_fills_in_the_table():
     assert inputs["battery_min_energy"].values.tolist() == [0.0]
     assert np.isnan(inputs["vehicle_fuel_economy"].values).all()
     assert inputs["fuel_carbon"].values.tolist() == [2.32]
-    assert inputs["participant_kind"].values.tolist() == ["consumer+phev", "pv+battery"]
+    assert inputs["participant_kind"].values.tolist() == ["consumer+ev", "pv+battery"]
     assert inputs["retail_price"].attrs == {"long_name": TABLE["retail_price"].long_name, "units": "JPY/kWh"}
     assert complete(inputs).identical(inputs)
 
@@ -374,9 +377,39 @@ def test_all_problems_come_at_once():
 
 
 def test_kinds_from_equipment():
-    inputs = complete(raw())
+    inputs = complete(raw().assign(vehicle_fuel_economy=("vehicle", [20.0])))
     assert kinds(inputs).tolist() == ["consumer+phev", "pv+battery"]
     assert kinds(inputs, ["home-2"]).tolist() == ["consumer+phev", "business"]
+
+
+def test_a_vehicle_without_an_engine_is_no_phev_and_who_uses_nothing_no_consumer():
+    electric = complete(raw())
+    inputs = complete(raw().assign(vehicle_fuel_economy=("vehicle", [20.0])))
+    assert kinds(electric).tolist() == ["consumer+ev", "pv+battery"]
+    dark = inputs.assign(demand=inputs["demand"] * 0.0)
+    assert kinds(dark).tolist() == ["consumer+phev", "pv+battery"]
+    assert kinds(dark.assign(pv_available=inputs["pv_available"] * 0.0)).tolist() == [
+        "consumer+phev",
+        "battery",
+    ]
+
+
+def test_every_kind_that_equipment_makes_is_a_word_of_the_table():
+    """Demand, PV, battery, vehicle without and with an engine, in every combination."""
+    for has in itertools.product((False, True), repeat=5):
+        use, pv, battery, ev, phev = has
+        owned = {
+            "participant": np.array(["h"]),
+            "demand": np.array([[float(use)]]),
+            "pv_available": np.array([[float(pv)]]),
+            "battery_owner": np.array(["h"] * battery, dtype=str),
+            "vehicle_owner": np.array(["h"] * (ev + phev), dtype=str),
+            "vehicle_fuel_economy": np.array([np.nan] * ev + [20.0] * phev),
+        }
+        (kind,) = kinds({name: SimpleNamespace(values=values) for name, values in owned.items()})
+        assert kind in KINDS
+        assert ("pv" in kind, "battery" in kind) == (pv, battery)
+        assert ("+phev" in kind, "+ev" in kind) == (phev, ev and not phev)
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,8 @@ def power(
     use = np.zeros((len(participants), len(frame.times)))
     columns: dict[int, str] = {}
     for n, p in enumerate(participants):
+        if p.kind == "plant":
+            continue
         if p.demand_column is None and (p.persons is not None or p.annual_kwh is not None):
             use[n] = _generated(frame, p, site)
         else:

@@ -78,10 +78,10 @@ def complete(dataset: xr.Dataset) -> xr.Dataset:
         variables[name] = (dims, _typed(values, row), {**attributes(row, attrs["currency"]), **given})
     unknown: dict[Any, Any] = {n: dataset[n] for n in dataset.data_vars if n not in TABLE}
     if "participant_kind" not in dataset:
-        owners = ("pv_available", "battery_owner", "vehicle_owner")
+        owners = ("demand", "pv_available", "battery_owner", "vehicle_owner", "vehicle_fuel_economy")
         known = {n: Field(*variables[n][:2]) for n in owners if n in variables}
         known["participant"] = Field(("participant",), coords["participant"])
-        sound = all(n in known and known[n].dims == TABLE[n].dims for n in owners)
+        sound = all(n in known and _shaped(known[n], TABLE[n]) for n in owners)
         kind = kinds(known) if sound else np.full(sizes["participant"], "")
         unknown["participant_kind"] = (("participant",), kind, {"long_name": "kind of participant"})
     return xr.Dataset({**variables, **unknown}, coords=coords, attrs=attrs)
@@ -96,14 +96,21 @@ def optional(inputs: xr.Dataset, name: str) -> np.ndarray:
 
 
 def kinds(inputs: Mapping[Any, Any], business: Collection[str] = ()) -> np.ndarray:
-    """Return the kind of each participant (participant,) from the equipment that it owns."""
-    owns_pv = (inputs["pv_available"].values > 0).any(axis=1)
-    owns_battery = np.isin(inputs["participant"].values, inputs["battery_owner"].values)
-    owns_vehicle = np.isin(inputs["participant"].values, inputs["vehicle_owner"].values)
+    """Return the kind of each participant (participant,) from what it owns and uses.
+
+    ``+phev`` is an owner of a vehicle with an engine, ``+ev`` of vehicles without one only; ``battery`` one of
+    batteries that consumes and generates nothing.
+    """
+    people, engine = inputs["participant"].values, ~np.isnan(inputs["vehicle_fuel_economy"].values)
+    uses, owns_pv = ((inputs[n].values > 0).any(axis=1) for n in ("demand", "pv_available"))
+    owns_battery = np.isin(people, inputs["battery_owner"].values)
+    owns_vehicle = np.isin(people, inputs["vehicle_owner"].values)
+    owns_engine = np.isin(people, inputs["vehicle_owner"].values[engine])
     kind = np.where(owns_pv, "pv", "consumer").astype("<U24")
     kind = np.char.add(kind, np.where(owns_battery, "+battery", ""))
-    kind = np.char.add(kind, np.where(owns_vehicle, "+phev", ""))
-    return np.where(np.isin(inputs["participant"].values, list(business)), "business", kind)
+    kind = np.char.add(kind, np.where(owns_engine, "+phev", np.where(owns_vehicle, "+ev", "")))
+    kind = np.where(owns_battery & ~(uses | owns_pv | owns_vehicle), "battery", kind)
+    return np.where(np.isin(people, list(business)), "business", kind)
 
 
 @derived
@@ -129,6 +136,11 @@ def require(inputs: xr.Dataset) -> None:
     problems = validate(inputs)
     if problems:
         raise InputError(problems)
+
+
+def _shaped(array: Field, row: Variable) -> bool:
+    """Return whether an array has the dims and the type of a row."""
+    return array.dims == row.dims and array.dtype.kind == ("U" if row.unit == "label" else "f")
 
 
 def _no_labels(dim: str) -> np.ndarray:

@@ -22,6 +22,11 @@ KINDS = (
     "business",
     "consumer+battery",
     "consumer+battery+phev",
+    "consumer+ev",
+    "consumer+battery+ev",
+    "pv+ev",
+    "pv+battery+ev",
+    "battery",
 )
 OPTIONAL_DIMS = ("component", "node_to")
 """Dims that are there where a variable over them is."""

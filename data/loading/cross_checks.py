@@ -108,7 +108,7 @@ def _demand(parts: Parts, place: Place) -> Iterator[Problem]:
     series = parts.sections.get("series")
     for i, row in parts.rows.get("participants", {}).items():
         generated = row.persons is not None or (row.kind == "business" and row.annual_kwh is not None)
-        if series is None or generated or series.demand is not None:
+        if series is None or generated or series.demand is not None or row.kind == "plant":
             continue
         at = ("tables", "participants", i)
         if row.demand_column is not None:

@@ -82,7 +82,7 @@ def _participant(row: Participant, scenario: Scenario, root: str) -> Participant
     generated = row.persons is not None or row.annual_kwh is not None
     file = scenario.series.demand
     shared = file.value_column if file is not None and file.meter_column is None else None
-    return row if generated else _with(row, demand_column=shared or row.participant)
+    return row if generated or row.kind == "plant" else _with(row, demand_column=shared or row.participant)
 
 
 def _stored(row: Store) -> Store:

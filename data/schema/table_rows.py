@@ -28,7 +28,7 @@ AWAY = "-"
 
 
 class Participant(Closed):
-    """A home or a business: its place in the network, its tariff, its demand and its PV.
+    """A home, a business or a plant: its place in the network, its tariff, its demand and its PV.
 
     Demand comes from one of ``demand_column``, ``persons`` and (business) ``annual_kwh``; without any, from
     the column of the demand file that is named like the participant. Generated PV (``pv_kw``) and PV from a file
@@ -36,7 +36,9 @@ class Participant(Closed):
     """
 
     participant: Label = Field(description="unique label")
-    kind: Literal["home", "business"] = Field(default="home", description="home or business")
+    kind: Literal["home", "business", "plant"] = Field(
+        default="home", description="home, business, or a plant (PV, a shared battery), which has no demand"
+    )
     node: Label | None = Field(default=None, description="node of the fee network (default: the root)")
     tariff: Label | None = Field(
         default=None, description="retail tariff (default: the first of the scenario)"
@@ -79,6 +81,8 @@ class Participant(Closed):
     @model_validator(mode="after")
     def _one_demand(self) -> Self:
         sources = [n for n in ("demand_column", "persons") if getattr(self, n) is not None]
+        if self.kind == "plant" and (sources or self.annual_kwh is not None):
+            raise PydanticCustomError("demand", "no demand of a plant: a home or a business has it")
         if len(sources) == 2 or (sources and self.kind == "business" and self.annual_kwh is not None):
             raise PydanticCustomError("demand", "one of demand_column, persons and annual_kwh")
         if self.annual_kwh is not None and self.kind == "home" and self.persons is None:
