@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import otonari
 from otonari.data.clock import slots
 from otonari.data.generators import solar, sun
 from otonari.data.problems import InputError
@@ -108,6 +109,26 @@ def test_a_weather_file_keeps_the_energy_of_each_hour(tmp_path):
     np.testing.assert_allclose(ghi[14:32:2] / ghi[15:33:2], clear[14:32:2] / clear[15:33:2], rtol=1e-9)
     assert ghi[0] == ghi[1] == 100.0
     assert (sky["temp_air"] == 17.0).all()
+
+
+def test_a_weather_file_that_is_the_same_is_read_once_and_another_of_its_name_anew(tmp_path, monkeypatch):
+    read, reader = [], solar.FORMATS["csv"]
+    monkeypatch.setitem(solar.FORMATS, "csv", lambda *given: read.append(1) or reader(*given))
+    path = weather_csv(tmp_path / "w.csv")
+    overrides = ["weather.source=file", f"weather.path={path}", "weather.format=csv"]
+
+    def pv(*more):
+        inputs = otonari.build_inputs(otonari.load_scenario("six-kinds", [*overrides, *more]))
+        return inputs["pv_available"].values
+
+    first = pv()
+    np.testing.assert_array_equal(pv("fuel.price_per_litre=99"), first)
+    assert len(read) == 1
+    assert not np.array_equal(pv("site.longitude_deg=130"), first)
+    weather_csv(path, lambda table: table.update(table[["ghi", "dni", "dhi"]] * 2))
+    brighter = pv()
+    assert brighter.sum() > 1.5 * first.sum()
+    assert len(read) == 3
 
 
 def test_a_weather_file_feeds_slots_longer_than_an_hour(tmp_path):

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -216,13 +217,14 @@ def _roofs(frame: Frame, participants: Sequence[Participant], site: Site, weathe
     place = sun.Site(site.latitude_deg, site.longitude_deg, site.altitude_m)
 
     def work() -> np.ndarray:
-        _pinned(weather)
+        content = _pinned(weather)
         if not rows:
             return power[:0]
         options: dict[str, Any] = {"path": weather.path, "format": weather.format, "stamp": weather.stamp}
         options["time_zone"] = weather.time_zone or frame.time.time_zone
         options["shift_minutes"] = weather.shift_minutes
-        sky = solar.weather(frame.times, frame.hours, place, weather.source, **options)
+        instants = frame.times.to_numpy().astype("datetime64[ns]").tobytes()
+        sky = _sky(instants, frame.hours, place, content, source=weather.source, **options)
         frame.notes += sky.attrs.get("notes", [])
         size, tilt, azimuth, losses = (
             np.array([getattr(participants[n], name) for n in rows], dtype=float)
@@ -235,9 +237,21 @@ def _roofs(frame: Frame, participants: Sequence[Participant], site: Site, weathe
     return power
 
 
-def _pinned(file: ReadingsFile | Weather) -> None:
-    """Refuse a file that is not the one that a stored scenario was run with."""
-    if file.path is not None:
-        got = sha256(Path(file.path))
-        if file.sha256 not in (None, got):
-            raise InputError([Problem(file.path, "", "sha256", got, str(file.sha256))])
+@lru_cache(maxsize=8)
+def _sky(instants: bytes, hours: float, place: sun.Site, content: str | None, **options: Any) -> pd.DataFrame:
+    """Return the weather of slots; ``content`` is the SHA-256 of its file. It is shared, and not to be changed.
+
+    The points of a sweep ask for the same weather again and again.
+    """
+    times = pd.DatetimeIndex(np.frombuffer(instants, "datetime64[ns]"))
+    return solar.weather(times, hours, place, **options)
+
+
+def _pinned(file: ReadingsFile | Weather) -> str | None:
+    """Return the SHA-256 of a file, if there is one; refuse another than a stored scenario was run with."""
+    if file.path is None:
+        return None
+    got = sha256(Path(file.path))
+    if file.sha256 not in (None, got):
+        raise InputError([Problem(file.path, "", "sha256", got, str(file.sha256))])
+    return got

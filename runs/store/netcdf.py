@@ -102,9 +102,30 @@ def _fill(tree: xr.DataTree, name: str, stored: dict[str, str]) -> None:
     given = {str(name): value for name, value in tree.attrs.items()}
     attributes = {"Conventions": "CF-1.11", **given, "otonari_run_format": FORMAT, **stored}
     attributes["attributes_digest"] = attributes_digest(attributes)
+    values: Any = _Values()
     with Dataset(name, "w", format="NETCDF4") as file:
         xr.Dataset(attrs=attributes).dump_to_store(into(file))
         for group in GROUPS:
             dataset = tree[group].to_dataset().drop_encoding()
             encoding = {str(n): encode(v) for n, v in dataset.variables.items()}
-            dataset.dump_to_store(into(file.createGroup(group)), encoding=encoding)
+            dataset.dump_to_store(into(file.createGroup(group)), writer=values, encoding=encoding)
+        values.write()
+
+
+class _Values:
+    """The values of variables, written when all are defined; stands for xarray's ``ArrayWriter``.
+
+    HDF5 flushes the whole file at each definition that follows a write.
+    """
+
+    def __init__(self) -> None:
+        self._pairs: list[tuple[Any, Any]] = []
+
+    def add(self, source: Any, target: Any, region: Any = None) -> None:
+        """Take the values of a variable, in memory, and where they are to be written."""
+        self._pairs.append((source, target))
+
+    def write(self) -> None:
+        """Write all values."""
+        for source, target in self._pairs:
+            target[...] = source
