@@ -124,6 +124,17 @@ def decide_as(community: Community, results: xr.Dataset) -> None:
         _fix(community.component(device).component("charging"), charging)
 
 
+def dismantle(community: Community) -> None:
+    """Free the memory of a community of which nothing more is asked.
+
+    A scalar component of Pyomo holds itself: all arrays would wait for the garbage collector, those of the market
+    without peers until after the market with them.
+    """
+    for block in [*community.block_data_objects()]:
+        for component in (block, *block.component_map().values()):
+            vars(component).get("_data", {}).clear()
+
+
 def _fix(binaries: ArrayVar | None, on: Array) -> None:
     """Fix a family of binaries at 1 where ``on`` (over its sets), else at 0."""
     if binaries is not None:

@@ -1,5 +1,7 @@
 """The community as a Pyomo Block: embedded in a host model, and documented in full."""
 
+import gc
+import weakref
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +15,8 @@ from pyomo.core.base.var import Var
 import otonari.model
 from otonari.data.inputs.contract import complete
 from otonari.data.problems import InputError
-from otonari.model.clearing import community_block
+from otonari.model.clearing import community_block, dismantle
+from otonari.model.results import collect
 from otonari.model.solver.solve import solve
 
 from . import counts
@@ -190,3 +193,21 @@ def test_meters_keep_apart_from_participants_that_are_called_like_them():
     meters = list(community_block(inputs).sets.meter)
     assert len(meters) == len(set(meters))
     assert "deficit@here/retail'" in meters
+
+
+@pytest.mark.parametrize("market", ["p2p", "grid-only"])
+def test_a_dismantled_community_needs_no_garbage_collector(market):
+    gc.collect()
+    gc.disable()
+    try:
+        block = community_block(random_community(1000, crossing=True), market)
+        solve(block)
+        results = collect(block)
+        families = [*block.component_objects((Var, Constraint))]
+        kept = [weakref.ref(part) for part in (block, block.meters, *families)]
+        dismantle(block)
+        del block, families
+        assert [ref() for ref in kept if ref() is not None] == []
+    finally:
+        gc.enable()
+    assert results["draw"].values.max() > 0

@@ -210,7 +210,9 @@ def _solved(
     limits = {name: options[name] for name in ("time_limit", "mip_gap")}
     solution = solve.solve(block, **limits, threads=threads or os.cpu_count() or 1, **solving)
     log.info("%s: %s, objective %.6f, %s", market, solution.status, solution.objective, solution.proof)
-    return results.collect(block), solution
+    collected = results.collect(block)
+    clearing.dismantle(block)
+    return collected, solution
 
 
 def _among_peers(
