@@ -19,7 +19,8 @@ RANDOM = range(200)
 
 @pytest.fixture
 def cut(monkeypatch):
-    """Return a function that lets every horizon be cut into windows of so many slots, which look so far ahead."""
+    """Let no horizon be long, until the function returned cuts each into windows of so many slots and so far ahead."""
+    monkeypatch.setattr(windows, "LONG", 10**9)
 
     def lengths(window, ahead):
         monkeypatch.setattr(windows, "WINDOW", window)

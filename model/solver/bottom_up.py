@@ -221,12 +221,12 @@ class _BottomUp:
         )
 
     def _start(self, program: Program, rows: Array, columns: Array) -> tuple[Simplex, Start]:
-        """Return where a part starts, and which simplex suits that: a long one where its windows end."""
+        """Return where a part starts, and which simplex suits that: a long one, at first, from its windows."""
         start = Start(self.column_status[columns], self.row_status[rows])
-        if self.slots is None or len(rows) <= windows.ROWS:
+        if self.rounds or self.slots is None or len(rows) <= windows.ROWS:
             return self._simplex(len(rows)), start
         own = self.slots.of(rows, columns)
-        return Simplex.WARM, started(program, own, start, self.dual[rows], self.time_limit)
+        return Simplex.WARM, started(program, own, start, self.time_limit)
 
     def _simplex(self, rows: int) -> Simplex:
         """Return which simplex suits where a part starts: at rest or joined, it is feasible."""

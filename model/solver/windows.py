@@ -6,10 +6,9 @@ looks back and never ahead. The window of the slots a to b, rows R and columns C
 
     min c x   subject to   l <= A x <= u,   x within bounds
 
-is, with the values x' of the columns before it, which the windows before it have decided, and duals p of the rows after
-it, as far as they are known (else zero: what is stored at the end is worth nothing)::
+is, with the values x' of the columns before it, which the windows before it have decided::
 
-    min (c - A[after,C]' p) x   subject to   l - A[R,before] x' <= A[R,C] x <= u - A[R,before] x'
+    min c x   subject to   l - A[R,before] x' <= A[R,C] x <= u - A[R,before] x'
 
 The values of its first `WINDOW` slots stand; the `AHEAD` slots after them only tell what it is worth to store there, and
 start the next window. Where a window has no optimum, what those before it did cannot go on: the last of them is solved
@@ -32,8 +31,8 @@ from .basis import start_from
 from .components import piece
 from .highs import Simplex, basic_solution, load, optimal, run
 
-WINDOW, AHEAD = 240, 96
-"""Slots of a window that stand, and those that it looks ahead: five and two days of half-hours."""
+WINDOW, AHEAD = 96, 48
+"""Slots of a window that stand, and those that it looks ahead: two days and one of half-hours."""
 LONG, ROWS = 2 * (WINDOW + AHEAD), 5000
 """Slots and rows up to which a program is quicker as a whole."""
 OUTSIDE = -1
@@ -93,15 +92,12 @@ def _own(families: Iterable[Any], size: int) -> Array:
     return own
 
 
-def started(
-    program: Program, slots: Slots, start: Start, dual: Array, time_limit: float | None = None
-) -> Start:
+def started(program: Program, slots: Slots, start: Start, time_limit: float | None = None) -> Start:
     """Return the start of a program that its windows find, one after another, each from its part of the one given.
 
-    ``dual`` (rows,) are duals as far as they are known, else zero. If the first window has no optimum, nor has the
-    whole, and the start is the one given.
+    If the first window has no optimum, nor has the whole, and the start is the one given.
     """
-    windows = _Windows(program, slots, start, dual, time_limit)
+    windows = _Windows(program, slots, start, time_limit)
     begin, ahead = 0, AHEAD
     while True:
         end = begin + WINDOW + ahead
@@ -118,8 +114,8 @@ def started(
 class _Windows:
     """The windows of a program so far: values (columns,) that they have decided, and the start that they make."""
 
-    def __init__(self, program: Program, slots: Slots, start: Start, dual: Array, time_limit: float | None):
-        self.program, self.dual, self.time_limit = program, dual, time_limit
+    def __init__(self, program: Program, slots: Slots, start: Start, time_limit: float | None):
+        self.program, self.time_limit = program, time_limit
         self.start = Start(start.column_status.copy(), start.row_status.copy())
         self.rows, self.columns = _by_slot(slots.row, slots.horizon), _by_slot(slots.column, slots.horizon)
         self.x = np.zeros(len(program.cost))
@@ -128,7 +124,7 @@ class _Windows:
     def solve(self, begin: int, end: int) -> bool:
         """Solve the window of the slots ``begin`` to ``end`` - 1 and keep its basis; return whether it has one."""
         rows, columns = self.rows.between(begin, end), self.columns.between(begin, end)
-        window = self._window(rows, columns, self.rows.between(end, end + AHEAD + 1))
+        window = self._window(rows, columns)
         highs = load(window, self.time_limit, 0.0, Simplex.PRIMAL)
         start_from(highs, self.start.column_status[columns], self.start.row_status[rows])
         run(highs)
@@ -142,19 +138,13 @@ class _Windows:
         self.start.row_status[rows] = solution.row_status
         return True
 
-    def _window(self, rows: Array, columns: Array, after: Array) -> Program:
-        """Return the program of a window: its rows less what the columns before it do, its columns at later duals."""
-        matrix, before = self.program.matrix, self.x.copy()
+    def _window(self, rows: Array, columns: Array) -> Program:
+        """Return the program of a window: its rows less what the columns before it do."""
+        before = self.x.copy()
         before[columns] = 0.0
-        carried = matrix[rows] @ before
+        carried = self.program.matrix[rows] @ before
         window = piece(self.program, rows, columns, self._place)
-        value = (matrix[after].T @ self.dual[after])[columns] if self.dual.any() else 0.0
-        return replace(
-            window,
-            cost=window.cost - value,
-            row_lower=window.row_lower - carried,
-            row_upper=window.row_upper - carried,
-        )
+        return replace(window, row_lower=window.row_lower - carried, row_upper=window.row_upper - carried)
 
 
 class _BySlot(NamedTuple):
