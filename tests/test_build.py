@@ -112,7 +112,9 @@ def test_slots_are_utc_and_follow_the_clock():
     inputs = small()
     assert inputs["time"].values[0] == np.datetime64("2020-08-18T15:00")
     assert inputs.sizes["time"] == 24
-    berlin = small(time={"start": "2021-03-28", "slot_minutes": 30, "time_zone": "Europe/Berlin"})
+    berlin = small(
+        currency="EUR", time={"start": "2021-03-28", "slot_minutes": 30, "time_zone": "Europe/Berlin"}
+    )
     assert berlin.sizes["time"] == 46
 
 
@@ -371,7 +373,7 @@ def test_a_missing_installed_power_is_named(files):
 
 def test_the_horizon_must_divide_a_day_on_which_the_clock_changes():
     start = {"start": "2021-03-28", "slot_minutes": 120, "time_zone": "Europe/Berlin"}
-    (problem,) = problems({**SMALL, "time": start})
+    (problem,) = problems({**SMALL, "currency": "EUR", "time": start})
     assert (problem.field, problem.got) == ("time.slot_minutes", "120")
 
 

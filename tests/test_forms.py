@@ -469,7 +469,10 @@ def test_a_step_that_changes_is_noted_and_one_that_changes_back_is_a_problem(tmp
     assert notes == [f"{path}: readings every 60 minutes, every 15 from row 14 on"]
     lines = ["time,home", *rows("{t},1", QUARTERS[:24], 15), *rows("{t},1", HOURS[:12], shift=6)]
     lines += rows("{t},1", QUARTERS[:24], 15, 72)
-    assert "no readings from 2025-01-15T05:15 to 2025-01-15T06:00 UTC" in problems(tmp_path, lines, KWH)[0]
+    assert (
+        "no readings from 2025-01-15T06:15 to 2025-01-15T07:00 (2025-01-15T05:15 to 2025-01-15T06:00 UTC)"
+        in problems(tmp_path, lines, KWH)[0]
+    )
 
 
 def test_a_broken_row_within_the_horizon_still_stops(tmp_path):
@@ -518,6 +521,7 @@ def scenario(**demand):
     return {
         "schema_version": 1,
         "name": "forms",
+        "currency": "EUR",
         "time": {"start": WINTER, "slot_minutes": 60, "time_zone": BERLIN},
         "weather": {"source": "clear-sky"},
         "tables": {"participants": [{"participant": name} for name in ("anna", "bo")]},

@@ -171,6 +171,7 @@ def scenario(tmp_path, **demand):
     return {
         "schema_version": 1,
         "name": "preset",
+        "currency": "EUR",
         "time": {"start": "2025-01-15", "slot_minutes": 60, "time_zone": "Europe/Madrid"},
         "weather": {"source": "clear-sky"},
         "tables": {"participants": [{"participant": "home"}]},

@@ -161,7 +161,10 @@ def test_a_row_that_a_counter_misses_is_a_gap(tmp_path):
     stamps = hours(n=49, step=30)
     path = table(tmp_path / "a.csv", stamps[:10] + stamps[11:], [1000 + 0.5 * k for k in range(48)])
     (only,) = problems(path, fmt=FileFormat("kWh cumulative", time_zone="Asia/Tokyo"))
-    assert only.startswith("F:11: time: got no readings from 2020-08-02T19:30 to 2020-08-02T20:30 UTC")
+    assert only.startswith(
+        "F:11: time: got no readings from 2020-08-03T04:30 to 2020-08-03T05:30 "
+        "(2020-08-02T19:30 to 2020-08-02T20:30 UTC)"
+    )
 
 
 def test_watts_per_installed_kilowatt(tmp_path):
@@ -283,7 +286,10 @@ def test_a_fall_day_of_48_rows_misses_an_hour(tmp_path):
     path = table(tmp_path / "a.csv", hours("2021-11-07", n=48, step=30), range(48))
     (only,) = problems(path, fmt=FileFormat(time_zone=PACIFIC), times=FALL)
     want = "want a reading every 30 minutes"
-    assert only == f"F:5: time: got no readings from 2021-11-07T09:00 to 2021-11-07T10:00 UTC, {want}"
+    assert (
+        only == f"F:5: time: got no readings from 2021-11-07T01:00 to 2021-11-07T02:00 "
+        f"(2021-11-07T09:00 to 2021-11-07T10:00 UTC), {want}"
+    )
 
 
 # --- reference years ---------------------------------------------------------------------------------------------
@@ -377,7 +383,8 @@ def test_gaps_and_empty_cells_matter_within_the_slots_only(tmp_path):
     del stamps[10:12], values[10:12]
     path = table(tmp_path / "a.csv", stamps, values)
     assert problems(path) == [
-        "F:11: time: got no readings from 2020-08-03T01:00 to 2020-08-03T03:00 UTC, want a reading every 60 minutes",
+        "F:11: time: got no readings from 2020-08-03T10:00 to 2020-08-03T12:00 "
+        "(2020-08-03T01:00 to 2020-08-03T03:00 UTC), want a reading every 60 minutes",
         "F:7: home: got no value, want a number",
     ]
     whole = slots("2020-08-04", 1, 30, "Asia/Tokyo")
@@ -387,21 +394,27 @@ def test_gaps_and_empty_cells_matter_within_the_slots_only(tmp_path):
 def test_a_gap_wider_than_the_horizon_is_one_gap(tmp_path):
     path = table(tmp_path / "a.csv", hours("2020-08-01") + hours("2020-08-06"), [1] * 48)
     (only,) = problems(path)
-    assert only.startswith("F:25: time: got no readings from 2020-08-02T15:00 to 2020-08-03T15:00 UTC")
+    assert only.startswith(
+        "F:25: time: got no readings from 2020-08-03T00:00 to 2020-08-04T00:00 "
+        "(2020-08-02T15:00 to 2020-08-03T15:00 UTC)"
+    )
 
 
 def test_a_file_of_another_time_is_said_so(tmp_path):
     path = table(tmp_path / "a.csv", hours("2019-08-03"), [1] * 24)
     assert problems(path) == [
-        "F: time: got readings from 2019-08-02T15:00 to 2019-08-03T15:00 UTC, "
-        "want readings for 2020-08-02T15:00 to 2020-08-03T15:00 UTC"
+        "F: time: got readings from 2019-08-03T00:00 to 2019-08-04T00:00 (2019-08-02T15:00 to 2019-08-03T15:00 UTC), "
+        "want readings for 2020-08-03T00:00 to 2020-08-04T00:00 (2020-08-02T15:00 to 2020-08-03T15:00 UTC)"
     ]
 
 
 def test_a_file_that_ends_early_is_a_gap(tmp_path):
     path = table(tmp_path / "a.csv", hours(n=23), [1] * 23)
     (only,) = problems(path)
-    assert only.startswith("F:24: time: got no readings from 2020-08-03T14:00 to 2020-08-03T15:00 UTC")
+    assert only.startswith(
+        "F:24: time: got no readings from 2020-08-03T23:00 to 2020-08-04T00:00 "
+        "(2020-08-03T14:00 to 2020-08-03T15:00 UTC)"
+    )
 
 
 @pytest.mark.parametrize("order", ["backward", "shuffled"])
@@ -523,7 +536,10 @@ def test_the_fontana_hour_that_is_missing_is_named():
     (only,) = problems(
         path, ["home_01"], FileFormat(time_zone="-08:00"), slots("2017-07-31", 1, 30, "-08:00")
     )
-    assert only.startswith("F:8760: time: got no readings from 2017-08-01T07:00 to 2017-08-01T08:00 UTC")
+    assert only.startswith(
+        "F:8760: time: got no readings from 2017-07-31T23:00 to 2017-08-01T00:00 "
+        "(2017-08-01T07:00 to 2017-08-01T08:00 UTC)"
+    )
 
 
 # --- rows, days and numbers that are none --------------------------------------------------------------------------

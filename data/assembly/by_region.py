@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from ..loading.cross_checks import REFERENCES, Parts, inconsistencies
 from ..loading.overrides import LocatedValues, anchor, override, rows
 from ..loading.scenario import Source, canonical_json, changes_rows, counted, effective, opened
+from ..loading.site import settle
 from ..problems import InputError
 from ..schema.defaults import fill
 from ..schema.scenario import Scenario, Tables
@@ -122,6 +123,9 @@ def _outline(source: Source, overrides: Sequence[str]) -> Outline:
         raise _Refused
     if any(text.split(".")[1] not in TABLES for text in changes):
         raise _Refused
+    settle(located, _with_changes(rows(located, "participants"), changes))
+    if located.problems:
+        raise _Refused
     scenario = Scenario.model_validate(located.values | {"tables": _NOBODY})
     sections = effective(scenario)
     del sections["tables"]
@@ -160,6 +164,14 @@ def _outline(source: Source, overrides: Sequence[str]) -> Outline:
         located=located,
         overrides=tuple(overrides),
     )
+
+
+def _with_changes(participants: Iterator[Any], changes: tuple[str, ...]) -> Iterator[Any]:
+    """Yield the rows of participants, and one for each value that an override gives to any."""
+    for text in changes:
+        path, _, value = text.partition("=")
+        yield {path.rpartition(".")[2]: value}
+    yield from participants
 
 
 def _of_rows(overrides: Sequence[str]) -> tuple[str, ...]:

@@ -22,6 +22,9 @@ from ..schema.table_rows import Participant
 from ..series import plausibility
 from ..series.power_and_rates import read_power, read_rate
 
+FAR_HOURS = 2.5
+"""A sun that is so far from the clock of its time zone is noted [h]. Assumption: the west of China is 2.2 h away."""
+
 _PER_KWH = {"per kWh": 1.0, "per MWh": 1e-3, "kg/kWh": 1.0, "g/kWh": 1e-3}
 
 
@@ -127,7 +130,7 @@ def _doubt_pv(frame: Frame, rows: dict[Participant, np.ndarray], where: str, sit
 def _near(place: sun.Site, frame: Frame) -> bool:
     """Return whether the sun of a place fits the clock of the horizon: it is that of measured PV."""
     offset = clock.standard_offset(clock.zone(frame.time.time_zone), frame.time.start.year)
-    return abs(place.longitude / 15 - offset / timedelta(hours=1)) < 3
+    return abs(place.longitude / 15 - offset / timedelta(hours=1)) <= FAR_HOURS
 
 
 def _told(frame: Frame) -> list[str]:
@@ -215,6 +218,7 @@ def _roofs(frame: Frame, participants: Sequence[Participant], site: Site, weathe
     if not rows and weather.path is None:
         return power
     place = sun.Site(site.latitude_deg, site.longitude_deg, site.altitude_m)
+    frame.notes += _place_notes(frame, site)
 
     def work() -> np.ndarray:
         content = _pinned(weather)
@@ -245,6 +249,19 @@ def _sky(instants: bytes, hours: float, place: sun.Site, content: str | None, **
     """
     times = pd.DatetimeIndex(np.frombuffer(instants, "datetime64[ns]"))
     return solar.weather(times, hours, place, **options)
+
+
+def _place_notes(frame: Frame, site: Site) -> list[str]:
+    """Return notes on a site that was taken from the time zone, or whose sun does not fit its clock."""
+    zone, where = frame.time.time_zone, f"({site.latitude_deg:g}, {site.longitude_deg:g})"
+    if site.place_of is not None:
+        return [f"site: none is given; the sun is that of the place of {site.place_of} {where}"]
+    hours = clock.standard_offset(clock.zone(zone), frame.time.start.year) / timedelta(hours=1)
+    if abs(site.longitude_deg / 15 - hours) <= FAR_HOURS:
+        return []
+    return [
+        f"site: the sun of {where} is {site.longitude_deg / 15:+.1f} h from UTC, the clock of {zone} {hours:+g} h"
+    ]
 
 
 def _pinned(file: ReadingsFile | Weather) -> str | None:

@@ -20,6 +20,7 @@ from ..schema.values import Closed, later_defaults
 from .cross_checks import NOTHING, Parts, inconsistencies, parts_of
 from .messages import schema_problems
 from .overrides import LocatedValues, anchor, files, override, read_tables
+from .site import settle
 
 __all__ = [
     "Reading",
@@ -98,6 +99,9 @@ def read(
     for text in rows:
         override(located, text)
     anchor(located)
+    tables = located.values.get("tables")
+    listed = tables.get("participants") if isinstance(tables, dict) else None
+    settle(located, listed if isinstance(listed, list) else ())
     scenario, parts = _validate(located)
     located.problems += inconsistencies(parts, located.place)
     return Reading(scenario, parts, tuple(sorted(set(located.problems))))

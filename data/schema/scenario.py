@@ -50,6 +50,9 @@ class Site(Closed):
     latitude_deg: Real = Field(default=35.17, ge=-90, le=90, description="latitude, north positive")
     longitude_deg: Real = Field(default=138.91, ge=-180, le=180, description="longitude, east positive")
     altitude_m: Real = Field(default=200.0, ge=-500, le=9000, description="height above the sea")
+    place_of: Annotated[Label | None, LATER] = Field(
+        default=None, description="time zone whose place this is: filled in where no site is given"
+    )
 
 
 class Photovoltaics(Closed):

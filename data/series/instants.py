@@ -210,6 +210,19 @@ def _even(stamps: np.ndarray) -> bool:
     return not np.isnat(stamps).any() and bool((np.diff(stamps) == _step(stamps)).all())
 
 
+def between(first: np.datetime64, last: np.datetime64, time_zone: str) -> str:
+    """Return two instants as a text: on the local clock, and in UTC behind.
+
+    >>> between(np.datetime64("2021-11-07T09:00"), np.datetime64("2021-11-07T10:00"), "America/Los_Angeles")
+    '2021-11-07T01:00 to 2021-11-07T02:00 (2021-11-07T09:00 to 2021-11-07T10:00 UTC)'
+    """
+    utc = f"{minute(first)} to {minute(last)} UTC"
+    local = clock.local(pd.DatetimeIndex([first, last]), time_zone)
+    if not any(t.utcoffset() for t in local):
+        return utc
+    return f"{local[0]:%Y-%m-%dT%H:%M} to {local[1]:%Y-%m-%dT%H:%M} ({utc})"
+
+
 def minute(moment: np.datetime64) -> str:
     """Return an instant as text, to the minute."""
     return str(np.datetime_as_string(moment, unit="m"))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ..problems import Problem, several
-from .instants import minute
+from .instants import between
 from .readings import Readings
 
 
@@ -81,18 +81,19 @@ def gaps(readings: Readings, times: pd.DatetimeIndex, hours: np.ndarray) -> list
     """Return what the readings lack for the slots (time,): rows that are missing, and empty cells."""
     if not len(times):
         return []
+    zone = readings.fmt.time_zone
     where, time_column, ends = readings.where, readings.fmt.time_column, readings.starts + readings.spans()
     first, last, end = times.to_numpy()[0], times.to_numpy()[-1] + span(hours[-1]), ends[-1]
     if first >= end or last <= readings.starts[0]:
-        got = f"readings from {minute(readings.starts[0])} to {minute(end)} UTC"
-        return [Problem(where, "", time_column, got, f"readings for {minute(first)} to {minute(last)} UTC")]
+        got = f"readings from {between(readings.starts[0], end, zone)}"
+        return [Problem(where, "", time_column, got, f"readings for {between(first, last, zone)}")]
     used = near(readings, times, hours)
     since = np.concatenate([[first], ends[used]])
     until = np.concatenate([readings.starts[used], [last]])
     wide = np.flatnonzero(since < until)
     rows = readings.rows[np.maximum(np.searchsorted(readings.starts, until[wide]) - 1, 0)]
     missing = [
-        (int(row), f"no readings from {minute(since[k])} to {minute(until[k])} UTC")
+        (int(row), f"no readings from {between(since[k], until[k], zone)}")
         for row, k in zip(rows, wide, strict=True)
     ]
     every = (
