@@ -12,6 +12,7 @@ from ..data.inputs.devices import stores
 from .devices.battery import battery
 from .devices.device import Device, Sets
 from .devices.household import household
+from .devices.peak_charge import peak_charge
 from .devices.peer_market import network
 from .devices.quoted_market import quoted
 from .devices.retailer import grid
@@ -21,6 +22,7 @@ from .lp.components import ArrayVar
 from .lp.expressions import Linear
 from .topology.meters import Meters
 from .topology.meters import meters as meters_of
+from .topology.peaks import peaks as peaks_of
 
 MARKETS = ("p2p", "grid-only", "quoted")
 DEVICES: dict[str, Callable[[xr.Dataset, Meters, Sets], Device]] = {
@@ -147,6 +149,7 @@ def _rows(community: Community, devices: dict[str, Device], markets: list[Device
     meters = community.meters
     taken, given = _sum(m.taken for m in markets), _sum(m.given for m in markets)
     community.spent = _sum(d.spent for d in (*devices.values(), *markets))
+    _charge_peaks(community, taken)
     community.row(
         "balance",
         _sum(d.draw for d in (*devices.values(), *markets)) == 0.0,
@@ -173,6 +176,16 @@ def _rows(community: Community, devices: dict[str, Device], markets: list[Device
     community.expression(
         "net_exchange", grid_exchange, "kW taken from the grid less kW given", dims=("time",)
     )
+
+
+def _charge_peaks(community: Community, taken: Linear) -> None:
+    """Add the block of peak charges, where the community's own tariffs have any."""
+    peaks = peaks_of(community.inputs) if community.own_tariff else None
+    if peaks is None:
+        return
+    block = peak_charge(community.inputs, community.meters, community.component("sets"), taken, peaks)
+    community.add_component("peaks", block)
+    community.spent = community.spent + block.spent
 
 
 def _one_direction(community: Community, taken: Linear, given: Linear, devices: dict[str, Device]) -> None:

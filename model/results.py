@@ -19,6 +19,7 @@ from .labels import Array, positions
 from .lp.components import ArrayVar
 from .topology.fee_tree import limited_edges
 from .topology.meters import Meters
+from .topology.peaks import peaks
 
 NOISE = 1e-9
 """Solver noise below this (kW, kWh, km) counts as zero."""
@@ -53,7 +54,24 @@ def collect(community: Any) -> xr.Dataset:
     if network is not None and not all(f.stored for f in community.component_objects(Var)):
         _take_duals(community.model(), network)
     nodes = {} if network is None else _nodes(network, inputs, currency)
-    return assemble(inputs, solution | nodes)
+    return assemble(inputs, solution | nodes | _peaks(community))
+
+
+def _peaks(community: Any) -> dict[str, Any]:
+    """Return what one more kW drawn in a slot adds to the peak charges (participant, time), by the duals of its rows."""
+    block, own = community.component("peaks"), peaks(community.inputs)
+    rows = [] if block is None else [f for f in block.component_objects(Constraint) if f.dims[-1] == "time"]
+    if own is None or block is None or any(family.dual is None for family in rows):
+        return {}
+    meters = community.meters
+    alone = np.bincount(meters.draws_at, minlength=len(meters.label))[meters.draws_at] == 1
+    must = np.where(alone[:, None], 0.0, meters.demand[meters.draws_at] * meters.draw_share)
+    value = own.values(must)
+    for family in rows:
+        value -= np.where(alone[:, None], family.dense_dual()[meters.draws_at], 0.0)
+    doc = "what one more kW drawn adds to the peak charges"
+    unit = f"{community.inputs.attrs['currency']}/kW"
+    return {"peak_value": variable(("participant", "time"), value, unit, doc)}
 
 
 def assemble(inputs: xr.Dataset, solution: dict[str, Any]) -> xr.Dataset:

@@ -32,8 +32,8 @@ def rules(terms: "Exchange", **declared: Any) -> "Rules":
     return Rules(**stated | {name: value for name, value in declared.items() if value is not None})
 
 
-def require_net_metering(inputs: "xr.Dataset") -> None:
-    """Raise InputError for PV that is metered gross: agents know one meter per participant."""
+def require_simulated(inputs: "xr.Dataset") -> None:
+    """Raise InputError for what no simulation takes: PV that is metered gross, and charges for peaks."""
     from ..data.problems import InputError, Problem
     from ..model.topology.meters import metered_gross
 
@@ -41,3 +41,7 @@ def require_net_metering(inputs: "xr.Dataset") -> None:
     if gross:
         want = "net, in a simulation"
         raise InputError([Problem("participants", name, "metering", "'gross'", want) for name in gross])
+    if "peak" in inputs.sizes:
+        want = "other bases, in a simulation: agents do not plan for peaks"
+        peaks = inputs["peak"].values.tolist()
+        raise InputError([Problem("tariffs", name, "basis", "'per-kw-peak'", want) for name in peaks])

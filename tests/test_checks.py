@@ -478,6 +478,11 @@ def rent_is_lost(i, r, t, s):
     s["congestion_rent"][2] = 0
 
 
+@breaks("peak_charges", "bill")
+def charges_for_peaks_that_no_contract_has(i, r, t, s):
+    s["peak_charges"] = 0 * s["bill"] + 2
+
+
 @breaks("standing_charges", "bill")
 def charges_that_no_contract_has(i, r, t, s):
     s["standing_charges"] = 0 * s["bill"] + 2

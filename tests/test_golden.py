@@ -17,6 +17,7 @@ from otonari.data.inputs.contract import complete
 from otonari.model.clearing import community_block
 
 from .test_clearing import documented_names
+from .test_peaks import with_peak
 
 HOUR = np.timedelta64(1, "h")
 TIMES = np.array(["2020-08-18T15:00", "2020-08-18T16:00"], dtype="datetime64[ns]")
@@ -88,6 +89,10 @@ CASES = {
     "vehicle-guest": (community(**GUEST), "p2p"),
     "network-tree": (community(TREE), "p2p"),
     "network-pairs": (community(TREE, **PAIRS), "p2p"),
+    "peak-charge": (
+        with_peak(community(**store("battery")), days=2, slots_per_day=1, floor=0.5),
+        "grid-only",
+    ),
     "one-direction": (community(TREE, **store("battery", charge_limit=5.0), **CROSSING), "p2p"),
     "one-direction-vehicle": (community(TREE, **V2G, **CROSSING), "p2p"),
 }

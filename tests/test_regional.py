@@ -383,3 +383,18 @@ def test_contracts_of_components_in_regions_are_those_of_the_whole(cleared, fold
     assert float(got["standing_charges"].max()) == pytest.approx(1.1 * (50 + 2 * 4))
     groups = [many[g].to_dataset().load() for g in ("inputs", "results", "trades", "settlement")]
     assert check(*groups) == []
+
+
+def test_peaks_in_regions_are_those_of_the_whole(cleared, folder, tmp_path):
+    name = next(iter(load_scenario(folder).tariffs))
+    components = "[{name: peak, part: network, basis: per-kw-peak, price: 50}]"
+    changes = (*APART, f"tariffs.{name}.components={components}", f"tables.participants.*.tariff={name}")
+    one = single.run(folder, overrides=changes, output=tmp_path / "p2p.nc", record=False).tree
+    many = cleared(*changes).tree
+    assert many.attrs["certified_gap"] == 0
+    assert many.attrs["objective"] == pytest.approx(one.attrs["objective"], rel=1e-9)
+    got, want = (tree["settlement"].to_dataset().load() for tree in (many, one))
+    np.testing.assert_allclose(in_order(got, want)["bill"], want["bill"], atol=1e-4)
+    assert float(got["peak_charges"].sum()) > 0
+    groups = [many[g].to_dataset().load() for g in ("inputs", "results", "trades", "settlement")]
+    assert check(*groups) == []

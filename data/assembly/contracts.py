@@ -6,12 +6,14 @@ A component has four rates in each slot, of which it uses one, and a percentage 
 * ``credit`` [currency/kWh] of energy injected, paid to the customer: their sum is the feed-in price;
 * ``standing`` [currency/h] and ``contracted`` [currency/(kW h)]: constant, so that no decision depends on them.
 
+A component may instead have a price of the month's peak [currency/kW], which the clearing plans (`topology.peaks`).
+
 A charge per day, month or year is spread over the hours of the local day, so that it adds up exactly: a day of 23 hours
 costs as much as any other, and each day of a month 1/28 to 1/31 of the month.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -32,57 +34,112 @@ def contracts(tariffs: Mapping[str, Tariff], rows: Sequence[Participant], frame:
     """Return the all-in prices (tariff, time) [currency/kWh], and where a tariff has components, their rates.
 
     These are over component, whose labels are ``TARIFF/NAME``; a rate that no component has is absent, as are the
-    contracted powers (participant,) [kW] that no component asks for.
+    contracted powers (participant,) [kW] and the peaks that no component asks for.
     """
     every = {label: rates(tariff, frame) for label, tariff in tariffs.items()}
     sums = {
-        name: np.array([sum(own[n] for own in rated) for rated in every.values()])
+        name: np.array([sum(own.slots[n] for own in rated) for rated in every.values()])
         for n, name in ((0, "retail_price"), (1, "feed_in_price"))
     }
     columns: Columns = {name: (("tariff", "time"), values) for name, values in sums.items()}
     if not any(tariff.components for tariff in tariffs.values()):
         return columns
-    listed = [(label, component) for label, tariff in tariffs.items() for component in tariff.every()]
+    listed = [(label, own) for label, rated in every.items() for own in rated]
     columns["component_tariff"] = (("component",), labels(label for label, _ in listed))
     for name in ("part", "basis"):
-        columns[f"component_{name}"] = (("component",), labels(getattr(c, name) for _, c in listed))
-    values = np.array([own for rated in every.values() for own in rated])  # (component, rate, time)
+        columns[f"component_{name}"] = (
+            ("component",),
+            labels(getattr(own.component, name) for _, own in listed),
+        )
+    values = np.array([own.slots for _, own in listed])  # (component, rate, time)
     for n, name in enumerate(RATES):
         if values[:, n].any():
             columns[f"component_{name}"] = (("component", "time"), values[:, n])
     if "component_contracted" in columns:
         power = [r.contracted_kw if r.contracted_kw is not None else r.import_limit_kw for r in rows]
         columns["contracted_power"] = (("participant",), np.array([p or 0.0 for p in power]))
-    return columns
+    return columns | _peaks(listed, rows, frame)
 
 
-def component_labels(tariffs: Mapping[str, Tariff]) -> np.ndarray:
-    """Return the labels of all components (component,): the tariff, a stroke, and the name."""
-    return labels(f"{label}/{c.name}" for label, tariff in tariffs.items() for c in tariff.every())
+def _peaks(listed: Sequence[tuple[str, "Rates"]], rows: Sequence[Participant], frame: Frame) -> Columns:
+    """Return the peaks that components charge, what they cost, and the days and months of the slots."""
+    peaks = [(label, own.component) for label, own in listed if own.component.basis == "per-kw-peak"]
+    if not peaks:
+        return {}
+    rate = np.array(
+        [[own.peaks.get(c.name, 0.0) if label == of else 0.0 for of, c in peaks] for label, own in listed]
+    )
+    day, month = _days(frame)
+    earlier = [np.nan if r.earlier_peak_kw is None else r.earlier_peak_kw for r in rows]
+    columns: Columns = {
+        "component_peak": (("component", "peak"), rate),
+        "peak_tariff": (("peak",), labels(label for label, _ in peaks)),
+        "peak_price": (("peak",), rate.sum(axis=0)),
+        "peak_days": (("peak",), np.array([float(c.highest_days) for _, c in peaks])),
+        "peak_floor": (("peak",), np.array([c.at_least_kw for _, c in peaks])),
+        "slot_day": (("time",), day),
+        "day_month": (("day",), month),
+    }
+    return columns | (
+        {} if np.isnan(earlier).all() else {"earlier_peak": (("participant",), np.array(earlier))}
+    )
 
 
-def rates(tariff: Tariff, frame: Frame) -> list[np.ndarray]:
-    """Return the rates (rate, time) of each component of a tariff, in the order of ``RATES``."""
-    known: dict[str, tuple[Component, np.ndarray]] = {}
+def _days(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+    """Return the local day of each slot (time,) as YYYY-MM-DD, and the month of each day as YYYY-MM."""
+    day = local(frame.times, frame.time.time_zone).tz_localize(None).strftime("%Y-%m-%d").to_numpy(str)
+    return day, np.array([d[:7] for d in dict.fromkeys(day.tolist())])
+
+
+def coordinates(tariffs: Mapping[str, Tariff], frame: Frame) -> dict[str, np.ndarray]:
+    """Return the labels of the components, and of peaks, days and months where peaks are charged."""
+    if not any(tariff.components for tariff in tariffs.values()):
+        return {}
+    every = [(f"{label}/{c.name}", c) for label, tariff in tariffs.items() for c in tariff.every()]
+    peaks = [name for name, c in every if c.basis == "per-kw-peak"]
+    coords = {"component": labels(name for name, _ in every)}
+    if peaks:
+        day, month = _days(frame)
+        coords |= {"peak": labels(peaks), "day": np.unique(day), "month": np.unique(month)}
+    return coords
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The rates of a component: over the slots (rate, time) in the order of ``RATES``, and by the name of a peak."""
+
+    component: Component
+    slots: np.ndarray
+    peaks: Mapping[str, float]
+
+
+def rates(tariff: Tariff, frame: Frame) -> list[Rates]:
+    """Return the rates of each component of a tariff."""
+    known: dict[str, Rates] = {}
     for component in tariff.every():
-        own = np.zeros((len(RATES), len(frame.times)))
+        own, peaks = np.zeros((len(RATES), len(frame.times))), {}
         if component.basis == "percent":
-            own += _number(component) / 100 * sum(known[name][1] for name in _of(component, known))
+            of, share = [known[name] for name in _of(component, known)], _number(component) / 100
+            own += share * sum(base.slots for base in of)
+            named = {name for base in of for name in base.peaks}
+            peaks = {name: share * sum(base.peaks.get(name, 0.0) for base in of) for name in named}
         elif component.basis in ("per-kwh", "per-kwh-injected"):
             own[int(component.basis == "per-kwh-injected")] = price(component.price, frame)
         elif component.basis == "per-kw-contracted":
             own[3] = _number(component) * per_hour(component.per, frame)
+        elif component.basis == "per-kw-peak":
+            peaks[component.name] = _number(component) / (12 if component.per == "year" else 1)
         else:
             own[2] = _number(component) * per_hour(_PERIOD[component.basis], frame)
-        known[component.name] = component, own
-    return [own for _, own in known.values()]
+        known[component.name] = Rates(component, own, peaks)
+    return list(known.values())
 
 
-def _of(component: Component, before: Mapping[str, tuple[Component, Any]]) -> Sequence[str]:
+def _of(component: Component, before: Mapping[str, Rates]) -> Sequence[str]:
     """Return the names of the components that a percentage is of."""
     if component.of is not None:
         return component.of
-    return [name for name, (base, _) in before.items() if base.basis != "per-kwh-injected"]
+    return [name for name, own in before.items() if own.component.basis != "per-kwh-injected"]
 
 
 def _number(component: Component) -> float:

@@ -17,7 +17,7 @@ from ..schema.file_references import Weather
 from ..schema.scenario import Carbon, Scenario, Site
 from ..series import plausibility
 from . import demand_and_pv, devices_and_trips
-from .contracts import component_labels, contracts
+from .contracts import contracts, coordinates
 from .fees import fee_network
 
 __all__ = ["build_inputs", "problems"]
@@ -141,8 +141,7 @@ def _dataset(
         "trip": trip_labels,
         "node": devices_and_trips.labels(n.node for n in tables.nodes),
     }
-    if "component_tariff" in variables:
-        coords["component"] = component_labels(scenario.tariffs)
+    coords |= coordinates(scenario.tariffs, frame)
     attrs = {
         "scenario": scenario.name,
         "currency": scenario.currency,

@@ -31,8 +31,19 @@ __all__ = [
 ]
 
 
-_NAMED = ("component_tariff", "component_part", "component_basis")
-"""What every component has, where there are components."""
+_NAMED = {
+    "component": ("component_tariff", "component_part", "component_basis"),
+    "peak": (
+        "component_tariff",
+        "peak_tariff",
+        "peak_price",
+        "peak_days",
+        "peak_floor",
+        "slot_day",
+        "day_month",
+    ),
+}
+"""What there is where a dim is."""
 
 MOST = 1e6
 """Largest magnitude of a finite number (kW, kWh, km, money per kWh): beyond it, it is a slip or a stand-in for
@@ -181,9 +192,10 @@ def _structure(inputs: xr.Dataset) -> Iterator[Problem]:
     currency = str(inputs.attrs.get("currency", ""))
     if currency not in MINOR_DIGITS:
         yield _problem("currency", repr(currency) if currency else "no such attribute", WANTED)
+    wanted = {name for dim, names in _NAMED.items() if dim in inputs.dims for name in names}
     for name, row in TABLE.items():
         if name not in inputs:
-            if row.default is not None or (name in _NAMED and "component" in inputs.dims):
+            if row.default is not None or name in wanted:
                 yield _problem(name, "nothing", f"a variable over {row.dims}")
             continue
         array = inputs.variables[name]
@@ -324,6 +336,10 @@ def _components(inputs: xr.Dataset) -> Iterator[Problem]:
         want = own.T @ optional(inputs, rate)
         wrong = ~np.isclose(inputs[name].values, want, rtol=1e-9, atol=1e-9)
         yield from _entries(inputs, name, wrong, f"the sum of {rate} over the components of the tariff")
+    if "peak" in inputs.dims:
+        want = optional(inputs, "component_peak").sum(axis=0)
+        wrong = ~np.isclose(inputs["peak_price"].values, want, rtol=1e-9, atol=1e-9)
+        yield from _entries(inputs, "peak_price", wrong, "the sum of component_peak over the components")
 
 
 def _devices(inputs: xr.Dataset) -> Iterator[Problem]:

@@ -11,7 +11,19 @@ import numpy as np
 
 from .devices import DEVICES
 
-DIMS = ("participant", "time", "tariff", "component", *DEVICES, "trip", "node", "node_to")
+DIMS = (
+    "participant",
+    "time",
+    "tariff",
+    "component",
+    "peak",
+    "month",
+    "day",
+    *DEVICES,
+    "trip",
+    "node",
+    "node_to",
+)
 KINDS = (
     "consumer",
     "consumer+phev",
@@ -28,13 +40,22 @@ KINDS = (
     "pv+battery+ev",
     "battery",
 )
-OPTIONAL_DIMS = ("component", "node_to")
+OPTIONAL_DIMS = ("component", "peak", "month", "day", "node_to")
 """Dims that are there where a variable over them is."""
 RATES = ("price", "credit", "standing", "contracted")
 """Rates of a component of a tariff, each a variable ``component_RATE``."""
 PARTS = ("energy", "network", "levy", "tax", "other")
 """What a component of a tariff is for."""
-BASES = ("per-kwh", "per-kwh-injected", "per-day", "per-month", "per-year", "per-kw-contracted", "percent")
+BASES = (
+    "per-kwh",
+    "per-kwh-injected",
+    "per-day",
+    "per-month",
+    "per-year",
+    "per-kw-contracted",
+    "per-kw-peak",
+    "percent",
+)
 """What a component of a tariff is counted by."""
 METERING = ("net", "gross")
 """Where a participant's PV is metered: behind its one meter, or on a meter of its own that only injects."""
@@ -146,6 +167,30 @@ TABLE: dict[str, Variable] = {
     ),
     "component_contracted": Variable(
         ("component", "time"), "{currency}/(kW h)", "standing charge per contracted power", None, absent=0.0
+    ),
+    "component_peak": Variable(
+        ("component", "peak"), "{currency}/kW", "part of the price of a peak", None, absent=0.0
+    ),
+    "peak_tariff": Variable(("peak",), "label", "tariff that charges a month's peak", None, of="tariff"),
+    "peak_price": Variable(
+        ("peak",), "{currency}/kW", "all-in price of a month's peak", None, low=0, absent=0.0
+    ),
+    "peak_days": Variable(
+        ("peak",), "1", "highest daily maxima of a month that are averaged", None, low=1, absent=1.0
+    ),
+    "peak_floor": Variable(("peak",), "kW", "least peak that is charged", None, low=0, absent=0.0),
+    "slot_day": Variable(
+        ("time",), "label", "local day of the slot, where peaks are charged", None, of="day"
+    ),
+    "day_month": Variable(("day",), "label", "month of the day", None, of="month"),
+    "earlier_peak": Variable(
+        ("participant",),
+        "kW",
+        "peak of the first month before the horizon; NaN = none",
+        None,
+        low=0,
+        nan=True,
+        absent=np.nan,
     ),
     "contracted_power": Variable(
         ("participant",), "kW", "power that a contract charges", None, low=0, absent=0.0

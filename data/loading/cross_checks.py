@@ -52,7 +52,7 @@ NOTHING = Parts({}, {}, {}, {})
 
 def inconsistencies(parts: Parts, place: Place) -> list[Problem]:
     """Return every inconsistency between parts that are valid on their own."""
-    checks = (_duplicate_labels, _references, _nodes, _demand, _pv, _trips, _gate, _holidays, _contracted)
+    checks = (_duplicate_labels, _references, _nodes, _demand, _pv, _trips, _gate, *_OF_CONTRACTS)
     return [problem for check in checks for problem in check(parts, place)]
 
 
@@ -203,6 +203,24 @@ def _contracted(parts: Parts, place: Place) -> Iterator[Problem]:
         if tariff in priced and row.contracted_kw is None and row.import_limit_kw is None:
             want = f"contracted kW (or import_limit_kw), as tariff {tariff!r} has a price for it"
             yield Problem(*place(("tables", "participants", i, "contracted_kw")), "nothing", want)
+
+
+def _earlier_peaks(parts: Parts, place: Place) -> Iterator[Problem]:
+    """Yield earlier peaks that say nothing of the mean of several days, or that no tariff charges."""
+    tariffs = parts.sections.get("tariffs") or {}
+    days = {
+        t: [c.highest_days for c in own.components if c.basis == "per-kw-peak"] for t, own in tariffs.items()
+    }
+    for i, row in parts.rows.get("participants", {}).items() if tariffs else ():
+        own = days.get(next(iter(tariffs)) if row.tariff is None else row.tariff, [1])
+        if row.earlier_peak_kw is not None and set(own) != {1}:
+            want = "nothing, as its tariff " + ("has the mean of several days" if own else "charges no peak")
+            where = place(("tables", "participants", i, "earlier_peak_kw"))
+            yield Problem(*where, f"{row.earlier_peak_kw:g}", want)
+
+
+_OF_CONTRACTS = (_holidays, _contracted, _earlier_peaks)
+"""Checks between tariffs and what they need elsewhere."""
 
 
 def parts_of(

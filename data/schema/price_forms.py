@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 from pydantic_core import PydanticCustomError
 
 from .file_references import PriceFile
-from .values import LATER, Closed, Label, Number, Positive, TimeOfDay, Whole
+from .values import LATER, Closed, Label, NotNegative, Number, Positive, TimeOfDay, Whole
 
 Month = Annotated[Whole, Field(ge=1, le=12)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -121,18 +121,32 @@ class Component(Closed):
     name: Label = Field(description="its name on the bill, once in the tariff")
     part: Literal["energy", "network", "levy", "tax", "other"] = Field(description="what it is for")
     basis: Literal[
-        "per-kwh", "per-kwh-injected", "per-day", "per-month", "per-year", "per-kw-contracted", "percent"
+        "per-kwh",
+        "per-kwh-injected",
+        "per-day",
+        "per-month",
+        "per-year",
+        "per-kw-contracted",
+        "per-kw-peak",
+        "percent",
     ] = Field(
         default="per-kwh",
         description="per kWh drawn; per kWh injected, which is paid to the customer; per day, month or year; per kW of "
-        "contracted_kw; percent of other components",
+        "contracted_kw; per kW of the month's peak; percent of other components",
     )
     price: Price = Field(
         description="a number, or per kWh a flat, time-of-use, tiered-average or series price"
     )
     per: Literal["day", "month", "year"] = Field(
-        default="month", description="period of a price per contracted kW"
+        default="month", description="period of a price per kW; that of a year's peaks is a twelfth per month"
     )
+    highest_days: Whole = Field(
+        default=1,
+        ge=1,
+        le=31,
+        description="daily maxima of a month, the highest ones, whose mean is its peak",
+    )
+    at_least_kw: NotNegative = Field(default=0.0, description="least peak that is charged")
     of: tuple[Label, ...] | None = Field(
         default=None,
         description="components before it that a percentage is of (default: all of them but what is injected)",
@@ -144,6 +158,13 @@ class Component(Closed):
             raise PydanticCustomError("price", "a number, as it is {basis}", {"basis": self.basis})
         if self.basis == "per-kwh-injected" and isinstance(self.price, TieredAverage):
             raise PydanticCustomError("price", "flat, time-of-use or series, as it is per-kwh-injected")
+        if self.basis == "per-kw-peak" and isinstance(self.price, Flat) and self.price.price_per_kwh < 0:
+            raise PydanticCustomError("price", "at least 0, as it is per-kw-peak")
+        if self.basis == "per-kw-peak" and self.per == "day":
+            raise PydanticCustomError("per", "month or year, as it is per-kw-peak")
+        for name, default in (("highest_days", 1), ("at_least_kw", 0.0)):
+            if self.basis != "per-kw-peak" and getattr(self, name) != default:
+                raise PydanticCustomError(name, "nothing, as it is {basis}", {"basis": self.basis})
         if self.of is not None and self.basis != "percent":
             raise PydanticCustomError("of", "nothing, as it is {basis}", {"basis": self.basis})
         return self

@@ -48,6 +48,10 @@ class Participant(Closed):
     contracted_kw: Annotated[NotNegative | None, LATER] = Field(
         default=None, description="power that the tariff charges per kW (default: import_limit_kw)"
     )
+    earlier_peak_kw: Annotated[NotNegative | None, LATER] = Field(
+        default=None,
+        description="peak of the first month before the horizon, charged already (default: none)",
+    )
     demand_column: Label | None = Field(default=None, description="column of the demand file")
     persons: Annotated[Whole, Field(ge=1, le=12)] | None = Field(
         default=None, description="persons in the home, for generated demand"

@@ -12,7 +12,7 @@ from ...data.inputs.currency import scale
 from ...data.inputs.devices import stores
 from ..labels import Array
 from ..settlement.account_lines import LATER, MONEY, SIGNS
-from .contracts import components, standing
+from .contracts import components, peak_charges, standing
 from .physics import Finding, Run, arrays, edges, index
 
 _TRADE = ("trade",)
@@ -191,6 +191,7 @@ def _retail(run: Run) -> dict[str, Array]:
         "fuel_cost": np.zeros(run.participants),
         "wear_cost": np.zeros(run.participants),
         "standing_charges": standing(run),
+        "peak_charges": peak_charges(run),
         "co2": r["grid_import"] @ carbon,
     }
     np.add.at(money["grid_cost"], vehicle, (r["vehicle_import"] * retail[vehicle]).sum(axis=1))

@@ -17,7 +17,20 @@ from ...data.inputs.arrays import derived
 from ...data.inputs.devices import DEVICES, loads, stores
 from ..labels import Array
 
-_OTHERS = ("trip", "trade", "tariff", "component", "node", "node_to", "source", "origin", "time")
+_OTHERS = (
+    "trip",
+    "trade",
+    "tariff",
+    "component",
+    "peak",
+    "month",
+    "day",
+    "node",
+    "node_to",
+    "source",
+    "origin",
+    "time",
+)
 PARTICIPANT = ("participant", "time")
 VEHICLE = ("vehicle", "time")
 SIGNED = ("price", "sale_price", "offer_value", "node_flow")

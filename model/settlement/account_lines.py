@@ -39,6 +39,12 @@ _COMPONENTS = {
         counterparty="retailer",
         label="standing charges",
     ),
+    "peak_charges": Line(
+        "paid for the highest powers of a month at the meter, whoever the energy is from",
+        sign=1,
+        counterparty="retailer",
+        label="peak charges",
+    ),
     "peer_cost": Line(
         "paid for energy from peers, with network fees and congestion rent",
         sign=1,
@@ -158,7 +164,7 @@ MONEY = {name: line for name, line in LINES.items() if line.unit == "currency"}
 SIGNS = {name: sign for sign in (1, -1) for name, line in MONEY.items() if line.sign == sign}
 """The lines that add up to the bill, with their signs: costs first, then revenues."""
 
-OPTIONAL = ("standing_charges",)
+OPTIONAL = ("standing_charges", "peak_charges")
 """Lines that only accounts have whose tariffs have components: elsewhere they are zero, and not shown."""
 
 LATER = ("make_whole", "final_energy_value", *OPTIONAL)

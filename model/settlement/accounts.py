@@ -3,12 +3,13 @@
 A participant's account covers its own meter and its vehicles wherever they plug in, at its own tariff. Its lines
 stand in `account_lines`::
 
-    bill = grid_cost - feed_in_revenue + standing_charges + peer_cost - peer_revenue + make_whole + imbalance_cost
-           + fuel_cost + wear_cost
+    bill = grid_cost - feed_in_revenue + standing_charges + peak_charges + peer_cost - peer_revenue + make_whole
+           + imbalance_cost + fuel_cost + wear_cost
 
-**Standing charges** are there where tariffs have components (`data.inputs`), and depend on no decision: with peers they
-are what they are without. ``component_cost`` (participant, component) says what each component comes to; over the
-components of the tariff it adds up to grid_cost - feed_in_revenue + standing_charges.
+**Standing charges** and **peak charges** are there where tariffs have components (`data.inputs`); the former depend on
+no decision and are what they are without peers. ``component_cost`` (participant, component) says what each component
+comes to; over the components of the tariff it adds up to grid_cost - feed_in_revenue + standing_charges + peak_charges.
+Peaks are those of the participant's own meter (`topology.peaks`), whatever vehicles draw elsewhere.
 
 **Imbalance.** Who has traded more than its meter shows pays ``imbalance_fee`` for what is short, to the operator of the
 exchange, and no peer gets it. Of each meter and slot, with c = bought less sold by contract [kWh]: a buyer (c > 0)
@@ -40,17 +41,16 @@ shares its members are no others.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from ...data.inputs import devices
 from ...data.inputs.arrays import assembled
-from ...data.inputs.contract import optional
 from ..labels import Array, positions, sum_at
 from ..topology.stores import of_stores, stores
 from ..topology.traders import Traders, parties, traders
+from . import contracts
 from .account_lines import LINES, MONEY, SHARES, SIGNS, Line
 from .make_whole import make_whole
 from .origins import SOURCES, Origins, trace, variables
@@ -113,7 +113,7 @@ def settle(
                 for name, line in {**MONEY, **LINES}.items()
                 if name in account
             },
-            **_components(inputs, results, who),
+            **contracts.components(inputs, results, who),
             **{
                 f"community_{name}": ((), community[name], described(line, ", in the community"))
                 for name, line in SHARES.items()
@@ -165,38 +165,9 @@ def _account(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, who: T
     }
     account = {name: sum_at(place, money, size) for name, (place, money) in lines.items()}
     account |= {"wear_cost": _sum(wear), "make_whole": np.zeros(size), "final_energy_value": np.zeros(size)}
-    if "component" in inputs.sizes:
-        account["standing_charges"] = _standing(inputs).sum(axis=1)
+    account |= contracts.charges(inputs, results)
     account["bill"] = _sum(sign * account[name] for name, sign in SIGNS.items() if name in account)
     return account
-
-
-def _standing(inputs: xr.Dataset) -> Array:
-    """Return what each component of its own tariff costs a participant whatever it draws (participant, component)."""
-    hours, power = inputs["slot_hours"].values, optional(inputs, "contracted_power")[:, None]
-    standing, contracted = (
-        optional(inputs, f"component_{name}") @ hours for name in ("standing", "contracted")
-    )
-    return np.asarray(_own(inputs) * (standing + contracted * power))
-
-
-def _own(inputs: xr.Dataset) -> Array:
-    """Return whether a component belongs to a participant's tariff (participant, component)."""
-    tariffs = inputs["participant_tariff"].values[:, None]
-    return np.asarray(tariffs == inputs["component_tariff"].values)
-
-
-def _components(inputs: xr.Dataset, results: xr.Dataset, who: Traders) -> dict[str, tuple[Any, ...]]:
-    """Return ``component_cost`` (participant, component), nothing where tariffs have no components."""
-    if "component" not in inputs.sizes:
-        return {}
-    size, hours = inputs.sizes["participant"], inputs["slot_hours"].values
-    bought = who.stack(results["grid_import"], results["vehicle_import"]) * hours
-    sold = who.stack(results["grid_export"], results["vehicle_export"]) * hours
-    cost = bought @ optional(inputs, "component_price").T - sold @ optional(inputs, "component_credit").T
-    cost = _own(inputs) * sum_at(who.account, cost, size) + _standing(inputs)
-    text = {"long_name": "paid to the retailer by component", "units": inputs.attrs["currency"]}
-    return {"component_cost": (("participant", "component"), cost, text)}
 
 
 def _final_energy_value(inputs: xr.Dataset, results: xr.Dataset, grid_only: xr.Dataset) -> Array:

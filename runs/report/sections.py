@@ -89,6 +89,40 @@ def components(tree: xr.DataTree) -> list[dict[str, Any]]:
     return rows
 
 
+def peaks(tree: xr.DataTree) -> list[dict[str, Any]]:
+    """Return the peaks of every meter by month: the kW that are charged, the charge, and its marginal value per kW.
+
+    That is what one more kW in all slots of the month would add to the charges; NaN where nobody planned.
+    """
+    inputs, results, settlement = (tree[g].to_dataset() for g in ("inputs", "results", "settlement"))
+    if "peak" not in inputs.sizes:
+        return []
+    month = inputs["day_month"].sel(day=inputs["slot_day"].values).values
+    tariff, rows = inputs["participant_tariff"].values, []
+    for name, own, charged in zip(
+        inputs["participant"].values, tariff, settlement["peak_power"].values, strict=True
+    ):
+        for q in np.flatnonzero(inputs["peak_tariff"].values == own):
+            for m, kilowatt in zip(inputs["month"].values, charged[q], strict=True):
+                value = np.nan
+                if "peak_value" in results:
+                    value = results["peak_value"].sel(participant=name).values[month == m].sum()
+                price = float(inputs["peak_price"].values[q])
+                label = str(inputs["peak"].values[q]).removeprefix(f"{own}/")
+                rows.append(
+                    {
+                        "participant": str(name),
+                        "name": label,
+                        "month": str(m),
+                        "kw": float(kilowatt),
+                        "price": price,
+                        "cost": price * float(kilowatt),
+                        "marginal": float(value),
+                    }
+                )
+    return rows
+
+
 def _by_tariff(inputs: xr.Dataset, results: xr.Dataset) -> dict[str, dict[str, float]]:
     """Return the energy [kWh] that the customers of each tariff draw and inject, their vehicles' with it."""
     hours = inputs["slot_hours"].values
@@ -189,6 +223,22 @@ def _components(tree: xr.DataTree) -> str:
     )
 
 
+def _peaks(tree: xr.DataTree) -> str:
+    unit, shown = str(tree.attrs["currency"]), max(decimals(str(tree.attrs["currency"])) or 2, 2)
+    rows = [
+        [
+            p["participant"],
+            p["name"],
+            p["month"],
+            *(_fixed(p[n], 3 if n == "kw" else shown) for n in ("kw", "price", "cost")),
+            "" if np.isnan(p["marginal"]) else _fixed(p["marginal"], shown),
+        ]
+        for p in peaks(tree)
+    ]
+    header = ["participant", "peak", "month", "kW charged", f"{unit}/kW", unit, f"marginal {unit}/kW"]
+    return table(header, rows)
+
+
 def _balance(tree: xr.DataTree) -> str:
     return table(["+ in, - out", "kWh"], [[name, _fixed(value)] for name, value in balance(tree).items()])
 
@@ -216,6 +266,7 @@ SECTIONS: dict[str, Section] = {
         _components,
         where=lambda tree: "component" in tree["inputs"].sizes,
     ),
+    "peaks": Section("Peaks of the meters", peaks, _peaks, where=lambda tree: "peak" in tree["inputs"].sizes),
     "balance": Section("Energy balance of the community", balance, _balance),
     "hours": Section("Trades by hour of the day", hours, _hours),
 }

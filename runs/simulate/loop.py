@@ -22,7 +22,7 @@ from ...model.solver import solve
 from ...model.solver.basis import Basis
 from ...model.topology.stores import by_device, of_devices, of_stores
 from ...model.topology.traders import parties, traders
-from ..markets import SIMULATED, require_net_metering
+from ..markets import SIMULATED, require_simulated
 from .timeline import Timeline
 
 INTRADAY = 2
@@ -86,7 +86,7 @@ class Simulation:
 
     def __init__(self, timeline: Timeline, options: Options, state: State | None = None):
         self.timeline, self.options, inputs = timeline, options, timeline.arrays
-        require_net_metering(inputs)
+        require_simulated(inputs)
         self._expectations = price_expectations.Expectations(
             inputs, timeline.days.slots_per_day, options.weight
         )

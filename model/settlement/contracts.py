@@ -1,0 +1,68 @@
+"""What contracts charge beside energy: standing charges and peaks, and what each component of a tariff costs."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ...data.inputs.contract import optional
+from ..labels import Array, sum_at
+from ..topology.peaks import peaks
+from ..topology.traders import Traders
+
+
+def charges(inputs: xr.Dataset, results: xr.Dataset) -> dict[str, Array]:
+    """Return the lines of an account (participant,) that only tariffs with components have [currency]."""
+    if "component" not in inputs.sizes:
+        return {}
+    lines = {"standing_charges": _standing(inputs).sum(axis=1)}
+    return lines | ({"peak_charges": _by_peak(inputs, results).sum(axis=1)} if "peak" in inputs.sizes else {})
+
+
+def components(inputs: xr.Dataset, results: xr.Dataset, who: Traders) -> dict[str, tuple[Any, ...]]:
+    """Return ``component_cost`` (participant, component), nothing where tariffs have no components.
+
+    And ``peak_power`` (participant, peak, month), what of each peak is charged, where there are any.
+    """
+    if "component" not in inputs.sizes:
+        return {}
+    size, hours = inputs.sizes["participant"], inputs["slot_hours"].values
+    bought = who.stack(results["grid_import"], results["vehicle_import"]) * hours
+    sold = who.stack(results["grid_export"], results["vehicle_export"]) * hours
+    cost = bought @ optional(inputs, "component_price").T - sold @ optional(inputs, "component_credit").T
+    cost = _own(inputs) * sum_at(who.account, cost, size) + _standing(inputs)
+    peak: dict[str, tuple[Any, ...]] = {}
+    if "peak" in inputs.sizes:
+        cost = cost + _by_peak(inputs, results)
+        text = {"long_name": "power of a month's peak that is charged", "units": "kW"}
+        charged = _charged(inputs, results).transpose(1, 0, 2)
+        peak["peak_power"] = (("participant", "peak", "month"), charged, text)
+    text = {"long_name": "paid to the retailer by component", "units": inputs.attrs["currency"]}
+    return {"component_cost": (("participant", "component"), cost, text), **peak}
+
+
+def _standing(inputs: xr.Dataset) -> Array:
+    """Return what each component of its own tariff costs a participant whatever it draws (participant, component)."""
+    hours, power = inputs["slot_hours"].values, optional(inputs, "contracted_power")[:, None]
+    standing, contracted = (
+        optional(inputs, f"component_{name}") @ hours for name in ("standing", "contracted")
+    )
+    return np.asarray(_own(inputs) * (standing + contracted * power))
+
+
+def _own(inputs: xr.Dataset) -> Array:
+    """Return whether a component belongs to a participant's tariff (participant, component)."""
+    tariffs = inputs["participant_tariff"].values[:, None]
+    return np.asarray(tariffs == inputs["component_tariff"].values)
+
+
+def _by_peak(inputs: xr.Dataset, results: xr.Dataset) -> Array:
+    """Return what each component costs a participant for its peaks (participant, component)."""
+    return np.asarray(_charged(inputs, results).sum(axis=2).T @ optional(inputs, "component_peak").T)
+
+
+def _charged(inputs: xr.Dataset, results: xr.Dataset) -> Array:
+    """Return what of each peak is charged (peak, participant, month) [kW]."""
+    own = peaks(inputs)
+    assert own is not None
+    return own.charged(results["draw"].values)
