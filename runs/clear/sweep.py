@@ -125,7 +125,7 @@ def _cleared(task: Task) -> xr.DataTree:
     scenario = load_scenario(task.source, task.overrides)
     if digest(scenario) != task.scenario_hash:
         raise SweepError("its files are not what they were when the sweep began, or not here")
-    tree = single.cleared(scenario, task.market, time_limit=task.time_limit)
+    tree = single.cleared(scenario, task.market, time_limit=task.time_limit, threads=1)
     _set_aside(Path(task.path))
     netcdf.write_run(tree, task.path)
     return tree
