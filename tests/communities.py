@@ -70,15 +70,16 @@ def _entry(name: str, value, slots: int):
 
 
 def random_community(
-    seed: int, min_charge: bool = False, crossing: bool = False, gross: bool = False
+    seed: int, min_charge: bool = False, crossing: bool = False, gross: bool = False, terms: bool = False
 ) -> xr.Dataset:
     """Return a small random community that can be cleared: the first feasible draft of the seed.
 
     ``min_charge`` gives its vehicles a least charging power; ``crossing`` gives it prices that cross, and devices and
-    meters that could gain by them; ``gross`` gives PV on meters of their own to most who have a battery or a vehicle.
+    meters that could gain by them; ``gross`` gives PV on meters of their own to most who have a battery or a vehicle;
+    ``terms`` gives stores what few have: self-discharge.
     Many tests draw the same seeds: each is drawn once, and every test has a copy.
     """
-    return first_feasible(seed, min_charge, crossing, gross).copy(deep=True)
+    return first_feasible(seed, min_charge, crossing, gross, terms).copy(deep=True)
 
 
 def metered_net(inputs: xr.Dataset) -> xr.Dataset:
@@ -87,12 +88,16 @@ def metered_net(inputs: xr.Dataset) -> xr.Dataset:
 
 
 @lru_cache(maxsize=1000)
-def first_feasible(seed: int, min_charge: bool, crossing: bool = False, gross: bool = False) -> xr.Dataset:
+def first_feasible(
+    seed: int, min_charge: bool, crossing: bool = False, gross: bool = False, terms: bool = False
+) -> xr.Dataset:
     rng = np.random.default_rng(seed)
     for _ in range(20):
         case = _draft(rng, min_charge, crossing)
         if gross:
             _meter_gross(rng, case)
+        if terms:
+            _add_terms(rng, case)
         inputs = community(case)
         if solve(inputs, "grid-only").feasible:
             return inputs
@@ -167,6 +172,14 @@ def _meter_gross(rng: np.random.Generator, case: dict) -> None:
     for k in range(2):
         battery = _storage(rng, case, gives=True)
         case["batteries"][f"apart{k}"] = battery | {"owner": str(rng.choice(owners))}
+
+
+def _add_terms(rng: np.random.Generator, case: dict) -> None:
+    """Give most stores what few have, and everybody two batteries at least to have it."""
+    for k in range(len(case["batteries"]), 2):
+        case["batteries"][f"battery{k}"] = _storage(rng, case, gives=True)
+    for store in [*case["batteries"].values(), *case["vehicles"].values()]:
+        store["self_discharge"] = _number(rng, 0.05, 0.6) * (rng.random() < 0.7)
 
 
 def _nodes(rng: np.random.Generator) -> dict:

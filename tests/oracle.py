@@ -281,13 +281,16 @@ def _one_way(program, key, *ways):
 def _storage(program, data, device, label, places, meters, driven=None):
     """Add a battery, or a vehicle: its power joins the meter of each slot in ``places`` (None = unplugged).
 
-    energy[t] = energy[t-1] + efficiency * charge * hours - discharge * hours / efficiency - driven[t]
+    energy[t] = kept * energy[t-1] + efficiency * charge * hours - discharge * hours / efficiency - driven[t],
+    where self-discharge keeps kept = (1 - loss a day)^(hours / 24) in a slot
     """
     own = {name: data[f"{device}_{name}"][label] for name in _STORAGE}
     climbed = fallen = own["initial_energy"]  # where full power brings it from the start, up or down
     last = len(places) - 1
     for t, (meter, hours) in enumerate(zip(places, data["slot_hours"], strict=True)):
         plugged = meter is not None
+        kept = (1 - data.get(f"{device}_self_discharge", {}).get(label, 0.0)) ** (hours / 24)
+        climbed, fallen = kept * climbed, kept * fallen
         charge = program.var("charge", label, t, upper=own["charge_limit"] * plugged)
         wear = own["wear_cost"] * hours
         discharge = program.var("discharge", label, t, upper=own["discharge_limit"] * plugged, cost=wear)
@@ -308,8 +311,8 @@ def _storage(program, data, device, label, places, meters, driven=None):
             most = min(most, limit)
         energy = program.var("energy", label, t, lower=least, upper=most)
         gain = [(charge, own["charge_efficiency"] * hours), (discharge, -hours / own["discharge_efficiency"])]
-        before = [(("energy", label, t - 1), 1.0)] if t else []
-        start = 0.0 if t else own["initial_energy"]
+        before = [(("energy", label, t - 1), kept)] if t else []
+        start = 0.0 if t else kept * own["initial_energy"]
         program.row([*before, *gain, *minus((driven or {}).get(t, [])), (energy, -1.0)], -start, -start)
 
 

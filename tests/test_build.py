@@ -475,3 +475,15 @@ def test_a_plant_has_no_demand_and_is_cleared():
     with pytest.raises(InputError) as error:
         small(tables=tables(participants=[*people[:2], people[2] | {"persons": 2}]))
     assert [p.want for p in error.value.problems] == ["no demand of a plant: a home or a business has it"]
+
+
+def test_what_few_stores_have_stands_in_the_inputs_where_one_has_it():
+    store = {"owner": "a", "capacity_kwh": 8, "charge_limit_kw": 2, "discharge_limit_kw": 2}
+    plain, leaking = (
+        {**store, "battery": "b0"},
+        {**store, "battery": "b1", "self_discharge_percent_per_day": 3},
+    )
+    assert "battery_self_discharge" not in small(tables=tables(batteries=[plain]))
+    inputs = small(tables=tables(batteries=[plain, leaking]))
+    assert inputs["battery_self_discharge"].values.tolist() == [0.0, 0.03]
+    assert "vehicle_self_discharge" not in inputs

@@ -53,8 +53,10 @@ def test_communities_are_valid_and_tell_their_seed():
 
 EXCHANGED = ("green_premium", "imbalance_fee")
 """What counts on an exchange alone: clearings know neither."""
-UNDRAWN = ("participant_metering",)
-"""What random communities do not draw yet."""
+TERMS = ("self_discharge",)
+"""What stores have in communities with ``terms`` alone."""
+UNDRAWN = ("participant_metering", *(f"{store}_{name}" for store in ("battery", "vehicle") for name in TERMS))
+"""What random communities do not draw yet, or only where a test asks for it."""
 
 
 def test_communities_cover_every_variable_of_the_table():
@@ -83,7 +85,7 @@ def test_communities_hold_every_feature():
 COUNTING = [
     name
     for name, row in TABLE.items()
-    if row.unit not in ("label", "UTC") and "carbon" not in name and name not in EXCHANGED
+    if row.unit not in ("label", "UTC") and "carbon" not in name and name not in EXCHANGED + UNDRAWN
 ]
 NO_LIMIT = ("import_limit", "export_limit", "node_limit")
 
@@ -130,6 +132,35 @@ def test_model_equals_oracle_where_prices_cross(min_charge):
             want = least(seed, market, min_charge, True)
             assert found.objective == pytest.approx(want, **SAME), (seed, market)
             assert one_way(inputs, collect(block)), (seed, market)
+
+
+@pytest.mark.parametrize("seed", counts.share(range(2000, 2060)))
+def test_model_equals_oracle_with_the_terms_of_stores(seed):
+    inputs = random_community(seed, terms=True)
+    for market in MARKETS:
+        found = solve(community_block(inputs, market=market), mip_gap=TIGHT)
+        assert found.objective == pytest.approx(oracle.solve(inputs, market).objective, **SAME), market
+
+
+@pytest.mark.parametrize("seed", counts.few(range(2000, 2060, 5)))
+def test_communities_with_the_terms_of_stores_pass_all_checks(seed):
+    inputs = random_community(seed, terms=True)
+    for market in (*MARKETS, "unmanaged"):
+        try:
+            clear(inputs, market)
+        except Infeasible:
+            assert market == "unmanaged"
+
+
+@pytest.mark.parametrize("name", [f"battery_{name}" for name in TERMS])
+def test_communities_feel_the_terms_of_stores(name):
+    """Each counts: without it the cost is another one."""
+    felt = 0
+    for seed in range(2000, 2030):
+        inputs = random_community(seed, terms=True)
+        changed = oracle.solve(inputs.drop_vars(name))
+        felt += changed.feasible and abs(changed.objective - oracle.solve(inputs).objective) > 1e-6
+    assert felt >= 3
 
 
 def test_the_rule_costs_something_where_prices_cross():

@@ -27,6 +27,8 @@ def storage(device: str, rows: Sequence[Battery] | Sequence[Vehicle]) -> Columns
         "discharge_efficiency": [r.discharge_efficiency for r in rows],
         "wear_cost": [r.wear_cost_per_kwh for r in rows],
     }
+    if any(r.self_discharge_percent_per_day for r in rows):
+        numbers["self_discharge"] = [r.self_discharge_percent_per_day / 100 for r in rows]
     if any(r.final == "equal" for r in rows):
         numbers["final_limit"] = [np.nan if r.final != "equal" else r.final_energy_kwh for r in rows]
     columns: Columns = {f"{device}_{n}": ((device,), np.array(v, dtype=float)) for n, v in numbers.items()}

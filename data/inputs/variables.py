@@ -124,6 +124,9 @@ def _storage(device: str) -> dict[str, Variable]:
             d, "1", "given per energy drawn", low=0, high=1, low_open=True
         ),
         f"{device}_wear_cost": Variable(d, "{currency}/kWh", "wear per kWh discharged", 0.0, low=0),
+        f"{device}_self_discharge": Variable(
+            d, "1/day", "share of its energy that it loses in a day", None, low=0, high=0.99, absent=0.0
+        ),
     }
 
 
@@ -234,7 +237,7 @@ TABLE: dict[str, Variable] = {
 """THE variable table: one row per input variable, in the order of the documentation. Infinite limits are legal.
 
 Absent are components where every tariff has its all-in prices alone, ``trade_fee`` where the tree holds,
-``participant_metering`` where nobody's PV is metered apart, and ``final_limit`` where no store has one."""
+``participant_metering`` where nobody's PV is metered apart, and of stores what none of a device has."""
 
 
 def attributes(row: Variable, currency: str) -> dict[str, str]:

@@ -115,6 +115,9 @@ class _Storage(Closed):
         default=0.95, description="given per energy drawn from the store"
     )
     wear_cost_per_kwh: NotNegative = Field(default=0.0, description="wear per kWh discharged")
+    self_discharge_percent_per_day: Annotated[Real, Field(ge=0, le=99), LATER] = Field(
+        default=0.0, description="per cent of its energy that it loses in a day"
+    )
 
     @model_validator(mode="after")
     def _within(self) -> Self:

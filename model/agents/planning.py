@@ -74,7 +74,7 @@ def of_block(block: Any, inputs: xr.Dataset, wanted: bool, basis: Basis | None =
     )
     before = np.concatenate([store.initial_energy[:, None], energy[:, :-1]], axis=1)
     gain = store.charge_efficiency[:, None] * inputs["slot_hours"].values
-    charge = store.chargeable(charge, (store.capacity[:, None] - before) / gain)
+    charge = store.chargeable(charge, (store.capacity[:, None] - store.kept * before) / gain)
     value = -np.concatenate([block.component(d).energy_balance.dense_dual() for d in devices.stores()])
     net = uncontrolled(inputs) + at_traders(store.trader, charge - discharge, len(traders(inputs).account))
     target = np.zeros_like(net)

@@ -21,7 +21,7 @@ def required(inputs: xr.Dataset) -> Array:
     least = np.repeat(np.fmax(store.final_energy, store.min_energy)[:, None], len(hours), axis=1)
     for t in range(len(hours) - 1, 0, -1):
         needed = least[:, t] + driven[:, t] - most[:, t]
-        least[:, t - 1] = np.minimum(np.maximum(needed, store.min_energy), store.capacity)
+        least[:, t - 1] = np.minimum(np.maximum(needed / store.kept[:, t], store.min_energy), store.capacity)
     return least
 
 
@@ -33,7 +33,8 @@ def reachable(inputs: xr.Dataset) -> Array:
     gain = power * store.charge_efficiency[:, None] * inputs["slot_hours"].values
     most, driven = store.initial_energy, _forced(inputs)
     for t in range(gain.shape[1]):
-        most = np.minimum(most - driven[:, t] + gain[:, t], np.maximum(store.capacity, most))
+        kept = store.kept[:, t] * most
+        most = np.minimum(kept - driven[:, t] + gain[:, t], np.maximum(store.capacity, kept))
     return np.asarray(np.maximum(most, 0.0) * (1 - 1e-9))
 
 

@@ -18,6 +18,7 @@ from ..errors import Cause, Infeasible
 from ..labels import Array, positions
 from ..results import assemble, variable
 from ..topology.meters import metered_gross
+from ..topology.stores import kept
 
 TIGHT = 1e-9
 """kW or kWh by which a limit may be missed before it counts."""
@@ -25,8 +26,12 @@ TIGHT = 1e-9
 
 @dataclass(frozen=True)
 class _Store:
-    """The batteries or the vehicles (S,): owner's position, and the numbers of the variable table."""
+    """The batteries or the vehicles (S,): owner's position, and the numbers of the variable table.
 
+    ``kept`` (S, T) is what self-discharge leaves of their energy in a slot.
+    """
+
+    kept: Array
     owner: Array
     capacity: Array
     least: Array
@@ -92,6 +97,7 @@ def unmanaged(inputs: xr.Dataset) -> xr.Dataset:
     curtailed, electric = np.maximum(apart - limit[:, None], 0.0), np.zeros(inputs.sizes["trip"])
     apart -= curtailed
     for t in range(slots):
+        stored, tank = battery.kept[:, t] * stored, vehicle.kept[:, t] * tank
         tank = _drive(inputs, t, tank, vehicle.least, electric)
         net = demand[:, t] - pv[:, t]
         room = np.maximum(inputs["import_limit"].values - net, 0.0)
@@ -117,9 +123,8 @@ def _store(inputs: xr.Dataset, device: str) -> _Store:
         "charge_efficiency",
         "discharge_efficiency",
     )
-    return _Store(
-        positions(inputs, f"{device}_owner", "participant"), *(inputs[f"{device}_{n}"].values for n in names)
-    )
+    numbers = (inputs[f"{device}_{n}"].values for n in names)
+    return _Store(kept(inputs, device), positions(inputs, f"{device}_owner", "participant"), *numbers)
 
 
 def _drive(inputs: xr.Dataset, t: int, tank: Array, least: Array, electric: Array) -> Array:

@@ -5,7 +5,7 @@ import numpy as np
 from ...data.inputs import devices
 from ..labels import Array
 from .money import Trades
-from .physics import Run
+from .physics import Run, remaining
 
 LEAST = 1e-9
 """Energy [kWh] below which there is nothing to mix."""
@@ -14,7 +14,8 @@ LEAST = 1e-9
 class Stores:
     """Batteries, then vehicles (S,), slot by slot (T, S): the ``meter`` of each, and how what it holds mixes.
 
-    A store that charges and discharges in one slot moves the difference, and ``idle`` [kWh] is lost inside. A kWh that
+    A store that charges and discharges in one slot moves the difference, and ``idle`` [kWh] is lost inside, by
+    self-discharge too. A kWh that
     leaves it has ``part`` of each that it held, and ``beyond`` of retail power; ``left`` stays of each that it held, and
     ``stays`` of each that it charges, at the meter.
     """
@@ -36,6 +37,8 @@ class Stores:
         electric = run.r["trip_electric_distance"] / run.i["vehicle_electric_economy"][run.driver]
         np.add.at(self.driven, (run.trip_slot, run.driver), electric)
         self.start = both("initial_energy", run.i)
+        before = np.concatenate([self.start[None], both("energy", run.r)[:-1]])
+        self.idle += before * (1.0 - np.concatenate([remaining(run, name) for name in devices.stores()]).T)
         out, into = self.taken * self.discharge + self.idle, self.gain * self.charge
         out[:, self.batteries :] += self.driven
         self.wasted = (self.taken - 1.0) * self.discharge + self.idle

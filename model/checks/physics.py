@@ -136,8 +136,11 @@ def index(labels: Array, values: Array) -> Array:
     return np.array(positions, dtype=np.int64).reshape(values.shape)
 
 
-def physics(run: Run, linear: bool) -> Iterator[Finding]:
-    """Yield every physical check; ``linear`` says that minimum charging powers were relaxed."""
+def physics(run: Run, linear: bool, planned: bool = True) -> Iterator[Finding]:
+    """Yield every physical check; ``linear`` says that minimum charging powers were relaxed.
+
+    What nobody ``planned`` may fall below a minimum by self-discharge.
+    """
     for name, values in run.r.items():
         if name not in SIGNED:
             yield Finding(f"negative {name}", run.dims[name], -values)
@@ -146,7 +149,7 @@ def physics(run: Run, linear: bool) -> Iterator[Finding]:
     for device in (name for name in loads() if len(run.owner[name])):
         yield from _limits(run, device, True)
     for device in stores():
-        yield from _store(run, device)
+        yield from _store(run, device, planned)
     if not linear:
         charge, least = run.r["vehicle_charge"], run.i["vehicle_min_charge"][:, None]
         yield Finding("vehicle minimum charge", VEHICLE, np.minimum(charge, least - charge))
@@ -210,7 +213,7 @@ def _guests(run: Run) -> Iterator[Finding]:
     yield Finding("guest own generation", VEHICLE, given - r["vehicle_discharge"], given)
 
 
-def _store(run: Run, device: str) -> Iterator[Finding]:
+def _store(run: Run, device: str, planned: bool) -> Iterator[Finding]:
     """Yield the recursion and the limits of batteries or vehicles.
 
     Energy that starts outside its limits is legal, and returns by forced charge or discharge at full power; where a
@@ -223,16 +226,19 @@ def _store(run: Run, device: str) -> Iterator[Finding]:
     gain = i["charge_efficiency"][:, None] * run.hours
     loss = run.hours / i["discharge_efficiency"][:, None]
     before = np.concatenate([i["initial_energy"][:, None], energy], axis=1)[:, :-1]
+    left = remaining(run, device)
     change = gain * charge - loss * discharge
     if device == "vehicle":
         spent = run.r["trip_electric_distance"] / i["electric_economy"][run.driver]
         np.subtract.at(change, (run.driver, run.trip_slot), spent)
-    yield Finding(f"{device} energy", dims, abs(energy - before - change), before)
+    yield Finding(f"{device} energy", dims, abs(energy - left * before - change), before)
     yield from _limits(run, device, plugged)
     free = np.isinf(run.i["import_limit"])[run.owner[device]][:, None] & plugged
-    charged = before[:, :1] + np.cumsum(gain * i["charge_limit"][:, None] * free, axis=1)
-    discharged = before[:, :1] - np.cumsum(loss * i["discharge_limit"][:, None] * plugged, axis=1)
+    charged = _forced(before[:, 0], gain * i["charge_limit"][:, None] * free, left)
+    discharged = _forced(before[:, 0], -loss * i["discharge_limit"][:, None] * plugged, left)
     least = np.minimum(i["min_energy"][:, None], charged)
+    if not planned:
+        least = np.where(left < 1.0, np.minimum(least, left * before), least)
     most = np.maximum(i["capacity"][:, None], discharged)
     yield Finding(f"{device} minimum", dims, least - energy, least)
     yield Finding(f"{device} capacity", dims, energy - most, most)
@@ -240,6 +246,20 @@ def _store(run: Run, device: str) -> Iterator[Finding]:
     below = np.where(np.isnan(final), -np.inf, final - energy[:, -1])
     above = np.where(np.isnan(limit), -np.inf, energy[:, -1] - limit)
     yield Finding(f"{device} final energy", (device,), np.maximum(below, above), energy[:, -1])
+
+
+def remaining(run: Run, device: str) -> Array:
+    """Return what is left of a kWh after each slot of self-discharge (store, T)."""
+    per_day = run.i.get(f"{device}_self_discharge", np.zeros(len(run.owner[device])))
+    return np.exp(np.outer(np.log1p(-per_day), run.hours) / 24.0)
+
+
+def _forced(start: Array, change: Array, left: Array) -> Array:
+    """Return the energies (store, T) [kWh] of a start (store,) that changes by so much in every slot."""
+    levels = [start]
+    for part, more in zip(left.T, change.T, strict=True):
+        levels.append(part * levels[-1] + more)
+    return np.stack(levels[1:], axis=1)
 
 
 def _limits(run: Run, device: str, plugged: Array | bool) -> Iterator[Finding]:

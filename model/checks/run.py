@@ -85,7 +85,7 @@ def check(
         return [Violation("labels", dim, np.nan) for dim in dict.fromkeys(mismatches) if dim]
     linear = not (inputs["vehicle_min_charge"].values > 0).any() if lp is None else lp
     run = Run(inputs, results)
-    physical = physics(run, linear)
+    physical = physics(run, linear, prices == "marginal")
     if prices == "traded":
         physical = (finding for finding in physical if not finding.check.endswith("final energy"))
     traded = Trades(run, trades)

@@ -10,6 +10,7 @@ import xarray as xr
 from ...data.inputs.contract import optional
 from ..labels import Array
 from ..lp.expressions import Linear
+from ..topology.stores import course, kept
 from .device import Device
 
 
@@ -24,7 +25,8 @@ def energy(
 ) -> None:
     """Add the energy of every store of a device and the rows that carry it from slot to slot.
 
-    energy[s,t] = energy[s,t-1] + charge_efficiency[s] * charge[s,t] * hours[t]
+    energy[s,t] = (1 - self_discharge[s])^(hours[t] / 24) * energy[s,t-1]
+                  + charge_efficiency[s] * charge[s,t] * hours[t]
                   - discharge[s,t] * hours[t] / discharge_efficiency[s] - driven[s,t]
 
     ``driven`` (store, time) is what trips take [kWh], ``charge_capacity`` (store, time) what the charger could take
@@ -46,8 +48,9 @@ def energy(
     loss = hours / given("discharge_efficiency")
     start, last = given("initial_energy"), np.zeros(len(hours), dtype=bool)
     last[-1:] = True
-    charged = start + np.cumsum(gain * charge_capacity, axis=1)
-    discharged = start - np.cumsum(loss * given("discharge_limit") * plugged, axis=1)
+    left = kept(inputs, device)
+    charged = course(start, gain * charge_capacity, left)
+    discharged = course(start, -loss * given("discharge_limit") * plugged, left)
     lower = np.minimum(given("min_energy"), charged)
     upper = np.maximum(given("capacity"), discharged)
     final = np.where(last, np.nan_to_num(given("final_energy"), nan=0.0), 0.0)
@@ -62,8 +65,9 @@ def energy(
     )
     block.row(
         "energy_balance",
-        stored == stored.previous(start[:, 0]) + gain * charge - loss * discharge - driven,
-        "energy[s,t] = energy[s,t-1] + charge_efficiency[s] * charge[s,t] * hours[t]"
+        stored == left * stored.previous(start[:, 0]) + gain * charge - loss * discharge - driven,
+        "energy[s,t] = (1 - self_discharge[s])^(hours[t] / 24) * energy[s,t-1]"
+        " + charge_efficiency[s] * charge[s,t] * hours[t]"
         " - discharge[s,t] * hours[t] / discharge_efficiency[s] - driven[s,t]",
         lack="kWh of energy",
         balanced=True,

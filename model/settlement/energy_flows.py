@@ -23,10 +23,10 @@ class Flows:
     ``account`` (M,) and ``owner`` (S,) are the participants whose a meter and a store is, ``behind`` (T, S) the meter
     that a store is behind. ``charged`` and ``discharged`` (T, S) are at the AC side, where a kWh becomes ``gain`` (S,)
     inside, and comes from ``loss`` (S,); never both in a slot, see :func:`flows`, where ``wasted`` (T, S) is lost
-    inside. Trips take ``driven`` (T, V) out of the vehicles, at ``economy`` (V,) [km/kWh]. ``demand`` (T, P) includes
-    what loads draw; ``generated`` (T, M) is PV after curtailment; ``imported`` and ``exported`` (T, M) pass the
-    retailer; ``grid_carbon`` (T, 1) [kg/kWh]. A trade sends ``energy`` (trade,) from meter ``seller`` to ``buyer`` in
-    slot ``traded``.
+    inside, self-discharge with it. Trips take ``driven`` (T, V) out of the vehicles, at ``economy`` (V,) [km/kWh].
+    ``demand`` (T, P) includes what loads draw; ``generated`` (T, M) is PV after curtailment; ``imported`` and
+    ``exported`` (T, M) pass the retailer; ``grid_carbon`` (T, 1) [kg/kWh]. A trade sends ``energy`` (trade,) from
+    meter ``seller`` to ``buyer`` in slot ``traded``.
     """
 
     account: Array
@@ -85,7 +85,8 @@ def flows(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset) -> Flows:
     """Return the energy flows of a run; trades of other slots are left out.
 
     What passes through a store within a slot never leaves its meter. Where c [kWh] is charged and d discharged at once,
-    both lessen by what passes, p = min(c, d), and the store wastes (loss - gain) p: it ends the slot with the same.
+    both lessen by what passes, p = min(c, d), and the store wastes (loss - gain) p: it ends the slot with the same. It
+    wastes (1 - kept) of what it held when the slot began, too.
     """
     who, hours = traders(inputs), inputs["slot_hours"].values[:, None]
 
@@ -110,7 +111,7 @@ def flows(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset) -> Flows:
         behind=store.trader.T,
         charged=charged - passing,
         discharged=discharged - passing,
-        wasted=(loss - gain) * passing,
+        wasted=(loss - gain) * passing + (1.0 - store.kept.T) * _before(inputs, results),
         driven=_driven(inputs, results),
         demand=kwh("demand", inputs) + hours * _loads(inputs, results).T,
         generated=generated,
@@ -123,6 +124,12 @@ def flows(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset) -> Flows:
         energy=trades["trade_energy"].values,
     )
     return _with_pv_meters(pooled, np.flatnonzero(metered_gross(inputs)))
+
+
+def _before(inputs: xr.Dataset, results: xr.Dataset) -> Array:
+    """Return what the stores hold when each slot begins (T, S) [kWh]."""
+    start, energy = of_stores(inputs, "initial_energy"), of_stores(results, "energy").T
+    return np.vstack([start[None], energy])[: len(energy)]
 
 
 def _with_pv_meters(run: Flows, owner: Array) -> Flows:

@@ -9,6 +9,7 @@ Origins mix pro rata, slot by slot, in the gross quantities that are billed (`tr
 * A store gives the mixture that it held when the slot began, to the meter and to driving alike; losses take
   of the mixture too. What it holds at the start of the horizon counts as retail power: nobody can show where
   it came from.
+* What a store loses by itself is of the mixture that it held, and its carbon dioxide is gone with it.
 * A store charges or discharges in a slot, a meter draws or gives. Where results do both at once, the difference is what
   moves, and the losses of what passes through a store take of what it held, then of what is charged. What a meter gives
   beyond its own sources counts as retail power, and what it drew of PV for it as lost.

@@ -8,6 +8,7 @@ import xarray as xr
 
 from ...data.inputs import devices
 from ...data.inputs.arrays import derived
+from ...data.inputs.contract import optional
 from ..labels import Array, positions
 from .traders import traders
 
@@ -17,13 +18,15 @@ class Stores:
     """The S stores of a community, its batteries and after them its vehicles, as one array each.
 
     ``owner`` (S,) is the position of the participant whose it is, ``trader`` (S, T) that among the traders
-    (participants, then guest vehicles) behind whose meter it is; ``plugged`` (S, T) tells where it can charge; the rest
-    (S,) bears the names of the variable table, where batteries have no ``min_charge``.
+    (participants, then guest vehicles) behind whose meter it is; ``plugged`` (S, T) tells where it can charge; ``kept``
+    (S, T) is what is left of its energy after a slot; the rest (S,) bears the names of the variable table, where
+    batteries have no ``min_charge``.
     """
 
     owner: Array
     trader: Array
     plugged: Array
+    kept: Array
     capacity: Array
     min_energy: Array
     initial_energy: Array
@@ -75,9 +78,29 @@ def stores(inputs: xr.Dataset) -> Stores:
         owner=np.concatenate(list(owner.values())),
         trader=np.concatenate(trader),
         plugged=np.concatenate(plugged),
+        kept=np.concatenate([kept(inputs, name) for name in devices.stores()]),
         min_charge=np.concatenate(min_charge),
         **{name: of_stores(inputs, name) for name in _TABLE},
     )
+
+
+def kept(inputs: xr.Dataset, device: str) -> Array:
+    """Return what self-discharge leaves of the energy of every store of a device after a slot (store, time) [1].
+
+    (1 - self_discharge[s]) ^ (hours[t] / 24)
+    """
+    left = 1.0 - optional(inputs, f"{device}_self_discharge")
+    return np.asarray(left[:, None] ** (inputs["slot_hours"].values / 24.0))
+
+
+def course(start: Array, change: Array, kept: Array) -> Array:
+    """Return energies (S, T) [kWh] from a start (S, 1), when each slot keeps a part (S, T) and adds a change (S, T)."""
+    if (kept == 1.0).all():
+        return np.asarray(start + np.cumsum(change, axis=1))
+    energy, level = np.empty(change.shape), start[:, 0]
+    for t in range(change.shape[1]):
+        level = energy[:, t] = kept[:, t] * level + change[:, t]
+    return energy
 
 
 def of_stores(dataset: xr.Dataset, name: str) -> Array:

@@ -20,7 +20,7 @@ from ...model.labels import places
 from ...model.settlement import trades
 from ...model.solver import solve
 from ...model.solver.basis import Basis
-from ...model.topology.stores import by_device, of_devices, of_stores
+from ...model.topology.stores import by_device, of_devices, of_stores, stores
 from ...model.topology.traders import parties, traders
 from ..markets import SIMULATED, require_simulated
 from .timeline import Timeline
@@ -123,7 +123,8 @@ class Simulation:
         planned, deals = self._exchanged(seen) if exchange else _cleared(seen, state.basis)
         least = np.maximum(self._required[:, slot], reachable_energy.required(seen)[:, 0])
         value = by_device(inputs, planned.value[:, 0])["vehicle"]
-        energy, required = (by_device(inputs, kwh) for kwh in (state.energy, least))
+        held = stores(inputs).kept[:, slot] * state.energy
+        energy, required = (by_device(inputs, kwh) for kwh in (held, least))
         electric = dispatch.unplanned_distance(inputs, energy["vehicle"], required["vehicle"], value)
         place = places(seen["trip"].values, inputs["trip"].values)
         electric = np.where(place >= 0, np.append(planned.electric, 0.0)[place], electric)
