@@ -601,7 +601,7 @@ _learnt = click.option("--warm-up-days", "warm_up", default=28, show_default=Tru
 
 
 _text = _together(
-    click.option("--time-zone", default="Asia/Tokyo", show_default=True, help="Of times and days."),
+    click.option("--time-zone", help="Of times and days.  [default: the offset of the file's times]"),
     click.option("--separator", default=",", show_default=True),
     click.option("--decimal", default=".", show_default=True),
     click.option("--encoding", default="utf-8", show_default=True),

@@ -16,8 +16,8 @@ from otonari.data.problems import InputError
 from otonari.data.series.calendar import calendar
 
 
-def invoke(*arguments):
-    return CliRunner().invoke(main, ["forecast", *map(str, arguments)])
+def invoke(command, *arguments, zone=("--time-zone", "Asia/Tokyo")):
+    return CliRunner().invoke(main, ["forecast", command, *zone, *map(str, arguments)])
 
 
 def write(path, days=40, columns=("a", "b"), sun=False):
@@ -247,3 +247,15 @@ def test_real_cars(real_data):
     assert report.extra["brier score"] < report.extra["brier score, mean"]
     for covered in report.coverage:  # days at home weigh on the lower quantiles, which are then exactly 0
         assert covered.below - 0.03 <= covered.level <= covered.at_or_below + 0.03
+
+
+def test_the_zone_is_that_of_the_files_offsets_or_asked_for(tmp_path):
+    path = write(tmp_path / "homes.csv", 32)
+    refused = invoke("demand", path, zone=())
+    assert (refused.exit_code, "time_zone: got nothing, want --time-zone" in refused.stderr) == (2, True)
+    lines = path.read_text().splitlines()
+    told = [lines[0], *(line.replace(",", "+09:00,", 1) for line in lines[1:])]
+    path.write_text("\n".join(told))
+    by_offset = invoke("demand", path, "--json", zone=())
+    assert by_offset.exit_code == 0
+    assert by_offset.stdout == invoke("demand", path, "--json", zone=("--time-zone", "+09:00")).stdout

@@ -216,7 +216,7 @@ def _in_order(readings: Readings, begins: bool, within: Span | None) -> tuple[Re
     off_step = [(int(rows[k]), f"{minutes[k - 1]:g} minutes after") for k in np.flatnonzero(odd)]
     hint = "" if fmt.sampling == "on-change" or len(off_step) < len(utc) / 4 else " (sampling: on-change?)"
     findings = [
-        Finding(fmt.time_column, twice, "each time once"),
+        Finding(fmt.time_column, twice, f"each time once{_apart(len(twice), len(utc), fmt)}"),
         Finding(fmt.time_column, off_step, f"readings every {step:g} minutes{hint}"),
     ]
     hours = lengths / _HOUR
@@ -228,6 +228,15 @@ def _in_order(readings: Readings, begins: bool, within: Span | None) -> tuple[Re
     )
     ordered = replace(readings, starts=starts, rows=rows, values=readings.values[:, order], notes=notes)
     return replace(ordered, hours=float(hours[0]) if uniform else hours), findings
+
+
+def _apart(twice: int, rows: int, fmt: FileFormat) -> str:
+    """Return a hint at what tells rows of the same time apart, where they are many."""
+    if 2 * twice < rows or fmt.clock_column or fmt.meter_column:
+        return ""
+    return (
+        " (clock_column, a column of the time of day? meter_column, of the meter? `otonari inspect` the file)"
+    )
 
 
 def _change(rows: np.ndarray, lengths: np.ndarray) -> str:

@@ -1,5 +1,6 @@
 """The commands that back-test forecasts on a file."""
 
+import math
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,10 @@ from typing import Any
 from ...data.backtest import driving, files, power
 from ...data.backtest.power import Report
 from ...data.files.file_format import FileFormat
+from ...data.files.forms.sheet import read_blocks
+from ...data.files.forms.stamps import read_stamps
 from ...data.generators.sun import Site
+from ...data.problems import InputError, Problem
 from ..text import table
 from .answer import Answer
 
@@ -17,6 +21,7 @@ JAPANESE = "Asia/Tokyo"
 
 def demand(file: Path, **options: Any) -> Answer:
     """Back-test demand forecasts on readings of homes; see :func:`otonari.data.backtest.files.demand`."""
+    options["time_zone"] = options["time_zone"] or _offset(file, options, options["time_column"])
     holidays = _days_off(options, options["time_zone"])
     return _answer(files.demand(file, _format(options), holidays=holidays, **options))
 
@@ -25,12 +30,14 @@ def pv(
     file: Path, latitude: float | None, longitude: float | None, altitude: float, **options: Any
 ) -> Answer:
     """Back-test PV forecasts on readings of arrays; see :func:`otonari.data.backtest.files.pv`."""
+    options["time_zone"] = options["time_zone"] or _offset(file, options, options["time_column"])
     site = None if latitude is None or longitude is None else Site(latitude, longitude, altitude)
     return _answer(files.pv(file, _format(options), site=site, **options))
 
 
 def vehicle(file: Path, **options: Any) -> Answer:
     """Back-test forecasts of driving on round trips; see :func:`otonari.data.backtest.driving.vehicle`."""
+    options["time_zone"] = options["time_zone"] or _offset(file, options, "departure")
     holidays = _days_off(options, options["time_zone"])
     return _answer(driving.vehicle(file, holidays=holidays, **options))
 
@@ -38,6 +45,25 @@ def vehicle(file: Path, **options: Any) -> Answer:
 def _answer(report: Report) -> Answer:
     text = "\n\n".join(table(header, rows) for header, rows in power.as_rows(report))
     return Answer(asdict(report), text, notes=tuple(report.notes))
+
+
+def _offset(file: Path, options: dict[str, Any], column: str) -> str:
+    """Return the offset from UTC of a column of times, where they carry one and the same; else ask for the zone.
+
+    Raises
+    ------
+    InputError
+        Where they do not, or the file cannot be read.
+    """
+    names = ("separator", "encoding", "time_format", "skip_rows")
+    form = {name: options[name] for name in names if name in options}
+    (block, *_) = read_blocks(file, [column], FileFormat(time_column=column, **form))
+    offsets = set(read_stamps(block.dates, None, FileFormat(**form)).offset.tolist())
+    if len(offsets) == 1 and not math.isnan(offset := offsets.pop()):
+        minutes = round(abs(offset) / 60)
+        return f"{'-' if offset < 0 else '+'}{minutes // 60:02}:{minutes % 60:02}"
+    want = "--time-zone, of times that do not all carry the same offset"
+    raise InputError([Problem(str(file), "", "time_zone", "nothing", want)])
 
 
 def _days_off(options: dict[str, Any], time_zone: str) -> Any:
