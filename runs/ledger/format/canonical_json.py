@@ -74,6 +74,8 @@ def label(text: str) -> str:
     >>> label("home 1"), label("お隣"), label("50%")
     ('home 1', '%E3%81%8A%E9%9A%A3', '50%25')
     """
+    if "%" not in text and _STRING.fullmatch(text):
+        return text
     return "".join(
         c if c != "%" and _STRING.fullmatch(c) else "".join(f"%{b:02X}" for b in c.encode()) for c in text
     )
