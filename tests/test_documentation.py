@@ -118,6 +118,21 @@ def test_the_commands_of_the_first_page(otonari_, tmp_path):
     assert ran >= 14
 
 
+def test_an_unknown_file_is_cleared_in_three_commands(otonari_, tmp_path):
+    from otonari.data.series.presets import PRESETS
+
+    lines = (f"15.01.2025;{h:02}:00;0,{100 + h};" for h in range(24))
+    (tmp_path / "meter.csv").write_text("\n".join(["Meter 4711", "Datum;Uhrzeit;Verbrauch (kWh);", *lines]))
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = next(block for block in blocks(ROOT / "README.md", "console") if "otonari inspect" in block)
+    said = [otonari_(line.removeprefix("$ ")) for line in lines_of(commands)]
+    assert len(said) == 3
+    assert "Verbrauch (kWh)       2.676" in said[0]  # 2.4 + 0.276 kWh
+    assert "2.676" in said[1]
+    assert "0.80" in said[2]  # at 0.30 a kWh
+    assert f"{len(PRESETS)} exports of providers" in page
+
+
 @pytest.mark.parametrize("room", ROOMS, ids=name)
 def test_the_page_of_a_room_names_its_modules(room):
     """A room without a page of its own stands on that of its floor, or of the room around it."""

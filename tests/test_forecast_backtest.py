@@ -174,7 +174,7 @@ def test_malformed_files_are_one_clear_error(tmp_path, command, text, says):
     "arguments",
     [
         ("--time-zone", "Asia/Tokio"),
-        ("--unit", "MW"),
+        ("--unit", "MVA"),
         ("--unit", "W/kW"),
         ("--holidays", "japn"),
         ("--holidays", "japan", "--holiday", "2020-07-04"),
