@@ -7,6 +7,7 @@ that its tolerance is relative to.
 from collections.abc import Collection, Hashable, Iterator, Mapping
 from copy import copy
 from functools import cached_property
+from itertools import repeat
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -132,8 +133,8 @@ def _ordered(dims: Collection[Hashable]) -> tuple[str, ...]:
 def index(labels: Array, values: Array) -> Array:
     """Return the position of every value among the labels, -1 where it is none of them."""
     place = {label: k for k, label in enumerate(labels.tolist())}
-    positions = [place.get(value, -1) for value in values.ravel().tolist()]
-    return np.array(positions, dtype=np.int64).reshape(values.shape)
+    positions = map(place.get, values.ravel().tolist(), repeat(-1))
+    return np.fromiter(positions, np.int64, values.size).reshape(values.shape)
 
 
 def physics(run: Run, linear: bool, planned: bool = True) -> Iterator[Finding]:

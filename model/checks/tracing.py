@@ -153,27 +153,25 @@ class _Pools:
         stores, span = self.stores, self.span
         charged, onto = stores.stays[span] * stores.charge[span], self.passed_on[self.at]
         through, beside = onto @ self.from_stores, onto @ self.from_others + self.bought[self.at]
-        stay, entering = _diagonal(stores.left[span].ravel()), stores.gain * charged
-        taken = _diagonal(np.tile(stores.taken, len(charged)))
-        kept = _scaled(entering, through) + stay, _scaled(charged, through @ taken) + stay
+        left, size = stores.left[span], len(carbon)
+        stay = _scaled(stores.gain * charged, through) + _diagonal(left.ravel())
+        blocks: tuple[Any, ...] = (
+            Matrix((stay.data, stay.indices % max(size, 1), stay.indptr), shape=(stay.shape[0], size)),
+            _scaled(stores.gain * charged, beside),
+        )
         energy: list[Any] = [held]
-        kg = [carbon]
-        blocks: tuple[Any, ...] = *map(self._square, kept), _scaled(entering, beside)
         if held.shape[0] * held.shape[1] <= _DENSE:
             energy, blocks = [held.toarray()], tuple(matrix.toarray() for matrix in blocks)
-        emitted, size = charged.ravel() * self.carbon[self.at], len(carbon)
+        kg, emitted = [carbon], charged * self.carbon[self.at].reshape(charged.shape)
         for t in range(len(charged)):
-            slot = slice(t * size, (t + 1) * size)
-            here, here_carbon, added = (matrix[slot] for matrix in blocks)
-            energy.append(here @ energy[-1] + added)
-            kg.append(here_carbon @ kg[-1] + emitted[slot])
+            stay, enters = (matrix[t * size : (t + 1) * size] for matrix in blocks)
+            energy.append(stay @ energy[-1] + enters)
+            gone = (
+                stores.taken * kg[-1]
+            )  # if what stays of a kWh were that of a kg, nothing would be lost on the way
+            passed = np.maximum(stay @ gone - left[t] * gone, 0.0) / stores.gain
+            kg.append(left[t] * kg[-1] + passed + emitted[t])
         return _stacked(energy[:-1]), np.array(kg[:-1]), Matrix(energy[-1]), kg[-1]
-
-    def _square(self, matrix: Matrix) -> Matrix:
-        """Return the blocks (slots * S, S) on the diagonal of a matrix (slots * S, slots * S) of nothing else."""
-        size = len(self.stores.gain)
-        shape = matrix.shape[0], size
-        return Matrix((matrix.data, matrix.indices % max(size, 1), matrix.indptr), shape=shape)
 
 
 def _stacked(each: list[Any]) -> Matrix:

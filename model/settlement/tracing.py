@@ -103,7 +103,7 @@ def _span(run: Flows, content: Content) -> Span:
         q  = part h + beyond retail        in a kWh that a store gives       part, beyond, left and stays: see _stores
         h' = left h + stays c u            what the stores hold in the next slot
            = K h + D                       with K = stays c U G + left,  D = stays c (U W + R)
-        k' = L k + stays/gain c r          with L = stays/gain c U G loss + left
+        k' = left k + ((K - left) loss k + stays c r) / gain
 
     Only h and k go from slot to slot; u, g and q of all slots follow from them at once.
     """
@@ -112,16 +112,10 @@ def _span(run: Flows, content: Content) -> Span:
     at, c = (run.behind + meters * slots).ravel(), run.charged
     mix = _Meters(run, at, run.discharged * part, run.discharged * beyond)
     G, W, U, R = mix.give, mix.own, mix.use, mix.rest
-    UG = (U @ G)[at]
-    K = _scaled(stays * c, UG) + _diagonal(left)
-    D = _scaled(stays * c, (U @ W + R)[at])
-    kept = stays / run.gain * c
-    L = _scaled(kept, UG @ _diagonal(run.loss + 0.0 * run.discharged)) + _diagonal(left)
-    small = run.owner.size * (people + 1) <= DENSE
-    h, energy_left = _carried(content.energy, K, D, len(slots), small)
-    emitted = kept.ravel() * mix.carbon[at]
-    carbon, carbon_left = _carried(content.carbon, L, emitted, len(slots), small)
-    k = carbon.reshape(part.shape)
+    stored, U_at = stays * c, U[at]
+    K = _scaled(stored, U_at @ G) + _diagonal(left)
+    D = _scaled(stored, U_at @ W + R[at])
+    h, k, after = _carried(run, content, K, D, left, stored * mix.carbon[at].reshape(c.shape))
     g = G @ h + W
     u = U @ g + R
     q = _scaled(part, h) + _retail(beyond, people)
@@ -140,7 +134,7 @@ def _span(run: Flows, content: Content) -> Span:
         exported=(run.exported.ravel() @ g)[:people],
         lost=lost[:people],
         carbon=sum_at(drivers, driven.sum(axis=0), people),
-        content=Content(energy_left, carbon_left),
+        content=after,
     )
 
 
@@ -209,23 +203,28 @@ class _Meters:
         self.outward = exported + at_meters(seller, run.energy * apart)
 
 
-def _carried(start: Any, kept: Any, added: Any, slots: int, small: bool) -> tuple[Any, Any]:
-    """Return what the stores hold before each slot, in rows, and after the last: what is kept of it, and what is added.
+def _carried(
+    run: Flows, content: Content, K: Any, D: Any, left: Array, charged: Array
+) -> tuple[Matrix, Array, Content]:
+    """Return what the stores hold before each slot (slots * S, P + 1) [kWh], its carbon (slots, S) [kg], and the end.
 
-    What is ``small`` goes from slot to slot as an array.
+    ``charged`` (slots, S) [kg] is stays c r; for the other letters see :func:`_span`.
     """
-    size = start.shape[0]
-    kept = Matrix((kept.data, kept.indices % max(size, 1), kept.indptr), shape=(slots * size, size))
-    given = isinstance(start, Matrix)
-    if small:
-        start, kept, added = (m.toarray() if isinstance(m, Matrix) else m for m in (start, kept, added))
-    held = [start]
-    for t in range(slots):
+    h: Any = content.energy
+    size, k = len(run.owner), content.carbon
+    K = Matrix((K.data, K.indices % max(size, 1), K.indptr), shape=(D.shape[0], size))
+    if size * D.shape[1] <= DENSE:
+        h, K, D = h.toarray(), K.toarray(), D.toarray()
+    energy, carbon = [], []
+    for t in range(len(left)):
+        energy.append(h)
+        carbon.append(k)
         slot = slice(t * size, (t + 1) * size)
-        held.append(kept[slot] @ held[-1] + added[slot])
-    if not given:
-        return np.concatenate(held[:-1]), held[-1]
-    return Matrix(np.concatenate(held[:-1]) if small else sparse.vstack(held[:-1])), Matrix(held[-1])
+        out = run.loss * k
+        through = np.maximum(K[slot] @ out - left[t] * out, 0.0)
+        h, k = K[slot] @ h + D[slot], left[t] * k + (through + charged[t]) / run.gain
+    before = np.concatenate(energy) if isinstance(h, np.ndarray) else sparse.vstack(energy)
+    return Matrix(before), np.array(carbon), Content(Matrix(h), k)
 
 
 def _leaving(run: Flows, outward: Array, given: Matrix) -> Array:
