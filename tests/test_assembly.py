@@ -13,7 +13,13 @@ from otonari.data.schema.file_references import PriceFile
 from otonari.data.schema.price_forms import AnyPrice, Flat, TieredAverage, TimeOfUse
 from otonari.data.schema.scenario import Time
 from otonari.data.schema.table_rows import Node
-from otonari.data.schema.tariffs_and_fees import BandFees, FeeMethod, Fees, LengthFees, LevelFees
+from otonari.data.schema.tariffs_and_fees import (
+    BandFees,
+    FeeMethod,
+    Fees,
+    LengthFees,
+    LevelFees,
+)
 from otonari.data.schema.values import Closed
 
 DAY = frame(Time(start="2020-08-19", slot_minutes=360), seed=1)

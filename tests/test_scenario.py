@@ -322,7 +322,10 @@ REFUSED = [  # every kind of error that the schema raises, in the user's words
     ('description="a\\x01"', "description: got 'a\\x01', want text without control characters"),
     ("weather.sha256=abc", "weather.sha256: got 'abc', want 64 hexadecimal digits"),
     ("schema_version=x", "schema_version: got 'x', want 1"),
-    ("fees={}", "fees.method: got nothing, want one of by-distance, by-length, by-level"),
+    (
+        "fees={}",
+        "fees.method: got nothing, want one of by-common-level, by-distance, by-extent, by-length, by-level",
+    ),
     (
         "series.demand={path: d.csv, reference_year: maybe}",
         "series.demand.reference_year: got 'maybe', want true or f",

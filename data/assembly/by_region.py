@@ -54,7 +54,7 @@ class Outline:
     ``crowd`` participants at each. ``batteries`` are their labels; ``home`` is the position of the node of each
     participant, ``garage`` of each vehicle's owner; ``ties`` (k, 2) are the nodes of a vehicle's owner and of another
     host. ``least_charge`` says whether a vehicle has a minimum charge power, ``pairwise`` whether fees are those of
-    pairs of nodes.
+    pairs of nodes, or one by where all participants are.
     """
 
     sections: Mapping[str, Any]
@@ -132,7 +132,7 @@ def _outline(source: Source, overrides: Sequence[str]) -> Outline:
     pinned = Scenario.model_validate(sections | {"tables": _NOBODY})  # each file is read for its SHA-256 once
     labels, nodes, hash_, least = _read(located, changes, sections, counted(pinned))
     _refer(labels, sections["tariffs"])
-    pairwise = scenario.fees.pairwise
+    pairwise = scenario.fees.pairwise or scenario.fees.of_whole
     whole = fill(Scenario.model_validate(sections | {"tables": _NOBODY | {"nodes": nodes}}))
     network = {} if pairwise else fee_network(whole.tables.nodes, whole.fees)
     edges = {n: network[f"node_{n}"][1] if network else np.zeros(len(nodes)) for n in ("fee", "limit")}

@@ -3,27 +3,30 @@
 ``FEES`` names the function of each method of a scenario.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..inputs.tree import downward
 from ..schema.table_rows import Node
-from ..schema.tariffs_and_fees import BandFees, FeeMethod, LengthFees, LevelFees
+from ..schema.tariffs_and_fees import BandFees, CommonLevelFees, ExtentFees, FeeMethod, LengthFees, LevelFees
 from .devices_and_trips import Columns, labels
 
 
-def fee_network(nodes: Sequence[Node], fees: FeeMethod) -> Columns:
+def fee_network(nodes: Sequence[Node], fees: FeeMethod, homes: Collection[str] = ()) -> Columns:
     """Return the fee network (node,): parents, limits [kW] and access fees, and fees of its edges or of pairs of nodes.
 
-    ``node_fee`` (node,) or ``trade_fee`` (node, node_to), as ``node_access_fee``, in currency/kWh.
+    ``node_fee`` (node,) or ``trade_fee`` (node, node_to), as ``node_access_fee``, in currency/kWh. ``homes`` are the
+    nodes of the participants: where a fee is one for the whole community (by extent), each side of a trade pays half of
+    it with its access.
     """
     d = ("node",)
+    half = _extent_fee(nodes, fees, homes) / 2 if isinstance(fees, ExtentFees) else 0.0
     limit = [np.inf if n.limit_kw is None else n.limit_kw for n in nodes]
     network: Columns = {
         "node_parent": (d, labels(n.parent or "" for n in nodes)),
-        "node_access_fee": (d, np.array([n.access_fee_per_kwh for n in nodes], dtype=float)),
+        "node_access_fee": (d, np.array([n.access_fee_per_kwh for n in nodes], dtype=float) + half),
         "node_limit": (d, np.array(limit)),
     }
     method = FEES[type(fees)](nodes, fees)
@@ -55,10 +58,33 @@ def _by_distance(nodes: Sequence[Node], fees: BandFees) -> np.ndarray:
     return band_fees(distance, ends, [band.fee_per_kwh for band in fees.bands])
 
 
+def _by_common_level(nodes: Sequence[Node], fees: CommonLevelFees) -> np.ndarray:
+    """Return the fees of pairs of nodes by the level of the lowest node above both (node, node) [currency/kWh]."""
+    fee = np.array([fees.levels[str(n.level)] for n in nodes])
+    return np.asarray(fee[lowest_common([n.node for n in nodes], [n.parent or "" for n in nodes])])
+
+
+def _by_extent(nodes: Sequence[Node], fees: ExtentFees) -> np.ndarray:
+    """Return no fees of edges (node,): a trade pays one fee, wherever it goes."""
+    return np.zeros(len(nodes))
+
+
+def _extent_fee(nodes: Sequence[Node], fees: ExtentFees, homes: Collection[str]) -> float:
+    """Return the fee of a community by the level of the lowest node above all ``homes`` [currency/kWh]."""
+    names = [n.node for n in nodes]
+    common = lowest_common(names, [n.parent or "" for n in nodes])
+    first, *others = (names.index(home) for home in dict.fromkeys(homes or names))
+    for other in others:
+        first = int(common[first, other])
+    return fees.levels[str(nodes[first].level)]
+
+
 FEES: dict[type[FeeMethod], Callable[[Sequence[Node], Any], np.ndarray]] = {
     LevelFees: _by_level,
     LengthFees: _by_length,
     BandFees: _by_distance,
+    CommonLevelFees: _by_common_level,
+    ExtentFees: _by_extent,
 }
 """Method -> its function of nodes and fees: of edges (node,), or pairs of nodes (node, node) [currency/kWh]."""
 
@@ -110,6 +136,25 @@ def path_lengths(nodes: Sequence[str], parents: Sequence[str], length_m: np.ndar
             distance[placed, n] = row
         placed.append(n)
     return distance
+
+
+def lowest_common(nodes: Sequence[str], parents: Sequence[str]) -> np.ndarray:
+    """Return the lowest node above every two nodes of one tree (node, node), as a position; of a node and itself that.
+
+    >>> lowest_common(["root", "a", "b", "c"], ["", "root", "a", "a"])[2].tolist()
+    [0, 1, 2, 1]
+    """
+    index = {name: i for i, name in enumerate(nodes)}
+    common = np.zeros((len(nodes), len(nodes)), dtype=int)
+    placed: list[int] = []
+    for n in downward(nodes, parents):
+        if parents[n]:
+            row = common[index[parents[n]], placed]
+            common[n, placed] = row
+            common[placed, n] = row
+        common[n, n] = n
+        placed.append(n)
+    return common
 
 
 def straight_distances(x_m: np.ndarray, y_m: np.ndarray) -> np.ndarray:

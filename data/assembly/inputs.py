@@ -130,7 +130,7 @@ def _dataset(
         **devices_and_trips.drives(tables.vehicles),
         "vehicle_host": (("vehicle", "time"), devices_and_trips.hosts(tables.vehicles, legs, time, hours)),
         **trips,
-        **fee_network(tables.nodes, scenario.fees),
+        **fee_network(tables.nodes, scenario.fees, [str(row.node) for row in rows]),
     }
     coords = {
         "participant": devices_and_trips.labels(r.participant for r in rows),

@@ -9,7 +9,7 @@ from ..files.strict_yaml import Location
 from ..inputs.tree import faults
 from ..problems import InputError, Problem, suggestion
 from ..schema.table_rows import AWAY, TABLES
-from ..schema.tariffs_and_fees import LevelFees
+from ..schema.tariffs_and_fees import CommonLevelFees, ExtentFees
 
 Place = Callable[[Location], tuple[str, str, str]]
 
@@ -86,20 +86,22 @@ def _references(parts: Parts, place: Place) -> Iterator[Problem]:
 
 def _nodes(parts: Parts, place: Place) -> Iterator[Problem]:
     """Yield what keeps the nodes from being a tree, and what the method of fees misses at a node."""
-    rows = parts.rows.get("nodes", {})
+    rows, fees = parts.rows.get("nodes", {}), parts.sections.get("fees")
+    if isinstance(fees, CommonLevelFees | ExtentFees) and parts.entries.get("nodes", [None]) == []:
+        yield Problem(*place(("tables", "nodes")), "nothing", f"nodes with levels, as fees are {fees.method}")
     if "nodes" not in parts.labels or len(rows) < len(parts.entries["nodes"]):
         return  # a row is wrong already: what hangs on it cannot be judged
     labels, parents = [r.node for r in rows.values()], [r.parent or "" for r in rows.values()]
     for i, got, want in faults(labels, parents):
         yield Problem(*place(("tables", "nodes", i, "parent")), got, want)
-    fees = parts.sections.get("fees")
     for i, row in rows.items():
         for column in fees.required_columns(row) if fees is not None else ():
             if getattr(row, column) is None:
                 want = f"{type(row).model_fields[column].description}"
                 yield Problem(*place(("tables", "nodes", i, column)), "nothing", want)
-        if isinstance(fees, LevelFees) and row.level is not None and row.level not in fees.levels:
-            want = f"a key of fees.levels{suggestion(row.level, fees.levels)}"
+        levels = getattr(fees, "levels", {row.level})
+        if row.level is not None and row.level not in levels:
+            want = f"a key of fees.levels{suggestion(row.level, levels)}"
             yield Problem(*place(("tables", "nodes", i, "level")), repr(row.level), want)
 
 

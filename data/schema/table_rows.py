@@ -211,7 +211,8 @@ class Node(Closed):
     node: Label = Field(description="unique label")
     parent: Label | None = Field(default=None, description="next node towards the root; blank for the root")
     level: Label | None = Field(
-        default=None, description="level of the edge to the parent, a key of fees.levels"
+        default=None,
+        description="level of the edge to the parent (by-level), or of the node itself: a key of fees.levels",
     )
     length_m: NotNegative | None = Field(default=None, description="length of the edge to the parent")
     x_m: Number | None = Field(default=None, description="position, for straight distances")

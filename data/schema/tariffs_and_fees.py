@@ -72,10 +72,12 @@ class Tariff(Closed):
 class FeeMethod(Closed):
     """A method of network fees: on the edges of the tree, or, where ``pairwise``, for each pair of nodes.
 
-    ``edge_column`` is the column of a node that the fee of its edge to the parent is computed from.
+    ``edge_column`` is the column of a node that the fee of its edge to the parent is computed from; ``of_whole`` says
+    that a fee depends on where all participants are.
     """
 
     pairwise: ClassVar[bool] = False
+    of_whole: ClassVar[bool] = False
     edge_column: ClassVar[str]
 
     def required_columns(self, node: Node) -> tuple[str, ...]:
@@ -140,6 +142,35 @@ class BandFees(FeeMethod):
         return ("length_m",) if node.parent else ()
 
 
+class _ClassFees(FeeMethod):
+    """A fee per kWh for each class of nearness: that of the node where paths meet, by its ``level``."""
+
+    levels: dict[Label, NotNegative] = Field(
+        min_length=1, description="level of the node where paths meet -> fee per kWh"
+    )
+    access_fee_per_kwh: NotNegative = Field(
+        default=0.0, description="paid by each side of a trade at its node"
+    )
+
+    def required_columns(self, node: Node) -> tuple[str, ...]:
+        """Return the columns that a node must fill in: its own level, the root's too."""
+        return ("level",)
+
+
+class CommonLevelFees(_ClassFees):
+    """A fee per pair of nodes by the level of the lowest node above both, as the law of Austria has it."""
+
+    pairwise: ClassVar[bool] = True
+    method: Literal["by-common-level"] = Field(default="by-common-level", description="by-common-level")
+
+
+class ExtentFees(_ClassFees):
+    """One fee for all trades, by the level of the lowest node above all participants: how far the community spreads."""
+
+    of_whole: ClassVar[bool] = True
+    method: Literal["by-extent"] = Field(default="by-extent", description="by-extent")
+
+
 class Exchange(Closed):
     """The exchange: how orders meet and when, at which prices, and how its agents bid.
 
@@ -175,4 +206,6 @@ class Exchange(Closed):
         return self
 
 
-Fees = Annotated[LevelFees | LengthFees | BandFees, Field(discriminator="method")]
+Fees = Annotated[
+    LevelFees | LengthFees | BandFees | CommonLevelFees | ExtentFees, Field(discriminator="method")
+]
