@@ -21,7 +21,7 @@ from ..lp.expressions import Linear, Relation
 from ..lp.one_way import OneWay
 from ..lp.rows import ArrayConstraint, ArrayCost, ArrayExpression
 from ..topology.meters import Meters
-from ..topology.subtrees import Subtrees
+from ..topology.subtrees import Subtrees, VirtualNodes
 
 
 def loosened(bound: Array) -> Array:
@@ -73,7 +73,6 @@ class Device(ScalarBlock):
         result: str | None = "",
         pricing_stage: Any = 0,
         virtual_node: Any = 0,
-        exchange_stage: Any = 0,
         basic: Any = False,
         in_use: Any = False,
     ) -> Linear:
@@ -81,8 +80,8 @@ class Device(ScalarBlock):
 
         ``where`` says which entries exist (the others are zero); ``result`` is the name in the results, by
         default ``<block>_<name>``; None leaves it out. ``pricing_stage`` is the stage of a bottom-up solve from which
-        an entry is priced in (`fee_tree.stages`), 0 from the start; ``virtual_node`` and ``exchange_stage`` are as in
-        `topology.subtrees`; ``basic`` says which entries the initial basis
+        an entry is priced in (`fee_tree.stages`), 0 from the start; ``virtual_node`` is the number of
+        the one that an entry is at (`topology.subtrees`); ``basic`` says which entries the initial basis
         holds, one for every ``balanced`` row, and ``in_use`` which others start at their upper bound.
         """
         dims = dims or self.dims
@@ -90,7 +89,6 @@ class Device(ScalarBlock):
         family.dims, family.result = dims, result
         family.pricing_stage = family.entries_of(pricing_stage)
         family.virtual_node = family.entries_of(virtual_node)
-        family.exchange_stage = family.entries_of(exchange_stage)
         family.basic = family.entries_of(basic)
         family.in_use = family.entries_of(in_use)
         self.add_component(name, family)
@@ -108,17 +106,18 @@ class Device(ScalarBlock):
         priced: bool = False,
         rent: bool = False,
         balanced: bool = False,
+        virtual: VirtualNodes | None = None,
     ) -> None:
         """Add a family of rows; ``doc`` is its formula.
 
         ``lack`` names, for people, what is short where the row cannot be met; such a row can be the cause
         of an infeasible model. The duals of ``priced`` rows are prices, those of ``rent`` rows what a full edge adds to
-        them; ``balanced`` rows have one ``basic`` entry each.
+        them; ``balanced`` rows have one ``basic`` entry each; ``virtual`` nodes have a part each of their node's row.
         """
         dims = dims or self.dims
         family = ArrayConstraint(tuple(self.axes[d] for d in dims), relation, where, doc)
         family.dims, family.lack, family.balanced = dims, lack, balanced
-        family.priced, family.rent = priced, rent
+        family.priced, family.rent, family.virtual = priced, rent, virtual
         self.add_component(name, family)
 
     def one_way(
@@ -168,7 +167,7 @@ def peer_trade(block: Device, meters: Meters, cut: Subtrees | None = None) -> tu
     present = meters.node >= 0
     stages: dict[str, Any] = {}
     if cut is not None:
-        stages = {"pricing_stage": cut.trade, "virtual_node": cut.virtual, "exchange_stage": cut.exchange}
+        stages = {"pricing_stage": cut.trade, "virtual_node": cut.virtual}
     purchase = block.var(
         "purchase",
         "kW",

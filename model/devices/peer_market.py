@@ -68,6 +68,7 @@ def tree(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
         "sum of sales - purchases at n + flows from its children = flow from n to its parent",
         dims=("node", "time"),
         priced=True,
+        virtual=cut.nodes,
     )
     fee = inputs["node_fee"].values[:, None]
     block.spent = (meters.access * hours * (purchase + sale)).sum() + (

@@ -130,7 +130,6 @@ class ArrayVar(OnDemand, IndexedVar):
         self.unit = unit
         self.pricing_stage: Array = np.zeros(len(self.position), dtype=int)
         self.virtual_node: Array = np.zeros(len(self.position), dtype=int)
-        self.exchange_stage: Array = np.zeros(len(self.position), dtype=int)
         self.basic: Array = np.zeros(len(self.position), dtype=bool)
         self.in_use: Array = np.zeros(len(self.position), dtype=bool)
         self._values: Array | None = None

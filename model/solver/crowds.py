@@ -6,10 +6,11 @@ any sign, at no cost, to the node::
     r:  sum over the node's own columns of a x + sum over v of f[v] = side
     v:  sum over columns of v of a x - f[v] = 0
 
-With the flows eliminated that is the program itself, and every dual of v is that of r. So flows can be left out at first
-like those over the edges between nodes, and crowded nodes fall into subtrees too. A pool is in every virtual node of its
-node, each time with the same part of its sides and bounds: its values are the sums of the parts, which as a linear
-program have the duals of the whole.
+or to another virtual node, above it, so that they are a tree of few branches. With the flows eliminated that is the
+program itself, and every dual of v is that of r. So flows can be left out at first like those over the edges between
+nodes, and crowded nodes fall into subtrees too. A pool is in every virtual node of its node, each time with the same
+part of its sides and bounds: its values are the sums of the parts, which as a linear program have the duals of the
+whole.
 """
 
 from __future__ import annotations
@@ -88,36 +89,53 @@ def crowds(program: Program, together: bool = False) -> Crowds:
     virtual[(program.lower == 0) & (program.upper == 0)] = 0
     if together or not (virtual > 0).any():
         return Crowds(program, program, np.arange(rows), np.arange(columns), np.zeros(0, dtype=int))
-    stage = np.zeros(virtual.max() + 1, dtype=int)
-    placed = virtual > 0
-    stage[virtual[placed]] = filled([v.exchange_stage for v in program.variables], columns)[placed]
-    priced = filled([np.full(len(c.position), c.priced) for c in program.constraints], rows) > 0
+    parted = filled([np.full(len(c.position), c.virtual is not None) for c in program.constraints], rows) > 0
     entries = _Entries(
         np.repeat(np.arange(rows), np.diff(program.matrix.indptr)),
         program.matrix.indices.astype(int),
         program.matrix.data,
     )
-    parts = _with_parted_pools(program, entries, virtual, priced)
+    parts = _with_parted_pools(program, entries, virtual, parted)
     row, column, value = parts.entries
-    moved = np.flatnonzero(priced[parts.row[row]] & (parts.virtual[column] > 0))
-    pair, place = np.unique(row[moved] * len(stage) + parts.virtual[column[moved]], return_inverse=True)
-    node, balance = pair // len(stage), len(parts.row) + np.arange(len(pair))
+    moved = np.flatnonzero(parted[parts.row[row]] & (parts.virtual[column] > 0))
+    pair, place = np.unique(
+        row[moved] * (virtual.max() + 1) + parts.virtual[column[moved]], return_inverse=True
+    )
+    node, number = np.divmod(pair, virtual.max() + 1)
+    balance = len(parts.row) + np.arange(len(pair))
     row[moved] = balance[place.reshape(-1)]
+    above, stage = _exchange(program, node, number)
     flow, ones = len(parts.column) + np.arange(len(pair)), np.ones(len(pair))
+    to = np.where(above >= 0, balance[above], node)
     matrix = sparse.csr_matrix(
         (
             np.concatenate([value, ones, -ones]),
-            (np.concatenate([row, node, balance]), np.concatenate([column, flow, flow])),
+            (np.concatenate([row, to, balance]), np.concatenate([column, flow, flow])),
         ),
         shape=(len(balance) + len(parts.row), len(flow) + len(parts.column)),
     )
-    return Crowds(
-        program,
-        _between(program, parts, matrix),
-        np.append(parts.row, node),
-        parts.column,
-        stage[pair % len(stage)],
-    )
+    return Crowds(program, _between(program, parts, matrix), np.append(parts.row, node), parts.column, stage)
+
+
+def _exchange(program: Program, node: Array, number: Array) -> tuple[Array, Array]:
+    """Return which balance each of them exchanges with, -1 for that of the node itself, and the stage at which it does.
+
+    A balance is of the row ``node`` (balance,) and the virtual node ``number`` (balance,), in ascending order. Where
+    nobody is at the virtual node above, it is the next one up.
+    """
+    above, stage, start = np.zeros_like(number), np.zeros_like(number), 0
+    size = number.max() + 1
+    own = node * size + number
+    for family in program.constraints:
+        within = slice(*np.searchsorted(node, [start, start + len(family.position)]))
+        start += len(family.position)
+        if family.virtual is None:
+            continue
+        stage[within], up = family.virtual.stage[number[within]], family.virtual.above[number[within]]
+        while (absent := (up > 0) & ~np.isin(node[within] * size + up, own)).any():
+            up = np.where(absent, family.virtual.above[up], up)
+        above[within] = up
+    return np.where(above > 0, np.searchsorted(own, node * size + above), -1), stage
 
 
 def _between(program: Program, parts: _Parts, matrix: sparse.csr_matrix) -> Program:
@@ -154,17 +172,17 @@ class _Parts(NamedTuple):
     entries: _Entries
 
 
-def _with_parted_pools(program: Program, entries: _Entries, virtual: Array, priced: Array) -> _Parts:
+def _with_parted_pools(program: Program, entries: _Entries, virtual: Array, parted: Array) -> _Parts:
     """Return the parts of a program with a part of every pool at each virtual node that others are at."""
     row, column, value = entries
     rows, columns = program.matrix.shape
-    others = priced[row] & (virtual[column] > 0)
+    others = parted[row] & (virtual[column] > 0)
     node, places = np.divmod(
         np.unique(row[others] * (virtual.max() + 1) + virtual[column[others]]), virtual.max() + 1
     )
     number = np.bincount(node, minlength=rows)
     first = np.cumsum(number) - number
-    pool_rows, pool_columns = _pools(program, entries, priced, virtual < 0)
+    pool_rows, pool_columns = _pools(program, entries, parted, virtual < 0)
     more_rows, more_columns = (
         np.where(at >= 0, np.maximum(number[at] - 1, 0), 0) for at in (pool_rows, pool_columns)
     )
@@ -180,21 +198,21 @@ def _with_parted_pools(program: Program, entries: _Entries, virtual: Array, pric
         np.append(np.arange(columns), again),
         np.append(own, places[first[pool_columns[again]] + 1 + turn]),
         _Entries(
-            np.append(row, np.where(priced[row[entry]], row[entry], next_row[row[entry]] + at)),
+            np.append(row, np.where(parted[row[entry]], row[entry], next_row[row[entry]] + at)),
             np.append(column, next_column[column[entry]] + at),
             np.append(value, value[entry]),
         ),
     )
 
 
-def _pools(program: Program, entries: _Entries, priced: Array, pool: Array) -> tuple[Array, Array]:
-    """Return at which priced row the rows and the columns of each pool trade, -1 for those of none.
+def _pools(program: Program, entries: _Entries, parted: Array, pool: Array) -> tuple[Array, Array]:
+    """Return at which row that is parted the rows and the columns of each pool trade, -1 for those of none.
 
-    A pool is what hangs together by other rows, is continuous, and is at one of the ``priced`` rows by nothing but
+    A pool is what hangs together by other rows, is continuous, and is at one of the ``parted`` rows by nothing but
     ``pool`` columns.
     """
     rows, columns = program.matrix.shape
-    at_node = priced[entries.row]
+    at_node = parted[entries.row]
     graph = sparse.csr_matrix(
         (np.ones(int((~at_node).sum())), (entries.row[~at_node], rows + entries.column[~at_node])),
         shape=(rows + columns,) * 2,

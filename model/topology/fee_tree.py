@@ -10,7 +10,7 @@ from scipy import sparse
 
 from ..labels import Array, positions
 
-METERS = 60
+METERS = 50
 """Meters of the subtrees that are cleared first: few enough for quick pivots, many enough not to count the calls."""
 GROWTH = 3
 """How many times larger the subtrees of the next stage may be."""

@@ -1,8 +1,9 @@
 """The subtrees that are cleared alone at first: of few meters each, whatever the tree and however crowded its nodes.
 
 The meters of a crowded node are at *virtual nodes* below it, which exchange energy with it at no fee, so that they are
-subtrees too. A vehicle belongs to the node where it is first plugged in, its owner's if it ever is there; elsewhere it
-trades once both places are in one subtree, so that it ties no subtrees together.
+subtrees too. Virtual nodes are a tree of few branches themselves, of which every stage joins some. A vehicle belongs to
+the node where it is first plugged in, its owner's if it ever is there; elsewhere it trades once both places are in one
+subtree, so that it ties no subtrees together.
 """
 
 from __future__ import annotations
@@ -16,19 +17,25 @@ from . import fee_tree
 from .meters import Meters
 
 
+class VirtualNodes(NamedTuple):
+    """Virtual nodes by numbers from 1: the number of the one above, 0 for the node itself; the stage of exchange."""
+
+    above: Array
+    stage: Array
+
+
 class Subtrees(NamedTuple):
     """Stages (`fee_tree.stages`) of the flows between subtrees, and where the meters M are in slots T.
 
     ``edge`` (node,) is the stage of the edge above a node, ``trade`` (M, T) that of purchases and sales: 0 but for
-    guests from afar. ``virtual`` (M, T) numbers the virtual nodes from 1, 0 for meters at the node itself, -1 for pools,
-    which are at all of its virtual nodes; ``exchange`` (M, T) is the stage at which a virtual node exchanges energy with
-    its node.
+    guests from afar. ``virtual`` (M, T) is the number of a virtual node, 0 for meters at the node itself, -1 for pools,
+    which are at all of its virtual ``nodes``.
     """
 
     edge: Array
     trade: Array
     virtual: Array
-    exchange: Array
+    nodes: VirtualNodes
 
 
 def subtrees(parent: Array, meters: Meters) -> Subtrees:
@@ -37,17 +44,16 @@ def subtrees(parent: Array, meters: Meters) -> Subtrees:
     place, above = _places(meters, size)
     parent = np.concatenate([parent, above])
     stage = fee_tree.stages(parent, np.bincount(place[place >= 0], minlength=len(parent)) / slots)
-    virtual = np.where(place >= size, place - size + 1, -1 * _pools(meters)[:, None])
     return Subtrees(
         edge=stage[:size],
         trade=_trade(meters, parent, stage, place),
-        virtual=virtual,
-        exchange=np.where(virtual > 0, stage[place], 0),
+        virtual=np.where(place >= size, place - size + 1, -1 * _pools(meters)[:, None]),
+        nodes=VirtualNodes(np.append(0, np.maximum(above - size + 1, 0)), np.append(0, stage[size:])),
     )
 
 
 def _places(meters: Meters, size: int) -> tuple[Array, Array]:
-    """Return at which node each meter is (M, T), -1 for none, virtual ones after the ``size`` others; and those' nodes.
+    """Return at which node each meter is (M, T), -1 for none, virtual ones after the ``size`` others; and those above.
 
     Pools are at the node itself. A vehicle that visits its owner's node is with its owner.
     """
@@ -61,14 +67,27 @@ def _places(meters: Meters, size: int) -> tuple[Array, Array]:
     own = np.flatnonzero(single.any(axis=1) & (leader == np.arange(number)))
     own = own[np.argsort(base[own], kind="stable")]
     count = np.bincount(base[own], minlength=size)
+    rank = np.arange(len(own)) - (np.cumsum(count) - count)[base[own]]
     part = np.arange(number)
-    part[own] = (
-        (np.arange(len(own)) - (np.cumsum(count) - count)[base[own]]) * parts[base[own]] // count[base[own]]
-    )
+    part[own] = rank * parts[base[own]] // count[base[own]]
     visitor = np.arange(number)[:, None] % np.maximum(parts, 1)[meters.node]
     part = np.where(meters.node == base[:, None], part[leader][:, None], visitor)
     place = np.where(single & (parts[meters.node] > 0), start[meters.node] + part, meters.node)
-    return place, np.repeat(np.arange(size), parts)
+    return place, _above(parts, start)
+
+
+def _above(parts: Array, start: Array) -> Array:
+    """Return what is above each virtual node: of k = 0, 1, .. the one without the last digit of k to the base `GROWTH`.
+
+    Digits of zero at the end do not count, and 0 is below the node itself. So at every stage `GROWTH` subtrees join.
+    """
+    node = np.repeat(np.arange(len(parts)), parts)
+    k = np.arange(len(node)) - (np.cumsum(parts) - parts)[node]
+    above, power = k.copy(), 1
+    while ((above == k) & (k > 0)).any():
+        above = np.where(above == k, k - k % (power * fee_tree.GROWTH), above)
+        power *= fee_tree.GROWTH
+    return np.where(k > 0, start[node] + above, node)
 
 
 def _pools(meters: Meters) -> Array:
