@@ -160,6 +160,11 @@ def _fill(
     root = _root(name)
     for group in run_format.GROUPS:
         described = {**layouts[0].attrs[group], "notes": json.dumps(list(notes), ensure_ascii=False)}
+        filled = [
+            slots for layout in layouts for slots in json.loads(layout.attrs[group].get("filled", "[]"))
+        ]
+        if filled:  # of files of readings, by the participants of each piece
+            described["filled"] = json.dumps(filled, ensure_ascii=False)
         root.create_group(group, attributes=described)
         for variable in dict.fromkeys(name for layout in layouts for name in layout.variables[group]):
             _make(root[group], group, variable, layouts, fixed[group].get(variable))

@@ -29,8 +29,11 @@ def read_numbers(cells: Sequence[str], decimal: str, thousands: str) -> tuple[np
     A mark of thousands counts where it is stated, or where a cell of the column shows it beyond doubt: ``1.234,50``,
     ``1,234,567``, ``1 234``. A lone ``1.234`` under the decimal mark ``,`` is no number.
     """
-    values, bad, hint = np.full(len(cells), np.nan), [], ""
     other = "," if decimal == "." else "."
+    plain = _plain(cells, decimal, other)
+    if plain is not None:
+        return plain, [], ""
+    values, bad, hint = np.full(len(cells), np.nan), [], ""
     mark = thousands or _shown(cells, decimal, other)
     grouped = re.compile(
         rf"[-+]?\d{{1,3}}(?:[{re.escape(mark + _SPACES)}]\d{{3}})+(?:{re.escape(decimal)}\d*)?"
@@ -47,6 +50,18 @@ def read_numbers(cells: Sequence[str], decimal: str, thousands: str) -> tuple[np
                 bad.append(r)
                 hint = hint or _hint(cell, other)
     return values, bad, hint
+
+
+def _plain(cells: Sequence[str], decimal: str, other: str) -> np.ndarray | None:
+    """Return the values of a column (row,) of numbers that need no care, None for any other."""
+    text = "\n".join(cells)
+    if other in text or "_" in text:
+        return None
+    try:
+        values = np.array((text if decimal == "." else text.replace(decimal, ".")).split("\n"), dtype=float)
+    except ValueError:
+        return None
+    return values if len(values) == len(cells) else None
 
 
 def _shown(cells: Sequence[str], decimal: str, other: str) -> str:

@@ -1,6 +1,6 @@
 """The rows of a file that are readings: header found, lines of other kinds left out, meters and days taken apart."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -160,14 +160,18 @@ def _readings(
     def reads(row: list[str]) -> bool:
         return len(row) in widths and any(c.isdigit() for c in row[when])
 
-    sure = [n for n, (_, row) in enumerate(lines) if reads(row) and readable(row[when], fmt)]
-    first, last = (sure[0], sure[-1]) if sure else (0, len(lines) - 1)
+    def sure(order: Iterable[int]) -> int | None:
+        return next((n for n in order if reads(lines[n][1]) and readable(lines[n][1][when], fmt)), None)
+
+    first = sure(range(len(lines))) or 0
+    last = sure(reversed(range(len(lines))))
+    last = len(lines) - 1 if last is None else last
     names = [cell.strip() for cell in header[1]]
     kept: list[Line] = []
     uneven: list[tuple[int, str]] = []
     left: list[tuple[int, str]] = []
     for n, (line, row) in enumerate(lines):
-        if [cell.strip() for cell in row] == names:
+        if len(row) == len(names) and row[when].strip() == names[when] and [c.strip() for c in row] == names:
             continue
         if reads(row):
             kept.append((line, row))
@@ -179,7 +183,7 @@ def _readings(
         else:
             kept.append((line, row))
     wide = max(len(header[1]), *widths) if first_slot < 0 else max(widths)
-    kept = [(line, row + [""] * (wide - len(row))) for line, row in kept]
+    kept = [(line, row if len(row) >= wide else row + [""] * (wide - len(row))) for line, row in kept]
     first_left = f", the first at row {left[0][0]}" if left else ""
     notes = [f"{len(left)} lines that are no readings are left out{first_left}"] if left else []
     return kept, uneven, notes
