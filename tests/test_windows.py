@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from pyomo.environ import Constraint
+from pyomo.environ import Constraint, Var
 
 from otonari.model.clearing import community_block
 from otonari.model.errors import Infeasible
+from otonari.model.lp.matrix import compile_block
 from otonari.model.results import collect
 from otonari.model.solver import components, tie_breaking, windows
 from otonari.model.solver.solve import solve
@@ -144,3 +145,43 @@ def test_a_row_over_the_horizon_is_in_no_window(cut):
     parts = capped()
     assert "windows" in parts[0].method
     assert_same(parts, whole)
+
+
+def test_every_row_and_column_has_its_slot(cut):
+    """Those of a family by its labels, a trip by its departure, a user's own by the rows that they are in."""
+    cut(4, 2)
+    inputs = car_that_leaves_at_last(9.0)
+    block = community_block(inputs)
+    time = list(block.sets.time)
+    label = next(iter(block.sets.meter))
+    block.bonus = Var(bounds=(0, 1))
+    block.late = Constraint(expr=block.bonus <= block.grid.imports[label, time[7]])
+    block.ever = Constraint(expr=block.grid.imports[label, time[1]] <= block.grid.imports[label, time[9]])
+    program = compile_block(block)
+    slots = windows.slots(program)
+    assert slots.horizon == 12
+    start = 0
+    for family in program.variables:
+        own = slots.column[start : start + len(family.position)]
+        expected = family.position % 12 if family.dims[-1] == "time" else [10]
+        assert own.tolist() == list(expected), family.name
+        start += len(own)
+    assert slots.column[start:].tolist() == [7]
+    start = 0
+    for family in program.constraints:
+        own = slots.row[start : start + len(family.position)]
+        assert own.tolist() == (family.position % 12).tolist(), family.name
+        start += len(own)
+    assert slots.row[start:].tolist() == [7, windows.OUTSIDE]
+
+
+def test_what_starts_near_its_optimum_goes_on_as_a_whole(cut):
+    inputs = neighbourhood(7, days=14)
+    cut(96, 48)
+    first = cleared(inputs)
+    changed = inputs.assign(demand=inputs["demand"] * 1.001)
+    again = cleared(changed, start=first[0])
+    assert "windows" not in again[0].method
+    afresh = cleared(changed, start=cleared(changed, "grid-only")[0])
+    assert "windows" in afresh[0].method
+    assert_same(again, afresh)

@@ -47,7 +47,7 @@ from .crowds import Crowds, crowds
 from .dual_face import published
 from .highs import Simplex, basic_solution, load, optimal, run
 from .tie_breaking import Selection, filled, perturbed, proves, rules, select
-from .windows import Start, started
+from .windows import Start, near, started
 
 PAYS = 1e-9
 """Gain per kW from which a flow is priced in."""
@@ -225,8 +225,9 @@ class _BottomUp:
         start = Start(self.column_status[columns], self.row_status[rows])
         if self.rounds or self.slots is None or len(rows) <= windows.ROWS:
             return self._simplex(len(rows)), start
-        own = self.slots.of(rows, columns)
-        return Simplex.WARM, started(program, own, start, self.time_limit)
+        if not (self.started and near(program, start)):
+            start = started(program, self.slots.of(rows, columns), start, self.time_limit)
+        return Simplex.WARM, start
 
     def _simplex(self, rows: int) -> Simplex:
         """Return which simplex suits where a part starts: at rest or joined, it is feasible."""

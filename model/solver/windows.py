@@ -29,12 +29,14 @@ from ..labels import Array
 from ..lp.matrix import Program
 from .basis import start_from
 from .components import piece
-from .highs import Simplex, basic_solution, load, optimal, run
+from .highs import Simplex, basic_solution, load, optimal, run, set_options
 
 WINDOW, AHEAD = 96, 48
 """Slots of a window that stand, and those that it looks ahead: two days and one of half-hours."""
 LONG, ROWS = 2 * (WINDOW + AHEAD), 5000
 """Slots and rows up to which a program is quicker as a whole."""
+NEAR = 0.01
+"""Values and reduced costs out of bounds, per row, up to which a start is near the optimum: a pivot or so each."""
 OUTSIDE = -1
 """Slot of rows that link columns further apart than a window looks ahead; no window holds them."""
 
@@ -62,34 +64,44 @@ class Start(NamedTuple):
 
 def slots(program: Program) -> Slots | None:
     """Return the slots of a program's rows and columns; None where these are no more than `LONG`."""
-    families = program.variables + program.constraints
-    count = max((family.shape[-1] for family in families if family.dims[-1] == "time"), default=0)
+    count = max((family.shape[-1] for family in program.variables if family.dims[-1] == "time"), default=0)
     if count <= LONG:
         return None
     entries = program.matrix.tocoo()
-    row = _own(program.constraints, len(program.row_lower))
     column = _own(program.variables, len(program.cost))
-    known = (row[entries.row] != OUTSIDE) & (
-        column[entries.col] == OUTSIDE
-    )  # a trip is at its energy balance
-    earliest = np.full(len(column), count)
-    np.minimum.at(earliest, entries.col[known], row[entries.row[known]])
-    column = np.where(column == OUTSIDE, np.where(earliest < count, earliest, 0), column)
-    first, last = np.full(len(row), count), np.zeros(len(row), dtype=int)
+    timed = column[entries.col] != OUTSIDE
+    latest = np.full(len(program.row_lower), OUTSIDE)
+    np.maximum.at(latest, entries.row[timed], column[entries.col[timed]])
+    earliest = np.full(len(column), count)  # of the rows of what has no time: a trip is in its energy balance
+    links = ~timed & (latest[entries.row] != OUTSIDE)
+    np.minimum.at(earliest, entries.col[links], latest[entries.row[links]])
+    column = np.where(column == OUTSIDE, earliest % count, column)  # in no row: slot 0
+    first, last = np.full(len(latest), count), np.zeros(len(latest), dtype=int)
     np.minimum.at(first, entries.row, column[entries.col])
     np.maximum.at(last, entries.row, column[entries.col])
     return Slots(np.where(last - first > AHEAD, OUTSIDE, last), column, count)
 
 
-def _own(families: Iterable[Any], size: int) -> Array:
-    """Return the slot of each entry of families, one after the other (size,); `OUTSIDE` for those without time."""
+def _own(variables: Iterable[Any], size: int) -> Array:
+    """Return the slot of each column (size,) by its family; `OUTSIDE` for those without time."""
     own = np.full(size, OUTSIDE)
     start = 0
-    for family in families:
+    for family in variables:
         if family.dims[-1] == "time":
             own[start : start + len(family.position)] = family.position % family.shape[-1]
         start += len(family.position)
     return own
+
+
+def near(program: Program, start: Start) -> bool:
+    """Return whether a program starts so near its optimum that it gets there sooner as a whole than by windows."""
+    highs = load(program, None, 0.0, Simplex.WARM)
+    start_from(highs, start.column_status, start.row_status)
+    set_options(highs, simplex_iteration_limit=0)
+    run(highs)
+    info = highs.getInfo()
+    off = info.num_primal_infeasibilities, info.num_dual_infeasibilities
+    return bool(min(off) >= 0 and sum(off) <= NEAR * len(program.row_lower))
 
 
 def started(program: Program, slots: Slots, start: Start, time_limit: float | None = None) -> Start:
