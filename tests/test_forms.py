@@ -489,6 +489,24 @@ def test_a_broken_row_within_the_horizon_still_stops(tmp_path):
     ]
 
 
+def test_of_several_values_at_once_the_last_counts_where_values_change(tmp_path):
+    lines = [
+        "time,home",
+        "2025-01-14 23:00,1",
+        "2025-01-15 06:00,9",
+        "2025-01-15 06:00,2",
+        "2025-01-16 01:00,1",
+    ]
+    form = {**KWH, "unit": "kW", "sampling": "on-change"}
+    (tmp_path / "f.csv").write_text("\n".join(lines))
+    assert read(tmp_path / "f.csv", form, "home", WINTER)[0].sum() == pytest.approx(6 * 1 + 18 * 2)
+    assert "F:5: time: got 1140 minutes after" in problems(tmp_path, lines, {**KWH, "unit": "kW"})[1]
+    assert problems(tmp_path, ["time,home", *rows("{t},1"), *rows("{t},1")], KWH)[0].endswith(
+        "want each time once (clock_column, a column of the time of day? meter_column, of the meter? `otonari inspect` "
+        "the file)"
+    )
+
+
 def test_a_meter_that_is_not_there_is_named(tmp_path):
     form = {**KWH, "meter_column": "meter", "value_column": "kWh"}
     lines = ["meter,time,kWh", *rows("A-1,{t},1"), *rows("A-2,{t},2")]

@@ -145,6 +145,12 @@ def test_a_preset_reads_its_sample(tmp_path, name):
     assert got == pytest.approx(expected, rel=1e-9)
 
 
+def test_every_preset_has_a_sample():
+    """Sessions have theirs in `test_sessions.py`, TMY3 and EPW in `test_solar.py`."""
+    elsewhere = {name for name, preset in PRESETS.items() if preset.kind in ("sessions", "weather")} | {"eda"}
+    assert set(SAMPLES) | elsewhere == set(PRESETS)
+
+
 def test_the_report_of_an_austrian_energy_community(tmp_path):
     """The columns of a metering point have one name, and lines below it tell them apart."""
     openpyxl = pytest.importorskip("openpyxl")

@@ -205,6 +205,8 @@ def _values(
 def _in_order(readings: Readings, begins: bool, within: Span | None) -> tuple[Readings, list[Finding]]:
     """Return the readings in the order of time with their lengths, and the rows that do not fit into it."""
     fmt, order = readings.fmt, np.argsort(readings.starts, kind="stable")
+    if fmt.sampling == "on-change":  # of several at once the last in the file counts
+        order = order[np.append(np.diff(readings.starts[order]) > _ZERO, True)]
     utc, rows = readings.starts[order], readings.rows[order]
     again = np.flatnonzero(np.diff(utc) == _ZERO) + 1
     twice = [(int(rows[k]), f"the time of row {rows[k - 1]} again") for k in again]

@@ -70,14 +70,15 @@ def encoding_of(path: Path) -> str:
 
 
 def separator_of(where: str, text: str) -> str:
-    """Return the mark at which most lines have the same number of cells, more than one."""
+    """Return the mark at which most lines have the same number of cells, more than one; a comma may be in numbers."""
     head = "".join(text.splitlines(keepends=True)[:_SAMPLE])
     scores = {}
     for mark in (";", "\t", "|", ","):
         widths = Counter(len(cells) for _, cells in csv_lines(where, head, mark))
         width, count = max(widths.items(), key=lambda item: (item[0] > 1) * item[1], default=(1, 0))
         scores[mark] = count if width > 1 else 0
-    return max(scores, key=lambda mark: scores[mark]) if any(scores.values()) else ","
+    most = max(scores.values())
+    return next(mark for mark, score in scores.items() if score >= 0.9 * most) if most else ","
 
 
 def guess(path: Path) -> Guess:

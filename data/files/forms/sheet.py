@@ -153,8 +153,8 @@ def _readings(
     Lines without a time before the first reading (units, a second header) and after the last one (sums, remarks) are
     left out, and repetitions of the header.
     """
-    widths = _widths(lines, header[1])
     when, first_slot = at[fmt.time_column], at.get(fmt.first_slot, -1)
+    widths = _widths(lines, header[1], when)
     values = [p for name, p in at.items() if name in at and p != when and name not in fmt.only]
 
     def reads(row: list[str]) -> bool:
@@ -189,11 +189,11 @@ def _readings(
     return kept, uneven, notes
 
 
-def _widths(lines: Sequence[Line], header: list[str]) -> set[int]:
+def _widths(lines: Sequence[Line], header: list[str], when: int) -> set[int]:
     """Return how many cells a row may have: as the header, with or without cells behind the last that has a name."""
     named = max((n + 1 for n, name in enumerate(header) if name.strip()), default=len(header))
     widths = set(range(named, len(header) + 1))
-    longer = [row for _, row in lines if len(row) >= named]
+    longer = [row for _, row in lines if len(row) >= named and any(c.isdigit() for c in row[when])]
     if longer and all(len(row) == len(header) + 1 and not row[-1].strip() for row in longer):
         widths.add(len(header) + 1)  # every line ends with a separator, but not the header
     return widths
