@@ -15,11 +15,13 @@ from pyomo.core.base.objective import Objective, maximize
 from pyomo.core.base.var import Var
 
 from ..data.inputs.arrays import assembled
+from ..data.inputs.devices import stores
 from .labels import Array, positions
 from .lp.components import ArrayVar
 from .topology.fee_tree import limited_edges
 from .topology.meters import Meters
 from .topology.peaks import peaks
+from .topology.stores import lacking
 
 NOISE = 1e-9
 """Solver noise below this (kW, kWh, km) counts as zero."""
@@ -82,7 +84,7 @@ def assemble(inputs: xr.Dataset, solution: dict[str, Any]) -> xr.Dataset:
             solution.setdefault(
                 key, variable((dim, "time"), zero, "kW", doc if key == away else doc.split(" while")[0])
             )
-    solution |= _totals(solution, inputs)
+    solution |= _totals(solution, inputs) | _breaches(solution, inputs)
     return assembled(inputs, solution)
 
 
@@ -124,6 +126,18 @@ def _totals(solution: dict[str, Any], inputs: xr.Dataset) -> dict[str, Any]:
         "draw": variable(dims, draw, "kW", "drawn at the meter, from the retailer and from peers"),
         "supply": variable(dims, supply, "kW", "given at the meter, to the retailer and to peers"),
         "trip_fuel": variable(("trip",), fuel, "L", "fuel burnt"),
+    }
+
+
+def _breaches(solution: dict[str, Any], inputs: xr.Dataset) -> dict[str, Any]:
+    """Return what stores lack of their targets (store, T) [kWh], of devices of which one has a target."""
+    doc = "energy that it lacks of its target"
+    return {
+        f"{device}_breach": variable(
+            (device, "time"), lacking(inputs, device, solution[f"{device}_energy"][1]), "kWh", doc
+        )
+        for device in stores()
+        if f"{device}_target" in inputs
     }
 
 

@@ -76,7 +76,7 @@ def random_community(
 
     ``min_charge`` gives its vehicles a least charging power; ``crossing`` gives it prices that cross, and devices and
     meters that could gain by them; ``gross`` gives PV on meters of their own to most who have a battery or a vehicle;
-    ``terms`` gives stores what few have: self-discharge.
+    ``terms`` gives stores what few have: self-discharge, targets, and a worth of what they hold at the end.
     Many tests draw the same seeds: each is drawn once, and every test has a copy.
     """
     return first_feasible(seed, min_charge, crossing, gross, terms).copy(deep=True)
@@ -180,6 +180,12 @@ def _add_terms(rng: np.random.Generator, case: dict) -> None:
         case["batteries"][f"battery{k}"] = _storage(rng, case, gives=True)
     for store in [*case["batteries"].values(), *case["vehicles"].values()]:
         store["self_discharge"] = _number(rng, 0.05, 0.6) * (rng.random() < 0.7)
+        store["final_value"] = _number(rng, 5, 40) if rng.random() < 0.5 else np.nan
+        if rng.random() < 0.5 and np.isnan(store.get("final_limit", np.nan)):
+            store["final_energy"] = np.nan
+        due = rng.random(len(case["slots"])) < 0.3
+        store["target"] = np.where(due, round(store["capacity"] * rng.uniform(0.2, 1), 3), np.nan).tolist()
+        store["target_price"] = _number(rng, 1, 60) if rng.random() < 0.6 else np.nan
 
 
 def _nodes(rng: np.random.Generator) -> dict:

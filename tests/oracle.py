@@ -112,7 +112,7 @@ def solve(
     shut: dict | None = None,
     both_ways: bool = False,
 ) -> Optimum:
-    """Return the least community cost: retail - feed-in + peer fees + fuel + wear.
+    """Return the least community cost: retail - feed-in + peer fees + fuel + wear + breaches - what stores hold.
 
     ``probe`` (node, slot, kW) takes power from the node's peers (gives, if negative), without an access fee of
     its own: what that costs per kWh is the marginal value of energy at the node. ``shut`` (see :func:`directions`)
@@ -309,7 +309,16 @@ def _storage(program, data, device, label, places, meters, driven=None):
         limit = data.get(f"{device}_final_limit", {}).get(label, float("nan"))
         if t == last and not isnan(limit):
             most = min(most, limit)
-        energy = program.var("energy", label, t, lower=least, upper=most)
+        target = data.get(f"{device}_target", {}).get(label, [float("nan")] * len(places))[t]
+        price = data.get(f"{device}_target_price", {}).get(label, float("nan"))
+        if not isnan(target) and isnan(price):
+            least = max(least, target)
+        value = data.get(f"{device}_final_value", {}).get(label, float("nan"))
+        worth = value if t == last and not isnan(value) else 0.0
+        energy = program.var("energy", label, t, lower=least, upper=most, cost=-worth)
+        if not isnan(target) and not isnan(price):
+            breach = program.var("breach", label, t, cost=price)
+            program.row([(energy, 1.0), (breach, 1.0)], target, INF)
         gain = [(charge, own["charge_efficiency"] * hours), (discharge, -hours / own["discharge_efficiency"])]
         before = [(("energy", label, t - 1), kept)] if t else []
         start = 0.0 if t else kept * own["initial_energy"]

@@ -8,6 +8,7 @@ import pytest
 from otonari.model.checks.run import check
 from otonari.model.settlement import account_lines
 from otonari.model.settlement.account_lines import LINES, MONEY, OPTIONAL, SHARES, SIGNS, TOTALS, statement
+from otonari.model.settlement.unpaid import SIGNS as BESIDE
 
 from . import neighbourhood
 
@@ -48,13 +49,13 @@ def test_what_enters_the_bill_has_one_sign_and_no_line_is_counted_twice():
     for name, line in LINES.items():
         assert line.sign in (1, 0, -1)
         assert not line.part_of or (line.sign == 0 and LINES[line.part_of].sign)
-        beside = name == "final_energy_value"  # nobody pays it
+        beside = name in BESIDE  # nobody pays it
         assert bool(line.sign or line.part_of or beside or name in TOTALS) == (line.unit == "currency"), name
 
 
 def test_a_page_shows_all_money_and_parts_under_what_they_are_part_of():
     lines = list(statement())
-    assert sorted(lines) == sorted(set(MONEY) - {"final_energy_value"})
+    assert sorted(lines) == sorted(set(MONEY) - set(BESIDE))
     at = lines.index("peer_cost")
     assert lines[at : at + 3] == ["peer_cost", "network_fee", "congestion_rent"]
     assert all(line.label for line in statement().values())

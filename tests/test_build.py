@@ -487,3 +487,63 @@ def test_what_few_stores_have_stands_in_the_inputs_where_one_has_it():
     inputs = small(tables=tables(batteries=[plain, leaking]))
     assert inputs["battery_self_discharge"].values.tolist() == [0.0, 0.03]
     assert "vehicle_self_discharge" not in inputs
+
+
+def test_targets_stand_at_the_slot_that_ends_at_their_time():
+    """Local 06:00 every day, 24:00 too, and one time; a time within a slot holds at the end of the slot before."""
+    store = {"owner": "a", "capacity_kwh": 8, "charge_limit_kw": 2, "discharge_limit_kw": 2}
+    own = [
+        {"target_percent": 80, "target_by": "06:00"},
+        {"target_energy_kwh": 3, "target_by": "24:00", "target_breach_per_kwh": 9},
+        {"target_energy_kwh": 2, "target_by": "2020-08-20T02:59"},
+        {"target_energy_kwh": 2, "target_by": "2020-08-22T02:00"},
+        {},
+    ]
+    batteries = [{**store, "battery": f"b{n}", **more} for n, more in enumerate(own)]
+    inputs = small(
+        tables=tables(batteries=batteries), time={"start": "2020-08-19", "days": 2, "slot_minutes": 60}
+    )
+    target = inputs["battery_target"].values
+    assert [(b, t, target[b, t]) for b, t in np.argwhere(~np.isnan(target)).tolist()] == [
+        (0, 5, 6.4),
+        (0, 29, 6.4),
+        (1, 23, 3.0),
+        (1, 47, 3.0),
+        (2, 25, 2.0),
+    ]
+    np.testing.assert_array_equal(inputs["battery_target_price"], [np.nan, 9, np.nan, np.nan, np.nan])
+    assert "target_by of b3: 2020-08-22 02:00:00 lies outside the horizon" in inputs.attrs["notes"]
+    assert "battery_target" not in small(tables=tables(batteries=batteries[4:]))
+
+
+def test_a_worth_at_the_end_frees_the_final_energy():
+    store = {"owner": "a", "capacity_kwh": 8, "charge_limit_kw": 2, "discharge_limit_kw": 2}
+    own = [{"final_value_per_kwh": 12}, {"final_value_per_kwh": 12, "final_energy_kwh": 3}, {}]
+    inputs = small(tables=tables(batteries=[{**store, "battery": f"b{n}", **o} for n, o in enumerate(own)]))
+    np.testing.assert_array_equal(inputs["battery_final_energy"], [np.nan, 3, 4])
+    np.testing.assert_array_equal(inputs["battery_final_value"], [12, 12, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("columns", "field", "want"),
+    [
+        ({"target_by": "06:00"}, "target_energy_kwh", "one of target_energy_kwh and target_percent"),
+        ({"target_energy_kwh": 9, "target_by": "06:00"}, "target_energy_kwh", "at most capacity_kwh"),
+        ({"target_percent": 80}, "target_by", "the time of the target"),
+        ({"target_breach_per_kwh": 80}, "target_by", "the time of the target"),
+        ({"target_percent": 120, "target_by": "06:00"}, "target_percent", "at most 100"),
+    ],
+)
+def test_a_target_that_says_too_little_or_too_much_is_refused(columns, field, want):
+    store = {"owner": "a", "capacity_kwh": 8, "charge_limit_kw": 2, "discharge_limit_kw": 2, "battery": "b"}
+    with pytest.raises(InputError) as error:
+        small(tables=tables(batteries=[store | columns]))
+    assert [(p.field.rpartition(".")[2], p.want) for p in error.value.problems] == [(field, want)]
+
+
+def test_a_target_at_no_time_is_refused():
+    store = {"owner": "a", "capacity_kwh": 8, "charge_limit_kw": 2, "discharge_limit_kw": 2, "battery": "b"}
+    with pytest.raises(InputError) as error:
+        small(tables=tables(batteries=[store | {"target_percent": 80, "target_by": "breakfast"}]))
+    print(error.value.problems)
+    assert len(error.value.problems) == 1

@@ -81,11 +81,24 @@ CROSSING = {
     "feed_in_price": (("tariff", "time"), [[35.0, -8.0]]),
 }
 
+TARGET = {
+    "battery_target": (("battery", "time"), [[3.0, np.nan]]),
+    "battery_target_price": ("battery", [20.0]),
+    "battery_final_value": ("battery", [12.0]),
+    "battery_self_discharge": ("battery", [0.5]),
+}
+CAR_TARGET = {
+    "vehicle_target": (("vehicle", "time"), [[3.0, np.nan]]),
+    "vehicle_target_price": ("vehicle", [20.0]),
+}
+
 CASES = {
     "household": (community(), "grid-only"),
     "household-limited": (community(**LIMITED), "grid-only"),
     "battery": (community(**store("battery")), "grid-only"),
+    "battery-target": (community(**store("battery"), **TARGET), "grid-only"),
     "vehicle": (community(**VEHICLE), "grid-only"),
+    "vehicle-target": (community(**VEHICLE, **CAR_TARGET), "grid-only"),
     "vehicle-guest": (community(**GUEST), "p2p"),
     "network-tree": (community(TREE), "p2p"),
     "network-pairs": (community(TREE, **PAIRS), "p2p"),

@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
+from otonari.model.checks.run import check
+from otonari.model.errors import Infeasible
 from otonari.runs.clear.single import clear
+from otonari.runs.compare import summary
+from otonari.runs.report import tables
 from otonari.runs.simulate import run, timeline
 from otonari.runs.simulate.loop import Options
 
@@ -82,3 +86,121 @@ def test_a_simulation_knows_that_a_store_leaks(mode):
     found = run.simulate(line, Options(mode))
     assert found["results"]["battery_energy"].values[0] == pytest.approx([1.8, 0.0], abs=1e-6)
     assert float(found["settlement"]["bill"].sum()) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_energy_left_at_the_end_is_worth_what_is_said():
+    """A kWh at 10 is worth 12 at the end: 4 kWh are bought, which the bill does not forgive; at 8 none, free to sell."""
+    kept = clear(house({"final_value": 12.0, "capacity": 4.0}, demand=(0.0, 0.0)))
+    assert kept["results"]["battery_energy"].values[0] == pytest.approx([4.0, 4.0])
+    assert of_home(kept, "bill") == pytest.approx(40.0)
+    assert kept.attrs["objective"] == pytest.approx(40.0 - 4.0 * 12.0)
+    assert of_home(kept, "final_energy_value") == 0.0  # as much as without peers
+    used = clear(house({"final_value": 8.0, "initial_energy": 4.0}))
+    assert used["results"]["battery_energy"].values[0, -1] == pytest.approx(4.0 - 1.8)
+
+
+def test_nobody_is_worse_off_by_bill_and_worth_together():
+    """Free midday PV of the neighbour fills the store at 0 + 2 fees: the bill rises by 8, what is held by 4 x 12."""
+    inputs = house({"final_value": 12.0, "capacity": 4.0}, demand=(0.0, 0.0), retail=(30.0, 30.0))
+    pv = inputs["pv_available"].copy(data=np.array([[0.0, 0.0], [6.0, 0.0]]))
+    run_ = clear(inputs.assign(pv_available=pv))
+    assert run_["results"]["battery_energy"].values[0] == pytest.approx([4.0, 4.0])
+    assert of_home(run_, "bill") == pytest.approx(8.0)
+    assert of_home(run_, "bill_grid_only") == pytest.approx(0.0)
+    assert of_home(run_, "final_energy_value") == pytest.approx(48.0)
+    assert float(run_["settlement"]["make_whole"].sum()) == 0.0
+    assert run_.attrs["objective"] == pytest.approx(8.0 - 48.0)
+    total = summary(run_)
+    assert float(total["saving"]) == pytest.approx(40.0)
+    assert float(total["kind_saving"].sum()) == pytest.approx(40.0)
+    assert "left in stores" in tables.cleared(total, "JPY")
+
+
+def test_a_worth_that_was_changed_is_found():
+    run_ = clear(house({"final_value": 12.0, "capacity": 4.0}, demand=(0.0, 0.0)))
+    groups = [run_[g].to_dataset() for g in ("inputs", "results", "trades", "settlement")]
+    alone = groups[1]
+    groups[3]["final_energy_value"] = groups[3]["final_energy_value"] + 5.0
+    assert {v.check for v in check(*groups, grid_only=alone)} >= {"final_energy_value"}
+
+
+def test_an_unmanaged_market_counts_the_worth_that_is_said():
+    """It stores the PV that is left over; the plan beside it buys 2 kWh more at 10, as much as the charger takes."""
+    run_ = clear(house({"final_value": 12.0}, demand=(0.0, 0.0), pv=(3.0, 0.0)), "unmanaged")
+    assert of_home(run_, "final_energy_value") == pytest.approx((3.0 - 5.0) * 12.0)
+    assert run_.attrs["objective"] == pytest.approx(-3.0 * 12.0)
+
+
+def test_a_firm_target_is_met_at_its_slot():
+    """3 kWh by the end of the first hour, at 30 and not at 10 an hour later; 1.8 of it are used then."""
+    inputs = house({"target": [3.0, np.nan]}, retail=(30.0, 10.0))
+    run_ = clear(inputs)
+    assert run_["results"]["battery_energy"].values[0, 0] == pytest.approx(3.0)
+    assert run_["results"]["battery_breach"].values[0] == pytest.approx([0.0, 0.0])
+    assert run_.attrs["target_missing"] == 0.0
+    assert of_home(run_, "bill") == pytest.approx(90.0)
+    assert "breach_cost" not in run_["settlement"]
+
+
+def test_a_firm_target_out_of_reach_is_named():
+    with pytest.raises(Infeasible) as error:
+        clear(house({"target": [8.0, np.nan]}))
+    (cause,) = error.value.causes
+    assert (cause.who, cause.lack) == ("battery store", "kWh of energy")
+    assert cause.amount == pytest.approx(3.0)  # 5 kW for an hour
+
+
+@pytest.mark.parametrize(("price", "held"), [(20.0, 3.0), (40.0, 5.0)])
+def test_a_soft_target_is_missed_where_that_costs_less(price, held):
+    """Of 8 kWh 5 are in reach at 30, of which 3 come from PV: a breach is cheaper at 20, and dearer at 40."""
+    inputs = house({"target": [8.0, np.nan], "target_price": price}, pv=(3.0, 0.0), retail=(30.0, 30.0))
+    run_ = clear(inputs)
+    assert run_["results"]["battery_energy"].values[0, 0] == pytest.approx(held)
+    assert run_["results"]["battery_breach"].values[0] == pytest.approx([8.0 - held, 0.0])
+    assert of_home(run_, "bill") == pytest.approx(30.0 * (held - 3.0))
+    assert run_.attrs["objective"] == pytest.approx(30.0 * (held - 3.0) + price * (8.0 - held))
+    assert run_.attrs["target_missing"] == pytest.approx(8.0 - held)
+    assert of_home(run_, "breach_cost") == 0.0  # as much as without peers
+    assert tables.notes(run_) == [
+        f"note: battery store lacks {8 - held:.2f} kWh of its target at 2025-07-01 01:00"
+    ]
+
+
+def test_peers_help_to_meet_a_target_and_nobody_is_worse_off():
+    """3 kWh of the neighbour's PV at 0 + 2 fees, dearer by 6 than a breach at 1.9 would be, and cheaper at 25."""
+    for price, bought in ((1.9, 0.0), (25.0, 3.0)):
+        inputs = house({"target": [3.0, np.nan], "target_price": price}, demand=(0, 0), retail=(30.0, 30.0))
+        pv = inputs["pv_available"].copy(data=np.array([[0.0, 0.0], [6.0, 0.0]]))
+        run_ = clear(inputs.assign(pv_available=pv))
+        assert of_home(run_, "bill") == pytest.approx(2.0 * bought)
+        assert of_home(run_, "breach_cost") == pytest.approx(-price * bought)
+        assert float(summary(run_)["saving"]) == pytest.approx((price - 2.0) * bought)
+
+
+def test_an_unmanaged_market_misses_firm_targets_and_says_so():
+    run_ = clear(house({"target": [np.nan, 2.0]}, demand=(0.0, 0.0)), "unmanaged")
+    assert run_.attrs["target_missing"] == pytest.approx(2.0)
+    assert run_["results"]["battery_breach"].values[0] == pytest.approx([0.0, 2.0])
+
+
+def test_a_breach_that_was_changed_is_found():
+    run_ = clear(house({"target": [3.0, np.nan]}))
+    groups = [run_[g].to_dataset() for g in ("inputs", "results", "trades", "settlement")]
+    groups[1]["battery_breach"] = groups[1]["battery_breach"] + 1.0
+    assert {v.check for v in check(*groups)} == {"battery breach"}
+    higher = groups[0].assign(battery_target=groups[0]["battery_target"] + 1.0)
+    assert "battery target" in {v.check for v in check(higher, *groups[1:])}
+
+
+@pytest.mark.parametrize("mode", ["exchange", "co-optimized"])
+def test_a_simulation_meets_targets_and_says_what_it_misses(mode):
+    """5 kW reach 5 of 8 kWh in the first hour, all of which are there in the second."""
+    firm = house({"target": [5.0, 8.0]}, demand=(0.0, 0.0))
+    found = run.simulate(timeline.of_inputs(firm, firm, foresight=True), Options(mode))
+    assert found["results"]["battery_energy"].values[0] == pytest.approx([5.0, 8.0], abs=1e-6)
+    assert found.attrs["target_missing"] == 0.0
+    inputs = house({"target": [8.0, 8.0], "target_price": 100.0}, demand=(0.0, 0.0))
+    found = run.simulate(timeline.of_inputs(inputs, inputs, foresight=True), Options(mode))
+    assert found["results"]["battery_energy"].values[0] == pytest.approx([5.0, 8.0], abs=1e-6)
+    assert found["results"]["battery_breach"].values[0] == pytest.approx([3.0, 0.0], abs=1e-6)
+    assert found.attrs["target_missing"] == pytest.approx(3.0, abs=1e-6)

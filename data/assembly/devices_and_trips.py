@@ -1,6 +1,7 @@
 """Variables of stores and trips, and the host of each vehicle (vehicle, time), from rows with defaults filled in."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -29,10 +30,43 @@ def storage(device: str, rows: Sequence[Battery] | Sequence[Vehicle]) -> Columns
     }
     if any(r.self_discharge_percent_per_day for r in rows):
         numbers["self_discharge"] = [r.self_discharge_percent_per_day / 100 for r in rows]
+    values = {"final_value": "final_value_per_kwh", "target_price": "target_breach_per_kwh"}
+    for name, column in values.items():
+        if any(getattr(r, column) is not None for r in rows):
+            numbers[name] = [_or(getattr(r, column), np.nan) for r in rows]
     if any(r.final == "equal" for r in rows):
         numbers["final_limit"] = [np.nan if r.final != "equal" else r.final_energy_kwh for r in rows]
     columns: Columns = {f"{device}_{n}": ((device,), np.array(v, dtype=float)) for n, v in numbers.items()}
     return {f"{device}_owner": ((device,), labels(r.owner for r in rows)), **columns}
+
+
+def targets(device: str, rows: Sequence[Battery | Vehicle], time: Time, ends: np.ndarray) -> Columns:
+    """Return the targets (device, time) [kWh] of stores; nothing where none of the rows has one.
+
+    A target holds at the end of the last slot that ends at its time or before; ``ends`` (time,) are those of the slots,
+    naive UTC. What is not within the horizon is left out.
+    """
+    if all(row.target_by is None for row in rows):
+        return {}
+    energy = np.full((len(rows), len(ends)), np.nan)
+    for n, row in enumerate(rows):
+        moments = np.array(due(row, time), dtype="datetime64[ns]")
+        slot = np.searchsorted(ends, moments, side="right") - 1
+        share = _or(row.target_percent, 0.0) / 100 * row.capacity_kwh
+        energy[n, slot[(slot >= 0) & (moments <= ends[-1])]] = _or(row.target_energy_kwh, share)
+    return {f"{device}_target": ((device, "time"), energy)}
+
+
+def due(row: Battery | Vehicle, time: Time) -> list[np.datetime64]:
+    """Return the times of a store's target, naive UTC: a time of day, up to "24:00", on every day of the horizon."""
+    if row.target_by is None:
+        return []
+    if not isinstance(row.target_by, str):
+        return [instant(row.target_by, time.time_zone)]
+    hour, minute = map(int, row.target_by.split(":"))
+    first = datetime.combine(time.start, datetime.min.time())
+    days = [timedelta(days=d, hours=hour, minutes=minute) for d in range(time.days + 1)]
+    return [instant(first + day, time.time_zone) for day in days]
 
 
 def drives(rows: Sequence[Vehicle]) -> Columns:

@@ -15,6 +15,7 @@ from ..schema import horizon
 from ..schema.defaults import fill
 from ..schema.file_references import Weather
 from ..schema.scenario import Carbon, Scenario, Site
+from ..schema.table_rows import Battery
 from ..series import plausibility
 from . import demand_and_pv, devices_and_trips
 from .contracts import contracts, coordinates
@@ -111,8 +112,8 @@ def _dataset(
     rows, tables = scenario.tables.participants, scenario.tables
     time = frame.times.to_numpy()
     hours = np.full(len(time), frame.hours)
-    end = time[-1] + np.timedelta64(scenario.time.slot_minutes, "m")
-    trips, trip_labels = devices_and_trips.trip_variables(legs, time[0], end)
+    step = np.timedelta64(scenario.time.slot_minutes, "m")
+    trips, trip_labels = devices_and_trips.trip_variables(legs, time[0], time[-1] + step)
     per_slot = ("participant", "time")
     variables: dict[str, Any] = {
         "slot_hours": (("time",), hours),
@@ -127,6 +128,8 @@ def _dataset(
         **rates,
         **devices_and_trips.storage("battery", tables.batteries),
         **devices_and_trips.storage("vehicle", tables.vehicles),
+        **devices_and_trips.targets("battery", tables.batteries, scenario.time, time + step),
+        **devices_and_trips.targets("vehicle", tables.vehicles, scenario.time, time + step),
         **devices_and_trips.drives(tables.vehicles),
         "vehicle_host": (("vehicle", "time"), devices_and_trips.hosts(tables.vehicles, legs, time, hours)),
         **trips,
@@ -176,9 +179,15 @@ def _filled(frame: demand_and_pv.Frame) -> list[dict[str, Any]]:
 
 
 def _left_out(scenario: Scenario) -> list[str]:
-    """Return a note on trips that the horizon leaves out."""
-    every = scenario.tables.trips
-    kept = horizon.relevant(every, scenario.time)
-    if len(kept) == len(every):
-        return []
-    return [f"trips: {len(every) - len(kept)} of {len(every)} trips lie outside the horizon"]
+    """Return a note on trips that the horizon leaves out, and one on each target of a store."""
+    tables, (begin, end) = scenario.tables, horizon.horizon(scenario.time)
+    kept, every = horizon.relevant(tables.trips, scenario.time), tables.trips
+    notes = [f"trips: {len(every) - len(kept)} of {len(every)} trips lie outside the horizon"]
+    notes = notes if len(kept) < len(every) else []
+    for table in (tables.batteries, tables.vehicles):
+        for row in table:
+            due = devices_and_trips.due(row, scenario.time)
+            if due and not any(begin < moment <= end for moment in due):
+                label = row.battery if isinstance(row, Battery) else row.vehicle
+                notes.append(f"target_by of {label}: {row.target_by} lies outside the horizon")
+    return notes

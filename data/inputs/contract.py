@@ -352,6 +352,9 @@ def _devices(inputs: xr.Dataset) -> Iterator[Problem]:
             least = np.fmax(inputs[f"{device}_min_energy"].values, inputs[f"{device}_final_energy"].values)
             want = f"at least {device}_min_energy and {device}_final_energy"
             yield from _entries(inputs, limit, inputs[limit].values < least, want)
+        if (target := f"{device}_target") in inputs:
+            over = inputs[target].values > capacity[:, None]
+            yield from _entries(inputs, target, over, f"at most {device}_capacity")
     over = inputs["vehicle_min_charge"].values > inputs["vehicle_charge_limit"].values
     yield from _entries(inputs, "vehicle_min_charge", over, "at most vehicle_charge_limit")
 

@@ -98,7 +98,7 @@ class Variable:
 
 def _storage(device: str) -> dict[str, Variable]:
     """Return the rows that a battery and a vehicle share."""
-    d = (device,)
+    d, price = (device,), "{currency}/kWh"
     return {
         f"{device}_owner": Variable(d, "label", "participant who owns it", of="participant"),
         f"{device}_capacity": Variable(d, "kWh", "most energy that it holds", low=0, least=LEAST),
@@ -126,6 +126,34 @@ def _storage(device: str) -> dict[str, Variable]:
         f"{device}_wear_cost": Variable(d, "{currency}/kWh", "wear per kWh discharged", 0.0, low=0),
         f"{device}_self_discharge": Variable(
             d, "1/day", "share of its energy that it loses in a day", None, low=0, high=0.99, absent=0.0
+        ),
+        f"{device}_final_value": Variable(
+            d,
+            price,
+            "worth of a kWh left at the end; NaN = none is said",
+            None,
+            low=0,
+            nan=True,
+            absent=np.nan,
+        ),
+        f"{device}_target": Variable(
+            (device, "time"),
+            "kWh",
+            "energy to have at the end of a slot; NaN = any",
+            None,
+            low=0,
+            nan=True,
+            absent=np.nan,
+        ),
+        f"{device}_target_price": Variable(
+            d,
+            price,
+            "price of a kWh that it lacks of a target; NaN = it may lack none",
+            None,
+            low=0,
+            low_open=True,
+            nan=True,
+            absent=np.nan,
         ),
     }
 

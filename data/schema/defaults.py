@@ -92,6 +92,8 @@ def _stored(row: Store) -> Store:
 def _ending(row: Store, scenario: Scenario) -> Store:
     if row.final_energy_kwh == "free":
         return row
+    if row.final_energy_kwh is None and row.final_value_per_kwh is not None and row.final is None:
+        return _with(row, final_energy_kwh="free")
     row = _with(row, final=scenario.final)
     # a start above the capacity is legal, an end there is not
     return _with(row, final_energy_kwh=min(row.initial_energy_kwh or 0.0, row.capacity_kwh))

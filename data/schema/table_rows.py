@@ -20,6 +20,7 @@ from .values import (
     Positive,
     Rating,
     Real,
+    TimeOfDay,
     Whole,
 )
 
@@ -118,6 +119,22 @@ class _Storage(Closed):
     self_discharge_percent_per_day: Annotated[Real, Field(ge=0, le=99), LATER] = Field(
         default=0.0, description="per cent of its energy that it loses in a day"
     )
+    final_value_per_kwh: Annotated[NotNegative | None, LATER] = Field(
+        default=None,
+        description="worth of a kWh left at the end; final_energy_kwh is then free unless it is given",
+    )
+    target_energy_kwh: Annotated[NotNegative | None, LATER] = Field(
+        default=None, description="energy to have by target_by"
+    )
+    target_percent: Annotated[Annotated[Real, Field(ge=0, le=100)] | None, LATER] = Field(
+        default=None, description="the same in per cent of capacity_kwh"
+    )
+    target_by: Annotated[TimeOfDay | Moment | None, LATER] = Field(
+        default=None, description='local "HH:MM" of every day, or one time'
+    )
+    target_breach_per_kwh: Annotated[Positive | None, LATER] = Field(
+        default=None, description="price of a kWh that it lacks of its target (default: it must not)"
+    )
 
     @model_validator(mode="after")
     def _within(self) -> Self:
@@ -125,9 +142,19 @@ class _Storage(Closed):
             value = getattr(self, name)
             if isinstance(value, float) and value > self.capacity_kwh:
                 raise PydanticCustomError(name, "at most capacity_kwh")
+        self._within_target()
         if self.final is not None and self.final_energy_kwh == "free":
             raise PydanticCustomError("final", "nothing beside final_energy_kwh: free")
         return self
+
+    def _within_target(self) -> None:
+        if self.target_energy_kwh is not None and self.target_energy_kwh > self.capacity_kwh:
+            raise PydanticCustomError("target_energy_kwh", "at most capacity_kwh")
+        amounts = (self.target_energy_kwh is not None) + (self.target_percent is not None)
+        if amounts > 1 or (amounts == 0 and self.target_by is not None):
+            raise PydanticCustomError("target_energy_kwh", "one of target_energy_kwh and target_percent")
+        if self.target_by is None and (amounts or self.target_breach_per_kwh is not None):
+            raise PydanticCustomError("target_by", "the time of the target")
 
 
 class Battery(_Storage):

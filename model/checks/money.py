@@ -87,27 +87,34 @@ def audit(
     yield from components(run, settlement)
     yield from _totals(run, traded, settlement, marginal)
     yield from _members(settlement, _by_binaries(run, linear, decided), marginal)
+    if marginal and not any(f"{name}_final_value" in run.i for name in stores()):
+        yield Finding("final_energy_value", _ACCOUNT, abs(settlement["final_energy_value"].values))
 
 
 def recount(run: Run, alone: Run, settlement: xr.Dataset, marginal: bool = True) -> Iterator[Finding]:
     """Yield the checks of what rests on the results ``alone`` of a market without peers.
 
-    That is ``bill_grid_only``, and where prices are not marginal the value of what stores hold at the end beyond it.
+    That is ``bill_grid_only``, and what counts beside the bill: energy in stores at the end, and lacking of targets.
     """
     own = _retail(alone)
     bill = _bill(own, [name for name in SIGNS if name in own])
     scale = sum((abs(money) for money in own.values()), np.zeros_like(bill))
     yield Finding("bill_grid_only", _ACCOUNT, abs(settlement["bill_grid_only"].values - bill), scale)
-    if marginal or "final_energy_value" not in settlement:
-        return
     tariff = index(run.labels["tariff"], run.i["participant_tariff"])
     mean = (run.i["retail_price"] @ run.hours / run.hours.sum())[tariff]
-    value = np.zeros(run.participants)
+    value, breach = np.zeros((2, run.participants))
     for name in stores():
         more = run.r[f"{name}_energy"][:, -1] - alone.r[f"{name}_energy"][:, -1]
-        np.add.at(value, run.owner[name], more * mean[run.owner[name]] / run.i[f"{name}_charge_efficiency"])
-    off = abs(settlement["final_energy_value"].values - value)
-    yield Finding("final_energy_value", _ACCOUNT, off, abs(value))
+        usual = 0.0 if marginal else mean[run.owner[name]] / run.i[f"{name}_charge_efficiency"]
+        said = run.i.get(f"{name}_final_value", np.full(len(more), np.nan))
+        np.add.at(value, run.owner[name], more * np.where(np.isnan(said), usual, said))
+        if f"{name}_target_price" in run.i and f"{name}_target" in run.i:
+            lack = (run.r[f"{name}_breach"] - alone.r[f"{name}_breach"]).sum(axis=1)
+            np.add.at(breach, run.owner[name], lack * np.nan_to_num(run.i[f"{name}_target_price"]))
+    for line, want in (("final_energy_value", value), ("breach_cost", breach)):
+        if line in settlement or want.any():
+            got = settlement[line].values if line in settlement else 0.0
+            yield Finding(line, _ACCOUNT, abs(got - want), abs(want))
 
 
 def _quantities(run: Run, traded: Trades) -> Iterator[Finding]:
@@ -338,7 +345,8 @@ def _members(settlement: xr.Dataset, binaries: Array, marginal: bool) -> Iterato
     alone, paid, rent = s["bill_grid_only"], s["make_whole"], max(s["congestion_rent"].sum(), 0.0)
     prices = _bill(s, [name for name in SIGNS if name != "make_whole"])
     scale = np.asarray(sum(abs(s[name]) for name in SIGNS if name != "make_whole"))
-    worse = prices - alone
+    beside = s["breach_cost"] - s["final_energy_value"]
+    worse = prices + beside - alone
     owed = np.where(worse > _LOSS * np.maximum(scale, 1.0), worse, 0.0) * marginal
     due, spare = owed.sum(), np.maximum(-worse, 0.0)
     want = np.zeros_like(owed)
@@ -349,7 +357,6 @@ def _members(settlement: xr.Dataset, binaries: Array, marginal: bool) -> Iterato
     yield Finding("money among members", (), np.maximum(-returned, returned - rent), scale.sum())
     if not marginal:
         return
-    yield Finding("final_energy_value", _ACCOUNT, abs(s["final_energy_value"]))
-    yield Finding("worse off than without peers", _ACCOUNT, s["bill"] - alone, scale)
+    yield Finding("worse off than without peers", _ACCOUNT, s["bill"] + beside - alone, scale)
     yield Finding("cost above that without peers", (), worse.sum() - rent, scale.sum())
     yield Finding("worse off at the prices alone", _ACCOUNT, np.where(binaries, 0.0, worse), scale)

@@ -243,10 +243,22 @@ def _store(run: Run, device: str, planned: bool) -> Iterator[Finding]:
     most = np.maximum(i["capacity"][:, None], discharged)
     yield Finding(f"{device} minimum", dims, least - energy, least)
     yield Finding(f"{device} capacity", dims, energy - most, most)
+    if "target" in i:
+        yield from _targets(run, device, i["target"], i.get("target_price"), planned)
     final, limit = i["final_energy"], i.get("final_limit", np.full(len(energy), np.nan))
     below = np.where(np.isnan(final), -np.inf, final - energy[:, -1])
     above = np.where(np.isnan(limit), -np.inf, energy[:, -1] - limit)
     yield Finding(f"{device} final energy", (device,), np.maximum(below, above), energy[:, -1])
+
+
+def _targets(run: Run, device: str, target: Array, price: Array | None, planned: bool) -> Iterator[Finding]:
+    """Yield what the stores of a device lack of their targets: as stored, and where a plan may lack nothing."""
+    energy, dims = run.r[f"{device}_energy"], (device, "time")
+    lack = np.where(np.isnan(target), 0.0, np.maximum(target - energy, 0.0))
+    yield Finding(f"{device} breach", dims, abs(run.r[f"{device}_breach"] - lack), energy)
+    if planned:
+        firm = np.ones(len(energy), dtype=bool) if price is None else np.isnan(price)
+        yield Finding(f"{device} target", dims, np.where(firm[:, None], lack, 0.0), energy)
 
 
 def remaining(run: Run, device: str) -> Array:

@@ -21,7 +21,7 @@ def battery(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     discharge = block.var("discharge", "kW", "AC power given back", upper=discharge_limit)
     place = meters.place["battery"]
     capacity = meters.charging_capacity(place, charge_limit)
-    storage.energy(block, inputs, charge, discharge, 0.0, capacity, plugged=1.0)
+    unpaid = storage.energy(block, inputs, charge, discharge, 0.0, capacity, plugged=1.0)
     storage.connect(block, charge, discharge, (charge_limit, discharge_limit), place)
-    block.spent = (inputs["battery_wear_cost"].values[:, None] * hours * discharge).sum()
+    block.spent = (inputs["battery_wear_cost"].values[:, None] * hours * discharge).sum() + unpaid
     return block

@@ -22,7 +22,7 @@ def energy(
     driven: Any,
     charge_capacity: Array,
     plugged: Any,
-) -> None:
+) -> Linear:
     """Add the energy of every store of a device and the rows that carry it from slot to slot.
 
     energy[s,t] = (1 - self_discharge[s])^(hours[t] / 24) * energy[s,t-1]
@@ -36,7 +36,10 @@ def energy(
     min(min_energy[s], initial_energy[s] + charge at full power) <= energy[s,t]
     energy[s,t] <= max(capacity[s], initial_energy[s] - discharge at full power)
 
-    and at the end final_energy[s] <= energy[s,last] <= final_limit[s].
+    and at the end final_energy[s] <= energy[s,last] <= final_limit[s]. A target is a lower bound of its slot, or where
+    it has a price, energy[s,t] + breach[s,t] >= target[s,t]. Returned is what counts beside money, in currency:
+
+    sum over s, t of target_price[s] * breach[s,t] - sum over s of final_value[s] * energy[s,last]
     """
     device = block.dims[0]
     hours = inputs["slot_hours"].values
@@ -55,11 +58,13 @@ def energy(
     upper = np.maximum(given("capacity"), discharged)
     final = np.where(last, np.nan_to_num(given("final_energy"), nan=0.0), 0.0)
     final_limit = np.where(last, optional(inputs, f"{device}_final_limit")[:, None], np.nan)
+    target, price = (optional(inputs, f"{device}_{name}") for name in ("target", "target_price"))
+    firm = np.where(np.isnan(price)[:, None] & ~np.isnan(target), target, 0.0)
     stored = block.var(
         "energy",
         "kWh",
         "energy at the end of the slot",
-        lower=np.maximum(lower, final),
+        lower=np.maximum(np.maximum(lower, final), firm),
         upper=np.fmin(upper, final_limit),
         basic=True,
     )
@@ -72,6 +77,34 @@ def energy(
         lack="kWh of energy",
         balanced=True,
     )
+    return _breach(block, stored, target, price) - _worth(inputs, device, stored)
+
+
+def _breach(block: Device, stored: Linear, target: Array, price: Array) -> Linear:
+    """Add what stores lack of targets that have a price; return what that costs ()."""
+    soft = ~np.isnan(target) & ~np.isnan(price)[:, None]
+    if not soft.any():
+        return Linear(())
+    breach = block.var(
+        "breach", "kWh", "energy that it lacks of its target", upper=target, where=soft, result=None
+    )
+    block.row(
+        "target",
+        stored + breach >= np.nan_to_num(target),
+        "energy[s,t] + breach[s,t] >= target[s,t]",
+        where=soft,
+    )
+    cost: Linear = (np.nan_to_num(price)[:, None] * breach).sum()
+    return cost
+
+
+def _worth(inputs: xr.Dataset, device: str, stored: Linear) -> Linear:
+    """Return the worth () of what stores hold at the end."""
+    value = optional(inputs, f"{device}_final_value")
+    counts = np.zeros(stored.shape, dtype=bool)
+    counts[:, -1:] = (value > 0)[:, None]
+    worth: Linear = np.nan_to_num(value)[:, None] * stored
+    return worth.into(np.where(counts, 0, -1).ravel(), ())
 
 
 def connect(

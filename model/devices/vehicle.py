@@ -32,7 +32,7 @@ def vehicle(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     )
     driven, fuel_cost = _trips(block, inputs)
     capacity = meters.charging_capacity(place, charge_limit)
-    storage.energy(block, inputs, charge, discharge, driven, capacity, plugged)
+    unpaid = storage.energy(block, inputs, charge, discharge, driven, capacity, plugged)
     least = inputs["vehicle_min_charge"].values[:, None]
     charging = storage.connect(
         block, charge, discharge, (charge_limit, discharge_limit), place, held=least > 0
@@ -45,7 +45,7 @@ def vehicle(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
             where=plugged & (charge_limit > 0) & (least > 0),
         )
     wear = inputs["vehicle_wear_cost"].values[:, None] * hours * discharge
-    block.spent = wear.sum() + fuel_cost
+    block.spent = wear.sum() + fuel_cost + unpaid
     return block
 
 

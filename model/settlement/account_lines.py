@@ -93,6 +93,11 @@ _COMPONENTS = {
         measure="left in stores",
         compared=True,
     ),
+    "breach_cost": Line(
+        "price of what stores lack of their targets beyond what they would lack without peers; nobody pays it",
+        measure="lacking of targets",
+        compared=True,
+    ),
 }
 
 FORMULA = " ".join(
@@ -164,8 +169,9 @@ MONEY = {name: line for name, line in LINES.items() if line.unit == "currency"}
 SIGNS = {name: sign for sign in (1, -1) for name, line in MONEY.items() if line.sign == sign}
 """The lines that add up to the bill, with their signs: costs first, then revenues."""
 
-OPTIONAL = ("standing_charges", "peak_charges")
-"""Lines that only accounts have whose tariffs have components: elsewhere they are zero, and not shown."""
+OPTIONAL = ("standing_charges", "peak_charges", "breach_cost")
+"""Lines that only accounts have where tariffs have components, or targets of stores a price; elsewhere they are zero,
+and not shown."""
 
 LATER = ("make_whole", "final_energy_value", *OPTIONAL)
 """Lines that files do not have which were stored before the settlement had them: there they are zero."""

@@ -16,13 +16,7 @@ exchange, and no peer gets it. Of each meter and slot, with c = bought less sold
 is short by max(c - drawn, 0), a seller by max(-c - given, 0). A counterpart whose own meter kept the contract
 pays nothing. Clearings deliver what they trade.
 
-**Start and end alike.** Where nobody plans, or plans fail, stores do not end as they should, and a bill alone would call
-it dear to charge and cheap to run empty. So whoever compares such a market (``prices="traded"``) with each alone counts,
-beside the bills, the energy E [kWh] at the end of the horizon at what it takes to put it there::
-
-    final_energy_value = sum over stores of (E - E grid-only) * mean retail price / charge efficiency
-
-at the owner's tariff, by hours. Markets that plan keep final energies; what they leave beyond is worth nothing to them.
+**Beside the bill** stand ``final_energy_value`` and, where targets of stores have a price, ``breach_cost`` (`unpaid`).
 
 Carbon dioxide is what the retail power and the fuel of an account emit; energy given away earns no credit. That of
 driving is its fuel's and, through the stores, that of the electricity driven (`origins`); beside it stands what the same
@@ -48,9 +42,8 @@ import xarray as xr
 from ...data.inputs import devices
 from ...data.inputs.arrays import assembled
 from ..labels import Array, positions, sum_at
-from ..topology.stores import of_stores, stores
 from ..topology.traders import Traders, parties, traders
-from . import contracts
+from . import contracts, unpaid
 from .account_lines import LINES, MONEY, SHARES, SIGNS, Line
 from .make_whole import make_whole
 from .origins import SOURCES, Origins, trace, variables
@@ -97,10 +90,9 @@ def settle(
     account = _account(inputs, results, trades, who)
     account["bill_grid_only"] = _account(inputs, grid_only, trades.isel(trade=slice(0)), who)["bill"]
     account["saving"] = account["bill_grid_only"] - account["bill"]
+    account |= unpaid.unpaid(inputs, results, grid_only, planned=prices == "marginal")
     if prices == "marginal":
         account |= made_whole(account)
-    else:
-        account["final_energy_value"] = _final_energy_value(inputs, results, grid_only)
     volume = {"long_name": "energy traded among peers", "units": "kWh"}
     origins = trace(inputs, results, trades)
     account |= _carbon(inputs, results, who, origins) | _shares(origins)
@@ -128,12 +120,14 @@ def settle(
 def made_whole(lines: Mapping[str, Array]) -> dict[str, Array]:
     """Return ``make_whole``, and with it ``bill`` and ``saving`` (participant,), of all accounts of a community.
 
-    ``lines`` are those that enter the bill, ``congestion_rent`` and ``bill_grid_only``; regions have them one by one.
+    ``lines`` are those that enter the bill or count beside it, ``congestion_rent`` and ``bill_grid_only``; regions have
+    them one by one.
     """
     alone = lines["bill_grid_only"]
+    beside = _sum(sign * lines[name] for name, sign in unpaid.SIGNS.items() if name in lines)
     amounts = {n: lines[n] for n in SIGNS if n != "make_whole" and n in lines}
     bill, turnover = _sum(SIGNS[n] * a for n, a in amounts.items()), _sum(map(abs, amounts.values()))
-    paid = make_whole(bill, alone, turnover, float(lines["congestion_rent"].sum()))
+    paid = make_whole(bill, alone - beside, turnover, float(lines["congestion_rent"].sum()))
     return {"make_whole": paid, "bill": bill + paid, "saving": alone - (bill + paid)}
 
 
@@ -164,20 +158,10 @@ def _account(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, who: T
         "fuel_cost": (owner["vehicle"][driver], fuel),
     }
     account = {name: sum_at(place, money, size) for name, (place, money) in lines.items()}
-    account |= {"wear_cost": _sum(wear), "make_whole": np.zeros(size), "final_energy_value": np.zeros(size)}
+    account |= {"wear_cost": _sum(wear), "make_whole": np.zeros(size)}
     account |= contracts.charges(inputs, results)
     account["bill"] = _sum(sign * account[name] for name, sign in SIGNS.items() if name in account)
     return account
-
-
-def _final_energy_value(inputs: xr.Dataset, results: xr.Dataset, grid_only: xr.Dataset) -> Array:
-    """Return the value (participant,) of the energy in stores at the end beyond that without peers; see the module."""
-    store, hours = stores(inputs), inputs["slot_hours"].values
-    more = (of_stores(results, "energy") - of_stores(grid_only, "energy"))[:, -1]
-    mean = inputs["retail_price"].values @ hours / hours.sum()
-    tariff = positions(inputs, "participant_tariff", "tariff")[store.owner]
-    value = more * mean[tariff] / store.charge_efficiency
-    return sum_at(store.owner, value, inputs.sizes["participant"])
 
 
 def _sum(amounts: Iterable[Array]) -> Array:

@@ -12,6 +12,9 @@ from ...data.inputs.contract import optional
 from ..labels import Array, positions
 from .traders import traders
 
+DUST = 1e-6
+"""Energy [kWh] that nobody lacks: what the solver's tolerance leaves."""
+
 
 @dataclass(frozen=True)
 class Stores:
@@ -108,6 +111,49 @@ def of_stores(dataset: xr.Dataset, name: str) -> Array:
     return np.concatenate(
         [dataset[f"{device}_{name}"].transpose(device, ...).values for device in devices.stores()]
     )
+
+
+def optional_of_stores(inputs: xr.Dataset, name: str) -> Array:
+    """Return an optional variable of all stores (S, ...), or what its absence stands for."""
+    return np.concatenate([optional(inputs, f"{device}_{name}") for device in devices.stores()])
+
+
+def firm_targets(inputs: xr.Dataset, dear: Array) -> Array:
+    """Return the energies (S, T) [kWh] that stores must have at the end of a slot, -inf where they need none.
+
+    Targets without a price, or with one above what is ``dear`` (S,) [currency/kWh].
+    """
+    target, price = optional_of_stores(inputs, "target"), optional_of_stores(inputs, "target_price")
+    firm = (np.isnan(price) | (price > dear))[:, None] & ~np.isnan(target)
+    return np.where(firm, target, -np.inf)
+
+
+def has_targets(inputs: xr.Dataset) -> bool:
+    """Return whether a store has a target."""
+    return any(f"{device}_target" in inputs for device in devices.stores())
+
+
+def within_reach(inputs: xr.Dataset, most: Array) -> xr.Dataset:
+    """Return the inputs with no target above the most (S, T) [kWh] that its store can hold then."""
+    own = {f"{device}_target": energy for device, energy in by_device(inputs, most).items()}
+    near = {
+        name: inputs[name].copy(data=np.minimum(inputs[name].values, energy))
+        for name, energy in own.items()
+        if name in inputs
+    }
+    return inputs.assign(near)
+
+
+def lacking(inputs: xr.Dataset, device: str, energy: Array) -> Array:
+    """Return what stores with energies (store, time) [kWh] at the ends of the slots lack of their targets [kWh]."""
+    lack = np.nan_to_num(optional(inputs, f"{device}_target") - energy, nan=0.0)
+    return np.where(lack > DUST, lack, 0.0)
+
+
+def breaches(results: xr.Dataset) -> dict[str, float]:
+    """Return what all stores lack of all targets of a run [kWh], as ``target_missing``; nothing where none has one."""
+    own = [results[f"{device}_breach"] for device in devices.stores() if f"{device}_breach" in results]
+    return {"target_missing": float(sum(lack.values.sum() for lack in own))} if own else {}
 
 
 def by_device(dataset: xr.Dataset, values: Array) -> dict[str, Array]:

@@ -93,10 +93,12 @@ def clear(
     elif market == "unmanaged":
         results, solution = _unmanaged(inputs)
     solved = time.perf_counter()
+    from ...model.settlement import unpaid
+
     stage("settling and checking")
     settled = _settled(inputs, market, results, alone, solution, minimum_charge)
     tree = run_format.as_tree(given, *map(as_dataset, settled))
-    bills = float(tree["settlement"]["bill"].sum())
+    bills = float(tree["settlement"]["bill"].sum()) + unpaid.cost(inputs, results)
     tree.attrs = {
         "market": market,
         "otonari_version": version(),
@@ -257,12 +259,13 @@ def _settled(
 
 
 def _missing(inputs: xr.Dataset, results: xr.Dataset, market: str) -> dict[str, float]:
-    """Return what stores lack at the end [kWh], of a market that does not plan for it."""
-    from ...model.topology.stores import missing, of_stores
+    """Return what stores lack of targets, and at the end, of a market that does not plan for it [kWh]."""
+    from ...model.topology.stores import breaches, missing, of_stores
 
+    lacking = breaches(results)
     if market != "unmanaged":
-        return {}
-    return {"final_energy_missing": missing(inputs, of_stores(results, "energy")[:, -1])}
+        return lacking
+    return lacking | {"final_energy_missing": missing(inputs, of_stores(results, "energy")[:, -1])}
 
 
 def _within(first: Any, better: Any, mip_gap: float) -> Any:

@@ -2,13 +2,15 @@
 
 import json
 import math
-from datetime import UTC
+from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import xarray as xr
 
 from ...data import clock
 from ...data.inputs.currency import decimals
+from ...data.inputs.devices import stores
 from ...data.problems import shown
 from ...model.settlement.account_lines import CARBON, LINES, SHARES, TOTALS
 from ..archive import Outcome
@@ -35,7 +37,7 @@ LABELS = {
     "driving_co2_reduction": "less than petrol",
 }
 """Measures that a table shows, in their order, and what they are called there."""
-RARE = ("imbalance_energy", "imbalance_cost", "made_whole", "final_energy_value")
+RARE = ("imbalance_energy", "imbalance_cost", "made_whole", "final_energy_value", "breach_cost")
 """Measures that are shown only where there is something of them."""
 ACROSS = (
     "bill",
@@ -74,14 +76,37 @@ def heading(tree: xr.DataTree) -> str:
     sizes = inputs.sizes
     zone = str(inputs.attrs.get("time_zone", "UTC"))
     start = inputs["time"].values[0].astype("datetime64[s]").item().replace(tzinfo=UTC)
-    first = start.astimezone(clock.zone(zone)).strftime("%Y-%m-%d %H:%M")
+    first = start.astimezone(_zone(inputs)).strftime("%Y-%m-%d %H:%M")
     size = f"{sizes['participant']} participants, {sizes['vehicle']} vehicles, {sizes['time']} slots"
     return shown(f"{tree.attrs.get('title', tree.attrs['market'])}, {size} from {first} {zone}")
 
 
 def notes(tree: xr.DataTree) -> list[str]:
-    """Return what was odd in the data, a sentence each."""
-    return [shown(f"note: {note}") for note in json.loads(tree["inputs"].attrs.get("notes", "[]"))]
+    """Return what was odd in the data, and what stores lack of their targets, a sentence each."""
+    odd = json.loads(tree["inputs"].attrs.get("notes", "[]"))
+    return [shown(f"note: {note}") for note in [*odd, *breaches(tree)]]
+
+
+def breaches(tree: xr.DataTree, most: int = 5) -> list[str]:
+    """Return which stores lack what of their targets and when, in local time; beyond the first ones, how many more."""
+    inputs, results = (tree[group].to_dataset() for group in ("inputs", "results"))
+    told = []
+    for device in stores():
+        name = f"{device}_breach"
+        lack = results[name].transpose(device, "time").values if name in results else np.zeros((0, 0))
+        for s, t in np.argwhere(lack > 0):
+            seconds = np.timedelta64(round(3600 * float(inputs["slot_hours"].values[t])), "s")
+            end = inputs["time"].values[t].astype("datetime64[s]") + seconds
+            when = end.item().replace(tzinfo=UTC).astimezone(_zone(inputs)).strftime("%Y-%m-%d %H:%M")
+            store = inputs[device].values[s]
+            told.append(f"{device} {store} lacks {lack[s, t]:.2f} kWh of its target at {when}")
+    more = [f"{len(told) - most} more targets are missed"] if len(told) > most else []
+    return told[:most] + more
+
+
+def _zone(inputs: xr.Dataset) -> tzinfo:
+    """Return the time zone of a run."""
+    return clock.zone(str(inputs.attrs.get("time_zone", "UTC")))
 
 
 def kept(outcome: Outcome) -> str:
@@ -120,7 +145,8 @@ def cleared(summary: xr.Dataset, currency: str) -> str:
         "driving_co2",
         "driving_co2_reduction",
     ]
-    shown += [name for name in ("made_whole", "final_energy_value") if abs(float(summary[name])) > 1e-6]
+    rare = ("made_whole", "final_energy_value", "breach_cost")
+    shown += [name for name in rare if abs(float(summary[name])) > 1e-6]
     figures = [[LABELS[n], number(float(summary[n]), summary[n].attrs["units"])] for n in shown]
     return f"{table(header, kinds)}\n\n{table(['community', ''], figures)}"
 

@@ -12,7 +12,7 @@ from ...model.labels import positions
 from ...model.results import assemble, variable
 from ...model.settlement import trades
 from ...model.topology.fee_tree import ancestors, edge_flows
-from ...model.topology.stores import by_device, missing
+from ...model.topology.stores import breaches, by_device, missing
 from ...model.topology.traders import traders
 from ..ledger import records
 from ..store import run_format
@@ -144,7 +144,7 @@ class _Flow:
 def account(inputs: xr.Dataset, state: State, options: Options) -> xr.DataTree:
     """Return the run of a finished simulation: settled by the prices of its trades, and checked."""
     from ...model.checks.run import require
-    from ...model.settlement import accounts
+    from ...model.settlement import accounts, unpaid
 
     results, traded, alone = results_of(inputs, state), trades_of(inputs, state), grid_only(inputs)
     settlement = accounts.settle(inputs, results, traded, alone, prices="traded")
@@ -155,7 +155,8 @@ def account(inputs: xr.Dataset, state: State, options: Options) -> xr.DataTree:
         "otonari_version": version(),
         "options": json.dumps(asdict(options), sort_keys=True),
         "status": "simulated",
-        "objective": float(settlement["bill"].sum()),
+        "objective": float(settlement["bill"].sum()) + unpaid.cost(inputs, results),
+        **breaches(results),
         "final_energy_missing": missing(inputs, state.energy),
         "currency": inputs.attrs["currency"],
     }

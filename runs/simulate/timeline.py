@@ -20,7 +20,7 @@ from ...data.loading.scenario import load_scenario
 from ...data.problems import InputError
 from ...data.series.calendar import Calendar, calendar
 from ...model.agents.reachable_energy import reachable
-from ...model.topology.stores import of_stores, with_stores, without_final_limits
+from ...model.topology.stores import has_targets, of_stores, with_stores, within_reach, without_final_limits
 from ..store import digest
 from .driving import Driving, departures, driving
 
@@ -76,20 +76,24 @@ class Timeline:
         return np.minimum(demand, self.arrays["import_limit"].values[:, None] + pv), pv
 
     def announced(self) -> xr.Dataset:
-        """Return what happens, without the final energies whose reach depends on driving that is not known yet."""
+        """Return what happens, without targets and final energies whose reach depends on driving not known yet."""
         if self.foresight:
             return self.arrays
-        final = self.arrays["vehicle_final_energy"]
-        unknown = np.isin(np.arange(final.size), self.driving.cars)
-        return self.arrays.assign(
-            vehicle_final_energy=final.copy(data=np.where(unknown, np.nan, final.values))
-        )
+        unknown = np.isin(np.arange(self.arrays.sizes["vehicle"]), self.driving.cars)
+        known = {}
+        for name in ("vehicle_final_energy", "vehicle_target"):
+            if name in self.arrays:
+                energy = self.arrays[name]
+                drawn = unknown.reshape(-1, *[1] * (energy.values.ndim - 1))
+                known[name] = energy.copy(data=np.where(drawn, np.nan, energy.values))
+        return self.arrays.assign(known)
 
     def window(self, slot: int, count: int, energy: np.ndarray) -> xr.Dataset:
         """Return the inputs of ``count`` slots from ``slot`` on as the agents expect them.
 
-        ``energy`` (battery + vehicle,) [kWh] is what is stored at its start. Final energies hold where the window
-        reaches the end of the simulation, as far as the chargers still get there; whoever ends with more may.
+        ``energy`` (battery + vehicle,) [kWh] is what is stored at its start. Targets hold, and where the window
+        reaches the end of the simulation final energies, as far as the chargers still get there; whoever ends with more
+        may.
         """
         whole = without_final_limits(self.arrays)
         inputs, changed = whole.isel(time=slice(slot, slot + count)), {}
@@ -102,9 +106,11 @@ class Timeline:
         values: dict[str, Any] = {"demand": demand, "pv_available": pv}
         changed |= {name: inputs[name].copy(data=array) for name, array in values.items()}
         expected = with_stores(inputs.assign(changed), "initial_energy", np.maximum(energy, 0.0))
-        if slot + count < whole.sizes["time"]:
-            return with_stores(expected, "final_energy", np.full(len(energy), np.nan))
-        final = np.minimum(of_stores(whole, "final_energy"), reachable(expected))
+        ends = slot + count == whole.sizes["time"]
+        final = of_stores(whole, "final_energy") if ends else np.full(len(energy), np.nan)
+        if ends or has_targets(whole):
+            most = reachable(expected)
+            final, expected = np.minimum(final, most[:, -1]), within_reach(expected, most)
         return with_stores(expected, "final_energy", final)
 
 

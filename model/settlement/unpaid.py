@@ -1,0 +1,67 @@
+"""What counts beside the bill, and nobody pays: energy that stores hold at the end, and what they lack of their targets.
+
+A plan weighs both against money; so an account has both beside its bill, beyond what they come to without peers, and
+nobody is worse off than without peers by all three together. With the energy E [kWh] of a store at the end, and what it
+lacks of its targets, L::
+
+    final_energy_value = sum over stores of (E - E grid-only) * value
+    breach_cost        = sum over stores of (L - L grid-only) * target_price
+
+The ``value`` is the ``final_value`` of the inputs. Where it says none, it is zero in markets that plan, which keep final
+energies. Where nobody plans, or plans fail, stores do not end as they should, and a bill alone would call it dear to
+charge and cheap to run empty: there (``planned=False``) it is what it takes to put a kWh there, mean retail price of the
+owner's tariff / charge efficiency, by hours.
+"""
+
+import numpy as np
+import xarray as xr
+
+from ...data.inputs.devices import stores as devices
+from ..labels import Array, positions, sum_at
+from ..topology.stores import of_stores, optional_of_stores, stores
+
+SIGNS = {"final_energy_value": -1, "breach_cost": 1}
+"""The lines that count beside the bill, with the signs of costs."""
+
+
+def unpaid(
+    inputs: xr.Dataset, results: xr.Dataset, grid_only: xr.Dataset, *, planned: bool
+) -> dict[str, Array]:
+    """Return the lines (participant,) [currency] of the module, ``breach_cost`` where a target has a price."""
+    size, store = inputs.sizes["participant"], stores(inputs)
+    more = (of_stores(results, "energy") - of_stores(grid_only, "energy"))[:, -1]
+    lines = {"final_energy_value": sum_at(store.owner, more * _value(inputs, planned), size)}
+    if (~np.isnan(optional_of_stores(inputs, "target_price"))).any():
+        breach = _breach_cost(inputs, results) - _breach_cost(inputs, grid_only)
+        lines["breach_cost"] = sum_at(store.owner, breach, size)
+    return lines
+
+
+def cost(inputs: xr.Dataset, results: xr.Dataset) -> float:
+    """Return what counts in the objective beside money: breaches, less the ``final_value`` of what stores hold."""
+    held = of_stores(results, "energy")[:, -1]
+    return float((_breach_cost(inputs, results) - held * _value(inputs, planned=True)).sum())
+
+
+def _value(inputs: xr.Dataset, planned: bool) -> Array:
+    """Return what a kWh in a store at the end is worth (S,) [currency/kWh]."""
+    said = optional_of_stores(inputs, "final_value")
+    if planned:
+        return np.nan_to_num(said)
+    store, hours = stores(inputs), inputs["slot_hours"].values
+    mean = inputs["retail_price"].values @ hours / hours.sum()
+    tariff = positions(inputs, "participant_tariff", "tariff")[store.owner]
+    return np.where(np.isnan(said), mean[tariff] / store.charge_efficiency, said)
+
+
+def _breach_cost(inputs: xr.Dataset, results: xr.Dataset) -> Array:
+    """Return the price of all that stores lack of their targets (S,) [currency]."""
+    lack = np.concatenate(
+        [
+            results[f"{device}_breach"].transpose(device, "time").values.sum(axis=1)
+            if f"{device}_breach" in results
+            else np.zeros(inputs.sizes[device])
+            for device in devices()
+        ]
+    )
+    return np.asarray(lack * np.nan_to_num(optional_of_stores(inputs, "target_price")))
