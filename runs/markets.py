@@ -33,7 +33,7 @@ def rules(terms: "Exchange", **declared: Any) -> "Rules":
 
 
 def require_simulated(inputs: "xr.Dataset") -> None:
-    """Raise InputError for what no simulation takes: PV that is metered gross, and charges for peaks."""
+    """Raise InputError for what no simulation takes: gross metering, charges for peaks and on shared energy."""
     from ..data.problems import InputError, Problem
     from ..model.topology.meters import metered_gross
 
@@ -41,7 +41,17 @@ def require_simulated(inputs: "xr.Dataset") -> None:
     if gross:
         want = "net, in a simulation"
         raise InputError([Problem("participants", name, "metering", "'gross'", want) for name in gross])
+    require_no_shared_fees(inputs)
     if "peak" in inputs.sizes:
         want = "other bases, in a simulation: agents do not plan for peaks"
         peaks = inputs["peak"].values.tolist()
         raise InputError([Problem("tariffs", name, "basis", "'per-kw-peak'", want) for name in peaks])
+
+
+def require_no_shared_fees(inputs: "xr.Dataset") -> None:
+    """Raise InputError for fees on shared energy by the buyer's tariff: orders do not say who pays them."""
+    from ..data.problems import InputError, Problem
+
+    if "shared_fee" in inputs:
+        want = "none that are paid on energy from peers, where there are orders"
+        raise InputError([Problem("tariffs", "", "components", "fees on shared energy", want)])

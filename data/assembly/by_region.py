@@ -132,7 +132,9 @@ def _outline(source: Source, overrides: Sequence[str]) -> Outline:
     pinned = Scenario.model_validate(sections | {"tables": _NOBODY})  # each file is read for its SHA-256 once
     labels, nodes, hash_, least = _read(located, changes, sections, counted(pinned))
     _refer(labels, sections["tariffs"])
-    pairwise = scenario.fees.pairwise or scenario.fees.of_whole
+    pairwise = (
+        scenario.fees.pairwise or scenario.fees.of_whole or any(t.shared() for t in scenario.tariffs.values())
+    )
     whole = fill(Scenario.model_validate(sections | {"tables": _NOBODY | {"nodes": nodes}}))
     network = {} if pairwise else fee_network(whole.tables.nodes, whole.fees)
     edges = {n: network[f"node_{n}"][1] if network else np.zeros(len(nodes)) for n in ("fee", "limit")}

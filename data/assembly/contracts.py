@@ -20,6 +20,7 @@ import pandas as pd
 
 from ..clock import local
 from ..inputs.variables import RATES
+from ..problems import Problem
 from ..schema.price_forms import Component, Flat
 from ..schema.table_rows import Participant
 from ..schema.tariffs_and_fees import Tariff
@@ -106,32 +107,43 @@ def coordinates(tariffs: Mapping[str, Tariff], frame: Frame) -> dict[str, np.nda
 
 @dataclass(frozen=True)
 class Rates:
-    """The rates of a component: over the slots (rate, time) in the order of ``RATES``, and by the name of a peak."""
+    """The rates of a component.
+
+    Over the slots (rate, time) in the order of ``RATES``; by the name of a peak; and what a kWh from peers pays of it,
+    by level of the fees (level, time) [currency/kWh].
+    """
 
     component: Component
     slots: np.ndarray
     peaks: Mapping[str, float]
+    shared: np.ndarray
 
 
-def rates(tariff: Tariff, frame: Frame) -> list[Rates]:
-    """Return the rates of each component of a tariff."""
+def rates(tariff: Tariff, frame: Frame, levels: Sequence[str] = ("",)) -> list[Rates]:
+    """Return the rates of each component of a tariff, and those of shared energy by level of the fees."""
     known: dict[str, Rates] = {}
     for component in tariff.every():
         own, peaks = np.zeros((len(RATES), len(frame.times))), {}
+        shared = np.zeros((len(levels), len(frame.times)))
         if component.basis == "percent":
             of, share = [known[name] for name in _of(component, known)], _number(component) / 100
             own += share * sum(base.slots for base in of)
+            shared += share * sum(base.shared for base in of)
             named = {name for base in of for name in base.peaks}
             peaks = {name: share * sum(base.peaks.get(name, 0.0) for base in of) for name in named}
+        elif component.basis == "per-kwh-shared":
+            shared += price(component.price, frame)
         elif component.basis in ("per-kwh", "per-kwh-injected"):
-            own[int(component.basis == "per-kwh-injected")] = price(component.price, frame)
+            rate = int(component.basis == "per-kwh-injected")
+            own[rate] = price(component.price, frame)
+            shared += own[rate] * _paid_by_peers(component, levels)[:, None]
         elif component.basis == "per-kw-contracted":
             own[3] = _number(component) * per_hour(component.per, frame)
         elif component.basis == "per-kw-peak":
             peaks[component.name] = _number(component) / (12 if component.per == "year" else 1)
         else:
             own[2] = _number(component) * per_hour(_PERIOD[component.basis], frame)
-        known[component.name] = Rates(component, own, peaks)
+        known[component.name] = Rates(component, own, peaks, shared)
     return list(known.values())
 
 
@@ -140,6 +152,36 @@ def _of(component: Component, before: Mapping[str, Rates]) -> Sequence[str]:
     if component.of is not None:
         return component.of
     return [name for name, own in before.items() if own.component.basis != "per-kwh-injected"]
+
+
+def _paid_by_peers(component: Component, levels: Sequence[str]) -> np.ndarray:
+    """Return the part (level,) of a component that a kWh from peers pays: what its discount leaves, else nothing."""
+    discount = component.shared_discount
+    if discount is None:
+        return np.zeros(len(levels))
+    percent = [discount.get(level, 100.0) if isinstance(discount, dict) else discount for level in levels]
+    return 1.0 - np.array(percent) / 100
+
+
+def shared_fees(
+    tariffs: Mapping[str, Tariff], frame: Frame, levels: Sequence[str]
+) -> tuple[Columns, dict[str, float]]:
+    """Return what tariffs add to a kWh from peers (tariff, time) [currency/kWh], and what each level of fees adds to it.
+
+    The latter are there where the levels differ, which the clearing knows by pairs of nodes: by the same amount in every
+    slot and for every tariff, or it is a problem that goes to the frame.
+    """
+    shared = np.array(
+        [sum(own.shared for own in rates(tariff, frame, levels)) for tariff in tariffs.values()]
+    )  # (tariff, level, time)
+    base = shared.min(axis=1)
+    beyond = shared - base[:, None]
+    more = {level: float(beyond[0, n, 0]) for n, level in enumerate(levels)}
+    if not np.allclose(beyond, beyond[:1, :, :1], rtol=0, atol=1e-12):
+        want = "prices that are the same all the time and for all tariffs, as fees differ by pairs of nodes"
+        frame.problems.append(Problem("scenario", "", "tariffs", "shared_discount by level", want))
+    columns: Columns = {"shared_fee": (("tariff", "time"), base)} if base.any() else {}
+    return columns, more
 
 
 def _number(component: Component) -> float:

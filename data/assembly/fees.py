@@ -22,7 +22,7 @@ def fee_network(nodes: Sequence[Node], fees: FeeMethod, homes: Collection[str] =
     it with its access.
     """
     d = ("node",)
-    half = _extent_fee(nodes, fees, homes) / 2 if isinstance(fees, ExtentFees) else 0.0
+    half = fees.levels[extent(nodes, homes)] / 2 if isinstance(fees, ExtentFees) else 0.0
     limit = [np.inf if n.limit_kw is None else n.limit_kw for n in nodes]
     network: Columns = {
         "node_parent": (d, labels(n.parent or "" for n in nodes)),
@@ -69,14 +69,14 @@ def _by_extent(nodes: Sequence[Node], fees: ExtentFees) -> np.ndarray:
     return np.zeros(len(nodes))
 
 
-def _extent_fee(nodes: Sequence[Node], fees: ExtentFees, homes: Collection[str]) -> float:
-    """Return the fee of a community by the level of the lowest node above all ``homes`` [currency/kWh]."""
+def extent(nodes: Sequence[Node], homes: Collection[str]) -> str:
+    """Return the level of a community: that of the lowest node above all ``homes``, the nodes of its participants."""
     names = [n.node for n in nodes]
     common = lowest_common(names, [n.parent or "" for n in nodes])
     first, *others = (names.index(home) for home in dict.fromkeys(homes or names))
     for other in others:
         first = int(common[first, other])
-    return fees.levels[str(nodes[first].level)]
+    return str(nodes[first].level)
 
 
 FEES: dict[type[FeeMethod], Callable[[Sequence[Node], Any], np.ndarray]] = {

@@ -16,10 +16,11 @@ from ..schema.defaults import fill
 from ..schema.file_references import Weather
 from ..schema.scenario import Carbon, Scenario, Site
 from ..schema.table_rows import Battery
+from ..schema.tariffs_and_fees import CommonLevelFees, ExtentFees, FeeMethod
 from ..series import plausibility
 from . import demand_and_pv, devices_and_trips
-from .contracts import contracts, coordinates
-from .fees import fee_network
+from .contracts import contracts, coordinates, shared_fees
+from .fees import extent, fee_network
 
 __all__ = ["build_inputs", "problems"]
 
@@ -51,8 +52,11 @@ def build_inputs(scenario: Scenario) -> xr.Dataset:
         **contracts(scenario.tariffs, participants, frame),
         "grid_carbon": (("time",), _intensity(scenario.carbon, frame)),
     }
+    shared, fees = _shared(scenario, frame)
+    rates |= shared
     if frame.problems:
         raise InputError(sorted(frame.problems))
+    scenario = scenario.model_copy(update={"fees": fees})
     inputs = complete(_dataset(scenario, frame, power, legs, rates))
     business = [p.participant for p in participants if p.kind == "business"]
     inputs["participant_kind"] = inputs["participant_kind"].copy(data=kinds(inputs, business))
@@ -151,6 +155,20 @@ def _dataset(
         "time_zone": scenario.time.time_zone,
     }
     return xr.Dataset(variables, coords=coords, attrs=attrs)
+
+
+def _shared(scenario: Scenario, frame: demand_and_pv.Frame) -> tuple[dict[str, Any], FeeMethod]:
+    """Return what tariffs add to a kWh from peers, and the fees with what differs by their levels."""
+    fees, tables = scenario.fees, scenario.tables
+    levels = [""]
+    if isinstance(fees, ExtentFees):
+        levels = [extent(tables.nodes, [str(row.node) for row in tables.participants])]
+    elif isinstance(fees, CommonLevelFees):
+        levels = list(fees.levels)
+    columns, more = shared_fees(scenario.tariffs, frame, levels)
+    if not isinstance(fees, CommonLevelFees):
+        return columns, fees
+    return columns, fees.model_copy(update={"levels": {n: fee + more[n] for n, fee in fees.levels.items()}})
 
 
 def _intensity(carbon: Carbon, frame: demand_and_pv.Frame) -> np.ndarray:

@@ -75,7 +75,9 @@ def _tiered_average(tariff: schema.TieredAverage, frame: Frame) -> np.ndarray:
 
 
 def _series(tariff: PriceFile, frame: Frame) -> np.ndarray:
-    return tariff.factor * rate(frame, tariff) + tariff.plus
+    price = tariff.factor * rate(frame, tariff) + tariff.plus
+    bounds = tariff.at_least, tariff.at_most
+    return price if bounds == (None, None) else np.clip(price, *bounds)
 
 
 PRICES: dict[type[Closed], Callable[[Any, Frame], np.ndarray]] = {

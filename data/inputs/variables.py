@@ -49,6 +49,7 @@ PARTS = ("energy", "network", "levy", "tax", "other")
 BASES = (
     "per-kwh",
     "per-kwh-injected",
+    "per-kwh-shared",
     "per-day",
     "per-month",
     "per-year",
@@ -184,6 +185,13 @@ TABLE: dict[str, Variable] = {
     ),
     "retail_price": Variable(("tariff", "time"), _PRICE, "all-in price of energy from the retailer"),
     "feed_in_price": Variable(("tariff", "time"), _PRICE, "all-in price of energy sold to the retailer"),
+    "shared_fee": Variable(
+        ("tariff", "time"),
+        _PRICE,
+        "paid by its customers for a kWh from peers, beside the fees",
+        None,
+        absent=0.0,
+    ),
     "component_tariff": Variable(
         ("component",), "label", "tariff of a component of prices", None, of="tariff"
     ),
@@ -264,7 +272,8 @@ TABLE: dict[str, Variable] = {
 }
 """THE variable table: one row per input variable, in the order of the documentation. Infinite limits are legal.
 
-Absent are components where every tariff has its all-in prices alone, ``trade_fee`` where the tree holds,
+Absent are components where every tariff has its all-in prices alone, ``shared_fee`` where energy from peers pays the
+fees of the network alone, ``trade_fee`` where the tree holds,
 ``participant_metering`` where nobody's PV is metered apart, and of stores what none of a device has."""
 
 

@@ -221,7 +221,20 @@ def _earlier_peaks(parts: Parts, place: Place) -> Iterator[Problem]:
             yield Problem(*where, f"{row.earlier_peak_kw:g}", want)
 
 
-_OF_CONTRACTS = (_holidays, _contracted, _earlier_peaks)
+def _discounts(parts: Parts, place: Place) -> Iterator[Problem]:
+    """Yield discounts by level where the fees have no such levels."""
+    fees = parts.sections.get("fees")
+    levels = set(fees.levels) if isinstance(fees, CommonLevelFees | ExtentFees) else set()
+    for label, tariff in (parts.sections.get("tariffs") or {}).items() if fees is not None else ():
+        for n, component in enumerate(tariff.components):
+            given = component.shared_discount
+            if isinstance(given, dict) and set(given) != levels:
+                want = f"one number, or a percentage for each level of fees ({', '.join(sorted(levels)) or 'none here'})"
+                where = place(("tariffs", label, "components", n, "shared_discount"))
+                yield Problem(*where, ", ".join(sorted(given)) or "none", want)
+
+
+_OF_CONTRACTS = (_holidays, _contracted, _earlier_peaks, _discounts)
 """Checks between tariffs and what they need elsewhere."""
 
 

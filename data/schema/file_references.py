@@ -215,6 +215,12 @@ class PriceFile(ReadingsFile):
         default=1.0, description="what the file's price is multiplied by"
     )
     plus: Annotated[Number, LATER] = Field(default=0.0, description="added then, per kWh")
+    at_least: Annotated[Number | None, LATER] = Field(
+        default=None, description="least price per kWh that comes of it (default: any)"
+    )
+    at_most: Annotated[Number | None, LATER] = Field(
+        default=None, description="highest price per kWh that comes of it (default: any)"
+    )
 
 
 class CarbonFile(ReadingsFile):

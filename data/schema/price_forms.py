@@ -11,8 +11,9 @@ from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 from pydantic_core import PydanticCustomError
 
 from .file_references import PriceFile
-from .values import LATER, Closed, Label, NotNegative, Number, Positive, TimeOfDay, Whole
+from .values import LATER, Closed, Label, NotNegative, Number, Positive, Real, TimeOfDay, Whole
 
+Percent = Annotated[Real, Field(ge=0, le=100)]
 Month = Annotated[Whole, Field(ge=1, le=12)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
@@ -123,6 +124,7 @@ class Component(Closed):
     basis: Literal[
         "per-kwh",
         "per-kwh-injected",
+        "per-kwh-shared",
         "per-day",
         "per-month",
         "per-year",
@@ -131,14 +133,18 @@ class Component(Closed):
         "percent",
     ] = Field(
         default="per-kwh",
-        description="per kWh drawn; per kWh injected, which is paid to the customer; per day, month or year; per kW of "
-        "contracted_kw; per kW of the month's peak; percent of other components",
+        description="per kWh drawn; per kWh injected, which is paid to the customer; per kWh bought from peers; per "
+        "day, month or year; per kW of contracted_kw; per kW of the month's peak; percent of other components",
     )
     price: Price = Field(
         description="a number, or per kWh a flat, time-of-use, tiered-average or series price"
     )
     per: Literal["day", "month", "year"] = Field(
         default="month", description="period of a price per kW; that of a year's peaks is a twelfth per month"
+    )
+    shared_discount: Percent | dict[Label, Percent] | None = Field(
+        default=None,
+        description="percent less of it for a kWh from peers, by level of the fees (default: such a kWh pays none)",
     )
     highest_days: Whole = Field(
         default=1,
@@ -156,8 +162,10 @@ class Component(Closed):
     def _fits(self) -> Self:
         if not self.basis.startswith("per-kwh") and not isinstance(self.price, Flat):
             raise PydanticCustomError("price", "a number, as it is {basis}", {"basis": self.basis})
-        if self.basis == "per-kwh-injected" and isinstance(self.price, TieredAverage):
-            raise PydanticCustomError("price", "flat, time-of-use or series, as it is per-kwh-injected")
+        if self.basis in ("per-kwh-injected", "per-kwh-shared") and isinstance(self.price, TieredAverage):
+            raise PydanticCustomError(
+                "price", "flat, time-of-use or series, as it is {basis}", {"basis": self.basis}
+            )
         if self.basis == "per-kw-peak" and isinstance(self.price, Flat) and self.price.price_per_kwh < 0:
             raise PydanticCustomError("price", "at least 0, as it is per-kw-peak")
         if self.basis == "per-kw-peak" and self.per == "day":
@@ -165,6 +173,8 @@ class Component(Closed):
         for name, default in (("highest_days", 1), ("at_least_kw", 0.0)):
             if self.basis != "per-kw-peak" and getattr(self, name) != default:
                 raise PydanticCustomError(name, "nothing, as it is {basis}", {"basis": self.basis})
+        if self.shared_discount is not None and self.basis != "per-kwh":
+            raise PydanticCustomError("shared_discount", "nothing, as it is {basis}", {"basis": self.basis})
         if self.of is not None and self.basis != "percent":
             raise PydanticCustomError("of", "nothing, as it is {basis}", {"basis": self.basis})
         return self

@@ -60,6 +60,10 @@ class Tariff(Closed):
             )
         return (*short, *self.components)
 
+    def shared(self) -> bool:
+        """Return whether a kWh from peers pays a component."""
+        return any(c.basis == "per-kwh-shared" or c.shared_discount is not None for c in self.components)
+
     def prices(self) -> Iterator[tuple[tuple[str | int, ...], Closed]]:
         """Yield where each price stands in the tariff, and the price."""
         if self.energy is not None:

@@ -154,12 +154,13 @@ def _paths(run: Run, traded: Trades, marginal: bool) -> Iterator[Finding]:
             sent -= sent.min(axis=0)
         for name, flow, energy in zip(("up", "down"), flows, sent, strict=True):
             yield Finding(f"flow {name} in trades", ("node", "time"), abs(energy - flow * run.hours), energy)
-    fee = fee + access[start] + access[end]
+    shared = _shared(run)[traded.account["buyer"], slot]
+    fee = fee + access[start] + access[end] + shared
     yield Finding("trade fee", _TRADE, np.maximum(abs(traded.fee - fee) - rounded, 0.0), fee)
     if not marginal:
         return
     nowhere = np.full(flows[0].shape, np.nan)
-    paid = run.r.get("price", nowhere)[end, slot] + access[end]
+    paid = run.r.get("price", nowhere)[end, slot] + access[end] + shared
     received = run.r.get("sale_price", nowhere)[start, slot] - access[start]
     yield Finding("seller's price", _TRADE, abs(traded.price - received), received)
     total = traded.price + traded.fee + traded.congestion
@@ -168,6 +169,12 @@ def _paths(run: Run, traded: Trades, marginal: bool) -> Iterator[Finding]:
         yield Finding("negative congestion", _TRADE, -traded.congestion, paid)
     idle = np.where(crossed, 0.0, abs(traded.congestion))
     yield Finding("congestion without a limit", _TRADE, idle, paid)
+
+
+def _shared(run: Run) -> Array:
+    """Return what the tariff of every participant adds to a kWh from peers (P, T) [currency/kWh]."""
+    tariff = index(run.labels["tariff"], run.i["participant_tariff"])
+    return run.i.get("shared_fee", np.zeros((len(run.labels["tariff"]), len(run.hours))))[tariff]
 
 
 def _path_edges(run: Run, start: Array, end: Array) -> Iterator[tuple[Array, Array, int]]:
@@ -225,8 +232,11 @@ def _peers(run: Run) -> tuple[dict[str, Array], dict[str, Array]]:
     for name, price, trade in (("peer_cost", buy, "purchase"), ("peer_revenue", sell, "sale")):
         energy, guests = run.r[f"peer_{trade}"] * run.hours, run.r[f"vehicle_{trade}"] * run.hours
         abroad = np.where(run.guest, price[at, slot], 0.0)
-        money[name] = (energy * price[run.home]).sum(axis=1)
+        paid = price[run.home] + (_shared(run) if trade == "purchase" else 0.0)
+        money[name] = (energy * paid).sum(axis=1)
         dropped[name] = _DROPPED * np.where(energy > 0, abs(price[run.home]), 0.0).sum(axis=1)
+        if trade == "purchase":
+            abroad = abroad + np.where(run.guest, _shared(run)[run.owner["vehicle"]], 0.0)
         np.add.at(money[name], run.owner["vehicle"], (guests * abroad).sum(axis=1))
         np.add.at(dropped[name], run.owner["vehicle"], _DROPPED * ((guests > 0) * abs(abroad)).sum(axis=1))
     return money, dropped
@@ -288,6 +298,9 @@ def _totals(run: Run, traded: Trades, settlement: xr.Dataset, marginal: bool) ->
         r["peer_sale"] + r["peer_purchase"], r["vehicle_sale"] + r["vehicle_purchase"]
     )
     fees = float(((access * traded_power) @ run.hours).sum())
+    bought = r["peer_purchase"].copy()
+    np.add.at(bought, run.owner["vehicle"], r["vehicle_purchase"])
+    fees += float(((_shared(run) * bought) @ run.hours).sum())
     if not marginal:
         fees = float(traded.energy @ traded.fee)
     elif "trade_fee" in i:
@@ -313,8 +326,9 @@ def _by_binaries(run: Run, linear: bool, decided: bool) -> Array:
 
     Those are whose vehicles have a minimum charging power that holds, and where directions were decided those who could
     gain by two at once: with a store where prices cross, with a store or PV where energy costs less than nothing. With
-    their retail price r and feed-in price f, the highest and the lowest ones R and F of anybody and the least access
-    fee b, a peer pays them at the most R - 2 b and takes at the least F + 2 b. Whether fees per pair reward to pass
+    their retail price r and feed-in price f, what their tariff adds to energy from peers s, the highest r - s and the
+    lowest f of anybody, R and F, and the least access fee b, a peer pays them at the most R - 2 b and takes at the least
+    F + 2 b + s. Whether fees per pair reward to pass
     energy on is not asked: then it is whoever has a store.
     """
     i, binaries = run.i, np.zeros(run.participants, dtype=bool)
@@ -329,9 +343,13 @@ def _by_binaries(run: Run, linear: bool, decided: bool) -> Array:
         i["feed_in_price"][tariff],
         2 * i["node_access_fee"].min(),
     )
-    highest, lowest = retail.max(axis=0), feed_in.min(axis=0)
-    crossed = (feed_in > retail) | (highest - fee > retail) | (feed_in > lowest + fee) | ("trade_fee" in i)
-    cheap = (retail < 0) | (lowest < 0)
+    shared = _shared(run)
+    highest, lowest = (retail - shared).max(axis=0), feed_in.min(axis=0)
+    crossed = (
+        (feed_in > retail) | (highest - fee > retail) | (feed_in > lowest + fee + shared) | ("trade_fee" in i)
+    )
+    crossed |= fee + shared < 0
+    cheap = (retail < 0) | (lowest < 0) | (lowest + shared < 0)
     able = storing | (i["pv_available"] > 0).any(axis=1)
     return np.asarray(binaries | (storing & crossed.any(axis=1)) | (able & cheap.any(axis=1)))
 

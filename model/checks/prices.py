@@ -19,10 +19,11 @@ _NODE = ("node", "time")
 def equilibrium(run: Run) -> Iterator[Finding]:
     """Yield every price at which somebody would trade differently [currency/kWh].
 
-    With the prices p of buying and q of selling at a node, its access fee a, retail price r and feed-in price f: who
-    buys from peers pays p + a <= r, who imports r <= p + a; who sells gets q - a >= f, who exports f >= q - a. An edge
-    that is not full carries no more than its fee between the prices of its ends, and exactly that where power flows.
-    What one more watt offered is worth obeys the like; it is the price, or zero where nobody would pay.
+    With the prices p of buying and q of selling at a node, its access fee a, retail price r, feed-in price f, and what
+    the tariff adds to energy from peers s: who buys from peers pays p + a + s <= r, who imports r <= p + a + s; who
+    sells gets q - a >= f, who exports f >= q - a. An edge that is not full carries no more than its fee between the
+    prices of its ends, and exactly that where power flows. What one more watt offered is worth obeys the like; it is the
+    price, or zero where nobody would pay.
     """
     if "price" not in run.r:
         return
@@ -32,6 +33,7 @@ def equilibrium(run: Run) -> Iterator[Finding]:
     if offer is not None:
         quoted.append((" (offer)", offer, offer))
     tariff = index(run.labels["tariff"], i["participant_tariff"])
+    shared = i.get("shared_fee", np.zeros_like(i["retail_price"]))
     people = tariff, run.home[:, None]
     guests = tariff[run.owner["vehicle"]], run.host_node
     for (rate, node), dims, grid, peer in (
@@ -41,7 +43,7 @@ def equilibrium(run: Run) -> Iterator[Finding]:
         slot = np.arange(len(run.hours))
         retail, feed_in = i["retail_price"][rate], i["feed_in_price"][rate]
         for which, buying, selling in quoted:
-            pays, gets = (buying + access)[node, slot], (selling - access)[node, slot]
+            pays, gets = (buying + access)[node, slot] + shared[rate], (selling - access)[node, slot]
             for name, gap in (
                 (f"{peer}_purchase", pays - retail),
                 (f"{grid}_import", retail - pays),

@@ -7,6 +7,8 @@ exactly the fee of its pair.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -27,8 +29,8 @@ def tree(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     """Trade over the edges of the fee tree.
 
     balance: sum over meters m at n of (sale[m,t] - purchase[m,t]) + sum over children c of n of (up[c,t] -
-    down[c,t]) = up[n,t] - down[n,t];  cost = sum of access_fee * (purchase + sale) + fee[n] * (up[n,t] +
-    down[n,t]), times hours[t]; up, down <= limit[n].
+    down[c,t]) = up[n,t] - down[n,t];  cost = sum of access_fee * (purchase + sale) + shared_fee * purchase + fee[n] *
+    (up[n,t] + down[n,t]), times hours[t]; up, down <= limit[n].
     """
     block = Device(("meter", "time"), inputs, meters, sets)
     parent = positions(inputs, "node_parent", "node")
@@ -71,9 +73,7 @@ def tree(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
         virtual=cut.nodes,
     )
     fee = inputs["node_fee"].values[:, None]
-    block.spent = (meters.access * hours * (purchase + sale)).sum() + (
-        fee * hours * (flow["up"] + flow["down"])
-    ).sum()
+    block.spent = _access(meters, hours, purchase, sale) + (fee * hours * (flow["up"] + flow["down"])).sum()
     return block
 
 
@@ -81,8 +81,8 @@ def pairs(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     """Trade between pairs of nodes, each with a fee of its own; nothing is passed on.
 
     sum over m at i of sale[m,t] = sum over j of transfer[i,j,t];  sum over m at j of purchase[m,t] = sum
-    over i of transfer[i,j,t];  cost = sum of access_fee * (purchase + sale) + trade_fee[i,j] *
-    transfer[i,j,t], times hours[t]. The edges of the tree keep their limits: net transfer across the edge
+    over i of transfer[i,j,t];  cost = sum of access_fee * (purchase + sale) + shared_fee * purchase + trade_fee[i,j]
+    * transfer[i,j,t], times hours[t]. The edges of the tree keep their limits: net transfer across the edge
     of n, each way, <= limit[n].
     """
     block = Device(("meter", "time"), inputs, meters, sets)
@@ -126,8 +126,16 @@ def pairs(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     )
     _edge_limits(block, inputs, transfer)
     fee = inputs["trade_fee"].values[:, :, None]
-    block.spent = (meters.access * hours * (purchase + sale)).sum() + (fee * hours * transfer).sum()
+    block.spent = _access(meters, hours, purchase, sale) + (fee * hours * transfer).sum()
     return block
+
+
+def _access(meters: Meters, hours: Any, purchase: Linear, sale: Linear) -> Linear:
+    """Return what is paid for access, and for energy from peers by the tariffs of those who buy it."""
+    access: Linear = (meters.access * hours * (purchase + sale)).sum()
+    if meters.shared.any():
+        access = access + (meters.shared * hours * purchase).sum()
+    return access
 
 
 def _at_nodes(linear: Linear, meters: Meters, size: int) -> Linear:

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from ..labels import Array
+from ..topology.traders import shared_fees
 
 NO_RENT = 1e-6
 """Congestion rents [currency/kWh] within that of zero are zero."""
@@ -52,7 +53,7 @@ def marginal(inputs: xr.Dataset, results: xr.Dataset, trades: BilateralTrades) -
     From node s to node e, with the prices of buying and of selling at a node, its access fee and the trade's fee::
 
         received = sale_price[s] - access[s]
-        paid     = price[e] + access[e]
+        paid     = price[e] + access[e] + shared_fee, by the buyer's tariff
         rent     = paid - received - fee
 
     NaN where ``results`` hold no prices.
@@ -60,6 +61,7 @@ def marginal(inputs: xr.Dataset, results: xr.Dataset, trades: BilateralTrades) -
     access = inputs["node_access_fee"].values
     received = _at(results, "sale_price", trades.start, trades.slot) - access[trades.start]
     paid = _at(results, "price", trades.end, trades.slot) + access[trades.end]
+    paid = paid + shared_fees(inputs, trades.buyer, trades.slot)
     rent = paid - received - trades.fee
     return Prices(received, np.where(np.abs(rent) < NO_RENT, 0.0, rent))
 

@@ -21,7 +21,7 @@ import xarray as xr
 from ...data.inputs.arrays import assembled
 from ..labels import Array
 from ..topology.fee_tree import path_fee
-from ..topology.traders import traders
+from ..topology.traders import shared_fees, traders
 from .matching import QUANTUM, joined, lots_of, through_transfers, up_the_tree
 from .price_rules import PRICE_RULES, BilateralTrades
 
@@ -55,7 +55,7 @@ def bilateral(inputs: xr.Dataset, results: xr.Dataset, rule: str = "marginal") -
         start=start,
         end=end,
         energy=quanta * QUANTUM,
-        fee=path_fee(inputs, start, end),
+        fee=path_fee(inputs, start, end) + shared_fees(inputs, purchases.meter[j], sales.slot[i]),
     )
     prices = PRICE_RULES[rule](inputs, results, trades)
     return as_dataset(

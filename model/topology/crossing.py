@@ -7,13 +7,15 @@ least F + b + a for one, since every buyer could buy, and every seller sell, at 
 
     f > r,   R - b - a > r   (sold to peers, bought from the retailer),   f > F + b + a   (the other way round),
 
-or where passing energy on saves fees. Where two of these are equal, both ways at once cost what the net position alone
-costs: nothing to decide.
+or where passing energy on saves fees. Where the tariff of a buyer adds s to a kWh from peers (``shared_fee``), R is
+the highest r - s, the meter's own s is added to what it pays, and both ways pay where 2 a + s < 0: an incentive.
+Where two of these are equal, both ways at once cost what the net position alone costs: nothing to decide.
 """
 
 import numpy as np
 import xarray as xr
 
+from ...data.inputs.contract import optional
 from ..labels import Array, positions
 
 LEAST = 1e-9
@@ -21,12 +23,15 @@ LEAST = 1e-9
 
 
 def _used_tariffs(inputs: xr.Dataset) -> tuple[Array, Array]:
-    """Return the highest retail and the lowest feed-in price (T,) among the tariffs that somebody has."""
+    """Return the highest price for peers and the lowest feed-in price (T,) among the tariffs that somebody has."""
     used = np.unique(positions(inputs, "participant_tariff", "tariff"))
-    return inputs["retail_price"].values[used].max(axis=0), inputs["feed_in_price"].values[used].min(axis=0)
+    worth = inputs["retail_price"].values[used] - optional(inputs, "shared_fee")[used]
+    return worth.max(axis=0), inputs["feed_in_price"].values[used].min(axis=0)
 
 
-def at_tariffs(inputs: xr.Dataset, node: Array, retail: Array, feed_in: Array, peers: bool) -> Array:
+def at_tariffs(
+    inputs: xr.Dataset, node: Array, retail: Array, feed_in: Array, shared: Array, peers: bool
+) -> Array:
     """Return where (M, T) prices cross for meters at nodes (M, T), -1 = nowhere; on their own, or with ``peers``."""
     own = np.asarray(feed_in - retail > LEAST)
     if not peers:
@@ -35,8 +40,9 @@ def at_tariffs(inputs: xr.Dataset, node: Array, retail: Array, feed_in: Array, p
     a, least = np.where(node >= 0, access[node], np.inf), access.min(initial=np.inf)
     highest, lowest = _used_tariffs(inputs)
     out, back, passing = _pair_fees(inputs, access)
-    sale, purchase = highest - least - a - out[node], lowest + least + a + back[node]
+    sale, purchase = highest - least - a - out[node], lowest + least + a + back[node] + shared
     crossing = np.maximum(sale - retail, feed_in - purchase) > LEAST
+    crossing |= 2 * a + shared < -LEAST
     return np.asarray(own | crossing | (passing[node] & (node >= 0)))
 
 
@@ -72,7 +78,10 @@ def below_zero(inputs: xr.Dataset, peers: bool, priced: bool) -> Array:
     if not priced:
         return np.ones(inputs["retail_price"].shape, dtype=bool)
     retail, feed_in = inputs["retail_price"].values, inputs["feed_in_price"].values
-    return np.asarray((retail < 0) | ((_used_tariffs(inputs)[1] if peers else feed_in) < 0))
+    if not peers:
+        return np.asarray((retail < 0) | (feed_in < 0))
+    shared, lowest = optional(inputs, "shared_fee"), _used_tariffs(inputs)[1]
+    return np.asarray((retail < 0) | (lowest < 0) | (lowest + shared < 0))
 
 
 def _pair_fees(inputs: xr.Dataset, access: Array) -> tuple[Array, Array, Array]:

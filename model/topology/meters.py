@@ -25,16 +25,16 @@ from . import crossing
 class Meters:
     """The meters of a community; M of them over T slots, P participants and V vehicles.
 
-    ``demand`` and ``pv`` are what the meter's participants take and give uncontrolled (M, T); ``retail``
-    and ``feed_in`` its prices (M, T); ``node`` the position of its node, -1 while it is nowhere (M, T);
-    ``access`` its access fee (M, T); ``import_limit`` and ``export_limit`` (M,). ``draws_at`` and
-    ``gives_at`` (P,) say at which meter a participant draws and gives, ``pv_at`` (P,) at which its PV is;
-    ``guest`` (V,) is a vehicle's own meter or -1; ``place`` (device, T) the meter that every device is behind, or -1,
-    by the device's name. ``draw_share`` and ``give_share`` (P, T) are a participant's parts of its meter;
-    ``draw_capacity`` and ``give_capacity`` (M, T) are the kW that the meter could draw and give at the most, net and
-    whatever the prices; ``chargers`` (M, T) the kW of devices that can draw, ``curtailable`` (M, T) the kW of PV that it
-    could pay not to use. ``crossing`` (M, T) says where drawing and giving at once could pay, ``below_zero`` (M, T)
-    where charging and discharging at once could.
+    ``demand`` and ``pv`` are what the meter's participants take and give uncontrolled (M, T); ``retail`` and
+    ``feed_in`` its prices (M, T), ``shared`` what its tariff adds to a kWh from peers (M, T); ``node`` the
+    position of its node, -1 while it is nowhere (M, T); ``access`` its access fee (M, T); ``import_limit`` and
+    ``export_limit`` (M,). ``draws_at`` and ``gives_at`` (P,) say at which meter a participant draws and gives,
+    ``pv_at`` (P,) at which its PV is; ``guest`` (V,) is a vehicle's own meter or -1; ``place`` (device, T) the
+    meter that every device is behind, or -1, by the device's name. ``draw_share`` and ``give_share`` (P, T) are
+    a participant's parts of its meter; ``draw_capacity`` and ``give_capacity`` (M, T) are the kW that the meter
+    could draw and give at the most, net and whatever the prices; ``chargers`` (M, T) the kW of devices that can
+    draw, ``curtailable`` (M, T) the kW of PV that it could pay not to use. ``crossing`` (M, T) says where
+    drawing and giving at once could pay, ``below_zero`` (M, T) where charging and discharging at once could.
     """
 
     label: Array
@@ -42,6 +42,7 @@ class Meters:
     pv: Array
     retail: Array
     feed_in: Array
+    shared: Array
     node: Array
     access: Array
     import_limit: Array
@@ -126,11 +127,12 @@ def meters(
     place = {name: plug if row.host else _at_home(inputs, row, rows) for name, row in DEVICES.items()}
     chargers, stored = _device_limits(inputs, place, node.shape)
     retail, feed_in = (inputs[f"{side}_price"].values[rows.tariff] for side in ("retail", "feed_in"))
+    shared = optional(inputs, "shared_fee")[rows.tariff]
     free = cheap[rows.tariff]
     if quotes is not None:
         cross, negative = crossing.at_quotes(inputs, node, retail, feed_in, quotes)
     elif priced:
-        cross, negative = crossing.at_tariffs(inputs, node, retail, feed_in, peers), free
+        cross, negative = crossing.at_tariffs(inputs, node, retail, feed_in, shared, peers), free
     else:  # a host model has one price for what its community takes and gives: only passing on could pay in it
         cross, negative = crossing.passing_on(inputs, node), np.zeros(node.shape, dtype=bool)
     export_limit = rows.limit(inputs["export_limit"].values, rows.gives)
@@ -141,6 +143,7 @@ def meters(
         pv=pv,
         retail=retail,
         feed_in=feed_in,
+        shared=shared,
         node=node,
         access=np.where(node >= 0, inputs["node_access_fee"].values[node], 0.0),
         import_limit=rows.limit(inputs["import_limit"].values, rows.draws),

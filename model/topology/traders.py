@@ -32,6 +32,13 @@ class Traders:
         return np.where(self.node >= 0, np.concatenate(both), 0.0)
 
 
+def shared_fees(inputs: xr.Dataset, buyer: Array, slot: Array) -> Array:
+    """Return what the tariffs of buyers (trade,), positions of traders, add to a kWh from peers [currency/kWh]."""
+    if "shared_fee" not in inputs:
+        return np.zeros(len(buyer))
+    return np.asarray(inputs["shared_fee"].values[_tariff(inputs)[buyer], slot])
+
+
 @derived
 def traders(inputs: xr.Dataset) -> Traders:
     """Return who can trade: a vehicle does so where it is plugged in away from its owner's premises."""

@@ -132,7 +132,7 @@ def _outline(source: str | Path, overrides: Sequence[str], relax: bool) -> Outli
         )
     if whole.pairwise:
         raise dask_cluster.ClusterError(
-            "fees per pair of nodes or by extent: there is no tree to cut into regions; want no --workers"
+            "fees per pair of nodes, by extent or by tariff: there is no tree to cut into regions; want no --workers"
         )
     return whole
 

@@ -14,7 +14,7 @@ from ...data import clock
 from ...data.inputs.currency import LARGEST, WATT_HOURS, Scale, scale
 from ...data.problems import InputError, Problem, shown
 from ...data.schema.tariffs_and_fees import Exchange
-from ..markets import rules
+from ..markets import require_no_shared_fees, rules
 from ..store import atomic_file
 from ..text import as_csv
 from .answer import Answer
@@ -158,7 +158,9 @@ def _scenario(source: str | None, overrides: Sequence[str]) -> tuple[Exchange, x
     from ...data.loading.scenario import load_scenario
 
     scenario = load_scenario(source, overrides)
-    return scenario.exchange, build_inputs(scenario)
+    inputs = build_inputs(scenario)
+    require_no_shared_fees(inputs)
+    return scenario.exchange, inputs
 
 
 def _trades(
