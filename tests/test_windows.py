@@ -1,5 +1,7 @@
 """Long horizons start from windows: optimum, prices and quantities of the horizon as a whole, wherever they are cut."""
 
+import time
+
 import numpy as np
 import pytest
 from pyomo.environ import Constraint, Var
@@ -10,6 +12,7 @@ from otonari.model.lp.matrix import compile_block
 from otonari.model.results import collect
 from otonari.model.solver import components, tie_breaking, windows
 from otonari.model.solver.solve import solve
+from otonari.runs.clear.single import clear
 
 from . import counts
 from .benchmarks.neighbourhood import neighbourhood
@@ -152,11 +155,11 @@ def test_every_row_and_column_has_its_slot(cut):
     cut(4, 2)
     inputs = car_that_leaves_at_last(9.0)
     block = community_block(inputs)
-    time = list(block.sets.time)
+    slot = list(block.sets.time)
     label = next(iter(block.sets.meter))
     block.bonus = Var(bounds=(0, 1))
-    block.late = Constraint(expr=block.bonus <= block.grid.imports[label, time[7]])
-    block.ever = Constraint(expr=block.grid.imports[label, time[1]] <= block.grid.imports[label, time[9]])
+    block.late = Constraint(expr=block.bonus <= block.grid.imports[label, slot[7]])
+    block.ever = Constraint(expr=block.grid.imports[label, slot[1]] <= block.grid.imports[label, slot[9]])
     program = compile_block(block)
     slots = windows.slots(program)
     assert slots.horizon == 12
@@ -185,3 +188,14 @@ def test_what_starts_near_its_optimum_goes_on_as_a_whole(cut):
     afresh = cleared(changed, start=cleared(changed, "grid-only")[0])
     assert "windows" in afresh[0].method
     assert_same(again, afresh)
+
+
+@pytest.mark.slow
+def test_a_year_clears_settles_and_passes_its_checks_within_minutes():
+    """Half-hours of 20 homes with batteries and cars that give back; it takes some 50 CPU seconds."""
+    began = time.process_time()
+    tree = clear(neighbourhood(20, days=365), threads=1)
+    assert time.process_time() - began < 150
+    assert "windows" in tree.attrs["method"]
+    assert tree.attrs["proof_duality_gap"] < 1e-9
+    assert tree.attrs["objective"] == pytest.approx(910936.805423, abs=1e-3)

@@ -145,7 +145,7 @@ class _Windows:
         self.start = self.start._replace(windows=windows, iterations=iterations)
         if not optimal(highs):
             return False
-        self.x[columns] = solution.x
+        self.x[columns] = np.clip(solution.x, window.lower, window.upper)  # what it errs by would add up
         self.start.column_status[columns] = solution.column_status
         self.start.row_status[rows] = solution.row_status
         return True
