@@ -389,6 +389,18 @@ FORMS = [
         SPRING,
     ),
     (
+        "the spring day's row of 23 hours and an empty cell",
+        [
+            "date," + ",".join(f"h{n}" for n in range(24)),
+            "2025-03-30" + ",1" * 23 + ",",
+            "2025-03-31" + ",9" * 24,
+        ],
+        {**KWH, "time_column": "date", "first_slot": "h0"},
+        "home",
+        23.0,
+        SPRING,
+    ),
+    (
         "the spring day's hours 1 to 23",
         ["date,hour,home", *(f"2025-03-30,{h},{h}" for h in range(1, 24))],
         {**KWH, "time_column": "date", "clock_column": "hour"},

@@ -66,3 +66,53 @@ def test_a_form_of_chance_keeps_its_energy(tmp_path, seed):
     seen = inspect(path, zone)
     assert seen.problems == []
     assert seen.per_day["use [kWh]"][day] == pytest.approx(energy, rel=1e-9), seen
+
+
+KINDS = ("clock", "clock to 24:00", "slots", "meters", "slots of meters", "days", "days of meters")
+
+
+def arranged(rng, kind, path):
+    """Write three days of two meters in an arrangement; return zone, middle day, energy of A [kWh], form, column."""
+    zone, day, step = rng.choice(ZONES[:-1]), rng.choice(DAYS), rng.choice((15, 30, 60))
+    days = [str(pd.Timestamp(day) + pd.Timedelta(days=k))[:10] for k in (-1, 0, 1)]
+    parts = {d: slots(d, 1, step, zone) for d in days}
+    value = {(m, t): round(rng.uniform(0.05, 2), 3) for m in "AB" for p in parts.values() for t in p}
+    energy = sum(value["A", t] for t in parts[day])
+    meters = "AB" if "meters" in kind else "A"
+    numbered = [(m, d, k + 1, t) for m in meters for d, p in parts.items() for k, t in enumerate(p)]
+    form = {"time_column": "date", "separator": ";"} | ({"meter_column": "m"} if "meters" in kind else {})
+    form |= {"value_column": "v"} if "meters" in kind and "days" not in kind else {}
+    if kind.startswith("clock"):
+        late = pd.Timedelta(minutes=step * (kind != "clock"))
+        shown = [(d, clock.local(pd.DatetimeIndex([t + late]), zone)[0], t) for _, d, _, t in numbered]
+        ends = [(d, "24:00", t) if late and f"{x:%H:%M}" == "00:00" else (f"{x:%Y-%m-%d}", f"{x:%H:%M}", t)
+                for d, x, t in shown]  # fmt: skip
+        lines = ["date;clock;v", *(f"{d};{c};{value['A', t]}" for d, c, t in ends)]
+        form |= {"clock_column": "clock", "stamp": "end" if late else "start"}
+    elif kind.startswith("slots"):
+        lines = ["m;date;n;v", *(f"{m};{d};{n};{value[m, t]}" for m, d, n, t in numbered)]
+        form |= {"clock_column": "n"}
+    elif kind == "meters":
+        local = {t: clock.local(pd.DatetimeIndex([t]), zone)[0].isoformat() for _, _, _, t in numbered}
+        lines = ["m;date;v", *(f"{m};{local[t]};{value[m, t]}" for m, _, _, t in numbered)]
+    else:
+        width = max(map(len, parts.values()))
+        rows = [(m, d, [*(str(value[m, t]) for t in p)]) for m in meters for d, p in parts.items()]
+        lines = ["m;date;" + ";".join(f"q{k}" for k in range(width))]
+        lines += [f"{m};{d};" + ";".join(cells + [""] * (width - len(cells))) for m, d, cells in rows]
+        form |= {"first_slot": "q0"}
+    path.write_text("\n".join([*lines, ""]))
+    return zone, day, energy, FileFormat("kWh", time_zone=zone, **form), "A" if "meters" in kind else "v"
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_arrangement_of_chance_keeps_its_energy(tmp_path, kind, seed):
+    path = tmp_path / "f.csv"
+    zone, day, energy, form, column = arranged(random.Random(f"{kind}{seed}"), kind, path)
+    power, _ = read_power(path, [column], form, slots(day, 1, 60, zone), 1.0)
+    assert power.sum() == pytest.approx(energy, rel=1e-9)
+    seen = inspect(path, zone)
+    days = seen.per_day.get(column) or next(iter(seen.per_day.values()))
+    as_power = 1.0 if seen.form.get("unit") == "kWh" else seen.step_minutes[0] / 60  # no column names a unit
+    assert days[day] == pytest.approx(energy * as_power, rel=1e-9), seen

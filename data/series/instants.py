@@ -143,7 +143,9 @@ def _of_slots(stamps: Stamps, blank: np.ndarray, tz: tzinfo, minutes: int) -> np
             local = pd.DatetimeIndex(on[own]).tz_localize(tz, ambiguous=ambiguous, nonexistent="NaT")
             utc[own] = local.tz_convert("UTC").tz_localize(None).as_unit("ns").to_numpy()
     midnight = begin.tz_convert("UTC").tz_localize(None).as_unit("ns").to_numpy()[of]
-    return np.where(counted, midnight + (slot - 1) * size, utc)
+    utc = np.where(counted, midnight + (slot - 1) * size, utc)
+    utc[counted & (slot > length[of])] = np.datetime64("NaT")  # empty cells behind a day of 23 hours
+    return utc
 
 
 def intervals(utc: np.ndarray, begins: bool, fmt: FileFormat) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
