@@ -15,7 +15,7 @@ from otonari.data.series.calendar import public_holidays
 from otonari.model.checks.run import check
 from otonari.runs.clear import single
 from otonari.runs.ledger.format.errors import LedgerTampered
-from otonari.runs.report import bill, billing, page, sections
+from otonari.runs.report import bill, billing, contract, page, sections
 from otonari.runs.simulate import run as rolling
 
 from .books import KEY
@@ -175,6 +175,12 @@ def test_a_bill_in_another_form_is_refused(issued, old):
     assert old in text
     with pytest.raises(LedgerTampered):
         bill.check(text.replace(old, old[:-1] + "x").encode(), [KEY.key])
+
+
+def test_names_on_a_bill_are_plain_and_told_apart():
+    """Two names that differ in what a bill does not show, and one that is too long."""
+    names = contract._names(["t/a<b", "t/a>b", "t/" + "x" * 80, "t/ok 5 %"], "t/")
+    assert names == ["a_b", "a_b.2", "x" * 40, "ok 5 %"]
 
 
 def test_amounts_of_components_that_do_not_add_up_are_refused(issued):

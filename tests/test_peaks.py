@@ -13,10 +13,13 @@ from otonari.model.clearing import community_block
 from otonari.model.results import collect
 from otonari.model.solver.solve import solve
 from otonari.runs.clear import single
-from otonari.runs.report import page, sections
+from otonari.runs.ledger.format.errors import LedgerTampered
+from otonari.runs.report import bill, billing, page, sections
 from otonari.runs.simulate import run as rolling
 
+from .books import KEY
 from .communities import community, random_community
+from .test_bill import keep
 from .test_contracts import scenario
 
 RETAIL, FEED_IN = 0.2, 0.05
@@ -229,6 +232,18 @@ def test_the_page_shows_peaks(tmp_path, market):
     assert first["cost"] == pytest.approx(1.06 * 4 * 0.5)
     assert np.isnan(first["marginal"]) == (market == "unmanaged")
     assert "## Peaks of the meters" in page.report(run)
+
+
+def test_a_bill_says_what_of_a_peak_is_charged_and_worth(tmp_path):
+    """500 W at 4 a kW and month, with 6 % of tax: one kW less saves 4.24."""
+    tree = single.cleared(load_scenario(scenario(tmp_path, contract(), days=1, market_id="street")), "p2p")
+    issued = billing.issue(keep(tree, tmp_path))["home"]
+    text = bill.write(issued)
+    assert "- capacity: 500 W charged, summed over months; one kW less at the peaks saves 4.24" in text
+    assert "peak charges" in text
+    assert bill.check(text.encode(), [KEY.key]) == issued.proofs
+    with pytest.raises(LedgerTampered):
+        bill.check(text.replace("500 W", "0500 W").encode(), [KEY.key])
 
 
 def test_two_peaks_of_one_tariff(tmp_path):

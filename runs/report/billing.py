@@ -81,8 +81,8 @@ def _bill(tree: xr.DataTree, participant: str, receipt: str) -> bill.Bill:
     units = 10 ** bill.money_decimals(proofs)
     money = {name: int(digest.integers(account[name].values, units)) for name in names}
     settlement = money.pop("bill")
-    inputs, settled = (tree[g].to_dataset() for g in ("inputs", "settlement"))
-    parts = contract.components(inputs, settled, participant, money, units)
+    groups = {g: tree[g].to_dataset() for g in ("inputs", "results", "settlement")}
+    parts = contract.components(**groups, participant=participant, lines=money, units=units)
     unrounded = bill.Bill(terms, {**money, "rounding": 0}, shares, receipt, proofs, parts)
     return replace(unrounded, money={**money, "rounding": settlement - unrounded.amounts["bill"]})
 

@@ -28,15 +28,25 @@ _ENERGIES = {"per-kwh": "grid_cost", "per-kwh-injected": "feed_in_revenue"}
 
 @dataclass(frozen=True)
 class Component:
-    """A component as the bill states it: its name, its basis, and its amount [units of money]."""
+    """A component as the bill states it: its name, its basis, and its amount [units of money].
+
+    Of a peak also what is charged [W], and what one kW less at the peaks would save [units of money], where planned.
+    """
 
     name: str
     basis: str
     amount: int
+    watts: int | None = None
+    marginal: int | None = None
 
 
 def components(
-    inputs: xr.Dataset, settlement: xr.Dataset, participant: str, lines: Mapping[str, int], units: int
+    inputs: xr.Dataset,
+    results: xr.Dataset,
+    settlement: xr.Dataset,
+    participant: str,
+    lines: Mapping[str, int],
+    units: int,
 ) -> tuple[Component, ...]:
     """Return the components of a participant's tariff; their amounts add up exactly, the largest takes what is left.
 
@@ -51,8 +61,34 @@ def components(
     if amounts:
         amounts[int(np.argmax(np.abs(amounts)))] += _total(lines) - sum(amounts)
     labels, bases = inputs["component"].values[own], inputs["component_basis"].values[own]
-    names = (_plain(str(label).removeprefix(f"{tariff}/")) for label in labels)
-    return tuple(Component(*each) for each in zip(names, map(str, bases), amounts, strict=True))
+    peaks = _peaks(inputs, results, settlement, participant, units)
+    return tuple(
+        Component(name, str(basis), amount, *peaks.get(str(label), ()))
+        for name, label, basis, amount in zip(
+            _names(labels.tolist(), f"{tariff}/"), labels, bases, amounts, strict=True
+        )
+    )
+
+
+def _peaks(
+    inputs: xr.Dataset, results: xr.Dataset, settlement: xr.Dataset, participant: str, units: int
+) -> dict[str, tuple[int, int | None]]:
+    """Return of every peak, by the label of its component, the W that are charged and their marginal value."""
+    if "peak" not in inputs.sizes:
+        return {}
+    watts = settlement["peak_power"].sel(participant=participant).sum("month").values
+    marginal = None
+    if "peak_value" in results:
+        marginal = int(
+            digest.integers(results["peak_value"].sel(participant=participant).sum("time").values, units)
+        )
+    several = (
+        int((inputs["peak_tariff"] == inputs["participant_tariff"].sel(participant=participant)).sum()) > 1
+    )
+    return {
+        str(label): (int(digest.integers(power, 1000)), None if several else marginal)
+        for label, power in zip(inputs["peak"].values, watts, strict=True)
+    }
 
 
 def write(components: Sequence[Component], wh: Mapping[str, int], decimals: int, currency: str) -> str:
@@ -64,7 +100,19 @@ def write(components: Sequence[Component], wh: Mapping[str, int], decimals: int,
         rows.append(
             [part.name, part.basis, kwh, _mean(part, energy, decimals), _money(part.amount, decimals)]
         )
-    return section(TITLE, table(["component", "basis", "kWh", f"{currency}/kWh", currency], rows))
+    return section(TITLE, table(["component", "basis", "kWh", f"{currency}/kWh", currency], rows)) + "".join(
+        f"\n\n- {part.name}: {_power(part, decimals, currency)}"
+        for part in components
+        if part.watts is not None
+    )
+
+
+def _power(part: Component, decimals: int, currency: str) -> str:
+    """Return what a bill says of a peak."""
+    kilowatt = f"{part.watts or 0:,} W charged, summed over months"
+    if part.marginal is None:
+        return kilowatt
+    return f"{kilowatt}; one kW less at the peaks saves {_money(part.marginal, decimals)} {currency}"
 
 
 def read(page: str, decimals: int) -> tuple[Component, ...]:
@@ -78,7 +126,24 @@ def read(page: str, decimals: int) -> tuple[Component, ...]:
         re.MULTILINE,
     )
     text = rest.partition("\n## ")[0]
-    return tuple(Component(m[1], m[2], int(re.sub("[,.]", "", m[3]))) for m in row.finditer(text))
+    stated = {m[1]: (_whole(m[2]), m[3] and _whole(m[3])) for m in _peak_line(decimals).finditer(text)}
+    return tuple(
+        Component(m[1], m[2], _whole(m[3]), *(stated.get(m[1], ()) if m[2] == "per-kw-peak" else ()))
+        for m in row.finditer(text)
+    )
+
+
+def _peak_line(decimals: int) -> re.Pattern[str]:
+    money = rf"(-?[0-9,]{{1,30}}\.[0-9]{{{decimals}}})"
+    return re.compile(
+        rf"^- ({_NAME}): (-?[0-9,]{{1,30}}) W charged, summed over months"
+        rf"(?:; one kW less at the peaks saves {money} [A-Z]{{3}})?$",
+        re.MULTILINE,
+    )
+
+
+def _whole(text: str) -> int:
+    return int(re.sub("[,.]", "", text))
 
 
 def require_sum(components: Sequence[Component], lines: Mapping[str, int], source: str) -> None:
@@ -90,6 +155,17 @@ def require_sum(components: Sequence[Component], lines: Mapping[str, int], sourc
 
 def _total(lines: Mapping[str, int]) -> int:
     return sum(sign * lines.get(name, 0) for name, sign in _LINES.items())
+
+
+def _names(labels: Sequence[str], prefix: str) -> list[str]:
+    """Return the names of components as a bill has them, each once."""
+    names: list[str] = []
+    for label in labels:
+        name = plain = _plain(label.removeprefix(prefix))
+        while name in names:
+            name = f"{plain[:36]}.{names.count(plain) + len(names)}"
+        names.append(name)
+    return names
 
 
 def _plain(name: str) -> str:
