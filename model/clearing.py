@@ -158,6 +158,7 @@ def _rows(community: Community, devices: dict[str, Device], markets: list[Device
         balanced=True,
     )
     _one_direction(community, taken, given, devices)
+    _behind_meters(community, devices, given)
     import_limit, export_limit = meters.import_limit[:, None], meters.export_limit[:, None]
     community.row(
         "import_limit",
@@ -186,6 +187,45 @@ def _charge_peaks(community: Community, taken: Linear) -> None:
     block = peak_charge(community.inputs, community.meters, community.component("sets"), taken, peaks)
     community.add_component("peaks", block)
     community.spent = community.spent + block.spent
+
+
+def _behind_meters(community: Community, devices: dict[str, Device], given: Linear) -> None:
+    """Add what PV and batteries behind a meter share: an inverter, and that some of them give to the home alone.
+
+    A hybrid inverter converts the PV that is used and what batteries discharge to AC, and AC to what they charge beyond
+    that PV: both ways at the most its limit.
+    """
+    meters, battery = community.meters, devices["battery"]
+    used = meters.demand - devices["household"].draw
+    limit = meters.inverter_limit[:, None]
+    output = used - battery.draw
+    formula = "pv[m,t] - curtailment[m,t] + sum over batteries of discharge[b,t] - charge[b,t]"
+    community.row(
+        "inverter_output",
+        output <= limit,
+        f"{formula} <= inverter_limit[m]",
+        where=meters.pv + battery.discharge_limit > limit,
+    )
+    community.row(
+        "inverter_input",
+        output >= -limit,
+        f"{formula} >= -inverter_limit[m]",
+        where=battery.charge_limit > limit,
+    )
+    community.row(
+        "give_outward",
+        given <= used + _sum(d.discharged - d.inward for d in devices.values()),
+        "exports[m,t] + sale[m,t] <= pv[m,t] - curtailment[m,t] + sum over stores that give anywhere of discharge[s,t]",
+        where=_touches(battery.inward) & (meters.give_capacity > 0),
+    )
+
+
+def _touches(power: Linear) -> Array:
+    """Return which entries of an array of expressions have a variable."""
+    some = np.zeros(power.shape, dtype=bool)
+    for term in power.terms:
+        some.ravel()[term.row[term.coefficient != 0]] = True
+    return some
 
 
 def _one_direction(community: Community, taken: Linear, given: Linear, devices: dict[str, Device]) -> None:

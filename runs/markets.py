@@ -33,19 +33,34 @@ def rules(terms: "Exchange", **declared: Any) -> "Rules":
 
 
 def require_simulated(inputs: "xr.Dataset") -> None:
-    """Raise InputError for what no simulation takes: gross metering, charges for peaks and on shared energy."""
+    """Raise InputError for what no simulation takes.
+
+    That is PV that is metered gross, charges for peaks and on shared energy, inverters with a limit, and batteries that
+    give to the home alone.
+    """
+    from ..data.inputs.contract import optional
     from ..data.problems import InputError, Problem
     from ..model.topology.meters import metered_gross
 
-    gross = inputs["participant"].values[metered_gross(inputs)].tolist()
-    if gross:
-        want = "net, in a simulation"
-        raise InputError([Problem("participants", name, "metering", "'gross'", want) for name in gross])
+    narrow, inward = (
+        optional(inputs, "inverter_limit") < float("inf"),
+        optional(inputs, "battery_gives") == "home",
+    )
+    peaks = inputs["peak"].values.tolist() if "peak" in inputs.sizes else []
+    whose = {
+        ("participants", "metering", "'gross'", "net"): inputs["participant"].values[metered_gross(inputs)],
+        ("participants", "inverter_limit_kw", "a limit", "none"): inputs["participant"].values[narrow],
+        ("batteries", "gives", "'home'", "anywhere"): inputs["battery"].values[inward],
+        ("tariffs", "basis", "'per-kw-peak'", "other bases"): peaks,
+    }
+    problems = [
+        Problem(table, str(name), field, got, f"{want}, in a simulation: its agents do not plan for it")
+        for (table, field, got, want), names in whose.items()
+        for name in names
+    ]
+    if problems:
+        raise InputError(problems)
     require_no_shared_fees(inputs)
-    if "peak" in inputs.sizes:
-        want = "other bases, in a simulation: agents do not plan for peaks"
-        peaks = inputs["peak"].values.tolist()
-        raise InputError([Problem("tariffs", name, "basis", "'per-kw-peak'", want) for name in peaks])
 
 
 def require_no_shared_fees(inputs: "xr.Dataset") -> None:

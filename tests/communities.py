@@ -175,9 +175,19 @@ def _meter_gross(rng: np.random.Generator, case: dict) -> None:
 
 
 def _add_terms(rng: np.random.Generator, case: dict) -> None:
-    """Give most stores what few have, and everybody two batteries at least to have it."""
+    """Give most stores what few have, and everybody two batteries at least to have it; half the homes an inverter."""
     for k in range(len(case["batteries"]), 2):
         case["batteries"][f"battery{k}"] = _storage(rng, case, gives=True)
+    odd = {
+        b["owner"]
+        for b in case["batteries"].values()
+        if not b["min_energy"] <= b["initial_energy"] <= b["capacity"]
+    }
+    for battery in case["batteries"].values():
+        battery["gives"] = "home" if rng.random() < 0.4 and battery["owner"] not in odd else "anywhere"
+    for name, person in case["participants"].items():
+        narrow = rng.random() < 0.5 and person["metering"] == "net" and name not in odd
+        person["inverter_limit"] = _number(rng, 0.5, 4) if narrow else np.inf
     for store in [*case["batteries"].values(), *case["vehicles"].values()]:
         store["self_discharge"] = _number(rng, 0.05, 0.6) * (rng.random() < 0.7)
         store["final_value"] = _number(rng, 5, 40) if rng.random() < 0.5 else np.nan

@@ -102,6 +102,7 @@ class Meters:
         self.demand: dict = {}
         self.owner: dict = {}
         self.gives, self.takes, self.buys, self.sells = (defaultdict(list) for _ in range(4))
+        self.inward, self.inverter = defaultdict(list), defaultdict(list)
 
 
 def solve(
@@ -124,6 +125,10 @@ def solve(
         _trades(program, data, meters, probe)
     for meter, t in meters.node:
         _connection(program, data, meter, t, meters)
+    for (p, _), flows in meters.inverter.items():
+        limit = data.get("inverter_limit", {}).get(p, INF)
+        if limit < INF:
+            program.row(flows, -limit, limit)
     return program.solve(fuel)
 
 
@@ -138,6 +143,7 @@ def behind_meters(program, data, meters):
                 _add_meter(meters, data, ("pv", p), t, p, p)
             pv = program.var("pv used", p, t, upper=data["pv_available"][p][t])
             meters.gives[("pv", p) if apart else p, t].append((pv, 1.0))
+            meters.inverter[p, t].append((pv, 1.0))
     for b, owner in data["battery_owner"].items():
         _storage(program, data, "battery", b, [owner for _ in slots], meters)
     return sum(_vehicle(program, data, v, meters) for v in data["vehicle_owner"])
@@ -254,6 +260,8 @@ def _connection(program, data, meter, t, meters):
     supply = [(sold, 1.0), *meters.sells[meter, t]]
     own, used, demand = meters.gives[meter, t], meters.takes[meter, t], meters.demand[meter, t]
     program.row([*draw, *minus(supply), *own, *minus(used)], demand, demand)
+    if inward := meters.inward[meter, t]:  # what leaves the meter is PV and what other stores give
+        program.row([*supply, *minus(own), *inward], -INF, 0.0)
     most_drawn, most_given = (sum(program.columns[key][1] for key, _ in flows) for flows in (used, own))
     most_drawn += demand
     if meter[0] != "guest":
@@ -298,6 +306,10 @@ def _storage(program, data, device, label, places, meters, driven=None):
         _one_way(program, ("charges", label, t), *ways)
         if plugged:
             meters.takes[meter, t].append((charge, 1.0))
+            if device == "battery":
+                meters.inverter[meter, t] += [(discharge, 1.0), (charge, -1.0)]
+                if data.get("battery_gives", {}).get(label) == "home":
+                    meters.inward[meter, t].append((discharge, 1.0))
             meters.gives[meter, t].append((discharge, 1.0))
             climbed += own["charge_efficiency"] * own["charge_limit"] * hours
             fallen -= own["discharge_limit"] * hours / own["discharge_efficiency"]

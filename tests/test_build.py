@@ -545,5 +545,17 @@ def test_a_target_at_no_time_is_refused():
     store = {"owner": "a", "capacity_kwh": 8, "charge_limit_kw": 2, "discharge_limit_kw": 2, "battery": "b"}
     with pytest.raises(InputError) as error:
         small(tables=tables(batteries=[store | {"target_percent": 80, "target_by": "breakfast"}]))
-    print(error.value.problems)
-    assert len(error.value.problems) == 1
+    (problem,) = error.value.problems
+    assert (problem.field, problem.got) == ("tables.batteries.0.target_by", "'breakfast'")
+    assert problem.want.startswith('a local time "HH:MM" or a time like')
+
+
+def test_inverters_and_batteries_of_a_home_stand_in_the_inputs_where_somebody_has_one():
+    store = {"owner": "a", "capacity_kwh": 8, "charge_limit_kw": 2, "discharge_limit_kw": 2, "battery": "b"}
+    people = SMALL["tables"]["participants"]
+    plain = small(tables=tables(batteries=[store]))
+    assert not {"inverter_limit", "battery_gives"} & set(plain.data_vars)
+    people = [{**people[0], "inverter_limit_kw": 5}, people[1]]
+    inputs = small(tables={"participants": people, "batteries": [store | {"gives": "home"}]})
+    assert inputs["inverter_limit"].values.tolist() == [5.0, np.inf]
+    assert inputs["battery_gives"].values.tolist() == ["home"]

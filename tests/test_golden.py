@@ -87,6 +87,7 @@ TARGET = {
     "battery_final_value": ("battery", [12.0]),
     "battery_self_discharge": ("battery", [0.5]),
 }
+HYBRID = {"inverter_limit": ("participant", [1.8, np.inf]), "battery_gives": ("battery", ["home"])}
 CAR_TARGET = {
     "vehicle_target": (("vehicle", "time"), [[3.0, np.nan]]),
     "vehicle_target_price": ("vehicle", [20.0]),
@@ -97,6 +98,7 @@ CASES = {
     "household-limited": (community(**LIMITED), "grid-only"),
     "battery": (community(**store("battery")), "grid-only"),
     "battery-target": (community(**store("battery"), **TARGET), "grid-only"),
+    "battery-hybrid": (community(**store("battery"), **HYBRID), "grid-only"),
     "vehicle": (community(**VEHICLE), "grid-only"),
     "vehicle-target": (community(**VEHICLE, **CAR_TARGET), "grid-only"),
     "vehicle-guest": (community(**GUEST), "p2p"),

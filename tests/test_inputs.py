@@ -181,7 +181,7 @@ def test_every_number_is_held_to_its_bounds(name):
     if np.isfinite(row.high):
         assert name in with_first(row.high + 0.01)
         assert name not in with_first(row.high)
-    may_be_endless = name in ("import_limit", "export_limit", "node_limit")
+    may_be_endless = name in ("import_limit", "export_limit", "inverter_limit", "node_limit")
     assert (name in with_first(np.inf)) == (not may_be_endless)
 
 

@@ -55,7 +55,12 @@ EXCHANGED = ("green_premium", "imbalance_fee")
 """What counts on an exchange alone: clearings know neither."""
 TERMS = ("self_discharge", "final_value", "target", "target_price")
 """What stores have in communities with ``terms`` alone."""
-UNDRAWN = ("participant_metering", *(f"{store}_{name}" for store in ("battery", "vehicle") for name in TERMS))
+UNDRAWN = (
+    "participant_metering",
+    "inverter_limit",
+    "battery_gives",
+    *(f"{store}_{name}" for store in ("battery", "vehicle") for name in TERMS),
+)
 """What random communities do not draw yet, or only where a test asks for it."""
 
 
@@ -160,6 +165,15 @@ def test_communities_feel_the_terms_of_stores(name):
         inputs = random_community(seed, terms=True)
         changed = oracle.solve(inputs.assign({name: inputs[name] * 0.97}))
         felt += changed.feasible and abs(changed.objective - oracle.solve(inputs).objective) > 1e-6
+    assert felt >= 3
+
+
+@pytest.mark.parametrize("name", ["inverter_limit", "battery_gives"])
+def test_communities_feel_what_is_shared_behind_a_meter(name):
+    felt = 0
+    for seed in range(2000, 2030):
+        inputs = random_community(seed, terms=True)
+        felt += abs(oracle.solve(inputs.drop_vars(name)).objective - oracle.solve(inputs).objective) > 1e-6
     assert felt >= 3
 
 

@@ -105,7 +105,10 @@ def test_pv_that_is_metered_gross_is_refused_by_name(tmp_path, mode):
     found = CliRunner().invoke(main, [*call, *(part for text in changes for part in ("--set", text))])
     assert found.exit_code == 2
     for name in ("home-03", "home-05"):
-        assert f"participants:{name}: metering: got 'gross', want net, in a simulation" in found.output
+        assert (
+            f"participants:{name}: metering: got 'gross', want net, in a simulation: its agents do not plan for it"
+            in found.output
+        )
     assert list(tmp_path.iterdir()) == []
 
 

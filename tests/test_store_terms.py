@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from otonari.data.problems import InputError
 from otonari.model.checks.run import check
 from otonari.model.errors import Infeasible
 from otonari.runs.clear.single import clear
@@ -204,3 +205,99 @@ def test_a_simulation_meets_targets_and_says_what_it_misses(mode):
     assert found["results"]["battery_energy"].values[0] == pytest.approx([5.0, 8.0], abs=1e-6)
     assert found["results"]["battery_breach"].values[0] == pytest.approx([3.0, 0.0], abs=1e-6)
     assert found.attrs["target_missing"] == pytest.approx(3.0, abs=1e-6)
+
+
+def test_pv_and_battery_share_an_inverter():
+    """Of 6 kW PV 2 pass, and 2 charge beside them, which pass an hour later, for 3 kWh at 30; 2 are not used."""
+    hybrid = house({"charge_limit": 3.0}, demand=(2.0, 3.0), pv=(6.0, 0.0), inverter_limit=2.0)
+    run_ = clear(hybrid)
+    assert run_["results"]["battery_charge"].values[0] == pytest.approx([2.0, 0.0])
+    assert run_["results"]["battery_discharge"].values[0] == pytest.approx([0.0, 2.0])
+    assert run_["results"]["pv_curtailment"].values[0] == pytest.approx([2.0, 0.0])
+    assert of_home(run_, "bill") == pytest.approx(30.0)
+    alone = house({"charge_limit": 3.0}, demand=(2.0, 3.0), pv=(6.0, 0.0))
+    assert of_home(clear(alone), "bill") == pytest.approx(0.0)
+
+
+def test_an_inverter_limits_what_is_charged_from_the_grid():
+    """2 kW reach the battery at 10, beside 1 kW of PV, for 3 of 4 kWh at 30."""
+    hybrid = house({}, demand=(0.0, 4.0), pv=(1.0, 0.0), inverter_limit=3.5)
+    narrow = house({}, demand=(0.0, 4.0), pv=(1.0, 0.0), inverter_limit=2.0)
+    assert of_home(clear(hybrid), "bill") == pytest.approx(10 * 2.5 + 30 * 0.5)
+    charged = clear(narrow)["results"]
+    assert charged["battery_charge"].values[0] == pytest.approx([2.0, 0.0])  # 2 of 4 kW come out again
+    assert of_home(clear(narrow), "bill") == pytest.approx(10 * 1.0 + 30 * 2.0)
+
+
+def test_pv_without_a_battery_is_cut_at_its_inverter():
+    hybrid = house(demand=(5.0, 5.0), pv=(4.0, 4.0), inverter_limit=1.5)
+    alone = hybrid.isel(battery=slice(0, 0))
+    for market in ("p2p", "grid-only", "unmanaged"):
+        run_ = clear(alone, market)
+        assert run_["results"]["pv_curtailment"].values[0] == pytest.approx([2.5, 2.5])
+        assert of_home(run_, "bill") == pytest.approx(3.5 * 10.0 + 3.5 * 30.0)
+
+
+def test_an_unmanaged_battery_takes_what_its_inverter_cannot_convert():
+    run_ = clear(house({}, demand=(5.0, 4.0), pv=(6.0, 0.0), inverter_limit=2.0), "unmanaged")
+    assert run_["results"]["battery_charge"].values[0] == pytest.approx([4.0, 0.0])
+    assert run_["results"]["battery_discharge"].values[0] == pytest.approx([0.0, 2.0])
+    assert of_home(run_, "bill") == pytest.approx(3.0 * 10 + 2.0 * 30)
+
+
+def test_a_battery_that_gives_to_the_home_sells_nothing():
+    """3 kWh are in it: 1.8 are used, and the neighbour's 2 kWh at 30 come from the retailer, not from it at 28."""
+    inputs = house({"initial_energy": 4.0})
+    inputs["demand"].values[1, 1] = 2.0
+    sold = clear(inputs)
+    assert sold["results"]["peer_sale"].values[0] == pytest.approx([0.0, 2.0])
+    home = inputs.assign(battery_gives=("battery", ["home"]))
+    kept = clear(home)
+    assert kept["results"]["peer_sale"].values[0] == pytest.approx([0.0, 0.0])
+    assert kept["results"]["battery_discharge"].values[0] == pytest.approx([0.0, 1.8])
+    assert kept.attrs["objective"] == pytest.approx(60.0)
+
+
+def test_pv_may_be_sold_beside_a_battery_that_gives_to_the_home():
+    """All PV of 1.5 kW is sold while the battery supplies the home: what leaves is no more than PV."""
+    inputs = house({"initial_energy": 4.0, "gives": "home"}, pv=(0.0, 1.5))
+    inputs["demand"].values[1, 1] = 2.0
+    run_ = clear(inputs)
+    assert run_["results"]["peer_sale"].values[0] == pytest.approx([0.0, 1.5])
+    assert run_["results"]["battery_discharge"].values[0] == pytest.approx([0.0, 1.8])
+
+
+@pytest.mark.parametrize(
+    ("change", "check_"),
+    [
+        ({"inverter_limit": ("participant", [1.0, np.inf])}, "inverter limit"),
+        ({"battery_gives": ("battery", ["home"])}, "battery gives to the home alone"),
+    ],
+)
+def test_what_breaks_an_inverter_or_leaves_home_is_found(change, check_):
+    inputs = house({"initial_energy": 4.0})
+    inputs["demand"].values[1, 1] = 2.0
+    groups = [clear(inputs)[g].to_dataset() for g in ("inputs", "results", "trades", "settlement")]
+    assert check(*groups) == []
+    assert check_ in {v.check for v in check(groups[0].assign(change), *groups[1:])}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"inverter_limit": ("participant", [1.0, np.inf])}, "inverter_limit_kw"),
+        ({"battery_gives": ("battery", ["home"])}, "gives"),
+    ],
+)
+def test_a_simulation_refuses_by_name_what_its_agents_do_not_plan_for(change, field):
+    inputs = house().assign(change)
+    with pytest.raises(InputError) as error:
+        run.simulate(timeline.of_inputs(inputs, inputs), Options())
+    assert [p.field for p in error.value.problems] == [field]
+
+
+def test_an_inverter_of_pv_that_is_metered_gross_is_refused():
+    inputs = house(metering="gross", pv=(1.0, 1.0), inverter_limit=2.0)
+    with pytest.raises(InputError) as error:
+        clear(inputs)
+    assert [p.field for p in error.value.problems] == ["inverter_limit"]

@@ -164,6 +164,17 @@ def limits(rows: Sequence[Participant]) -> Columns:
     }
 
 
+def inverters(rows: Sequence[Participant], batteries: Sequence[Battery]) -> Columns:
+    """Return the limits of shared inverters [kW] and to whom batteries give; nothing where nobody has one."""
+    columns: Columns = {}
+    if any(r.inverter_limit_kw is not None for r in rows):
+        limit = np.array([_or(r.inverter_limit_kw, np.inf) for r in rows])
+        columns["inverter_limit"] = (("participant",), limit)
+    if any(b.gives == "home" for b in batteries):
+        columns["battery_gives"] = (("battery",), labels(b.gives for b in batteries))
+    return columns
+
+
 def metering(rows: Sequence[Participant]) -> Columns:
     """Return how PV is metered (participant,); nothing where nobody has a meter apart."""
     words = labels(r.metering for r in rows)

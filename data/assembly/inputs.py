@@ -127,6 +127,7 @@ def _dataset(
         "participant_tariff": (("participant",), devices_and_trips.labels(str(r.tariff) for r in rows)),
         **devices_and_trips.metering(rows),
         **devices_and_trips.limits(rows),
+        **devices_and_trips.inverters(rows, tables.batteries),
         "green_premium": (("participant",), np.array([r.green_premium_per_kwh for r in rows], dtype=float)),
         "imbalance_fee": (("time",), np.full(len(time), scenario.exchange.imbalance_fee_per_kwh)),
         **rates,

@@ -355,6 +355,11 @@ def _devices(inputs: xr.Dataset) -> Iterator[Problem]:
         if (target := f"{device}_target") in inputs:
             over = inputs[target].values > capacity[:, None]
             yield from _entries(inputs, target, over, f"at most {device}_capacity")
+    if "inverter_limit" in inputs:
+        apart = optional(inputs, "participant_metering") == "gross"
+        over = apart & np.isfinite(inputs["inverter_limit"].values)
+        want = "none where PV is metered gross: its inverter is on a meter of its own"
+        yield from _entries(inputs, "inverter_limit", over, want)
     over = inputs["vehicle_min_charge"].values > inputs["vehicle_charge_limit"].values
     yield from _entries(inputs, "vehicle_min_charge", over, "at most vehicle_charge_limit")
 

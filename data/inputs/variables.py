@@ -58,6 +58,8 @@ BASES = (
     "percent",
 )
 """What a component of a tariff is counted by."""
+GIVES = ("anywhere", "home")
+"""What a battery gives to: whoever its owner's meter reaches, or its owner's home alone."""
 METERING = ("net", "gross")
 """Where a participant's PV is metered: behind its one meter, or on a meter of its own that only injects."""
 REQUIRED = object()
@@ -180,6 +182,15 @@ TABLE: dict[str, Variable] = {
     "export_limit": Variable(
         ("participant",), "kW", "connection limit on energy given", _INF, low=0, least=LEAST
     ),
+    "inverter_limit": Variable(
+        ("participant",),
+        "kW",
+        "AC power of the inverter that its PV and its batteries share",
+        None,
+        low=0,
+        least=LEAST,
+        absent=_INF,
+    ),
     "green_premium": Variable(
         ("participant",), _PRICE, "paid on top for peers' energy of renewable origin", 0.0, low=0
     ),
@@ -235,6 +246,9 @@ TABLE: dict[str, Variable] = {
         ("participant",), "kW", "power that a contract charges", None, low=0, absent=0.0
     ),
     **_storage("battery"),
+    "battery_gives": Variable(
+        ("battery",), "label", "to whom it gives: anywhere or home", None, words=GIVES, absent="anywhere"
+    ),
     **_storage("vehicle"),
     "vehicle_host": Variable(
         ("vehicle", "time"),

@@ -53,6 +53,10 @@ class Participant(Closed):
         default=None,
         description="peak of the first month before the horizon, charged already (default: none)",
     )
+    inverter_limit_kw: Annotated[Limit | None, LATER] = Field(
+        default=None,
+        description="AC power of the inverter that its PV and batteries share (default: no limit)",
+    )
     demand_column: Label | None = Field(default=None, description="column of the demand file")
     persons: Annotated[Whole, Field(ge=1, le=12)] | None = Field(
         default=None, description="persons in the home, for generated demand"
@@ -163,6 +167,9 @@ class Battery(_Storage):
     battery: Label = Field(description="unique label")
     owner: Label = Field(description="participant behind whose meter it sits")
     discharge_limit_kw: Limit = Field(description="most AC power that it gives")
+    gives: Annotated[Literal["anywhere", "home"], LATER] = Field(
+        default="anywhere", description="home: nothing of it leaves its owner's meter"
+    )
 
 
 class Vehicle(_Storage):

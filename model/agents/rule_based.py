@@ -2,8 +2,8 @@
 
 What happens without a plan, slot by slot: a vehicle charges at full power from the moment it is plugged in until it is
 full, and drives on electricity as far as its battery reaches; a battery stores what PV is left over and gives it back
-at the first deficit. PV that is metered gross is no battery's to store. Nothing looks ahead, so final energies are no
-target here.
+at the first deficit. PV that is metered gross is no battery's to store; PV beyond the limit of a shared inverter is
+stored if it can be, else not used. Nothing looks ahead, so final energies and targets of stores are no targets here.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from ...data.inputs.contract import optional
 from ..errors import Cause, Infeasible
 from ..labels import Array, positions
 from ..results import assemble, variable
@@ -93,24 +94,29 @@ def unmanaged(inputs: xr.Dataset) -> xr.Dataset:
     people, slots = demand.shape
     vehicles, batteries = (_Series(*np.zeros((3, len(store.owner), slots))) for store in (vehicle, battery))
     apart = np.where(metered_gross(inputs)[:, None], pv, 0.0)  # what PV gives at meters of its own
-    pv, limit = pv - apart, inputs["export_limit"].values
+    pv, limit, inverter = pv - apart, inputs["export_limit"].values, optional(inputs, "inverter_limit")
+    inward = optional(inputs, "battery_gives") == "home"
     curtailed, electric = np.maximum(apart - limit[:, None], 0.0), np.zeros(inputs.sizes["trip"])
     apart -= curtailed
     for t in range(slots):
         stored, tank = battery.kept[:, t] * stored, vehicle.kept[:, t] * tank
         tank = _drive(inputs, t, tank, vehicle.least, electric)
         net = demand[:, t] - pv[:, t]
-        room = np.maximum(inputs["import_limit"].values - net, 0.0)
+        drawn = demand[:, t] - np.minimum(pv[:, t], inverter)
+        room = np.maximum(inputs["import_limit"].values - drawn, 0.0)
         charge, discharge = _charge(vehicle, tank, host[:, t] >= 0, home[:, t], room, inputs, hours[t])
         tank = vehicle.after(tank, charge, discharge, hours[t])
         net += np.bincount(vehicle.owner[home[:, t]], (charge - discharge)[home[:, t]], minlength=people)
         vehicles.enter(t, charge, discharge, tank)
-        charge, discharge = _follow(battery, stored, net, hours[t])
+        beyond = np.maximum(pv[:, t] - inverter, 0.0)
+        charge, discharge = _follow(battery, stored, net, beyond, inward, hours[t])
+        charge, discharge, unused = _converted(battery, inverter, pv[:, t], charge, discharge)
+        net, curtailed[:, t] = net + unused, curtailed[:, t] + unused
         stored = battery.after(stored, charge, discharge, hours[t])
         net += np.bincount(battery.owner, charge - discharge, minlength=people)
         batteries.enter(t, charge, discharge, stored)
         _within(inputs, t, net)
-        curtailed[:, t] += np.clip(-net - limit, 0.0, pv[:, t])
+        curtailed[:, t] += np.clip(-net - limit, 0.0, pv[:, t] - unused)
     return _results(inputs, batteries, vehicles, home, curtailed, apart, electric)
 
 
@@ -162,16 +168,33 @@ def _charge(
     return charge, np.where(plugged, vehicle.discharge_to(tank, vehicle.capacity, hours), 0.0)
 
 
-def _follow(battery: _Store, stored: Array, net: Array, hours: float) -> tuple[Array, Array]:
-    """Return the power (B,) of batteries that store each meter's surplus and cover its deficit."""
-    forced, forced_discharge = (
-        battery.forced_charge(stored, hours),
-        battery.discharge_to(stored, battery.capacity, hours),
-    )
-    charge = forced + _shared(battery, np.maximum(-net, 0.0), battery.most_charge(stored, hours) - forced)
+def _follow(
+    battery: _Store, stored: Array, net: Array, beyond: Array, inward: Array, hours: float
+) -> tuple[Array, Array]:
+    """Return the power (B,) of batteries that store each meter's surplus and cover its deficit.
+
+    ``beyond`` (P,) is the PV that an inverter does not convert, which they store in any case [kW]; ``inward`` (B,) give
+    to the home alone.
+    """
+    forced = battery.forced_charge(stored, hours)
+    forced_discharge = np.where(inward, 0.0, battery.discharge_to(stored, battery.capacity, hours))
+    charge = forced + _shared(battery, np.maximum(-net, beyond), battery.most_charge(stored, hours) - forced)
     spare = battery.discharge_to(stored, np.minimum(battery.least, stored), hours)
     discharge = np.maximum(forced_discharge, _shared(battery, np.maximum(net, 0.0), spare))
-    return charge, np.where(forced > 0, 0.0, discharge)
+    return charge, np.where(charge > 0, 0.0, discharge)
+
+
+def _converted(
+    battery: _Store, limit: Array, pv: Array, charge: Array, discharge: Array
+) -> tuple[Array, Array, Array]:
+    """Return charge, discharge (B,) and PV not used (P,) [kW] that inverters with limits (P,) convert."""
+
+    def output() -> Array:
+        return pv + np.bincount(battery.owner, discharge - charge, minlength=len(pv))
+
+    charge = charge - _shared(battery, np.maximum(-output() - limit, 0.0), charge)
+    discharge = discharge - _shared(battery, np.maximum(output() - limit, 0.0), discharge)
+    return charge, discharge, np.clip(output() - limit, 0.0, pv)
 
 
 def _shared(battery: _Store, power: Array, able: Array) -> Array:

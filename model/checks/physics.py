@@ -55,7 +55,7 @@ class Run:
 
     P participants, V vehicles, T slots: ``owner[device]`` (device,); ``at_home`` and ``guest`` (V, T); ``home`` (P,) and
     ``host_node`` (V, T) nodes; ``trip_slot`` and ``driver`` of every trip; ``gross`` (P,) who has PV on a meter of
-    its own.
+    its own; ``inverter_limit`` (P,) [kW]; ``inward`` (battery,) which give to the home alone.
     """
 
     def __init__(self, inputs: xr.Dataset, results: xr.Dataset):
@@ -75,6 +75,8 @@ class Run:
         self.driver = index(self.labels["vehicle"], self.i["trip_vehicle"])
         departure = self.i["trip_departure"]
         self.trip_slot = np.searchsorted(self.labels["time"], departure, side="right") - 1
+        self.inverter_limit = self.i.get("inverter_limit", np.full(self.participants, np.inf))
+        self.inward = self.i.get("battery_gives", np.full(len(self.owner["battery"]), "anywhere")) == "home"
         self.gross = self.i.get("participant_metering", np.full(self.participants, "net")) == "gross"
 
     def _take(self, results: xr.Dataset) -> None:
@@ -147,6 +149,7 @@ def physics(run: Run, linear: bool, planned: bool = True) -> Iterator[Finding]:
             yield Finding(f"negative {name}", run.dims[name], -values)
     yield from _meters(run)
     yield from _guests(run)
+    yield from _inverters(run)
     for device in (name for name in loads() if len(run.owner[name])):
         yield from _limits(run, device, True)
     for device in stores():
@@ -204,6 +207,20 @@ def _meters(run: Run) -> Iterator[Finding]:
     yield Finding("export limit", PARTICIPANT, np.maximum(r["supply"] - apart, apart) - limit, given)
 
 
+def _inverters(run: Run) -> Iterator[Finding]:
+    """Yield what shared inverters convert beyond their limits, and what leaves home of what batteries give to it."""
+    kept = np.zeros((run.participants, len(run.hours)))
+    np.add.at(kept, run.owner["battery"][run.inward], run.r["battery_discharge"][run.inward])
+    charge, discharge = (run.behind_meters({"battery": f"battery_{way}"}) for way in ("charge", "discharge"))
+    flows = run.generated + charge + discharge
+    output = abs(run.generated - charge + discharge) - run.inverter_limit[:, None]
+    yield Finding("inverter limit", PARTICIPANT, output, flows)
+    discharge = run.behind_meters({name: row.give for name, row in stores().items()})
+    left = run.r["supply"] - run.generated - (discharge - kept)
+    home = np.isin(np.arange(run.participants), run.owner["battery"][run.inward])[:, None]
+    yield Finding("battery gives to the home alone", PARTICIPANT, np.where(home, left, 0.0), flows)
+
+
 def _guests(run: Run) -> Iterator[Finding]:
     """Yield balance and own generation of every vehicle that is plugged in away from home."""
     r = run.r
@@ -235,6 +252,9 @@ def _store(run: Run, device: str, planned: bool) -> Iterator[Finding]:
     yield Finding(f"{device} energy", dims, abs(energy - left * before - change), before)
     yield from _limits(run, device, plugged)
     free = np.isinf(run.i["import_limit"])[run.owner[device]][:, None] & plugged
+    if device == "battery":  # an inverter may hold it back, and a home that takes nothing
+        wide = np.isinf(run.inverter_limit)[run.owner[device]][:, None]
+        free, plugged = free & wide, plugged & wide & ~run.inward[:, None]
     charged = _forced(before[:, 0], gain * i["charge_limit"][:, None] * free, left)
     discharged = _forced(before[:, 0], -loss * i["discharge_limit"][:, None] * plugged, left)
     least = np.minimum(i["min_energy"][:, None], charged)

@@ -1,8 +1,8 @@
 """A device: a Pyomo Block with families of variables and rows over named sets, and its sockets.
 
 A device offers these sockets over (meter, time): ``draw``, kW at the meter (+ takes, - gives); ``charged`` and
-``discharged``, the kW of it that stores take and give, at the most ``charge_limit`` and ``discharge_limit``. And
-``cost``, the currency that it spends over the horizon.
+``discharged``, the kW of it that stores take and give, at the most ``charge_limit`` and ``discharge_limit``, and
+``inward``, the kW given that may not leave the meter. And ``cost``, the currency that it spends over the horizon.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class Device(ScalarBlock):
         zero = Linear((len(meters.label), inputs.sizes["time"]))
         self.draw, self.charged, self.discharged = zero, zero, zero
         self.charge_limit, self.discharge_limit = zero.constant, zero.constant
+        self.inward = zero
         self.spent = Linear(())
         self.one_ways: list[OneWay] = []
         self.cost = ArrayCost(doc="cost of the block over the horizon, in currency")

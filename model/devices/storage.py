@@ -21,7 +21,7 @@ def energy(
     discharge: Linear,
     driven: Any,
     charge_capacity: Array,
-    plugged: Any,
+    able: Any,
 ) -> Linear:
     """Add the energy of every store of a device and the rows that carry it from slot to slot.
 
@@ -30,8 +30,8 @@ def energy(
                   - discharge[s,t] * hours[t] / discharge_efficiency[s] - driven[s,t]
 
     ``driven`` (store, time) is what trips take [kWh], ``charge_capacity`` (store, time) what the charger could take
-    [kW], and ``plugged`` where it is connected. Energy that starts below its minimum or above its capacity returns by
-    forced charge or discharge at full power:
+    [kW], and ``able`` (store, time) which part of its discharge limit it can give in any case. Energy that starts
+    below its minimum or above its capacity returns by forced charge or discharge at full power:
 
     min(min_energy[s], initial_energy[s] + charge at full power) <= energy[s,t]
     energy[s,t] <= max(capacity[s], initial_energy[s] - discharge at full power)
@@ -53,7 +53,7 @@ def energy(
     last[-1:] = True
     left = kept(inputs, device)
     charged = course(start, gain * charge_capacity, left)
-    discharged = course(start, -loss * given("discharge_limit") * plugged, left)
+    discharged = course(start, -loss * given("discharge_limit") * able, left)
     lower = np.minimum(given("min_energy"), charged)
     upper = np.maximum(given("capacity"), discharged)
     final = np.where(last, np.nan_to_num(given("final_energy"), nan=0.0), 0.0)
@@ -100,11 +100,12 @@ def _breach(block: Device, stored: Linear, target: Array, price: Array) -> Linea
 
 def _worth(inputs: xr.Dataset, device: str, stored: Linear) -> Linear:
     """Return the worth () of what stores hold at the end."""
-    value = optional(inputs, f"{device}_final_value")
-    counts = np.zeros(stored.shape, dtype=bool)
-    counts[:, -1:] = (value > 0)[:, None]
-    worth: Linear = np.nan_to_num(value)[:, None] * stored
-    return worth.into(np.where(counts, 0, -1).ravel(), ())
+    value = np.nan_to_num(optional(inputs, f"{device}_final_value"))[:, None]
+    if not value.any():
+        return Linear(())
+    last = np.arange(stored.shape[1]) == stored.shape[1] - 1
+    worth: Linear = value * stored
+    return worth.into(np.where((value > 0) & last, 0, -1).ravel(), ())
 
 
 def connect(

@@ -26,15 +26,15 @@ class Meters:
     """The meters of a community; M of them over T slots, P participants and V vehicles.
 
     ``demand`` and ``pv`` are what the meter's participants take and give uncontrolled (M, T); ``retail`` and
-    ``feed_in`` its prices (M, T), ``shared`` what its tariff adds to a kWh from peers (M, T); ``node`` the
-    position of its node, -1 while it is nowhere (M, T); ``access`` its access fee (M, T); ``import_limit`` and
-    ``export_limit`` (M,). ``draws_at`` and ``gives_at`` (P,) say at which meter a participant draws and gives,
-    ``pv_at`` (P,) at which its PV is; ``guest`` (V,) is a vehicle's own meter or -1; ``place`` (device, T) the
-    meter that every device is behind, or -1, by the device's name. ``draw_share`` and ``give_share`` (P, T) are
-    a participant's parts of its meter; ``draw_capacity`` and ``give_capacity`` (M, T) are the kW that the meter
-    could draw and give at the most, net and whatever the prices; ``chargers`` (M, T) the kW of devices that can
-    draw, ``curtailable`` (M, T) the kW of PV that it could pay not to use. ``crossing`` (M, T) says where
-    drawing and giving at once could pay, ``below_zero`` (M, T) where charging and discharging at once could.
+    ``feed_in`` its prices (M, T), ``shared`` what its tariff adds to a kWh from peers (M, T); ``node`` the position
+    of its node, -1 while it is nowhere (M, T); ``access`` its access fee (M, T); ``import_limit``, ``export_limit``
+    and ``inverter_limit`` (M,). ``draws_at`` and ``gives_at`` (P,) say at which meter a participant draws and gives,
+    ``pv_at`` (P,) at which its PV is; ``guest`` (V,) is a vehicle's own meter or -1; ``place`` (device, T) the meter
+    that every device is behind, or -1, by the device's name. ``draw_share`` and ``give_share`` (P, T) are a
+    participant's parts of its meter; ``draw_capacity`` and ``give_capacity`` (M, T) are the kW that the meter could
+    draw and give at the most, net and whatever the prices; ``chargers`` (M, T) the kW of devices that can draw,
+    ``curtailable`` (M, T) the kW of PV that it could pay not to use. ``crossing`` (M, T) says where drawing and
+    giving at once could pay, ``below_zero`` (M, T) where charging and discharging at once could.
     """
 
     label: Array
@@ -47,6 +47,7 @@ class Meters:
     access: Array
     import_limit: Array
     export_limit: Array
+    inverter_limit: Array
     draws_at: Array
     gives_at: Array
     pv_at: Array
@@ -76,6 +77,21 @@ class Meters:
         """Return values (M, T) at the meters ``place`` (device, T), zero where it is -1."""
         own = values[place, np.arange(values.shape[1])]
         return np.asarray(np.where(place >= 0, own, np.zeros_like(values[:1])))
+
+    def inverter_part(self, place: Array, limit: Array) -> Array:
+        """Return which part (battery, time) of their limits (battery, 1) [kW] batteries have in any case.
+
+        Where the inverter at the meter ``place`` (battery, time) is smaller than all of them, each gets its share.
+        """
+        total = np.zeros((len(self.label), place.shape[1]))
+        np.add.at(total, (place, np.arange(place.shape[1])), np.broadcast_to(limit, place.shape))
+        part = np.divide(
+            self.inverter_limit[:, None],
+            total,
+            out=np.ones_like(total),
+            where=total > self.inverter_limit[:, None],
+        )
+        return self.at(place, part)
 
     def charging_capacity(self, place: Array, limit: Array) -> Array:
         """Return the kW (device, time) that each charger can take at the meters ``place`` (device, time), -1 = none.
@@ -136,7 +152,13 @@ def meters(
     else:  # a host model has one price for what its community takes and gives: only passing on could pay in it
         cross, negative = crossing.passing_on(inputs, node), np.zeros(node.shape, dtype=bool)
     export_limit = rows.limit(inputs["export_limit"].values, rows.gives)
-    curtailable = _curtailable(demand, pv, stored, free, export_limit)
+    inverter_limit = rows.limit(optional(inputs, "inverter_limit"), rows.draws)
+    curtailable = _curtailable(demand, pv, stored, free, export_limit, inverter_limit)
+    give_capacity = np.maximum(pv - demand + stored, 0.0)
+    if "battery_gives" in inputs:
+        kept = np.where(inputs["battery_gives"] == "home", inputs["battery_discharge_limit"], 0.0)
+        inward = _sum_at_meters({"battery": kept}, place, node.shape)
+        give_capacity = np.minimum(give_capacity, pv + stored - inward)
     return Meters(
         label=rows.label,
         demand=demand,
@@ -148,6 +170,7 @@ def meters(
         access=np.where(node >= 0, inputs["node_access_fee"].values[node], 0.0),
         import_limit=rows.limit(inputs["import_limit"].values, rows.draws),
         export_limit=export_limit,
+        inverter_limit=inverter_limit,
         draws_at=rows.draws_at,
         gives_at=rows.gives_at,
         pv_at=rows.pv_at,
@@ -156,7 +179,7 @@ def meters(
         draw_share=_share(taken, demand[rows.draws_at], rows.folds),
         give_share=_share(given, pv[rows.gives_at], rows.folds),
         draw_capacity=np.maximum(demand - pv + curtailable + chargers, 0.0),
-        give_capacity=np.maximum(pv - demand + stored, 0.0),
+        give_capacity=give_capacity,
         chargers=chargers,
         curtailable=curtailable,
         crossing=cross,
@@ -202,7 +225,7 @@ class _Rows:
 
 
 def _folds(inputs: xr.Dataset, cheap: Array, drivers: Array) -> Array:
-    """Return which participants (P,) fold: those with no choice, and a connection that never binds.
+    """Return which participants (P,) fold: those with no choice, and connection and inverter that never bind.
 
     PV is a choice where energy may cost less than nothing (tariff, T): not using it could pay, and drawing instead.
     """
@@ -216,9 +239,10 @@ def _folds(inputs: xr.Dataset, cheap: Array, drivers: Array) -> Array:
     without_choice &= gross | ~(cheap[tariff] & (pv > 0)).any(axis=1)
     taken = np.where(gross[:, None], demand, demand - pv).max(axis=1)
     given = np.where(gross[:, None], pv, pv - demand).max(axis=1)
-    return np.asarray(
-        without_choice & (inputs["import_limit"].values >= taken) & (inputs["export_limit"].values >= given)
-    )
+    limits = (("import_limit", taken), ("export_limit", given), ("inverter_limit", pv.max(axis=1)))
+    for name, power in limits:
+        without_choice &= optional(inputs, name) >= power
+    return np.asarray(without_choice)
 
 
 def metered_gross(inputs: xr.Dataset) -> Array:
@@ -278,10 +302,13 @@ def _device_limits(
     return _sum_at_meters(draws, place, shape), _sum_at_meters(gives, place, shape)
 
 
-def _curtailable(demand: Array, pv: Array, stored: Array, free: Array, export_limit: Array) -> Array:
+def _curtailable(
+    demand: Array, pv: Array, stored: Array, free: Array, export_limit: Array, inverter_limit: Array
+) -> Array:
     """Return the PV (meter, time) [kW] not to use which could pay: none, but for a limit or where energy is ``free``."""
-    unwanted = np.isfinite(export_limit)[:, None] | free
-    whole = free | (stored > 0)  # else what is beyond the surplus is worth the demand that it covers
+    narrow = np.isfinite(inverter_limit)[:, None]
+    unwanted = np.isfinite(export_limit)[:, None] | free | narrow
+    whole = free | (stored > 0) | narrow  # else what is beyond the surplus is worth the demand that it covers
     return np.where(unwanted, np.where(whole, pv, np.maximum(pv - demand, 0.0)), 0.0)
 
 
