@@ -11,6 +11,7 @@ from otonari.data.files.file_format import FileFormat
 from otonari.data.loading.scenario import digest, load_scenario
 from otonari.data.problems import InputError
 from otonari.data.series.power_and_rates import read_power
+from otonari.data.series.readings import read_meters
 
 BERLIN = "Europe/Berlin"
 WINTER, SPRING, FALL = "2025-01-15", "2025-03-30", "2025-10-26"
@@ -525,6 +526,13 @@ def test_a_meter_that_is_not_there_is_named(tmp_path):
     assert problems(tmp_path, lines, form, "A-3") == [
         "F: meter: got no row with 'A-3', want a meter of the file (did you mean 'A-2'?)"
     ]
+
+
+def test_a_file_of_meters_without_a_row_has_no_readings(tmp_path):
+    (tmp_path / "f.csv").write_text("meter,time,kWh\n")
+    form = FileFormat(**KWH, meter_column="meter", value_column="kWh")
+    with pytest.raises(InputError, match="time: got no readings, want at least two rows of readings"):
+        read_meters(tmp_path / "f.csv", (), form)
 
 
 def test_a_workbook_is_a_file_of_readings(tmp_path):

@@ -145,6 +145,44 @@ def test_a_preset_reads_its_sample(tmp_path, name):
     assert got == pytest.approx(expected, rel=1e-9)
 
 
+def test_what_is_wrong_with_a_nem12_file_is_named(tmp_path):
+    path = tmp_path / "f"
+    kvarh = "200,NMI1,E1Q1,,Q1,N1,METER,KVARH,30,\n300,20250115," + "3," * 48 + "A,,,\n"
+    path.write_text(SAMPLES["nem12"][0].replace("900\n", f"{kvarh}900\n"))
+    assert energy_or_price(path, "nem12", *SAMPLES["nem12"][1:6]) == pytest.approx(
+        24.0
+    )  # and no reactive energy
+    path.write_text("100,NEM12,1,A,B\n300,20250115,1\n200,N,E1,,E1,,,KWH,7,\n300,20250115,1\n200,N,E1,,E1,,,KWH,30,\n"
+                    "300,20250115,1,2\n")  # fmt: skip
+    with pytest.raises(InputError) as caught:
+        energy_or_price(path, "nem12", *SAMPLES["nem12"][1:6])
+    assert [(p.row, p.want) for p in caught.value.problems] == [
+        ("2", "a record 200 before it"),
+        ("3", "a meter, a register, a unit and an interval that divides the day"),
+        ("4", "a record 200 before it"),
+        ("6", "a day and 48 numbers"),
+    ]
+
+
+def test_what_is_wrong_with_mscons_and_green_button_is_named(tmp_path):
+    path = tmp_path / "f"
+    path.write_text(mscons([1, 2]).replace("DTM+163:202501150000?+00:303'", ""))
+    with pytest.raises(InputError, match=r"DTM: got no begin of a quantity, want DTM.163 after QTY"):
+        energy_or_price(path, "mscons", *SAMPLES["mscons"][1:6])
+    path.write_text(SAMPLES["green-button"][0].replace("<e:uom>72", "<e:uom>38"))
+    with pytest.raises(InputError, match="uom: got the unit 38 of a ReadingType, want 72, energy in Wh"):
+        energy_or_price(path, "green-button", *SAMPLES["green-button"][1:6])
+    path.write_text(SAMPLES["green-button"][0].replace("700000", "seven"))
+    with pytest.raises(InputError, match=r"f:2: value: got 'seven', want a number"):
+        energy_or_price(path, "green-button", *SAMPLES["green-button"][1:6])
+    path.write_text(SAMPLES["green-button"][0].replace("Multiplier>-3", "Multiplier>milli"))
+    with pytest.raises(InputError, match="powerOfTenMultiplier: got the multiplier 'milli'"):
+        energy_or_price(path, "green-button", *SAMPLES["green-button"][1:6])
+    path.write_text('<!DOCTYPE x [<!ENTITY a "espi">]><feed>&a;</feed>')
+    with pytest.raises(InputError, match="a document type, which may unfold without end"):
+        energy_or_price(path, "green-button", *SAMPLES["green-button"][1:6])
+
+
 def test_every_preset_has_a_sample():
     """Sessions have theirs in `test_sessions.py`, TMY3 and EPW in `test_solar.py`."""
     elsewhere = {name for name, preset in PRESETS.items() if preset.kind in ("sessions", "weather")} | {"eda"}

@@ -101,8 +101,9 @@ def read_meters(
         readings, wrong = _of_block(where, block, fmt, within)
         problems += wrong
         found += [readings] if readings else []
-    if problems := [*problems, *further]:
-        raise InputError(problems)
+    problems += further
+    if problems or not found:
+        raise InputError(problems or [_none_placed(where, fmt)])
     return found
 
 

@@ -4,6 +4,7 @@ An ``IntervalReading`` has a start [s since 1970], a duration [s] and a value, i
 the ``ReadingType`` that its ``MeterReading`` links to.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -41,13 +42,21 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, list[str]]
             if kind.get("uom", _WATT_HOURS) != _WATT_HOURS:
                 got = f"the unit {kind['uom']} of a ReadingType"
                 raise InputError([Problem(where, "", "uom", got, f"{_WATT_HOURS}, energy in Wh")])
-            scale = 10.0 ** int(kind.get("powerOfTenMultiplier", "0") or 0)
+            scale = _power_of_ten(where, kind.get("powerOfTenMultiplier", "") or "0")
             for reading in _all(block, "IntervalReading"):
                 number += 1
                 start, seconds, value = (_text(reading, n) for n in ("start", "duration", "value"))
-                energy = repr(float(value) * scale) if value else ""
+                energy = repr(float(value) * scale) if re.fullmatch(r"-?\d+(\.\d+)?", value) else value
                 direction = _DIRECTIONS.get(kind.get("flowDirection", "1"), kind.get("flowDirection", ""))
                 yield number, [start, seconds, energy, direction, meter]
+
+
+def _power_of_ten(where: str, exponent: str) -> float:
+    """Return the factor of a multiplier such as -3."""
+    if not re.fullmatch(r"[-+]?\d{1,2}", exponent):
+        got = f"the multiplier {exponent!r}"
+        raise InputError([Problem(where, "", "powerOfTenMultiplier", got, "a power of ten such as -3")])
+    return float(10.0 ** int(exponent))
 
 
 def _reading_types(root: ElementTree.Element) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
