@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from otonari.cli import main
+from otonari.data.assembly.inputs import problems
 from otonari.data.problems import InputError
 from otonari.data.series.inspection import inspect
 from otonari.data.series.presets import PRESETS
@@ -56,6 +57,8 @@ def test_a_form_is_recognised_with_its_energy(tmp_path, form):
     if "first_slot" in seen.form:  # whose columns tell no unit: the slots' energy is taken for power
         kwh *= seen.step_minutes[0] / 60
     assert energy[day] == pytest.approx(kwh, rel=2e-4), seen
+    command.inspect(path, BERLIN, tmp_path / "home")
+    assert problems(str(tmp_path / "home")) == []
 
 
 @pytest.mark.parametrize("name", SAMPLES)
