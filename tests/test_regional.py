@@ -104,6 +104,34 @@ def test_an_optional_input_of_one_region_is_that_of_the_whole(cleared):
     assert set(metering) == {"net", "gross"}
 
 
+@pytest.mark.parametrize("battery", ["battery-000003", "battery-000031"])
+def test_targets_of_one_region_are_those_of_the_whole(cleared, folder, tmp_path, battery):
+    """A store that lacks 40 kWh of a target, none elsewhere: what is lacking, accounts, figures and the objective."""
+    store = f"tables.batteries.{battery}"
+    target = (
+        f"{store}.capacity_kwh=60",
+        f"{store}.target_energy_kwh=60",
+        f"{store}.target_by=08:00",
+        f"{store}.target_breach_per_kwh=50",
+        f"{store}.final_value_per_kwh=20",
+    )
+    many = cleared(*APART, *target)
+    one = single.run(folder, overrides=(*APART, *target), output=tmp_path / "p2p.nc", record=False)
+    assert many.tree.attrs["regions"] == 2
+    for name in ("objective", "target_missing"):
+        assert many.tree.attrs[name] == pytest.approx(one.tree.attrs[name], abs=1e-3), name
+    assert many.tree.attrs["target_missing"] > 1
+    got, want = (
+        in_order(o.tree["results"].to_dataset().load(), one.tree["results"].to_dataset()) for o in (many, one)
+    )
+    np.testing.assert_allclose(got["battery_breach"], want["battery_breach"], atol=1e-5)
+    settled = many.tree["settlement"].to_dataset().load()
+    assert settled["breach_cost"].dims == ("participant",)
+    figures, alike = (compare.summary(o.tree) for o in (many, one))
+    for name in ("saving", "breach_cost", "final_energy_value"):
+        assert float(figures[name]) == pytest.approx(float(alike[name]), abs=1e-3), name
+
+
 def test_gross_metering_in_regions_is_that_of_the_whole(cleared):
     """Origins and shares of the regions are those of their union, traced at once: everybody's PV has its own meter."""
     many = cleared(*APART, "tables.participants.*.metering=gross")

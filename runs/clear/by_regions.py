@@ -146,6 +146,7 @@ def _attributes(
     """Return what the root of the store says."""
     own = [answer.attrs for answer in answers]
     objective = sum(attrs["objective"] for attrs in own)
+    missing = [attrs["target_missing"] for attrs in own if "target_missing" in attrs]
     sections = whole.sections
     name = sections["name"]
     return {
@@ -162,6 +163,7 @@ def _attributes(
         "status": "optimal" if verdict.gap == 0 else "feasible",
         "method": f"regions apart: {len(own)}, in rounds: {community.rounds}",
         "objective": objective,
+        **({"target_missing": sum(missing)} if missing else {}),
         "currency": sections["currency"],
         **{k: max(attrs[k] for attrs in own) for k in own[0] if k.startswith("proof_")},
         "regions": len(own),
@@ -193,7 +195,11 @@ def _fixed(
     }
     sums = {k: np.sum([answer.sums[k] for answer in answers], axis=0) for k in answers[0].sums}
     shares = {f"community_{k}": v for k, v in accounts.community_shares(sums).items()}
-    money = {k: np.concatenate([answer.money[k] for answer in answers]) for k in answers[0].money}
+    lines = dict.fromkeys(name for answer in answers for name in answer.money)
+    money = {
+        k: np.concatenate([answer.money.get(k, np.zeros_like(answer.money["bill"])) for answer in answers])
+        for k in lines
+    }
     traded = sum(answer.traded for answer in answers)
     return {
         "inputs": inputs,

@@ -179,14 +179,15 @@ def _fill(
 def _make(group: Any, of: str, name: str, layouts: Sequence[Layout], values: Any) -> None:
     """Make an array as large, and with text as wide, as all pieces need; write it if its values are given.
 
-    An optional input that only some pieces have is written as what its absence stands for, before they write theirs.
+    What only some pieces have is written as what its absence stands for, before they write theirs: of an optional input
+    that of the table, zero of what stores lack of targets.
     """
+    absent = np.asarray(TABLE[name].absent if of == "inputs" and name in TABLE else 0.0)
     own = [layout.variables[of][name] for layout in layouts if name in layout.variables[of]]
     dims, _, attrs = own[0]
     kinds = [np.dtype(kind) for _, kind, _ in own]
     if len(own) < len(layouts):
-        assert of == "inputs", f"{name}: only some pieces have it"
-        kinds.append(np.asarray(TABLE[name].absent).dtype)
+        kinds.append(absent.dtype)
     every = [layout.sizes[of] for layout in layouts]
     shape = [sum(s[d] for s in every) if _in_pieces(d) else every[0][d] for d in dims]
     chunks = [max(s[d] for s in every) if _in_pieces(d) else every[0][d] for d in dims]
@@ -210,7 +211,7 @@ def _make(group: Any, of: str, name: str, layouts: Sequence[Layout], values: Any
     if values is not None:
         array[...] = values
     elif len(own) < len(layouts):
-        array[...] = np.asarray(TABLE[name].absent)
+        array[...] = absent
 
 
 _TIME = {"units": "nanoseconds since 1970-01-01", "calendar": "proleptic_gregorian"}
