@@ -291,7 +291,7 @@ CASES = {
     "unknown parent": (swap(NODES, "bank-1,substation", "bank-1,substaton"),
         "nodes.csv:4: parent: got 'substaton', want a label of nodes (did you mean 'substation'?)"),
     "an edge without level": (swap(NODES, "bank-1,substation,bank", "bank-1,substation,"),
-        "nodes.csv:4: level: got nothing, want level of the edge to the parent, a key of fees.levels"),
+        "nodes.csv:4: level: got nothing, want level of the edge to the parent (by-level)"),
     "a level without fee": (swap(NODES, "bank-1,substation,bank", "bank-1,substation,street"),
         "nodes.csv:4: level: got 'street', want a key of fees.levels"),
     "a negative limit": (column(NODES, "node", "limit_kw", ["", "-1"]), "nodes.csv:4: limit_kw: got '-1', want"),

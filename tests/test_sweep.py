@@ -341,3 +341,13 @@ def test_refusals_before_anything_runs(tmp_path, monkeypatch, swept):
     assert not (tmp_path / "out").exists()
     for arguments in (["--dataset", "x.csv"], ["--scheduler", "tcp://x:1", "--workers", "2"]):
         assert CliRunner().invoke(main, ["sweep", str(path), *arguments]).exit_code == 2
+
+
+def test_a_sweep_over_the_price_of_a_component(swept):
+    """The price of a peak, set key by key in a list: ten times as dear is ten times as much more, where nobody plans."""
+    peak = "{name: peak, part: network, basis: per-kw-peak, price: 0}"
+    text = SMALL.replace("set: {", f"set: {{tariffs.standard.components: [{peak}], ")
+    points = "grid: {tariffs.standard.components.0.price: [0, 10, 100]}\nmarkets: [unmanaged]\n"
+    bill = swept(text + points).dataset["bill"].values.ravel()
+    assert bill[1] > bill[0] + 1
+    assert bill[2] - bill[0] == pytest.approx(10 * (bill[1] - bill[0]))
