@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .data.assembly.inputs import build_inputs
     from .data.loading.scenario import load_scenario
     from .model.clearing import community_block
+    from .model.sharing.allocation import allocate
     from .model.solver.solve import solve
     from .runs.clear.block import settle_block
     from .runs.clear.single import clear
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "allocate",
     "build_inputs",
     "clear",
     "community_block",
@@ -37,6 +39,7 @@ _HOMES = {
     "community_block": ".model.clearing",
     "solve": ".model.solver.solve",
     "settle_block": ".runs.clear.block",
+    "allocate": ".model.sharing.allocation",
 }
 
 if not TYPE_CHECKING:  # else a type checker would take any misspelt name for a public one

@@ -21,12 +21,15 @@ __all__ = [
     "KINDS",
     "MOST",
     "TABLE",
+    "InputError",
+    "Problem",
     "Variable",
     "attributes",
     "complete",
     "kinds",
     "optional",
     "require",
+    "suggestion",
     "validate",
 ]
 
