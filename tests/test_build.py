@@ -512,7 +512,9 @@ def test_targets_stand_at_the_slot_that_ends_at_their_time():
         (2, 25, 2.0),
     ]
     np.testing.assert_array_equal(inputs["battery_target_price"], [np.nan, 9, np.nan, np.nan, np.nan])
-    assert "target_by of b3: 2020-08-22 02:00:00 lies outside the horizon" in inputs.attrs["notes"]
+    assert "target_by of b3: no slot of the horizon ends by 2020-08-22 02:00:00" in inputs.attrs["notes"]
+    early = small(tables=tables(batteries=[{**batteries[0], "target_by": "00:30"}]))
+    assert "target_by of b0: no slot of the horizon ends by 00:30" in early.attrs["notes"]
     assert "battery_target" not in small(tables=tables(batteries=batteries[4:]))
 
 

@@ -1,8 +1,12 @@
 """What few stores have, each worked out by hand over two slots, through the whole chain of a clearing."""
 
+import re
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from otonari.cli import main
 from otonari.data.problems import InputError
 from otonari.model.checks.run import check
 from otonari.model.errors import Infeasible
@@ -301,3 +305,29 @@ def test_an_inverter_of_pv_that_is_metered_gross_is_refused():
     with pytest.raises(InputError) as error:
         clear(inputs)
     assert [p.field for p in error.value.problems] == ["inverter_limit"]
+
+
+EARLY = ["tables.batteries.*.target_percent=100", "tables.batteries.*.target_by=01:00"]
+
+
+def command(tmp_path, *changes):
+    sets = [word for change in (*EARLY, *changes) for word in ("--set", change)]
+    return CliRunner().invoke(
+        main, ["clear", "six-kinds", *sets, "-o", str(tmp_path / "run.nc"), "--no-ledger"]
+    )
+
+
+def test_the_command_names_a_target_that_is_out_of_reach(tmp_path):
+    found = command(tmp_path)
+    assert found.exit_code == 3
+    assert re.search(r"battery battery-06 at .* lacks 2\.95 kWh of energy", found.output), found.output
+    assert not (tmp_path / "run.nc").exists()
+
+
+def test_the_command_tells_which_targets_are_missed(tmp_path):
+    found = command(tmp_path, "tables.batteries.*.target_breach_per_kwh=100")
+    assert found.exit_code == 0, found.output
+    noted = re.findall(
+        r"note: battery [\w-]+ lacks [\d.]+ kWh of its target at 2020-08-19 01:00", found.stderr
+    )
+    assert len(noted) == 2

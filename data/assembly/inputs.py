@@ -8,14 +8,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..inputs.contract import complete, kinds, validate
+from ..inputs.contract import complete, kinds, optional, validate
 from ..loading.scenario import Reading, Source, read
 from ..problems import InputError, Problem
 from ..schema import horizon
 from ..schema.defaults import fill
 from ..schema.file_references import Weather
 from ..schema.scenario import Carbon, Scenario, Site
-from ..schema.table_rows import Battery
 from ..schema.tariffs_and_fees import CommonLevelFees, ExtentFees, FeeMethod
 from ..series import plausibility
 from . import demand_and_pv, devices_and_trips
@@ -63,7 +62,7 @@ def build_inputs(scenario: Scenario) -> xr.Dataset:
     faults = validate(inputs)
     if faults:
         raise InputError(faults)
-    frame.notes += [*_left_out(scenario), *_odd_prices(inputs)]
+    frame.notes += [*_left_out(scenario, inputs), *_odd_prices(inputs)]
     inputs.attrs["notes"] = json.dumps(frame.notes, ensure_ascii=False)
     if frame.filled:
         inputs.attrs["filled"] = json.dumps(_filled(frame), ensure_ascii=False)
@@ -197,16 +196,14 @@ def _filled(frame: demand_and_pv.Frame) -> list[dict[str, Any]]:
     ]
 
 
-def _left_out(scenario: Scenario) -> list[str]:
-    """Return a note on trips that the horizon leaves out, and one on each target of a store."""
-    tables, (begin, end) = scenario.tables, horizon.horizon(scenario.time)
-    kept, every = horizon.relevant(tables.trips, scenario.time), tables.trips
+def _left_out(scenario: Scenario, inputs: xr.Dataset) -> list[str]:
+    """Return a note on trips that the horizon leaves out, and one on each target that no slot can hold."""
+    kept, every = horizon.relevant(scenario.tables.trips, scenario.time), scenario.tables.trips
     notes = [f"trips: {len(every) - len(kept)} of {len(every)} trips lie outside the horizon"]
     notes = notes if len(kept) < len(every) else []
-    for table in (tables.batteries, tables.vehicles):
-        for row in table:
-            due = devices_and_trips.due(row, scenario.time)
-            if due and not any(begin < moment <= end for moment in due):
-                label = row.battery if isinstance(row, Battery) else row.vehicle
-                notes.append(f"target_by of {label}: {row.target_by} lies outside the horizon")
+    for device, rows in (("battery", scenario.tables.batteries), ("vehicle", scenario.tables.vehicles)):
+        target = optional(inputs, f"{device}_target")
+        for label, row, energy in zip(inputs[device].values.tolist(), rows, target, strict=True):
+            if row.target_by is not None and np.isnan(energy).all():
+                notes.append(f"target_by of {label}: no slot of the horizon ends by {row.target_by}")
     return notes

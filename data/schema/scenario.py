@@ -70,7 +70,7 @@ class Photovoltaics(Closed):
 class Tables(Closed):
     """The tables: each a CSV file, or its rows written here."""
 
-    participants: tuple[Participant, ...] = Field(min_length=1, description="homes, businesses and plants")
+    participants: tuple[Participant, ...] = Field(min_length=1, description="homes and businesses")
     batteries: tuple[Battery, ...] = Field(default=(), description="stationary batteries")
     vehicles: tuple[Vehicle, ...] = Field(default=(), description="plug-in vehicles")
     trips: tuple[Trip, ...] = Field(default=(), description="trips of the vehicles that have no pattern")
