@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import otonari
 from otonari.data.problems import InputError
 from otonari.model.sharing.apportionment import PARTS
+from otonari.model.sharing.coefficients import coefficients
 from otonari.model.sharing.metered import Metered
 from otonari.model.sharing.rules import RULES, own_surplus
 
@@ -355,6 +356,97 @@ def test_a_watt_hour_of_the_largest_community_is_not_lost():
     drawn = np.array([[most // 2 - 1], [most // 2], [1]])
     assert otonari.allocate([most - 1], drawn, "pro-rata").sum() == most - 1
     assert otonari.allocate([most], [[most]], "static", keys=[1.0]).tolist() == [[most]]
+
+
+# --- the key that realises what was traded
+
+
+@st.composite
+def traded(draw):
+    """Draw meters and trades that they bear out, in several lots per pair."""
+    injected, withdrawn, *_ = draw(meters())
+    sizes = (len(injected), *withdrawn.shape)
+    trades, fed, drawn = [], injected.copy(), withdrawn.copy()
+    for j, i, t in draw(st.lists(st.tuples(*(st.integers(0, n - 1) for n in sizes)), max_size=12)):
+        energy = min(fed[j, t], drawn[i, t])
+        energy = draw(st.one_of(st.just(energy), st.integers(0, int(energy))))
+        fed[j, t] -= energy
+        drawn[i, t] -= energy
+        trades.append((j, i, t, int(energy)))
+    columns = [np.array(column, dtype=int) for column in zip(*trades, strict=True)] or [[], [], [], []]
+    volumes = np.zeros(sizes, dtype=int)
+    np.add.at(volumes, tuple(np.array(c, dtype=int) for c in columns[:3]), np.array(columns[3], dtype=int))
+    return injected, withdrawn, columns, volumes
+
+
+@given(case=traded(), decimals=st.integers(4, 9))
+def test_the_key_of_trades_gives_them_back(case, decimals):
+    injected, withdrawn, trades, volumes = case
+    key = coefficients(injected, withdrawn, trades, decimals=decimals)
+    assert np.all(key.sum(axis=1) <= 10**decimals)
+    again = otonari.allocate(injected, withdrawn, "matrix", coefficients=key / 10**decimals, by_producer=True)
+    np.testing.assert_array_equal(again, volumes)
+
+
+@given(case=traded(), decimals=st.integers(4, 9))
+def test_a_key_that_sums_to_one_gives_every_member_its_energy(case, decimals):
+    """Refused only where something is not sold and everybody draws more than was bought."""
+    injected, withdrawn, trades, volumes = case
+    hungry = np.all(volumes.sum(axis=0) < withdrawn, axis=0)
+    if np.any(hungry & (volumes.sum(axis=1) < injected)):
+        with pytest.raises(InputError, match="no rest"):
+            coefficients(injected, withdrawn, trades, decimals=decimals, exhaustive=True)
+        return
+    key = coefficients(injected, withdrawn, trades, decimals=decimals, exhaustive=True)
+    assert np.all(key >= 0)
+    assert np.all(key.sum(axis=1) == 10**decimals)
+    again = otonari.allocate(injected, withdrawn, "matrix", coefficients=key / 10**decimals)
+    np.testing.assert_array_equal(again, volumes.sum(axis=0))
+    if len(injected) == 1:  # what an operator does with one plant
+        fixed = otonari.allocate(injected, withdrawn, "static", keys=key[0] / 10**decimals)
+        np.testing.assert_array_equal(fixed, again)
+
+
+def test_the_key_of_a_cleared_run_gives_its_trades_back():
+    """The trades of the bundled scenario, in whole Wh, and meters that show them and what the retailer adds."""
+    tree = otonari.clear(otonari.build_inputs(otonari.load_scenario("six-kinds")))
+    trades, inputs = tree["trades"], tree["inputs"]
+    who = inputs["participant"].values.astype(str).tolist()
+    slot = np.searchsorted(inputs["time"].values, trades["trade_time"].values)
+    seller, buyer = (
+        np.array([who.index(p) for p in trades[name].values.astype(str)])
+        for name in ("trade_seller", "trade_buyer")
+    )
+    energy = np.floor(trades["trade_energy"].values * 1000 + 1e-6).astype(int)
+    assert (energy > 0).sum() > 10
+    volumes = np.zeros((len(who), len(who), inputs.sizes["time"]), dtype=int)
+    np.add.at(volumes, (seller, buyer, slot), energy)
+    injected, withdrawn = volumes.sum(axis=1) + 40, volumes.sum(axis=0) + 25
+    key = coefficients(injected, withdrawn, (seller, buyer, slot, energy), decimals=6)
+    again = otonari.allocate(injected, withdrawn, "matrix", coefficients=key / 10**6, by_producer=True)
+    np.testing.assert_array_equal(again, volumes)
+
+
+@pytest.mark.parametrize(
+    ("trades", "named", "want"),
+    [
+        (([0], [0], [0], [333]), {"decimals": 1}, ("decimals", "slot 0", "1")),
+        (([0], [0], [0], [333]), {"decimals": 10}, ("decimals", "", "10")),
+        (([0], [0], [0], [333]), {"exhaustive": True}, ("contracts", "producer 0, slot 0", "667")),
+        (([0, 0], [0, 0], [0, 0], [600, 600]), {}, ("contracts", "producer 0, slot 0", "1200")),
+        (([0, 0], [0, 0], [0, 0], [600, 600]), {}, ("contracts", "member 0, slot 0", "1200")),
+        (([0], [1], [0], [333]), {}, ("contracts: member", "trade 0", "1")),
+    ],
+)
+def test_what_no_key_can_realise_is_refused(trades, named, want):
+    with pytest.raises(InputError) as refused:
+        coefficients([1000], [[900]], trades, **named)
+    assert want in [(p.field, p.row, p.got) for p in refused.value.problems]
+
+
+def test_a_key_is_of_whole_watt_hours():
+    with pytest.raises(InputError, match="energies in Wh"):
+        coefficients([1.0], [[1.0]], ([0], [0], [0], [0.5]))
 
 
 # --- wrong arguments

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...data.inputs.contract import Problem, suggestion
+from ...data.inputs.contract import suggestion
 from ..labels import Array
 from .apportionment import suppliers
-from .metered import Metered, read
+from .metered import Metered, problem, read
 from .rules import RULES, Rule
 
 _AT_ONCE = 2**20  # numbers per array: slots are allocated in blocks that memory and caches hold
@@ -82,9 +82,7 @@ def allocate(
     [[75, 225, 300], [50, 150, 200]]
     """
     row = RULES.get(rule, RULES["static"])
-    unknown = Problem(
-        "allocate", "", "rule", repr(rule), f"one of {', '.join(RULES)}{suggestion(str(rule), RULES)}"
-    )
+    unknown = problem("rule", repr(rule), f"one of {', '.join(RULES)}{suggestion(str(rule), RULES)}")
     given = {"keys": keys, "order": order, "coefficients": coefficients, "contracts": contracts}
     metered = read(injected, withdrawn, participation, row.needs if rule in RULES else unknown, given)
     producers, (members, slots) = len(metered.injected), metered.withdrawn.shape

@@ -76,7 +76,7 @@ def read(
     else:
         unwanted = [name for name in names if name != wanted]
         problems += [
-            _problem(name, "some", f"none: the rule takes {wanted or 'no such'}") for name in unwanted
+            problem(name, "some", f"none: the rule takes {wanted or 'no such'}") for name in unwanted
         ]
         names = [wanted] if wanted else []
     drawn = _array("withdrawn", withdrawn, "iuf", [("member", "slot")], problems)
@@ -88,7 +88,7 @@ def read(
     sizes = {"producer": len(fed), "member": len(drawn), "slot": drawn.shape[1]}
     part = _fractions("participation", participation, [("member",), ("member", "slot")], sizes, problems)
     whole = drawn.dtype.kind != "f"
-    problems += [_problem(name, "none", "some: the rule needs it") for name in names if given[name] is None]
+    problems += [problem(name, "none", "some: the rule needs it") for name in names if given[name] is None]
     present = [name for name in names if given[name] is not None]
     more = {name: _READERS[name](given[name], sizes, whole, problems) for name in present}
     if problems:
@@ -99,11 +99,11 @@ def read(
 def _energies_of_both(injected: Array, withdrawn: Array, problems: list[Problem]) -> None:
     if injected.shape[1] != withdrawn.shape[1]:
         problems.append(
-            _problem("injected", f"{injected.shape[1]} slots", f"{withdrawn.shape[1]} as withdrawn has")
+            problem("injected", f"{injected.shape[1]} slots", f"{withdrawn.shape[1]} as withdrawn has")
         )
     if (injected.dtype.kind == "f") != (withdrawn.dtype.kind == "f"):
         want = "both in Wh (integers) or both in kWh (floats)"
-        problems.append(_problem("injected, withdrawn", f"{injected.dtype}, {withdrawn.dtype}", want))
+        problems.append(problem("injected, withdrawn", f"{injected.dtype}, {withdrawn.dtype}", want))
     for name, values, dim in (("injected", injected, "producer"), ("withdrawn", withdrawn, "member")):
         problems += _energies(name, values, (dim, "slot"))
 
@@ -129,7 +129,7 @@ def _keys(given: Any, sizes: dict[str, int], whole: bool, problems: list[Problem
     if keys is None:
         return None
     total = keys.sum(axis=0)
-    problems += _entries("keys", total, np.abs(total - 1) > TOLERANCE, "keys that sum to 1", ("slot",))
+    problems += entries("keys", total, np.abs(total - 1) > TOLERANCE, "keys that sum to 1", ("slot",))
     return keys
 
 
@@ -139,7 +139,7 @@ def _coefficients(given: Any, sizes: dict[str, int], whole: bool, problems: list
     if coefficients is None:
         return None
     total, want = coefficients.sum(axis=1), "coefficients of a producer that sum to at most 1"
-    problems += _entries("coefficients", total, total > 1 + TOLERANCE, want, ("producer", "slot"))
+    problems += entries("coefficients", total, total > 1 + TOLERANCE, want, ("producer", "slot"))
     return coefficients
 
 
@@ -147,14 +147,14 @@ def _order(given: Any, sizes: dict[str, int], whole: bool, problems: list[Proble
     order = _array("order", given, "iu", [("place",)], problems)
     if order is not None and sorted(order.tolist()) != list(range(sizes["member"])):
         want = f"every member once, by number: 0 to {sizes['member'] - 1}"
-        problems.append(_problem("order", f"{order.tolist()[:20]}", want))
+        problems.append(problem("order", f"{order.tolist()[:20]}", want))
     return order
 
 
 def _contracts(given: Any, sizes: dict[str, int], whole: bool, problems: list[Problem]) -> Any:
     if not isinstance(given, Sequence) or len(given) != 4:
         problems.append(
-            _problem("contracts", type(given).__name__, "(producer, member, slot, energy), each (trade,)")
+            problem("contracts", type(given).__name__, "(producer, member, slot, energy), each (trade,)")
         )
         return None
     before, columns = len(problems), []
@@ -162,7 +162,7 @@ def _contracts(given: Any, sizes: dict[str, int], whole: bool, problems: list[Pr
         column = _array(f"contracts: {dim}", values, "iu", [("trade",)], problems)
         if column is not None:
             outside, want = (column < 0) | (column >= sizes[dim]), f"0 to {sizes[dim] - 1}"
-            problems += _entries(f"contracts: {dim}", column, outside, want, ("trade",))
+            problems += entries(f"contracts: {dim}", column, outside, want, ("trade",))
             columns.append(column.astype(np.int64))
     energy = _array("contracts: energy", given[3], "iu" if whole else "f", [("trade",)], problems)
     if energy is not None:
@@ -171,7 +171,7 @@ def _contracts(given: Any, sizes: dict[str, int], whole: bool, problems: list[Pr
     lengths = [len(column) for column in columns]
     if len(set(lengths)) > 1:
         problems.append(
-            _problem("contracts", f"{', '.join(map(str, lengths))} entries", "one per trade in each")
+            problem("contracts", f"{', '.join(map(str, lengths))} entries", "one per trade in each")
         )
     if len(problems) > before:
         return None
@@ -192,10 +192,10 @@ def _fractions(
     form = next(form for form in forms if len(form) == values.ndim)
     shape = tuple(sizes[dim] for dim in form)
     if values.shape != shape:
-        problems.append(_problem(name, f"shape {values.shape}", f"({', '.join(form)}) = {shape}"))
+        problems.append(problem(name, f"shape {values.shape}", f"({', '.join(form)}) = {shape}"))
         return None
     wrong = ~((values >= 0) & (values <= 1 + TOLERANCE))
-    problems += _entries(name, values, wrong, "between 0 and 1", form)
+    problems += entries(name, values, wrong, "between 0 and 1", form)
     values = values.astype(np.float64)
     return None if wrong.any() else values if form[-1] == "slot" else values[..., None]
 
@@ -216,30 +216,31 @@ def _array(
         "integers or floats" if "i" in kinds and "f" in kinds else "integers" if "i" in kinds else "floats"
     )
     want = f"{numbers} of {' or '.join('(' + ', '.join(form) + ')' for form in forms)}"
-    problems.append(_problem(name, f"{values.dtype} with {values.ndim} dims", want))
+    problems.append(problem(name, f"{values.dtype} with {values.ndim} dims", want))
     return None
 
 
 def _energies(name: str, values: Array, dims: tuple[str, ...]) -> Iterator[Problem]:
     whole = values.dtype.kind != "f"
     wrong = ~((values >= 0) & (values <= MOST if whole else np.isfinite(values)))
-    yield from _entries(
+    yield from entries(
         name, values, wrong, f"0 to {MOST} Wh" if whole else "a finite energy, not negative", dims
     )
     if whole and not wrong.any() and values.ndim == 2:
         total = values.sum(axis=0)
-        yield from _entries(name, total, total > MOST, f"at most {MOST} Wh in a slot", ("slot",))
+        yield from entries(name, total, total > MOST, f"at most {MOST} Wh in a slot", ("slot",))
 
 
-def _entries(name: str, values: Array, wrong: Array, want: str, dims: tuple[str, ...]) -> Iterator[Problem]:
+def entries(name: str, values: Array, wrong: Array, want: str, dims: tuple[str, ...]) -> Iterator[Problem]:
     """Yield a problem for each of the first wrong entries, and one that counts the rest."""
     places = np.argwhere(wrong)
     for place in places[:_LISTED]:
         row = ", ".join(f"{dim} {at}" for dim, at in zip(dims, place, strict=True))
-        yield Problem("allocate", row, name, f"{values[tuple(place)]}", want)
+        yield Problem("sharing", row, name, f"{values[tuple(place)]}", want)
     if len(places) > _LISTED:
-        yield Problem("allocate", "~", name, f"{len(places) - _LISTED} more entries like these", want)
+        yield Problem("sharing", "~", name, f"{len(places) - _LISTED} more entries like these", want)
 
 
-def _problem(field: str, got: str, want: str) -> Problem:
-    return Problem("allocate", "", field, got, want)
+def problem(field: str, got: str, want: str) -> Problem:
+    """Return the problem of an argument as a whole."""
+    return Problem("sharing", "", field, got, want)
