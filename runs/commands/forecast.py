@@ -74,5 +74,6 @@ def _days_off(options: dict[str, Any], time_zone: str) -> Any:
 
 def _format(options: dict[str, Any]) -> FileFormat:
     """Take the options about how a file is written from all others; return its format."""
-    names = [field.name for field in fields(FileFormat) if field.name in options]
+    own = {"slot_minutes"}  # of the back-test, not of numbered slots in the file
+    names = [field.name for field in fields(FileFormat) if field.name in options and field.name not in own]
     return FileFormat(**{name: options.pop(name) for name in names})
