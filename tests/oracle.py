@@ -11,6 +11,7 @@ power: two opposing trades over an edge can swap partners, at no greater fee, un
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import combinations, product
 from math import isnan
 
 import numpy as np
@@ -102,6 +103,7 @@ class Meters:
         self.demand: dict = {}
         self.owner: dict = {}
         self.gives, self.takes, self.buys, self.sells = (defaultdict(list) for _ in range(4))
+        self.draws: dict = {}
         self.inward, self.inverter = defaultdict(list), defaultdict(list)
 
 
@@ -129,7 +131,32 @@ def solve(
         limit = data.get("inverter_limit", {}).get(p, INF)
         if limit < INF:
             program.row(flows, -limit, limit)
-    return program.solve(fuel)
+    return program.solve(fuel + _peaks(program, data, meters))
+
+
+def _peaks(program, data, meters):
+    """Add what tariffs charge for peaks: no mean of so many days of a month is above it; return what was paid before."""
+    paid = 0.0
+    for (peak, tariff), p in product(data.get("peak_tariff", {}).items(), data["demand"]):
+        if data["participant_tariff"][p] != tariff:
+            continue
+        count, price = int(data["peak_days"][peak]), data["peak_price"][peak]
+        earlier = data.get("earlier_peak", {}).get(p, float("nan"))
+        for n, month in enumerate(sorted(set(data["day_month"].values()))):
+            known = n == 0 and not isnan(earlier)
+            least = max(data["peak_floor"][peak], earlier if known else 0.0)
+            paid += price * least * known
+            charged = program.var("peak", peak, p, month, lower=least, cost=price)
+            highest = [
+                program.var("highest", peak, p, day) for day, of in data["day_month"].items() if of == month
+            ]
+            for key in highest:
+                for t, day in enumerate(data["slot_day"]):
+                    if day == key[-1]:
+                        program.row([*meters.draws[p, t], (key, -1.0)], -INF, 0.0)
+            for days in combinations(highest, min(count, len(highest))):
+                program.row([*((key, 1.0 / count) for key in days), (charged, -1.0)], -INF, 0.0)
+    return -paid
 
 
 def behind_meters(program, data, meters):
@@ -212,6 +239,8 @@ def _trades(program, data, meters, probe):
             rate = fee(data, node_i, node_j)
             if "probe" in (i, j):
                 rate -= data["node_access_fee"][probe[0]]
+            else:
+                rate += data.get("shared_fee", {}).get(meters.tariff[j, t], [0.0] * (t + 1))[t]
             trade = program.var("trade", i, j, t, cost=rate * data["slot_hours"][t])
             meters.sells[i, t].append((trade, 1.0))
             meters.buys[j, t].append((trade, 1.0))
@@ -256,7 +285,7 @@ def _connection(program, data, meter, t, meters):
     tariff, hours = meters.tariff[meter, t], data["slot_hours"][t]
     bought = program.var("import", meter, t, cost=data["retail_price"][tariff][t] * hours)
     sold = program.var("export", meter, t, cost=-data["feed_in_price"][tariff][t] * hours)
-    draw = [(bought, 1.0), *meters.buys[meter, t]]
+    draw = meters.draws[meter, t] = [(bought, 1.0), *meters.buys[meter, t]]
     supply = [(sold, 1.0), *meters.sells[meter, t]]
     own, used, demand = meters.gives[meter, t], meters.takes[meter, t], meters.demand[meter, t]
     program.row([*draw, *minus(supply), *own, *minus(used)], demand, demand)

@@ -55,7 +55,11 @@ EXCHANGED = ("green_premium", "imbalance_fee")
 """What counts on an exchange alone: clearings know neither."""
 TERMS = ("self_discharge", "final_value", "target", "target_price")
 """What stores have in communities with ``terms`` alone."""
+CONTRACTS = ("shared_fee", "slot_day", "day_month", "earlier_peak", "contracted_power")
+"""What contracts of components add: communities have it where test_peaks and test_shared_fees give it to them."""
 UNDRAWN = (
+    *CONTRACTS,
+    *(name for name in TABLE if name.startswith(("component_", "peak_"))),
     "participant_metering",
     "inverter_limit",
     "battery_gives",

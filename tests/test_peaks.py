@@ -17,6 +17,7 @@ from otonari.runs.ledger.format.errors import LedgerTampered
 from otonari.runs.report import bill, billing, page, sections
 from otonari.runs.simulate import run as rolling
 
+from . import oracle
 from .books import KEY
 from .communities import community, random_community
 from .test_bill import keep
@@ -161,6 +162,9 @@ def test_any_community_plans_for_its_peaks(seed, days):
         tree = otonari.clear(inputs, market)  # raises what its checks find
         block = community_block(plain, market)
         unaware = solve(block)
+        assert tree.attrs["objective"] == pytest.approx(
+            oracle.solve(inputs, market).objective, rel=1e-6, abs=1e-6
+        )
         energy = unaware.objective
         draw = collect(block)["draw"].values
         charges = sum(

@@ -18,6 +18,7 @@ from otonari.runs import markets
 from otonari.runs.clear import by_regions
 from otonari.runs.clear.dask_cluster import ClusterError
 
+from . import oracle
 from .communities import random_community
 
 #          grid (regional-high)
@@ -219,6 +220,8 @@ def test_any_community_with_fees_by_tariff(seed, crossing):
     inputs = complete(inputs.assign(shared_fee=(("tariff", "time"), fee)))
     tree = otonari.clear(inputs)
     alone = otonari.clear(inputs, "grid-only")
+    want = oracle.solve(inputs).objective
+    assert tree.attrs["objective"] == pytest.approx(want, rel=2e-4 if crossing else 1e-6, abs=1e-6)
     assert tree.attrs["objective"] <= alone.attrs["objective"] + 1e-6 * max(1, abs(alone.attrs["objective"]))
 
 
