@@ -342,6 +342,7 @@ def part(**more):
         ({"components": [part(price="1_0")]}, "tariffs.house.components.0.price", "a number"),
         ({"components": [part(basis="per-week")]}, "tariffs.house.components.0.basis", "per-kwh"),
         ({}, "tariffs.house.energy", "a price of energy, or components"),
+        ({"energy": {"type": "tiers", "tiers": []}}, "tariffs.house.energy.type", "tiered-average"),
         (
             {"energy": windows(1, {**ONTARIO, "months": [13]})},
             "tariffs.house.energy.windows.0.months.0",
