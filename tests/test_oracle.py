@@ -151,6 +151,15 @@ def test_model_equals_oracle_with_the_terms_of_stores(seed):
         assert found.objective == pytest.approx(oracle.solve(inputs, market).objective, **SAME), market
 
 
+@pytest.mark.parametrize("seed", counts.few(range(3000, 3030)))
+@pytest.mark.parametrize("options", [{"crossing": True}, {"min_charge": True}], ids=str)
+def test_model_equals_oracle_with_the_terms_of_stores_where_something_is_decided(seed, options):
+    inputs = random_community(seed, terms=True, **options)
+    for market in MARKETS:
+        found = solve(community_block(inputs, market=market), mip_gap=TIGHT)
+        assert found.objective == pytest.approx(oracle.solve(inputs, market).objective, **DECIDED), market
+
+
 @pytest.mark.parametrize("seed", counts.few(range(2000, 2060, 5)))
 def test_communities_with_the_terms_of_stores_pass_all_checks(seed):
     inputs = random_community(seed, terms=True)
