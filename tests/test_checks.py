@@ -221,6 +221,18 @@ def battery_is_too_full(i, r, t, s):
     i["battery_capacity"][0] = 1.7
 
 
+@breaks("inverter limit")
+def an_inverter_converts_too_much(i, r, t, s):
+    i["inverter_limit"] = i["import_limit"].copy(data=np.full(i.sizes["participant"], np.inf))
+    i["inverter_limit"][int(i["battery_owner"][0] == i["participant"][1])] = 0.5
+
+
+@breaks("own generation", "battery gives to the home alone")
+def what_no_pv_gives_leaves_home(i, r, t, s):
+    i["battery_gives"] = i["battery_owner"].copy(data=["home"])
+    retail_power_is_resold(i, r, t, s)
+
+
 @breaks("battery final energy")
 def battery_ends_too_empty(i, r, t, s):
     i["battery_final_energy"][0] = 1.1
