@@ -88,6 +88,13 @@ def test_thirds_are_exact_and_ties_go_by_the_order_of_members():
     assert otonari.allocate([1, 2, 3, 10], drawn, "filling").tolist() == allocated.tolist()
 
 
+def test_ties_among_many_go_by_the_order_of_members():
+    """Of two kinds of members, alternating: those who draw 3 Wh have the larger remainder, all of them the same."""
+    drawn = np.tile([[3], [1]], (100, 1))
+    allocated = otonari.allocate([70], drawn, "pro-rata")[:, 0]
+    assert np.flatnonzero(allocated).tolist() == list(range(0, 140, 2))
+
+
 def test_the_matrix_leaves_a_producer_what_its_coefficients_give_to_nobody():
     supplied = otonari.allocate(
         [[100], [50]],
@@ -259,18 +266,33 @@ def contracted(draw):
     return injected, withdrawn, trades
 
 
+def plain_contracts(injected, withdrawn, trades):
+    """Return who supplied whom (producer, member, slot), one trade after another."""
+    fed, drawn = injected.copy(), withdrawn.copy()
+    supplied = np.zeros((len(fed), *drawn.shape), dtype=int)
+    for j, i, t, energy in trades:
+        amount = min(energy, fed[j, t], drawn[i, t])
+        supplied[j, i, t] += amount
+        fed[j, t] -= amount
+        drawn[i, t] -= amount
+    return supplied
+
+
 @given(case=contracted())
 def test_the_plain_contracts_agree(case):
     injected, withdrawn, trades = case
-    fed, drawn = injected.copy(), withdrawn.copy()
-    want = np.zeros((len(fed), *drawn.shape), dtype=int)
-    for j, i, t, energy in trades:
-        amount = min(energy, fed[j, t], drawn[i, t])
-        want[j, i, t] += amount
-        fed[j, t] -= amount
-        drawn[i, t] -= amount
     columns = [np.array(column, dtype=int) for column in zip(*trades, strict=True)] or [[], [], [], []]
     supplied = otonari.allocate(injected, withdrawn, "contracts", contracts=columns, by_producer=True)
+    np.testing.assert_array_equal(supplied, plain_contracts(injected, withdrawn, trades))
+
+
+def test_hundreds_of_contracts_of_a_slot_keep_the_order_of_trading():
+    """A sort that is not stable keeps the order of a few, not of hundreds."""
+    rng = np.random.default_rng(3)
+    injected, withdrawn = rng.integers(0, 9000, (4, 2)), rng.integers(0, 3000, (9, 2))
+    columns = [rng.integers(0, n, 800) for n in (4, 9, 2, 300)]
+    supplied = otonari.allocate(injected, withdrawn, "contracts", contracts=columns, by_producer=True)
+    want = plain_contracts(injected, withdrawn, zip(*columns, strict=True))
     np.testing.assert_array_equal(supplied, want)
 
 
