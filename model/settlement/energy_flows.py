@@ -111,7 +111,7 @@ def flows(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset) -> Flows:
         behind=store.trader.T,
         charged=charged - passing,
         discharged=discharged - passing,
-        wasted=(loss - gain) * passing + (1.0 - store.kept.T) * _before(inputs, results),
+        wasted=(loss - gain) * passing + _lost_at_rest(inputs, results, store.kept.T),
         driven=_driven(inputs, results),
         demand=kwh("demand", inputs) + hours * _loads(inputs, results).T,
         generated=generated,
@@ -126,10 +126,12 @@ def flows(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset) -> Flows:
     return _with_pv_meters(pooled, np.flatnonzero(metered_gross(inputs)))
 
 
-def _before(inputs: xr.Dataset, results: xr.Dataset) -> Array:
-    """Return what the stores hold when each slot begins (T, S) [kWh]."""
+def _lost_at_rest(inputs: xr.Dataset, results: xr.Dataset, kept: Array) -> Array:
+    """Return what stores lose by themselves (T, S) [kWh], of what they hold when a slot begins: 1 - ``kept`` (T, S)."""
+    if (kept == 1.0).all():
+        return np.zeros_like(kept)
     start, energy = of_stores(inputs, "initial_energy"), of_stores(results, "energy").T
-    return np.vstack([start[None], energy])[: len(energy)]
+    return np.asarray((1.0 - kept) * np.vstack([start[None], energy])[: len(energy)])
 
 
 def _with_pv_meters(run: Flows, owner: Array) -> Flows:
