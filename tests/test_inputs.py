@@ -98,6 +98,8 @@ def test_all_in_prices_are_the_sums_of_their_components():
 def planted(name, value, at=()):
     """Return the completed community with one entry of one variable replaced."""
     more = PEAKS if name in OF_PEAKS else COMPONENTS if name.startswith("component_") else {}
+    if name == "inverter_limit":
+        more = {name: ("participant", optional(complete(raw()), name))}
     inputs = complete(raw().assign(more))
     values = (
         inputs[name].values.astype("<U24") if inputs[name].dtype.kind == "U" else inputs[name].values.copy()
