@@ -9,9 +9,9 @@ clock's; ``--wall`` measures the latter, for ``--threads``. ``--best SECONDS`` t
 Objectives have to agree where no prices cross; ``beyond`` says by how much directions cost more than the program that
 knows none.
 
-The variants are those of `variants`, ``neighbourhood`` (two tariffs; the case of ``peers``) and ``town`` (the template).
-``--days 365 --variants one-bus --homes 20`` is a year. ``--minimum-charge KW`` gives every vehicle a least charging
-power and prints, in the place of ratios, the seconds of the p2p solve alone and its gap.
+The variants are those of `variants` (``base`` is the case of ``peers``), ``neighbourhood`` (two tariffs) and ``town``
+(the template). ``--days 365 --variants one-bus --homes 20`` is a year. ``--minimum-charge KW`` gives every vehicle a
+least charging power and prints, in the place of ratios, the seconds of the p2p solve alone and its gap.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The case that every framework expresses: a neighbourhood in plain arrays, with no word of otonari's model in them."""
+"""The case that every framework expresses: a town of one tariff in plain arrays, with no word of our model in them."""
 
 from dataclasses import dataclass
 

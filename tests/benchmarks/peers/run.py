@@ -6,7 +6,7 @@ import resource
 import sys
 import time
 
-from ..neighbourhood import neighbourhood
+from ..variants import base
 from .case import of_inputs
 
 MEASURES = ("build", "solve", "total", "memory", "objective")
@@ -16,8 +16,8 @@ def otonari(homes: int) -> dict[str, float]:
     """Clear from inputs to checked results, with baseline, trades and settlement: all of it counts as ``solve``."""
     import otonari
 
-    otonari.clear(neighbourhood(6))  # imports are not what is measured
-    inputs = neighbourhood(homes)
+    otonari.clear(base(6))  # imports are not what is measured
+    inputs = base(homes)
     begin = time.process_time()
     tree = otonari.clear(inputs)
     end = time.process_time()
@@ -31,7 +31,7 @@ def highs(homes: int) -> dict[str, float]:
 
     from ..clearing import raw_solve
 
-    inputs = neighbourhood(homes)
+    inputs = base(homes)
     begin = time.process_time()
     program = compile_block(community_block(inputs))
     built = time.process_time()
@@ -42,7 +42,7 @@ def highs(homes: int) -> dict[str, float]:
 def framework(name: str, homes: int) -> dict[str, float]:
     """Build and solve the case in another framework: without baseline, trades, settlement or checks."""
     module = importlib.import_module(f".in_{name}", __package__)
-    small, case = of_inputs(neighbourhood(6)), of_inputs(neighbourhood(homes))
+    small, case = of_inputs(base(6)), of_inputs(base(homes))
     module.solve(module.build(small), small)
     begin = time.process_time()
     model = module.build(case)
