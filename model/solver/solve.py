@@ -17,7 +17,7 @@ from ..lp.suffixes import load_suffixes
 from . import bottom_up
 from .basis import Basis, basis_of, statuses
 from .binaries import directions
-from .binaries.search import BRIEFLY, CROSSED, LEAST, Decided, Search, fixed
+from .binaries.search import BRIEFLY, CROSSED, LEAST, Decided, Search
 from .bottom_up import Optimum
 from .highs import basic_solution, dot, own_scheduler, prove, version
 from .infeasibility import conclusive
@@ -238,4 +238,4 @@ def _single_milp(program: Program, search: Search) -> Decided:
     """Return the program with its binaries fixed at their optimum, from one MILP; raise what is wrong with it."""
     highs = conclusive(program, search.time_limit, search.mip_gap)
     search.bound = max(search.bound, float(highs.getInfo().mip_dual_bound))
-    return Decided(fixed(program, np.array(highs.getSolution().col_value)))
+    return Decided(directions.fixed(program, np.array(highs.getSolution().col_value)))

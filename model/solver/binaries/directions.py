@@ -66,13 +66,21 @@ def crossed(program: Program, x: Array, relaxed: Array) -> Program:
     free = np.zeros_like(program.integer)
     free[pairs.relaxable] = True
     free &= program.integer & (forward != np.round(x))
-    kept = program.integer & ~free
+    return fixed(program, x, free)
+
+
+def fixed(program: Program, x: Array, free: Array | bool = False) -> Program:
+    """Return the program whose integers have the values that they have in ``x`` (columns,), but for those ``free``.
+
+    What they close is zero (`closed`).
+    """
+    kept, chosen = program.integer & ~np.asarray(free), np.round(x)
     return closed(
         replace(
             program,
-            lower=np.where(kept, np.round(x), program.lower),
-            upper=np.where(kept, np.round(x), program.upper),
-            integer=free,
+            lower=np.where(kept, chosen, program.lower),
+            upper=np.where(kept, chosen, program.upper),
+            integer=program.integer & ~kept,
         )
     )
 

@@ -59,8 +59,8 @@ def choice(
 
 def better(piece: Program, gap: float, time_limit: float | None, first: Array) -> Array:
     """Return the values (columns,) of a brief search in a part, or the ``first`` ones if they cost less."""
-    found = _incumbent(_run(piece, gap, time_limit, 1))
-    return first if found is None or dot(piece.cost, first) <= dot(piece.cost, found) else found
+    best = _cheapest(piece, first, _incumbent(_run(piece, gap, time_limit, 1)))
+    return first if best is None else best
 
 
 def _run(piece: Program, gap: float, time_limit: float | None, nodes: int, first: Array | None = None) -> Any:

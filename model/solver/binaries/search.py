@@ -17,9 +17,10 @@ program with more binaries.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -32,6 +33,8 @@ from ..highs import dot
 from . import directions, part
 from .at_prices import at_market, split, where_large
 from .part import Choice
+
+T = TypeVar("T")
 
 TOGETHER = 700
 """Binaries up to which a part is one MILP."""
@@ -122,7 +125,7 @@ class Search:
         for (_, columns), choice in zip(pieces.members, choices, strict=True):
             x[columns] = choice.x
         self.bound = max(self.bound, relaxation + sum(c.excess for c in choices))
-        decided = fixed(program, x[: len(program.cost)])
+        decided = directions.fixed(program, x[: len(program.cost)])
         return Decided(decided, len(choices), bool(cut.any()), sum(c.left for c in choices))
 
     def crossed(self, program: Program, best: Decided, optimum: Optimum) -> Decided:
@@ -145,13 +148,11 @@ class Search:
             return part.better(pieces.piece(number), gap / len(pieces.members), self.time_limit, first)
 
         x = pieces.x.copy()
-        with ThreadPoolExecutor(self.threads) as pool:
-            each = pool.map if self.threads > 1 else map
-            for (_, columns), values in zip(
-                pieces.members, each(search, range(len(pieces.members))), strict=True
-            ):
-                x[columns] = values
-        return best._replace(program=fixed(program, x[: len(program.cost)]), crossed=int(near.integer.sum()))
+        for (_, columns), values in zip(pieces.members, self._each(search, len(pieces.members)), strict=True):
+            x[columns] = values
+        return best._replace(
+            program=directions.fixed(program, x[: len(program.cost)]), crossed=int(near.integer.sum())
+        )
 
     def _optimum(self, program: Program, start: tuple[Array, Array] | None) -> Optimum | None:
         """Return the optimum without binaries; rows that the program got since are not in it, and have no price."""
@@ -183,15 +184,18 @@ class Search:
             piece, x, directed = pieces.piece(number), pieces.x[columns], pieces.directed(number)
             return part.choice(piece, x, gaps[number], self.time_limit, nodes, directed, first)
 
-        with ThreadPoolExecutor(self.threads) as pool:
-            each = pool.map if self.threads > 1 else map
-            choices: list[Choice] = []
-            for key, choice in zip(keys, each(search, range(len(keys))), strict=True):
-                if choice is None:
-                    return None
-                self._choices[key] = choice
-                choices.append(choice)
+        choices: list[Choice] = []
+        for key, choice in zip(keys, self._each(search, len(keys)), strict=True):
+            if choice is None:
+                return None
+            self._choices[key] = choice
+            choices.append(choice)
         return choices
+
+    def _each(self, search: Callable[[int], T], count: int) -> Iterator[T]:
+        """Yield what a search finds in each of so many parts, on all threads."""
+        with ThreadPoolExecutor(self.threads) as pool:
+            yield from (pool.map if self.threads > 1 else map)(search, range(count))
 
     def further(self, program: Program, way: int, decided: Decided, objective: float) -> int | None:
         """Return the way to a smaller gap than what a program costs now leaves; None if it is small or there is none."""
@@ -255,19 +259,3 @@ def _gaps(program: Program, members: list[tuple[Array, Array]], x: Array, gap: f
         own = np.array([values[columns].sum() for _, columns in members])
         shares.append(own / max(own.sum(), 1e-300))
     return [float(gap * share) for share in 0.5 * (shares[0] + shares[1])]
-
-
-def fixed(program: Program, x: Array) -> Program:
-    """Return the linear program in which the integers have the values that they have in ``x`` (columns,).
-
-    What they close is zero (`directions.closed`).
-    """
-    chosen = np.round(x)
-    return directions.closed(
-        replace(
-            program,
-            lower=np.where(program.integer, chosen, program.lower),
-            upper=np.where(program.integer, chosen, program.upper),
-            integer=np.zeros(len(x), dtype=bool),
-        )
-    )
