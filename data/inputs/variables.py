@@ -5,7 +5,7 @@ the slot's start in UTC (naive ``datetime64``). A *label* is a string that names
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -44,9 +44,10 @@ OPTIONAL_DIMS = ("component", "peak", "month", "day", "node_to")
 """Dims that are there where a variable over them is."""
 RATES = ("price", "credit", "standing", "contracted")
 """Rates of a component of a tariff, each a variable ``component_RATE``."""
-PARTS = ("energy", "network", "levy", "tax", "other")
+Part = Literal["energy", "network", "levy", "tax", "other"]
+PARTS = get_args(Part)
 """What a component of a tariff is for."""
-BASES = (
+Basis = Literal[
     "per-kwh",
     "per-kwh-injected",
     "per-kwh-shared",
@@ -56,7 +57,8 @@ BASES = (
     "per-kw-contracted",
     "per-kw-peak",
     "percent",
-)
+]
+BASES = get_args(Basis)
 """What a component of a tariff is counted by."""
 GIVES = ("anywhere", "home")
 """What a battery gives to: whoever its owner's meter reaches, or its owner's home alone."""

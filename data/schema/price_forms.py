@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 from pydantic_core import PydanticCustomError
 
+from ..inputs.variables import Basis, Part
 from .file_references import PriceFile
 from .values import LATER, Closed, Label, NotNegative, Number, Positive, Real, TimeOfDay, Whole
 
@@ -120,18 +121,8 @@ class Component(Closed):
     """A component of a retail contract: a price, what it is counted by, and what it is for."""
 
     name: Label = Field(description="its name on the bill, once in the tariff")
-    part: Literal["energy", "network", "levy", "tax", "other"] = Field(description="what it is for")
-    basis: Literal[
-        "per-kwh",
-        "per-kwh-injected",
-        "per-kwh-shared",
-        "per-day",
-        "per-month",
-        "per-year",
-        "per-kw-contracted",
-        "per-kw-peak",
-        "percent",
-    ] = Field(
+    part: Part = Field(description="what it is for")
+    basis: Basis = Field(
         default="per-kwh",
         description="per kWh drawn; per kWh injected, which is paid to the customer; per kWh bought from peers; per "
         "day, month or year; per kW of contracted_kw; per kW of the month's peak; percent of other components",
