@@ -39,9 +39,15 @@ _MONEY = {
     "America/Los_Angeles": "USD",
     "America/Toronto": "CAD",
     "America/Vancouver": "CAD",
+    "Asia/Tokyo": "JPY",
     "Asia/Kolkata": "INR",
     "Asia/Seoul": "KRW",
 }
+
+
+def money(zone: str) -> str | None:
+    """Return the currency that is usual where a time zone is; None where that is not known."""
+    return _MONEY.get(zone, _MONEY.get(zone.partition("/")[0]))
 
 
 def settle(located: LocatedValues, participants: Iterable[Any]) -> None:
@@ -59,7 +65,7 @@ def settle(located: LocatedValues, participants: Iterable[Any]) -> None:
     if zone == _HOME or not isinstance(zone, str):
         return
     if "currency" not in values:
-        usual = _MONEY.get(zone, _MONEY.get(zone.partition("/")[0]))
+        usual = money(zone)
         want = "three letters of ISO 4217" + (f" ({usual}?)" if usual else "")
         located.problems.append(Problem(*located.place(("currency",)), "nothing", want))
     if "site" in values:

@@ -14,6 +14,7 @@ import yaml
 from ...data import clock
 from ...data.assembly import inputs as assembled
 from ...data.assembly import summary
+from ...data.loading.site import money
 from ...data.problems import InputError, Problem
 from ...data.series import inspection
 from ...data.series.inspection import Inspection
@@ -25,13 +26,6 @@ from .answer import Answer
 _DAYS_SHOWN = 7
 _COLUMNS_SHOWN = 12
 _ROWS_SHOWN = 40
-_CURRENCIES = {
-    "Europe/London": "GBP",
-    "Europe/Zurich": "CHF",
-    "Asia/Tokyo": "JPY",
-    "America": "USD",
-    "Australia": "AUD",
-}
 
 
 def inspect(file: Path, time_zone: str | None = None, output: Path | None = None) -> Answer:
@@ -171,7 +165,7 @@ def _scenario(seen: Inspection, path: str) -> dict[str, Any]:
     }
     tariff = {**flat, **naming.get("tariffs", {}).get("standard", {})}
     zone = seen.time_zone
-    currency = _CURRENCIES.get(zone, _CURRENCIES.get(zone.partition("/")[0], "EUR"))
+    currency = money(zone) or ("USD" if zone.startswith("America/") else "EUR")
     return {
         "schema_version": 1,
         "name": "".join(c if c.isascii() and c.isalnum() else "-" for c in Path(path).stem).strip("-")
