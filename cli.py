@@ -390,9 +390,9 @@ def compare(runs: tuple[Path, ...], output: Path | None, as_json: bool, verbose:
     if output and output.exists() and any(run.exists() and run.samefile(output) for run in runs):
         raise click.UsageError(f"--output: got {output}, which is one of the runs, want another name")
     _stage(verbose, quiet)("reading the runs")
-    from .runs.commands import compare
+    from .runs.commands import report
 
-    _print(compare.compare(runs, output), as_json, quiet)
+    _print(report.compare(runs, output), as_json, quiet)
 
 
 @main.command()
@@ -728,11 +728,11 @@ def simulate(
     _require_ledger(options, no_ledger)
     _require_suffix(options["output"], ".nc")
     _stage(verbose, quiet)("simulating")
-    from .runs.commands import simulate
+    from .runs.commands import clear
 
     shown = _watched(verbose, quiet)
     with _progress(shown) as (bar, progress), _asked_to_stop() as stop:
-        answer = simulate.simulate(scenario, record=not no_ledger, progress=progress, stop=stop, **options)
+        answer = clear.simulate(scenario, record=not no_ledger, progress=progress, stop=stop, **options)
     if answer is None:
         at = f"otonari: stopped after {bar.pos} of {bar.length} slots"
         _say(f"{at}; the same command goes on from there", err=True)
@@ -762,10 +762,10 @@ def sweep(
     if options["scheduler"] and options["workers"]:
         raise click.UsageError("--workers: the scheduler has workers of its own")
     _stage(verbose, quiet)("reading the sweep")
-    from .runs.commands import sweep
+    from .runs.commands import clear
 
     with _progress(_watched(verbose, quiet), show_pos=True) as (_, progress):
-        answer, failed = sweep.sweep(file, dataset=dataset, progress=progress, **options)
+        answer, failed = clear.sweep(file, dataset=dataset, progress=progress, **options)
     _print(answer, as_json, quiet)
     if failed:
         _say(f"otonari: {failed} points failed", err=True)

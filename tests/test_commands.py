@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from otonari.runs.commands import clear, compare, exchange, forecast, init
+from otonari.runs.commands import clear, exchange, forecast, init, report
 from otonari.runs.store.atomic_file import RunFileError
 
 
@@ -38,12 +38,12 @@ def test_a_comparison_says_beside_its_facts_where_an_earlier_file_went(runs, tmp
     _, files = runs
     output = tmp_path / "both.csv"
     output.write_text("mine")
-    answer = compare.compare(list(files.values()), output)
+    answer = report.compare(list(files.values()), output)
     (beside,) = answer.beside
     assert beside in answer.text
     assert "the earlier, different file is now" in beside
     assert answer.facts["dims"]["scenario"] == 2
-    assert compare.compare(list(files.values()), None).beside == ()
+    assert report.compare(list(files.values()), None).beside == ()
 
 
 def test_a_scenario_is_begun_once(tmp_path):

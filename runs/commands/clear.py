@@ -1,6 +1,7 @@
-"""The command that clears a scenario, at once or by regions; what is said of any run that was stored."""
+"""The commands that run markets: clear a scenario, simulate its days, sweep its keys; what is said of a stored run."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import xarray as xr
@@ -35,6 +36,28 @@ def clear(
     from ..clear import single
 
     return stored(single.run(scenario, market, stage=stage, **options))
+
+
+def simulate(scenario: str, **options: Any) -> Answer | None:
+    """Simulate and store days of a scenario, None if it was stopped; see :func:`otonari.runs.simulate.run.run`."""
+    from ..simulate import run
+
+    outcome = run.run(scenario, **options)
+    return None if outcome is None else stored(outcome)
+
+
+def sweep(file: Path, **options: Any) -> tuple[Answer, int]:
+    """Clear the points of a sweep and gather their figures; return how many failed too.
+
+    See :func:`otonari.runs.clear.sweep.run`.
+    """
+    from ..clear import sweep as sweeping
+    from ..store import sweep_results
+
+    outcome = sweeping.run(file, **options)
+    figures = tables.compared(sweep_results.comparison(outcome.dataset))
+    text = f"{figures}\n\n{tables.gathered(outcome)}"
+    return Answer(tables.swept(outcome), text), len(outcome.failed)
 
 
 def stored(outcome: Outcome) -> Answer:

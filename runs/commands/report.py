@@ -1,11 +1,14 @@
-"""The command that reports a run, or bills its participants."""
+"""The commands that look at stored runs: report one, bill its participants, put several side by side."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ...data.problems import shown
+from .. import compare as comparison
 from ..ledger.format import canonical_json
-from ..report import bill
+from ..report import bill, tables
+from ..store import run_file
 from ..text import file_name
 from .answer import Answer
 
@@ -16,7 +19,7 @@ def report(
     """Report a run, or bill its participants; see :mod:`otonari.runs.report.billing`."""
     from ..report import billing
     from ..report.page import facts, report
-    from ..store import atomic_file, run_file
+    from ..store import atomic_file
 
     if participants or everybody:
         issued = billing.issue(run, participants, directory)
@@ -37,3 +40,20 @@ def report(
         f"wrote {p}" + (f" (the earlier, different file is now {k})" if k else "") for p, k in kept.items()
     ]
     return Answer({"paths": [*map(str, kept)], "facts": figures}, "\n".join(lines))
+
+
+def compare(runs: Sequence[Path], output: Path | None) -> Answer:
+    """Compare stored runs, and write the comparison; see :mod:`otonari.runs.compare`."""
+    with run_file.reading(", ".join(map(str, runs))):
+        compared = comparison.compare(runs)
+        text = tables.compared(compared)
+    kept = comparison.write(compared, output) if output else None
+    stored = f"stored  {output}" + (f" (the earlier, different file is now {kept})" if kept else "")
+    text += f"\n\n{stored}" if output else ""
+    comment = compared.attrs.get("comment")
+    return Answer(
+        compared.to_dict(),
+        text,
+        beside=(stored,) if kept else (),
+        warnings=() if comment is None else (shown(f"warning: {comment}"),),
+    )
