@@ -1,0 +1,1 @@
+"""Fair splits of what a community gains together, and how equal they are."""
