@@ -405,7 +405,7 @@ def compare(runs: tuple[Path, ...], output: Path | None, as_json: bool, verbose:
 )
 @common
 def report(as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
-    """Report a stored run on one page, or bill its participants.
+    """Report a stored run on one page, with figures where the output ends in .html, or bill its participants.
 
     A bill is a page for a household with the receipt of its slots; `otonari ledger check` takes it.
     """

@@ -108,7 +108,7 @@ def test_the_commands_of_the_first_page(otonari_, tmp_path):
     for line in lines_of(commands):
         if "ledger-1234abcd" in line:
             line = line.replace("ledger-1234abcd", next(tmp_path.glob("runs-out/six-kinds/ledger-*")).name)
-        if "report" in line and "--bills" not in line:
+        if "report" in line and "-o" not in line:
             assert "kWh" in otonari_(line.removeprefix("$ "))
         else:
             otonari_(

@@ -19,6 +19,7 @@ def report(
     """Report a run, or bill its participants; see :mod:`otonari.runs.report.billing`."""
     from ..report import billing
     from ..report.page import facts, report
+    from ..report.pages.run_page import run_page
     from ..store import atomic_file
 
     if participants or everybody:
@@ -27,8 +28,9 @@ def report(
         figures: Any = {name: one.facts() for name, one in issued.items()}
     else:
         tree = run_file.open_run(run)
+        write = run_page if output is not None and output.suffix == ".html" else report
         with run_file.reading(run):
-            pages, figures = {"": report(tree)}, facts(tree)
+            pages, figures = {"": write(tree)}, facts(tree)
     if output is None:
         return Answer(figures, next(iter(pages.values())).removesuffix("\n"))
     paths = dict.fromkeys(pages, output)

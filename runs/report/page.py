@@ -11,12 +11,22 @@ from .sections import SECTIONS, Section
 
 def report(tree: xr.DataTree) -> str:
     """Return a run as a page: who, when, and every section of `sections`."""
+    head = "\n".join(f"- {on_page(line)}" for line in about(tree))
+    body = [section(title, text) for title, text in parts(tree).items()]
+    return "\n\n".join([f"# {on_page(tables.heading(tree))}", head, *body]) + "\n"
+
+
+def about(tree: xr.DataTree) -> list[str]:
+    """Return how a run was cleared, and what was odd in it, a sentence each."""
+    facts = [f"status: {tree.attrs['status']}", f"cleared by otonari {tree.attrs['otonari_version']}"]
+    facts += [f"ledger head: {tree.attrs['ledger_head']}"] if "ledger_head" in tree.attrs else []
+    return [*facts, *tables.notes(tree)]
+
+
+def parts(tree: xr.DataTree) -> dict[str, str]:
+    """Return the sections of a run as text in columns, by their headings."""
     currency = str(tree.attrs["currency"])
-    about = [f"status: {tree.attrs['status']}", f"cleared by otonari {tree.attrs['otonari_version']}"]
-    about += [f"ledger head: {tree.attrs['ledger_head']}"] if "ledger_head" in tree.attrs else []
-    head = "\n".join(f"- {on_page(line)}" for line in [*about, *tables.notes(tree)])
-    parts = [section(s.title.format(currency=currency), s.text(tree)) for s in _sections(tree).values()]
-    return "\n\n".join([f"# {on_page(tables.heading(tree))}", head, *parts]) + "\n"
+    return {s.title.format(currency=currency): s.text(tree) for s in _sections(tree).values()}
 
 
 def facts(tree: xr.DataTree) -> dict[str, Any]:
