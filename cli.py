@@ -381,6 +381,34 @@ def schema() -> None:
 
 
 @main.command()
+@click.argument("settlement", type=_FILE, metavar="SETTLEMENT.yaml")
+@_set
+@click.option("--month", "months", multiple=True, metavar="YYYY-MM", help="Only this month of the period.")
+@click.option("-o", "--output", type=_FOLDER, help="Folder of the run files.  [default: runs-out/NAME]")
+@_ledger_options
+@click.option(
+    "--correct", is_flag=True, help="Reverse what is committed of days that differ, and commit anew."
+)
+@common
+def settle(
+    settlement: Path, no_ledger: bool, as_json: bool, verbose: bool, quiet: bool, **options: Any
+) -> None:
+    """Settle metered energy that a community shares, month by month: accounts, ledger and run files.
+
+    Readings of metering points are shared by the rule of the settlement file, or a folder with one; each month is
+    stored as settlement-YYYY-MM.nc. A month that is stored already is not settled again, and one that was committed with
+    another result is a conflict, unless --correct is given.
+    """
+    _require_ledger(options, no_ledger)
+    stage = _stage(verbose, quiet)
+    with _progress(_watched(verbose, quiet) and len(options["months"]) != 1) as (_, progress):
+        from .runs.commands import settle
+
+        answer = settle.settle(settlement, record=not no_ledger, stage=stage, progress=progress, **options)
+    _print(answer, as_json, quiet)
+
+
+@main.command()
 @click.argument("runs", nargs=-1, required=True, type=_FILE, metavar="RUN.nc...")
 @click.option("-o", "--output", type=_NO_FOLDER, help="CSV or NetCDF file.")
 @common

@@ -7,7 +7,7 @@ from typing import Any
 
 import xarray as xr
 
-from . import markets
+from . import markets, settled_days
 from .ledger import administration, ledger, records
 from .store import atomic_file, netcdf, run_file
 
@@ -46,8 +46,13 @@ def correct(path: Path, directory: Path, key: Path | None = None) -> Outcome:
     if not (directory / ledger.NAME).exists():
         raise ledger.LedgerError(f"{directory}: there is no ledger to correct")
     with run_file.reading(path):
-        new = records.of_run(tree)
+        new = recorded(tree)
     return store(tree, path, directory, key, new, correct=True)
+
+
+def recorded(tree: xr.DataTree) -> list[dict[str, Any]]:
+    """Return the records of a run for its ledger: of the slots that a market cleared, or of days that were settled."""
+    return settled_days.of_run(tree) if tree.attrs["market"] == markets.SETTLED else records.of_run(tree)
 
 
 def open_recorded(path: Path) -> xr.DataTree:
@@ -79,7 +84,7 @@ def store(
     """
     signer = administration.read_key(key, directory) if key else None
     options: dict[str, Any] = {"signer": signer, "correct": correct}
-    with ledger.prepare(directory, records.of_run(tree) if new is None else new, **options) as (
+    with ledger.prepare(directory, recorded(tree) if new is None else new, **options) as (
         planned,
         append,
     ):

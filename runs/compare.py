@@ -119,7 +119,7 @@ def summary(tree: xr.DataTree) -> xr.Dataset:
 
 def by_hour(tree: xr.DataTree) -> xr.Dataset:
     """Return what peers trade in each local hour of the day, and its mean prices; NaN where they trade nothing."""
-    trades, zone = tree["trades"].to_dataset(), clock.zone(str(tree["inputs"].attrs.get("time_zone", "UTC")))
+    trades, zone = _traded(tree), clock.zone(str(tree["inputs"].attrs.get("time_zone", "UTC")))
     hour = pd.DatetimeIndex(trades["trade_time"].values).tz_localize("UTC").tz_convert(zone).hour.to_numpy()
     energy, price = trades["trade_energy"].values, trades["trade_price"].values
     paid = price + trades["trade_fee"].values + trades["trade_congestion"].values
@@ -138,6 +138,25 @@ def by_hour(tree: xr.DataTree) -> xr.Dataset:
     }
     hours = xr.Variable("hour", np.arange(24), {"long_name": "local hour of the day"})
     return xr.Dataset({n: ("hour", v, attrs) for n, (v, attrs) in data.items()}, coords={"hour": hours})
+
+
+def _traded(tree: xr.DataTree) -> xr.Dataset:
+    """Return when peers trade how much at which price: the trades, or of a settled run what is shared in each slot."""
+    if "allocation" not in tree.children:
+        return tree["trades"].to_dataset()
+    allocation, settlement = tree["allocation"].to_dataset(), tree["settlement"].to_dataset()
+    energy = allocation["shared"].sum("member").values / 1000.0
+    fee = float(settlement["network_fee"].sum()) / max(
+        float(energy.sum()), 1e-9
+    )  # the mean: fees differ by tariff
+    columns = {
+        "trade_time": allocation["time"].values,
+        "trade_energy": energy,
+        "trade_price": allocation["shared_price"].values,
+        "trade_fee": np.full(len(energy), fee),
+        "trade_congestion": np.zeros(len(energy)),
+    }
+    return xr.Dataset({name: (("trade",), values) for name, values in columns.items()})
 
 
 def write(comparison: xr.Dataset, path: str | os.PathLike[str]) -> Path | None:

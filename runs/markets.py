@@ -14,8 +14,11 @@ MARKETS = ("p2p", "grid-only", "unmanaged")
 SIMULATED = ("exchange", "co-optimized")
 """Markets whose slots close one by one, so that each is recorded as a run of its own: the modes of a simulation."""
 
-RECORDED = ("p2p", *SIMULATED)
-"""Markets whose slots are committed to a ledger: where peers trade, in a clearing or a simulation."""
+SETTLED = "settlement"
+"""What is settled of meters by a rule of sharing: the days of a month are recorded."""
+
+RECORDED = ("p2p", *SIMULATED, SETTLED)
+"""Markets that are committed to a ledger: where peers trade, in a clearing or a simulation, or share metered energy."""
 
 
 def rules(terms: "Exchange", **declared: Any) -> "Rules":

@@ -388,4 +388,4 @@ def test_bills_and_corrections_of_simulated_markets(tmp_path, mode):
 
 
 def test_every_market_where_peers_trade_is_recorded():
-    assert set(markets.RECORDED) == {"p2p", *SIMULATED}
+    assert set(markets.RECORDED) == {"p2p", *SIMULATED, markets.SETTLED}

@@ -152,8 +152,8 @@ def rate(frame: Frame, file: PriceFile | CarbonFile, least: float = -np.inf) -> 
     """Return a price [currency/kWh] or an intensity [kg/kWh] over the slots (time,); problems go to the frame."""
 
     def work() -> np.ndarray:
-        _pinned(file)
-        form, unit = _format(frame, file), _PER_KWH[file.unit]
+        pinned(file)
+        form, unit = format_of(frame, file), _PER_KWH[file.unit]
         return unit * read_rate(file.path, file.column, form, frame.times, frame.hours, least / unit)
 
     return frame.attempt(work, (len(frame.times),))
@@ -171,7 +171,7 @@ def _measured(
     if not columns:
         frame.notes.append(f"{file.path}: no participant uses a column of this file")
     shape = (len(columns), len(frame.times))
-    form = replace(_format(frame, file), unit=file.unit)
+    form = replace(format_of(frame, file), unit=file.unit)
 
     def work(path: str, columns: list[str], installed: list[float] | None) -> np.ndarray:
         filled: dict[str, np.ndarray] = {}
@@ -184,13 +184,13 @@ def _measured(
         return power
 
     def whole() -> np.ndarray:
-        _pinned(file)
+        pinned(file)
         return work(file.path, columns, installed) if columns else np.zeros(shape)
 
     if EACH not in file.path:
         return frame.attempt(whole, shape)
     try:
-        _pinned(file)
+        pinned(file)
     except InputError as error:
         frame.problems += error.problems
     power = np.zeros(shape)
@@ -203,7 +203,7 @@ def _measured(
     return power
 
 
-def _format(frame: Frame, file: ReadingsFile) -> FileFormat:
+def format_of(frame: Frame, file: ReadingsFile) -> FileFormat:
     """Return the format of a file of readings, its unit the default (power)."""
     names = {f.name for f in fields(FileFormat)} & set(type(file).model_fields) - {"unit"}
     options = {n: v for n, v in file.model_dump(include=names).items() if v is not None}
@@ -221,7 +221,7 @@ def _roofs(frame: Frame, participants: Sequence[Participant], site: Site, weathe
     frame.notes += _place_notes(frame, site)
 
     def work() -> np.ndarray:
-        content = _pinned(weather)
+        content = pinned(weather)
         if not rows:
             return power[:0]
         options: dict[str, Any] = {"path": weather.path, "format": weather.format, "stamp": weather.stamp}
@@ -264,7 +264,7 @@ def _place_notes(frame: Frame, site: Site) -> list[str]:
     ]
 
 
-def _pinned(file: ReadingsFile | Weather) -> str | None:
+def pinned(file: ReadingsFile | Weather) -> str | None:
     """Return the SHA-256 of a file, if there is one; refuse another than a stored scenario was run with."""
     if file.path is None:
         return None

@@ -9,6 +9,8 @@ from ..problems import InputError, Problem
 
 EACH = "{participant}"
 """Stands in a path for the label of a participant: a file each."""
+EACH_POINT = "{point}"
+"""Stands in a path for the label of a metering point: a file each."""
 
 
 def content(path: Path, want: str, most: int | None = None) -> bytes:
@@ -46,16 +48,17 @@ def content(path: Path, want: str, most: int | None = None) -> bytes:
 
 
 def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, or of the names and bytes of the files of a path with ``{participant}``.
+    """Return the SHA-256 of a file's bytes, or of the names and bytes of the files of a path with a mark in it.
 
     Raises
     ------
     InputError
         If it cannot be read.
     """
-    if EACH not in str(path):
+    each = next((mark for mark in (EACH, EACH_POINT) if mark in str(path)), None)
+    if each is None:
         return hashlib.sha256(content(path, "a readable file")).hexdigest()
-    before, _, after = str(path).partition(EACH)
+    before, _, after = str(path).partition(each)
     digest = hashlib.sha256()
     for name in sorted(glob(f"{escape(before)}*{escape(after)}")):
         digest.update(f"{name[len(before) : len(name) - len(after)]} {sha256(Path(name))}\n".encode())

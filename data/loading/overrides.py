@@ -16,6 +16,7 @@ from ..problems import InputError, Problem
 from ..schema.file_references import TableFile
 from ..schema.scenario import Time
 from ..schema.table_rows import TABLES
+from ..schema.values import Closed
 from .messages import schema_problems, shown
 
 _OFFSET = re.compile(r"(T\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(?:Z|[+-]\d\d:?\d\d)$")
@@ -28,7 +29,8 @@ _ZONE = str(Time.model_fields["time_zone"].default)
 class LocatedValues:
     """The plain values of a scenario file, and for each of them where the user wrote it.
 
-    ``override_places`` gives file and row of an override that is not of the command line.
+    ``override_places`` gives file and row of an override that is not of the command line; ``tables`` is the table of
+    its tables.
     """
 
     where: str
@@ -39,6 +41,7 @@ class LocatedValues:
     set_by: dict[Location, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     override_places: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    tables: Mapping[str, tuple[type[Closed], str]] = field(default_factory=lambda: TABLES)
 
     def override_place(self, text: str) -> tuple[str, str]:
         """Return file and row of an override: of the command line, where none are known."""
@@ -74,8 +77,8 @@ def override(located: LocatedValues, text: str) -> None:
         return
     targets: list[tuple[Any, Location]] = [(located.values, ())]
     for key in keys[:-1]:
-        targets = [step for target in targets for step in _step(*target, key)]
-    targets = [(t, (*at, k)) for t, at in targets for k in _names(t, at, keys[-1])]
+        targets = [step for target in targets for step in _step(*target, key, located.tables)]
+    targets = [(t, (*at, k)) for t, at in targets for k in _names(t, at, keys[-1], located.tables)]
     if not targets:
         located.problems.append(Problem(*place, path, "a path that leads nowhere", "a key or a row's label"))
     for target, at in targets:
@@ -86,16 +89,16 @@ def override(located: LocatedValues, text: str) -> None:
             target.pop(at[-1], None)
 
 
-def _step(target: Any, at: Location, key: str) -> list[tuple[Any, Location]]:
+def _step(target: Any, at: Location, key: str, tables: Mapping[str, Any]) -> list[tuple[Any, Location]]:
     """Return what lies under a key of a mapping (added where missing), or in the rows that a key names."""
     if isinstance(target, dict):
         if not isinstance(target.get(key), dict | list):
             target[key] = {}
         return [(target[key], (*at, key))]
-    return [(target[name], (*at, name)) for name in _names(target, at, key)]
+    return [(target[name], (*at, name)) for name in _names(target, at, key, tables)]
 
 
-def _names(target: Any, at: Location, key: str) -> list[Any]:
+def _names(target: Any, at: Location, key: str, tables: Mapping[str, Any]) -> list[Any]:
     """Return what ``key`` names in a container: the key, an index, a row by its label, all by ``*``."""
     if isinstance(target, dict):
         return [key]
@@ -103,7 +106,7 @@ def _names(target: Any, at: Location, key: str) -> list[Any]:
         return []
     if key == "*":
         return list(range(len(target)))
-    column = TABLES[str(at[1])][1] if len(at) == 2 and at[0] == "tables" and at[1] in TABLES else ""
+    column = tables[str(at[1])][1] if len(at) == 2 and at[0] == "tables" and at[1] in tables else ""
     rows = [i for i, row in enumerate(target) if isinstance(row, dict) and str(row.get(column)) == key]
     return rows or ([int(key)] if key.isdecimal() and int(key) < len(target) else [])
 
@@ -113,7 +116,7 @@ def read_tables(located: LocatedValues) -> None:
     section = located.values.get("tables")
     if not isinstance(section, dict):
         return
-    for name in TABLES:
+    for name in located.tables:
         value = section.get(name)
         if not isinstance(value, str | dict):
             continue
@@ -138,7 +141,7 @@ def _read(located: LocatedValues, name: str, file: TableFile) -> tuple[Table, li
     path = located.base / file.path
     if file.sessions is None:
         form = file.model_dump(exclude={"path", "keep_clock", "sessions"})
-        return csv_table.read(path, TABLES[name][0], **form)
+        return csv_table.read(path, located.tables[name][0], **form)
     if name != "trips":
         where, line, field = located.place(("tables", name, "sessions"))
         wrong = Problem(where, line, field, "sessions", "a table of trips: tables.trips")

@@ -50,6 +50,8 @@ def suppliers(injected: Array, allocated: Array) -> Array:
     time). In whole Wh the producers' shares of all that is shared are apportioned first, then member after member in
     proportion to what is left of these shares: sums over producers and over members are exact.
     """
+    if len(injected) == 1:
+        return allocated[None]
     if allocated.dtype.kind != "i":
         return apportion(allocated, injected[None]).swapaxes(0, 1)
     left = apportion(allocated.sum(axis=0), injected)

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import checkpoints, durable_files, private_leaves, reader
 from .commit import Commit, plan_commit
-from .format import signed_note
+from .format import block_schema, signed_note
 from .format.chain import Block, Summary
 from .format.errors import LedgerConflict, LedgerError, LedgerLocked, LedgerTampered, LedgerTorn
 from .state import NAME, LedgerState, fingerprint
@@ -89,7 +89,7 @@ def examine(
     state = LedgerState(directory, [checkpoints.read(path, held=True) for path in held], pinned)
     files = private_leaves.LeafFiles(directory) if private else None
     for block in reader.walk(state):
-        if files and block["kind"] == "clearing":
+        if files and block["kind"] in block_schema.RECORDING:
             private_leaves.check_leaves(files, block)
     state.require_settled()
     return state

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import checkpoints, durable_files, private_leaves, reader
+from .format import block_schema
 from .format.chain import Block
 from .format.errors import LedgerError
 from .state import NAME, LedgerState
@@ -88,7 +89,7 @@ def _exposures(directory: Path, least: int) -> tuple[int, list[Exposure]]:
     before: dict[int, Numbers] = {}
     clearings, exposed = 0, list[Exposure]()
     for block in reader.walk(state):
-        if block["kind"] != "clearing":
+        if block["kind"] not in block_schema.RECORDING:
             continue
         clearings += 1
         numbers = _numbers(private_leaves.check_leaves(files, block))

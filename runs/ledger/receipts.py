@@ -280,7 +280,9 @@ def _parse(text: str, where: str) -> Proof:
     if not isinstance(parts, dict) or parts.keys() != {"block", "leaf", "rotations", "place", "path"}:
         raise ValueError("extra: want block, leaf, rotations, place and path")
     block, leaf, rotations, place, path = (parts[n] for n in ("block", "leaf", "rotations", "place", "path"))
-    if wrong := block_schema.mismatch(block, ("clearing",)) or block_schema.mismatch(leaf, ("leaf",)):
+    if wrong := block_schema.mismatch(block, block_schema.RECORDING) or block_schema.mismatch(
+        leaf, ("leaf",)
+    ):
         raise ValueError(f"{wrong} does not fit")
     if type(rotations) is not list or any(block_schema.mismatch(r, ("key-rotation",)) for r in rotations):
         raise ValueError("rotations do not fit")

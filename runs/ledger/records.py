@@ -111,7 +111,7 @@ def record(
     leaves = accounts(names, _rounded(share.trades, counted), others)
     totals = block_schema.totals(leaves)
     for whose, amounts in (("all accounts", totals), *((leaf["participant"], leaf) for leaf in leaves)):
-        _require_exact(whose, amounts, facts["slot"], counted)
+        require_exact(whose, amounts, facts["slot"], counted)
     return {
         "version": block_schema.VERSION,
         "kind": "clearing",
@@ -155,7 +155,7 @@ def make_whole(
     return [{"make_whole": slot.tolist()} for slot in np.diff(due, axis=0, prepend=0 * whole[None])]
 
 
-def _require_exact(whose: str, amounts: Mapping[str, Any], slot: int, counted: Scale) -> None:
+def require_exact(whose: str, amounts: Mapping[str, Any], slot: int, counted: Scale) -> None:
     """Raise :class:`LedgerError` if an amount of a slot reaches 2^53."""
     for name, amount in amounts.items():
         if isinstance(amount, int) and abs(amount) >= LARGEST:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from . import checkpoints, durable_files, private_leaves
 from .checkpoints import KnownCheckpoint
-from .format import signed_note
+from .format import block_schema, signed_note
 from .format.chain import Block, Summary
 from .format.errors import LedgerError, LedgerTampered, LedgerTorn
 
@@ -52,7 +52,7 @@ class Clearings:
 
     def count_in(self, block: Block) -> None:
         """Update the clearings by a checked block."""
-        if block["kind"] == "clearing" and self.wanted(block["slot"]):
+        if block["kind"] in block_schema.RECORDING and self.wanted(block["slot"]):
             self.unreversed[block["slot"]] = block
         elif block["kind"] == "correction" and self.wanted(block["slot"]):
             self.unreversed.pop(block["slot"], None)

@@ -9,7 +9,7 @@ import xarray as xr
 
 from ...data.problems import InputError, Problem, suggestion
 from .. import archive
-from ..ledger import ledger, receipts, records
+from ..ledger import ledger, receipts
 from ..ledger.format import canonical_json
 from ..store import digest, run_file
 from . import bill, contract
@@ -56,7 +56,7 @@ def _issue(
     if not (book / ledger.NAME).exists():
         never = "" if "ledger_head" in tree.attrs else "; the run was never committed to one"
         raise ledger.LedgerError(f"{book}: there is no ledger, so no receipt for a bill{never}")
-    recorded = records.of_run(tree)
+    recorded = archive.recorded(tree)
     span = (recorded[0]["slot"], recorded[-1]["slot"] + 1)
     receipt_of = receipts.make(book, wanted[0] if len(wanted) == 1 else None, span, recorded)
     return {name: _bill(tree, name, receipt_of[canonical_json.label(name)]) for name in wanted}

@@ -14,10 +14,10 @@ import xarray as xr
 from .atomic_file import RunFileError, first_line, publish, require_file
 from .run_format import (
     FORMAT,
-    GROUPS,
     attributes_digest,
     digests,
     encode,
+    groups,
     plain,
     require_digests,
     require_format,
@@ -31,7 +31,7 @@ def write_run(tree: xr.DataTree, path: str | os.PathLike[str]) -> Path | None:
     Parameters
     ----------
     tree : DataTree
-        With the groups of ``GROUPS``, one Dataset each; root attributes are strings and numbers.
+        With the groups of ``run_format.GROUPS``, one Dataset each; root attributes are strings and numbers.
     path : path
         The file; missing directories are made.
 
@@ -66,7 +66,7 @@ def read_run(path: str | os.PathLike[str]) -> xr.DataTree:
     attributes = _attributes(path)
     try:
         with xr.open_datatree(path, engine="netcdf4", decode_timedelta=False) as file:
-            tree = xr.DataTree.from_dict({f"/{g}": plain(file[g].to_dataset()) for g in GROUPS})
+            tree = xr.DataTree.from_dict({f"/{g}": plain(file[g].to_dataset()) for g in groups(file)})
     except Exception as error:  # the libraries below raise anything on a mangled file
         raise RunFileError(path, f"damaged: {first_line(error)}") from error
     tree.attrs = attributes
@@ -105,7 +105,7 @@ def _fill(tree: xr.DataTree, name: str, stored: dict[str, str]) -> None:
     values: Any = _Values()
     with Dataset(name, "w", format="NETCDF4") as file:
         xr.Dataset(attrs=attributes).dump_to_store(into(file))
-        for group in GROUPS:
+        for group in groups(tree):
             dataset = tree[group].to_dataset().drop_encoding()
             encoding = {str(n): encode(v) for n, v in dataset.variables.items()}
             dataset.dump_to_store(into(file.createGroup(group)), writer=values, encoding=encoding)

@@ -18,14 +18,18 @@ FORMAT = 1
 
 
 GROUPS = ("inputs", "results", "trades", "settlement")
+FURTHER = ("allocation",)
+"""Groups that only some runs have: what a settled one allocates."""
 
 
 TIME_ATTRIBUTES = {"standard_name": "time", "long_name": "start of the slot, UTC", "axis": "T"}
 
 
-def as_tree(*datasets: xr.Dataset) -> xr.DataTree:
-    """Return a run of the Datasets of ``GROUPS``, their time axes with the attributes of CF."""
-    groups = {f"/{g}": d.copy() for g, d in zip(GROUPS, datasets, strict=True)}
+def as_tree(*datasets: xr.Dataset, **further: xr.Dataset) -> xr.DataTree:
+    """Return a run of the Datasets of ``GROUPS`` and further ones, their time axes with the attributes of CF."""
+    groups = {
+        f"/{g}": d.copy() for g, d in zip((*GROUPS, *further), (*datasets, *further.values()), strict=True)
+    }
     for group in groups.values():
         if "time" in group.coords:
             group["time"].attrs |= TIME_ATTRIBUTES
@@ -39,8 +43,17 @@ def account_line(settlement: xr.Dataset, name: str) -> xr.DataArray:
 
 def digests(tree: xr.DataTree) -> dict[str, str]:
     """Return the digests that identify a run: of its inputs, and of the groups computed from them."""
-    scale = dict.fromkeys(GROUPS, digest.RESULTS_SCALE) | {"inputs": digest.INPUTS_SCALE}
-    return {f"{g}_digest": digest.values(tree[g].to_dataset(), f"otonari {g} 1", scale[g]) for g in GROUPS}
+    scale = dict.fromkeys(GROUPS, digest.RESULTS_SCALE) | dict.fromkeys(
+        ("inputs", *FURTHER), digest.INPUTS_SCALE
+    )
+    return {
+        f"{g}_digest": digest.values(tree[g].to_dataset(), f"otonari {g} 1", scale[g]) for g in groups(tree)
+    }
+
+
+def groups(tree: xr.DataTree) -> tuple[str, ...]:
+    """Return the groups that a run has."""
+    return (*GROUPS, *(group for group in FURTHER if group in tree.children))
 
 
 def attributes_digest(attributes: Mapping[str, Any]) -> str:

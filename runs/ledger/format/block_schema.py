@@ -200,14 +200,17 @@ SHAPES: dict[str, dict[str, Any]] = {
     | _AMOUNTS
     | _MONEY,
 }
+SHAPES["settlement"] = {**SHAPES["clearing"], "settles": _text}
 """What each kind holds: exactly these keys, but for those ``WHERE_ANY``, each of its type."""
 SHAPES_3 = {
-    **SHAPES,
+    **{kind: shape for kind, shape in SHAPES.items() if kind != "settlement"},
     "genesis": {**SHAPES["genesis"], "units": _units_3},
     "clearing": {name: test for name, test in SHAPES["clearing"].items() if name != "money"},
 }
 """The same of format 3, whose clearings do not say in what their money is."""
 KINDS = tuple(kind for kind in SHAPES if kind != "leaf")
+RECORDING = ("clearing", "settlement")
+"""Kinds that record a time, with a leaf per account: cleared slots, and settled days."""
 
 
 def mismatch(value: Any, known: tuple[str, ...] = KINDS) -> str:
@@ -216,7 +219,7 @@ def mismatch(value: Any, known: tuple[str, ...] = KINDS) -> str:
     if not isinstance(kind, str) or kind not in known:
         return "kind"
     shapes = SHAPES_3 if value.get("version") == READABLE[0] else SHAPES
-    return _mismatch(value, kind, shapes[kind])
+    return _mismatch(value, kind, shapes[kind]) if kind in shapes else "kind"
 
 
 def _mismatch(value: Any, where: str, shape: Any) -> str:

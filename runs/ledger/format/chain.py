@@ -102,6 +102,10 @@ def fitted(record: Block, summary: Summary) -> Block:
         raise LedgerConflict(
             f"the ledger is of format {summary.version}, which has no {some[0]}: begin another ledger"
         )
+    if record["kind"] == "settlement":
+        raise LedgerConflict(
+            f"the ledger is of format {summary.version}, which has no settlements: begin another ledger"
+        )
     return {**{name: value for name, value in record.items() if name != "money"}, "version": summary.version}
 
 
@@ -215,7 +219,7 @@ def _count_in(block: Block, summary: Summary) -> None:
         summary.reversed.add(block["reverses"])
     else:
         join(summary.spans, start, end)
-    summary.slots += 1 if kind == "clearing" else -1
+    summary.slots += 1 if kind in block_schema.RECORDING else -1
     for name, amount in block["totals"].items():
         summary.totals[name] = summary.totals.get(name, 0) + amount
 
@@ -293,7 +297,7 @@ def _endorsed(block: Block, summary: Summary, _: Earlier) -> Wrong:
 
 
 def _vacant(block: Block, summary: Summary, _: Earlier) -> Wrong:
-    if block["kind"] != "clearing":
+    if block["kind"] not in block_schema.RECORDING:
         return None
     taken = overlap(summary.spans, block["slot"], block["slot"] + block["slot_seconds"])
     return ("slot", block["slot"], f"one that shares no time with {taken}") if taken else None
@@ -314,8 +318,8 @@ def _cancels(block: Block, _: Summary, earlier: Earlier) -> Wrong:
     if block["kind"] != "correction":
         return None
     reversed_ = earlier(block["reverses"])
-    if reversed_["kind"] != "clearing":
-        return "reverses", reversed_["kind"], "a clearing"
+    if reversed_["kind"] not in block_schema.RECORDING:
+        return "reverses", reversed_["kind"], "a clearing or a settlement"
     totals = {name: -amount for name, amount in reversed_["totals"].items()}
     wants = {"slot": reversed_["slot"], "slot_seconds": reversed_["slot_seconds"], "totals": totals}
     for name, want in wants.items():

@@ -1,0 +1,188 @@
+"""Accounts of shared energy: what members drew, gave and were allocated in whole Wh, and its money in exact units."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from ..labels import Array
+from .allocation import allocate
+from .apportionment import apportion
+from .metered import read
+from .rules import shares
+
+_AT_ONCE = 2**22  # numbers (producer, member, time) that are held at a time
+Supplied = tuple[Array, Array, Array, Array]
+_NOBODY: Supplied = tuple(np.zeros(0, dtype=np.int64) for _ in range(4))  # type: ignore[assignment]
+_SHARES = 10**6  # shares of a plant count in millionths of the largest
+
+
+@dataclass(frozen=True)
+class SharedEnergy:
+    """Energies of members (member, time) in whole Wh: ``withdrawn``, ``injected``, ``shared`` and ``sold``.
+
+    ``shared`` is what a member is allocated of the community's energy, ``sold`` what others are of its own; the rest is
+    its retailer's. ``supplied`` (day, seller, buyer, energy), four arrays, says who supplied whom on which day.
+    """
+
+    withdrawn: Array
+    injected: Array
+    shared: Array
+    sold: Array
+    supplied: Supplied
+
+    @property
+    def grid_in(self) -> Array:
+        """What members draw from their retailers (member, time)."""
+        return np.asarray(self.withdrawn - self.shared)
+
+    @property
+    def grid_out(self) -> Array:
+        """What members give to their retailers (member, time)."""
+        return np.asarray(self.injected - self.sold)
+
+
+@dataclass(frozen=True)
+class DailyAccounts:
+    """Accounts of members by day (member, day), in whole Wh and units of money (price units per kWh, times Wh)."""
+
+    purchases: Array
+    sales: Array
+    grid_in: Array
+    grid_out: Array
+    paid: Array
+    earned: Array
+    fees: Array
+
+    def named(self) -> dict[str, Array]:
+        """Return the arrays by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def of_members(energy: Array, injects: Array, owned: Array) -> tuple[Array, Array]:
+    """Return what members withdrew and injected (member, time) [Wh], from the energies of points (point, time).
+
+    ``owned`` (point, member) are shares: the injection of a plant in common is its owners' in proportion to them, slot
+    by slot, in whole Wh by largest remainder.
+    """
+    size = (owned.shape[1], energy.shape[1])
+    withdrawn, injected = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
+    for values, given, share in zip(energy, injects, owned, strict=True):
+        into, owners = injected if given else withdrawn, np.flatnonzero(share)
+        if len(owners) == 1:
+            into[owners[0]] += values
+        else:
+            weights = np.rint(share[owners] / share.max() * _SHARES).astype(np.int64)
+            into[owners] += apportion(values, np.repeat(weights[:, None], len(values), axis=1))
+    return withdrawn, injected
+
+
+def share(withdrawn: Array, injected: Array, rule: str, day: Array, **given: Any) -> SharedEnergy:
+    """Return how what members injected is shared by a rule.
+
+    Parameters
+    ----------
+    withdrawn, injected : (member, time)
+        In whole Wh.
+    rule : str
+        As of `allocate`. By ``own-share`` all that is injected is the members' by their keys, and each uses its own.
+    day : (time,)
+        Position of the day of each slot, not decreasing.
+    given : dict
+        Further arguments of `allocate`.
+
+    Raises
+    ------
+    otonari.data.problems.InputError
+        As `allocate`.
+    """
+    if rule == "own-share":
+        metered = read(injected, withdrawn, given.get("participation"), "keys", {"keys": given["keys"]})
+        own = shares(metered)
+        used = np.minimum(own, metered.withdrawn)
+        return SharedEnergy(withdrawn, own, used, used, _themselves(used, day))
+    producers = np.flatnonzero(injected.any(axis=1))
+    shared, sold = np.zeros_like(withdrawn), np.zeros_like(injected)
+    parts = [_NOBODY]
+    for slots in _blocks(day, max(1, len(producers)) * len(withdrawn)):
+        cut = {name: _cut(values, slots) for name, values in given.items()}
+        part = injected[producers, slots] if len(producers) else injected[:1, slots]
+        supplied = allocate(part, withdrawn[:, slots], rule, by_producer=True, **cut)
+        shared[:, slots] = supplied.sum(axis=0)
+        if len(producers):
+            sold[producers, slots] = supplied.sum(axis=1)
+            parts.append(_by_day(supplied, day[slots], producers))
+    days, sellers, buyers, energies = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return SharedEnergy(withdrawn, injected, shared, sold, (days, sellers, buyers, energies))
+
+
+def daily(shared: SharedEnergy, price: Array, fee: Array, tariff: Array, day: Array) -> DailyAccounts:
+    """Return the accounts of members by day (member, day).
+
+    With the price p[t] of shared energy and the fee f[i, t] on it, in whole units per kWh, a unit of money being one
+    such unit times a Wh::
+
+        paid[i, d] = sum over t in d of shared[i, t] p[t],  earned[i, d] = sum of sold[i, t] p[t],
+        fees[i, d] = sum of shared[i, t] f[i, t]
+
+    so that over the members paid and earned have the same sum, exactly.
+
+    Parameters
+    ----------
+    shared : SharedEnergy
+        Of a month.
+    price, fee : (time,), (tariff, time)
+        Whole units.
+    tariff, day : (member,), (time,)
+        Positions.
+    """
+    fees = np.empty_like(shared.shared)
+    for n in np.unique(tariff):
+        mine = tariff == n
+        fees[mine] = shared.shared[mine] * fee[n]
+    over = {
+        "purchases": shared.shared,
+        "sales": shared.sold,
+        "grid_in": shared.grid_in,
+        "grid_out": shared.grid_out,
+        "paid": shared.shared * price,
+        "earned": shared.sold * price,
+        "fees": fees,
+    }
+    return DailyAccounts(**{name: _per_day(values, day) for name, values in over.items()})
+
+
+def _per_day(values: Array, day: Array) -> Array:
+    """Return the sums (..., day) of values (..., time)."""
+    first = np.flatnonzero(np.diff(day, prepend=-1))
+    return np.asarray(np.add.reduceat(values, first, axis=-1))
+
+
+def _themselves(used: Array, day: Array) -> Supplied:
+    """Return who supplied whom where everybody supplies itself (member, time)."""
+    totals = _per_day(used, day)
+    member, place = np.nonzero(totals)
+    return np.unique(day)[place], member, member, totals[member, place]
+
+
+def _by_day(supplied: Array, day: Array, producers: Array) -> Supplied:
+    """Return day, seller, buyer and energy of what was supplied (producer, member, time), zeros left out."""
+    totals = _per_day(supplied, day)
+    seller, buyer, place = np.nonzero(totals)
+    return np.unique(day)[place], producers[seller], buyer, totals[seller, buyer, place]
+
+
+def _blocks(day: Array, pairs: int) -> Iterator[slice]:
+    """Yield blocks of whole days, as many slots as there is room for."""
+    ends = np.append(np.flatnonzero(np.diff(day)) + 1, len(day))
+    start = 0
+    for n, end in enumerate(ends):
+        if n + 1 == len(ends) or (ends[n + 1] - start) * pairs > _AT_ONCE:
+            yield slice(start, int(end))
+            start = int(end)
+
+
+def _cut(values: Any, slots: slice) -> Any:
+    """Return what belongs to some slots of an argument, which has a time or not."""
+    return values[:, slots] if values is not None and np.ndim(values) == 2 else values

@@ -1,0 +1,1 @@
+"""From metered energy to settled months."""

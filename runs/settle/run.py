@@ -1,0 +1,151 @@
+"""Settlements from end to end: settlement file -> readings -> shared -> checked -> stored -> committed, month by month.
+
+A month that is stored as it would be settled now is not settled again. A month whose days are committed with other
+results is a conflict, and nothing of it is stored, unless it is to be corrected.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...data.inputs import deferred_dask  # noqa: F401 - before Datasets
+from ...data.problems import InputError, Problem, suggestion
+from ...data.schema.settlement import Settlement
+from ...model.lp import deferred_scipy  # noqa: F401 - before SciPy
+from .. import archive, markets
+from ..archive import Outcome
+from ..ledger import ledger
+from ..store import netcdf, run_file
+from ..version import version
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Month:
+    """A settled month: its run, and whether it was there already."""
+
+    month: str
+    outcome: Outcome
+    already: bool = False
+
+
+def run(
+    source: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    months: Sequence[str] = (),
+    output: Path | None = None,
+    directory: Path | None = None,
+    record: bool = True,
+    key: Path | None = None,
+    correct: bool = False,
+    stage: Callable[[str], None] = log.info,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> list[Month]:
+    """Settle the months of a settlement file and keep them: a run file each, and their days in a ledger.
+
+    Parameters
+    ----------
+    source : str or path
+        Settlement file, or a folder with one.
+    overrides : sequence of str
+        ``key.path=value`` each.
+    months : sequence of str
+        ``YYYY-MM`` (default: all of the period).
+    output : path, optional
+        Folder of the run files (default ``runs-out/NAME``).
+    directory : path, optional
+        Of the ledger (default: ``ledger`` in that folder).
+    record, key
+        Whether to commit to a ledger at all, and the file with the private key of a signed one.
+    correct : bool
+        Whether days that are committed with another result are reversed and committed anew.
+    stage, progress : callable
+        Take the name of each stage as it begins, and how many months of how many are done.
+
+    Raises
+    ------
+    InputError
+        With every problem of the file, its tables and readings; of that month nothing is stored then.
+    LedgerError, RunFileError
+        Where days cannot be committed or a file not written: neither is done then.
+    """
+    from ...data.loading import settlement_file
+
+    stage("reading the settlement")
+    settlement = settlement_file.load(source, overrides)
+    parts, hash_ = settlement_file.months(settlement), settlement_file.digest(settlement)
+    if unknown := [month for month in months if month not in parts]:
+        raise InputError(_unknown(str(source), month, list(parts)) for month in unknown)
+    wanted = [month for month in parts if month in months or not months]
+    folder = output or Path("runs-out") / settlement.name
+    keep: dict[str, Any] = {"key": key, "correct": correct}
+    done = []
+    for n, month in enumerate(wanted):
+        progress(n, len(wanted))
+        path = folder / f"{markets.SETTLED}-{month}.nc"
+        if (there := _stored(path, hash_)) is not None:
+            done.append(Month(month, there, already=True))
+            continue
+        stage(f"settling {month}")
+        tree = _settled(settlement, parts[month], month, hash_)
+        if record:
+            book = directory or ledger.beside(path, settlement.market_id or settlement.name, hash_)
+            done.append(Month(month, _recorded(tree, path, book, **keep)))
+        else:
+            done.append(Month(month, Outcome(tree, path, netcdf.write_run(tree, path))))
+    progress(len(wanted), len(wanted))
+    return done
+
+
+def _settled(settlement: Settlement, time: Any, month: str, hash_: str) -> Any:
+    """Return the run of a month, with its name."""
+    from ...data.assembly.sharing_community import build_community
+    from ...data.loading import settlement_file
+    from . import results
+
+    tree = results.settled(settlement, build_community(settlement, time))
+    tree.attrs = {
+        "title": f"{settlement.name}: {month} settled by {settlement.sharing.rule}",
+        "scenario": settlement.name,
+        "scenario_hash": hash_,
+        "market_id": settlement.market_id or settlement.name,
+        "market": markets.SETTLED,
+        "rule": settlement.sharing.rule,
+        "price_rule": settlement.sharing.price.rule,
+        "month": month,
+        "otonari_version": version(),
+        "status": "settled",
+        "currency": settlement.currency,
+        "settlement_definition": json.dumps(settlement_file.effective(settlement), ensure_ascii=False),
+    }
+    return tree
+
+
+def _recorded(tree: Any, path: Path, book: Path, **options: Any) -> Outcome:
+    """Store a month and commit its days; a conflict says what would resolve it."""
+    try:
+        return archive.store(tree, path, book, **options)
+    except ledger.LedgerConflict as error:
+        if not error.slots:
+            raise
+        told = f"{error}; otonari settle --correct reverses them and commits them anew"
+        raise ledger.LedgerConflict(told, error.slots) from error
+
+
+def _stored(path: Path, hash_: str) -> Outcome | None:
+    """Return the run of a month that is stored as it would be settled now."""
+    if not path.exists():
+        return None
+    tree = run_file.open_run(path)
+    same = tree.attrs.get("scenario_hash") == hash_ and tree.attrs.get("otonari_version") == version()
+    return Outcome(tree, path) if same and tree.attrs.get("market") == markets.SETTLED else None
+
+
+def _unknown(where: str, month: str, known: list[str]) -> Problem:
+    want = f"a month of the period, {known[0]} to {known[-1]}{suggestion(month, known)}"
+    return Problem(where, "", "--month", repr(month), want)
