@@ -12,6 +12,7 @@ from ..data.inputs.devices import stores
 from .devices.battery import battery
 from .devices.device import Device, Sets
 from .devices.household import household
+from .devices.investment import investment
 from .devices.peak_charge import peak_charge
 from .devices.peer_market import network
 from .devices.quoted_market import quoted
@@ -49,6 +50,7 @@ def community_block(
     minimum_charge: bool = True,
     quotes: xr.Dataset | None = None,
     pool: bool = True,
+    size: Linear | None = None,
 ) -> Community:
     """Build the model of a community's market as a Pyomo Block.
 
@@ -69,6 +71,9 @@ def community_block(
     pool : bool
         Whether participants without a choice share a meter per node and tariff, which makes the model smaller; False
         makes each a meter by its own name, which a host model can address. The optimum is the same.
+    size : Linear, optional
+        Sizes (candidate,) that another block decides, for several communities that are one in different times
+        (`planning`); by default the block decides those of its candidates itself.
 
     Raises
     ------
@@ -85,11 +90,14 @@ def community_block(
     sets = Sets(inputs, meters)
     community = Community(("meter", "time"), inputs, meters, sets)
     community.inputs, community.meters, community.market = inputs, meters, market
-    community.own_tariff, community.minimum_charge = own_tariff, minimum_charge
+    community.own_tariff, community.minimum_charge, community.weight = own_tariff, minimum_charge, 1.0
     community.add_component("sets", sets)
 
     given = inputs if minimum_charge else relaxed(inputs)
     devices = {name: build(given, meters, sets) for name, build in DEVICES.items()}
+    if "candidate" in inputs.sizes:
+        behind = devices["household"], devices["battery"]
+        devices["investment"] = investment(given, meters, sets, *behind, size)
     markets = {"grid": grid(inputs, meters, sets, own_tariff=own_tariff)}
     if quotes is not None:
         markets["network"] = quoted(inputs, meters, sets, quotes)
@@ -197,6 +205,8 @@ def _behind_meters(community: Community, devices: dict[str, Device], given: Line
     """
     meters, battery = community.meters, devices["battery"]
     used = meters.demand - devices["household"].draw
+    if "investment" in devices:
+        used = used - devices["investment"].draw
     limit = meters.inverter_limit[:, None]
     output = used - battery.draw
     formula = "pv[m,t] - curtailment[m,t] + sum over batteries of discharge[b,t] - charge[b,t]"
@@ -204,7 +214,7 @@ def _behind_meters(community: Community, devices: dict[str, Device], given: Line
         "inverter_output",
         output <= limit,
         f"{formula} <= inverter_limit[m]",
-        where=meters.pv + battery.discharge_limit > limit,
+        where=meters.pv + meters.more + battery.discharge_limit > limit,
     )
     community.row(
         "inverter_input",
@@ -252,7 +262,7 @@ def _one_direction(community: Community, taken: Linear, given: Linear, devices: 
     )
     if giving is None:
         return
-    own: Linear = (meters.pv - meters.demand) * giving
+    own: Linear = (meters.pv + meters.more - meters.demand) * giving
     for name, device in devices.items():
         own = own + _while_giving(community, name, device, giving)
     community.row(

@@ -55,7 +55,7 @@ def collect(community: Any) -> xr.Dataset:
     network = community.component("network")
     if network is not None and not all(f.stored for f in community.component_objects(Var)):
         _take_duals(community.model(), network)
-    nodes = {} if network is None else _nodes(network, inputs, currency)
+    nodes = {} if network is None else _nodes(network, inputs, currency, community.weight)
     return assemble(inputs, solution | nodes | _peaks(community))
 
 
@@ -70,7 +70,8 @@ def _peaks(community: Any) -> dict[str, Any]:
     must = np.where(alone[:, None], 0.0, meters.demand[meters.draws_at] * meters.draw_share)
     value = own.values(must)
     for family in rows:
-        value -= np.where(alone[:, None], family.dense_dual()[meters.draws_at], 0.0)
+        dual = family.dense_dual()[meters.draws_at] / community.weight
+        value -= np.where(alone[:, None], dual, 0.0)
     doc = "what one more kW drawn adds to the peak charges"
     unit = f"{community.inputs.attrs['currency']}/kW"
     return {"peak_value": variable(("participant", "time"), value, unit, doc)}
@@ -152,28 +153,32 @@ def _take_duals(model: Any, network: Any) -> None:
         family.dual = sign * np.array(duals, dtype=float) if known else None
 
 
-def _nodes(network: Any, inputs: xr.Dataset, currency: str) -> dict[str, Any]:
-    """Return prices at the nodes from the duals of the nodes' rows, and the flow over the edges of the tree."""
+def _nodes(network: Any, inputs: xr.Dataset, currency: str, weight: float) -> dict[str, Any]:
+    """Return prices at the nodes from the duals of the nodes' rows, and the flow over the edges of the tree.
+
+    ``weight`` is that of the block's cost in what was minimised (`planning`).
+    """
     unit, dims = f"{currency}/kWh", ("node", "time")
     variables: dict[str, Any] = {}
+    counted = inputs["slot_hours"].values * weight
     if network.component("up") is not None:
         flow = network.up.dense() - network.down.dense()
         variables["node_flow"] = variable(dims, flow, "kW", "peer power to the parent node, - from it")
         row = network.node_balance
         prices = None if row.dual is None else (row.dense_dual(), row.dense_dual())
         if prices is not None and row.offer is not None:
-            worth = row.dense_offer() / inputs["slot_hours"].values
+            worth = row.dense_offer() / counted
             doc = "value of one more watt offered at the node"
             variables["offer_value"] = (dims, worth, {"long_name": doc, "units": unit})
     else:
-        prices = _pair_prices(network, inputs)
+        prices = _pair_prices(network, inputs, weight)
     docs = ("value of energy that a peer buys at the node", "value of energy that a peer sells at the node")
     for name, values, doc in zip(("price", "sale_price"), prices or (), docs, strict=False):
-        variables[name] = (dims, values / inputs["slot_hours"].values, {"long_name": doc, "units": unit})
+        variables[name] = (dims, values / counted, {"long_name": doc, "units": unit})
     return variables
 
 
-def _pair_prices(network: Any, inputs: xr.Dataset) -> tuple[Array, Array] | None:
+def _pair_prices(network: Any, inputs: xr.Dataset, weight: float) -> tuple[Array, Array] | None:
     """Return the duals of buying and of selling at each node (node, time).
 
     Where nobody could buy, the price is what the cheapest seller's energy would cost there; where nobody could
@@ -185,7 +190,7 @@ def _pair_prices(network: Any, inputs: xr.Dataset) -> tuple[Array, Array] | None
     buying, selling = network.node_purchase, network.node_sale
     if buying.dual is None or selling.dual is None:
         return None
-    fee = inputs["trade_fee"].values[:, :, None] * inputs["slot_hours"].values
+    fee = inputs["trade_fee"].values[:, :, None] * inputs["slot_hours"].values * weight
     for node, way in limited_edges(inputs).items():
         fee = fee - way[:, :, None] * network.component(f"edge_limit_{node}").dense_dual()
     price, sale_price = buying.dense_dual(), selling.dense_dual()

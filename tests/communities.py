@@ -23,6 +23,7 @@ _GROUPS = {
     "vehicles": "vehicle",
     "trips": "trip",
     "nodes": "node",
+    "candidates": "candidate",
 }
 
 

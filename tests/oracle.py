@@ -46,10 +46,17 @@ class Program:
         self.both_ways = both_ways
         self.columns: dict = {}
         self.rows: list = []
+        self.period: tuple = ()
+        self.weight = 1.0
+
+    def key(self, *key):
+        """Return the key of a column in the period of which the program is written."""
+        return (*key, *self.period)
 
     def var(self, *key, lower=0.0, upper=INF, cost=0.0, whole=False):
+        key = self.key(*key)
         assert key not in self.columns, key
-        self.columns[key] = (lower, upper, cost, whole)
+        self.columns[key] = (lower, upper, cost * self.weight, whole)
         return key
 
     def row(self, terms, lower, upper):
@@ -105,6 +112,7 @@ class Meters:
         self.gives, self.takes, self.buys, self.sells = (defaultdict(list) for _ in range(4))
         self.draws: dict = {}
         self.inward, self.inverter = defaultdict(list), defaultdict(list)
+        self.sizes: dict = {}
 
 
 def solve(
@@ -121,8 +129,28 @@ def solve(
     its own: what that costs per kWh is the marginal value of energy at the node. ``shut`` (see :func:`directions`)
     says which ways are closed; with ``both_ways`` all are open at once, against the rule.
     """
-    data, program, meters = plain(inputs), Program(shut or {}, both_ways), Meters()
+    program = Program(shut or {}, both_ways)
+    constant = _written(program, plain(inputs), market, probe)
+    return program.solve(constant)
+
+
+def plan(periods, weights, market: str = "p2p") -> Optimum:
+    """Return the least cost of periods that share what is built, each as often as it weighs (the mean counts 1)."""
+    program, constant = Program({}), 0.0
+    for n, (inputs, weight) in enumerate(zip(periods, weights, strict=True)):
+        program.period, program.weight = (("period", n),), weight * len(weights) / sum(weights)
+        constant += program.weight * _written(program, plain(inputs), market)
+    return program.solve(constant)
+
+
+def _written(program, data, market, probe=None):
+    """Write a community into a program; return its constant cost."""
+    meters = Meters()
+    constant = _candidates(program, data, meters)
     fuel = behind_meters(program, data, meters)
+    for c, kind in data.get("candidate_kind", {}).items():
+        if kind == "pv" and ("size", c) in program.columns:
+            _new_pv(program, data, c, meters)
     if market == "p2p":
         _trades(program, data, meters, probe)
     for meter, t in meters.node:
@@ -131,7 +159,35 @@ def solve(
         limit = data.get("inverter_limit", {}).get(p, INF)
         if limit < INF:
             program.row(flows, -limit, limit)
-    return program.solve(fuel + _peaks(program, data, meters))
+    return constant + fuel + _peaks(program, data, meters)
+
+
+def _candidates(program, data, meters):
+    """Add the sizes that are to be decided, once for all periods, their cost in each; return the cost of the others."""
+    decided = 0.0
+    for c, cost in data.get("candidate_cost", {}).items():
+        size = data.get("candidate_size", {}).get(c, float("nan"))
+        if not isnan(size):
+            decided += size * cost
+            continue
+        lower, upper, known, whole = program.columns.get(
+            ("size", c), (0.0, data["candidate_most"][c], 0.0, False)
+        )
+        program.columns["size", c] = (lower, upper, known + cost * program.weight, whole)
+        if data["candidate_battery"][c]:
+            meters.sizes[data["candidate_battery"][c]] = c
+    return decided
+
+
+def _new_pv(program, data, c, meters):
+    """Add the PV of a candidate: in every slot no more is used than its size gives."""
+    owner = data["candidate_owner"][c]
+    apart = data.get("participant_metering", {}).get(owner) == "gross"
+    for t, output in enumerate(data["candidate_output"][c]):
+        used = program.var("new pv", c, t, upper=output * data["candidate_most"][c])
+        program.row([(used, 1.0), (("size", c), -output)], -INF, 0.0)
+        meters.gives[("pv", owner) if apart else owner, t].append((used, 1.0))
+        meters.inverter[owner, t].append((used, 1.0))
 
 
 def _peaks(program, data, meters):
@@ -152,7 +208,7 @@ def _peaks(program, data, meters):
             ]
             for key in highest:
                 for t, day in enumerate(data["slot_day"]):
-                    if day == key[-1]:
+                    if day == key[3]:
                         program.row([*meters.draws[p, t], (key, -1.0)], -INF, 0.0)
             for days in combinations(highest, min(count, len(highest))):
                 program.row([*((key, 1.0 / count) for key in days), (charged, -1.0)], -INF, 0.0)
@@ -344,7 +400,10 @@ def _storage(program, data, device, label, places, meters, driven=None):
             fallen -= own["discharge_limit"] * hours / own["discharge_efficiency"]
             if device == "vehicle" and data["vehicle_min_charge"][label] > 0:
                 _semicontinuous(program, charge, data["vehicle_min_charge"][label], own["charge_limit"])
-        least, most = min(own["min_energy"], climbed), max(own["capacity"], fallen)
+        least, most = (
+            min(own["min_energy"], climbed),
+            max(own["capacity"], fallen),
+        )  # NaN: no start to come from
         if t == last and not isnan(own["final_energy"]):
             least = max(least, own["final_energy"])
         limit = data.get(f"{device}_final_limit", {}).get(label, float("nan"))
@@ -356,13 +415,26 @@ def _storage(program, data, device, label, places, meters, driven=None):
             least = max(least, target)
         value = data.get(f"{device}_final_value", {}).get(label, float("nan"))
         worth = value if t == last and not isnan(value) else 0.0
-        energy = program.var("energy", label, t, lower=least, upper=most, cost=-worth)
+        sized = device == "battery" and label in meters.sizes
+        energy = program.var("energy", label, t, lower=0.0 if sized else least, upper=most, cost=-worth)
+        if sized:
+            of_size = ("size", meters.sizes[label])
+            for flow, rating in (
+                (charge, "charge_limit"),
+                (discharge, "discharge_limit"),
+                (energy, "capacity"),
+            ):
+                program.row([(flow, 1.0), (of_size, -own[rating] / own["capacity"])], -INF, 0.0)
+            program.row([(energy, 1.0), (of_size, -least / own["capacity"])], 0.0, INF)
         if not isnan(target) and not isnan(price):
             breach = program.var("breach", label, t, cost=price)
             program.row([(energy, 1.0), (breach, 1.0)], target, INF)
         gain = [(charge, own["charge_efficiency"] * hours), (discharge, -hours / own["discharge_efficiency"])]
-        before = [(("energy", label, t - 1), kept)] if t else []
-        start = 0.0 if t else kept * own["initial_energy"]
+        start = 0.0 if t or isnan(own["initial_energy"]) else kept * own["initial_energy"]
+        if t or isnan(own["initial_energy"]):  # as at the end
+            before = [(program.key("energy", label, t - 1 if t else last), kept)]
+        else:
+            before, start = ([(of_size, start / own["capacity"])], 0.0) if sized else ([], start)
         program.row([*before, *gain, *minus((driven or {}).get(t, [])), (energy, -1.0)], -start, -start)
 
 

@@ -77,6 +77,17 @@ PEAKS = COMPONENTS | {
 }
 """The same with a price of a month's peak."""
 OF_PEAKS = {"component_peak", *PEAKS} - {*COMPONENTS}
+CANDIDATES = {
+    "candidate": ("candidate", ["roof", "cells"]),
+    "candidate_owner": ("candidate", ["home-1", "home-2"]),
+    "candidate_kind": ("candidate", ["pv", "battery"]),
+    "candidate_battery": ("candidate", ["", "store"]),
+    "candidate_output": (("candidate", "time"), [[0.5] * 3, [0.0] * 3]),
+    "candidate_most": ("candidate", [5.0, 8.0]),
+    "candidate_cost": ("candidate", [3.0, 2.0]),
+    "candidate_size": ("candidate", [np.nan, np.nan]),
+}
+"""PV that could be built, and a battery."""
 
 
 def test_the_price_of_a_peak_is_the_sum_of_its_components():
@@ -85,6 +96,12 @@ def test_the_price_of_a_peak_is_the_sum_of_its_components():
     assert (problem.field, problem.got) == ("peak_price", "4.0")
     lacking = {n: v for n, v in PEAKS.items() if n != "slot_day"}
     assert [p.field for p in validate(complete(raw().assign(lacking)))] == ["slot_day"]
+
+
+def test_candidates_are_whole():
+    assert validate(complete(raw().assign(CANDIDATES))) == []
+    lacking = {n: v for n, v in CANDIDATES.items() if n not in ("candidate_cost", "candidate_size")}
+    assert [p.field for p in validate(complete(raw().assign(lacking)))] == ["candidate_cost"]
 
 
 def test_all_in_prices_are_the_sums_of_their_components():
@@ -98,6 +115,7 @@ def test_all_in_prices_are_the_sums_of_their_components():
 def planted(name, value, at=()):
     """Return the completed community with one entry of one variable replaced."""
     more = PEAKS if name in OF_PEAKS else COMPONENTS if name.startswith("component_") else {}
+    more = CANDIDATES if name in CANDIDATES else more
     if name == "inverter_limit":
         more = {name: ("participant", optional(complete(raw()), name))}
     inputs = complete(raw().assign(more))
@@ -163,6 +181,8 @@ def test_every_number_is_held_to_its_bounds(name):
         dataset = complete(raw().assign(COMPONENTS))
         if name not in dataset:
             dataset[name] = row.dims, np.full((2, 3), 5.0)
+    elif name in CANDIDATES:
+        dataset = complete(raw().assign(CANDIDATES))
     elif row.default is None:
         coords = {"node_to": dataset["node"].values} if "node_to" in row.dims else {}
         some = np.full([{**dataset.sizes, "node_to": 2}[d] for d in row.dims], 5.0)

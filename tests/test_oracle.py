@@ -59,7 +59,7 @@ CONTRACTS = ("shared_fee", "slot_day", "day_month", "earlier_peak", "contracted_
 """What contracts of components add: communities have it where test_peaks and test_shared_fees give it to them."""
 UNDRAWN = (
     *CONTRACTS,
-    *(name for name in TABLE if name.startswith(("component_", "peak_"))),
+    *(name for name in TABLE if name.startswith(("component_", "peak_", "candidate_"))),
     "participant_metering",
     "inverter_limit",
     "battery_gives",

@@ -45,6 +45,13 @@ _NAMED = {
         "slot_day",
         "day_month",
     ),
+    "candidate": (
+        "candidate_owner",
+        "candidate_kind",
+        "candidate_battery",
+        "candidate_most",
+        "candidate_cost",
+    ),
 }
 """What there is where a dim is."""
 
@@ -141,6 +148,7 @@ def validate(inputs: xr.Dataset) -> list[Problem]:
             *_tree(inputs),
             *_components(inputs),
             *_devices(inputs),
+            *_candidates(inputs),
         ]
     )
 
@@ -150,6 +158,27 @@ def require(inputs: xr.Dataset) -> None:
     problems = validate(inputs)
     if problems:
         raise InputError(problems)
+
+
+def require_decided(inputs: xr.Dataset) -> None:
+    """Raise :class:`InputError` for what only a plan decides: sizes, and energies at the start."""
+    names = [*(f"{device}_initial_energy" for device in devices.stores()), "candidate_size"]
+    open_ = {name: inputs[name] for name in names if name in inputs}
+    if "candidate" in inputs.dims and "candidate_size" not in inputs:
+        size = optional(inputs, "candidate_size")
+        open_["candidate_size"] = inputs["candidate_most"].copy(data=size).rename("candidate_size")
+    problems = [
+        problem
+        for name, values in open_.items()
+        for problem in _entries(
+            inputs.assign({name: values}),
+            name,
+            np.isnan(values.values.astype(float)),
+            "a number, outside of a plan",
+        )
+    ]
+    if problems:
+        raise InputError(sorted(problems))
 
 
 def _shaped(array: Field, row: Variable) -> bool:
@@ -365,6 +394,34 @@ def _devices(inputs: xr.Dataset) -> Iterator[Problem]:
         yield from _entries(inputs, "inverter_limit", over, want)
     over = inputs["vehicle_min_charge"].values > inputs["vehicle_charge_limit"].values
     yield from _entries(inputs, "vehicle_min_charge", over, "at most vehicle_charge_limit")
+
+
+def _candidates(inputs: xr.Dataset) -> Iterator[Problem]:
+    """Yield candidates whose battery is another's, none or two candidates' at once, or not of their greatest size."""
+    if "candidate" not in inputs.dims:
+        return
+    battery, own = inputs["candidate_battery"].values, inputs["candidate_kind"].values == "battery"
+    labels, counts = np.unique(battery[own], return_counts=True)
+    wrong = np.where(own, (battery == "") | np.isin(battery, labels[counts > 1]), battery != "")
+    want = "a battery of its own where its kind is battery, else nothing"
+    yield from _entries(inputs, "candidate_battery", wrong, want)
+    size, most = optional(inputs, "candidate_size"), inputs["candidate_most"].values
+    yield from _entries(inputs, "candidate_size", size > most, "at most candidate_most")
+    place = {label: b for b, label in enumerate(inputs["battery"].values.tolist())}
+    at = np.array([place.get(label, -1) for label in battery.tolist()], dtype=int)
+    known = own & (at >= 0)
+    if not known.any():
+        return
+    other = known & (inputs["battery_owner"].values[at] != inputs["candidate_owner"].values)
+    yield from _entries(inputs, "candidate_owner", other, "the owner of its battery")
+    open_, capacity = known & np.isnan(size), inputs["battery_capacity"].values[at]
+    yield from _entries(
+        inputs, "candidate_most", open_ & (capacity != most), "battery_capacity of its battery"
+    )
+    start, least = inputs["battery_initial_energy"].values[at], inputs["battery_min_energy"].values[at]
+    outside = (start < least) | (start > capacity)
+    want = "an initial energy within the bounds of its battery"
+    yield from _entries(inputs, "candidate_battery", open_ & outside, want)
 
 
 def _entries(inputs: xr.Dataset, name: str, wrong: np.ndarray, want: str, most: int = 5) -> Iterator[Problem]:

@@ -23,6 +23,7 @@ DIMS = (
     "trip",
     "node",
     "node_to",
+    "candidate",
 )
 KINDS = (
     "consumer",
@@ -40,7 +41,7 @@ KINDS = (
     "pv+battery+ev",
     "battery",
 )
-OPTIONAL_DIMS = ("component", "peak", "month", "day", "node_to")
+OPTIONAL_DIMS = ("component", "peak", "month", "day", "node_to", "candidate")
 """Dims that are there where a variable over them is."""
 RATES = ("price", "credit", "standing", "contracted")
 """Rates of a component of a tariff, each a variable ``component_RATE``."""
@@ -60,6 +61,8 @@ Basis = Literal[
 ]
 BASES = get_args(Basis)
 """What a component of a tariff is counted by."""
+ASSETS = ("pv", "battery")
+"""What a candidate is: more PV of its owner, or a battery."""
 GIVES = ("anywhere", "home")
 """What a battery gives to: whoever its owner's meter reaches, or its owner's home alone."""
 METERING = ("net", "gross")
@@ -108,7 +111,9 @@ def _storage(device: str) -> dict[str, Variable]:
         f"{device}_owner": Variable(d, "label", "participant who owns it", of="participant"),
         f"{device}_capacity": Variable(d, "kWh", "most energy that it holds", low=0, least=LEAST),
         f"{device}_min_energy": Variable(d, "kWh", "least energy that it keeps", 0.0, low=0),
-        f"{device}_initial_energy": Variable(d, "kWh", "energy at the start of the horizon", low=0),
+        f"{device}_initial_energy": Variable(
+            d, "kWh", "energy at the start of the horizon; NaN = as at its end, in a plan", low=0, nan=True
+        ),
         f"{device}_final_energy": Variable(
             d,
             "kWh",
@@ -164,6 +169,8 @@ def _storage(device: str) -> dict[str, Variable]:
 
 
 _PRICE = "{currency}/kWh"
+_SIZE = "kW, kWh"
+"""Unit of the size of a candidate: kW of PV, kWh of a battery."""
 _INF = float("inf")
 
 TABLE: dict[str, Variable] = {
@@ -280,6 +287,23 @@ TABLE: dict[str, Variable] = {
     "trade_fee": Variable(
         ("node", "node_to"), _PRICE, "fee per pair of nodes, instead of the tree", None, low=0
     ),
+    "candidate_owner": Variable(
+        ("candidate",), "label", "participant who would own it", None, of="participant"
+    ),
+    "candidate_kind": Variable(("candidate",), "label", "what it is: pv or battery", None, words=ASSETS),
+    "candidate_battery": Variable(
+        ("candidate",), "label", "battery that it is, at its greatest size", None, of="battery", empty=True
+    ),
+    "candidate_output": Variable(
+        ("candidate", "time"), "kW/kW", "PV output per kW of it", None, low=0, noise=NOISE, absent=0.0
+    ),
+    "candidate_most": Variable(("candidate",), _SIZE, "its greatest size", None, low=0, least=LEAST),
+    "candidate_cost": Variable(
+        ("candidate",), "{currency}/kW, {currency}/kWh", "cost per size over the horizon", None, low=0
+    ),
+    "candidate_size": Variable(
+        ("candidate",), _SIZE, "size that is built; NaN = to be decided", None, low=0, nan=True, absent=np.nan
+    ),
     "imbalance_fee": Variable(
         ("time",), _PRICE, "paid for energy that was traded and not delivered", 0.0, low=0
     ),
@@ -289,8 +313,10 @@ TABLE: dict[str, Variable] = {
 """THE variable table: one row per input variable, in the order of the documentation. Infinite limits are legal.
 
 Absent are components where every tariff has its all-in prices alone, ``shared_fee`` where energy from peers pays the
-fees of the network alone, ``trade_fee`` where the tree holds,
-``participant_metering`` where nobody's PV is metered apart, and of stores what none of a device has."""
+fees of the network alone, ``trade_fee`` where the tree holds, candidates where nothing is planned,
+``participant_metering`` where nobody's PV is metered apart, and of stores what none of a device has.
+A candidate whose size is decided is part of ``pv_available``, or of the ratings of its battery; until then it is
+no part of PV, and its battery has the ratings of the greatest size."""
 
 
 def attributes(row: Variable, currency: str) -> dict[str, str]:

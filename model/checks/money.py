@@ -206,8 +206,12 @@ def _retail(run: Run) -> dict[str, Array]:
         "wear_cost": np.zeros(run.participants),
         "standing_charges": standing(run),
         "peak_charges": peak_charges(run),
+        "investment_cost": np.zeros(run.participants),
         "co2": r["grid_import"] @ carbon,
     }
+    if "candidate_owner" in i:
+        payer = index(run.labels["participant"], i["candidate_owner"])
+        np.add.at(money["investment_cost"], payer, i["candidate_size"] * i["candidate_cost"])
     np.add.at(money["grid_cost"], vehicle, (r["vehicle_import"] * retail[vehicle]).sum(axis=1))
     np.add.at(money["feed_in_revenue"], vehicle, (r["vehicle_export"] * feed_in[vehicle]).sum(axis=1))
     np.add.at(money["fuel_cost"], vehicle[run.driver], fuel * i["fuel_price"][run.driver])

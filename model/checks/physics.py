@@ -30,6 +30,7 @@ _OTHERS = (
     "node_to",
     "source",
     "origin",
+    "candidate",
     "time",
 )
 PARTICIPANT = ("participant", "time")

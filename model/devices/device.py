@@ -36,7 +36,7 @@ class Sets(ScalarBlock):
         super().__init__(concrete=True)
         times = np.datetime_as_string(inputs["time"].values, unit="m").tolist()
         labels = {d: inputs[d].values.tolist() for d in (*DEVICES, "trip", "node")}
-        labels |= {d: inputs[d].values.tolist() for d in ("month", "day") if d in inputs.sizes}
+        labels |= {d: inputs[d].values.tolist() for d in ("month", "day", "candidate") if d in inputs.sizes}
         labels |= {"meter": meters.label.tolist(), "time": times, "node_to": labels["node"]}
         for dim, entries in labels.items():
             self.add_component(dim, Set(initialize=entries, ordered=True, dimen=1))

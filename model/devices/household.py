@@ -10,7 +10,7 @@ def household(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     """Uncontrolled demand and PV behind each meter.
 
     draw[m,t] = demand[m,t] - pv_available[m,t] + curtailment[m,t],  0 <= curtailment[m,t] <=
-    curtailable[m,t] <= pv_available[m,t]
+    curtailable[m,t] <= pv_available[m,t], beyond which a row of `investment` holds it where PV is to be decided
 
     Curtailment exists only where giving could cost money, or an export limit could bind, and in part: up to what is left
     of the demand, where more of it would only be drawn again at a price.

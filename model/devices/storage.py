@@ -10,6 +10,7 @@ import xarray as xr
 from ...data.inputs.contract import optional
 from ..labels import Array
 from ..lp.expressions import Linear
+from ..topology.candidates import candidates
 from ..topology.stores import course, kept
 from .device import Device
 
@@ -36,7 +37,9 @@ def energy(
     min(min_energy[s], initial_energy[s] + charge at full power) <= energy[s,t]
     energy[s,t] <= max(capacity[s], initial_energy[s] - discharge at full power)
 
-    and at the end final_energy[s] <= energy[s,last] <= final_limit[s]. A target is a lower bound of its slot, or where
+    and at the end final_energy[s] <= energy[s,last] <= final_limit[s]. Where no initial energy is given, it is whatever
+    the store ends with: start[s] = energy[s,last]. So it is, by a row of `investment`, where the size is to be decided,
+    which the bounds here are the greatest of. A target is a lower bound of its slot, or where
     it has a price, energy[s,t] + breach[s,t] >= target[s,t]. Returned is what counts beside money, in currency:
 
     sum over s, t of target_price[s] * breach[s,t] - sum over s of final_value[s] * energy[s,last]
@@ -51,11 +54,12 @@ def energy(
     loss = hours / given("discharge_efficiency")
     start, last = given("initial_energy"), np.zeros(len(hours), dtype=bool)
     last[-1:] = True
+    sized = to_be_sized(inputs, device)
     left = kept(inputs, device)
     charged = course(start, gain * charge_capacity, left)
     discharged = course(start, -loss * given("discharge_limit") * able, left)
-    lower = np.minimum(given("min_energy"), charged)
-    upper = np.maximum(given("capacity"), discharged)
+    lower = np.fmin(given("min_energy"), charged)  # NaN: without a start, from nowhere
+    upper = np.fmax(given("capacity"), discharged)
     final = np.where(last, np.nan_to_num(given("final_energy"), nan=0.0), 0.0)
     final_limit = np.where(last, optional(inputs, f"{device}_final_limit")[:, None], np.nan)
     target, price = (optional(inputs, f"{device}_{name}") for name in ("target", "target_price"))
@@ -64,13 +68,17 @@ def energy(
         "energy",
         "kWh",
         "energy at the end of the slot",
-        lower=np.maximum(np.maximum(lower, final), firm),
+        lower=np.where(sized[:, None], 0.0, np.maximum(np.maximum(lower, final), firm)),
         upper=np.fmin(upper, final_limit),
         basic=True,
     )
     block.row(
         "energy_balance",
-        stored == left * stored.previous(start[:, 0]) + gain * charge - loss * discharge - driven,
+        stored
+        == left * stored.previous(_start(block, inputs, stored, sized))
+        + gain * charge
+        - loss * discharge
+        - driven,
         "energy[s,t] = (1 - self_discharge[s])^(hours[t] / 24) * energy[s,t-1]"
         " + charge_efficiency[s] * charge[s,t] * hours[t]"
         " - discharge[s,t] * hours[t] / discharge_efficiency[s] - driven[s,t]",
@@ -78,6 +86,44 @@ def energy(
         balanced=True,
     )
     return _breach(block, stored, target, price) - _worth(inputs, device, stored)
+
+
+def to_be_sized(inputs: xr.Dataset, device: str) -> Array:
+    """Return which stores (store,) of a device are candidates whose size is to be decided."""
+    own, sized = candidates(inputs), np.zeros(inputs.sizes[device], dtype=bool)
+    if own is not None and device == "battery":
+        sized[own.battery[own.open & (own.battery >= 0)]] = True
+    return sized
+
+
+def _start(block: Device, inputs: xr.Dataset, stored: Linear, sized: Array) -> Linear:
+    """Return what every store holds at the start (store,): as given, or what it ends with, or of its size."""
+    device, initial = block.dims[0], inputs[f"{block.dims[0]}_initial_energy"].values
+    same, least = np.isnan(initial), inputs[f"{device}_min_energy"].values
+    free = same | sized
+    known = Linear(initial.shape, np.where(free, 0.0, initial))
+    if not free.any():
+        return known
+    start = block.var(
+        "start",
+        "kWh",
+        "energy at the start",
+        lower=np.where(sized, 0.0, least),
+        upper=inputs[f"{device}_capacity"].values,
+        where=free,
+        dims=(device,),
+    )
+    if same.any():
+        slots = stored.shape[1]
+        last = np.where(np.arange(slots) == slots - 1, np.arange(stored.shape[0])[:, None], -1)
+        block.row(
+            "returns",
+            stored.into(last.ravel(), start.shape) == start,
+            "energy[s,last] = start[s]",
+            where=same,
+            dims=(device,),
+        )
+    return known + start
 
 
 def _breach(block: Device, stored: Linear, target: Array, price: Array) -> Linear:

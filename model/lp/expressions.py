@@ -1,8 +1,8 @@
 """Linear algebra over whole arrays of variables: what the devices are written in.
 
 A :class:`Linear` is an array of linear expressions, one for each entry of its shape, kept as sparse terms.
-It knows ``+``, ``-``, times an array, a shift in time, a sum, a placement by position, and comparison;
-nothing more. The last axis of a two-dimensional expression is time.
+It knows ``+``, ``-``, times an array, a shift in time, a sum, a placement by position, a repetition with factors, and
+comparison; nothing more. The last axis of a two-dimensional expression is time.
 """
 
 from __future__ import annotations
@@ -92,12 +92,14 @@ class Linear:
         return Linear(self.shape, 0.0, difference.terms), -difference.constant
 
     def previous(self, first: Any) -> Linear:
-        """Return the expression one slot earlier; ``first`` (all axes but time) stands before the first slot."""
-        slots = self.shape[-1]
-        constant = np.concatenate(
-            [np.asarray(first, dtype=float)[..., None], self.constant[..., :-1]], axis=-1
-        )
-        terms = []
+        """Return the expression one slot earlier; ``first`` (all axes but time) stands before the first slot.
+
+        It is numbers, or an expression.
+        """
+        slots, own = self.shape[-1], first.terms if isinstance(first, Linear) else ()
+        before = first.constant if isinstance(first, Linear) else np.asarray(first, dtype=float)
+        constant = np.concatenate([before[..., None], self.constant[..., :-1]], axis=-1)
+        terms = [term._replace(row=term.row * slots) for term in own]
         for term in self.terms:
             keep = term.row % slots < slots - 1
             terms.append(Term(term.variable, term.row[keep] + 1, term.column[keep], term.coefficient[keep]))
@@ -117,6 +119,18 @@ class Linear:
         kept = target >= 0
         constant = np.bincount(target[kept], self.constant.ravel()[kept], minlength=int(np.prod(shape)))
         return Linear(shape, constant.reshape(shape), [_move(t, target) for t in self.terms])
+
+    def times(self, factors: Array) -> Linear:
+        """Return the expression (n,) times factors (n, m): an expression (n, m)."""
+        width = factors.shape[1]
+        terms = []
+        for term in self.terms:
+            row, each = np.repeat(term.row, width), np.tile(np.arange(width), len(term.row))
+            coefficient = np.repeat(term.coefficient, width) * factors[row, each]
+            some = coefficient != 0
+            row, column = row * width + each, np.repeat(term.column, width)
+            terms.append(Term(term.variable, row[some], column[some], coefficient[some]))
+        return Linear(factors.shape, self.constant[:, None] * factors, terms)
 
     def sum(self) -> Linear:
         """Return the sum of all entries, an expression of shape ()."""

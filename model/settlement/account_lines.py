@@ -88,6 +88,13 @@ _COMPONENTS = {
     ),
     "fuel_cost": Line("paid for fuel", sign=1, counterparty="filling station", label="fuel", compared=True),
     "wear_cost": Line("wear of batteries by discharging", sign=1, label="wear of batteries"),
+    "investment_cost": Line(
+        "annuities and upkeep of what a plan builds, over the horizon",
+        sign=1,
+        label="investment",
+        measure="investment",
+        compared=True,
+    ),
     "final_energy_value": Line(
         "worth of what stores hold at the end beyond what they would hold without peers; nobody pays it",
         measure="left in stores",
@@ -169,9 +176,9 @@ MONEY = {name: line for name, line in LINES.items() if line.unit == "currency"}
 SIGNS = {name: sign for sign in (1, -1) for name, line in MONEY.items() if line.sign == sign}
 """The lines that add up to the bill, with their signs: costs first, then revenues."""
 
-OPTIONAL = ("standing_charges", "peak_charges", "breach_cost")
-"""Lines that only accounts have where tariffs have components, or targets of stores a price; elsewhere they are zero,
-and not shown."""
+OPTIONAL = ("standing_charges", "peak_charges", "investment_cost", "breach_cost")
+"""Lines that only accounts have where tariffs have components, a plan builds, or targets of stores have a price;
+elsewhere they are zero, and not shown."""
 
 LATER = ("make_whole", "final_energy_value", *OPTIONAL)
 """Lines that files do not have which were stored before the settlement had them: there they are zero."""

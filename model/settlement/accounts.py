@@ -4,7 +4,10 @@ A participant's account covers its own meter and its vehicles wherever they plug
 stand in `account_lines`::
 
     bill = grid_cost - feed_in_revenue + standing_charges + peak_charges + peer_cost - peer_revenue + make_whole
-           + imbalance_cost + fuel_cost + wear_cost
+           + imbalance_cost + fuel_cost + wear_cost + investment_cost
+
+**Investment** is there where a plan says what is built (`planning`): the part of its annuities and upkeep in the
+horizon, which is the same without peers.
 
 **Standing charges** and **peak charges** are there where tariffs have components (`data.inputs`); the former depend on
 no decision and are what they are without peers. ``component_cost`` (participant, component) says what each component
@@ -42,6 +45,7 @@ import xarray as xr
 from ...data.inputs import devices
 from ...data.inputs.arrays import assembled
 from ..labels import Array, positions, sum_at
+from ..topology.candidates import candidates
 from ..topology.traders import Traders, parties, traders
 from . import contracts, unpaid
 from .account_lines import LINES, MONEY, SHARES, SIGNS, Line
@@ -159,9 +163,17 @@ def _account(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, who: T
     }
     account = {name: sum_at(place, money, size) for name, (place, money) in lines.items()}
     account |= {"wear_cost": _sum(wear), "make_whole": np.zeros(size)}
-    account |= contracts.charges(inputs, results)
+    account |= contracts.charges(inputs, results) | _investment(inputs)
     account["bill"] = _sum(sign * account[name] for name, sign in SIGNS.items() if name in account)
     return account
+
+
+def _investment(inputs: xr.Dataset) -> dict[str, Array]:
+    """Return what is paid for what was built (participant,) [currency]; nothing where nothing is planned."""
+    own = candidates(inputs)
+    if own is None:
+        return {}
+    return {"investment_cost": sum_at(own.owner, own.cost * own.size, inputs.sizes["participant"])}
 
 
 def _sum(amounts: Iterable[Array]) -> Array:

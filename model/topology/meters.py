@@ -19,6 +19,7 @@ from ...data.inputs.contract import optional
 from ...data.inputs.devices import DEVICES, Device, stores
 from ..labels import Array, positions
 from . import crossing
+from .candidates import candidates
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Meters:
     ``pv_at`` (P,) at which its PV is; ``guest`` (V,) is a vehicle's own meter or -1; ``place`` (device, T) the meter
     that every device is behind, or -1, by the device's name. ``draw_share`` and ``give_share`` (P, T) are a
     participant's parts of its meter; ``draw_capacity`` and ``give_capacity`` (M, T) are the kW that the meter could
-    draw and give at the most, net and whatever the prices; ``chargers`` (M, T) the kW of devices that can draw,
+    draw and give at the most, net and whatever the prices;
+    ``more`` (M, T) the PV that its candidates could add; ``chargers`` (M, T) the kW of devices that can draw,
     ``curtailable`` (M, T) the kW of PV that it could pay not to use. ``crossing`` (M, T) says where drawing and
     giving at once could pay, ``below_zero`` (M, T) where charging and discharging at once could.
     """
@@ -40,6 +42,7 @@ class Meters:
     label: Array
     demand: Array
     pv: Array
+    more: Array
     retail: Array
     feed_in: Array
     shared: Array
@@ -136,9 +139,10 @@ def meters(
     visited = np.where(away, positions(inputs, "participant_node", "node")[host], -1)[rows.guests]
     node = np.vstack([np.repeat(rows.node[:, None], inputs.sizes["time"], axis=1), visited])
     taken, given = rows.positions(inputs)
-    demand, pv = np.zeros(node.shape), np.zeros(node.shape)
+    demand, pv, more = np.zeros((3, *node.shape))
     np.add.at(demand, rows.draws_at, taken)
     np.add.at(pv, rows.pv_at, given)
+    np.add.at(more, rows.pv_at, _more_pv(inputs))
     plug = np.where(home, rows.draws_at[owner][:, None], np.where(away, rows.guest[:, None], -1))
     place = {name: plug if row.host else _at_home(inputs, row, rows) for name, row in DEVICES.items()}
     chargers, stored = _device_limits(inputs, place, node.shape)
@@ -153,16 +157,17 @@ def meters(
         cross, negative = crossing.passing_on(inputs, node), np.zeros(node.shape, dtype=bool)
     export_limit = rows.limit(inputs["export_limit"].values, rows.gives)
     inverter_limit = rows.limit(optional(inputs, "inverter_limit"), rows.draws)
-    curtailable = _curtailable(demand, pv, stored, free, export_limit, inverter_limit)
-    give_capacity = np.maximum(pv - demand + stored, 0.0)
+    curtailable = _curtailable(demand, pv, more, stored, free, export_limit, inverter_limit)
+    give_capacity = np.maximum(pv + more - demand + stored, 0.0)
     if "battery_gives" in inputs:
         kept = np.where(inputs["battery_gives"] == "home", inputs["battery_discharge_limit"], 0.0)
         inward = _sum_at_meters({"battery": kept}, place, node.shape)
-        give_capacity = np.minimum(give_capacity, pv + stored - inward)
+        give_capacity = np.minimum(give_capacity, pv + more + stored - inward)
     return Meters(
         label=rows.label,
         demand=demand,
         pv=pv,
+        more=more,
         retail=retail,
         feed_in=feed_in,
         shared=shared,
@@ -178,7 +183,7 @@ def meters(
         place=place,
         draw_share=_share(taken, demand[rows.draws_at], rows.folds),
         give_share=_share(given, pv[rows.gives_at], rows.folds),
-        draw_capacity=np.maximum(demand - pv + curtailable + chargers, 0.0),
+        draw_capacity=np.maximum(demand - pv + np.minimum(curtailable, pv) + chargers, 0.0),
         give_capacity=give_capacity,
         chargers=chargers,
         curtailable=curtailable,
@@ -231,7 +236,9 @@ def _folds(inputs: xr.Dataset, cheap: Array, drivers: Array) -> Array:
     """
     participants = np.arange(inputs.sizes["participant"])
     demand, pv = inputs["demand"].values, inputs["pv_available"].values
-    without_choice = ~np.isin(participants, drivers)
+    own = candidates(inputs)
+    choosers = drivers if own is None else np.concatenate([drivers, own.owner[own.open]])
+    without_choice = ~np.isin(participants, choosers)
     for device in (row for row in DEVICES.values() if not row.host):
         without_choice &= ~np.isin(participants, positions(inputs, device.owner, "participant"))
     gross = metered_gross(inputs)
@@ -243,6 +250,14 @@ def _folds(inputs: xr.Dataset, cheap: Array, drivers: Array) -> Array:
     for name, power in limits:
         without_choice &= optional(inputs, name) >= power
     return np.asarray(without_choice)
+
+
+def _more_pv(inputs: xr.Dataset) -> Array:
+    """Return the PV (P, T) [kW] that participants' candidates add at their greatest sizes."""
+    own, more = candidates(inputs), np.zeros(inputs["pv_available"].shape)
+    if own is not None:
+        np.add.at(more, own.owner, own.most_output())
+    return more
 
 
 def metered_gross(inputs: xr.Dataset) -> Array:
@@ -257,7 +272,8 @@ def _rows(inputs: xr.Dataset, folds: Array, guests: Array) -> _Rows:
     owner = positions(inputs, "vehicle_owner", "participant")
     names, gross = inputs["participant"].values, metered_gross(inputs)
     single = np.flatnonzero(~folds)
-    apart = np.flatnonzero(~folds & gross & (inputs["pv_available"].values > 0).any(axis=1))
+    some = inputs["pv_available"].values + _more_pv(inputs) > 0
+    apart = np.flatnonzero(~folds & gross & some.any(axis=1))
     group, pool = np.unique(np.stack([node[folds], tariff[folds]]), axis=1, return_inverse=True)
     pools, first = group.shape[1], len(single)
     draws_at, gives_at, guest = np.empty_like(node), np.empty_like(node), np.full(len(owner), -1)
@@ -303,13 +319,21 @@ def _device_limits(
 
 
 def _curtailable(
-    demand: Array, pv: Array, stored: Array, free: Array, export_limit: Array, inverter_limit: Array
+    demand: Array,
+    pv: Array,
+    more: Array,
+    stored: Array,
+    free: Array,
+    export_limit: Array,
+    inverter_limit: Array,
 ) -> Array:
     """Return the PV (meter, time) [kW] not to use which could pay: none, but for a limit or where energy is ``free``."""
     narrow = np.isfinite(inverter_limit)[:, None]
     unwanted = np.isfinite(export_limit)[:, None] | free | narrow
-    whole = free | (stored > 0) | narrow  # else what is beyond the surplus is worth the demand that it covers
-    return np.where(unwanted, np.where(whole, pv, np.maximum(pv - demand, 0.0)), 0.0)
+    whole = (
+        free | (stored > 0) | narrow | (more > 0)
+    )  # else what is beyond the surplus is worth the demand that it covers
+    return np.where(unwanted, np.where(whole, pv + more, np.maximum(pv - demand, 0.0)), 0.0)
 
 
 def _sum_at_meters(values: Mapping[str, Array], place: Mapping[str, Array], shape: tuple[int, ...]) -> Array:

@@ -83,6 +83,7 @@ def clear(
     if time_limit is not None and not 0 <= time_limit < float("inf"):
         raise ValueError(f"time_limit: got {time_limit}, want a finite number of seconds, or None")
     given = contract.complete(inputs)
+    contract.require_decided(given)
     inputs = Arrays.of(given)
     options = {"minimum_charge": minimum_charge, "time_limit": time_limit, "mip_gap": mip_gap}
     stage("clearing each participant alone")

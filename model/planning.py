@@ -1,0 +1,153 @@
+"""Plans: one program that decides how much is built, for days that share what is built.
+
+Each *period* is a community of its own time (`clearing.community_block`), a day or a horizon of several. All of them
+share the sizes of their candidates, so that they are one program::
+
+    minimise  sum over periods d of weight[d] * cost[d]
+
+with the weights on average 1, and cost[d] the cost of a period, its part of what is built included. Stores are carried
+within a period: without an initial energy (NaN) they end with what they start with, whatever that is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from pyomo.core.base.block import ScalarBlock
+from pyomo.core.base.constraint import Constraint
+from pyomo.core.base.set import Set
+
+from ..data.inputs import devices
+from ..data.inputs.contract import optional
+from .clearing import Community, community_block
+from .devices.investment import size_of
+from .labels import Array
+from .lp.expressions import Linear
+from .lp.rows import ArrayCost
+from .results import collect
+from .topology.candidates import built, candidates
+
+WATT = 1e-3
+"""Size [kW, kWh] by which a plan is enlarged to see what more is worth."""
+
+
+class Plan(ScalarBlock):
+    """The periods of a plan, blocks ``period_1`` and so on, and the ``size`` of candidates, if any is to be decided."""
+
+    periods: list[Community]
+
+
+def plan_block(
+    periods: Sequence[xr.Dataset],
+    weights: Sequence[float] | None = None,
+    market: str = "p2p",
+    *,
+    minimum_charge: bool = True,
+) -> Plan:
+    """Build the model of a plan as a Pyomo Block.
+
+    Parameters
+    ----------
+    periods : sequence of xr.Dataset
+        Completed inputs of each period, with the same candidates, participants and devices. ``candidate_cost`` is
+        that of the period's horizon.
+    weights : sequence of float, optional
+        How often each period counts; only their proportions matter. Default: alike.
+    market, minimum_charge
+        As of :func:`community_block`.
+
+    Raises
+    ------
+    InputError
+        With every problem of the inputs.
+    """
+    count = np.ones(len(periods)) if weights is None else np.asarray(weights, dtype=float)
+    count = count * len(count) / count.sum()
+    plan = Plan(concrete=True)
+    own, size = candidates(periods[0]), None
+    plan.periods = []
+    if own is not None and own.open.any():
+        axis = Set(initialize=periods[0]["candidate"].values.tolist())
+        plan.add_component("candidate", axis)
+        family = size_of(own, axis)
+        plan.add_component("size", family)
+        size = family.linear()
+    plan.spent = Linear(())
+    for number, (inputs, weight) in enumerate(zip(periods, count.tolist(), strict=True), start=1):
+        block = community_block(inputs, market, minimum_charge=minimum_charge, size=size)
+        block.weight = weight
+        plan.add_component(f"period_{number}", block)
+        plan.periods.append(block)
+        plan.spent = plan.spent + weight * block.spent
+    plan.add_component("cost", ArrayCost(doc="weighted cost of the periods, in currency"))
+    return plan
+
+
+class Period(NamedTuple):
+    """A period of a solved plan: the inputs with what was built, and the results."""
+
+    inputs: xr.Dataset
+    results: xr.Dataset
+
+
+def sizes(plan: Plan) -> Array:
+    """Return the sizes (candidate,) [kW, kWh] of a solved plan, 0 of what was decided before."""
+    family = plan.component("size")
+    return np.zeros(0) if family is None else np.asarray(family.dense())
+
+
+def solved(plan: Plan) -> list[Period]:
+    """Return the periods of a solved plan, built as it says; stores without an initial energy have the plan's."""
+    done = []
+    for block in plan.periods:
+        results = collect(block)
+        inputs = built(block.inputs, sizes(plan)) if plan.component("size") is not None else block.inputs
+        done.append(Period(*_started(inputs, results)))
+    return done
+
+
+def _started(inputs: xr.Dataset, results: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
+    """Return inputs with the energies that stores start and end with, and the results without them."""
+    for device in devices.stores():
+        start = f"{device}_start"
+        if start not in results:
+            continue
+        initial, final = (inputs[f"{device}_{name}_energy"] for name in ("initial", "final"))
+        free, own = np.isnan(initial.values), results[start].values
+        own = np.clip(own, inputs[f"{device}_min_energy"].values, inputs[f"{device}_capacity"].values)
+        limit = optional(inputs, f"{device}_final_limit")
+        given = {
+            f"{device}_{name}": ((device,), np.where(free, own, values), initial.attrs)
+            for name, values in (
+                ("initial_energy", initial.values),
+                ("final_energy", final.values),
+                ("final_limit", limit),
+            )
+        }
+        inputs, results = inputs.assign(given), results.drop_vars([start])
+    return inputs, results
+
+
+def value_of_more(plan: Plan) -> Array:
+    """Return what one more kW or kWh of each candidate saves (candidate,) [currency per size], its cost not counted.
+
+    The plan was solved with its sizes fixed (`enlarge`): the duals of a size at its bound say no more than a bound.
+    """
+    size = plan.component("size")
+    value = np.zeros(len(size.position))
+    for family in plan.component_objects(Constraint, descend_into=True):
+        for term in family.body.terms:
+            if term.variable is size:
+                np.add.at(value, term.column, family.dual[term.row] * term.coefficient)
+    every = np.zeros(size.shape)
+    every[size.position] = value
+    return every
+
+
+def enlarge(plan: Plan) -> None:
+    """Fix the sizes of a solved plan at what they are and a watt more, to solve it again."""
+    size = plan.component("size")
+    size.lower = size.upper = size.array() + WATT

@@ -1,0 +1,87 @@
+"""What could be built: the candidates whose size is to be decided, and the inputs once it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from ...data.inputs.contract import optional
+from ...data.inputs.variables import LEAST
+from ..labels import Array, positions
+
+RATINGS = ("capacity", "charge_limit", "discharge_limit")
+LEVELS = ("min_energy", "initial_energy", "final_energy")
+"""What of a battery is proportional to its size: ratings, of which a watt is the least, and energies."""
+NOISE = 1e-6
+"""Size [kW, kWh] that is none: what the solver's tolerance leaves."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The C candidates of a community.
+
+    ``open`` (C,) says whose size is to be decided; ``owner`` (C,) is the position of the participant, ``battery`` (C,)
+    that of its battery or -1; ``output`` (C, T) PV [kW/kW], 0 of batteries; ``most`` (C,) the greatest size [kW, kWh];
+    ``cost`` (C,) the cost per size over the horizon; ``size`` (C,) what is built, NaN where it is open.
+    """
+
+    open: Array
+    owner: Array
+    battery: Array
+    output: Array
+    most: Array
+    cost: Array
+    size: Array
+
+    def most_output(self) -> Array:
+        """Return what the PV that is to be decided gives at its greatest size (C, T) [kW]."""
+        return np.where(self.open[:, None], self.most[:, None] * self.output, 0.0)
+
+
+def candidates(inputs: xr.Dataset) -> Candidates | None:
+    """Return the candidates of the inputs; None where there are none."""
+    if "candidate" not in inputs.sizes:
+        return None
+    size = optional(inputs, "candidate_size")
+    pv = (inputs["candidate_kind"].values == "pv")[:, None]
+    return Candidates(
+        open=np.isnan(size),
+        owner=positions(inputs, "candidate_owner", "participant"),
+        battery=positions(inputs, "candidate_battery", "battery"),
+        output=np.where(pv, optional(inputs, "candidate_output"), 0.0),
+        most=inputs["candidate_most"].values,
+        cost=inputs["candidate_cost"].values,
+        size=size,
+    )
+
+
+def undecided(inputs: xr.Dataset) -> bool:
+    """Return whether the size of a candidate is to be decided."""
+    own = candidates(inputs)
+    return own is not None and bool(own.open.any())
+
+
+def built(inputs: xr.Dataset, size: Array) -> xr.Dataset:
+    """Return the inputs with the open candidates built at sizes (candidate,) [kW, kWh].
+
+    Their PV is part of ``pv_available``, their batteries have the ratings of the size: proportional to it, but a watt
+    (`data.inputs.variables.LEAST`) where they are less and not nothing.
+    """
+    own = candidates(inputs)
+    if own is None:
+        return inputs
+    size = np.where(own.open, np.where(size > NOISE, size, 0.0), own.size)
+    pv = inputs["pv_available"].values.copy()
+    np.add.at(pv, own.owner[own.open], (size[:, None] * own.output)[own.open])
+    new: dict[str, Array] = {"pv_available": pv}
+    mine = own.open & (own.battery >= 0)
+    share = np.ones(inputs.sizes["battery"])
+    share[own.battery[mine]] = size[mine] / own.most[mine]
+    for name in (*RATINGS, *LEVELS):
+        values = inputs[f"battery_{name}"].values * share
+        small = (share < 1) & (values > 0) & (values < LEAST) & (name in RATINGS)
+        new[f"battery_{name}"] = np.where(small, LEAST, values)
+    sized = {"candidate_size": (("candidate",), size)}
+    return inputs.assign({n: inputs[n].copy(data=v) for n, v in new.items()}).assign(sized)

@@ -1,0 +1,225 @@
+"""What is built: against an oracle that states it independently, by hand, and against a published case."""
+
+import numpy as np
+import pyomo.environ as pyo
+import pytest
+import xarray as xr
+
+import otonari
+from otonari.data.inputs.contract import validate
+from otonari.data.problems import InputError
+from otonari.model.checks.run import check
+from otonari.model.clearing import community_block
+from otonari.model.planning import enlarge, plan_block, sizes, solved, value_of_more
+from otonari.model.results import collect
+from otonari.model.settlement import accounts, trades, unpaid
+from otonari.model.solver.solve import solve
+from otonari.model.topology.candidates import built
+
+from . import counts, oracle
+from .communities import community
+from .plans import random_plan
+
+SEEDS = counts.few(range(60))
+SAME = {"rel": 1e-6, "abs": 1e-5}
+TIGHT = 1e-8
+
+STORE = {
+    "owner": "home",
+    "capacity": 8.0,
+    "initial_energy": np.nan,
+    "final_energy": np.nan,
+    "charge_limit": 4.0,
+    "discharge_limit": 4.0,
+    "charge_efficiency": 0.9,
+    "discharge_efficiency": 1.0,
+}
+
+
+def house(battery=0.0, pv=None, feed_in=0.0, **home):
+    """Return a home that needs 2 kWh at 30, after an hour at 10, and may build a battery, and PV that gives then."""
+    roof = {"owner": "home", "kind": "pv", "battery": "", "most": 5.0, "cost": pv, "output": [1.0, 0.5]}
+    store = {"owner": "home", "kind": "battery", "battery": "store", "most": 8.0, "cost": battery}
+    return community(
+        {
+            "slots": [1.0, 1.0],
+            "nodes": {"n": {"parent": ""}},
+            "tariffs": {"t": {"retail_price": [10.0, 30.0], "feed_in_price": feed_in}},
+            "participants": {"home": {"node": "n", "tariff": "t", "demand": [0.0, 2.0], **home}},
+            "batteries": {"store": STORE},
+            "candidates": {"store": store | {"output": 0.0}} | ({} if pv is None else {"roof": roof}),
+        }
+    )
+
+
+def planned(*periods, weights=None, market="p2p"):
+    plan = plan_block(periods, weights, market)
+    return plan, solve(plan, mip_gap=TIGHT)
+
+
+def settled(inputs, results):
+    """Return the accounts of a period and what its checks find."""
+    block = community_block(inputs, "grid-only")
+    decided = solve(block, tie_break=False).directions > 0
+    alone, traded = collect(block), trades.bilateral(inputs, results)
+    accounts_ = accounts.settle(inputs, results, traded, alone)
+    return accounts_, check(inputs, results, traded, accounts_, grid_only=alone, decided=decided)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_plan_costs_what_the_oracle_says_and_passes_every_check(seed):
+    periods, weights = random_plan(seed, crossing=seed % 4 == 3)
+    market = ("p2p", "grid-only")[seed % 3 == 2]
+    plan, solution = planned(*periods, weights=weights, market=market)
+    assert solution.objective == pytest.approx(oracle.plan(periods, weights, market).objective, **SAME)
+    share, total = np.array(weights) * len(weights) / sum(weights), 0.0
+    for (inputs, results), weight in zip(solved(plan), share, strict=True):
+        assert validate(inputs) == []
+        account, found = settled(inputs, results)
+        assert found == []
+        transfers = float(account["congestion_rent"].sum() + account["make_whole"].sum())
+        total += weight * (float(account["bill"].sum()) - transfers + unpaid.cost(inputs, results))
+    assert total == pytest.approx(solution.objective, **SAME)
+
+
+@pytest.mark.parametrize("seed", counts.few(range(100, 112)))
+def test_sizes_fixed_at_the_optimum_cost_the_same(seed):
+    periods, weights = random_plan(seed)
+    plan, solution = planned(*periods, weights=weights)
+    fixed = [built(period, sizes(plan)) for period in periods]
+    again, fixed_solution = planned(*fixed, weights=weights)
+    assert again.component("size") is None
+    assert fixed_solution.objective == pytest.approx(solution.objective, **SAME)
+    other = [built(period, 0.5 * sizes(plan)) for period in periods]
+    assert planned(*other, weights=weights)[1].objective >= solution.objective - 1e-6
+
+
+@pytest.mark.parametrize(("cost", "size"), [(8.49, 2 / 0.45), (8.51, 0.0)])
+def test_a_battery_is_built_where_it_breaks_even(cost, size):
+    """A kWh charges 0.5 kW at 10 and gives 0.45 kWh at 30: 13.5 - 5 = 8.5; 2 kWh need 2 / 0.45 kWh."""
+    plan, solution = planned(house(cost))
+    assert sizes(plan) == pytest.approx([size], abs=1e-9)
+    assert solution.objective == pytest.approx(60.0 - (8.5 - cost) * size)
+    (inputs, results), *_ = solved(plan)
+    assert results["battery_energy"].values[0] == pytest.approx([0.45 * size, 0.0], abs=1e-9)
+    account, found = settled(inputs, results)
+    assert found == []
+    assert float(account["investment_cost"].sum()) == pytest.approx(cost * size)
+    assert float(account["bill"].sum()) == pytest.approx(solution.objective)
+
+
+def test_what_one_more_kwh_saves_is_exact_where_none_is_built():
+    """8.5 of a kWh where none is worth its cost, nothing beyond what the home can use."""
+    for cost, worth in ((20.0, 8.5), (5.0, 0.0)):
+        plan, solution = planned(house(cost))
+        enlarge(plan)
+        solve(plan, start=solution, tie_break=False)
+        assert value_of_more(plan) == pytest.approx([worth], abs=1e-6)
+
+
+def test_pv_and_battery_are_built_together_and_rest_within_an_export_limit():
+    """PV at 12 a kW gives 0.5 kWh at 30 = 15, up to 4 kW; nothing may leave, so that the first hour's is not used."""
+    plan, solution = planned(house(100.0, pv=12.0, feed_in=8.0, export_limit=0.0))
+    assert sizes(plan) == pytest.approx([0.0, 4.0], abs=1e-9)
+    assert solution.objective == pytest.approx(48.0)
+    (inputs, results), *_ = solved(plan)
+    assert inputs["pv_available"].values[0] == pytest.approx([4.0, 2.0])
+    assert results["pv_curtailment"].values[0] == pytest.approx([4.0, 0.0])
+    assert settled(inputs, results)[1] == []
+
+
+def test_days_count_by_their_weights():
+    """Of a battery at 8 on every day, a day with nothing to save bears as much; only one of them saves 8.5."""
+    idle = house(8.0).assign(demand=house()["demand"] * 0.0)
+    for weights, size in (([1, 1], 0.0), ([1, 9], 0.0), ([99, 1], 2 / 0.45)):
+        plan, _ = planned(house(8.0), idle, weights=weights)
+        assert sizes(plan) == pytest.approx([size], abs=1e-9)
+
+
+def test_candidates_that_contradict_are_listed_together():
+    wrong = house(5.0, pv=3.0)
+    wrong["candidate_battery"] = ("candidate", ["store", "store"])
+    wrong["candidate_most"] = ("candidate", [7.0, 5.0])
+    wrong["candidate_size"] = ("candidate", [np.nan, 6.0])
+    fields = {(p.field, p.row) for p in validate(wrong)}
+    assert fields == {
+        ("candidate_battery", "candidate=roof"),
+        ("candidate_most", "candidate=store"),
+        ("candidate_size", "candidate=roof"),
+    }
+
+
+def test_a_clearing_refuses_what_only_a_plan_decides():
+    with pytest.raises(InputError) as refused:
+        otonari.clear(house(5.0))
+    told = [(p.field, p.got) for p in refused.value.problems]
+    assert told == [("battery_initial_energy", "nan"), ("candidate_size", "nan")]
+
+
+CONTRACT = 0.1 / 8  # of a kW for three of 24 hours, both ways
+
+
+def two_meters(pv, battery, candidates=None):
+    """Return the two meters of rec-sizing's unit case (github.com/INESCTEC, collective MILP, pool), three hours."""
+    store = STORE | {"owner": "one", "initial_energy": 0.0, "charge_efficiency": 1.0}
+    ratings = dict.fromkeys(("capacity", "charge_limit", "discharge_limit"), battery)
+    people = {
+        "one": {"demand": [0.0, 0.5, 0.0], "pv_available": [pv, 0.0, 0.0]},
+        "two": {"demand": 0.1, "pv_available": 0.0},
+    }
+    tariffs = {
+        "one": {"retail_price": 2.0, "feed_in_price": [0.0, 0.0, 0.9], "shared_fee": 0.01},
+        "two": {"retail_price": 2.0, "feed_in_price": 0.0, "shared_fee": 0.01},
+    }
+    return community(
+        {
+            "slots": [1.0] * 3,
+            "nodes": {"n": {"parent": ""}},
+            "tariffs": tariffs,
+            "participants": {k: {"node": "n", "tariff": k, **own} for k, own in people.items()},
+            "batteries": {"store": store | ratings},
+            **({"candidates": candidates} if candidates else {}),
+        }
+    )
+
+
+def with_contracted_power(inputs: xr.Dataset):
+    """Return a host model that pays for the highest power of each meter, either way, and its block."""
+    model = pyo.ConcreteModel()
+    model.community = community_block(inputs, pool=False)
+    model.contract = pyo.Var(["one", "two"], bounds=(0, 10))
+    block = model.community
+
+    def power(meter, t, families):
+        return sum(f[meter, t] for f in families if (meter, t) in f)
+
+    def within(_, meter, t, way):
+        families = {"draw": (block.grid.imports, block.network.purchase)}
+        families["give"] = (block.grid.exports, block.network.sale)
+        moved = power(meter, t, families[way])
+        return moved <= model.contract[meter] if not isinstance(moved, int) else pyo.Constraint.Skip
+
+    model.within = pyo.Constraint(["one", "two"], block.sets.time, ["draw", "give"], rule=within)
+    model.total = pyo.Objective(expr=block.cost + CONTRACT * sum(model.contract.values()))
+    return model, block
+
+
+def test_the_published_case_of_two_meters_without_investment():
+    """-0.08325 (published as -0.083), prices 0.8875, 0.8875, 0.9; contracted powers 0.2 and 0.1 kW."""
+    model, block = with_contracted_power(two_meters(0.9, 1.0))
+    assert otonari.solve(model).objective == pytest.approx(-0.08325)
+    assert [pyo.value(v) for v in model.contract.values()] == pytest.approx([0.2, 0.1])
+    assert collect(block)["price"].values[0] == pytest.approx([0.8875, 0.8875, 0.9])
+
+
+def test_the_published_case_of_two_meters_that_build():
+    """0.00625 (published as 0.006): PV of 1 kW at the second meter, a battery of 0.5 kWh at the first."""
+    nothing = {"output": 0.0, "battery": ""}
+    candidates = {
+        "battery": nothing
+        | {"owner": "one", "kind": "battery", "battery": "store", "most": 1.0, "cost": CONTRACT},
+        "pv": nothing | {"owner": "two", "kind": "pv", "most": 1.0, "cost": 0.0, "output": 0.1},
+    }
+    model, block = with_contracted_power(two_meters(0.5, 1.0, candidates))
+    assert otonari.solve(model).objective == pytest.approx(0.00625)
+    assert collect(block)["candidate_size"].values == pytest.approx([0.5, 1.0])
