@@ -60,11 +60,21 @@ def collect(community: Any) -> xr.Dataset:
 
 
 def _peaks(community: Any) -> dict[str, Any]:
-    """Return what one more kW drawn in a slot adds to the peak charges (participant, time), by the duals of its rows."""
+    """Return the marginal values of peaks as a results variable."""
+    value = peak_values(community)
+    if value is None:
+        return {}
+    doc = "what one more kW drawn adds to the peak charges"
+    unit = f"{community.inputs.attrs['currency']}/kW"
+    return {"peak_value": variable(("participant", "time"), value, unit, doc)}
+
+
+def peak_values(community: Any) -> Array | None:
+    """Return what one more kW drawn in a slot adds to the peak charges (P, T) [currency/kW]; None without duals."""
     block, own = community.component("peaks"), peaks(community.inputs)
     rows = [] if block is None else [f for f in block.component_objects(Constraint) if f.dims[-1] == "time"]
     if own is None or block is None or any(family.dual is None for family in rows):
-        return {}
+        return None
     meters = community.meters
     alone = np.bincount(meters.draws_at, minlength=len(meters.label))[meters.draws_at] == 1
     must = np.where(alone[:, None], 0.0, meters.demand[meters.draws_at] * meters.draw_share)
@@ -72,9 +82,7 @@ def _peaks(community: Any) -> dict[str, Any]:
     for family in rows:
         dual = family.dense_dual()[meters.draws_at] / community.weight
         value -= np.where(alone[:, None], dual, 0.0)
-    doc = "what one more kW drawn adds to the peak charges"
-    unit = f"{community.inputs.attrs['currency']}/kW"
-    return {"peak_value": variable(("participant", "time"), value, unit, doc)}
+    return value
 
 
 def assemble(inputs: xr.Dataset, solution: dict[str, Any]) -> xr.Dataset:

@@ -36,33 +36,18 @@ def rules(terms: "Exchange", **declared: Any) -> "Rules":
 
 
 def require_simulated(inputs: "xr.Dataset") -> None:
-    """Raise InputError for what no simulation takes.
+    """Raise InputError for what no simulation takes: PV that is metered gross, and charges on shared energy.
 
-    That is PV that is metered gross, charges for peaks and on shared energy, inverters with a limit, and batteries that
-    give to the home alone.
+    Orders are those of a meter at a node: which of two meters of a participant's at one node they are for, they do not
+    say, nor by whose tariff a kWh from peers would be charged.
     """
-    from ..data.inputs.contract import optional
     from ..data.problems import InputError, Problem
     from ..model.topology.meters import metered_gross
 
-    narrow, inward = (
-        optional(inputs, "inverter_limit") < float("inf"),
-        optional(inputs, "battery_gives") == "home",
-    )
-    peaks = inputs["peak"].values.tolist() if "peak" in inputs.sizes else []
-    whose = {
-        ("participants", "metering", "'gross'", "net"): inputs["participant"].values[metered_gross(inputs)],
-        ("participants", "inverter_limit_kw", "a limit", "none"): inputs["participant"].values[narrow],
-        ("batteries", "gives", "'home'", "anywhere"): inputs["battery"].values[inward],
-        ("tariffs", "basis", "'per-kw-peak'", "other bases"): peaks,
-    }
-    problems = [
-        Problem(table, str(name), field, got, f"{want}, in a simulation: its agents do not plan for it")
-        for (table, field, got, want), names in whose.items()
-        for name in names
-    ]
-    if problems:
-        raise InputError(problems)
+    want = "net, in a simulation: orders do not say which of two meters they are for"
+    gross = inputs["participant"].values[metered_gross(inputs)]
+    if len(gross):
+        raise InputError([Problem("participants", str(name), "metering", "'gross'", want) for name in gross])
     require_no_shared_fees(inputs)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from otonari.model.agents import bidding, dispatch, planning, price_expectations, reachable_energy
+from otonari.model.agents import bidding, delivery, dispatch, planning, price_expectations, reachable_energy
 from otonari.model.agents.order_management import ProductBook
 from otonari.model.clearing import community_block
 from otonari.model.exchange.deals import Deals
@@ -197,9 +197,9 @@ def deals(*rows):
 def test_first_traded_is_first_served():
     inputs = home()
     made = deals((1, 0, 2.0), (1, 0, 2.0))
-    served = dispatch.deliver(inputs, 0, made, np.array([5.0, -3.0]))
+    served = delivery.deliver(inputs, 0, made, np.array([5.0, -3.0]))
     assert served.energy.tolist() == [2.0, 1.0]
-    served = dispatch.deliver(inputs, 0, made, np.array([1.5, -3.0]))
+    served = delivery.deliver(inputs, 0, made, np.array([1.5, -3.0]))
     assert served.energy.tolist() == [1.5, 0.0]
     assert served.contracted.tolist() == [2.0, 2.0]
 

@@ -74,6 +74,7 @@ PEAKS = COMPONENTS | {
     "peak_floor": ("peak", [0.0]),
     "slot_day": ("time", ["2020-08-19"] * 3),
     "day_month": ("day", ["2020-08"]),
+    "day_peak": (("participant", "day"), [[1.0], [np.nan]]),
 }
 """The same with a price of a month's peak."""
 OF_PEAKS = {"component_peak", *PEAKS} - {*COMPONENTS}

@@ -291,9 +291,32 @@ def test_an_earlier_peak_needs_a_tariff_that_it_is_of(tmp_path):
     assert build_inputs(load_scenario(source))["earlier_peak"].values[0] == 2
 
 
-def test_a_simulation_refuses_peaks_by_name(tmp_path):
+def test_a_simulation_charges_the_peaks_that_were_realised(tmp_path):
     change = "tariffs.standard.components=[{name: peak, part: network, basis: per-kw-peak, price: 5}]"
-    with pytest.raises(InputError, match="standard/peak"):
-        rolling.run(
-            "six-kinds", output=tmp_path / "run.nc", days=1, overrides=[change, "time.slot_minutes=240"]
-        )
+    options = {"days": 1, "warm_up": 0, "overrides": [change, "time.slot_minutes=240"]}
+    tree = rolling.run("six-kinds", output=tmp_path / "run.nc", **options).tree
+    highest = tree["results"]["draw"].max("time").values
+    np.testing.assert_allclose(tree["settlement"]["peak_charges"].values, 5 * highest)
+    assert highest.max() > 0
+
+
+def test_what_a_day_reached_before_the_horizon_counts_and_is_not_charged_again():
+    """Of 5, 4 and 3 kW the two highest count; 4.5 kW are charged already, and 6 kW make 5.5 of it."""
+    inputs = with_peak(home([3.0, 0, 6.0, 0], False), days=2, slots_per_day=2)
+    days = inputs.assign(day_peak=(("participant", "day"), [[5.0, 4.0]]))
+    tree = otonari.clear(days)
+    assert float(tree["settlement"]["peak_charges"][0]) == pytest.approx(10 * (5.5 - 4.5))
+    groups = [tree[g].to_dataset() for g in ("inputs", "results", "trades", "settlement")]
+    assert check(*groups) == []
+    lower = groups[0].assign(day_peak=(("participant", "day"), [[5.0, 3.0]]))
+    assert "peak_power" in {v.check for v in check(lower, *groups[1:])}
+
+
+def test_a_battery_plans_with_what_the_days_reached():
+    """The 4 kW of a day are no reason to shave its 3; of the next day's 6 all above 4 is, as far as 1 kW goes."""
+    inputs = with_peak(home([1.0, 3, 1, 6], charge_limit=1.0, discharge_limit=1.0), slots_per_day=2)
+    tree = otonari.clear(inputs.assign(day_peak=(("participant", "day"), [[4.0, np.nan]])), "grid-only")
+    np.testing.assert_allclose(tree["results"]["battery_discharge"].values[0], [0, 0, 0, 1], atol=1e-7)
+    assert float(tree["settlement"]["peak_charges"][0]) == pytest.approx(10)
+    pooled = otonari.clear(with_peak(home([1.0, 3, 1, 6], False), slots_per_day=2))
+    np.testing.assert_allclose(pooled["results"]["peak_value"].values[0], [0, 0, 0, 10])

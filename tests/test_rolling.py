@@ -106,7 +106,7 @@ def test_pv_that_is_metered_gross_is_refused_by_name(tmp_path, mode):
     assert found.exit_code == 2
     for name in ("home-03", "home-05"):
         assert (
-            f"participants:{name}: metering: got 'gross', want net, in a simulation: its agents do not plan for it"
+            f"participants:{name}: metering: got 'gross', want net, in a simulation: orders do not say which of two"
             in found.output
         )
     assert list(tmp_path.iterdir()) == []

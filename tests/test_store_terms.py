@@ -286,20 +286,6 @@ def test_what_breaks_an_inverter_or_leaves_home_is_found(change, check_):
     assert check_ in {v.check for v in check(groups[0].assign(change), *groups[1:])}
 
 
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        ({"inverter_limit": ("participant", [1.0, np.inf])}, "inverter_limit_kw"),
-        ({"battery_gives": ("battery", ["home"])}, "gives"),
-    ],
-)
-def test_a_simulation_refuses_by_name_what_its_agents_do_not_plan_for(change, field):
-    inputs = house().assign(change)
-    with pytest.raises(InputError) as error:
-        run.simulate(timeline.of_inputs(inputs, inputs), Options())
-    assert [p.field for p in error.value.problems] == [field]
-
-
 def test_an_inverter_of_pv_that_is_metered_gross_is_refused():
     inputs = house(metering="gross", pv=(1.0, 1.0), inverter_limit=2.0)
     with pytest.raises(InputError) as error:

@@ -251,6 +251,15 @@ TABLE: dict[str, Variable] = {
         nan=True,
         absent=np.nan,
     ),
+    "day_peak": Variable(
+        ("participant", "day"),
+        "kW",
+        "highest power drawn on the day before the horizon; NaN = none",
+        None,
+        low=0,
+        nan=True,
+        absent=np.nan,
+    ),
     "contracted_power": Variable(
         ("participant",), "kW", "power that a contract charges", None, low=0, absent=0.0
     ),

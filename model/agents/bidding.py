@@ -54,10 +54,11 @@ def order_intents(
     """Return the orders that the traders want to be open for a slot, by trader, limited by opportunity cost.
 
     With the marginal value v of stored energy: a bid for demand that nobody controls is limited by the retail price, a
-    bid to charge by min(charge efficiency * v, retail); an ask of surplus PV by the feed-in price, an ask to discharge
-    by max(v / discharge efficiency + wear, feed-in). ``contracted`` (P + V,) [kW] is bought less sold already and
-    serves deficits first. A limit is moved into the price ``band`` [currency/kWh] of the slot as far as its trader
-    gains by it, or the order is left out. A green participant adds its premium to its bids, as far as the band lets it.
+    bid to charge by min(charge efficiency * v - p, retail), where drawing one more kWh adds p to peak charges; an ask
+    of surplus PV by the feed-in price, an ask to discharge by max(v / discharge efficiency + wear, feed-in).
+    ``contracted`` (P + V,) [kW] is bought less sold already and serves deficits first. A limit is moved into the price
+    ``band`` [currency/kWh] of the slot as far as its trader gains by it, or the order is left out. A green participant
+    adds its premium to its bids, as far as the band lets it.
     """
     who, behind = traders(inputs), stores(inputs).trader[:, slot]
     hours = float(inputs["slot_hours"].values[slot])
@@ -78,7 +79,8 @@ def _sides(inputs: xr.Dataset, planned: Plan, slot: int, contracted: Array) -> t
     store, (retail, feed_in) = stores(inputs), tariff_prices(inputs, slot)
     behind, value = store.trader[:, slot], planned.value[:, slot]
     net, free = planned.net[:, slot], uncontrolled(inputs)[:, slot]
-    bid = np.minimum(store.charge_efficiency * value, retail[behind])
+    peak = planned.peak_value[:, slot][behind]
+    bid = np.minimum(store.charge_efficiency * value - peak, retail[behind])
     ask = np.maximum(value / store.discharge_efficiency + store.wear_cost, feed_in[behind])
     bought, sold = np.maximum(contracted, 0.0), np.maximum(-contracted, 0.0)
     return (

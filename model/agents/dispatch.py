@@ -2,7 +2,8 @@
 
 A device departs from its plan only by what the plan did not know: it gives up charging, or discharges, for energy that
 would else be bought at the retail price, where that pays by the marginal value that the plan puts on stored energy; and
-the other way round for energy that would else go to the retailer.
+the other way round for energy that would else go to the retailer. What is drawn beyond the plan's peak costs its charge
+besides, and PV that an inverter does not convert is free to charge.
 """
 
 from __future__ import annotations
@@ -13,17 +14,15 @@ import numpy as np
 import xarray as xr
 
 from ..errors import Cause, Infeasible
-from ..exchange.deals import Deals
-from ..exchange.integer_fees import network
-from ..labels import Array, positions, sum_at
+from ..labels import Array, positions
+from ..topology.inverters import generated, inverters
 from ..topology.stores import Stores, stores
-from ..topology.traders import tariff_prices, traders, uncontrolled
+from ..topology.traders import tariff_prices, uncontrolled
+from .behind_meters import Behind
 from .planning import Plan
 
 TIGHT = 1e-6
 """Prices [currency/kWh] and powers [kW] that differ by less are the same."""
-DUST = 1e-7
-"""Least energy of a delivered trade [kWh]."""
 
 
 class Dispatch(NamedTuple):
@@ -126,10 +125,11 @@ def realise(
     own, hours = inputs.isel(time=[slot]), float(inputs["slot_hours"].values[slot])
     store, free = stores(own), uncontrolled(own)[:, 0]
     limits = _limits(store, energy, hours, np.maximum(store.min_energy, least))
+    behind = Behind(own, store.trader[:, 0], free, inverters(own), generated(own)[:, 0])
     expected = contracted + planned.wanted[:, 0]
-    charge, discharge = _deviate(store, limits, planned, free, expected, tariff_prices(inputs, slot))
+    charge, discharge = _deviate(store, limits, planned, behind, expected, tariff_prices(inputs, slot))
     charge = store.chargeable(charge, limits.c_max, limits.c_min)
-    charge, discharge, net, curtailment = _connected(inputs, slot, store, limits, free, charge, discharge)
+    charge, discharge, net, curtailment = _connected(inputs, slot, store, limits, behind, charge, discharge)
     change = store.charge_efficiency * charge * hours - discharge * hours / store.discharge_efficiency
     return Dispatch(charge, discharge, energy + change, net, curtailment)
 
@@ -157,45 +157,61 @@ def _limits(store: Stores, energy: Array, hours: float, least: Array) -> _Limits
 
 
 def _deviate(
-    store: Stores, limits: _Limits, planned: Plan, free: Array, expected: Array, prices: tuple[Array, Array]
+    store: Stores,
+    limits: _Limits,
+    planned: Plan,
+    behind: Behind,
+    expected: Array,
+    prices: tuple[Array, Array],
 ) -> tuple[Array, Array]:
     """Return charging c and discharging d (S,) [kW]: the plan, changed where the meter m deviates from what it expected.
 
-    With f the uncontrolled power, e the expected exchange with peers and retailer (P + V,) [kW], r and q the retail
-    and feed-in price at the meter of a store, and v the marginal value of its energy [currency/kWh]:
+    With u the PV that an inverter does not convert, f the other uncontrolled power, e the expected exchange with peers
+    and retailer (P + V,) [kW], r and q the retail and feed-in price at the meter of a store, p what power beyond the
+    ceiling h of the plan's peaks costs, and v the marginal value of its energy [currency/kWh]:
 
-        n[m]    = f[m] + sum over s at m of (c[s] - d[s])               net power
+        n[m]    = f[m] + u[m] + sum over s at m of (c[s] - d[s])        net power
         g[m]    = n[m] - e[m], at most max(n[m], 0)                     deficit (+) or surplus (-)
         a[s]    = efficiency * v[s]                                     value of charging one kWh
         b[s]    = v[s] / efficiency + wear[s]                           cost of discharging one kWh
         S(p, k) = k[s] min(1, p[m] / sum over s' at m of k[s'])         share of power p by capability k
 
+        c <- c + S(u, c_max - c)            where a > 0 and d = 0       PV that is not converted
+        c <- c - S(max(n - h, 0), c - c_min)  where a < r + p           beyond the ceiling: charge less,
+        d <- d + S(max(n - h, 0), d_max - d)  where b < r + p and c = 0   then discharge more
         c <- c - S(max(g, 0), c - c_min)    where a < r                 deficit: charge less,
         d <- d + S(max(g, 0), d_max - d)    where b < r and c = 0       then discharge more
         d <- d - S(max(-g, 0), d - d_min)   where b > q                 surplus: discharge less,
         c <- c + S(max(-g, 0), c_max - c)   where a > q and d = 0       then charge more
 
-    Each line takes the g that the lines above leave.
+    Each line takes the n and g that the lines above leave. What inverters convert limits the capabilities of batteries;
+    a surplus is used up to the ceiling.
     """
     m, v, (retail, feed_in) = store.trader[:, 0], planned.value[:, 0], prices
     r, q, (c_min, c_max, d_min, d_max) = retail[m], feed_in[m], limits
     a, b = store.charge_efficiency * v, v / store.discharge_efficiency + store.wear_cost
     c = np.clip(planned.charge[:, 0], c_min, c_max)
     d = np.where(c > 0, 0.0, np.clip(planned.discharge[:, 0], d_min, d_max))
+    c, d = behind.possible(c, d, c_min, d_min)
 
     def deviation() -> Array:
-        n = free + sum_at(m, c - d, len(free))
+        n = behind.net(c, d)
         g = n - expected
         return np.where(g > 0, np.minimum(g, np.maximum(n, 0.0)), g)
 
-    def share(power: Array, where: Array, capability: Array) -> Array:
-        able = np.where(where, capability, 0.0)
-        return _shared(np.maximum(power, 0.0), np.maximum(able, 0.0), m)
+    def beyond() -> Array:
+        return behind.net(c, d) - planned.ceiling
 
-    c = c - share(deviation(), a < r - TIGHT, c - c_min)
-    d = d + share(deviation(), (b < r - TIGHT) & (c <= 0), d_max - d)
-    d = d - share(-deviation(), b > q + TIGHT, d - d_min)
-    c = c + share(-deviation(), (a > q + TIGHT) & (d <= 0), c_max - c)
+    c = c + behind.shared(behind.unused(c, d), np.where((a > TIGHT) & (d <= 0), c_max - c, 0.0))
+    for power, price in ((beyond, r + planned.beyond[m]), (deviation, r)):
+        less = np.where(a < price - TIGHT, c - c_min, 0.0)
+        c = c - behind.shared(power(), less, behind.up(c, d))
+        more = np.where((b < price - TIGHT) & (c <= 0), d_max - d, 0.0)
+        d = d + behind.shared(power(), more, behind.up(c, d))
+    surplus = np.minimum(-deviation(), np.maximum(-beyond(), 0.0))
+    d = d - behind.shared(surplus, np.where(b > q + TIGHT, d - d_min, 0.0), behind.down(c, d))
+    surplus = np.minimum(-deviation(), np.maximum(-beyond(), 0.0))
+    c = c + behind.shared(surplus, np.where((a > q + TIGHT) & (d <= 0), c_max - c, 0.0), behind.down(c, d))
     return c, d
 
 
@@ -204,30 +220,31 @@ def _connected(
     slot: int,
     store: Stores,
     limits: _Limits,
-    free: Array,
+    behind: Behind,
     charge: Array,
     discharge: Array,
 ) -> tuple[Array, Array, Array, Array]:
     """Return charge, discharge (S,), net power (P + V,) and curtailment (P,) [kW] that the connections carry."""
-    behind, people = store.trader[:, 0], inputs.sizes["participant"]
+    people, size = inputs.sizes["participant"], len(behind.free)
     most_in, most_out = (
-        np.concatenate([inputs[f"{n}_limit"].values, np.full(len(free) - people, np.inf)])
+        np.concatenate([inputs[f"{n}_limit"].values, np.full(size - people, np.inf)])
         for n in ("import", "export")
     )
 
     def net() -> Array:
-        return np.asarray(free + sum_at(behind, charge - discharge, len(free)))
+        return behind.net(charge, discharge)
 
-    charge = charge - _shared(np.maximum(net() - most_in, 0.0), charge, behind)
+    charge = charge - behind.shared(net() - most_in, charge, behind.up(charge, discharge))
     charge = np.where(charge < store.min_charge, 0.0, charge)
     spare = (limits.d_max - discharge) * (charge <= 0)
-    discharge = discharge + _shared(np.maximum(net() - most_in, 0.0), spare, behind)
-    discharge = discharge - _shared(np.maximum(-net() - most_out, 0.0), discharge, behind)
+    discharge = discharge + behind.shared(net() - most_in, spare, behind.up(charge, discharge))
+    discharge = discharge - behind.shared(-net() - most_out, discharge)
+    charge, discharge = behind.possible(charge, discharge)
     _require_connection(inputs, slot, net() - most_in)
-    curtailment = np.clip(-net() - most_out, 0.0, None)[:people]
+    spilt = np.clip(-net() - most_out, 0.0, None)[:people]
     drawn = net()
-    drawn[:people] += curtailment
-    return charge, discharge, drawn, curtailment
+    drawn[:people] += spilt
+    return charge, discharge, drawn, spilt + behind.unused(charge, discharge)[:people]
 
 
 def _require_connection(inputs: xr.Dataset, slot: int, over: Array) -> None:
@@ -237,45 +254,6 @@ def _require_connection(inputs: xr.Dataset, slot: int, over: Array) -> None:
         lack, when = "kW of connection for what it must draw", _when(inputs, slot)
         who = inputs["participant"].values[short]
         raise Infeasible([Cause(str(p), when, float(over[k]), lack) for p, k in zip(who, short, strict=True)])
-
-
-def _shared(power: Array, able: Array, behind: Array) -> Array:
-    """Return each store's share (S,) of a power (P + V,) at its meter, in proportion to what it is able to do."""
-    total = sum_at(behind, able, len(power))
-    share = np.divide(power, total, out=np.zeros_like(power), where=total > 0)
-    return np.asarray(able * np.minimum(share, 1.0)[behind])
-
-
-def deliver(inputs: xr.Dataset, slot: int, deals: Deals, net: Array) -> Deals:
-    """Return what is delivered of the deals: no more than traded, nor than metered; first traded, first served.
-
-    ``net`` (P + V,) is what the meters drew less what they gave [kW]. Where a trade that is not delivered made room on a
-    limited edge for others, the latest of these are cut.
-    """
-    hours = float(inputs["slot_hours"].values[slot])
-    given, drawn = np.maximum(-net, 0.0) * hours, np.maximum(net, 0.0) * hours
-    energy = np.zeros(len(deals.energy))
-    for k, (seller, buyer) in enumerate(zip(deals.seller.tolist(), deals.buyer.tolist(), strict=True)):
-        energy[k] = min(deals.energy[k], given[seller], drawn[buyer])
-        given[seller] -= energy[k]
-        drawn[buyer] -= energy[k]
-    energy = _within_edges(inputs, slot, deals._replace(energy=energy))
-    return deals._replace(energy=np.where(energy >= DUST, energy, 0.0))
-
-
-def _within_edges(inputs: xr.Dataset, slot: int, deals: Deals) -> Array:
-    """Return the energies (D,) of deals, the latest cut where more would cross a limited edge than it carries."""
-    edges, energy = network(inputs), deals.energy.copy()
-    node = traders(inputs).node[:, slot]
-    below = edges.below
-    way = below[:, node[deals.seller]].astype(int) - below[:, node[deals.buyer]]
-    limit = edges.limit_kw * float(inputs["slot_hours"].values[slot])
-    while (over := np.abs(way @ energy) - limit).max(initial=0.0) > DUST:
-        edge = int(over.argmax())
-        sign = np.sign(way[edge] @ energy)
-        last = int(np.flatnonzero((way[edge] == sign) & (energy > 0))[-1])
-        energy[last] -= min(energy[last], over[edge])
-    return energy
 
 
 def _when(inputs: xr.Dataset, slot: int) -> str:

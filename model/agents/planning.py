@@ -15,8 +15,11 @@ import xarray as xr
 from ...data.inputs import devices
 from ..clearing import community_block
 from ..labels import Array
+from ..results import peak_values
 from ..solver.basis import Basis
 from ..solver.solve import solve
+from ..topology.inverters import generated, inverters
+from ..topology.peaks import peaks
 from ..topology.stores import stores
 from ..topology.traders import at_traders, traders, uncontrolled
 
@@ -28,7 +31,9 @@ class Plan:
     ``charge``, ``discharge`` (S, T) [kW]; ``value`` (S, T) what one more kWh in the store at the end of a slot is worth
     [currency/kWh]; ``electric`` (trip,) distance on electricity [km]; ``wanted`` (P + V, T) power that is to be
     exchanged with the retailer in any case, + taken [kW]; ``net`` (P + V, T) power at the meter, + drawn [kW];
-    ``basis`` is where a later plan may start from.
+    ``peak_value`` (P + V, T) what drawing one more kWh adds to peak charges [currency/kWh], ``ceiling`` (P + V,) the
+    power in the first slot [kW] beyond which it adds ``beyond`` (P + V,) [currency/kWh]; ``basis`` is where a later plan
+    may start from.
     """
 
     charge: Array
@@ -37,6 +42,9 @@ class Plan:
     electric: Array
     wanted: Array
     net: Array
+    peak_value: Array
+    ceiling: Array
+    beyond: Array
     basis: Basis | None = field(default=None, repr=False)
 
 
@@ -77,6 +85,7 @@ def of_block(block: Any, inputs: xr.Dataset, wanted: bool, basis: Basis | None =
     charge = store.chargeable(charge, (store.capacity[:, None] - store.kept * before) / gain)
     value = -np.concatenate([block.component(d).energy_balance.dense_dual() for d in devices.stores()])
     net = uncontrolled(inputs) + at_traders(store.trader, charge - discharge, len(traders(inputs).account))
+    net = net + inverters(inputs).unused(generated(inputs), charge, discharge)
     target = np.zeros_like(net)
     if wanted:
         meters, power = block.meters, block.grid.imports.dense() - block.grid.exports.dense()
@@ -87,4 +96,20 @@ def of_block(block: Any, inputs: xr.Dataset, wanted: bool, basis: Basis | None =
         guest = meters.guest >= 0
         target[size:][guest] = power[meters.guest[guest]]
     electric = block.vehicle.electric_distance.dense()
-    return Plan(charge, discharge, value, electric, target, net, basis)
+    return Plan(charge, discharge, value, electric, target, net, *_peaks(block, inputs, net), basis)
+
+
+def _peaks(block: Any, inputs: xr.Dataset, net: Array) -> tuple[Array, Array, Array]:
+    """Return the marginal values, ceilings and prices beyond them that peak charges give a plan's net power.
+
+    The ceiling is the highest that is planned for the day or was reached on it, and what costs nothing more if it is
+    reached. Where a tariff has several peaks it is the lowest of theirs.
+    """
+    value, ceiling, beyond = np.zeros(net.shape), np.full(len(net), np.inf), np.zeros(len(net))
+    own, marginal = peaks(inputs), peak_values(block)
+    if own is not None and marginal is not None:
+        people, hours, today = inputs.sizes["participant"], inputs["slot_hours"].values, own.day[0]
+        value[:people] = marginal / hours
+        ceiling[:people] = np.maximum(own.free(today), net[:people, own.day == today].max(axis=1))
+        beyond[:people] = (own.mine * (own.price / own.days)[:, None]).sum(axis=0) / hours[0]
+    return value, ceiling, beyond

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from ..labels import Array, positions
+from ..topology.inverters import inverter_share
 from ..topology.meters import meters
 from ..topology.stores import firm_targets, of_devices, stores
 
@@ -18,7 +19,8 @@ def required(inputs: xr.Dataset) -> Array:
     """
     store, hours = stores(inputs), inputs["slot_hours"].values
     driven = _forced(inputs)
-    most = store.plugged * (store.charge_limit * store.charge_efficiency)[:, None] * hours
+    rate = store.charge_limit * inverter_share(inputs) * store.charge_efficiency
+    most = store.plugged * rate[:, None] * hours
     tariff = positions(inputs, "participant_tariff", "tariff")[store.owner]
     dearest = inputs["retail_price"].values.max(axis=1)[tariff] / store.charge_efficiency
     firm = np.maximum(firm_targets(inputs, dearest), store.min_energy[:, None])
@@ -33,7 +35,7 @@ def reachable(inputs: xr.Dataset) -> Array:
     """Return the most energy (S, T) [kWh] that stores can hold after a slot, each with its share of the connection."""
     store, who = stores(inputs), meters(inputs, peers=True, priced=False)
     place = of_devices(inputs, who.place)
-    power = who.charging_capacity(place, store.charge_limit[:, None])
+    power = who.charging_capacity(place, store.charge_limit[:, None]) * inverter_share(inputs)[:, None]
     gain = power * store.charge_efficiency[:, None] * inputs["slot_hours"].values
     most, driven, energy = store.initial_energy, _forced(inputs), np.empty(gain.shape)
     for t in range(gain.shape[1]):

@@ -93,7 +93,8 @@ def _marginal(run: Run) -> Iterator[Finding]:
             total, drawn = own.sum(axis=1), (own * draw[alone][:, month == m]).sum(axis=1)
             most = np.where(above[:, m] < -_SOME, 0.0, price)
             off = np.maximum(total - most, drawn - most * level[:, m])
-            off = np.maximum(off, np.where(above[:, m] > _SOME, price * level[:, m] - drawn, 0.0))
+            if "day_peak" not in run.i:  # whose days have a part in the price
+                off = np.maximum(off, np.where(above[:, m] > _SOME, price * level[:, m] - drawn, 0.0))
             for day in np.unique(run.i["slot_day"][month == m]):
                 of_day = value[alone][:, run.i["slot_day"] == day].sum(axis=1)
                 off = np.maximum(off, of_day - price / run.i["peak_days"][q])
@@ -121,16 +122,20 @@ def _month_of_slots(run: Run) -> Array:
 
 def _billed(run: Run, q: int, whose: Array) -> tuple[Array, Array, Array]:
     """Return a peak of each month (n, months) [kW], what of it is charged, and how far it is above the least."""
-    k, month = int(run.i["peak_days"][q]), _month_of_slots(run)
+    k, nothing = int(run.i["peak_days"][q]), np.full((run.participants, len(run.labels["day"])), np.nan)
+    reached = run.i.get("day_peak", nothing)
     level, new, above = (np.zeros((len(whose), len(_months(run)))) for _ in range(3))
     for m in range(level.shape[1]):
-        days = np.unique(run.i["slot_day"][month == m])
-        highest = [run.r["draw"][whose][:, run.i["slot_day"] == day].max(axis=1) for day in days]
-        level[:, m] = np.sort(highest, axis=0)[::-1][:k].sum(axis=0) / k
+        days = run.labels["day"][run.i["day_month"] == _months(run)[m]]
+        slots = [run.i["slot_day"] == day for day in days]
+        own = [run.r["draw"][whose][:, on].max(axis=1, initial=0.0) for on in slots]
+        known = reached[whose][:, index(run.labels["day"], days)].T
+        level[:, m] = np.sort(np.fmax(own, known), axis=0)[::-1][:k].sum(axis=0) / k
         before = run.i.get("earlier_peak", np.full(run.participants, np.nan))[whose] if m == 0 else np.nan
-        paid = np.where(np.isnan(before), 0.0, np.fmax(before, run.i["peak_floor"][q]))
-        least = np.maximum(paid, run.i["peak_floor"][q])
-        new[:, m], above[:, m] = np.maximum(level[:, m], least) - paid, level[:, m] - least
+        least = np.fmax(before, run.i["peak_floor"][q])
+        paid = np.fmax(np.sort(np.nan_to_num(known), axis=0)[::-1][:k].sum(axis=0) / k, least)
+        paid = np.where(np.isnan(before) & np.isnan(known).all(axis=0), 0.0, paid)
+        new[:, m], above[:, m] = np.fmax(level[:, m], least) - paid, level[:, m] - least
     return level, new, above
 
 

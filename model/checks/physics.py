@@ -64,7 +64,8 @@ class Run:
         self._take(results)
         self.hours = self.i["slot_hours"]
         self.participants, self.vehicles = inputs.sizes["participant"], inputs.sizes["vehicle"]
-        self.labels = {d: inputs[d].values for d in ("participant", "vehicle", "node", "tariff", "time")}
+        dims = ("participant", "vehicle", "node", "tariff", "time", "day")
+        self.labels = {d: inputs[d].values for d in dims if d in inputs.dims}
         people = self.labels["participant"]
         self.owner = {name: index(people, self.i[row.owner]) for name, row in DEVICES.items()}
         host = index(people, self.i["vehicle_host"])

@@ -15,8 +15,9 @@ from .device import Device, Sets
 def peak_charge(inputs: xr.Dataset, meters: Meters, sets: Sets, taken: Linear, peaks: Peaks) -> Device:
     """Charge every peak of the meters' tariffs; ``taken`` (meter, time) is what they draw [kW].
 
-    draw[m,t] <= base[m,month] + above[m,day],   base[m,month] + sum over its days of above[m,day] / k <= peak[m,month],
-    peak[m,month] >= least[m,month],   cost = sum of price * (peak[m,month] - paid[m,month])
+    draw[m,t] <= base[m,month] + above[m,day],   day_peak[m,day] <= base[m,month] + above[m,day],
+    base[m,month] + sum over its days of above[m,day] / k <= peak[m,month],   peak[m,month] >= least[m,month],
+    cost = sum of price * (peak[m,month] - paid[m,month])
 
     with k = ``peak_days``: the least of that sum is the mean of the k highest daily maxima (Rockafellar and Uryasev,
     "Optimization of conditional value-at-risk", J. Risk 2 (2000), doi:10.21314/JOR.2000.038). A tariff with several
@@ -44,7 +45,7 @@ def _family(block: Device, suffix: str, taken: Linear, peaks: Peaks, chosen: Arr
         return own
 
     price, days = of_meters(peaks.price[q])[:, None], of_meters(peaks.days[q].astype(float))[:, None]
-    least, paid = of_meters(peaks.least[q, p]), of_meters(peaks.paid[q, p])
+    least, paid, reached = (of_meters(v) for v in (peaks.least[q, p], peaks.paid[q, p], peaks.reached[p]))
     there, by_month, by_day = days > 0, ("meter", "month"), ("meter", "day")
     peak = block.var(
         f"peak{suffix}", "kW", "peak of a month", lower=least, where=there, dims=by_month, result=None
@@ -68,6 +69,14 @@ def _family(block: Device, suffix: str, taken: Linear, peaks: Peaks, chosen: Arr
         where=there & (block.meters.draw_capacity > 0),
         dims=("meter", "time"),
     )
+    if reached.any():
+        block.row(
+            f"reached{suffix}",
+            _spread(base, peaks.month, months) + above >= reached,
+            "day_peak[m,day] <= base[m,month] + above[m,day]",
+            where=there & (reached > 0),
+            dims=by_day,
+        )
     block.row(
         f"mean_of_highest{suffix}",
         base + summed <= peak,

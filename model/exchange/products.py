@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from ...data.inputs.contract import optional
 from ...data.inputs.currency import Scale
 from ..labels import Array
 from ..topology.meters import metered_gross
@@ -132,10 +133,11 @@ def _tariff_band(inputs: xr.Dataset, scale: Scale) -> list[tuple[int, int]]:
 def positions(inputs: xr.Dataset, hosts: Array | None = None) -> xr.Dataset:
     """Return what each meter (a participant at a node) can trade in each slot [kWh], whatever it plans.
 
-    ``own_generation`` (meter, time) is its PV and what its batteries and the vehicles plugged in behind it can
-    discharge; ``export_limit`` and ``import_limit`` (meter, time) are those of its connection. PV that is metered gross
-    has a connection of its own, with the same limit, and adds to both what passes it. A vehicle
-    plugged in away from its owner's premises is a meter of its owner at its host's node, limited by its charger.
+    ``own_generation`` (meter, time) is its PV and what its batteries, as far as they give to others and their inverter
+    converts it, and the vehicles plugged in behind it can discharge; ``export_limit`` and ``import_limit`` (meter,
+    time) are those of its connection. PV that is metered gross has a connection of its own, with the same limit, and
+    adds to both what passes it. A vehicle plugged in away from its owner's premises is a meter of its owner at its
+    host's node, limited by its charger.
     ``meter_participant`` and ``meter_node`` name the meters. ``hosts`` (vehicle, any): an exchange that does not
     know where vehicles will be takes their orders for every slot at any of these.
     """
@@ -147,10 +149,12 @@ def positions(inputs: xr.Dataset, hosts: Array | None = None) -> xr.Dataset:
     generation = np.where(gross, np.minimum(generation, export), generation)
     export = export + np.where(gross, generation, 0.0)
     place = {p: i for i, p in enumerate(people)}
-    for owner, power in zip(
-        inputs["battery_owner"].values, inputs["battery_discharge_limit"].values, strict=True
-    ):
+    outward = np.where(
+        optional(inputs, "battery_gives") == "home", 0.0, inputs["battery_discharge_limit"].values
+    )
+    for owner, power in zip(inputs["battery_owner"].values, outward, strict=True):
         generation[place[str(owner)]] += power
+    generation = np.minimum(generation, optional(inputs, "inverter_limit")[:, None])
     for i, (person, node) in enumerate(zip(people, nodes, strict=True)):
         taken = np.full(len(hours), float(inputs["import_limit"].values[i]))
         meters[person, node] = np.array([generation[i], export[i], taken])

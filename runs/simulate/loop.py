@@ -10,7 +10,7 @@ import xarray as xr
 from ...data.inputs.arrays import Arrays
 from ...data.inputs.currency import scale
 from ...model import clearing, results
-from ...model.agents import bidding, dispatch, planning, price_expectations, reachable_energy
+from ...model.agents import bidding, delivery, dispatch, planning, price_expectations, reachable_energy
 from ...model.agents.dispatch import Dispatch
 from ...model.agents.order_management import OrderRow, ProductBook
 from ...model.exchange.deals import Deals
@@ -118,7 +118,8 @@ class Simulation:
         hours = float(inputs["slot_hours"].values[slot])
         left = inputs.sizes["time"] - slot
         count = min(left, self.options.window or left)
-        seen = self.timeline.window(slot, count, state.energy)
+        drawn = np.maximum(state.realised.net[: inputs.sizes["participant"], :slot], 0.0)
+        seen = self.timeline.window(slot, count, state.energy, drawn)
         exchange = self.options.mode == "exchange"
         planned, deals = self._exchanged(seen) if exchange else _cleared(seen, state.basis)
         least = np.maximum(self._required[:, slot], reachable_energy.required(seen)[:, 0])
@@ -132,7 +133,7 @@ class Simulation:
         contracted = deals.net(len(planned.net)) / hours
         realised = dispatch.realise(inputs, slot, of_devices(inputs, energy), planned, contracted, least)
         state.realised.enter(slot, realised)
-        state.deals.append(dispatch.deliver(inputs, slot, deals, realised.net))
+        state.deals.append(delivery.deliver(inputs, slot, deals, realised.net))
         state.electric += driven
         state.energy, state.slot, state.basis = realised.energy, slot + 1, planned.basis
         self._books.pop(slot, None)

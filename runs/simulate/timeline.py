@@ -20,6 +20,7 @@ from ...data.loading.scenario import load_scenario
 from ...data.problems import InputError
 from ...data.series.calendar import Calendar, calendar
 from ...model.agents.reachable_energy import reachable
+from ...model.topology.peaks import going_on
 from ...model.topology.stores import has_targets, of_stores, with_stores, within_reach, without_final_limits
 from ..store import digest
 from .driving import Driving, departures, driving
@@ -88,15 +89,19 @@ class Timeline:
                 known[name] = energy.copy(data=np.where(drawn, np.nan, energy.values))
         return self.arrays.assign(known)
 
-    def window(self, slot: int, count: int, energy: np.ndarray) -> xr.Dataset:
+    def window(
+        self, slot: int, count: int, energy: np.ndarray, drawn: np.ndarray | None = None
+    ) -> xr.Dataset:
         """Return the inputs of ``count`` slots from ``slot`` on as the agents expect them.
 
-        ``energy`` (battery + vehicle,) [kWh] is what is stored at its start. Targets hold, and where the window
+        ``energy`` (battery + vehicle,) [kWh] is what is stored at its start, ``drawn`` (P, slot) [kW] what meters have
+        drawn so far, where peaks are charged: they count as reached. Targets hold, and where the window
         reaches the end of the simulation final energies, as far as the chargers still get there; whoever ends with more
         may.
         """
         whole = without_final_limits(self.arrays)
-        inputs, changed = whole.isel(time=slice(slot, slot + count)), {}
+        before = np.zeros((whole.sizes["participant"], slot)) if drawn is None else drawn
+        inputs, changed = going_on(whole, before, count), {}
         if self.foresight:
             inputs = inputs.isel(trip=np.flatnonzero(departures(whole, slot, count)))
         else:
