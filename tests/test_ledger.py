@@ -63,8 +63,8 @@ def run_tree(slots=2, energy=0.5004, start=START):
         name: (dims, np.zeros([inputs.sizes[d] for d in dims]))
         for names, dims in (
             (("grid_export", "pv_curtailment"), ("participant", "time")),
-            (("vehicle_export", "vehicle_discharge"), ("vehicle", "time")),
-            (("battery_charge", "battery_discharge"), ("battery", "time")),
+            (("vehicle_export", "vehicle_discharge", "vehicle_energy"), ("vehicle", "time")),
+            (("battery_charge", "battery_discharge", "battery_energy"), ("battery", "time")),
             (("trip_electric_distance",), ("trip",)),
         )
         for name in names
@@ -170,11 +170,31 @@ def test_the_digests_of_a_block_see_a_change_of_their_slot_only():
     tree = run_tree()
     tree["results"]["price"][0, 1] += 0.001
     first, second = records.cleared(tree, "street", "otonari 0.1.0")
-    before = cleared()[0]
-    assert first == before
+    unchanged, before = cleared()
+    assert first == unchanged
     assert second["prices"] != before["prices"]
     assert second["results"] != before["results"]
     assert second["inputs"] == before["inputs"]
+
+
+def test_a_corrected_reading_changes_what_its_slot_reads_and_no_other():
+    """Of four slots: demand in one, the trip that departs in one, what is stored at the end of one."""
+    tree = run_tree(slots=4)
+    inputs = tree["inputs"].to_dataset()
+    tree["inputs"] = inputs.assign(trip_departure=("trip", inputs["time"].values[1:2]))
+    before = records.cleared(tree, "street", "otonari")
+
+    def changed(group, name, *at):
+        other = tree.copy(deep=True)
+        other[group][name][at] = other[group][name][at] + 1
+        new = records.cleared(other, "street", "otonari")
+        return [k for k in range(4) if new[k]["inputs"] != before[k]["inputs"]]
+
+    assert changed("inputs", "demand", 1, 2) == [2]
+    assert changed("inputs", "trip_distance", 0) == [1]
+    assert changed("results", "battery_energy", 0, 2) == [3]
+    assert changed("inputs", "battery_initial_energy", 0) == [0]
+    assert changed("inputs", "battery_capacity", 0) == [0, 1, 2, 3]
 
 
 # sealed

@@ -138,6 +138,7 @@ def test_a_conflict_leaves_every_file_alone(book, case):
 def test_a_conflict_names_its_slots(book):
     with pytest.raises(ledger.LedgerConflict, match=r"1 of 2 slots .* 2019-08-20 15:30 UTC") as caught:
         ledger.commit(book, CONFLICTS["another result in one of its slots"]())
+    assert f"`otonari ledger correct {book} RUN.nc`" in str(caught.value)
     assert caught.value.slots == (SECONDS + 1800,)
 
 

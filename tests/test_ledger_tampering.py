@@ -373,7 +373,10 @@ def rotated(signer):
         shutil.rmtree(folder)
         make(folder, signer=KEY)
         blocks = blocks_of(folder)
-        after = {**block_schema.rotation(4, "street", str(OTHER.key), "AAAA", "otonari"), "index": 3}
+        after = {
+            **block_schema.rotation(block_schema.VERSION, "street", str(OTHER.key), "AAAA", "otonari"),
+            "index": 3,
+        }
         after["prev"] = lines_of(folder)[2][-67:-3].decode()
         text = block_schema.handover(after, str(KEY.key))
         after["endorsement"] = signer.sign(text).split()[-1] if signer else "AAAA"
@@ -468,7 +471,10 @@ INSIDE = {
         f,
         [
             *blocks_of(f),
-            {**block_schema.rotation(4, "street", str(OTHER.key), "AAAA", "otonari"), "index": 3},
+            {
+                **block_schema.rotation(block_schema.VERSION, "street", str(OTHER.key), "AAAA", "otonari"),
+                "index": 3,
+            },
         ],
         OTHER,
     ),
@@ -537,9 +543,9 @@ def test_a_signature_that_is_there_twice_is_found(signed):
 
 
 def test_another_version_is_not_read(book):
-    for version in (2, 5):
+    for version in (2, 6):
         at(0, version=version)(book)
-        with pytest.raises(ledger.LedgerError, match=f"format version {version}, want 3 or 4") as caught:
+        with pytest.raises(ledger.LedgerError, match=f"format version {version}, want 3 or 4 or 5") as caught:
             ledger.verify(book)
         assert not isinstance(caught.value, ledger.LedgerTampered)
 

@@ -1,4 +1,4 @@
-"""What was recorded in format 3 stays good: ledgers, receipts, bills and trades of ``golden/format-3``."""
+"""What was recorded in formats 3 and 4 stays good: ledgers, receipts, bills and trades in ``golden``."""
 
 import shutil
 from pathlib import Path
@@ -9,12 +9,13 @@ from click.testing import CliRunner
 from otonari.cli import main
 from otonari.runs.ledger import administration, ledger, private_leaves, reader, receipts
 from otonari.runs.ledger.checkpoints import read as read_checkpoint
-from otonari.runs.ledger.format import chain, signed_note
+from otonari.runs.ledger.format import block_schema, chain, signed_note
 from otonari.runs.report import bill
 
-from .books import contents, record
+from .books import contents, record, records
 
 OLD = Path(__file__).parent / "golden" / "format-3"
+OLD_4 = OLD.with_name("format-4")
 TOTALS = {
     "clear": {"energy": 4347, "fees": 5416362, "money": 39460996, "grid_in": 13816, "grid_out": 21963},
     "simulate": {"energy": 3709, "fees": 4621414, "money": 106473068, "grid_in": 14454, "grid_out": 22602},
@@ -34,9 +35,9 @@ def old(request, tmp_path):
     return copied(request.param, tmp_path)
 
 
-def copied(name, folder):
+def copied(name, folder, old=OLD):
     book = folder / name / "ledger"
-    shutil.copytree(OLD / name / "ledger", book)
+    shutil.copytree(old / name / "ledger", book)
     (book / "leaves").chmod(0o700)
     for path in (book / "leaves").iterdir():
         path.chmod(0o600)
@@ -124,8 +125,39 @@ def test_money_on_another_scale_is_a_conflict_and_changes_nothing(name, market, 
 
 
 def test_a_format_does_not_change_on_the_way(tmp_path):
-    """A clearing of format 4 behind blocks of format 3, rehashed by somebody with the key, is found."""
+    """A clearing of format 5 behind blocks of format 3, rehashed by somebody with the key, is found."""
     book = copied("simulate", tmp_path)
     state = reader.read(book, lambda slot: False)
-    with pytest.raises(ledger.LedgerError, match="version: got 4, want 3"):
+    with pytest.raises(ledger.LedgerError, match="version: got 5, want 3"):
         chain.extend([private_leaves.seal(old_record(0), b"s" * 32)[0]], state.summary)
+
+
+# format 4
+
+
+def test_a_ledger_of_format_4_is_good_and_goes_on_in_its_format(tmp_path):
+    book, signer = copied("clear", tmp_path, OLD_4), administration.read_key(private(tmp_path))
+    before = contents(book)
+    summary = ledger.verify(book, pinned=[key()], private=True)
+    assert (summary.version, summary.count, len(summary.reversed)) == (4, 19, 6)
+    for name in ("shade.bill", "sun.receipt"):
+        assert otonari("ledger", "check", OLD_4 / "clear" / name, "--key", key())[0] == 0
+    assert contents(book) == before
+    assert ledger.commit(book, [old_record(0)], signer=signer).added == 1
+    *_, block = ledger.show(book)
+    assert (block["version"], block["money"]) == (4, "1e-6 JPY")
+    with pytest.raises(ledger.LedgerConflict, match="format 4, which has no settlements"):
+        ledger.commit(book, [old_record(1, kind="settlement", settles="")], signer=signer)
+    assert ledger.verify(book, private=True).slots == 7
+
+
+def test_inputs_of_a_whole_run_are_no_content_of_a_slot(tmp_path, monkeypatch):
+    """One corrected reading: of three slots that an old ledger has, the one that it changes is reversed."""
+    book = tmp_path / "book"
+    with monkeypatch.context() as before:
+        before.setattr(block_schema, "VERSION", 4)
+        ledger.commit(book, [record(n, version=4, inputs="1" * 64) for n in range(3)])
+    assert ledger.commit(book, records(3)).already == 3
+    done = ledger.commit(book, [record(0), record(1, energy=11), record(2)], correct=True)
+    assert (done.corrected, done.already) == (1, 2)
+    assert ledger.verify(book, private=True).reversed == {2}

@@ -145,7 +145,8 @@ def _additions(
 ) -> list[_Addition]:
     """Return the clearings that a ledger lacks and enter them in its state, or raise :class:`LedgerConflict`."""
     unreversed, reversals = state.clearings.unreversed, state.clearings.reversals
-    spans, additions, conflicts = list(state.summary.spans), [], []
+    spans, additions = list(state.summary.spans), list[_Addition]()
+    conflicts = list[tuple[int, bool]]()
     for record in new:
         block, leaves = private_leaves.seal(record, secret, reversals[record["slot"]])
         start, end = block["slot"], block["slot"] + block["slot_seconds"]
@@ -156,17 +157,25 @@ def _additions(
             reversal = block_schema.reversal(present, block["software"])
             block, leaves = private_leaves.seal(record, secret, reversals[start] + 1)
         elif chain.overlap(spans, start, end):
-            conflicts.append(start)
+            conflicts.append((start, bool(present and _replaceable(present, block))))
             continue
         else:
             chain.join(spans, start, end)
         unreversed[start] = {**block, "index": _PLANNED}
         additions.append(_Addition(block, leaves, reversal))
     if conflicts:
-        first = datetime.fromtimestamp(conflicts[0], UTC).strftime("%Y-%m-%d %H:%M UTC")
-        many = f"{len(conflicts)} of {len(new)} slots are committed with another result"
-        raise LedgerConflict(f"{many}, the first is {first}", conflicts)
+        raise _conflict(state, conflicts, len(new))
     return additions
+
+
+def _conflict(state: LedgerState, conflicts: Sequence[tuple[int, bool]], count: int) -> LedgerConflict:
+    """Return the error of slots that are committed otherwise: which, and what records them anew if that is right."""
+    first = datetime.fromtimestamp(conflicts[0][0], UTC).strftime("%Y-%m-%d %H:%M UTC")
+    text = f"{len(conflicts)} of {count} slots are committed with another result, the first is {first}"
+    if all(replaceable for _, replaceable in conflicts):
+        how = f"`otonari ledger correct {state.directory} RUN.nc`"
+        text += f"; if the new one is right, store it with --no-ledger, then {how}"
+    return LedgerConflict(text, [slot for slot, _ in conflicts])
 
 
 def _replaceable(present: Block, block: Block) -> bool:

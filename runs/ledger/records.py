@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...data.inputs import devices
 from ...data.inputs.currency import LARGEST, Scale, scale
 from ...model.settlement import tracing
-from ...model.topology.stores import of_stores, with_stores
-from ..markets import SIMULATED
+from ...model.topology.stores import with_stores
 from ..store import digest
 from ..text import utc
 from .format import block_schema, canonical_json
@@ -48,7 +48,7 @@ def of_run(tree: xr.DataTree, origins: Iterable[tracing.Span] | None = None) -> 
         canonical_json.label(tree.attrs["market_id"]),
         f"otonari {tree.attrs['otonari_version']}",
     )
-    return cleared(tree, market, software, one_by_one=tree.attrs["market"] in SIMULATED, origins=origins)
+    return cleared(tree, market, software, origins=origins)
 
 
 def cleared(
@@ -56,7 +56,6 @@ def cleared(
     market: str,
     software: str,
     *,
-    one_by_one: bool = False,
     origins: Iterable[tracing.Span] | None = None,
 ) -> list[dict[str, Any]]:
     """Return one record per slot of a cleared run, in order of time.
@@ -69,24 +68,19 @@ def cleared(
         Identity of the market, in the strings of canonical JSON.
     software : str
         What cleared it, e.g. ``otonari 0.1.0``.
-    one_by_one : bool
-        Whether each slot was cleared by itself: its record is then the same whatever slots the run has beside it.
     origins : iterable of Span, optional
         Where the energy of the slots came from, where stores hold something that is known already: the ``content`` of a
         span goes on with :func:`otonari.model.settlement.tracing.follow` (default: followed from the first slot on).
     """
     inputs, results = (tree[g].to_dataset() for g in ("inputs", "results"))
-    parts: Iterable[xr.Dataset] = _one_by_one(inputs, results) if one_by_one else [inputs]
-    of_inputs = [digest.values(part, "otonari inputs 1", digest.INPUTS_SCALE) for part in parts]
     names = [canonical_json.label(str(x)) for x in results["participant"].values]
     counted = scale(str(inputs.attrs["currency"]))
-    digests = slot_digests(results, counted)
+    digests = slot_digests(inputs, results, counted)
     slots = zip(times(inputs), digests, make_whole(tree, counted), shares(tree, origins), strict=True)
-    found = []
-    for k, (time, of_slot, paid, share) in enumerate(slots):
-        facts = time | of_slot | {"inputs": of_inputs[k if one_by_one else 0]}
-        found.append(record(names, share, facts, market, software, paid, counted))
-    return found
+    return [
+        record(names, share, time | of_slot, market, software, paid, counted)
+        for time, of_slot, paid, share in slots
+    ]
 
 
 def record(
@@ -172,12 +166,22 @@ def times(inputs: xr.Dataset) -> list[dict[str, int]]:
     return [{"slot": int(s), "slot_seconds": int(n)} for s, n in zip(starts, seconds, strict=True)]
 
 
-def slot_digests(results: xr.Dataset, counted: Scale) -> list[dict[str, str]]:
-    """Return the digests of every slot's results and prices; prices as the ledger counts them."""
+def slot_digests(inputs: xr.Dataset, results: xr.Dataset, counted: Scale) -> list[dict[str, str]]:
+    """Return the digests of every slot's inputs, results and prices; prices as the ledger counts them.
+
+    What a slot reads is its own: the inputs at that slot, the trips that depart in it, what is stored at its beginning.
+    """
     prices = results[[n for n in ("price", "sale_price") if n in results]]
     of_prices = digest.slots(prices, "otonari prices of a slot 1", counted.price)
     of_results = digest.slots(results, "otonari results of a slot 1", digest.RESULTS_SCALE)
-    return [{"prices": p, "results": r} for p, r in zip(of_prices, of_results, strict=True)]
+    started = inputs.assign({f"{d}_initial_energy": _beginning(inputs, results, d) for d in devices.stores()})
+    departs = {"trip": _departs(inputs)}
+    of_inputs = digest.slots_of(started, "otonari inputs of a slot 1", digest.INPUTS_SCALE, departs)
+    names = ("inputs", "prices", "results")
+    return [
+        dict(zip(names, of_slot, strict=True))
+        for of_slot in zip(of_inputs, of_prices, of_results, strict=True)
+    ]
 
 
 def shares(tree: xr.DataTree, origins: Iterable[tracing.Span] | None = None) -> Iterator[Share]:
@@ -203,7 +207,7 @@ def slot_inputs(inputs: xr.Dataset, stored: np.ndarray[Any, Any], first: int, la
     ``stored`` (battery + vehicle, time) [kWh] is what was stored at the end of each slot. Trips are those that depart
     in the slots.
     """
-    departs = np.searchsorted(inputs["time"].values, inputs["trip_departure"].values, side="right") - 1
+    departs = _departs(inputs)
     among = np.flatnonzero((departs >= first) & (departs < last))
     selected = inputs.isel(time=slice(first, last), trip=among)
     if not first:
@@ -211,11 +215,17 @@ def slot_inputs(inputs: xr.Dataset, stored: np.ndarray[Any, Any], first: int, la
     return with_stores(selected, "initial_energy", stored[:, first - 1])
 
 
-def _one_by_one(inputs: xr.Dataset, results: xr.Dataset) -> Iterator[xr.Dataset]:
-    """Yield the inputs of each slot alone."""
-    stored = of_stores(results, "energy")
-    for k in range(inputs.sizes["time"]):
-        yield slot_inputs(inputs, stored, k, k + 1)
+def _departs(inputs: xr.Dataset) -> np.ndarray[Any, Any]:
+    """Return the slot in which each trip departs (trip,), -1 before the first one."""
+    slot = np.searchsorted(inputs["time"].values, inputs["trip_departure"].values, side="right") - 1
+    return np.asarray(slot)
+
+
+def _beginning(inputs: xr.Dataset, results: xr.Dataset, device: str) -> tuple[Any, ...]:
+    """Return what is stored at the beginning of each slot (store, time) [kWh], as a variable."""
+    name, end = inputs[f"{device}_initial_energy"], results[f"{device}_energy"].transpose(device, "time")
+    first = name.values.reshape(-1, 1)
+    return (device, "time"), np.hstack([first, end.values[:, :-1]]), name.attrs
 
 
 def accounts(

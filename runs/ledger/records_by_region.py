@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from ...data.inputs.currency import scale
-from ..store import atomic_file, digest
+from ..store import atomic_file
 from . import ledger, records
 from .format import canonical_json, signed_note
 
@@ -48,7 +48,6 @@ def of_regions(tree: xr.DataTree, shares: Sequence[Path], order: Order) -> Itera
     """
     stored = tree["inputs"].to_dataset()
     inputs, results = (_ordered(tree[g].to_dataset(), stored, order) for g in ("inputs", "results"))
-    of_inputs = digest.values(inputs, "otonari inputs 1", digest.INPUTS_SCALE)
     place = _places(stored["participant"].values, order["participant"])
     names = [canonical_json.label(label) for label in order["participant"]]
     market, software = (
@@ -57,11 +56,10 @@ def of_regions(tree: xr.DataTree, shares: Sequence[Path], order: Order) -> Itera
     )
     counted = scale(str(stored.attrs["currency"]))
     paid = records.make_whole(tree, counted, place)
-    slots = zip(records.times(inputs), records.slot_digests(results, counted), paid, strict=True)
+    slots = zip(records.times(inputs), records.slot_digests(inputs, results, counted), paid, strict=True)
     for k, (time, digests, paid_then) in enumerate(slots):
         share = _join([_read(path, k) for path in shares], place)
-        facts = time | digests | {"inputs": of_inputs}
-        yield records.record(names, share, facts, market, software, paid_then, counted)
+        yield records.record(names, share, time | digests, market, software, paid_then, counted)
 
 
 def commit(

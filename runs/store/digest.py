@@ -13,8 +13,7 @@ Values stand in C order. Coordinates are variables like any other.
 
 import hashlib
 import struct
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -59,13 +58,7 @@ def values(dataset: xr.Dataset, domain: str, scale: int) -> str:
     """Return the digest (64 hex digits) of all variables and coordinates of a Dataset."""
     digest = hashlib.sha256(_text(domain))
     for name in sorted(map(str, dataset.variables)):
-        variable = dataset.variables[name]
-        if isinstance(
-            variable, Field
-        ):  # of many slots one after another: most have the same labels and limits
-            digest.update(variable.known((name, scale), partial(_joined, name, variable, scale)))
-            continue
-        for part in _spelled(name, variable, scale):
+        for part in _whole(name, dataset.variables[name], scale):
             digest.update(part)
     return digest.hexdigest()
 
@@ -75,17 +68,43 @@ def slots(dataset: xr.Dataset, domain: str, scale: int) -> list[str]:
 
     The coordinates of their other dims belong to it. A slot's digest does not depend on the slots around it.
     """
-    timed = dataset.drop_vars([n for n, v in dataset.data_vars.items() if "time" not in v.dims])
+    dims = {d for v in dataset.data_vars.values() if "time" in v.dims for d in v.dims}
+    timeless = [n for n, v in dataset.variables.items() if "time" not in v.dims]
+    others = [n for n in timeless if n in dataset.data_vars or not dims.issuperset(dataset.variables[n].dims)]
+    return slots_of(dataset.drop_vars(others), domain, scale, {})
+
+
+def slots_of(
+    dataset: xr.Dataset, domain: str, scale: int, slot_of: Mapping[str, np.ndarray[Any, Any]]
+) -> list[str]:
+    """Return one digest per slot of all variables: those over ``time`` at that slot, the others whole.
+
+    ``slot_of`` (entry,) gives, by dim, the slot of every entry of a dim: only those of the slot belong to its digest.
+    """
     digests = [hashlib.sha256(_text(domain)) for _ in range(dataset.sizes["time"])]
-    for name, header, rows in _by_slot(timed.drop_vars("time"), scale):
+    among = {dim: [np.flatnonzero(at == k) for k in range(len(digests))] for dim, at in slot_of.items()}
+    for name in sorted(set(map(str, dataset.variables)) - {"time"}):
+        variable = dataset.variables[name]
+        dim = next((d for d in variable.dims if d == "time" or d in among), None)
+        if dim is None:
+            for part in _whole(name, variable, scale):
+                for digest in digests:
+                    digest.update(part)
+            continue
+        kind, content = _content(variable.transpose(dim, ...).values, scale)
+        rest = {d: n for d, n in variable.sizes.items() if d != "time"}
         for k, digest in enumerate(digests):
-            digest.update(header)
-            digest.update(_bytes(rows[k] if "time" in timed.variables[name].dims else rows))
+            row = content[k] if dim == "time" else content[among[dim][k]]
+            sizes = rest if dim == "time" else {dim: len(row), **{d: n for d, n in rest.items() if d != dim}}
+            digest.update(_header(name, variable.attrs.get("units", ""), kind, sizes) + _bytes(row))
     return [digest.hexdigest() for digest in digests]
 
 
-def _joined(name: str, variable: Any, scale: int) -> bytes:
-    return b"".join(_spelled(name, variable, scale))
+def _whole(name: str, variable: Any, scale: int) -> Iterable[bytes]:
+    """Return the header of a variable and its content, kept by a field: of many slots most have the same labels."""
+    if isinstance(variable, Field):
+        return [variable.known((name, scale), lambda: b"".join(_spelled(name, variable, scale)))]
+    return _spelled(name, variable, scale)
 
 
 def _spelled(name: str, variable: Any, scale: int) -> Iterator[bytes]:
@@ -93,7 +112,7 @@ def _spelled(name: str, variable: Any, scale: int) -> Iterator[bytes]:
     for n, part in enumerate(_parts(variable)):
         kind, content = _content(part, scale)
         if n == 0:
-            yield _header(name, variable, kind)
+            yield _header(name, variable.attrs.get("units", ""), kind, dict(variable.sizes))
         yield _bytes(content)
 
 
@@ -105,17 +124,6 @@ def _parts(variable: xr.Variable) -> Iterator[np.ndarray]:
         return
     for begin in range(0, variable.shape[0], step):
         yield variable.isel({variable.dims[0]: slice(begin, begin + step)}).values
-
-
-def _by_slot(dataset: xr.Dataset, scale: int) -> Iterator[tuple[str, bytes, np.ndarray]]:
-    """Yield name, header and content of each variable by name, with ``time`` first where it has it."""
-    dims = {d for v in dataset.data_vars.values() for d in v.dims}
-    for name in sorted(map(str, dataset.variables)):
-        array = dataset.variables[name]
-        if not dims.issuperset(array.dims):
-            continue
-        kind, content = _content(array.transpose("time", ..., missing_dims="ignore").values, scale)
-        yield name, _header(name, array.isel(time=0) if "time" in array.dims else array, kind), content
 
 
 def _content(array: np.ndarray, scale: int) -> tuple[bytes, np.ndarray]:
@@ -135,9 +143,9 @@ def _bytes(content: np.ndarray) -> bytes:
     return b"".join(_text(str(x)) for x in content.flat)
 
 
-def _header(name: str, array: xr.Variable, kind: bytes) -> bytes:
-    dims = b"".join(_text(str(d)) + struct.pack("<Q", n) for d, n in array.sizes.items())
-    return _text(name) + _text(array.attrs.get("units", "")) + kind + struct.pack("<I", array.ndim) + dims
+def _header(name: str, units: str, kind: bytes, sizes: Mapping[Any, int]) -> bytes:
+    dims = b"".join(_text(str(d)) + struct.pack("<Q", n) for d, n in sizes.items())
+    return _text(name) + _text(units) + kind + struct.pack("<I", len(sizes)) + dims
 
 
 def _text(text: str) -> bytes:

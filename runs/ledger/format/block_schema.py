@@ -7,9 +7,11 @@ from typing import Any
 from . import canonical_json
 from .errors import LedgerError
 
-VERSION = 4
-READABLE = (3, VERSION)
+VERSION = 5
+READABLE = (3, 4, VERSION)
 """Formats that are read and continued; 3 counts every currency in thousandths, whatever its minor unit."""
+INPUTS_OF_RUN = (3, 4)
+"""Formats in which ``inputs`` may be of the whole run that a slot was cleared in: there it is no content of the slot."""
 _MONEY_UNIT = re.compile("1e-([6-9]|1[0-9]) ([A-Z]{3})")
 FIRST = "0" * 64
 """The ``prev`` of the genesis block."""
@@ -202,8 +204,10 @@ SHAPES: dict[str, dict[str, Any]] = {
 }
 SHAPES["settlement"] = {**SHAPES["clearing"], "settles": _text}
 """What each kind holds: exactly these keys, but for those ``WHERE_ANY``, each of its type."""
+SHAPES_4 = {kind: shape for kind, shape in SHAPES.items() if kind != "settlement"}
+"""The same of format 4, which has no settlements."""
 SHAPES_3 = {
-    **{kind: shape for kind, shape in SHAPES.items() if kind != "settlement"},
+    **SHAPES_4,
     "genesis": {**SHAPES["genesis"], "units": _units_3},
     "clearing": {name: test for name, test in SHAPES["clearing"].items() if name != "money"},
 }
@@ -213,13 +217,18 @@ RECORDING = ("clearing", "settlement")
 """Kinds that record a time, with a leaf per account: cleared slots, and settled days."""
 
 
+def shapes(version: Any) -> dict[str, dict[str, Any]]:
+    """Return what each kind holds in a format."""
+    return {3: SHAPES_3, 4: SHAPES_4}.get(version, SHAPES) if type(version) is int else SHAPES
+
+
 def mismatch(value: Any, known: tuple[str, ...] = KINDS) -> str:
     """Return the key at which a parsed block (or leaf) does not match the schema of its kind, or nothing."""
     kind = value.get("kind") if isinstance(value, dict) else None
     if not isinstance(kind, str) or kind not in known:
         return "kind"
-    shapes = SHAPES_3 if value.get("version") == READABLE[0] else SHAPES
-    return _mismatch(value, kind, shapes[kind]) if kind in shapes else "kind"
+    shape = shapes(value.get("version")).get(kind)
+    return _mismatch(value, kind, shape) if shape else "kind"
 
 
 def _mismatch(value: Any, where: str, shape: Any) -> str:

@@ -75,8 +75,14 @@ def walk(lines: Iterable[bytes], summary: Summary, earlier: Earlier) -> Iterator
 
 
 def content(block: Block) -> str:
-    """Return a digest of the content of a block, without its place and the software that wrote it."""
-    return merkle.leaf(canonical_json.dump({k: v for k, v in block.items() if k not in _PLACE})).hex()
+    """Return a digest of the content of a block, without its place and the software that wrote it.
+
+    Nor with what it says of inputs where that may be of a whole run (``block_schema.INPUTS_OF_RUN``): else one corrected
+    reading would change the content of every slot of the run.
+    """
+    of_run = ("inputs",) if block["version"] in block_schema.INPUTS_OF_RUN else ()
+    kept = {k: v for k, v in block.items() if k not in (*_PLACE, *of_run)}
+    return merkle.leaf(canonical_json.dump(kept)).hex()
 
 
 def fitted(record: Block, summary: Summary) -> Block:
@@ -96,17 +102,15 @@ def fitted(record: Block, summary: Summary) -> Block:
             f"the ledger, of format {summary.version}, counts money in {money}, and this is in {record['money']}: "
             "begin another ledger; the one that is there stays good"
         )
-    if summary.version == block_schema.VERSION:
-        return record
-    if some := [name for name in block_schema.WHERE_ANY if name in record["totals"]]:
+    shape = block_schema.shapes(summary.version)
+    some = [n for n in block_schema.WHERE_ANY if n in record["totals"] and "money" not in shape["clearing"]]
+    if some or record["kind"] not in shape:
+        what = some[0] if some else f"{record['kind']}s"
         raise LedgerConflict(
-            f"the ledger is of format {summary.version}, which has no {some[0]}: begin another ledger"
+            f"the ledger is of format {summary.version}, which has no {what}: begin another ledger"
         )
-    if record["kind"] == "settlement":
-        raise LedgerConflict(
-            f"the ledger is of format {summary.version}, which has no settlements: begin another ledger"
-        )
-    return {**{name: value for name, value in record.items() if name != "money"}, "version": summary.version}
+    kept = {name: value for name, value in record.items() if name != "money" or name in shape["clearing"]}
+    return {**kept, "version": summary.version}
 
 
 def extend(new: Sequence[Block], summary: Summary) -> tuple[bytes, Summary]:
