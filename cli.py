@@ -327,17 +327,20 @@ def validate(
 
 @main.command()
 @_directory
-@click.option("--template", default=DEFAULT, show_default=True, help="Bundled scenario, or town.")
+@click.option("--template", default=DEFAULT, show_default=True, help="Bundled scenario, town or sharing.")
 @click.option("--homes", type=_Whole(1, 999_999), help="Homes of a town.  [default: 1000]")
-@click.option("--seed", type=_Whole(0, 2**32 - 1), help="Of a town.  [default: 1]")
+@click.option("--seed", type=_Whole(0, 2**32 - 1), help="Of a town, or of readings.  [default: 1]")
 @common
 def init(directory: Path, template: str, as_json: bool, verbose: bool, quiet: bool, **of_town: Any) -> None:
     """Write a commented scenario that clears as it is. Nothing is ever overwritten.
 
-    The template town is made on the spot: homes of six kinds, businesses and PHEVs on a tree of fees.
+    The template town is made on the spot: homes of six kinds, businesses and PHEVs on a tree of fees. The template
+    sharing is a settlement: twelve members, a PV plant in common, and a month of their readings.
     """
-    if template != "town" and any(value is not None for value in of_town.values()):
-        raise click.UsageError("--homes, --seed: only the template town has them")
+    if template != "town" and of_town["homes"] is not None:
+        raise click.UsageError("--homes: only the template town has it")
+    if template not in ("town", "sharing") and of_town["seed"] is not None:
+        raise click.UsageError("--seed: only the templates town and sharing have it")
     _stage(verbose, quiet)("copying the template")
     from .runs.commands import init
 

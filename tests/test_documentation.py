@@ -133,6 +133,16 @@ def test_an_unknown_file_is_cleared_in_three_commands(otonari_, tmp_path):
     assert f"{len(PRESETS)} exports of providers" in page
 
 
+def test_a_month_is_settled_and_checked_in_four_commands(otonari_):
+    page = blocks(ROOT / "README.md", "console")
+    said = [
+        otonari_(line.removeprefix("$ ")) for line in lines_of(next(b for b in page if "settle shared" in b))
+    ]
+    assert len(said) == 4
+    assert "6,813.325" in said[1]  # kWh injected, the sum of three columns of readings
+    assert said[3].startswith("good: school in market sunny-street, 30 ")
+
+
 @pytest.mark.parametrize("room", ROOMS, ids=name)
 def test_the_page_of_a_room_names_its_modules(room):
     """A room without a page of its own stands on that of its floor, or of the room around it."""

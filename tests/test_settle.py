@@ -3,13 +3,14 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from otonari.cli import main
 from otonari.runs.settle import run
 
-from .settlements import DRAWN, KEYS, MEMBERS, written
+from .settlements import DRAWN, FILE, KEYS, MEMBERS, noon, written
 from .test_sharing import WORKED
 
 RULES = ("static", "pro-rata", "rounds", "hybrid", "priority", "filling", "own-share")
@@ -97,3 +98,253 @@ def test_a_month_that_would_be_settled_otherwise_is_a_conflict_or_a_correction(o
     assert said["ledger"]["corrected"] == 1
     assert said["members"]["anna"]["withdrawn_kwh"] == 0.3
     otonari("ledger", "verify", "runs-out/trio/ledger", "--private")
+
+
+def rows(table, **at):
+    """Return a change of tables: the cells ``at[place]`` of rows of one of them."""
+
+    def change(tables):
+        for place, cells in at.items():
+            tables[table][int(place.removeprefix("row"))].update(cells)
+        return tables
+
+    return change
+
+
+def added(table, *more):
+    """Return a change of tables: further rows of one of them."""
+    return lambda tables: {**tables, table: [*tables.get(table, []), *more]}
+
+
+def keys(*dated):
+    return lambda tables: {
+        **tables,
+        "keys": [dict(zip(("member", "key", "since", "until"), r, strict=False)) for r in dated],
+    }
+
+
+STATIC = {"rule": "static", "price": {"rule": "fixed", "price": 0.12}}
+FAULTS = {
+    "an unknown member": (
+        {"tables": rows("points", row0={"member": "ana"})},
+        [
+            "points.0.member: got 'ana', want a label of members (did you mean 'anna'?)",
+            "'anna' without a metering point",
+        ],
+    ),
+    "overlapping keys": (
+        {
+            "tables": keys(("anna", 0.5, None, "2026-06-30"), ("anna", 0.5, "2026-06-30"), ("bert", 0.5)),
+            "sharing": STATIC,
+        },
+        ["keys.1.since: got a second key of 'anna' for the same days"],
+    ),
+    "keys that do not sum to one": (
+        {"tables": keys(("anna", 0.5), ("bert", 0.3, "2026-07-01"), ("carla", 0.2)), "sharing": STATIC},
+        ["tables.keys: got keys that sum to 0.7 on 2026-06-30, want 1 on every day"],
+    ),
+    "a member without readings": (
+        {"tables": added("members", {"member": "dora"})},
+        ["members.4.member: got 'dora' without a metering point, want one in points"],
+    ),
+    "a point that no file has": (
+        {"tables": added("points", {"point": "AT-9", "member": "anna", "direction": "withdrawal"})},
+        ["anna, AT-9 (withdrawal): got no readings", "a column 'AT-9' in a file of readings"],
+    ),
+    "a point twice": (
+        {"tables": added("points", {"point": "PV", "member": "anna", "direction": "injection"})},
+        ["points.4.point: got 'PV injection' again"],
+    ),
+    "nobody's withdrawal": (
+        {"tables": rows("points", row0={"member": None})},
+        ["points.0.member: got nothing, want whose withdrawal it is"],
+    ),
+    "a plant of nobody": (
+        {"tables": rows("points", row3={"member": None})},
+        ["points.3.member: got nothing, want a member, or owners of 'PV' in the table owners"],
+    ),
+    "an order that leaves somebody out": (
+        {
+            "sharing": {
+                "rule": "priority",
+                "order": ["bert", "bert", "dora"],
+                "price": {"rule": "fixed", "price": 0.1},
+            }
+        },
+        ["order.1: got 'bert' again", "order.2: got 'dora'", "sharing.order: got no anna, carla, plant"],
+    ),
+    "an unknown rule": (
+        {"sharing": {"rule": "rounds-", "price": {"rule": "fixed", "price": 0.1}}},
+        ["sharing.rule: got 'rounds-' (did you mean 'rounds'?)"],
+    ),
+    "a month that ends before it begins": (
+        {"tables": rows("members", row0={"joined": "2026-06-10", "left": "2026-06-09"})},
+        ["members.0.left: got '2026-06-09', want no day before 2026-06-10"],
+    ),
+    "mid-market without a tariff": (
+        {"sharing": {"rule": "pro-rata", "price": {"rule": "mid-market"}}},
+        ["members.3.tariff: got nothing, want a tariff, as the price of shared energy is mid-market"],
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_bad_input_is_named_and_nothing_is_written(fault, otonari, tmp_path):
+    changes, wanted = FAULTS[fault]
+    written(tmp_path / "trio", **changes)
+    said = otonari("settle", "trio", code=2).stderr
+    assert [want for want in wanted if want not in said] == [], said
+    assert [path.name for path in tmp_path.iterdir()] == ["trio"]
+
+
+def cell(hour, column, value):
+    """Return the readings with one cell changed, or a row left out (value None)."""
+    lines = noon().splitlines()
+    if value is None:
+        return "\n".join([*lines[: hour + 1], *lines[hour + 2 :]]) + "\n"
+    cells = lines[hour + 1].split(",")
+    cells[column] = value
+    return "\n".join([*lines[: hour + 1], ",".join(cells), *lines[hour + 2 :]]) + "\n"
+
+
+READINGS = {
+    "negative injection": (cell(12, 4, "-300"), ["readings.csv:14: PV: got -0.3 kW, want at least 0"]),
+    "a missing value": (
+        cell(12, 1, ""),
+        ["readings: missing: got anna, AT-anna (withdrawal), 2026-06-30: 1 of 24 missing, want a reading"],
+    ),
+    "a missing row": (
+        cell(12, 1, None),
+        ["anna, AT-anna (withdrawal), 2026-06-30: 1 of 24 missing", "plant, PV (injection), 2026-06-30"],
+    ),
+    "no number": (cell(3, 2, "x"), ["readings.csv:5: AT-bert: got 'x', want a number"]),
+    "a time twice": (
+        noon().replace("T09:00,", "T10:00,"),
+        ["readings.csv:14: time: got the time of row 13 again"],
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", READINGS)
+def test_bad_readings_are_named_and_nothing_is_written(fault, otonari, tmp_path):
+    text, wanted = READINGS[fault]
+    written(tmp_path / "trio", readings=text)
+    said = otonari("settle", "trio", code=2).stderr
+    assert [want for want in wanted if want not in said] == [], said
+    assert [path.name for path in tmp_path.iterdir()] == ["trio"]
+
+
+def test_a_reading_of_two_files_with_two_values(otonari, tmp_path):
+    path = written(tmp_path / "trio")
+    (tmp_path / "trio" / "more.csv").write_text(cell(12, 1, "250"))
+    two = "readings=[{path: readings.csv, unit: Wh, time_zone: UTC}, {path: more.csv, unit: Wh, time_zone: UTC}]"
+    said = otonari("settle", path, "--set", two, code=2).stderr
+    assert (
+        "more.csv:14: AT-anna: got 250 Wh at 2026-06-30T12:00, 200 in a file before, want one value" in said
+    )
+    (tmp_path / "trio" / "more.csv").write_text(noon())
+    otonari("settle", path, "--set", two)  # the same value twice is one
+
+
+def test_a_member_of_half_a_month_shares_and_pays_for_half_a_month(tmp_path):
+    """Two days; bert joins on the second. Standing charges, energy and its part of a plant in common begin then."""
+    month = {"energy": {"type": "flat", "price_per_kwh": 0.2}}
+    month["components"] = [{"name": "base", "part": "network", "basis": "per-day", "price": 1.0}]
+    owners = [{"point": "PV", "member": "anna", "share": 3}, {"point": "PV", "member": "bert", "share": 1}]
+
+    def tables(own):
+        own["members"] = own["members"][:3]
+        own["members"][1]["joined"] = "2026-06-30"
+        own["points"][3]["member"] = None
+        return {**own, "owners": owners}
+
+    path = written(
+        tmp_path,
+        readings=noon([*range(24), *range(24)], "2026-06-28T22:00"),
+        tables=tables,
+        time=lambda time: {**time, "start": "2026-06-29", "days": 2},
+        tariffs={"home": month},
+    )
+    tree = settled(path)
+    shared = tree["allocation"]["shared"].values
+    assert shared[:, 12].tolist() == [200, 0, 800]  # all that two draw
+    assert shared[:, 36].tolist() == [125, 375, 500]
+    injected = tree["allocation"]["injected"].values
+    assert injected[:, [12, 36]].T.tolist() == [[1000, 0, 0], [750, 250, 0]]
+    lines = tree["settlement"].to_dataset()
+    assert lines["standing_charges"].values.tolist() == pytest.approx([2, 1, 2])
+    assert lines["grid_cost"].values[1] == pytest.approx(0.2 * 0.225)
+
+
+@pytest.mark.parametrize(("missing", "want"), [("leave-out", (0, 429, 571)), ("estimate", (125, 375, 500))])
+def test_missing_readings_are_left_out_or_estimated_and_said(missing, want, otonari, tmp_path):
+    """Anna's reading of the second noon is missing: her day is left out, or it is what the day before had."""
+    two = noon([*range(24), *range(24)], "2026-06-28T22:00").splitlines()
+    cells = two[37].split(",")
+    two[37] = ",".join([cells[0], "", *cells[2:]])
+    time = {"start": "2026-06-29", "days": 2, "slot_minutes": 60, "time_zone": "Europe/Vienna"}
+    path = written(tmp_path / "trio", readings="\n".join(two) + "\n", time=time)
+    said = otonari("settle", path, "--set", f"missing={missing}", "--no-ledger")
+    assert "note: anna, AT-anna (withdrawal), 2026-06-30: 1 of 24 " in said.stderr
+    tree = settled(path, overrides=[f"missing={missing}"])
+    assert tree["allocation"]["shared"].values[:3, 36].tolist() == list(want)
+    counted = "left_out" if missing == "leave-out" else "estimated"
+    assert tree["allocation"][counted].values.tolist() == [24 if missing == "leave-out" else 1, 0, 0, 0]
+
+
+@pytest.mark.parametrize(("first", "slots"), [("2026-03-29", 92), ("2026-10-25", 100)])
+def test_days_on_which_the_clock_changes_have_92_or_100_quarter_hours(first, slots, tmp_path):
+    start = {"2026-03-29": "2026-03-28T23:00", "2026-10-25": "2026-10-24T22:00"}[first]
+    times = pd.date_range(start, periods=slots, freq="15min")
+    lines = [f"{t:%Y-%m-%dT%H:%M},{n},1,1,{2 * n}" for n, t in enumerate(times)]
+    path = written(
+        tmp_path,
+        readings="\n".join(["time,AT-anna,AT-bert,AT-carla,PV", *lines]) + "\n",
+        time={"start": first, "days": 1, "slot_minutes": 15, "time_zone": "Europe/Vienna"},
+    )
+    tree = settled(path)
+    assert tree["allocation"].sizes["time"] == slots
+    assert tree["allocation"]["withdrawn"].values[0].sum() == sum(range(slots))
+    assert tree["allocation"].sizes["day"] == 1
+    text = (tmp_path / "readings.csv").read_text().splitlines()
+    (tmp_path / "readings.csv").write_text("\n".join([*text[:50], *text[54:]]) + "\n")
+    with pytest.raises(ValueError, match=f"{first}: 4 of {slots} missing"):
+        settled(path)
+
+
+def test_several_registers_of_a_member_and_a_counter(tmp_path):
+    """Anna has two meters, of which one counts; PV is read from a file of its own."""
+    (tmp_path / "counter.csv").write_text("time,AT-2\n2026-06-29T22:00,100.0\n2026-06-30T22:00,102.4\n")
+    point = {"point": "AT-2", "member": "anna", "direction": "withdrawal"}
+    path = written(tmp_path, tables=added("points", point))
+    counter = {"path": "counter.csv", "unit": "kWh cumulative", "time_zone": "UTC"}
+    tree = settled(
+        path,
+        overrides=[f"readings=[{{path: readings.csv, unit: Wh, time_zone: UTC}}, {json.dumps(counter)}]"],
+    )
+    assert at_noon(tree, "withdrawn") == [300, 600, 800, 0]  # 2.4 kWh over 24 hours
+
+
+def test_participation_factors_of_a_member(tmp_path):
+    """Austria: bert takes part with half of what he draws."""
+    tree = settled(written(tmp_path, tables=rows("members", row1={"participation_percent": 50})))
+    assert at_noon(tree, "shared")[:3] == [154, 231, 615]
+    assert at_noon(tree, "withdrawn")[:3] == list(DRAWN)
+
+
+def test_mid_market_is_midway_between_retail_and_feed_in(tmp_path):
+    """Of 0.20 and 0.06 EUR/kWh, with the network's discount paid on top by who buys."""
+    tariffs = {
+        "home": {
+            **FILE["tariffs"]["home"],
+            "components": [{"name": "grid", "part": "network", "price": 0.1, "shared_discount": 57}],
+        }
+    }
+    tree = settled(
+        written(tmp_path, tables=rows("members", row3={"tariff": "home"}), tariffs=tariffs),
+        overrides=["sharing.price={rule: mid-market}"],
+    )
+    assert set(tree["allocation"]["shared_price"].values) == {0.18}  # (0.30 + 0.06) / 2
+    lines = tree["settlement"].to_dataset().sel(participant="bert")
+    assert float(lines["network_fee"]) == pytest.approx(0.375 * 0.043)
+    assert float(lines["peer_cost"]) == pytest.approx(0.375 * (0.18 + 0.043))

@@ -1,6 +1,6 @@
 """Metered energy of a community over the slots of a month, in whole Wh: read, corrected, and what is missing of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..clock import local
 from ..files.regular_file import EACH_POINT
-from ..problems import InputError, Problem
+from ..problems import InputError, Problem, suggestion
 from ..schema.settlement import MeterFile, Point, Settlement
 from ..series.plausibility import oddities
 from ..series.power_and_rates import mean_power, power_over_slots
@@ -48,18 +48,32 @@ def meter_readings(settlement: Settlement, frame: Frame, asked: np.ndarray) -> M
         Slots (point, time) in which a point belongs to the community: elsewhere nothing is missing.
     """
     points = settlement.tables.points
-    energy = np.full(asked.shape, np.nan)
+    energy, columns = np.full(asked.shape, np.nan), set[str]()
     for file in settlement.readings:
-        read, rows = _read(file, points, frame)
+        read, rows = _read(file, points, frame, columns)
         again = ~np.isnan(energy) & ~np.isnan(read) & (np.abs(energy - read) > _TWICE) & asked
         frame.problems += _twice(file, points, rows, energy, read, again, frame)
         energy = np.where(np.isnan(energy), read, energy)
     for file in settlement.corrections:
-        read, _ = _read(file, points, frame)
+        read, _ = _read(file, points, frame, columns)
         changed = ~np.isnan(read) & ~np.isnan(energy) & (np.abs(energy - read) > _TWICE)
         frame.notes.append(f"{file.path}: corrects {int(changed.sum())} readings")
         energy = np.where(np.isnan(read), energy, read)
-    return _whole(settlement, frame, energy, asked)
+    lacking = [(p.column or p.point) not in columns for p in points]
+    if not frame.problems:
+        frame.problems += [_nowhere(p, columns) for p, none in zip(points, lacking, strict=True) if none]
+    return _whole(settlement, frame, energy, asked & ~np.array(lacking)[:, None])
+
+
+def _nowhere(point: Point, columns: Collection[str]) -> Problem:
+    column = point.column or point.point
+    want = f"a column {column!r} in a file of readings{suggestion(column, columns)}"
+    return Problem("readings", "", _called(point), "no readings", want)
+
+
+def _called(point: Point) -> str:
+    """Return how a point is called in messages: whose it is, its label, its direction."""
+    return f"{point.member or 'a plant in common'}, {point.point} ({point.direction})"
 
 
 def _whole(settlement: Settlement, frame: Frame, energy: np.ndarray, asked: np.ndarray) -> MeterReadings:
@@ -84,14 +98,19 @@ def _whole(settlement: Settlement, frame: Frame, energy: np.ndarray, asked: np.n
     return MeterReadings(np.rint(used).astype(np.int64), estimated, left_out, notes)
 
 
-def _read(file: MeterFile, points: Sequence[Point], frame: Frame) -> tuple[np.ndarray, dict[int, Readings]]:
-    """Return what a file holds of the points (point, time) [Wh], NaN where it has nothing, and its readings by point."""
+def _read(
+    file: MeterFile, points: Sequence[Point], frame: Frame, columns: set[str]
+) -> tuple[np.ndarray, dict[int, Readings]]:
+    """Return what a file holds of the points (point, time) [Wh], NaN where it has nothing, and its readings by point.
+
+    The names of its columns, or of its point where a file is of one, are added to ``columns``.
+    """
     energy, found = np.full((len(points), len(frame.times)), np.nan), dict[int, Readings]()
     wanted = [n for n, p in enumerate(points) if file.direction in (None, p.direction)]
     try:
         pinned(file)
         for path, own in _paths(file, points, wanted):
-            _take(file, path, own, points, frame, energy, found)
+            columns |= _take(file, path, own, points, frame, energy, found)
     except InputError as error:
         frame.problems += error.problems
     return energy, found
@@ -116,13 +135,15 @@ def _take(
     frame: Frame,
     energy: np.ndarray,
     found: dict[int, Readings],
-) -> None:
-    """Enter the energies of the points in one file [Wh], and their readings."""
+) -> set[str]:
+    """Enter the energies of the points in one file [Wh], and their readings; return the columns that it has."""
+    named = set[str]()
     form = replace(format_of(frame, file), unit=file.unit)
     hours = np.full(len(frame.times), frame.hours)
     for meter in read_meters(path, (), form, within=_span(frame)):
         alone = EACH_POINT in file.path and len(meter.columns) == 1
         columns = {points[n].column or points[n].point: n for n in own}
+        named |= set(columns if alone else meter.columns)
         here = {
             c: (own[0] if alone else columns[name])
             for c, name in enumerate(meter.columns)
@@ -138,6 +159,7 @@ def _take(
         _doubt(picked, frame)
         for row, n in zip(power, here.values(), strict=True):
             energy[n], found[n] = row * frame.hours * 1000, picked
+    return named
 
 
 def _doubt(readings: Readings, frame: Frame) -> None:
@@ -189,9 +211,8 @@ def _told(points: Sequence[Point], which: np.ndarray, frame: Frame, what: str) -
     slots = np.bincount(day)
     for n in map(int, np.flatnonzero(which.any(axis=1))):
         counts = np.bincount(day, which[n], minlength=len(names)).astype(int)
-        whose = points[n].member or "a plant in common"
         for d in np.flatnonzero(counts):
-            yield f"{whose}, {points[n].point} ({points[n].direction}), {names[d]}: {counts[d]} of {slots[d]} {what}"
+            yield f"{_called(points[n])}, {names[d]}: {counts[d]} of {slots[d]} {what}"
 
 
 def _whole_days(points: Sequence[Point], missing: np.ndarray, frame: Frame) -> np.ndarray:

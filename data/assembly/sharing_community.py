@@ -1,6 +1,7 @@
 """A community that shares metered energy, over the slots of a month: whose it is, who is a member when, its price."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import xarray as xr
 from ..clock import local
 from ..inputs.contract import complete
 from ..loading.settlement_file import KEYED
-from ..problems import InputError
+from ..problems import InputError, Problem
 from ..schema.price_forms import Flat
 from ..schema.scenario import Time
 from ..schema.settlement import Fixed, Settlement
@@ -65,6 +66,7 @@ def build_community(settlement: Settlement, time: Time) -> Community:
         [active[share > 0].any(axis=0) if (share > 0).sum() == 1 else _always(slots) for share in shares]
     )
     readings = meter_readings(settlement, slots, asked)
+    slots.problems += _ownerless(settlement, slots, shares, active, readings)
     own, given = _inputs(settlement, slots), settlement.sharing.price
     if isinstance(given, Fixed):
         shared = price(given.price, slots)
@@ -76,7 +78,6 @@ def build_community(settlement: Settlement, time: Time) -> Community:
     if slots.problems:
         raise InputError(sorted(set(slots.problems)))
     own.attrs["notes"] = json.dumps([*slots.notes, *readings.notes], ensure_ascii=False)
-    order = [place[label] for label in settlement.sharing.order]
     return Community(
         inputs=own,
         readings=readings,
@@ -84,10 +85,21 @@ def build_community(settlement: Settlement, time: Time) -> Community:
         shares=shares,
         active=active,
         keys=_keys(settlement, slots, place),
-        order=np.array(order) if settlement.sharing.rule == "priority" else None,
+        order=_order(settlement, place),
         participation=np.array([row.participation_percent / 100 for row in members]),
         price=shared,
     )
+
+
+def _ownerless(
+    settlement: Settlement, slots: Frame, shares: np.ndarray, active: np.ndarray, readings: MeterReadings
+) -> Iterator[Problem]:
+    """Yield plants in common that inject while none of their owners is a member."""
+    for point, share, energy in zip(settlement.tables.points, shares, readings.energy, strict=True):
+        if (lost := (energy > 0) & ~active[share > 0].any(axis=0)).any():
+            day = local(slots.times, slots.time.time_zone)[int(np.argmax(lost))]
+            got = f"{point.point!r} injects on {day:%Y-%m-%d}, when none of its owners is a member"
+            yield Problem("readings", "", "owners", got, "an owner who is a member")
 
 
 def _always(slots: Frame) -> np.ndarray:
@@ -116,6 +128,12 @@ def _shares(settlement: Settlement, place: dict[str, int]) -> np.ndarray:
             if row.point == point.point:
                 shares[n, place[row.member]] = row.share
     return shares
+
+
+def _order(settlement: Settlement, place: dict[str, int]) -> np.ndarray | None:
+    if settlement.sharing.rule != "priority":
+        return None
+    return np.array([place[label] for label in settlement.sharing.order])
 
 
 def _keys(settlement: Settlement, slots: Frame, place: dict[str, int]) -> np.ndarray | None:

@@ -193,7 +193,7 @@ def template_files(name: str) -> dict[str, bytes]:
         If no scenario of that name is bundled.
     """
     if name not in bundled():
-        known = [*bundled(), "town"]
+        known = [*bundled(), "sharing", "town"]
         want = f"one of {', '.join(known)}{suggestion(name, known)}"
         raise InputError([Problem(name, "", "template", "no template of this name", want)])
     return {path.name: path.read_bytes() for path in sorted((_BUNDLED / name).iterdir()) if path.is_file()}

@@ -14,7 +14,7 @@ from ..files.regular_file import sha256
 from ..files.strict_yaml import Location
 from ..problems import InputError, Problem, suggestion
 from ..schema.scenario import Time
-from ..schema.settlement import TABLES, Fixed, Key, MidMarket, Settlement
+from ..schema.settlement import TABLES, Fixed, Key, Member, MidMarket, Settlement
 from .messages import schema_problems
 from .overrides import LocatedValues, override, read_tables
 from .scenario import canonical_json, changes_rows
@@ -191,11 +191,36 @@ def _keys(settlement: Settlement) -> Wrong:
             overlaps = True
             got = f"a second key of {rows[j].member!r} for the same days"
             yield ("tables", "keys", j, "since"), got, "one key a day: until of one before since of the next"
+    members = {row.member: row for row in settlement.tables.members}
+    for i, row in enumerate(rows):
+        whose = members.get(row.member)
+        outside = None if whose is None else _outside(row, whose, settlement.time)
+        if outside is not None:
+            yield (
+                ("tables", "keys", i, "member"),
+                f"a key of {row.member!r} on {outside}",
+                "a member on that day",
+            )
     if overlaps:
         return
     for first, days, total in _sums(settlement):
         got = f"{total:.9g} on {first}" + (f" and {days - 1} more days" if days > 1 else "")
         yield ("tables", "keys"), f"keys that sum to {got}", "1 on every day"
+
+
+def _outside(key: Key, member: Member, time: Time) -> date | None:
+    """Return the first day of the period on which a key holds for somebody who is no member."""
+    days = (time.start + timedelta(days=n) for n in range(time.days))
+    return next(
+        (
+            day
+            for day in days
+            if key.key
+            and key_holds(key, day)
+            and ((member.joined or day) > day or (member.left or day) < day)
+        ),
+        None,
+    )
 
 
 def _sums(settlement: Settlement) -> Iterator[tuple[date, int, float]]:

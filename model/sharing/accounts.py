@@ -60,21 +60,20 @@ class DailyAccounts:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-def of_members(energy: Array, injects: Array, owned: Array) -> tuple[Array, Array]:
+def of_members(energy: Array, injects: Array, owned: Array, active: Array) -> tuple[Array, Array]:
     """Return what members withdrew and injected (member, time) [Wh], from the energies of points (point, time).
 
-    ``owned`` (point, member) are shares: the injection of a plant in common is its owners' in proportion to them, slot
-    by slot, in whole Wh by largest remainder.
+    ``owned`` (point, member) are shares: the injection of a plant in common is in proportion to them that of its owners
+    who are members then (``active``: member, time), slot by slot, in whole Wh by largest remainder.
     """
-    size = (owned.shape[1], energy.shape[1])
-    withdrawn, injected = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
+    withdrawn, injected = np.zeros(active.shape, dtype=np.int64), np.zeros(active.shape, dtype=np.int64)
     for values, given, share in zip(energy, injects, owned, strict=True):
         into, owners = injected if given else withdrawn, np.flatnonzero(share)
         if len(owners) == 1:
-            into[owners[0]] += values
+            into[owners[0]] += values * active[owners[0]]
         else:
             weights = np.rint(share[owners] / share.max() * _SHARES).astype(np.int64)
-            into[owners] += apportion(values, np.repeat(weights[:, None], len(values), axis=1))
+            into[owners] += apportion(values, weights[:, None] * active[owners])
     return withdrawn, injected
 
 

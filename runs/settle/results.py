@@ -40,8 +40,8 @@ def settled(settlement: Settlement, community: Community) -> xr.DataTree:
     counted = scale(str(inputs.attrs["currency"]))
     starts, day = days(inputs)
     energy = community.readings.energy
-    withdrawn, injected = accounts.of_members(energy, community.injects, community.shares)
-    withdrawn, injected = (np.where(community.active, e, 0) for e in (withdrawn, injected))
+    active = community.active
+    withdrawn, injected = accounts.of_members(energy, community.injects, community.shares, active)
     given = {"keys": community.keys, "order": community.order, "participation": community.participation}
     given = {name: values for name, values in given.items() if values is not None}
     shared = accounts.share(withdrawn, injected, settlement.sharing.rule, day, **given)
@@ -49,7 +49,7 @@ def settled(settlement: Settlement, community: Community) -> xr.DataTree:
     tariff = positions(inputs, "participant_tariff", "tariff")
     daily = accounts.daily(shared, price, fee, tariff, day)
     results = _results(inputs, shared)
-    lines = _lines(inputs, shared, daily, community.active, counted.money)
+    lines = _lines(inputs, shared, daily, active, counted.money)
     allocation = _allocation(community, shared, daily, price / counted.price, starts)
     filled = inputs.assign(
         demand=_kilowatts(inputs, shared.withdrawn, "demand"),
