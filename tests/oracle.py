@@ -122,12 +122,14 @@ def solve(
     *,
     shut: dict | None = None,
     both_ways: bool = False,
+    traders: set | None = None,
 ) -> Optimum:
     """Return the least community cost: retail - feed-in + peer fees + fuel + wear + breaches - what stores hold.
 
     ``probe`` (node, slot, kW) takes power from the node's peers (gives, if negative), without an access fee of
     its own: what that costs per kWh is the marginal value of energy at the node. ``shut`` (see :func:`directions`)
-    says which ways are closed; with ``both_ways`` all are open at once, against the rule.
+    says which ways are closed; with ``both_ways`` all are open at once, against the rule. ``traders`` are the
+    participants who may trade with peers, by default all.
     """
     program = Program(shut or {}, both_ways)
     constant = _written(program, plain(inputs), market, probe)
@@ -153,6 +155,8 @@ def _written(program, data, market, probe=None):
             _new_pv(program, data, c, meters)
     if market == "p2p":
         _trades(program, data, meters, probe)
+    if traders is not None:
+        _forbid(program, meters, traders)
     for meter, t in meters.node:
         _connection(program, data, meter, t, meters)
     for (p, _), flows in meters.inverter.items():
@@ -311,6 +315,13 @@ def _trades(program, data, meters, probe):
         _, t, power = probe
         program.row(meters.buys["probe", t], max(power, 0.0), max(power, 0.0))
         program.row(meters.sells["probe", t], max(-power, 0.0), max(-power, 0.0))
+
+
+def _forbid(program, meters, traders):
+    """Leave no room for trades of which either side is not among the traders."""
+    for key, (lower, _, cost, whole) in program.columns.items():
+        if key[0] == "trade" and not {meters.owner[meter, key[3]] for meter in key[1:3]} <= traders:
+            program.columns[key] = (lower, 0.0, cost, whole)
 
 
 def path(data, start, end):

@@ -106,6 +106,15 @@ def solve(
     )
 
 
+@own_scheduler()
+def least_cost(program: Program, mip_gap: float) -> float:
+    """Return the least cost [currency] of a compiled program, its directions decided, and raise as :func:`solve`."""
+    scaled, scale = _scaled(program)
+    search = Search(mip_gap=mip_gap, time_limit=None, threads=1)
+    solved = _solved(directions.relaxed(scaled), None, False, search, True)
+    return scaled.sign * solved.objective / scale
+
+
 class _Solved(NamedTuple):
     """An optimum with its proof, the program that it is of, and how many directions were decided in so many programs."""
 

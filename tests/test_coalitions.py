@@ -1,0 +1,61 @@
+"""What coalitions gain: the hot re-solves of one program against the oracle, which knows who may trade with whom."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from numpy.testing import assert_allclose
+
+from otonari.model.fair_shares import games
+from otonari.model.fair_shares.coalitions import Coalitions
+
+from . import counts, oracle
+from .communities import communities, community, of_examples, random_community
+
+SHARED = {
+    "slots": [1, 1],
+    "nodes": {"street": {"parent": "", "access_fee": 1}},
+    "tariffs": {"flat": {"retail_price": 30, "feed_in_price": 8}},
+    "participants": {
+        "plant": {"node": "street", "tariff": "flat", "demand": 0, "pv_available": [2, 0]},
+        "first": {"node": "street", "tariff": "flat", "demand": 1},
+        "second": {"node": "street", "tariff": "flat", "demand": 1},
+        "night": {"node": "street", "tariff": "flat", "demand": [0, 5]},
+    },
+}
+
+
+def assert_gains(inputs, tolerance):
+    """Hold some coalitions' gains to programs of their own, in which a trade with somebody outside has no room."""
+    people, coalitions = inputs["participant"].values, Coalitions(inputs)
+    alone = oracle.solve(inputs, "grid-only").objective
+    for inside in np.random.default_rng(len(people)).random((counts.examples(8), len(people))) < 0.6:
+        together = oracle.solve(inputs, traders=set(people[inside].tolist())).objective
+        assert coalitions.gain(inside) == pytest.approx(alone - together, abs=tolerance)
+
+
+def test_a_plant_and_its_buyers_by_hand():
+    """Each kWh that the plant sells saves 30 - 8 less two access fees of 1; at night there is nothing to share."""
+    values = Coalitions(community(SHARED)).gains()
+    inside = games.members(4)
+    assert_allclose(values, 20.0 * inside[:, 0] * inside[:, 1:3].sum(axis=1), atol=1e-6)
+    assert_allclose(games.shapley(values), [20, 10, 10, 0], atol=1e-6)
+
+
+@given(communities())
+@of_examples(12)
+def test_coalitions_gain_what_the_oracle_says(inputs):
+    assert_gains(inputs, 1e-5)
+
+
+@pytest.mark.parametrize(
+    "options", [{"crossing": True}, {"gross": True, "terms": True}, {"min_charge": True}]
+)
+@pytest.mark.parametrize("seed", counts.all_or(range(4, 12), [4]))
+def test_so_they_do_with_binaries_and_meters_apart(options, seed):
+    assert_gains(random_community(seed, **options), 1e-4)
+
+
+def test_coalitions_are_solved_hot():
+    coalitions = Coalitions(community(SHARED))
+    coalitions.gains()
+    assert (coalitions.resolves.hot, coalitions.resolves.cold) == (16, 0)
