@@ -89,6 +89,7 @@ def _stage(values: Array, rows: Array, sides: Array) -> _Stage:
     while True:
         x, e, dual, bound = _least_excess(inside[chosen], values[chosen], rows, sides)
         excess = np.where(free, values - inside @ x, -np.inf)
+        excess[chosen] = -np.inf  # rows hold within the tolerance of the solver
         if excess.max() <= e + _NONE:
             tight = np.zeros(len(values), dtype=bool)
             tight[chosen[dual > 1e-7]] = True
