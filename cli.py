@@ -456,6 +456,43 @@ def report(as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
     _print(report.report(**options), as_json, quiet)
 
 
+@main.command()
+@click.argument("run", type=_FILE, metavar="RUN.nc")
+@click.option(
+    "--rule",
+    "rules",
+    multiple=True,
+    default=["marginal", "mid-market", "equal"],
+    show_default=True,
+    metavar="RULE",
+    help="marginal, mid-market, supply-demand-ratio[=COMPENSATION], fixed=PRICE, pay-as-bid, or a split of what all "
+    "save: equal, proportional, shapley, least-core, nucleolus. Several stand side by side.",
+)
+@click.option(
+    "--samples",
+    type=_Whole(2, 10**6),
+    default=200,
+    show_default=True,
+    help="Orders of members drawn for shapley, of more than 12 members.",
+)
+@click.option("--seed", type=_Whole(0, 2**32 - 1), default=1, show_default=True, help="Of these orders.")
+@click.option("-o", "--output", type=_NO_FOLDER, help="CSV file.")
+@common
+def prices(as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
+    """Say what every member pays for a stored run under several rules, and how fair each is.
+
+    The energies of the run stay as they are. Of each rule: payments and gains against nobody trading, what they add up
+    to, who is worse off, and how equal the gains are.
+    """
+    _require_suffix(options["output"], ".csv")
+    _stage(verbose, quiet)("reading the run")
+    with _progress(_watched(verbose, quiet), show_pos=True) as (_, progress):
+        from .runs.commands import prices
+
+        answer = prices.prices(progress=progress, **options)
+    _print(answer, as_json, quiet)
+
+
 @main.group()
 def ledger() -> None:
     """Keep, check and show ledgers. A ledger is tamper-evident, not tamper-proof; see runs/LEDGER.md."""

@@ -135,6 +135,9 @@ def test_bad_usage(otonari):
         *(["clear", "--time-limit", limit] for limit in ("0", "nan", "inf")),
         ["compare"],
         ["compare", "a.nc", "-o", "x.xlsx"],
+        ["prices"],
+        ["prices", "a.nc", "-o", "x.nc"],
+        ["prices", "a.nc", "--samples", "1"],
         ["cleer"],
         ["ledger", "verify"],
     ):
@@ -387,6 +390,30 @@ def test_compare(otonari, day):
     assert "not a run file" in otonari("compare", "out.csv", code=2).stderr
 
 
+def test_prices(otonari, day):
+    rules = ["--rule", "marginal", "--rule", "mid-market", "--rule", "shapley"]
+    result = otonari("prices", day / "p2p.nc", *rules, "-o", "out.csv")
+    assert result.stdout.splitlines()[0].split() == ["payment", "JPY", "marginal", "mid-market", "shapley"]
+    assert "stored  out.csv" in result.stdout
+    facts = json.loads(otonari("prices", day / "p2p.nc", *rules, "--json").stdout)["rules"]
+    bills = run_file.open_run(day / "p2p.nc")["settlement"]["bill"]
+    assert list(facts["marginal"]["payment"].values()) == pytest.approx(bills.values.tolist(), abs=1e-5)
+    assert facts["shapley"]["greatest_excess"] < 0 < facts["mid-market"]["greatest_excess"]
+    with Path("out.csv").open(newline="") as file:
+        rows = {(r["rule"], r["measure"], r["participant"]): float(r["value"]) for r in csv.DictReader(file)}
+    assert rows["mid-market", "payment", "home-01"] == facts["mid-market"]["payment"]["home-01"]
+    assert rows["shapley", "gini", ""] == facts["shapley"]["gini"]
+
+
+def test_prices_that_nobody_knows(otonari, day):
+    refused = otonari(
+        "prices", day / "p2p.nc", "--rule", "pay-as-bid", "--rule", "fixed", "-o", "x.csv", code=2
+    )
+    assert "2 problems, nothing was done" in refused.stderr
+    assert "no such file" in otonari("prices", "gone.nc", code=2).stderr
+    assert os.listdir() == []
+
+
 def test_compare_loses_nothing(otonari, day):
     """A file in the way is kept, whatever it is; one of the runs is never written to."""
     for name in ("p2p.nc", "grid-only.nc"):
@@ -538,6 +565,7 @@ def test_version_and_help(otonari):
         ["validate"],
         ["init"],
         ["compare"],
+        ["prices"],
         ["ledger"],
         ["ledger", "verify"],
         ["ledger", "check"],

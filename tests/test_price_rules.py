@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from otonari.data.problems import InputError
 from otonari.model.checks.run import check
-from otonari.model.settlement import price_rules
+from otonari.model.settlement import pool_prices, price_rules
 from otonari.model.settlement.accounts import settle
 from otonari.model.settlement.price_rules import BilateralTrades, Prices, marginal
 from otonari.model.settlement.trades import bilateral
@@ -46,9 +47,66 @@ def test_trades_are_marginal_where_no_rule_is_named(pairs):
     assert bilateral(inputs, results).identical(bilateral(inputs, results, "marginal"))
 
 
-def test_a_rule_that_is_not_in_the_table_prices_nothing():
-    with pytest.raises(KeyError, match="by feeling"):
-        bilateral(neighbourhood.inputs(), neighbourhood.results(), "by feeling")
+@pytest.mark.parametrize(
+    ("rule", "want"),
+    [
+        ("by feeling", "one of marginal"),
+        ("mid-markt", "did you mean 'mid-market'"),
+        ("mid-market=3", "no number"),
+        ("fixed", "fixed=NUMBER, the price"),
+        ("fixed=dear", "fixed=NUMBER"),
+        ("fixed=inf", "fixed=NUMBER"),
+        ("fixed=1_0", "fixed=NUMBER"),
+        ("supply-demand-ratio=2", "the compensation from 0 to 1"),
+    ],
+)
+def test_a_rule_that_is_not_in_the_table_prices_nothing(rule, want):
+    with pytest.raises(InputError, match="rule") as error:
+        bilateral(neighbourhood.inputs(), neighbourhood.results(), rule)
+    assert want in str(error.value)
+
+
+def offers(buying, selling):
+    """Return the pool of one slot of bids and asks, each (amount, price)."""
+    ratio = sum(a for a, _ in selling) / sum(a for a, _ in buying)
+    least, most = min(p for _, p in buying), max(p for _, p in selling)
+    return pool_prices.Offers(*(np.array([float(v)]) for v in (least, most, ratio)))
+
+
+BIDS = [(500, 45), (500, 40), (500, 35)]
+
+
+def test_published_prices_of_pools():
+    """INESC TEC, rec-operation (GitHub), tests/test_pricing_mechanisms.py: the prices that its unit tests expect."""
+    pool = offers(BIDS, [(500, 0), (600, 10), (500, 15)])
+    assert_allclose(pool_prices.mid_market(pool), 25.0)
+    for asks, compensation, price in (
+        ((500, 400, 500), 0.0, 15.594),
+        ((500, 400, 500), 0.5, 25.485),
+        ((500, 500, 1000), 0.0, 15.0),
+        ((500, 500, 250), 0.0, 16.579),
+    ):
+        pool = offers(BIDS, list(zip(asks, (0, 10, 15), strict=True)))
+        assert_allclose(pool_prices.supply_demand_ratio(pool, compensation), price, atol=5e-4)
+
+
+def test_where_the_ratio_says_nothing_it_is_the_mid_market():
+    buying, selling, ratio = np.array([[20.0, 8.0, 20.0], [-2.0, 12.0, 0.0], [0.5, 0.5, 0.5]])
+    prices = pool_prices.supply_demand_ratio(pool_prices.Offers(buying, selling, ratio))
+    assert_allclose(prices, [9.0, 10.0, 0.0])  # S below zero, B below S; and S of zero, where it says zero
+
+
+def test_pools_on_paper():
+    """Slot 0: offers of 30 less fees of at most 4, against 8; 4 kWh for sale, 6 wanted. Slot 1: a trade, a fee of 1."""
+    inputs, results = neighbourhood.inputs(), neighbourhood.results()
+    for rule, first in (("mid-market", 17.0), ("supply-demand-ratio", 10.4), ("fixed=12.5", 12.5)):
+        trades = bilateral(inputs, results, rule)
+        in_first = trades["trade_time"].values == inputs["time"].values[0]
+        assert_allclose(trades["trade_price"].values[in_first], first)
+        assert not trades["trade_congestion"].any()
+    trades = bilateral(inputs, results, "mid-market")
+    in_second = trades["trade_time"].values == inputs["time"].values[1]
+    assert_allclose(trades["trade_price"].values[in_second], (29 + 8) / 2)
 
 
 def test_a_rule_is_one_function_and_one_row(monkeypatch):

@@ -10,7 +10,13 @@ Value = Callable[[Array], float]
 """(n,) bool: who is in a coalition -> what it gains."""
 
 
-def shapley(value: Value, n: int, samples: int, seed: int) -> tuple[Array, Array]:
+def shapley(
+    value: Value,
+    n: int,
+    samples: int,
+    seed: int,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> tuple[Array, Array]:
     """Return an estimate of the Shapley value (n,) and its standard error (n,), from orders drawn at random.
 
     In each order every member adds what it adds to those before it, so that every sample, and the mean, gives out v(N)
@@ -31,7 +37,7 @@ def shapley(value: Value, n: int, samples: int, seed: int) -> tuple[Array, Array
         raise ValueError(f"samples: got {samples}, want at least 2, from which an error follows")
     random, known = np.random.default_rng(seed), dict[bytes, float]()
     added = np.empty((samples, n))
-    for sample in added:
+    for k, sample in enumerate(added):
         inside, before = np.zeros(n, dtype=bool), 0.0
         for i in random.permutation(n):
             inside[i] = True
@@ -39,4 +45,5 @@ def shapley(value: Value, n: int, samples: int, seed: int) -> tuple[Array, Array
             if key not in known:
                 known[key] = value(inside)
             sample[i], before = known[key] - before, known[key]
+        progress(k + 1, samples)
     return added.mean(axis=0), added.std(axis=0, ddof=1) / np.sqrt(samples)

@@ -23,7 +23,7 @@ from ..labels import Array
 from ..topology.fee_tree import path_fee
 from ..topology.traders import shared_fees, traders
 from .matching import QUANTUM, joined, lots_of, through_transfers, up_the_tree
-from .price_rules import PRICE_RULES, BilateralTrades
+from .price_rules import BilateralTrades, price_rule
 
 
 def bilateral(inputs: xr.Dataset, results: xr.Dataset, rule: str = "marginal") -> xr.Dataset:
@@ -38,7 +38,7 @@ def bilateral(inputs: xr.Dataset, results: xr.Dataset, rule: str = "marginal") -
     inputs, results : xr.Dataset
         The inputs, and the cleared positions with prices at the nodes.
     rule : str
-        Name of a rule of `price_rules`.
+        A rule of `price_rules`, as :func:`price_rules.price_rule` reads it.
     """
     who = traders(inputs)
     sales, purchases = lots_of(inputs, results, who)
@@ -57,7 +57,7 @@ def bilateral(inputs: xr.Dataset, results: xr.Dataset, rule: str = "marginal") -
         energy=quanta * QUANTUM,
         fee=path_fee(inputs, start, end) + shared_fees(inputs, purchases.meter[j], sales.slot[i]),
     )
-    prices = PRICE_RULES[rule](inputs, results, trades)
+    prices = price_rule(rule)(inputs, results, trades)
     return as_dataset(
         inputs,
         slot=trades.slot,
