@@ -132,7 +132,7 @@ def solve(
     participants who may trade with peers, by default all.
     """
     program = Program(shut or {}, both_ways)
-    constant = _written(program, plain(inputs), market, probe)
+    constant = _written(program, plain(inputs), market, probe, traders)
     return program.solve(constant)
 
 
@@ -145,7 +145,7 @@ def plan(periods, weights, market: str = "p2p") -> Optimum:
     return program.solve(constant)
 
 
-def _written(program, data, market, probe=None):
+def _written(program, data, market, probe=None, traders=None):
     """Write a community into a program; return its constant cost."""
     meters = Meters()
     constant = _candidates(program, data, meters)
