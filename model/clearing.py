@@ -13,7 +13,7 @@ from .devices.battery import battery
 from .devices.device import Device, Sets
 from .devices.household import household
 from .devices.investment import investment
-from .devices.peak_charge import peak_charge
+from .devices.peak_charge import joint_peak_charge, peak_charge
 from .devices.peer_market import network
 from .devices.quoted_market import quoted
 from .devices.retailer import grid
@@ -21,6 +21,7 @@ from .devices.vehicle import vehicle
 from .labels import Array
 from .lp.components import ArrayVar
 from .lp.expressions import Linear
+from .topology.joint_peaks import joint_peaks
 from .topology.meters import Meters
 from .topology.meters import meters as meters_of
 from .topology.peaks import peaks as peaks_of
@@ -157,7 +158,7 @@ def _rows(community: Community, devices: dict[str, Device], markets: list[Device
     meters = community.meters
     taken, given = _sum(m.taken for m in markets), _sum(m.given for m in markets)
     community.spent = _sum(d.spent for d in (*devices.values(), *markets))
-    _charge_peaks(community, taken)
+    _charge_peaks(community, taken, given)
     community.row(
         "balance",
         _sum(d.draw for d in (*devices.values(), *markets)) == 0.0,
@@ -187,14 +188,22 @@ def _rows(community: Community, devices: dict[str, Device], markets: list[Device
     )
 
 
-def _charge_peaks(community: Community, taken: Linear) -> None:
-    """Add the block of peak charges, where the community's own tariffs have any."""
-    peaks = peaks_of(community.inputs) if community.own_tariff else None
-    if peaks is None:
+def _charge_peaks(community: Community, taken: Linear, given: Linear) -> None:
+    """Add the blocks of peak charges of the community's own tariffs: of meters, and among peers of tariffs."""
+    inputs, joint = community.inputs, None
+    if not community.own_tariff:
         return
-    block = peak_charge(community.inputs, community.meters, community.component("sets"), taken, peaks)
-    community.add_component("peaks", block)
-    community.spent = community.spent + block.spent
+    if community.market == "p2p":
+        joint = joint_peaks(inputs)
+    own = peaks_of(inputs, joint=joint is not None)
+    for name, charge, peaks in (
+        ("peaks", peak_charge, own),
+        ("joint_peaks", joint_peak_charge, joint),
+    ):
+        if peaks is not None and peaks.mine.any():
+            block = charge(inputs, community.meters, community.component("sets"), taken, given, peaks)
+            community.add_component(name, block)
+            community.spent = community.spent + block.spent
 
 
 def _behind_meters(community: Community, devices: dict[str, Device], given: Linear) -> None:

@@ -19,6 +19,7 @@ from ..data.inputs.devices import stores
 from .labels import Array, positions
 from .lp.components import ArrayVar
 from .topology.fee_tree import limited_edges
+from .topology.joint_peaks import joint_peaks
 from .topology.meters import Meters
 from .topology.peaks import peaks
 from .topology.stores import lacking
@@ -56,7 +57,30 @@ def collect(community: Any) -> xr.Dataset:
     if network is not None and not all(f.stored for f in community.component_objects(Var)):
         _take_duals(community.model(), network)
     nodes = {} if network is None else _nodes(network, inputs, currency, community.weight)
-    return assemble(inputs, solution | nodes | _peaks(community))
+    return assemble(inputs, solution | nodes | _peaks(community) | _joint_peaks(community))
+
+
+def _slot_rows(block: Any) -> list[Any] | None:
+    """Return the families of rows over time of a block of peaks; None without a block, or without their duals."""
+    if block is None:
+        return None
+    rows = [family for family in block.component_objects(Constraint) if family.dims[-1] == "time"]
+    return None if any(family.dual is None for family in rows) else rows
+
+
+def _joint_peaks(community: Any) -> dict[str, Any]:
+    """Return what one more kW drawn by its customers adds to the charge of a tariff's peak (peak, time)."""
+    own, rows = joint_peaks(community.inputs), _slot_rows(community.component("joint_peaks"))
+    if own is None or rows is None:
+        return {}
+    rank = own.mine.cumsum(axis=0) * own.mine
+    value = np.zeros((len(own.price), len(own.day)))
+    for number, family in enumerate(rows, start=1):
+        q, tariff = np.nonzero(rank == number)
+        value[q] = -family.dense_dual()[tariff] / community.weight
+    doc = "what one more kW drawn by the tariff's customers adds to its peak charge"
+    unit = f"{community.inputs.attrs['currency']}/kW"
+    return {"joint_peak_value": variable(("peak", "time"), value, unit, doc)}
 
 
 def _peaks(community: Any) -> dict[str, Any]:
@@ -71,9 +95,9 @@ def _peaks(community: Any) -> dict[str, Any]:
 
 def peak_values(community: Any) -> Array | None:
     """Return what one more kW drawn in a slot adds to the peak charges (P, T) [currency/kW]; None without duals."""
-    block, own = community.component("peaks"), peaks(community.inputs)
-    rows = [] if block is None else [f for f in block.component_objects(Constraint) if f.dims[-1] == "time"]
-    if own is None or block is None or any(family.dual is None for family in rows):
+    rows = _slot_rows(community.component("peaks"))
+    own = peaks(community.inputs, joint=community.component("joint_peaks") is not None)
+    if own is None or rows is None:
         return None
     meters = community.meters
     alone = np.bincount(meters.draws_at, minlength=len(meters.label))[meters.draws_at] == 1

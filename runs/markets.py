@@ -36,7 +36,7 @@ def rules(terms: "Exchange", **declared: Any) -> "Rules":
 
 
 def require_simulated(inputs: "xr.Dataset") -> None:
-    """Raise InputError for what no simulation takes: PV that is metered gross, and charges on shared energy.
+    """Raise InputError for what no simulation takes: PV metered gross, charges on shared energy, peaks of a tariff.
 
     Orders are those of a meter at a node: which of two meters of a participant's at one node they are for, they do not
     say, nor by whose tariff a kWh from peers would be charged.
@@ -49,6 +49,18 @@ def require_simulated(inputs: "xr.Dataset") -> None:
     if len(gross):
         raise InputError([Problem("participants", str(name), "metering", "'gross'", want) for name in gross])
     require_no_shared_fees(inputs)
+    require_no_joint_peaks(inputs, "a simulation: its agents plan for a meter of their own")
+
+
+def require_no_joint_peaks(inputs: "xr.Dataset", where: str) -> None:
+    """Raise InputError for peaks of all customers of a tariff; ``where`` says what takes none, and why."""
+    from ..data.problems import InputError, Problem
+    from ..model.topology.peaks import of_tariff
+
+    if "peak" in inputs.sizes and (joint := of_tariff(inputs)).any():
+        want = f"'meter', in {where}"
+        names = inputs["peak"].values[joint].tolist()
+        raise InputError([Problem("tariffs", name, "peak_of", "'tariff'", want) for name in names])
 
 
 def require_no_shared_fees(inputs: "xr.Dataset") -> None:

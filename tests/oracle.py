@@ -111,8 +111,13 @@ class Meters:
         self.owner: dict = {}
         self.gives, self.takes, self.buys, self.sells = (defaultdict(list) for _ in range(4))
         self.draws: dict = {}
+        self.supplies: dict = {}
         self.inward, self.inverter = defaultdict(list), defaultdict(list)
         self.sizes: dict = {}
+
+    def net(self, meter, t):
+        """Return the terms of what a meter draws less what it supplies: none while it is nowhere."""
+        return [*self.draws.get((meter, t), ()), *minus(self.supplies.get((meter, t), ()))]
 
 
 def solve(
@@ -163,7 +168,7 @@ def _written(program, data, market, probe=None, traders=None):
         limit = data.get("inverter_limit", {}).get(p, INF)
         if limit < INF:
             program.row(flows, -limit, limit)
-    return constant + fuel + _peaks(program, data, meters)
+    return constant + fuel + _peaks(program, data, meters, market)
 
 
 def _candidates(program, data, meters):
@@ -194,14 +199,37 @@ def _new_pv(program, data, c, meters):
         meters.inverter[owner, t].append((used, 1.0))
 
 
-def _peaks(program, data, meters):
-    """Add what tariffs charge for peaks: no mean of so many days of a month is above it; return what was paid before."""
-    paid = 0.0
+def _charged(data, meters, market):
+    """Yield each peak, who is charged for it, the earlier one, and the terms of its power by slot.
+
+    That is what a participant's meter draws. Of a peak of the tariff it is what all meters on it draw less what they
+    supply, and where nobody has peers, of each customer what it draws with its vehicles elsewhere.
+    """
+    slots = range(len(data["slot_hours"]))
+    everywhere = {meter for meter, _ in meters.node}
     for (peak, tariff), p in product(data.get("peak_tariff", {}).items(), data["demand"]):
         if data["participant_tariff"][p] != tariff:
             continue
+        if data.get("peak_of", {}).get(peak) != "tariff":
+            earlier = data.get("earlier_peak", {}).get(p, float("nan"))
+            yield peak, p, earlier, [meters.draws[p, t] for t in slots]
+        elif market == "grid-only":
+            mine = [("guest", v) for v, owner in data["vehicle_owner"].items() if owner == p]
+            power = [meters.draws[p, t] + [term for m in mine for term in meters.net(m, t)] for t in slots]
+            yield peak, p, float("nan"), power
+    for peak, tariff in data.get("peak_tariff", {}).items():
+        joint = data.get("peak_of", {}).get(peak) == "tariff" and market == "p2p"
+        if joint and tariff in data["participant_tariff"].values():
+            earlier = data.get("peak_earlier", {}).get(peak, float("nan"))
+            own = [[m for m in everywhere if meters.tariff.get((m, t)) == tariff] for t in slots]
+            yield peak, None, earlier, [[x for m in own[t] for x in meters.net(m, t)] for t in slots]
+
+
+def _peaks(program, data, meters, market):
+    """Add what tariffs charge for peaks: no mean of so many days of a month is above it; return what was paid before."""
+    paid = 0.0
+    for peak, p, earlier, power in _charged(data, meters, market):
         count, price = int(data["peak_days"][peak]), data["peak_price"][peak]
-        earlier = data.get("earlier_peak", {}).get(p, float("nan"))
         for n, month in enumerate(sorted(set(data["day_month"].values()))):
             known = n == 0 and not isnan(earlier)
             least = max(data["peak_floor"][peak], earlier if known else 0.0)
@@ -213,7 +241,7 @@ def _peaks(program, data, meters):
             for key in highest:
                 for t, day in enumerate(data["slot_day"]):
                     if day == key[3]:
-                        program.row([*meters.draws[p, t], (key, -1.0)], -INF, 0.0)
+                        program.row([*power[t], (key, -1.0)], -INF, 0.0)
             for days in combinations(highest, min(count, len(highest))):
                 program.row([*((key, 1.0 / count) for key in days), (charged, -1.0)], -INF, 0.0)
     return -paid
@@ -353,7 +381,7 @@ def _connection(program, data, meter, t, meters):
     bought = program.var("import", meter, t, cost=data["retail_price"][tariff][t] * hours)
     sold = program.var("export", meter, t, cost=-data["feed_in_price"][tariff][t] * hours)
     draw = meters.draws[meter, t] = [(bought, 1.0), *meters.buys[meter, t]]
-    supply = [(sold, 1.0), *meters.sells[meter, t]]
+    supply = meters.supplies[meter, t] = [(sold, 1.0), *meters.sells[meter, t]]
     own, used, demand = meters.gives[meter, t], meters.takes[meter, t], meters.demand[meter, t]
     program.row([*draw, *minus(supply), *own, *minus(used)], demand, demand)
     if inward := meters.inward[meter, t]:  # what leaves the meter is PV and what other stores give

@@ -108,6 +108,10 @@ CASES = {
         with_peak(community(**store("battery")), days=2, slots_per_day=1, floor=0.5),
         "grid-only",
     ),
+    "joint-peak": (
+        with_peak(community(TREE, **store("battery")), days=2, slots_per_day=1, joint=True),
+        "p2p",
+    ),
     "one-direction": (community(TREE, **store("battery", charge_limit=5.0), **CROSSING), "p2p"),
     "one-direction-vehicle": (community(TREE, **V2G, **CROSSING), "p2p"),
 }

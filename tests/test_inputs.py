@@ -72,6 +72,8 @@ PEAKS = COMPONENTS | {
     "peak_price": ("peak", [5.0]),
     "peak_days": ("peak", [1.0]),
     "peak_floor": ("peak", [0.0]),
+    "peak_of": ("peak", ["tariff"]),
+    "peak_earlier": ("peak", [1.0]),
     "slot_day": ("time", ["2020-08-19"] * 3),
     "day_month": ("day", ["2020-08"]),
     "day_peak": (("participant", "day"), [[1.0], [np.nan]]),

@@ -26,8 +26,11 @@ from .test_contracts import scenario
 RETAIL, FEED_IN = 0.2, 0.05
 
 
-def with_peak(inputs, price=10.0, days=1, floor=0.0, earlier=None, slots_per_day=None):
-    """Return inputs whose every tariff charges a month's peak beside its prices; a day has so many slots (all)."""
+def with_peak(inputs, price=10.0, days=1, floor=0.0, earlier=None, slots_per_day=None, joint=False):
+    """Return inputs whose every tariff charges a month's peak beside its prices; a day has so many slots (all).
+
+    With ``joint`` it is one of all customers of the tariff, and ``earlier`` theirs.
+    """
     tariffs = inputs["tariff"].values.tolist()
     slots, count = inputs.sizes["time"], 3 * len(tariffs)
     day = np.arange(slots) // (slots_per_day or slots)
@@ -51,7 +54,11 @@ def with_peak(inputs, price=10.0, days=1, floor=0.0, earlier=None, slots_per_day
         "slot_day": ("time", np.array(labels)[day]),
         "day_month": ("day", ["2025-07"] * len(labels)),
     }
-    if earlier is not None:
+    if joint:
+        more["peak_of"] = ("peak", ["tariff"] * len(tariffs))
+        if earlier is not None:
+            more["peak_earlier"] = ("peak", np.full(len(tariffs), earlier))
+    elif earlier is not None:
         more["earlier_peak"] = (one, np.full(inputs.sizes["participant"], earlier))
     coords = {
         "component": [f"{t}/{n}" for t in tariffs for n in ("energy", "feed-in", "peak")],

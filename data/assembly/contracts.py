@@ -72,7 +72,15 @@ def _peaks(listed: Sequence[tuple[str, "Rates"]], rows: Sequence[Participant], f
     )
     day, month = _days(frame)
     earlier = [np.nan if r.earlier_peak_kw is None else r.earlier_peak_kw for r in rows]
-    columns: Columns = {
+    own: Columns = {}
+    if any(c.peak_of == "tariff" for _, c in peaks):
+        own["peak_of"] = (("peak",), np.array([c.peak_of for _, c in peaks]))
+    if any(c.earlier_peak_kw is not None for _, c in peaks):
+        before = [np.nan if c.earlier_peak_kw is None else c.earlier_peak_kw for _, c in peaks]
+        own["peak_earlier"] = (("peak",), np.array(before))
+    if not np.isnan(earlier).all():
+        own["earlier_peak"] = (("participant",), np.array(earlier))
+    return own | {
         "component_peak": (("component", "peak"), rate),
         "peak_tariff": (("peak",), labels(label for label, _ in peaks)),
         "peak_price": (("peak",), rate.sum(axis=0)),
@@ -81,9 +89,6 @@ def _peaks(listed: Sequence[tuple[str, "Rates"]], rows: Sequence[Participant], f
         "slot_day": (("time",), day),
         "day_month": (("day",), month),
     }
-    return columns | (
-        {} if np.isnan(earlier).all() else {"earlier_peak": (("participant",), np.array(earlier))}
-    )
 
 
 def _days(frame: Frame) -> tuple[np.ndarray, np.ndarray]:

@@ -63,6 +63,8 @@ BASES = get_args(Basis)
 """What a component of a tariff is counted by."""
 ASSETS = ("pv", "battery")
 """What a candidate is: more PV of its owner, or a battery."""
+PEAK_OF = ("meter", "tariff")
+"""Whose a peak is: that of each customer's meter, or one of all customers of the tariff together."""
 GIVES = ("anywhere", "home")
 """What a battery gives to: whoever its owner's meter reaches, or its owner's home alone."""
 METERING = ("net", "gross")
@@ -238,6 +240,18 @@ TABLE: dict[str, Variable] = {
         ("peak",), "1", "highest daily maxima of a month that are averaged", None, low=1, absent=1.0
     ),
     "peak_floor": Variable(("peak",), "kW", "least peak that is charged", None, low=0, absent=0.0),
+    "peak_of": Variable(
+        ("peak",), "label", "whose peak: meter or tariff", None, words=PEAK_OF, absent="meter"
+    ),
+    "peak_earlier": Variable(
+        ("peak",),
+        "kW",
+        "peak of all customers in the first month before the horizon; NaN = none",
+        None,
+        low=0,
+        nan=True,
+        absent=np.nan,
+    ),
     "slot_day": Variable(
         ("time",), "label", "local day of the slot, where peaks are charged", None, of="day"
     ),

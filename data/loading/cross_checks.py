@@ -211,12 +211,19 @@ def _earlier_peaks(parts: Parts, place: Place) -> Iterator[Problem]:
     """Yield earlier peaks that say nothing of the mean of several days, or that no tariff charges."""
     tariffs = parts.sections.get("tariffs") or {}
     days = {
-        t: [c.highest_days for c in own.components if c.basis == "per-kw-peak"] for t, own in tariffs.items()
+        t: [c.highest_days if c.peak_of == "meter" else 0 for c in own.components if c.basis == "per-kw-peak"]
+        for t, own in tariffs.items()
     }
     for i, row in parts.rows.get("participants", {}).items() if tariffs else ():
         own = days.get(next(iter(tariffs)) if row.tariff is None else row.tariff, [1])
         if row.earlier_peak_kw is not None and set(own) != {1}:
-            want = "nothing, as its tariff " + ("has the mean of several days" if own else "charges no peak")
+            want = "nothing, as its tariff " + (
+                "charges no peak"
+                if not own
+                else "has a peak of all its customers (its component says the earlier one)"
+                if 0 in own
+                else "has the mean of several days"
+            )
             where = place(("tables", "participants", i, "earlier_peak_kw"))
             yield Problem(*where, f"{row.earlier_peak_kw:g}", want)
 

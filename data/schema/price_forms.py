@@ -144,6 +144,14 @@ class Component(Closed):
         description="daily maxima of a month, the highest ones, whose mean is its peak",
     )
     at_least_kw: NotNegative = Field(default=0.0, description="least peak that is charged")
+    peak_of: Annotated[Literal["meter", "tariff"], LATER] = Field(
+        default="meter",
+        description="whose peak: of each meter, or among peers one of all customers of the tariff together",
+    )
+    earlier_peak_kw: Annotated[NotNegative | None, LATER] = Field(
+        default=None,
+        description="peak of all customers in the first month before the horizon, charged already (default: none)",
+    )
     of: tuple[Label, ...] | None = Field(
         default=None,
         description="components before it that a percentage is of (default: all of them but what is injected)",
@@ -161,9 +169,12 @@ class Component(Closed):
             raise PydanticCustomError("price", "at least 0, as it is per-kw-peak")
         if self.basis == "per-kw-peak" and self.per == "day":
             raise PydanticCustomError("per", "month or year, as it is per-kw-peak")
-        for name, default in (("highest_days", 1), ("at_least_kw", 0.0)):
+        for name, default in (("highest_days", 1), ("at_least_kw", 0.0), ("peak_of", "meter")):
             if self.basis != "per-kw-peak" and getattr(self, name) != default:
                 raise PydanticCustomError(name, "nothing, as it is {basis}", {"basis": self.basis})
+        if self.earlier_peak_kw is not None and (self.peak_of == "meter" or self.highest_days > 1):
+            want = "nothing, but of a peak of the tariff, of one day (each meter has its own earlier_peak_kw)"
+            raise PydanticCustomError("earlier_peak_kw", want)
         if self.shared_discount is not None and self.basis != "per-kwh":
             raise PydanticCustomError("shared_discount", "nothing, as it is {basis}", {"basis": self.basis})
         if self.of is not None and self.basis != "percent":

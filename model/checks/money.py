@@ -12,7 +12,8 @@ from ...data.inputs.currency import scale
 from ...data.inputs.devices import stores
 from ..labels import Array
 from ..settlement.account_lines import LATER, MONEY, SIGNS
-from .contracts import components, peak_charges, standing
+from .contracts import components, standing
+from .peaks import peak_charges
 from .physics import Finding, Run, arrays, edges, index
 
 _TRADE = ("trade",)

@@ -36,6 +36,8 @@ class Sets(ScalarBlock):
         super().__init__(concrete=True)
         times = np.datetime_as_string(inputs["time"].values, unit="m").tolist()
         labels = {d: inputs[d].values.tolist() for d in (*DEVICES, "trip", "node")}
+        if "peak" in inputs.sizes:
+            labels["tariff"] = inputs["tariff"].values.tolist()
         labels |= {d: inputs[d].values.tolist() for d in ("month", "day", "candidate") if d in inputs.sizes}
         labels |= {"meter": meters.label.tolist(), "time": times, "node_to": labels["node"]}
         for dim, entries in labels.items():

@@ -1,19 +1,23 @@
-"""Peak charges: a variable for the peak of every month at each meter that has a choice."""
+"""Peak charges: a variable for the peak of every month at each meter that has a choice, and of each tariff."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from ..labels import Array
+from ..labels import Array, positions
 from ..lp.expressions import Linear
 from ..topology.meters import Meters
-from ..topology.peaks import Peaks
+from ..topology.peaks import Peaks, of_tariff
 from .device import Device, Sets
 
 
-def peak_charge(inputs: xr.Dataset, meters: Meters, sets: Sets, taken: Linear, peaks: Peaks) -> Device:
-    """Charge every peak of the meters' tariffs; ``taken`` (meter, time) is what they draw [kW].
+def peak_charge(
+    inputs: xr.Dataset, meters: Meters, sets: Sets, taken: Linear, given: Linear, peaks: Peaks
+) -> Device:
+    """Charge every peak of the meters' tariffs; ``taken`` and ``given`` (meter, time) is what they draw and give [kW].
 
     draw[m,t] <= base[m,month] + above[m,day],   day_peak[m,day] <= base[m,month] + above[m,day],
     base[m,month] + sum over its days of above[m,day] / k <= peak[m,month],   peak[m,month] >= least[m,month],
@@ -21,32 +25,80 @@ def peak_charge(inputs: xr.Dataset, meters: Meters, sets: Sets, taken: Linear, p
 
     with k = ``peak_days``: the least of that sum is the mean of the k highest daily maxima (Rockafellar and Uryasev,
     "Optimization of conditional value-at-risk", J. Risk 2 (2000), doi:10.21314/JOR.2000.038). A tariff with several
-    peaks has a family of each. Meters without a choice draw what they must: their charge is constant.
+    peaks has a family of each. Meters without a choice draw what they must: their charge is constant. Of the peak of a
+    tariff, where nobody has peers, draw is what the owner's vehicles draw less what they give elsewhere, too.
     """
     block = Device(("meter", "time"), inputs, meters, sets)
     own = np.bincount(meters.draws_at, minlength=len(meters.label))[meters.draws_at] == 1
     must = np.where(own[:, None], 0.0, meters.demand[meters.draws_at] * meters.draw_share)
     fixed = (peaks.charged(must) * ~own[:, None] * peaks.price[:, None, None]).sum()
     block.spent = Linear((), fixed)
-    rank = peaks.mine.cumsum(axis=0) * peaks.mine  # the of the peak in the participant's tariff
+    guests, together = _guests(inputs, meters, taken - given), of_tariff(inputs)
+    rank = peaks.mine.cumsum(axis=0) * peaks.mine  # of the peak in the participant's tariff
     for number in range(1, int(rank.max(initial=0)) + 1):
-        _family(block, "" if number == 1 else f"_{number}", taken, peaks, (rank == number) & own)
+        q, p = np.nonzero((rank == number) & own)
+        at = meters.draws_at[p]
+        net = np.isin(np.arange(len(meters.label)), at[together[q]])[:, None]
+        _family(
+            block,
+            "" if number == 1 else f"_{number}",
+            taken + guests * net,
+            peaks,
+            (q, p, at),
+            (meters.draw_capacity > 0) | net,
+        )
     return block
 
 
-def _family(block: Device, suffix: str, taken: Linear, peaks: Peaks, chosen: Array) -> None:
-    """Add one peak of each participant (Q, P) that is ``chosen``, at its meter."""
-    q, p = np.nonzero(chosen)
-    at, count = block.meters.draws_at[p], len(block.meters.label)
+def joint_peak_charge(
+    inputs: xr.Dataset, meters: Meters, sets: Sets, taken: Linear, given: Linear, peaks: Peaks
+) -> Device:
+    """Charge every peak of all customers of a tariff together, as `peak_charge` does that of one meter.
 
-    def of_meters(values: Array) -> Array:
+    net[r,t] = sum over the meters m of tariff r of draw[m,t] - give[m,t] <= base[r,month] + above[r,day]
+    """
+    block = Device(("tariff", "time"), inputs, meters, sets)
+    net = (taken - given).at(meters.tariff, inputs.sizes["tariff"])
+    rank = peaks.mine.cumsum(axis=0) * peaks.mine
+    for number in range(1, int(rank.max(initial=0)) + 1):
+        q, tariff = np.nonzero(rank == number)
+        _family(block, "" if number == 1 else f"_{number}", net, peaks, (q, tariff, tariff), True)
+    return block
+
+
+def _guests(inputs: xr.Dataset, meters: Meters, net: Linear) -> Linear:
+    """Return what guests draw less what they give, at their owners' meters (meter, time) [kW]."""
+    place = np.full(len(meters.label), -1)
+    away = meters.guest >= 0
+    place[meters.guest[away]] = meters.draws_at[positions(inputs, "vehicle_owner", "participant")[away]]
+    return net.at(place, len(place))
+
+
+def _family(
+    block: Device,
+    suffix: str,
+    drawn: Linear,
+    peaks: Peaks,
+    chosen: tuple[Array, Array, Array],
+    able: Any,
+) -> None:
+    """Add one peak of each unit that is ``chosen``: peaks, units, and their rows (entry, time) of what is ``drawn``.
+
+    ``able`` says which entries (entry, time) can draw.
+    """
+    (q, unit, at), unit_dim = chosen, block.dims[0]
+    count = drawn.shape[0]
+
+    def of_units(values: Array) -> Array:
         own = np.zeros((count, *values.shape[1:]))
         own[at] = values
         return own
 
-    price, days = of_meters(peaks.price[q])[:, None], of_meters(peaks.days[q].astype(float))[:, None]
-    least, paid, reached = (of_meters(v) for v in (peaks.least[q, p], peaks.paid[q, p], peaks.reached[p]))
-    there, by_month, by_day = days > 0, ("meter", "month"), ("meter", "day")
+    price, days = of_units(peaks.price[q])[:, None], of_units(peaks.days[q].astype(float))[:, None]
+    least, paid, reached = (
+        of_units(v) for v in (peaks.least[q, unit], peaks.paid[q, unit], peaks.reached[unit])
+    )
+    there, by_month, by_day = days > 0, (unit_dim, "month"), (unit_dim, "day")
     peak = block.var(
         f"peak{suffix}", "kW", "peak of a month", lower=least, where=there, dims=by_month, result=None
     )
@@ -56,18 +108,18 @@ def _family(block: Device, suffix: str, taken: Linear, peaks: Peaks, chosen: Arr
     above = block.var(
         f"above{suffix}", "kW", "maximum of a day beyond base", where=there, dims=by_day, result=None
     )
-    meter, size = np.arange(count)[:, None], len(peaks.month)
+    entry, size = np.arange(count)[:, None], len(peaks.month)
     share = np.divide(1.0, days, out=np.zeros_like(days), where=days > 0)
     months = least.shape[1]
-    summed = (share * above).into((meter * months + peaks.month).ravel(), (count, months))
+    summed = (share * above).into((entry * months + peaks.month).ravel(), (count, months))
     month = peaks.month[peaks.day]
     allowed = _spread(base, month, months) + _spread(above, peaks.day, size)
+    net, symbol = ("draw", "m") if unit_dim == "meter" else ("net", "r")
     block.row(
         f"highest{suffix}",
-        taken <= allowed,
-        "draw[m,t] <= base[m,month] + above[m,day]",
-        where=there & (block.meters.draw_capacity > 0),
-        dims=("meter", "time"),
+        drawn <= allowed,
+        f"{net}[{symbol},t] <= base[{symbol},month] + above[{symbol},day]",
+        where=there & able,
     )
     if reached.any():
         block.row(
@@ -80,7 +132,7 @@ def _family(block: Device, suffix: str, taken: Linear, peaks: Peaks, chosen: Arr
     block.row(
         f"mean_of_highest{suffix}",
         base + summed <= peak,
-        "base[m,month] + sum over its days of above[m,day] / peak_days <= peak[m,month]",
+        f"base[{symbol},month] + sum over its days of above[{symbol},day] / peak_days <= peak[{symbol},month]",
         where=there,
         dims=by_month,
     )

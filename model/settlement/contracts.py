@@ -7,7 +7,7 @@ import xarray as xr
 
 from ...data.inputs.contract import optional
 from ..labels import Array, sum_at
-from ..topology.peaks import peaks
+from ..topology.joint_peaks import charged
 from ..topology.traders import Traders
 
 
@@ -35,8 +35,11 @@ def components(inputs: xr.Dataset, results: xr.Dataset, who: Traders) -> dict[st
     if "peak" in inputs.sizes:
         cost = cost + _by_peak(inputs, results)
         text = {"long_name": "power of a month's peak that is charged", "units": "kW"}
-        charged = _charged(inputs, results).transpose(1, 0, 2)
-        peak["peak_power"] = (("participant", "peak", "month"), charged, text)
+        peak["peak_power"] = (
+            ("participant", "peak", "month"),
+            charged(inputs, results).transpose(1, 0, 2),
+            text,
+        )
     text = {"long_name": "paid to the retailer by component", "units": inputs.attrs["currency"]}
     return {"component_cost": (("participant", "component"), cost, text), **peak}
 
@@ -58,11 +61,4 @@ def _own(inputs: xr.Dataset) -> Array:
 
 def _by_peak(inputs: xr.Dataset, results: xr.Dataset) -> Array:
     """Return what each component costs a participant for its peaks (participant, component)."""
-    return np.asarray(_charged(inputs, results).sum(axis=2).T @ optional(inputs, "component_peak").T)
-
-
-def _charged(inputs: xr.Dataset, results: xr.Dataset) -> Array:
-    """Return what of each peak is charged (peak, participant, month) [kW]."""
-    own = peaks(inputs)
-    assert own is not None
-    return own.charged(results["draw"].values)
+    return np.asarray(charged(inputs, results).sum(axis=2).T @ optional(inputs, "component_peak").T)

@@ -20,6 +20,7 @@ from ...data.inputs.devices import DEVICES, Device, stores
 from ..labels import Array, positions
 from . import crossing
 from .candidates import candidates
+from .peaks import members
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,14 @@ class Meters:
     ``demand`` and ``pv`` are what the meter's participants take and give uncontrolled (M, T); ``retail`` and
     ``feed_in`` its prices (M, T), ``shared`` what its tariff adds to a kWh from peers (M, T); ``node`` the position
     of its node, -1 while it is nowhere (M, T); ``access`` its access fee (M, T); ``import_limit``, ``export_limit``
-    and ``inverter_limit`` (M,). ``draws_at`` and ``gives_at`` (P,) say at which meter a participant draws and gives,
-    ``pv_at`` (P,) at which its PV is; ``guest`` (V,) is a vehicle's own meter or -1; ``place`` (device, T) the meter
-    that every device is behind, or -1, by the device's name. ``draw_share`` and ``give_share`` (P, T) are a
-    participant's parts of its meter; ``draw_capacity`` and ``give_capacity`` (M, T) are the kW that the meter could
-    draw and give at the most, net and whatever the prices;
-    ``more`` (M, T) the PV that its candidates could add; ``chargers`` (M, T) the kW of devices that can draw,
-    ``curtailable`` (M, T) the kW of PV that it could pay not to use. ``crossing`` (M, T) says where drawing and
-    giving at once could pay, ``below_zero`` (M, T) where charging and discharging at once could.
+    and ``inverter_limit`` (M,); ``tariff`` (M,) the position of its tariff. ``draws_at`` and ``gives_at`` (P,) say at
+    which meter a participant draws and gives, ``pv_at`` (P,) at which its PV is; ``guest`` (V,) is a vehicle's own meter
+    or -1; ``place`` (device, T) the meter that every device is behind, or -1, by the device's name. ``draw_share`` and
+    ``give_share`` (P, T) are a participant's parts of its meter; ``draw_capacity`` and ``give_capacity`` (M, T) are the
+    kW that the meter could draw and give at the most, net and whatever the prices; ``more`` (M, T) the PV that its
+    candidates could add; ``chargers`` (M, T) the kW of devices that can draw, ``curtailable`` (M, T) the kW of PV that
+    it could pay not to use. ``crossing`` (M, T) says where drawing and giving at once could pay, ``below_zero`` (M, T)
+    where charging and discharging at once could.
     """
 
     label: Array
@@ -51,6 +52,7 @@ class Meters:
     import_limit: Array
     export_limit: Array
     inverter_limit: Array
+    tariff: Array
     draws_at: Array
     gives_at: Array
     pv_at: Array
@@ -176,6 +178,7 @@ def meters(
         import_limit=rows.limit(inputs["import_limit"].values, rows.draws),
         export_limit=export_limit,
         inverter_limit=inverter_limit,
+        tariff=rows.tariff,
         draws_at=rows.draws_at,
         gives_at=rows.gives_at,
         pv_at=rows.pv_at,
@@ -238,7 +241,8 @@ def _folds(inputs: xr.Dataset, cheap: Array, drivers: Array) -> Array:
     demand, pv = inputs["demand"].values, inputs["pv_available"].values
     own = candidates(inputs)
     choosers = drivers if own is None else np.concatenate([drivers, own.owner[own.open]])
-    without_choice = ~np.isin(participants, choosers)
+    owner = positions(inputs, "vehicle_owner", "participant")
+    without_choice = ~np.isin(participants, choosers) & ~(np.isin(participants, owner) & members(inputs))
     for device in (row for row in DEVICES.values() if not row.host):
         without_choice &= ~np.isin(participants, positions(inputs, device.owner, "participant"))
     gross = metered_gross(inputs)

@@ -1,4 +1,4 @@
-"""Peaks that contracts charge: the highest powers of a month at a participant's meter, and what of them is new.
+"""Peaks that contracts charge: the highest powers of a month at a meter, and what of them is new.
 
 A peak of a tariff is the mean of the ``peak_days`` highest daily maxima of a month, of the mean power drawn in a slot
 from the retailer and from peers; a day that nothing is known of counts as zero. ``day_peak`` is what a day reached
@@ -8,6 +8,8 @@ after another add up to those of the month::
 
     charged = max(peak, peak_floor, earlier_peak) - paid
     paid    = max(peak of the day_peaks, peak_floor, earlier_peak), or 0 in a month of which nothing is known
+
+Among peers a tariff may have one peak of all its customers instead (`joint_peaks`).
 """
 
 from __future__ import annotations
@@ -22,11 +24,11 @@ from ..labels import Array, positions
 
 
 class Peaks(NamedTuple):
-    """The peaks of a community: Q peaks, P participants, M months, D days, T slots.
+    """The peaks of a community: Q peaks, U units, M months, D days, T slots; units are participants, or tariffs.
 
-    ``price`` (Q,) [currency/kW], ``days`` (Q,) how many daily maxima are averaged; ``mine`` (Q, P) whose tariff has a
-    peak; ``least`` and ``paid`` (Q, P, M) [kW]; ``reached`` (P, D) [kW] on each day before the horizon; ``day`` (T,)
-    and ``month`` (D,) positions.
+    ``price`` (Q,) [currency/kW], ``days`` (Q,) how many daily maxima are averaged; ``mine`` (Q, U) whose peak it is;
+    ``least`` and ``paid`` (Q, U, M) [kW]; ``reached`` (U, D) [kW] on each day before the horizon; ``day`` (T,) and
+    ``month`` (D,) positions.
     """
 
     price: Array
@@ -39,17 +41,17 @@ class Peaks(NamedTuple):
     month: Array
 
     def highest(self, draw: Array) -> Array:
-        """Return the daily maxima (P, D) [kW] of powers drawn (P, T), with what was reached before."""
+        """Return the daily maxima (U, D) [kW] of powers drawn (U, T), with what was reached before."""
         highest = self.reached.copy()
         np.maximum.at(highest.T, self.day, draw.T)
         return highest
 
     def levels(self, draw: Array) -> Array:
-        """Return the peaks (Q, P, M) [kW] of powers drawn (P, T)."""
+        """Return the peaks (Q, U, M) [kW] of powers drawn (U, T)."""
         return self._means(self.highest(draw)) * self.mine[:, :, None]
 
     def charged(self, draw: Array) -> Array:
-        """Return what of the peaks of powers drawn (P, T) is charged (Q, P, M) [kW]."""
+        """Return what of the peaks of powers drawn (U, T) is charged (Q, U, M) [kW]."""
         return (np.maximum(self.levels(draw), self.least) - self.paid) * self.mine[:, :, None]
 
     def free(self, day: int) -> Array:
@@ -69,7 +71,7 @@ class Peaks(NamedTuple):
         return lowest
 
     def values(self, draw: Array) -> Array:
-        """Return what one more kW in a slot adds to the charges (P, T) [currency/kW], of powers that nobody chooses.
+        """Return what one more kW in a slot adds to the charges (U, T) [currency/kW], of powers that nobody chooses.
 
         Of equal maxima the first counts, and of a peak below the least that is charged none.
         """
@@ -86,7 +88,7 @@ class Peaks(NamedTuple):
         return value
 
     def _means(self, highest: Array) -> Array:
-        """Return the means (Q, P, M) of the highest of daily maxima (P, D)."""
+        """Return the means (Q, U, M) of the highest of daily maxima (U, D)."""
         means = np.zeros(self.least.shape)
         for month in range(self.least.shape[-1]):
             ordered = -np.sort(-highest[:, self.month == month], axis=1)
@@ -95,22 +97,49 @@ class Peaks(NamedTuple):
         return means
 
 
-def peaks(inputs: xr.Dataset) -> Peaks | None:
-    """Return the peaks that tariffs charge; None where none does."""
+def peaks(inputs: xr.Dataset, *, joint: bool = False) -> Peaks | None:
+    """Return the peaks of single participants; None where no tariff charges any.
+
+    They are those of meters, and unless ``joint`` ones are charged (`joint_peaks`) those of tariffs, of each alone.
+    """
     if "peak" not in inputs.sizes:
         return None
-    tariff, month = positions(inputs, "participant_tariff", "tariff"), positions(inputs, "day_month", "month")
-    floor, earlier = inputs["peak_floor"].values[:, None, None], optional(inputs, "earlier_peak")
-    days, reached = inputs["peak_days"].values.astype(int), optional(inputs, "day_peak")
-    known, begun = np.zeros((1, len(tariff), inputs.sizes["month"])), ~np.isnan(reached)
-    known[0, :, 0] = np.nan_to_num(earlier, nan=0.0)
+    together, tariff = of_tariff(inputs)[:, None], positions(inputs, "participant_tariff", "tariff")
+    mine = positions(inputs, "peak_tariff", "tariff")[:, None] == tariff
+    if joint:
+        mine = mine & ~together
+    earlier = np.where(together, np.nan, optional(inputs, "earlier_peak"))
+    return of_units(inputs, mine, earlier, optional(inputs, "day_peak"))
+
+
+def of_tariff(inputs: xr.Dataset) -> Array:
+    """Return which peaks (peak,) are those of all customers of a tariff together."""
+    return np.asarray(optional(inputs, "peak_of") == "tariff")
+
+
+def members(inputs: xr.Dataset) -> Array:
+    """Return whose tariff (participant,) has a peak of all its customers."""
+    if "peak" not in inputs.sizes:
+        return np.zeros(inputs.sizes["participant"], dtype=bool)
+    return np.isin(inputs["participant_tariff"].values, inputs["peak_tariff"].values[of_tariff(inputs)])
+
+
+def of_units(inputs: xr.Dataset, mine: Array, earlier: Array, reached: Array) -> Peaks:
+    """Return the peaks of units by whose they are (peak, unit).
+
+    ``earlier`` (peak, unit) and ``reached`` (unit, day) are what they reached before the horizon [kW], NaN = not known.
+    """
+    floor, month = inputs["peak_floor"].values[:, None, None], positions(inputs, "day_month", "month")
+    known, begun = np.zeros((*mine.shape, inputs.sizes["month"])), ~np.isnan(reached)
+    known[:, :, 0] = np.nan_to_num(earlier, nan=0.0)
     before = np.stack([begun[:, month == m].any(axis=1) for m in range(known.shape[-1])], axis=1)
-    before[:, 0] |= ~np.isnan(earlier)
+    first = np.arange(known.shape[-1]) == 0
+    before = before | (~np.isnan(earlier)[:, :, None] & first)
     least = np.maximum(floor, known)
     own = Peaks(
         price=inputs["peak_price"].values,
-        days=days,
-        mine=positions(inputs, "peak_tariff", "tariff")[:, None] == tariff,
+        days=inputs["peak_days"].values.astype(int),
+        mine=mine,
         least=least,
         paid=np.zeros(least.shape),
         reached=np.nan_to_num(reached, nan=0.0),

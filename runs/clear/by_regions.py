@@ -134,6 +134,16 @@ def _outline(source: str | Path, overrides: Sequence[str], relax: bool) -> Outli
         raise dask_cluster.ClusterError(
             "fees per pair of nodes, by extent or by tariff: there is no tree to cut into regions; want no --workers"
         )
+    joint = [
+        f"{label}/{c['name']}"
+        for label, tariff in whole.sections["tariffs"].items()
+        for c in tariff.get("components", ())
+        if c.get("peak_of") == "tariff"
+    ]
+    if joint:
+        raise dask_cluster.ClusterError(
+            f"a peak of all customers of a tariff ({', '.join(joint)}): it joins all regions; want no --workers"
+        )
     return whole
 
 

@@ -77,18 +77,38 @@ def _peaks(
     if "peak" not in inputs.sizes:
         return {}
     watts = settlement["peak_power"].sel(participant=participant).sum("month").values
-    marginal = None
-    if "peak_value" in results:
-        marginal = int(
-            digest.integers(results["peak_value"].sel(participant=participant).sum("time").values, units)
-        )
-    several = (
-        int((inputs["peak_tariff"] == inputs["participant_tariff"].sel(participant=participant)).sum()) > 1
-    )
+    mine = inputs["peak_tariff"].values == inputs["participant_tariff"].sel(participant=participant).values
+    joint = joint_peaks(inputs, results)
+    several = (mine & ~joint).sum() > 1
+    marginal = marginal_values(inputs, results, participant).sum(axis=1)
+    unknown = np.isnan(marginal) | (several & ~joint)
     return {
-        str(label): (int(digest.integers(power, 1000)), None if several else marginal)
-        for label, power in zip(inputs["peak"].values, watts, strict=True)
+        str(label): (
+            int(digest.integers(power, 1000)),
+            None if hidden else int(digest.integers(value, units)),
+        )
+        for label, power, value, hidden in zip(inputs["peak"].values, watts, marginal, unknown, strict=True)
     }
+
+
+def joint_peaks(inputs: xr.Dataset, results: xr.Dataset) -> np.ndarray:
+    """Return which peaks (peak,) are charged as one of all customers of the tariff: none without peers."""
+    joint = "peak_of" in inputs and "joint_peak_value" in results
+    return np.asarray(inputs["peak_of"].values == "tariff") if joint else np.zeros(inputs.sizes["peak"], bool)
+
+
+def marginal_values(inputs: xr.Dataset, results: xr.Dataset, participant: str) -> np.ndarray:
+    """Return what one more kW of a participant adds to each peak's charge (peak, time) [currency/kW].
+
+    Of peaks of its meter, to those of all of them; NaN where nobody planned.
+    """
+    shape = inputs.sizes["peak"], inputs.sizes["time"]
+    own, of_all = np.full(shape, np.nan), np.zeros(shape)
+    if "peak_value" in results:
+        own[:] = results["peak_value"].sel(participant=participant).values
+    if "joint_peak_value" in results:
+        of_all = results["joint_peak_value"].values
+    return np.where(joint_peaks(inputs, results)[:, None], of_all, own)
 
 
 def write(components: Sequence[Component], wh: Mapping[str, int], decimals: int, currency: str) -> str:

@@ -17,7 +17,7 @@ from ...model.settlement.account_lines import OPTIONAL, Line, statement
 from .. import compare
 from ..store import run_format
 from ..text import table
-from . import tables
+from . import contract, tables
 
 LINES = statement()
 """Lines of an account on the page, in their order."""
@@ -92,32 +92,33 @@ def components(tree: xr.DataTree) -> list[dict[str, Any]]:
 def peaks(tree: xr.DataTree) -> list[dict[str, Any]]:
     """Return the peaks of every meter by month: the kW that are charged, the charge, and its marginal value per kW.
 
-    That is what one more kW in all slots of the month would add to the charges; NaN where nobody planned.
+    That is what one more kW in all slots of the month would add to the charges; NaN where nobody planned. Of a peak of
+    all customers of a tariff it is the part that the participant pays.
     """
     inputs, results, settlement = (tree[g].to_dataset() for g in ("inputs", "results", "settlement"))
     if "peak" not in inputs.sizes:
         return []
     month = inputs["day_month"].sel(day=inputs["slot_day"].values).values
     tariff, rows = inputs["participant_tariff"].values, []
+    joint = contract.joint_peaks(inputs, results)
     for name, own, charged in zip(
         inputs["participant"].values, tariff, settlement["peak_power"].values, strict=True
     ):
+        values = contract.marginal_values(inputs, results, str(name))
         for q in np.flatnonzero(inputs["peak_tariff"].values == own):
             for m, kilowatt in zip(inputs["month"].values, charged[q], strict=True):
-                value = np.nan
-                if "peak_value" in results:
-                    value = results["peak_value"].sel(participant=name).values[month == m].sum()
                 price = float(inputs["peak_price"].values[q])
                 label = str(inputs["peak"].values[q]).removeprefix(f"{own}/")
                 rows.append(
                     {
                         "participant": str(name),
                         "name": label,
+                        "of": "tariff" if joint[q] else "meter",
                         "month": str(m),
                         "kw": float(kilowatt),
                         "price": price,
                         "cost": price * float(kilowatt),
-                        "marginal": float(value),
+                        "marginal": float(values[q, month == m].sum()),
                     }
                 )
     return rows
@@ -228,7 +229,7 @@ def _peaks(tree: xr.DataTree) -> str:
     rows = [
         [
             p["participant"],
-            p["name"],
+            p["name"] + (" (part of all)" if p["of"] == "tariff" else ""),
             p["month"],
             *(_fixed(p[n], 3 if n == "kw" else shown) for n in ("kw", "price", "cost")),
             "" if np.isnan(p["marginal"]) else _fixed(p["marginal"], shown),

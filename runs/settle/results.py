@@ -15,6 +15,7 @@ from ...model.labels import Array, positions
 from ...model.settlement.account_lines import LINES, MONEY, OPTIONAL, SHARES, SIGNS
 from ...model.sharing import accounts, retail
 from ...model.sharing.accounts import DailyAccounts, SharedEnergy
+from .. import markets
 from ..store import digest, run_format
 
 _PER_SLOT = ("participant", "time")
@@ -32,11 +33,12 @@ def settled(settlement: Settlement, community: Community) -> xr.DataTree:
     Raises
     ------
     InputError
-        As :func:`otonari.allocate`.
+        As :func:`otonari.allocate`, and where a tariff has a peak of all its customers.
     otonari.model.checks.run.CheckError
         If the settled run contradicts itself.
     """
     inputs = community.inputs
+    markets.require_no_joint_peaks(inputs, "a settlement: meters say nothing of who could have drawn less")
     counted = scale(str(inputs.attrs["currency"]))
     starts, day = days(inputs)
     energy = community.readings.energy
