@@ -679,6 +679,9 @@ _readings = _together(
     click.argument("file", type=_FILE),
     click.option("--column", "columns", multiple=True, help="A column.  [default: all]"),
     click.option(
+        "--preset", help="A provider's export: see `otonari formats`. Other options count before it."
+    ),
+    click.option(
         "--unit", default="kW", show_default=True, help="kW, kWh, W, Wh, W/kW, 'kWh cumulative' ..."
     ),
     click.option("--stamp", default="start", show_default=True, help="start, middle or end."),
@@ -702,6 +705,13 @@ def _require_one_calendar(options: dict[str, Any]) -> None:
         raise click.UsageError("--holidays and --holiday: got both, want one of them")
 
 
+def _stated() -> list[str]:
+    """Return the options of the running command that its user typed."""
+    context = click.get_current_context()
+    default = click.core.ParameterSource.DEFAULT
+    return [name for name in context.params if context.get_parameter_source(name) is not default]
+
+
 @forecast.command("demand")
 @_readings
 @_scored
@@ -712,7 +722,7 @@ def forecast_demand(file: Path, as_json: bool, verbose: bool, quiet: bool, **opt
     _require_one_calendar(options)
     from .runs.commands import forecast
 
-    _print(forecast.demand(file, **options), as_json, quiet)
+    _print(forecast.demand(file, stated=_stated(), **options), as_json, quiet)
 
 
 @forecast.command("pv")
@@ -737,7 +747,7 @@ def forecast_pv(file: Path, as_json: bool, verbose: bool, quiet: bool, **options
     _stage(verbose, quiet)("forecasting day by day")
     from .runs.commands import forecast
 
-    _print(forecast.pv(file, **options), as_json, quiet)
+    _print(forecast.pv(file, stated=_stated(), **options), as_json, quiet)
 
 
 @forecast.command("vehicle")

@@ -56,6 +56,27 @@ def test_a_gap_is_filled_as_the_user_says(tmp_path, gaps, filled):
     assert json.loads(clear(build_inputs(loaded))["inputs"].attrs["filled"])[0]["column"] == "home"
 
 
+@pytest.mark.parametrize(("gaps", "want"), [("interpolate", [0.16, 0.17]), ("day-before", [1.16, 1.17])])
+def test_gaps_of_prices_and_of_carbon_are_filled_and_kept_too(tmp_path, gaps, want):
+    given = scenario(tmp_path, TWO_DAYS)
+    (tmp_path / "p.csv").write_text("\n".join(["time,eur", *holed(TWO_DAYS, 30, 31)]))
+    price = {"type": "series", "path": str(tmp_path / "p.csv"), "column": "eur", "gaps": gaps}
+    carbon = {"path": str(tmp_path / "p.csv"), "column": "eur", "gaps": gaps}
+    given["tariffs"]["std"]["energy"], given["carbon"] = price, {"grid": carbon}
+    inputs = build_inputs(load_scenario(given))
+    assert inputs["retail_price"].values[0, 6:8] == pytest.approx(want)
+    assert inputs["grid_carbon"].values[6:8] == pytest.approx(want)
+    kept = json.loads(inputs.attrs["filled"])
+    assert [(f["quantity"], f["column"], len(f["slots"])) for f in kept] == [
+        ("price", "eur", 2),
+        ("carbon", "eur", 2),
+    ]
+    told = [n for n in json.loads(inputs.attrs["notes"]) if f"(gaps: {gaps})" in n]
+    assert len(told) == 1  # one file, read more than once
+    given["tariffs"]["std"]["energy"] = price | {"gaps": "refuse"}
+    assert "no readings from" in str(problems(given)[0])
+
+
 def test_the_week_before_is_that_of_the_local_clock(tmp_path):
     """Week and day of the spring change: 12:00 in summer time is what 12:00 was in winter time."""
     week = [f"2025-03-23 {h:02}:00,{h}" for h in range(24)]

@@ -259,3 +259,35 @@ def test_the_zone_is_that_of_the_files_offsets_or_asked_for(tmp_path):
     by_offset = invoke("demand", path, "--json", zone=())
     assert by_offset.exit_code == 0
     assert by_offset.stdout == invoke("demand", path, "--json", zone=("--time-zone", "+09:00")).stdout
+
+
+def octopus(path, days=20):
+    """Write days of an export of Octopus, newest first, in kWh of half-hours: 0.01 kWh more each day."""
+    times = pd.date_range("2025-01-06", periods=48 * days, freq="30min")
+    rows = [
+        f"{0.5 + 0.01 * t.day_of_year:.2f},1,{t:%Y-%m-%dT%H:%M}:00Z,{t:%Y-%m-%dT%H:%M}:00Z"
+        for t in times[::-1]
+    ]
+    path.write_text("Consumption (kwh), Estimated Cost Inc. Tax (p), Start, End\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def test_a_preset_says_how_a_file_is_written(tmp_path):
+    file = octopus(tmp_path / "f.csv")
+    found = invoke("demand", file, "--preset", "octopus", "--warm-up-days", 7, "--json", zone=())
+    assert found.exit_code == 0, found.output
+    report = json.loads(found.stdout)
+    assert report["subject"] == "demand"
+    errors = [s["mae"] for s in report["scores"] if s["method"] == "yesterday"]
+    assert errors == pytest.approx(
+        [0.01 / 0.69] * len(errors), rel=0.05
+    )  # of the mean of the days that are scored
+    typed = invoke("demand", file, "--preset", "octopus", "--time-column", "Begin", zone=())
+    assert typed.exit_code == 2  # what is typed counts before the preset
+    assert "Begin" in typed.output
+
+
+def test_a_preset_of_another_kind_is_refused_by_name(tmp_path):
+    found = invoke("demand", octopus(tmp_path / "f.csv"), "--preset", "smard", zone=())
+    assert found.exit_code == 2
+    assert "preset: got 'smard', want one of octopus, enedis" in found.output

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from otonari.data import clock
-from otonari.data.assembly.demand_and_pv import Frame, _format
+from otonari.data.assembly.demand_and_pv import Frame, format_of
 from otonari.data.assembly.inputs import build_inputs
 from otonari.data.clock import slots
 from otonari.data.generators import solar
@@ -129,9 +129,9 @@ def energy_or_price(path, name, start, hours, minutes, zone, column):
     if PRESETS[name].kind == "price":
         file = PriceFile(path=str(path), preset=name)
         factor = {"per kWh": 1.0, "per MWh": 1e-3}[file.unit]
-        return factor * read_rate(path, file.column, _format(frame, file), times, minutes / 60).mean()
+        return factor * read_rate(path, file.column, format_of(frame, file), times, minutes / 60)[0].mean()
     file = SeriesFile(path=str(path), preset=name)
-    form = replace(_format(frame, file), unit=file.unit)
+    form = replace(format_of(frame, file), unit=file.unit)
     power, _ = read_power(path, [column or file.value_column], form, times, minutes / 60)
     return power.sum() * minutes / 60
 

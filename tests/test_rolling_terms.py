@@ -169,3 +169,18 @@ def test_any_community_keeps_its_terms(mode, seed):
     inputs = with_peak(drawn, rng.uniform(1, 500), days=int(rng.integers(1, 4)), slots_per_day=4)
     tree = run.simulate(timeline.of_inputs(inputs, inputs), Options(mode, window=4))
     assert tree["settlement"]["peak_charges"].values.sum() > 0
+
+
+def test_forecasts_know_the_holidays_of_the_scenario():
+    """New Year of 2025 is a Wednesday: off in Germany; Epiphany, a Monday, in Bavaria alone."""
+    inputs = with_peak(home([1.0] * 24 * 6, False))
+    times = np.datetime64("2025-01-01", "ns") + np.arange(24 * 6) * np.timedelta64(1, "h")
+    inputs = inputs.assign_coords(time=times).assign_attrs(time_zone="UTC")
+    off = {
+        where: timeline.of_inputs(inputs, inputs, holidays=where).days.off.tolist()
+        for where in ("none", "DE", "DE-BY")
+    }
+    weekend = [False, False, False, True, True, False]
+    assert off["none"] == weekend
+    assert off["DE"] == [True, *weekend[1:]]
+    assert off["DE-BY"] == [True, *weekend[1:5], True]

@@ -248,17 +248,17 @@ def test_stamps_with_an_offset_are_honoured(tmp_path):
 
 def test_a_price_holds_throughout_its_interval(tmp_path):
     path = table(tmp_path / "spot.csv", hours(), [float(h - 2) for h in range(24)])  # negative at first
-    prices = read_rate(path, "home", JST, DAY, 0.5)
+    prices, _ = read_rate(path, "home", JST, DAY, 0.5)
     assert prices.tolist() == [h - 2.0 for h in range(24) for _ in "ab"]
     days = slots("2020-08-03", 1, 1440, "Asia/Tokyo")
-    assert read_rate(path, "home", JST, days, 24.0) == pytest.approx([9.5])  # the mean of -2 to 21, no sum
+    assert read_rate(path, "home", JST, days, 24.0)[0] == pytest.approx([9.5])  # the mean of -2 to 21, no sum
 
 
 def test_a_price_of_energy_does_not_depend_on_the_unit_of_power(tmp_path):
     path = table(tmp_path / "spot.csv", hours(step=30, n=48), [12.0] * 48)
     for unit in ("kW", "kWh"):
         fmt = FileFormat(time_zone="Asia/Tokyo", unit=unit)
-        assert read_rate(path, "home", fmt, DAY, 0.5).tolist() == [12.0] * 48
+        assert read_rate(path, "home", fmt, DAY, 0.5)[0].tolist() == [12.0] * 48
 
 
 def test_rates_have_every_problem_at_once(tmp_path):

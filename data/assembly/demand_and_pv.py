@@ -150,11 +150,19 @@ def _generated(frame: Frame, row: Participant, site: Site) -> np.ndarray:
 
 def rate(frame: Frame, file: PriceFile | CarbonFile, least: float = -np.inf) -> np.ndarray:
     """Return a price [currency/kWh] or an intensity [kg/kWh] over the slots (time,); problems go to the frame."""
+    quantity = "price" if isinstance(file, PriceFile) else "carbon"
 
     def work() -> np.ndarray:
         pinned(file)
         form, unit = format_of(frame, file), _PER_KWH[file.unit]
-        return unit * read_rate(file.path, file.column, form, frame.times, frame.hours, least / unit)
+        filled: dict[str, np.ndarray] = {}
+        slots = (frame.times, frame.hours)
+        values, notes = read_rate(file.path, file.column, form, *slots, least / unit, filled)
+        frame.notes += [
+            note for note in notes if note not in frame.notes
+        ]  # a price may be read more than once
+        frame.filled |= {(quantity, file.path, c): where for c, where in filled.items() if where.any()}
+        return unit * values
 
     return frame.attempt(work, (len(frame.times),))
 

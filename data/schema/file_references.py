@@ -6,8 +6,8 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ..files.file_format import ContainerName, Gaps, Sampling, StampName, UnitName
-from ..problems import suggestion
-from ..series.presets import PRESETS, Kind
+from ..problems import InputError
+from ..series.presets import Kind, of_kind
 from .values import LATER, Closed, Encoding, Label, Moment, Number, Real, Separator, Sha256, Whole, Zone
 
 
@@ -32,11 +32,11 @@ def _filled(kind: Kind, given: Any) -> Any:
     """Return the keys of a file with those that its preset fills in; raise where there is none of that kind."""
     if not isinstance(given, dict) or given.get("preset") is None:
         return given
-    name, known = str(given["preset"]), [n for n, preset in PRESETS.items() if preset.kind == kind]
-    if name not in known:
-        want = f"one of {', '.join(known)}{suggestion(name, known)}"
-        raise PydanticCustomError("preset", "{want}", {"want": want})
-    return {**PRESETS[name].keys(kind), **given}
+    try:
+        preset = of_kind(str(given["preset"]), kind, "")
+    except InputError as error:
+        raise PydanticCustomError("preset", "{want}", {"want": error.problems[0].want}) from None
+    return {**preset.keys(kind), **given}
 
 
 class Sessions(Closed):
@@ -151,6 +151,15 @@ class ReadingsFile(TextFile):
         default="csv", description="csv, xlsx, or espi, mscons, nem12"
     )
     sheet: Annotated[str, LATER] = Field(default="", description="sheet of a workbook (default: the first)")
+    gaps: Annotated[Gaps, LATER] = Field(
+        default="refuse", description="what slots without readings have: nothing, that is a problem, or this"
+    )
+    gaps_up_to_hours: Annotated[Real, LATER] = Field(
+        default=0.0,
+        ge=0,
+        le=8784,
+        description="longest gap that is filled (default: any; 3 where interpolated)",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -183,15 +192,6 @@ class SeriesFile(ReadingsFile):
     )
     unit: UnitName = Field(
         default="kW", description="mean power, energy per slot, W per kW installed, or a meter's reading"
-    )
-    gaps: Annotated[Gaps, LATER] = Field(
-        default="refuse", description="what slots without readings have: nothing, that is a problem, or this"
-    )
-    gaps_up_to_hours: Annotated[Real, LATER] = Field(
-        default=0.0,
-        ge=0,
-        le=8784,
-        description="longest gap that is filled (default: any; 3 where interpolated)",
     )
     meter_changes: Annotated[Literal["at-a-drop"] | tuple[MeterChange, ...], LATER] = Field(
         default=(), description="changes of a counter; at-a-drop: a fall is a new meter from 0"

@@ -134,7 +134,7 @@ class Scenario(Closed):
     series: Series = Field(default=Series(), description="measured demand and PV")
     holidays: Annotated[Holidays | tuple[Day, ...], LATER] = Field(
         default="none",
-        description="public holidays of windows: a country (DE) or a part of one (CA-ON), none, or dates",
+        description="public holidays of windows and forecasts: a country (DE), a part of one (CA-ON), none, or dates",
     )
     tariffs: dict[Label, Tariff] = Field(min_length=1, description="label -> retail contract")
     fees: Fees = Field(default=LevelFees(), description="fees of the network on a peer trade")

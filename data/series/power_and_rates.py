@@ -124,13 +124,12 @@ def power_over_slots(
     readings, clipped, problems = _clip(readings, used)
     problems += odd if strict else []
     clipped += [] if strict else map(str, odd)
-    means = mean_over_slots(readings, times, hours)
-    if not holes and readings.fmt.gaps != "refuse":
-        means, slots = filling.fill(means, readings, times, hours)
-        clipped += filling.notes(readings, slots, times)
-        filled = {} if filled is None else filled
-        filled |= dict(zip(readings.columns, slots, strict=True))
-    problems += gaps(readings, times, hours) if not holes and np.isnan(means).any() else []
+    if holes:
+        means = mean_over_slots(readings, times, hours)
+    else:
+        means, told, lacking = _without_gaps(readings, times, hours, {} if filled is None else filled)
+        clipped += told
+        problems += lacking
     if problems:
         raise InputError(problems)
     notes = [f"{readings.where}: {note}" for note in readings.notes]
@@ -144,8 +143,9 @@ def read_rate(
     times: pd.DatetimeIndex,
     slot_hours: float | np.ndarray,
     least: float = -np.inf,
-) -> np.ndarray:
-    """Return the mean over the slots (time,) of a quantity per energy: a price, a carbon intensity.
+    filled: dict[str, np.ndarray] | None = None,
+) -> tuple[np.ndarray, list[str]]:
+    """Return the mean over the slots (time,) of a quantity per energy, a price or a carbon intensity, and notes.
 
     A reading holds throughout its interval, and a slot has the mean over its time; nothing is converted, and the
     unit of ``fmt`` does not matter. Readings below ``least`` are problems. Parameters as of :func:`read_power`.
@@ -160,13 +160,22 @@ def read_rate(
     readings = in_years_of(readings, times)
     low = near(readings, times, hours) & (readings.values[0] < least)
     too_low = [(int(r), f"{v:g}") for r, v in zip(readings.rows[low], readings.values[0, low], strict=True)]
-    problems = [
-        *several(readings.where, column, too_low, f"at least {least:g}"),
-        *gaps(readings, times, hours),
-    ]
-    if problems:
+    means, notes, lacking = _without_gaps(readings, times, hours, {} if filled is None else filled)
+    if problems := [*several(readings.where, column, too_low, f"at least {least:g}"), *lacking]:
         raise InputError(problems)
-    return np.asarray(mean_over_slots(readings, times, hours)[0])
+    return means[0], notes
+
+
+def _without_gaps(
+    readings: Readings, times: pd.DatetimeIndex, hours: np.ndarray, filled: dict[str, np.ndarray]
+) -> tuple[np.ndarray, list[str], list[Problem]]:
+    """Return means over slots (column, time), gaps filled as the file says, notes on them, and gaps that stay."""
+    means, notes = mean_over_slots(readings, times, hours), []
+    if readings.fmt.gaps != "refuse":
+        means, slots = filling.fill(means, readings, times, hours)
+        notes = filling.notes(readings, slots, times)
+        filled |= dict(zip(readings.columns, slots, strict=True))
+    return means, notes, gaps(readings, times, hours) if np.isnan(means).any() else []
 
 
 def _without_installed(where: str, fmt: FileFormat, installed_kw: object) -> list[Problem]:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ..problems import InputError, Problem, suggestion
+
 Kind = Literal["power", "price", "sessions", "weather"]
 
 
@@ -42,6 +44,15 @@ class Preset:
         """Return the keys of a file of this kind: the column of a price is called ``column``."""
         named = {"price": "column", "power": "value_column"}.get(kind)
         return {**self.form, **({named: self.value} if named and self.value else {})}
+
+
+def of_kind(name: str, kind: Kind, where: str) -> Preset:
+    """Return the preset of a name; an InputError names those of the kind where it is none of them."""
+    known = [n for n, preset in PRESETS.items() if preset.kind == kind]
+    if name not in known:
+        want = f"one of {', '.join(known)}{suggestion(name, known)}"
+        raise InputError([Problem(where, "", "preset", repr(name), want)])
+    return PRESETS[name]
 
 
 _GERMAN = {"separator": ";", "decimal": ","}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -142,18 +142,26 @@ def timeline(
             break
         except InputError:
             warm_up //= 2
-    return scenario, of_inputs(inputs, earlier, foresight)
+    return scenario, of_inputs(inputs, earlier, foresight, scenario.holidays)
 
 
-def of_inputs(inputs: xr.Dataset, earlier: xr.Dataset, foresight: bool = False) -> Timeline:
-    """Return the timeline of inputs; ``earlier`` reaches from an earlier day to the same end."""
+def of_inputs(
+    inputs: xr.Dataset,
+    earlier: xr.Dataset,
+    foresight: bool = False,
+    holidays: str | Collection[date] = "none",
+) -> Timeline:
+    """Return the timeline of inputs; ``earlier`` reaches from an earlier day to the same end.
+
+    Forecasts take the public ``holidays`` for Sundays: where there are none, those of Japan in its time zone.
+    """
     zone = str(inputs.attrs.get("time_zone", "UTC"))
     known = earlier.sizes["time"] - inputs.sizes["time"]
     days = calendar(
         pd.DatetimeIndex(earlier["time"].values),
         float(inputs["slot_hours"].values[0]),
         zone,
-        "japan" if zone == "Asia/Tokyo" else "none",
+        "japan" if holidays == "none" and zone == "Asia/Tokyo" else holidays,
     )
     demand, pv = (earlier[name].values for name in ("demand", "pv_available"))
     return Timeline(inputs, demand, pv, known, days, driving(earlier, days), foresight)
