@@ -63,6 +63,7 @@ UNDRAWN = (
     "participant_metering",
     "inverter_limit",
     "battery_gives",
+    "day_peak",
     *(f"{store}_{name}" for store in ("battery", "vehicle") for name in TERMS),
 )
 """What random communities do not draw yet, or only where a test asks for it."""
@@ -174,7 +175,7 @@ def test_communities_with_the_terms_of_stores_pass_all_checks(seed):
 def test_communities_feel_the_terms_of_stores(name):
     """Each counts: with a little less of it the cost is another one."""
     felt = 0
-    for seed in range(2000, 2030):
+    for seed in counts.all_or(range(2000, 2030), range(2000, 2012)):
         inputs = random_community(seed, terms=True)
         changed = oracle.solve(inputs.assign({name: inputs[name] * 0.97}))
         felt += changed.feasible and abs(changed.objective - oracle.solve(inputs).objective) > 1e-6
@@ -184,19 +185,19 @@ def test_communities_feel_the_terms_of_stores(name):
 @pytest.mark.parametrize("name", ["inverter_limit", "battery_gives"])
 def test_communities_feel_what_is_shared_behind_a_meter(name):
     felt = 0
-    for seed in range(2000, 2030):
+    for seed in counts.all_or(range(2000, 2030), range(2000, 2012)):
         inputs = random_community(seed, terms=True)
         felt += abs(oracle.solve(inputs.drop_vars(name)).objective - oracle.solve(inputs).objective) > 1e-6
-    assert felt >= 3
+    assert felt >= counts.all_or(3, 1)
 
 
 def test_the_rule_costs_something_where_prices_cross():
     """Else the communities above would not try it: both ways at once would be cheaper in many of them."""
     cheaper = 0
-    for seed in CROSSING[:40]:
+    for seed in counts.all_or(CROSSING[:40], CROSSING[:12]):
         free = oracle.solve(drawn(seed, False, True), both_ways=True)
         cheaper += free.objective < least(seed, "p2p", False, True) - 1e-3
-    assert cheaper >= 20
+    assert cheaper >= counts.all_or(20, 6)
 
 
 @pytest.mark.parametrize("seed", counts.few(CROSSING[:60]))
@@ -232,7 +233,7 @@ def one_way(inputs, results):
 def test_model_and_oracle_agree_on_what_is_infeasible():
     """Half the connection, or an end that asks for a full battery: possible for some communities only."""
     impossible = 0
-    for seed in SEEDS[:40]:
+    for seed in counts.all_or(SEEDS[:40], SEEDS[:12]):
         inputs = drawn(seed).drop_vars(["battery_final_limit", "vehicle_final_limit"], errors="ignore")
         full = {f"{device}_final_energy": inputs[f"{device}_capacity"] for device in ("battery", "vehicle")}
         weak = {"import_limit": inputs["demand"].max("time") / 2}
@@ -250,7 +251,7 @@ def test_model_and_oracle_agree_on_what_is_infeasible():
                 impossible += 1
                 with pytest.raises(Infeasible):
                     solve(community_block(changed))
-    assert 10 <= impossible <= 70
+    assert counts.all_or(10, 3) <= impossible <= counts.all_or(70, 21)
 
 
 @pytest.mark.parametrize("market", MARKETS)

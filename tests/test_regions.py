@@ -185,7 +185,7 @@ def test_nothing_is_cut_that_a_vehicle_or_no_fee_ties_together():
     assert banks[3] == banks[4] == banks[1]
 
 
-@pytest.mark.parametrize("seed", counts.share(RANDOM))
+@pytest.mark.parametrize("seed", counts.few(RANDOM))
 @pytest.mark.parametrize("closed", [False, True])
 def test_the_union_is_the_optimum_or_the_gap_holds_it(seed, closed):
     """Where the union is the optimum, its prices and offers are those of the whole cleared as one.
