@@ -518,6 +518,39 @@ def test_targets_stand_at_the_slot_that_ends_at_their_time():
     assert "battery_target" not in small(tables=tables(batteries=batteries[4:]))
 
 
+def test_a_cell_says_several_targets():
+    """80 % of 8 kWh at six and 3 kWh at eight every day; of two in a slot the higher, 5 kWh at the second six."""
+    store = {"battery": "b", "owner": "a", "capacity_kwh": 8, "charge_limit_kw": 2, "discharge_limit_kw": 2}
+    cell = {"targets": "06:00 50 %;08:00 3kWh ; 2020-08-20T06:00 5 kWh", "target_breach_per_kwh": 9}
+    days = {"start": "2020-08-19", "days": 2, "slot_minutes": 60}
+    target = small(tables=tables(batteries=[store | cell]), time=days)["battery_target"].values
+    assert {t: target[0, t] for t in np.flatnonzero(~np.isnan(target[0]))} == {5: 4, 7: 3, 29: 5, 31: 3}
+    listed = {
+        "targets": ["23:00 1 kWh", "2020-08-22T06:00 5 kWh"],
+        "target_percent": 100,
+        "target_by": "06:00",
+    }
+    inputs = small(tables=tables(batteries=[store | listed]), time=days)
+    assert inputs["battery_target"].values[0, [5, 22, 29, 46]].tolist() == [8, 1, 8, 1]
+    assert "targets of b: no slot of the horizon ends by 2020-08-22 06:00:00" in inputs.attrs["notes"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "want"),
+    [
+        ("06:00", "times and energies such as 06:00 80 %; 18:00 4 kWh"),
+        ("06:00 120 %", "times and energies such as 06:00 80 %; 18:00 4 kWh"),
+        ("breakfast 4 kWh", "a time like 2020-08-19T07:30 or 2020-08-19T07:30+09:00"),
+        ("06:00 9 kWh", "at most capacity_kwh"),
+    ],
+)
+def test_a_cell_of_targets_that_says_none_is_refused(cell, want):
+    store = {"battery": "b", "owner": "a", "capacity_kwh": 8, "charge_limit_kw": 2, "discharge_limit_kw": 2}
+    with pytest.raises(InputError) as error:
+        small(tables=tables(batteries=[store | {"targets": cell}]))
+    assert [(p.field.rpartition(".")[2], p.want) for p in error.value.problems] == [("targets", want)]
+
+
 def test_a_worth_at_the_end_frees_the_final_energy():
     store = {"owner": "a", "capacity_kwh": 8, "charge_limit_kw": 2, "discharge_limit_kw": 2}
     own = [{"final_value_per_kwh": 12}, {"final_value_per_kwh": 12, "final_energy_kwh": 3}, {}]

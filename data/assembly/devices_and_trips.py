@@ -11,6 +11,7 @@ from ..generators import trips as patterned_trips
 from ..schema.horizon import instant
 from ..schema.scenario import Time
 from ..schema.table_rows import AWAY, PATTERN, Battery, Participant, Trip, Vehicle
+from ..schema.targets import Target
 
 Columns = dict[str, tuple[tuple[str, ...], np.ndarray]]
 
@@ -44,26 +45,30 @@ def targets(device: str, rows: Sequence[Battery | Vehicle], time: Time, ends: np
     """Return the targets (device, time) [kWh] of stores; nothing where none of the rows has one.
 
     A target holds at the end of the last slot that ends at its time or before; ``ends`` (time,) are those of the slots,
-    naive UTC. What is not within the horizon is left out.
+    naive UTC. What is not within the horizon is left out; of several of a slot the highest holds.
     """
-    if all(row.target_by is None for row in rows):
+    if not any(row.aims() for row in rows):
         return {}
     energy = np.full((len(rows), len(ends)), np.nan)
     for n, row in enumerate(rows):
-        moments = np.array(due(row, time), dtype="datetime64[ns]")
-        slot = np.searchsorted(ends, moments, side="right") - 1
-        share = _or(row.target_percent, 0.0) / 100 * row.capacity_kwh
-        energy[n, slot[(slot >= 0) & (moments <= ends[-1])]] = _or(row.target_energy_kwh, share)
+        for aim in row.aims():
+            slots = held(aim, time, ends)
+            energy[n, slots] = np.fmax(energy[n, slots], aim.energy(row.capacity_kwh))
     return {f"{device}_target": ((device, "time"), energy)}
 
 
-def due(row: Battery | Vehicle, time: Time) -> list[np.datetime64]:
-    """Return the times of a store's target, naive UTC: a time of day, up to "24:00", on every day of the horizon."""
-    if row.target_by is None:
-        return []
-    if not isinstance(row.target_by, str):
-        return [instant(row.target_by, time.time_zone)]
-    hour, minute = map(int, row.target_by.split(":"))
+def held(aim: Target, time: Time, ends: np.ndarray) -> np.ndarray:
+    """Return the slots, of those with such ``ends`` (time,), at whose end a target holds."""
+    moments = np.array(_due(aim, time), dtype="datetime64[ns]")
+    slot = np.searchsorted(ends, moments, side="right") - 1
+    return np.asarray(slot[(slot >= 0) & (moments <= ends[-1])])
+
+
+def _due(aim: Target, time: Time) -> list[np.datetime64]:
+    """Return the times of a target, naive UTC: a time of day, up to "24:00", on every day of the horizon."""
+    if not isinstance(aim.by, str):
+        return [instant(aim.by, time.time_zone)]
+    hour, minute = map(int, aim.by.split(":"))
     first = datetime.combine(time.start, datetime.min.time())
     days = [timedelta(days=d, hours=hour, minutes=minute) for d in range(time.days + 1)]
     return [instant(first + day, time.time_zone) for day in days]

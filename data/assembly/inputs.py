@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..inputs.contract import complete, kinds, optional, validate
+from ..inputs.contract import complete, kinds, validate
 from ..loading.scenario import Reading, Source, read
 from ..problems import InputError, Problem
 from ..schema import horizon
@@ -201,9 +201,12 @@ def _left_out(scenario: Scenario, inputs: xr.Dataset) -> list[str]:
     kept, every = horizon.relevant(scenario.tables.trips, scenario.time), scenario.tables.trips
     notes = [f"trips: {len(every) - len(kept)} of {len(every)} trips lie outside the horizon"]
     notes = notes if len(kept) < len(every) else []
-    for device, rows in (("battery", scenario.tables.batteries), ("vehicle", scenario.tables.vehicles)):
-        target = optional(inputs, f"{device}_target")
-        for label, row, energy in zip(inputs[device].values.tolist(), rows, target, strict=True):
-            if row.target_by is not None and np.isnan(energy).all():
-                notes.append(f"target_by of {label}: no slot of the horizon ends by {row.target_by}")
+    ends = inputs["time"].values + np.timedelta64(scenario.time.slot_minutes, "m")
+    for rows, name in ((scenario.tables.batteries, "battery"), (scenario.tables.vehicles, "vehicle")):
+        for row in rows:
+            for aim in row.aims():
+                if not len(devices_and_trips.held(aim, scenario.time, ends)):
+                    key = "target_by" if aim.by == row.target_by else "targets"
+                    label = getattr(row, name)
+                    notes.append(f"{key} of {label}: no slot of the horizon ends by {aim.by}")
     return notes

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from .targets import Target, Targets, target
 from .values import (
     LATER,
     Closed,
@@ -136,6 +137,9 @@ class _Storage(Closed):
     target_by: Annotated[TimeOfDay | Moment | None, LATER] = Field(
         default=None, description='local "HH:MM" of every day, or one time'
     )
+    targets: Annotated[Targets, LATER] = Field(
+        default=(), description='several targets, such as "06:00 80 %; 18:00 4 kWh"'
+    )
     target_breach_per_kwh: Annotated[Positive | None, LATER] = Field(
         default=None, description="price of a kWh that it lacks of its target (default: it must not)"
     )
@@ -157,8 +161,21 @@ class _Storage(Closed):
         amounts = (self.target_energy_kwh is not None) + (self.target_percent is not None)
         if amounts > 1 or (amounts == 0 and self.target_by is not None):
             raise PydanticCustomError("target_energy_kwh", "one of target_energy_kwh and target_percent")
-        if self.target_by is None and (amounts or self.target_breach_per_kwh is not None):
+        if self.target_by is None and (
+            amounts or (self.target_breach_per_kwh is not None and not self.targets)
+        ):
             raise PydanticCustomError("target_by", "the time of the target")
+        if any(aim.energy(self.capacity_kwh) > self.capacity_kwh for aim in self.aims()):
+            raise PydanticCustomError("targets", "at most capacity_kwh")
+
+    def aims(self) -> list[Target]:
+        """Return all targets: that of ``target_by`` and ``targets``."""
+        every = list(map(target, self.targets))
+        if self.target_by is None:
+            return every
+        if self.target_energy_kwh is not None:
+            return [Target(self.target_by, self.target_energy_kwh, False), *every]
+        return [Target(self.target_by, self.target_percent or 0.0, True), *every]
 
 
 class Battery(_Storage):

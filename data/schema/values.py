@@ -25,7 +25,7 @@ _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 _CURRENCY = r"^[A-Z]{3}$"
 _SHA256 = r"^[0-9a-f]{64}$"
 _PATH = r"^[^.=/\x00-\x20\x7f]+([.][^.=/\x00-\x1f\x7f]+)+$"
-_TIME_OF_DAY = r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"
+TIME_OF_DAY = r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"
 
 PATTERNS = {
     PRINTABLE: "text without control characters",  # which no table or YAML file carries safely
@@ -33,7 +33,7 @@ PATTERNS = {
     _CURRENCY: "three letters of ISO 4217",
     _SHA256: "64 hexadecimal digits",
     _PATH: "a key path of two words or more such as fuel.price_per_litre, without / and =",
-    _TIME_OF_DAY: 'a local time "HH:MM"',
+    TIME_OF_DAY: 'a local time "HH:MM"',
 }
 """Pattern of a text -> what it stands for."""
 
@@ -85,19 +85,19 @@ def _day(value: Any) -> Any:
     return day
 
 
-def _moment(value: Any) -> Any:
+def moment(value: Any) -> Any:
     """Read ``YYYY-MM-DDTHH:MM[+HH:MM]`` and nothing looser (a bare number is no time)."""
     if isinstance(value, datetime):
         return value
     try:
         if len(str(value)) < 16:
             raise ValueError
-        moment = datetime.fromisoformat(str(value))
+        time = datetime.fromisoformat(str(value))
     except ValueError:
         raise PydanticCustomError("time", "a time like 2020-08-19T07:30 or 2020-08-19T07:30+09:00") from None
-    if not 1700 <= moment.year <= 2250:
+    if not 1700 <= time.year <= 2250:
         raise PydanticCustomError("time", "a time between the years 1700 and 2250")
-    return moment
+    return time
 
 
 def _zone(name: str) -> str:
@@ -189,9 +189,9 @@ Currency = Annotated[str, StringConstraints(pattern=_CURRENCY), AfterValidator(_
 Sha256 = Annotated[str, StringConstraints(pattern=_SHA256)]
 
 Day = Annotated[date, BeforeValidator(_day)]
-TimeOfDay = Annotated[str, StringConstraints(pattern=_TIME_OF_DAY)]
+TimeOfDay = Annotated[str, StringConstraints(pattern=TIME_OF_DAY)]
 Moment = Annotated[
-    datetime, BeforeValidator(_moment), PlainSerializer(lambda time: time.isoformat(), return_type=str)
+    datetime, BeforeValidator(moment), PlainSerializer(lambda time: time.isoformat(), return_type=str)
 ]
 Zone = Annotated[str, AfterValidator(_zone)]
 Holidays = Annotated[str, AfterValidator(_holidays)]
