@@ -384,6 +384,33 @@ def schema() -> None:
 
 
 @main.command()
+@_scenario
+@click.option(
+    "--market",
+    type=click.Choice(["p2p", "grid-only"]),
+    default="p2p",
+    show_default=True,
+    help="Market to plan for.",
+)
+@_set
+@click.option("-o", "--output", type=_FILE, help="File of the plan (.nc).")
+@click.option("--time-limit", type=_POSITIVE, help="Seconds for each solve.")
+@_strict
+@common
+def plan(scenario: str, strict: bool, as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
+    """Plan how much to build: sizes of PV and batteries, who pays, who gains.
+
+    What may be built stands under investment: in the scenario, what money costs under finance:. The figures are those
+    of a year; they are stored as runs-out/SCENARIO/plan.nc.
+    """
+    _require_suffix(options["output"], ".nc")
+    options["overrides"] += ("readings=strict",) if strict else ()
+    from .runs.commands import plan
+
+    _print(plan.plan(scenario, stage=_stage(verbose, quiet), **options), as_json, quiet)
+
+
+@main.command()
 @click.argument("settlement", type=_FILE, metavar="SETTLEMENT.yaml")
 @_set
 @click.option("--month", "months", multiple=True, metavar="YYYY-MM", help="Only this month of the period.")

@@ -117,6 +117,22 @@ def test_what_one_more_kwh_saves_is_exact_where_none_is_built():
         assert value_of_more(plan) == pytest.approx([worth], abs=1e-6)
 
 
+def test_what_one_more_kw_saves_beyond_the_greatest_size():
+    """Beyond 3 kW one more kW of PV saves 15, 0.5 kWh at 30; beyond 1 kWh one more saves 8.5."""
+    for candidate, most, worth in (("roof", 3.0, 15.0), ("store", 1.0, 8.5)):
+        inputs = house(1.0 if candidate == "store" else 99.0, pv=1.0 if candidate == "roof" else 99.0)
+        inputs["candidate_most"] = inputs["candidate_most"].where(inputs["candidate"] != candidate, most)
+        if candidate == "store":
+            for name in ("capacity", "charge_limit", "discharge_limit"):
+                inputs[f"battery_{name}"] = inputs[f"battery_{name}"] / 8.0
+        plan, solution = planned(inputs)
+        place = inputs["candidate"].values.tolist().index(candidate)
+        assert sizes(plan)[place] == pytest.approx(most)
+        enlarge(plan)
+        solve(plan, start=solution, tie_break=False)
+        assert value_of_more(plan)[place] == pytest.approx(worth, abs=1e-6)
+
+
 def test_pv_and_battery_are_built_together_and_rest_within_an_export_limit():
     """PV at 12 a kW gives 0.5 kWh at 30 = 15, up to 4 kW; nothing may leave, so that the first hour's is not used."""
     plan, solution = planned(house(100.0, pv=12.0, feed_in=8.0, export_limit=0.0))
@@ -141,9 +157,11 @@ def test_candidates_that_contradict_are_listed_together():
     wrong["candidate_battery"] = ("candidate", ["store", "store"])
     wrong["candidate_most"] = ("candidate", [7.0, 5.0])
     wrong["candidate_size"] = ("candidate", [np.nan, 6.0])
+    wrong["battery_target"] = (("battery", "time"), [[np.nan, 1.0]])
     fields = {(p.field, p.row) for p in validate(wrong)}
     assert fields == {
         ("candidate_battery", "candidate=roof"),
+        ("candidate_battery", "candidate=store"),
         ("candidate_most", "candidate=store"),
         ("candidate_size", "candidate=roof"),
     }

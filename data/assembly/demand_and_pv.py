@@ -88,7 +88,7 @@ def power(
         owners = [participants[n].participant for n in columns]
         use[list(columns)] = _measured(frame, series.demand, owners, list(columns.values()), "demand")
         _doubt_demand(frame, {participants[n]: use[n] for n in columns}, series.demand.path)
-    pv = _roofs(frame, participants, site, weather)
+    pv = generated_pv(frame, participants, site, weather)
     roofs = {n: p.pv_column for n, p in enumerate(participants) if p.pv_column is not None}
     if series.pv is not None:
         installed = [participants[n].pv_column_kw or 0.0 for n in roofs]
@@ -219,7 +219,9 @@ def format_of(frame: Frame, file: ReadingsFile) -> FileFormat:
     return FileFormat(**options)
 
 
-def _roofs(frame: Frame, participants: Sequence[Participant], site: Site, weather: Weather) -> np.ndarray:
+def generated_pv(
+    frame: Frame, participants: Sequence[Participant], site: Site, weather: Weather
+) -> np.ndarray:
     """Return the generated PV of all participants (participant, time) [kW]."""
     power = np.zeros((len(participants), len(frame.times)))
     rows = [n for n, p in enumerate(participants) if p.pv_kw is not None]

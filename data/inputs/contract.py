@@ -422,6 +422,10 @@ def _candidates(inputs: xr.Dataset) -> Iterator[Problem]:
     outside = (start < least) | (start > capacity)
     want = "an initial energy within the bounds of its battery"
     yield from _entries(inputs, "candidate_battery", open_ & outside, want)
+    ends, due = optional(inputs, "battery_final_limit")[at], optional(inputs, "battery_target")[at]
+    kept = ~np.isnan(ends) | ~np.isnan(due).all(axis=1)
+    want = "a battery without targets and without a limit at the end, until its size is decided"
+    yield from _entries(inputs, "candidate_battery", open_ & kept, want)
 
 
 def _entries(inputs: xr.Dataset, name: str, wrong: np.ndarray, want: str, most: int = 5) -> Iterator[Problem]:

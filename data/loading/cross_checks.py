@@ -52,7 +52,7 @@ NOTHING = Parts({}, {}, {}, {})
 
 def inconsistencies(parts: Parts, place: Place) -> list[Problem]:
     """Return every inconsistency between parts that are valid on their own."""
-    checks = (_duplicate_labels, _references, _nodes, _demand, _pv, _trips, _gate, *_OF_CONTRACTS)
+    checks = (_duplicate_labels, _references, _nodes, _demand, _pv, _trips, _gate, *_FURTHER)
     return [problem for check in checks for problem in check(parts, place)]
 
 
@@ -183,6 +183,21 @@ def _gate(parts: Parts, place: Place) -> Iterator[Problem]:
         yield Problem(*place(("exchange", "opening_hours")), f"{rules.opening_hours:g}", want)
 
 
+def _owners(parts: Parts, place: Place) -> Iterator[Problem]:
+    """Yield owners of candidates that are no participants."""
+    investment = parts.sections.get("investment")
+    if investment is None or "participants" not in parts.labels:
+        return
+    known = set(parts.labels["participants"])
+    for label, candidate in investment.candidates.items():
+        named = {"owner": [candidate.owner] if candidate.owner else []}
+        named["each"] = list(candidate.each) if isinstance(candidate.each, tuple) else []
+        for key, names in named.items():
+            for name in (name for name in names if name not in known):
+                want = f"a label of participants{suggestion(name, sorted(known))}"
+                yield Problem(*place(("investment", "candidates", label, key)), repr(name), want)
+
+
 def _holidays(parts: Parts, place: Place) -> Iterator[Problem]:
     """Yield windows that ask for public holidays where the scenario has no calendar of them."""
     if parts.sections.get("holidays", "") != "none":
@@ -241,8 +256,8 @@ def _discounts(parts: Parts, place: Place) -> Iterator[Problem]:
                 yield Problem(*where, ", ".join(sorted(given)) or "none", want)
 
 
-_OF_CONTRACTS = (_holidays, _contracted, _earlier_peaks, _discounts)
-"""Checks between tariffs and what they need elsewhere."""
+_FURTHER = (_owners, _holidays, _contracted, _earlier_peaks, _discounts)
+"""Checks between what plans and tariffs say and what they need elsewhere."""
 
 
 def parts_of(

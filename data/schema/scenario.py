@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from .file_references import CarbonFile, SeriesFile, TableFile, Weather
+from .investment import Finance, Investment
 from .table_rows import Battery, Node, Participant, Trip, Vehicle
 from .tariffs_and_fees import Exchange, Fees, LevelFees, Tariff
 from .values import (
@@ -143,6 +144,12 @@ class Scenario(Closed):
     )
     final: Annotated[Literal["at-least", "equal"], LATER] = Field(
         default="at-least", description="whether stores may end with more than their final energy"
+    )
+    investment: Annotated[Investment | None, LATER] = Field(
+        default=None, description="what otonari plan may build; other commands leave it aside"
+    )
+    finance: Annotated[Finance, LATER] = Field(
+        default=Finance(), description="interest, and the years that a plan looks ahead"
     )
     carbon: Carbon = Field(default=Carbon(), description="emission factors")
     fuel: Fuel = Field(default=Fuel(), description="fuel price")

@@ -1,9 +1,10 @@
 """Households: uncontrolled demand, and PV that can only be curtailed."""
 
+import numpy as np
 import xarray as xr
 
 from ..topology.meters import Meters
-from .device import Device, Sets
+from .device import Device, Sets, loosened
 
 
 def household(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
@@ -20,7 +21,7 @@ def household(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
         "curtailment",
         "kW",
         "PV output not used",
-        upper=meters.curtailable,
+        upper=np.where(meters.more > 0, loosened(meters.curtailable), meters.curtailable),
         where=meters.curtailable > 0,
         result="pv_curtailment",
     )

@@ -10,9 +10,9 @@ import xarray as xr
 from ...data.inputs.contract import optional
 from ..labels import Array
 from ..lp.expressions import Linear
-from ..topology.candidates import candidates
+from ..topology.candidates import to_be_sized
 from ..topology.stores import course, kept
-from .device import Device
+from .device import Device, loosened
 
 
 def energy(
@@ -69,7 +69,7 @@ def energy(
         "kWh",
         "energy at the end of the slot",
         lower=np.where(sized[:, None], 0.0, np.maximum(np.maximum(lower, final), firm)),
-        upper=np.fmin(upper, final_limit),
+        upper=np.where(sized[:, None], loosened(upper), np.fmin(upper, final_limit)),
         basic=True,
     )
     block.row(
@@ -88,14 +88,6 @@ def energy(
     return _breach(block, stored, target, price) - _worth(inputs, device, stored)
 
 
-def to_be_sized(inputs: xr.Dataset, device: str) -> Array:
-    """Return which stores (store,) of a device are candidates whose size is to be decided."""
-    own, sized = candidates(inputs), np.zeros(inputs.sizes[device], dtype=bool)
-    if own is not None and device == "battery":
-        sized[own.battery[own.open & (own.battery >= 0)]] = True
-    return sized
-
-
 def _start(block: Device, inputs: xr.Dataset, stored: Linear, sized: Array) -> Linear:
     """Return what every store holds at the start (store,): as given, or what it ends with, or of its size."""
     device, initial = block.dims[0], inputs[f"{block.dims[0]}_initial_energy"].values
@@ -109,7 +101,7 @@ def _start(block: Device, inputs: xr.Dataset, stored: Linear, sized: Array) -> L
         "kWh",
         "energy at the start",
         lower=np.where(sized, 0.0, least),
-        upper=inputs[f"{device}_capacity"].values,
+        upper=loosened(inputs[f"{device}_capacity"].values),
         where=free,
         dims=(device,),
     )

@@ -57,10 +57,12 @@ def candidates(inputs: xr.Dataset) -> Candidates | None:
     )
 
 
-def undecided(inputs: xr.Dataset) -> bool:
-    """Return whether the size of a candidate is to be decided."""
-    own = candidates(inputs)
-    return own is not None and bool(own.open.any())
+def to_be_sized(inputs: xr.Dataset, device: str) -> Array:
+    """Return which stores (store,) of a device are candidates whose size is to be decided."""
+    own, sized = candidates(inputs), np.zeros(inputs.sizes[device], dtype=bool)
+    if own is not None and device == "battery":
+        sized[own.battery[own.open & (own.battery >= 0)]] = True
+    return sized
 
 
 def built(inputs: xr.Dataset, size: Array) -> xr.Dataset:

@@ -87,18 +87,18 @@ def clear(
     inputs = Arrays.of(given)
     options = {"minimum_charge": minimum_charge, "time_limit": time_limit, "mip_gap": mip_gap}
     stage("clearing each participant alone")
-    alone, baseline = _solved(inputs, "grid-only", options, threads=threads, tie_break=market == "grid-only")
+    alone, baseline = solved(inputs, "grid-only", options, threads=threads, tie_break=market == "grid-only")
     results, solution = alone, baseline
     if market == "p2p":
         results, solution = _among_peers(inputs, alone, baseline, options, threads, stage)
     elif market == "unmanaged":
         results, solution = _unmanaged(inputs)
-    solved = time.perf_counter()
+    end = time.perf_counter()
     from ...model.settlement import unpaid
 
     stage("settling and checking")
-    settled = _settled(inputs, market, results, alone, solution, minimum_charge)
-    tree = run_format.as_tree(given, *map(as_dataset, settled))
+    groups = settled(inputs, market, results, alone, solution, minimum_charge)
+    tree = run_format.as_tree(given, *map(as_dataset, groups))
     bills = float(tree["settlement"]["bill"].sum()) + unpaid.cost(inputs, results)
     tree.attrs = {
         "market": market,
@@ -112,7 +112,7 @@ def clear(
         "currency": inputs.attrs["currency"],
         **_missing(inputs, results, market),
         **{f"proof_{name}": value for name, value in solution.proof.items()},
-        "solve_seconds": solved - begin,
+        "solve_seconds": end - begin,
         "clear_seconds": time.perf_counter() - begin,
     }
     return tree
@@ -191,7 +191,7 @@ def cleared(scenario: Scenario, market: str, *, stage: Stage = log.info, **optio
     return tree
 
 
-def _solved(
+def solved(
     inputs: xr.Dataset,
     market: str,
     options: dict[str, Any],
@@ -231,15 +231,15 @@ def _among_peers(
     Where binaries within their gap cost more, they are what each participant decides ``alone``.
     """
     stage("clearing the neighbourhood")
-    results, solution = _solved(inputs, "p2p", options, threads=threads, start=baseline)
+    results, solution = solved(inputs, "p2p", options, threads=threads, start=baseline)
     if solution.objective <= baseline.objective + 1e-7 * max(1.0, abs(baseline.objective)):
         return results, solution
     stage("clearing the neighbourhood with what each decides alone")
-    results, better = _solved(inputs, "p2p", options, threads=threads, start=baseline, decided=alone)
+    results, better = solved(inputs, "p2p", options, threads=threads, start=baseline, decided=alone)
     return results, _within(solution, better, options["mip_gap"])
 
 
-def _settled(
+def settled(
     inputs: xr.Dataset,
     market: str,
     results: xr.Dataset,
@@ -253,10 +253,10 @@ def _settled(
 
     traded = trades.bilateral(inputs, results)
     prices = "marginal" if market != "unmanaged" else "traded"
-    settled = accounts.settle(inputs, results, traded, alone, prices=prices)
+    account = accounts.settle(inputs, results, traded, alone, prices=prices)
     known = {"lp": None if minimum_charge else True, "decided": solution.directions > 0}
-    require(inputs, results, traded, settled, grid_only=alone, prices=prices, **known)
-    return results, traded, settled
+    require(inputs, results, traded, account, grid_only=alone, prices=prices, **known)
+    return results, traded, account
 
 
 def _missing(inputs: xr.Dataset, results: xr.Dataset, market: str) -> dict[str, float]:

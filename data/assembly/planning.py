@@ -1,0 +1,167 @@
+"""The inputs of a plan: those of a scenario, with what could be built."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from ..inputs.contract import complete, kinds, validate
+from ..problems import InputError, Problem
+from ..schema.defaults import fill
+from ..schema.investment import Candidate
+from ..schema.scenario import Scenario
+from ..schema.table_rows import Battery, Participant
+from . import demand_and_pv
+from .devices_and_trips import labels
+from .inputs import build_inputs
+
+DAYS = 365
+"""Days of a year, in which annuities and upkeep are counted."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A candidate of one owner: its label, price of a kW or kWh, upkeep of a year, and years until it is replaced."""
+
+    label: str
+    owner: str
+    kind: str
+    most: float
+    price: float
+    upkeep: float
+    years: float
+    terms: Candidate
+
+    def per_year(self, rate: float) -> float:
+        """Return what a kW or kWh costs a year at an interest rate."""
+        return self.price * annuity(rate, self.years) + self.upkeep
+
+
+def annuity(rate: float, years: float) -> float:
+    """Return the part of a price that is paid each year of so many, at the end of the year, at an interest rate.
+
+    rate / (1 - (1 + rate)^-years), and 1 / years without interest: the capital recovery factor (Short, Packey and
+    Holt, "A manual for the economic evaluation of energy efficiency and renewable energy technologies", NREL/TP-462-5173
+    (1995), section 2).
+
+    >>> round(annuity(0.03, 20), 6), annuity(0.0, 20)
+    (0.067216, 0.05)
+    """
+    return rate / (1.0 - (1.0 + rate) ** -years) if rate else 1.0 / years
+
+
+def items(scenario: Scenario) -> list[Item]:
+    """Return what each participant could build; ``each`` names one for each, labelled ``candidate@participant``.
+
+    Raises
+    ------
+    InputError
+        If a label is that of a battery already, or the scenario says nothing of what could be built.
+    """
+    if scenario.investment is None:
+        want = "what could be built: investment.candidates"
+        raise InputError([Problem(scenario.name, "", "investment", "nothing", want)])
+    rows = scenario.tables.participants
+    homes = [p.participant for p in rows if p.kind == "home"]
+    groups = {"homes": homes, "everybody": [p.participant for p in rows if p.kind != "plant"]}
+    found = []
+    for name, terms in scenario.investment.candidates.items():
+        each = terms.each
+        owners = groups[each] if isinstance(each, str) else each or (str(terms.owner),)
+        for owner in owners:
+            label = name if terms.owner else f"{name}@{owner}"
+            values = terms.capacity_max, terms.price, terms.maintenance_per_year, terms.lifetime_years
+            found.append(Item(label, owner, terms.kind, *values, terms))
+    taken = {b.battery for b in scenario.tables.batteries}
+    want = "a label that no battery has"
+    problems = [
+        Problem(scenario.name, "", f"investment.candidates.{i.label}", repr(i.label), want)
+        for i in found
+        if i.kind == "battery" and i.label in taken
+    ]
+    if problems:
+        raise InputError(problems)
+    return found
+
+
+def planned_inputs(scenario: Scenario) -> xr.Dataset:
+    """Return the inputs of a scenario with its candidates, as :func:`otonari.build_inputs` does without them.
+
+    ``candidate_cost`` is the part of annuity and upkeep that falls on the horizon.
+
+    Raises
+    ------
+    InputError
+        With every problem of the files and of the inputs, or where there is nothing to plan.
+    """
+    own = items(scenario)
+    tables = scenario.tables
+    batteries = (*tables.batteries, *(_battery(item) for item in own if item.kind == "battery"))
+    tables = tables.model_copy(update={"batteries": batteries})
+    inputs = build_inputs(scenario.model_copy(update={"tables": tables}))
+    known = [b.battery for b in scenario.tables.batteries]
+    business = [p.participant for p in tables.participants if p.kind == "business"]
+    kind = kinds(inputs.isel(battery=np.isin(inputs["battery"].values, known)), business)
+    share = scenario.time.days / DAYS
+    rate = scenario.finance.discount_rate
+    variables = {
+        "candidate_owner": labels(i.owner for i in own),
+        "candidate_kind": labels(i.kind for i in own),
+        "candidate_battery": labels(i.label if i.kind == "battery" else "" for i in own),
+        "candidate_most": np.array([i.most for i in own]),
+        "candidate_cost": np.array([i.per_year(rate) for i in own]) * share,
+    }
+    given = {name: (("candidate",), values) for name, values in variables.items()}
+    output = (("candidate", "time"), _output(scenario, own))
+    inputs = complete(
+        inputs.assign({**given, "candidate_output": output})
+        .assign(participant_kind=inputs["participant_kind"].copy(data=kind))
+        .assign_coords(candidate=labels(i.label for i in own))
+    )
+    if faults := validate(inputs):
+        raise InputError(faults)
+    return inputs
+
+
+def _battery(item: Item) -> Battery:
+    """Return a battery at its greatest size."""
+    terms, most = item.terms, item.most
+    return Battery(
+        battery=item.label,
+        owner=item.owner,
+        capacity_kwh=most,
+        min_energy_kwh=most * terms.min_energy_percent / 100,
+        charge_limit_kw=most * terms.charge_kw_per_kwh,
+        discharge_limit_kw=most * terms.discharge_kw_per_kwh,
+        charge_efficiency=terms.charge_efficiency,
+        discharge_efficiency=terms.discharge_efficiency,
+        wear_cost_per_kwh=terms.wear_cost_per_kwh,
+    )
+
+
+def _output(scenario: Scenario, own: list[Item]) -> np.ndarray:
+    """Return what a kW of each candidate for PV gives (candidate, time) [kW], 0 of batteries."""
+    scenario = fill(scenario)
+    frame = demand_and_pv.frame(scenario.time, scenario.seed)
+    rows = [
+        Participant(
+            participant=item.label,
+            kind="plant",
+            pv_kw=1.0,
+            pv_tilt_deg=item.terms.tilt_deg,
+            pv_azimuth_deg=item.terms.azimuth_deg,
+            pv_mounting=item.terms.mounting or scenario.pv.mounting,
+            pv_losses=scenario.pv.losses if item.terms.losses is None else item.terms.losses,
+        )
+        for item in own
+        if item.kind == "pv"
+    ]
+    tables = scenario.tables.model_copy(update={"participants": tuple(rows)})
+    rows = list(fill(scenario.model_copy(update={"tables": tables})).tables.participants)
+    power = np.zeros((len(own), len(frame.times)))
+    if rows:
+        roofs = [n for n, item in enumerate(own) if item.kind == "pv"]
+        power[roofs] = demand_and_pv.generated_pv(frame, rows, scenario.site, scenario.weather)
+    if frame.problems:
+        raise InputError(sorted(frame.problems))
+    return power

@@ -1,0 +1,91 @@
+"""What a plan may build, and what money costs."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from .values import Closed, Efficiency, Label, Losses, Mounting, NotNegative, Positive, Rating, Real, Whole
+
+
+class Finance(Closed):
+    """What money costs, and how long a plan looks ahead."""
+
+    discount_rate: Annotated[Real, Field(ge=0, lt=1)] = Field(
+        default=0.03, description="interest of a year, real (prices stay as they are)"
+    )
+    years: Annotated[Whole, Field(ge=1, le=100)] = Field(
+        default=20, description="years of which the net present value is told"
+    )
+
+
+class Candidate(Closed):
+    """PV or a battery that a participant could build behind its meter."""
+
+    kind: Literal["pv", "battery"] = Field(description="pv (kW) or battery (kWh)")
+    owner: Label | None = Field(default=None, description="participant who could build it")
+    each: Literal["homes", "everybody"] | tuple[Label, ...] | None = Field(
+        default=None, description="instead of owner: each of these could build one"
+    )
+    capacity_max: Rating = Field(description="greatest size, kW or kWh")
+    cost_per_kw: NotNegative | None = Field(default=None, description="price of a kW, installed (pv)")
+    cost_per_kwh: NotNegative | None = Field(default=None, description="price of a kWh, installed (battery)")
+    lifetime_years: Positive = Field(description="years until it is replaced at the same price")
+    maintenance_per_year: NotNegative = Field(default=0.0, description="upkeep of a kW or kWh and year")
+    tilt_deg: Annotated[Real, Field(ge=0, le=90)] = Field(default=20.0, description="pv: tilt, 0 = flat")
+    azimuth_deg: Annotated[Real, Field(ge=0, le=360)] | None = Field(
+        default=None, description="pv: 180 = south (default: towards the equator)"
+    )
+    mounting: Mounting | None = Field(
+        default=None, description="pv: how it is mounted (default: pv.mounting)"
+    )
+    losses: Losses | None = Field(default=None, description="pv: share lost on the way (default: pv.losses)")
+    charge_kw_per_kwh: Positive = Field(default=0.5, description="battery: AC power that a kWh takes")
+    discharge_kw_per_kwh: Positive = Field(default=0.5, description="battery: AC power that a kWh gives")
+    charge_efficiency: Efficiency = Field(default=0.95, description="battery: stored per energy taken")
+    discharge_efficiency: Efficiency = Field(default=0.95, description="battery: given per energy drawn")
+    min_energy_percent: Annotated[Real, Field(ge=0, lt=100)] = Field(
+        default=0.0, description="battery: least energy that it keeps, per cent of its size"
+    )
+    wear_cost_per_kwh: NotNegative = Field(default=0.0, description="battery: wear per kWh discharged")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        own, other = ("kw", "kwh") if self.kind == "pv" else ("kwh", "kw")
+        if getattr(self, f"cost_per_{own}") is None or getattr(self, f"cost_per_{other}") is not None:
+            want = "cost_per_{own} of kind {kind}, and no cost_per_{other}"
+            names = {"own": own, "other": other, "kind": self.kind}
+            raise PydanticCustomError(f"cost_per_{own}", want, names)
+        if (self.owner is None) == (self.each is None):
+            raise PydanticCustomError("owner", "one of owner and each")
+        foreign = _OF_BATTERY if self.kind == "pv" else _OF_PV
+        for name in sorted(foreign):
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise PydanticCustomError(
+                    "kind", "no {name} of kind {kind}", {"name": name, "kind": self.kind}
+                )
+        return self
+
+    @property
+    def price(self) -> float:
+        """Price of a kW or kWh."""
+        return float((self.cost_per_kw if self.kind == "pv" else self.cost_per_kwh) or 0.0)
+
+
+_OF_PV = frozenset(("tilt_deg", "azimuth_deg", "mounting", "losses"))
+_OF_BATTERY = frozenset(
+    (
+        "charge_kw_per_kwh",
+        "discharge_kw_per_kwh",
+        "charge_efficiency",
+        "discharge_efficiency",
+        "min_energy_percent",
+        "wear_cost_per_kwh",
+    )
+)
+
+
+class Investment(Closed):
+    """What a plan may build."""
+
+    candidates: dict[Label, Candidate] = Field(min_length=1, description="label -> what could be built")

@@ -1,0 +1,149 @@
+"""The command that plans, and what is said of a plan."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ...data.inputs import deferred_dask  # noqa: F401 - before Datasets
+from ...data.inputs.currency import decimals
+from ...data.problems import shown
+from ...model.labels import Array
+from ..plan import run
+from ..text import table
+from .answer import Answer
+
+MOST = 40
+"""Members that stand one a line; beyond, kinds alone."""
+_UNITS = {"pv": "kW", "battery": "kWh"}
+_SUMS = ("member_capital", "cost_before", "cost_after", "gain", "npv", "co2_before", "co2_after")
+
+
+def plan(scenario: str, *, stage: Callable[[str], None], **options: Any) -> Answer:
+    """Plan what a scenario may build, and store the figures; see :func:`otonari.runs.plan.run.run`."""
+    outcome = run.run(scenario, stage=stage, **options)
+    figures = outcome.figures
+    parts = [_heading(figures), _candidates(figures)]
+    parts += [_members(figures)] if figures.sizes["participant"] <= MOST else []
+    kept = f" (the earlier one: {outcome.kept})" if outcome.kept else ""
+    parts += [_kinds(figures), shown(f"stored  {outcome.path}{kept}")]
+    return Answer(
+        {**facts(figures), "path": str(outcome.path), "kept": outcome.kept and str(outcome.kept)},
+        "\n\n".join(parts),
+    )
+
+
+def facts(figures: xr.Dataset) -> dict[str, Any]:
+    """Return what a machine wants to know of a plan: its attributes, candidates, members and totals."""
+    attributes = {str(k): v for k, v in figures.attrs.items() if k != "scenario_definition"}
+    over = {
+        dim: {
+            str(label): {
+                str(name).removeprefix("member_"): values.values[i].item()
+                for name, values in figures.data_vars.items()
+                if values.dims == (dim,)
+            }
+            for i, label in enumerate(figures[dim].values)
+        }
+        for dim in ("candidate", "participant")
+    }
+    totals = {str(n): float(v) for n, v in figures.items() if not v.dims} | _totals(figures, np.s_[:])
+    return {**attributes, "candidates": over["candidate"], "members": over["participant"], "totals": totals}
+
+
+def _totals(figures: xr.Dataset, of: Any) -> dict[str, float]:
+    """Return the sums over some participants."""
+    return {name.removeprefix("member_"): float(figures[name].values[of].sum()) for name in _SUMS}
+
+
+def _heading(figures: xr.Dataset) -> str:
+    """Return what was planned, in two lines."""
+    told, currency = figures.attrs, figures.attrs["currency"]
+    money = _money(figures)
+    first = f"{told['title']}; {told['years']} years at {100 * told['discount_rate']:g} %"
+    before, after = (float(figures[f"cost_{when}"].sum()) for when in ("before", "after"))
+    saved = f"cost of a year {money(before)} -> {money(after)} {currency}"
+    own = (float(figures[f"community_self_sufficiency_{when}"]) for when in ("before", "after"))
+    co2 = (float(figures[f"co2_{when}"].sum()) for when in ("before", "after"))
+    second = f"{saved}, self-sufficiency {' -> '.join(f'{100 * v:.1f} %' for v in own)}"
+    return shown(first) + "\n" + f"{second}, CO2 {' -> '.join(f'{v:,.0f}' for v in co2)} kg"
+
+
+def _candidates(figures: xr.Dataset) -> str:
+    """Return a line for each candidate: built by how many, how much, and at what price one more would pay."""
+    money, currency = _money(figures), figures.attrs["currency"]
+    names = np.array([str(label).partition("@")[0] for label in figures["candidate"].values])
+    lines = []
+    for name in dict.fromkeys(names.tolist()):
+        own = names == name
+        size, price, next_ = (figures[n].values[own] for n in ("size", "price", "worthwhile_price"))
+        unit = _UNITS[str(figures["candidate_kind"].values[own][0])]
+        lines.append(
+            [
+                name,
+                f"{int((size > 0).sum())} of {len(size)}",
+                f"{size.sum():,.1f} {unit}",
+                money(float((size * price).sum())),
+                money(float(figures["yearly_cost"].values[own].sum())),
+                f"{money(float(price[0]))}/{unit}",
+                f"{money(float(next_.max()))}/{unit}",
+            ]
+        )
+    header = ["candidate", "built", "size", f"price {currency}", "a year", "price of one", "more pays at"]
+    return table(header, lines)
+
+
+def _members(figures: xr.Dataset) -> str:
+    """Return a line for each participant."""
+    money, currency = _money(figures), figures.attrs["currency"]
+    sizes = {kind: _of_members(figures, kind) for kind in _UNITS}
+    lines = [
+        [
+            str(label),
+            *(f"{sizes[kind][i]:.1f}" if sizes[kind][i] > 0 else "-" for kind in _UNITS),
+            *(money(float(figures[n].values[i])) for n in ("cost_before", "cost_after", "gain", "npv")),
+            _years(float(figures["payback"].values[i])),
+            *(_share(float(figures[f"self_sufficiency_{w}"].values[i])) for w in ("before", "after")),
+        ]
+        for i, label in enumerate(figures["participant"].values.tolist())
+    ]
+    header = ["member", "pv kW", "battery kWh", f"{currency} a year", "then", "gain", "NPV", "payback"]
+    return table([*header, "own PV %", "then %"], lines)
+
+
+def _kinds(figures: xr.Dataset) -> str:
+    """Return a line for each kind of participant, and for all."""
+    money, currency = _money(figures), figures.attrs["currency"]
+    kind = figures["participant_kind"].values.astype(str)
+    rows = [(name, kind == name) for name in sorted(set(kind.tolist()))]
+    lines = []
+    for name, own in [*rows, ("all", np.ones(len(kind), dtype=bool))]:
+        sums = _totals(figures, own)
+        amounts = [money(sums[n]) for n in ("capital", "cost_before", "cost_after", "gain", "npv")]
+        lines.append(
+            [name, str(int(own.sum())), *amounts, f"{sums['co2_before']:,.0f}", f"{sums['co2_after']:,.0f}"]
+        )
+    header = ["kind", "number", f"invests {currency}", "a year", "then", "gain", "NPV", "CO2 kg", "then"]
+    return table(header, lines)
+
+
+def _of_members(figures: xr.Dataset, kind: str) -> Array:
+    """Return what of a kind every participant builds (participant,)."""
+    mine = figures["candidate_owner"].values[:, None] == figures["participant"].values
+    of_kind = figures["candidate_kind"].values == kind
+    return np.asarray((figures["size"].values * of_kind) @ mine)
+
+
+def _money(figures: xr.Dataset) -> Callable[[float], str]:
+    """Return how a sum of money is told: yen as they are, no cents of a year either."""
+    digits = 0 if (decimals(figures.attrs["currency"]) or 0) <= 1 else 2
+    return lambda value: "-" if np.isnan(value) else f"{round(value, digits) + 0.0:,.{digits}f}"
+
+
+def _years(value: float) -> str:
+    return "-" if np.isnan(value) or value == 0 else f"{value:.1f} y"
+
+
+def _share(value: float) -> str:
+    return "-" if np.isnan(value) else f"{100 * value:.1f}"

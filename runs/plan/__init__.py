@@ -1,0 +1,1 @@
+"""Plans: what to build, from a scenario to stored figures."""

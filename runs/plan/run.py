@@ -1,0 +1,183 @@
+"""One plan from end to end: scenario -> inputs -> sizes -> each day settled and checked -> figures stored."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ...data.inputs import deferred_dask  # noqa: F401 - before Datasets
+from ...data.inputs.arrays import Arrays
+from ...data.loading.scenario import Scenario, digest, effective, load_scenario
+from ...data.problems import InputError, Problem
+from ...model.lp import deferred_scipy  # noqa: F401 - before SciPy
+from ..clear import single
+from ..store import plan_file
+from ..version import version
+from .figures import Run, Terms, figures
+
+Stage = Callable[[str], None]
+log = logging.getLogger(__name__)
+MARKETS = ("p2p", "grid-only")
+"""Markets that are planned for: among peers, or each participant alone."""
+MONTH = 28
+"""Days of a horizon from which charges for peaks of a month say something of a year."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A stored plan: its figures, its file, and the copy of an earlier one of that name."""
+
+    figures: xr.Dataset
+    path: Path
+    kept: Path | None = None
+
+
+def run(
+    source: str | Path,
+    market: str = MARKETS[0],
+    *,
+    overrides: Sequence[str] = (),
+    output: Path | None = None,
+    time_limit: float | None = None,
+    stage: Stage = log.info,
+) -> Outcome:
+    """Plan what a scenario may build, and keep the figures.
+
+    Parameters
+    ----------
+    source : str or path
+        Bundled name, scenario file or folder, with a section ``investment``.
+    market : {"p2p", "grid-only"}
+        Among peers, or each participant alone.
+    overrides : sequence of str
+        ``key.path=value`` each.
+    output : path, optional
+        File (default ``runs-out/<scenario>/plan.nc``).
+    time_limit : float, optional
+        Seconds for each solve of a part.
+
+    Raises
+    ------
+    InputError
+        With every problem of the scenario, its files and inputs, or where it has nothing to plan.
+    otonari.model.errors.SolveError
+        If there is no optimum.
+    otonari.model.checks.run.CheckError
+        If a day contradicts its inputs.
+    """
+    stage("reading the scenario")
+    scenario = load_scenario(source, overrides)
+    found = plan(scenario, market, time_limit=time_limit, stage=stage)
+    output = output or Path("runs-out") / scenario.name / "plan.nc"
+    stage("storing")
+    return Outcome(found, output, plan_file.write(found, output))
+
+
+def plan(
+    scenario: Scenario, market: str = MARKETS[0], *, time_limit: float | None = None, stage: Stage = log.info
+) -> xr.Dataset:
+    """Return the figures of a plan (`figures.figures`); its attributes say how it was found.
+
+    Minimum charge powers of vehicles are left aside, and stores end with what they start with, whatever that is.
+    """
+    from ...data.assembly.planning import DAYS, items, planned_inputs
+    from ...model import planning
+    from ...model.topology.candidates import built
+
+    begin = time.perf_counter()
+    stage("building the inputs")
+    inputs = planned_inputs(scenario)
+    _require_months(scenario, inputs)
+    periods, weights = [circular(inputs)], [DAYS / scenario.time.days]
+    stage("clearing as it is")
+    nothing = np.zeros(inputs.sizes["candidate"])
+    as_it_is = [built(period, nothing) for period in periods]
+    before, _ = _operated(as_it_is, weights, market, time_limit)
+    stage("planning")
+    block = planning.plan_block(list(map(Arrays.of, periods)), weights, market, minimum_charge=False)
+    solution = _solve(block, time_limit)
+    after = [_settled(period, market, solution, time_limit) for period in planning.solved(block)]
+    stage("asking what more is worth")
+    planning.enlarge(block)
+    _solve(block, time_limit, start=solution, tie_break=False)
+    per_year = float(np.mean(weights))
+    worth = planning.value_of_more(block) * per_year
+    terms = Terms(scenario.finance.discount_rate, scenario.finance.years, items(scenario))
+    hash_ = digest(scenario)
+    return figures(before, after, weights, worth, terms).assign_attrs(
+        title=f"{scenario.name}: plan, {market} market",
+        scenario=scenario.name,
+        scenario_hash=hash_,
+        market=market,
+        otonari_version=version(),
+        solver=solution.solver,
+        method=solution.method,
+        status=solution.status,
+        objective=solution.objective * per_year,
+        days=float(np.sum(weights)),
+        discount_rate=terms.rate,
+        years=terms.years,
+        notes=inputs.attrs.get("notes", "[]"),
+        **{f"proof_{name}": value for name, value in solution.proof.items()},
+        plan_seconds=time.perf_counter() - begin,
+        scenario_definition=json.dumps(effective(scenario), ensure_ascii=False),
+    )
+
+
+def circular(inputs: xr.Dataset) -> xr.Dataset:
+    """Return inputs whose stores end with what they start with, whatever that is."""
+    from ...data.inputs.devices import stores
+
+    free = {
+        f"{device}_{name}_energy": inputs[f"{device}_{name}_energy"] for device in stores() for name in _ENDS
+    }
+    inputs = inputs.assign({name: values * np.nan for name, values in free.items()})
+    gone = [f"{device}_{name}" for device in stores() for name in ("final_limit", "final_value")]
+    return inputs.drop_vars(gone, errors="ignore")
+
+
+_ENDS = ("initial", "final")
+
+
+def _require_months(scenario: Scenario, inputs: xr.Dataset) -> None:
+    """Raise InputError where peaks of a month are charged, and the horizon is no month."""
+    if "peak" in inputs.sizes and scenario.time.days < MONTH:
+        want = f"{MONTH} days or more, as a tariff charges the peaks of months"
+        raise InputError([Problem(scenario.name, "", "time.days", str(scenario.time.days), want)])
+
+
+def _operated(
+    periods: Sequence[xr.Dataset], weights: Sequence[float], market: str, time_limit: float | None
+) -> tuple[list[Run], Any]:
+    """Return periods in which nothing more is built, and the solution."""
+    from ...model import planning
+
+    block = planning.plan_block(list(map(Arrays.of, periods)), weights, market, minimum_charge=False)
+    solution = _solve(block, time_limit)
+    return [_settled(period, market, solution, time_limit) for period in planning.solved(block)], solution
+
+
+def _solve(block: Any, time_limit: float | None, **solving: Any) -> Any:
+    from ...model.solver import solve
+
+    return solve.solve(block, time_limit=time_limit, threads=os.cpu_count() or 1, **solving)
+
+
+def _settled(period: Any, market: str, solution: Any, time_limit: float | None) -> Run:
+    """Return a period settled against each participant alone with what is built, and checked."""
+    options = {"minimum_charge": False, "time_limit": time_limit, "mip_gap": 1e-4}
+    inputs, results = period
+    alone = results
+    if market != "grid-only":
+        alone, baseline = single.solved(inputs, "grid-only", options, threads=None, tie_break=False)
+        solution = baseline if baseline.directions > solution.directions else solution
+    return Run(inputs, *single.settled(inputs, market, results, alone, solution, False))

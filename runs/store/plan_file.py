@@ -1,0 +1,54 @@
+"""The figures of a plan: one Dataset over candidate and participant, stored as NetCDF, and read back."""
+
+import os
+from pathlib import Path
+
+import xarray as xr
+
+from . import atomic_file, run_format
+from .atomic_file import RunFileError
+
+FORMAT = 1
+"""Version of the layout, in the attribute ``otonari_plan_format``."""
+
+
+def write(dataset: xr.Dataset, path: Path) -> Path | None:
+    """Store the figures of a plan, whole or not at all.
+
+    An earlier, different one of that name is kept as a numbered copy, whose path is returned.
+
+    Raises
+    ------
+    RunFileError
+        If it cannot be written, or if something that is no plan stands under that name.
+    """
+    dataset = dataset.assign_attrs(Conventions="CF-1.11", otonari_plan_format=FORMAT)
+    encoding = {str(n): run_format.encode(v) for n, v in dataset.variables.items()}
+
+    def same(earlier: Path) -> bool:
+        return read(earlier).equals(dataset)
+
+    return atomic_file.publish(
+        path, lambda name: dataset.to_netcdf(name, engine="netcdf4", encoding=encoding), same
+    )
+
+
+def read(path: str | os.PathLike[str]) -> xr.Dataset:
+    """Return the figures of a plan, loaded into memory.
+
+    Raises
+    ------
+    RunFileError
+        If it is none, is damaged or has another format version.
+    """
+    atomic_file.require_file(path)
+    try:
+        with xr.open_dataset(path, engine="netcdf4", decode_timedelta=False) as file:
+            dataset = run_format.plain(file)
+    except Exception as error:  # the libraries below raise anything on what is none of theirs
+        raise RunFileError(path, f"not a plan: {atomic_file.first_line(error)}") from error
+    version = dataset.attrs.get("otonari_plan_format")
+    if version != FORMAT:
+        got = "something else" if version is None else f"plan format {version}"
+        raise RunFileError(path, f"got {got}, want plan format {FORMAT}")
+    return dataset

@@ -1,0 +1,210 @@
+"""`otonari plan`: from a scenario to stored figures, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from otonari.cli import main
+from otonari.data.assembly.planning import annuity, items, planned_inputs
+from otonari.data.loading.scenario import digest, effective, load_scenario
+from otonari.data.problems import InputError
+from otonari.runs.clear.single import clear
+from otonari.runs.store import plan_file
+from otonari.runs.store.atomic_file import RunFileError
+
+SMALL = {
+    "schema_version": 1,
+    "name": "pair",
+    "time": {"start": "2020-08-19", "slot_minutes": 240},
+    "weather": {"source": "clear-sky"},
+    "tables": {
+        "participants": [
+            {"participant": "a", "persons": 2, "annual_kwh": 3650},
+            {"participant": "b", "persons": 3, "annual_kwh": 4000, "pv_kw": 4},
+            {"participant": "shop", "kind": "business", "annual_kwh": 3000},
+        ],
+        "batteries": [
+            {
+                "battery": "old",
+                "owner": "b",
+                "capacity_kwh": 2,
+                "charge_limit_kw": 1,
+                "discharge_limit_kw": 1,
+            }
+        ],
+    },
+    "tariffs": {
+        "t": {
+            "energy": {"type": "flat", "price_per_kwh": 30},
+            "feed_in": {"type": "flat", "price_per_kwh": 8},
+        }
+    },
+    "investment": {
+        "candidates": {
+            "pv": {
+                "kind": "pv",
+                "each": "homes",
+                "capacity_max": 3,
+                "cost_per_kw": 200000,
+                "lifetime_years": 25,
+                "maintenance_per_year": 3000,
+            },
+            "cells": {
+                "kind": "battery",
+                "owner": "a",
+                "capacity_max": 6,
+                "cost_per_kwh": 40000,
+                "lifetime_years": 15,
+            },
+        }
+    },
+    "finance": {"discount_rate": 0.02, "years": 10},
+}
+
+
+def otonari(*words):
+    return CliRunner().invoke(main, list(map(str, words)))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("plan")
+    (path / "pair.yaml").write_text(json.dumps(SMALL))
+    return path
+
+
+@pytest.fixture(scope="module")
+def planned(folder):
+    """The facts of a plan, and its file."""
+    file = folder / "out" / "plan.nc"
+    result = otonari("plan", folder / "pair.yaml", "-o", file, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout), file
+
+
+def test_an_annuity_pays_a_price_back_with_interest():
+    """100 over two years at 10 %: 57.62 a year are worth 52.38 + 47.62 now."""
+    assert annuity(0.1, 2) == pytest.approx(1.21 / 2.1)
+    assert annuity(0.1, 2) * (1 / 1.1 + 1 / 1.1**2) == pytest.approx(1.0)
+    assert annuity(0.0, 4) == 0.25
+
+
+def test_the_figures_of_a_plan_agree_with_one_another(planned):
+    facts, file = planned
+    members, candidates, totals = facts["members"], facts["candidates"], facts["totals"]
+    assert list(candidates) == ["pv@a", "pv@b", "cells"]
+    assert members["a"]["participant_kind"] == "consumer"  # as it is, whatever it builds
+    assert candidates["pv@a"]["size"] == pytest.approx(3.0)
+    assert totals["cost_after"] == pytest.approx(facts["objective"])
+    assert totals["gain"] == pytest.approx(totals["cost_before"] - totals["cost_after"])
+    assert totals["gain"] > 0
+    pv = candidates["pv@a"]
+    assert pv["yearly_cost"] == pytest.approx(3 * (200000 * annuity(0.02, 25) + 3000))
+    assert pv["worthwhile_price"] == pytest.approx((pv["worth"] - 3000) / annuity(0.02, 25))
+    assert pv["worthwhile_price"] > 200000  # it builds as much as it may
+    cells = candidates["cells"]
+    assert cells["worthwhile_price"] == pytest.approx(cells["worth"] / annuity(0.02, 15))
+    assert cells["size"] == pytest.approx(6.0)
+    assert cells["worthwhile_price"] > 40000
+    a = members["a"]
+    assert a["investment"] == pytest.approx(pv["yearly_cost"] + cells["yearly_cost"])
+    assert a["capital"] == pytest.approx(600000 + 40000 * cells["size"])
+    assert a["npv"] == pytest.approx(a["gain"] / annuity(0.02, 10))
+    assert a["payback"] == pytest.approx(a["capital"] / (a["gain"] + a["investment"] - 9000))
+    stored = plan_file.read(file)
+    assert stored["gain"].values == pytest.approx([m["gain"] for m in members.values()])
+
+
+def test_sizes_that_a_scenario_has_cost_what_the_plan_says(planned, folder):
+    """The scenario with what was built in its tables, cleared as any other: a plan of nothing more costs the same."""
+    facts, _ = planned
+    built = json.loads(json.dumps(SMALL))
+    people = built["tables"]["participants"]
+    for person, before in zip(people, (0, 4), strict=False):
+        person["pv_kw"] = before + facts["candidates"][f"pv@{person['participant']}"]["size"]
+    del built["investment"]["candidates"]["pv"]
+    cells = built["investment"]["candidates"]["cells"]
+    cells["capacity_max"], cells["cost_per_kwh"] = max(facts["candidates"]["cells"]["size"], 1e-3), 0.0
+    (folder / "built.yaml").write_text(json.dumps(built))
+    again = json.loads(otonari("plan", folder / "built.yaml", "-o", folder / "built.nc", "--json").stdout)
+    spent = sum(c["yearly_cost"] for c in facts["candidates"].values())
+    assert again["objective"] + spent == pytest.approx(facts["objective"], abs=1.0)
+
+
+def test_a_plan_is_told_by_candidate_member_and_kind(planned, folder):
+    result = otonari("plan", folder / "pair.yaml", "-o", folder / "out" / "plan.nc", "--market", "grid-only")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0] == "pair: plan, grid-only market; 10 years at 2 %"
+    assert any(line.split()[:5] == ["pv", "2", "of", "2", "6.0"] for line in lines)
+    assert any(line.startswith("consumer ") for line in lines)
+    assert "plan.1.nc" in result.stdout  # that of the other market is kept
+
+
+def test_other_commands_leave_aside_what_could_be_built():
+    scenario = load_scenario(SMALL)
+    bare = load_scenario({k: v for k, v in SMALL.items() if k not in ("investment", "finance")})
+    assert digest(scenario) != digest(bare)
+    assert digest(load_scenario(effective(scenario))) == digest(scenario)
+    from otonari.data.assembly.inputs import build_inputs
+
+    inputs = build_inputs(scenario)
+    assert inputs.drop_attrs().equals(build_inputs(bare).drop_attrs())
+    planned = planned_inputs(scenario)
+    assert planned["battery"].values.tolist() == ["old", "cells"]
+    assert planned["candidate_output"].values[0].max() > planned["candidate_output"].values[2].max() == 0
+    with pytest.raises(InputError, match="candidate_size"):
+        clear(planned)
+
+
+def changed(**candidate):
+    scenario = json.loads(json.dumps(SMALL))
+    scenario["investment"]["candidates"]["cells"].update(candidate)
+    return scenario
+
+
+@pytest.mark.parametrize(
+    ("candidate", "field", "want"),
+    [
+        ({"owner": "c"}, "owner", "a label of participants"),
+        ({"each": ["a"]}, "owner", "one of owner and each"),
+        ({"cost_per_kw": 3}, "cost_per_kwh", "cost_per_kwh of kind battery, and no cost_per_kw"),
+        ({"tilt_deg": 30}, "kind", "no tilt_deg of kind battery"),
+        ({"capacity_max": 0}, "capacity_max", "at least 0.001"),
+    ],
+)
+def test_a_candidate_that_makes_no_sense_is_refused_by_name(candidate, field, want):
+    with pytest.raises(InputError) as refused:
+        load_scenario(changed(**candidate))
+    [problem] = refused.value.problems
+    assert want in problem.want
+    assert field in problem.field
+
+
+def test_what_cannot_be_planned_is_refused_before_anything_is_written(folder):
+    none = otonari("plan", "six-kinds", "-o", folder / "none.nc")
+    assert none.exit_code == 2
+    assert "investment: got nothing, want what could be built" in none.output
+    twice = json.loads(json.dumps(SMALL))
+    twice["tables"]["batteries"][0]["battery"] = "cells"
+    with pytest.raises(InputError, match="a label that no battery has"):
+        items(load_scenario(twice))
+    peak = {"name": "peak", "part": "network", "basis": "per-kw-peak", "price": 100}
+    twice = json.loads(json.dumps(SMALL))
+    twice["tariffs"]["t"]["components"] = [peak]
+    (folder / "peaks.yaml").write_text(json.dumps(twice))
+    peaks = otonari("plan", folder / "peaks.yaml", "-o", folder / "none.nc")
+    assert peaks.exit_code == 2
+    assert "28 days or more, as a tariff charges the peaks of months" in peaks.output
+    assert not (folder / "none.nc").exists()
+
+
+def test_a_file_that_is_no_plan_is_refused(folder, planned):
+    with pytest.raises(RunFileError, match="not a plan"):
+        plan_file.read(folder / "pair.yaml")
+    other = plan_file.read(planned[1]).assign_attrs(otonari_plan_format=np.int64(2))
+    other.to_netcdf(folder / "other.nc")
+    with pytest.raises(RunFileError, match="got plan format 2, want plan format 1"):
+        plan_file.read(folder / "other.nc")
