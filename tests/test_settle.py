@@ -348,3 +348,29 @@ def test_mid_market_is_midway_between_retail_and_feed_in(tmp_path):
     lines = tree["settlement"].to_dataset().sel(participant="bert")
     assert float(lines["network_fee"]) == pytest.approx(0.375 * 0.043)
     assert float(lines["peer_cost"]) == pytest.approx(0.375 * (0.18 + 0.043))
+
+
+def test_months_are_settled_one_by_one_as_their_readings_come(otonari, tmp_path):
+    """June is there, July comes later: June is not settled again, and what it does not change is committed as it was."""
+    path = written(tmp_path / "trio", time=lambda time: {**time, "days": 2})
+    said = json.loads(otonari("settle", path, "--json").stdout)["months"]
+    assert [(m["month"], m["already"]) for m in said] == [("2026-06", False)]
+    missing = otonari("settle", path, "--month", "2026-07", code=2).stderr
+    assert "2026-07-01: 24 of 24 missing" in missing
+    later = noon([*range(24), *range(24)])
+    (tmp_path / "trio" / "readings.csv").write_text(later)
+    said = json.loads(otonari("settle", path, "--json").stdout)["months"]
+    assert [(m["month"], m["already"]) for m in said] == [("2026-06", True), ("2026-07", False)]
+    assert "want a month of the period" in otonari("settle", path, "--month", "2026-08", code=2).stderr
+    otonari("settle", path, "--month", "2026-06", "-o", "again", "--ledger", "runs-out/trio/ledger")
+
+
+def test_doubtful_readings_are_named_by_member_and_day(otonari, tmp_path):
+    lines = [f"2026-06-{29 + (h + 22) // 24}T{(h + 22) % 24:02}:00,{20 + h},1,1,0" for h in range(24)]
+    lines[5] = lines[5].replace(",25,", ",25000000,")
+    text = "\n".join(["time,AT-anna,AT-bert,AT-carla,PV", *lines]) + "\n"
+    path = written(tmp_path / "trio", readings=text)
+    said = otonari("settle", path, "--no-ledger").stderr
+    assert "readings.csv:7: anna, AT-anna (withdrawal), 2026-06-30, doubtful: got 25000 kW" in said
+    said = otonari("settle", path, "--set", "doubtful=refuse", code=2).stderr
+    assert "anna, AT-anna (withdrawal), 2026-06-30, doubtful: got 25000 kW" in said

@@ -1,7 +1,7 @@
-"""Metered energy of a community over the slots of a month, in whole Wh: read, corrected, and what is missing of it."""
+"""Energies of metering points over slots, as their files have them: read, corrected, and doubted."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,84 +18,40 @@ from .demand_and_pv import Frame, format_of, pinned
 
 _TWICE = 0.5
 """Readings of two files differ where they differ by more [Wh]."""
-_ELSEWHERE = (-7, 7, -1, 1)
-"""Days from which an estimate takes the same hour of the local clock, the first that has it."""
 
 
-@dataclass
-class MeterReadings:
-    """Energies of metering points and directions (point, time) [Wh], and which of them are not read but estimated.
+def energies(settlement: Settlement, frame: Frame) -> np.ndarray:
+    """Return what the files have of all points (point, time) [Wh], NaN where they have nothing.
 
-    ``left_out`` (point, time) are the slots of days with missing readings that are left out: their energies are zero.
-    """
-
-    energy: np.ndarray
-    estimated: np.ndarray
-    left_out: np.ndarray
-    notes: list[str] = field(default_factory=list)
-
-
-def meter_readings(settlement: Settlement, frame: Frame, asked: np.ndarray) -> MeterReadings:
-    """Return the readings of all points; problems go to the frame.
-
-    Parameters
-    ----------
-    settlement
-        With the files of readings and of their corrections.
-    frame
-        The slots, and where problems and notes go.
-    asked
-        Slots (point, time) in which a point belongs to the community: elsewhere nothing is missing.
+    Problems and notes go to the frame: columns that no file has, what two files have with two values, corrections, and
+    readings that are hardly possible, by member and day.
     """
     points = settlement.tables.points
-    energy, columns = np.full(asked.shape, np.nan), set[str]()
+    energy, columns = np.full((len(points), len(frame.times)), np.nan), set[str]()
     for file in settlement.readings:
         read, rows = _read(file, points, frame, columns)
-        again = ~np.isnan(energy) & ~np.isnan(read) & (np.abs(energy - read) > _TWICE) & asked
-        frame.problems += _twice(file, points, rows, energy, read, again, frame)
+        again = ~np.isnan(energy) & ~np.isnan(read) & (np.abs(energy - read) > _TWICE)
+        frame.problems += _twice(points, rows, energy, read, again, frame)
         energy = np.where(np.isnan(energy), read, energy)
     for file in settlement.corrections:
         read, _ = _read(file, points, frame, columns)
         changed = ~np.isnan(read) & ~np.isnan(energy) & (np.abs(energy - read) > _TWICE)
         frame.notes.append(f"{file.path}: corrects {int(changed.sum())} readings")
         energy = np.where(np.isnan(read), energy, read)
-    lacking = [(p.column or p.point) not in columns for p in points]
     if not frame.problems:
-        frame.problems += [_nowhere(p, columns) for p, none in zip(points, lacking, strict=True) if none]
-    return _whole(settlement, frame, energy, asked & ~np.array(lacking)[:, None])
+        frame.problems += [_nowhere(p, columns) for p in points if (p.column or p.point) not in columns]
+    return energy
+
+
+def called(point: Point) -> str:
+    """Return how a point is called in messages: whose it is, its label, its direction."""
+    return f"{point.member or 'a plant in common'}, {point.point} ({point.direction})"
 
 
 def _nowhere(point: Point, columns: Collection[str]) -> Problem:
     column = point.column or point.point
     want = f"a column {column!r} in a file of readings{suggestion(column, columns)}"
-    return Problem("readings", "", _called(point), "no readings", want)
-
-
-def _called(point: Point) -> str:
-    """Return how a point is called in messages: whose it is, its label, its direction."""
-    return f"{point.member or 'a plant in common'}, {point.point} ({point.direction})"
-
-
-def _whole(settlement: Settlement, frame: Frame, energy: np.ndarray, asked: np.ndarray) -> MeterReadings:
-    """Return energies in whole Wh, with what is missing refused, left out or estimated as the settlement says."""
-    points, missing = settlement.tables.points, np.isnan(energy) & asked
-    estimated, left_out = np.zeros_like(missing), np.zeros_like(missing)
-    notes: list[str] = []
-    if settlement.missing == "estimate":
-        energy = _estimated(energy, missing, frame)
-        estimated = missing & ~np.isnan(energy)
-        notes += _told(points, estimated, frame, "estimated")
-        missing &= ~estimated
-    elif settlement.missing == "leave-out":
-        left_out = _whole_days(points, missing, frame) & asked
-        notes += _told(points, left_out & missing, frame, "missing: the day of its member is left out")
-        missing = np.zeros_like(missing)
-    if missing.any():
-        want = "a reading of every slot, or missing: leave-out or estimate"
-        rows = list(_told(points, missing, frame, "missing"))
-        frame.problems += [Problem("readings", "", "missing", text, want) for text in rows]
-    used = np.where(np.isnan(energy) | left_out | ~asked, 0.0, energy)
-    return MeterReadings(np.rint(used).astype(np.int64), estimated, left_out, notes)
+    return Problem("readings", "", called(point), "no readings", want)
 
 
 def _read(
@@ -156,17 +112,23 @@ def _take(
         )
         power, notes = power_over_slots(picked, frame.times, hours, holes=True)
         frame.notes += notes
-        _doubt(picked, frame)
+        _doubt(picked, [points[n] for n in here.values()], frame)
         for row, n in zip(power, here.values(), strict=True):
             energy[n], found[n] = row * frame.hours * 1000, picked
     return named
 
 
-def _doubt(readings: Readings, frame: Frame) -> None:
-    """Take up what is hardly possible of readings."""
-    power = mean_power(readings, None)
-    used = (power.starts + power.spans() > _span(frame)[0]) & (power.starts < _span(frame)[1])
-    frame.doubt(oddities(power, used))
+def _doubt(readings: Readings, points: Sequence[Point], frame: Frame) -> None:
+    """Take up what is hardly possible of the readings of points, by member and day."""
+    power, (begin, end) = mean_power(readings, None), _span(frame)
+    used = (power.starts + power.spans() > begin) & (power.starts < end)
+    whose = dict(zip(readings.columns, points, strict=True))
+    zone = frame.time.time_zone
+    for odd in oddities(power, used):
+        start = power.starts[np.flatnonzero(power.rows == int(odd.row))[:1]]
+        day = local(pd.DatetimeIndex(start), zone)[0]
+        where = f"{called(whose[odd.field])}, {day:%Y-%m-%d}, doubtful"
+        frame.doubt([replace(odd, field=where)])
 
 
 def _span(frame: Frame) -> tuple[np.datetime64, np.datetime64]:
@@ -175,7 +137,6 @@ def _span(frame: Frame) -> tuple[np.datetime64, np.datetime64]:
 
 
 def _twice(
-    file: MeterFile,
     points: Sequence[Point],
     rows: dict[int, Readings],
     energy: np.ndarray,
@@ -184,58 +145,13 @@ def _twice(
     frame: Frame,
 ) -> Iterator[Problem]:
     """Yield the first slot of each point that two files have with different values."""
+    when = local(frame.times, frame.time.time_zone)
     for n in map(int, np.flatnonzero(again.any(axis=1))):
         t = int(np.argmax(again[n]))
         readings = rows[n]
         place = int(np.searchsorted(readings.starts, frame.times.to_numpy()[t], side="right"))
         row = readings.rows[max(place - 1, 0)]
-        got = f"{read[n, t]:g} Wh at {_local(frame)[t]:%Y-%m-%dT%H:%M}, {energy[n, t]:g} in a file before"
+        got = f"{read[n, t]:g} Wh at {when[t]:%Y-%m-%dT%H:%M}, {energy[n, t]:g} in a file before"
         more = f" ({int(again[n].sum())} slots)" if again[n].sum() > 1 else ""
         want = "one value; what takes its place belongs in corrections"
         yield Problem(readings.where, str(row), points[n].column or points[n].point, got + more, want)
-
-
-def _local(frame: Frame) -> pd.DatetimeIndex:
-    return local(frame.times, frame.time.time_zone)
-
-
-def _days(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
-    """Return the local days as text (day,), and the day of each slot (time,)."""
-    names, day = np.unique(_local(frame).strftime("%Y-%m-%d").to_numpy(str), return_inverse=True)
-    return names, day
-
-
-def _told(points: Sequence[Point], which: np.ndarray, frame: Frame, what: str) -> Iterator[str]:
-    """Yield a line per point and day with slots (point, time) of some kind, by member."""
-    names, day = _days(frame)
-    slots = np.bincount(day)
-    for n in map(int, np.flatnonzero(which.any(axis=1))):
-        counts = np.bincount(day, which[n], minlength=len(names)).astype(int)
-        for d in np.flatnonzero(counts):
-            yield f"{_called(points[n])}, {names[d]}: {counts[d]} of {slots[d]} {what}"
-
-
-def _whole_days(points: Sequence[Point], missing: np.ndarray, frame: Frame) -> np.ndarray:
-    """Return the slots (point, time) of days on which a point of the same member, or the plant, misses a reading."""
-    names, day = _days(frame)
-    whose = [p.member or f"\0{p.point}" for p in points]
-    labels = list(dict.fromkeys(whose))
-    by_member = np.zeros((len(labels), len(names)), dtype=bool)
-    for n, label in enumerate(whose):
-        by_member[labels.index(label)] |= np.bincount(day, missing[n], minlength=len(names)) > 0
-    return by_member[[labels.index(label) for label in whose]][:, day]
-
-
-def _estimated(energy: np.ndarray, missing: np.ndarray, frame: Frame) -> np.ndarray:
-    """Return the energies with what is missing taken from the same hour a week or a day before or after."""
-    clock = _local(frame).tz_localize(None)
-    place = pd.Series(np.arange(len(clock)), index=clock)
-    place = place[~place.index.duplicated()]
-    filled = energy.copy()
-    for days in _ELSEWHERE:
-        there = place.reindex(clock + pd.Timedelta(days=days)).to_numpy(dtype=float)
-        known = ~np.isnan(there)
-        source = np.full(energy.shape, np.nan)
-        source[:, known] = energy[:, there[known].astype(int)]
-        filled = np.where(missing & np.isnan(filled), source, filled)
-    return filled

@@ -1,7 +1,7 @@
 """A community that shares metered energy, over the slots of a month: whose it is, who is a member when, its price."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,8 @@ from ..schema.tariffs_and_fees import Tariff
 from .contracts import contracts, coordinates, shared_fees
 from .demand_and_pv import Frame, frame
 from .devices_and_trips import labels
-from .metered import MeterReadings, meter_readings
+from .metered import energies
+from .missing_readings import MeterReadings, in_whole
 from .prices import price
 
 NO_TARIFF = "not billed here"
@@ -49,46 +50,105 @@ class Community:
     price: np.ndarray
 
 
-def build_community(settlement: Settlement, time: Time) -> Community:
-    """Return the community of a settlement in a part of its period.
+def build_communities(
+    settlement: Settlement, months: Mapping[str, Time], every: bool = True
+) -> dict[str, Community]:
+    """Return the community of a settlement in each month; its files are read once for all of them.
+
+    Parameters
+    ----------
+    settlement
+        Who shares what, and the files.
+    months
+        Parts of its period, in their order.
+    every
+        Whether months of which nothing was read yet are problems; else they are left out.
 
     Raises
     ------
     InputError
-        With every problem of the files.
+        With every problem of the files, in all months.
     """
-    slots = frame(time, 1, settlement.holidays)
-    members, points = settlement.tables.members, settlement.tables.points
-    place = {row.member: n for n, row in enumerate(members)}
-    active = np.array([_between(slots, row.joined, row.left) for row in members])
-    shares = _shares(settlement, place)
-    asked = np.array(
-        [active[share > 0].any(axis=0) if (share > 0).sum() == 1 else _always(slots) for share in shares]
-    )
-    readings = meter_readings(settlement, slots, asked)
+    slots = frame(_span(months), 1, settlement.holidays, settlement.doubtful == "refuse")
+    energy = energies(settlement, slots)
+    whose = _whose(slots, months)
+    if not every:
+        known = [month for n, month in enumerate(months) if (~np.isnan(energy[:, whose == n])).any()]
+        whose = np.where(np.isin(whose, [list(months).index(month) for month in known]), whose, -1)
+        months = {month: months[month] for month in months if month in known or not known}
+    active = np.array([_between(slots, row.joined, row.left) for row in settlement.tables.members])
+    shares = _shares(settlement)
+    asked = np.array([_asked(share, active) for share in shares]) & (whose >= 0 if len(months) else True)
+    readings = in_whole(settlement, slots, energy, asked)
     slots.problems += _ownerless(settlement, slots, shares, active, readings)
-    own, given = _inputs(settlement, slots), settlement.sharing.price
-    if isinstance(given, Fixed):
-        shared = price(given.price, slots)
-    else:
-        tariffs = own["tariff"].isin([row.tariff for row in members]).values
-        shared = (
-            own["retail_price"].values[tariffs].min(axis=0) + own["feed_in_price"].values[tariffs].max(axis=0)
-        ) / 2
+    built = {}
+    for month, time in months.items():
+        own = frame(time, 1, settlement.holidays)
+        first = int(np.searchsorted(slots.times.to_numpy(), own.times.to_numpy()[0]))
+        last = first + len(own.times)
+        part = readings.between(first, last, month)
+        built[month] = _community(settlement, own, part, shares, active[:, first:last], slots.notes)
+        slots.problems += own.problems
     if slots.problems:
         raise InputError(sorted(set(slots.problems)))
-    own.attrs["notes"] = json.dumps([*slots.notes, *readings.notes], ensure_ascii=False)
+    return built
+
+
+def _span(months: Mapping[str, Time]) -> Time:
+    """Return the time from the first day of the first month to the last day of the last one."""
+    first, last = next(iter(months.values())), list(months.values())[-1]
+    return first.model_copy(update={"days": (last.start - first.start).days + last.days})
+
+
+def _whose(slots: Frame, months: Mapping[str, Time]) -> np.ndarray:
+    """Return the position of the month of each slot (time,), -1 where it is in none."""
+    names = local(slots.times, slots.time.time_zone).strftime("%Y-%m").to_numpy(str)
+    return np.array([{month: n for n, month in enumerate(months)}.get(name, -1) for name in names])
+
+
+def _asked(share: np.ndarray, active: np.ndarray) -> np.ndarray:
+    """Return the slots (time,) in which a point belongs to the community: one in common always does."""
+    own = active[share > 0]
+    return own[0] if len(own) == 1 else np.ones(active.shape[1], dtype=bool)
+
+
+def _community(
+    settlement: Settlement,
+    slots: Frame,
+    readings: MeterReadings,
+    shares: np.ndarray,
+    active: np.ndarray,
+    notes: Sequence[str],
+) -> Community:
+    """Return the community in a month; problems of prices go to the frame."""
+    members, points = settlement.tables.members, settlement.tables.points
+    inputs = _inputs(settlement, slots)
+    told = [*notes, *slots.notes, *(text for _, text in readings.notes)]
+    inputs.attrs["notes"] = json.dumps(told, ensure_ascii=False)
     return Community(
-        inputs=own,
+        inputs=inputs,
         readings=readings,
         injects=np.array([row.direction == "injection" for row in points]),
         shares=shares,
         active=active,
-        keys=_keys(settlement, slots, place),
-        order=_order(settlement, place),
+        keys=_keys(settlement, slots),
+        order=_order(settlement),
         participation=np.array([row.participation_percent / 100 for row in members]),
-        price=shared,
+        price=_price(settlement, slots, inputs),
     )
+
+
+def _price(settlement: Settlement, slots: Frame, inputs: xr.Dataset) -> np.ndarray:
+    """Return the price of shared energy (time,) [currency/kWh]."""
+    given = settlement.sharing.price
+    if isinstance(given, Fixed):
+        return price(given.price, slots)
+    own = inputs["tariff"].isin([row.tariff for row in settlement.tables.members]).values
+    lowest, highest = (
+        inputs["retail_price"].values[own].min(axis=0),
+        inputs["feed_in_price"].values[own].max(axis=0),
+    )
+    return np.asarray((lowest + highest) / 2)
 
 
 def _ownerless(
@@ -100,6 +160,10 @@ def _ownerless(
             day = local(slots.times, slots.time.time_zone)[int(np.argmax(lost))]
             got = f"{point.point!r} injects on {day:%Y-%m-%d}, when none of its owners is a member"
             yield Problem("readings", "", "owners", got, "an owner who is a member")
+
+
+def _place(settlement: Settlement) -> dict[str, int]:
+    return {row.member: n for n, row in enumerate(settlement.tables.members)}
 
 
 def _always(slots: Frame) -> np.ndarray:
@@ -117,8 +181,8 @@ def _between(slots: Frame, first: Any, last: Any) -> np.ndarray:
     return inside
 
 
-def _shares(settlement: Settlement, place: dict[str, int]) -> np.ndarray:
-    points = settlement.tables.points
+def _shares(settlement: Settlement) -> np.ndarray:
+    points, place = settlement.tables.points, _place(settlement)
     shares = np.zeros((len(points), len(place)))
     for n, point in enumerate(points):
         if point.member is not None:
@@ -130,15 +194,16 @@ def _shares(settlement: Settlement, place: dict[str, int]) -> np.ndarray:
     return shares
 
 
-def _order(settlement: Settlement, place: dict[str, int]) -> np.ndarray | None:
+def _order(settlement: Settlement) -> np.ndarray | None:
     if settlement.sharing.rule != "priority":
         return None
-    return np.array([place[label] for label in settlement.sharing.order])
+    return np.array([_place(settlement)[label] for label in settlement.sharing.order])
 
 
-def _keys(settlement: Settlement, slots: Frame, place: dict[str, int]) -> np.ndarray | None:
+def _keys(settlement: Settlement, slots: Frame) -> np.ndarray | None:
     if settlement.sharing.rule not in KEYED:
         return None
+    place = _place(settlement)
     keys = np.zeros((len(place), len(slots.times)))
     for row in settlement.tables.keys:
         keys[place[row.member]] += row.key * _between(slots, row.since, row.until)

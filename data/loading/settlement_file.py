@@ -1,6 +1,5 @@
-"""Settlement files: read with every problem at once, hashed, and cut into the months that are settled one by one."""
+"""Settlement files: read with every problem at once, and cut into the months that are settled one by one."""
 
-import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date, timedelta
 from itertools import groupby, pairwise
@@ -17,7 +16,7 @@ from ..schema.scenario import Time
 from ..schema.settlement import TABLES, Fixed, Key, Member, MidMarket, Settlement
 from .messages import schema_problems
 from .overrides import LocatedValues, override, read_tables
-from .scenario import canonical_json, changes_rows
+from .scenario import changes_rows
 
 FILE = "settlement.yaml"
 KEYED = ("static", "rounds", "hybrid", "own-share")
@@ -59,14 +58,6 @@ def effective(settlement: Settlement) -> dict[str, Any]:
     for file in _files(values):
         file["sha256"] = file.get("sha256") or sha256(Path(file["path"]))
     return values
-
-
-def digest(settlement: Settlement) -> str:
-    """Return the SHA-256 of the settlement as canonical JSON; files count by content, not by path."""
-    values = effective(settlement)
-    for file in _files(values):
-        del file["path"]
-    return hashlib.sha256(canonical_json(values).encode()).hexdigest()
 
 
 def months(settlement: Settlement) -> dict[str, Time]:

@@ -163,6 +163,9 @@ class Settlement(Closed):
         description="days with missing readings: a problem; left out of the sharing until they are there; or "
         "estimated by the same hours a week or a day before or after",
     )
+    doubtful: Literal["note", "refuse"] = Field(
+        default="note", description="readings that are hardly possible: a note, or a problem"
+    )
     holidays: Holidays | tuple[Day, ...] = Field(
         default="none", description="public holidays of windows of prices, as in a scenario"
     )

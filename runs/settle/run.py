@@ -4,12 +4,16 @@ A month that is stored as it would be settled now is not settled again. A month 
 results is a conflict, and nothing of it is stored, unless it is to be corrected.
 """
 
+import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import xarray as xr
 
 from ...data.inputs import deferred_dask  # noqa: F401 - before Datasets
 from ...data.problems import InputError, Problem, suggestion
@@ -18,7 +22,7 @@ from ...model.lp import deferred_scipy  # noqa: F401 - before SciPy
 from .. import archive, markets
 from ..archive import Outcome
 from ..ledger import ledger
-from ..store import netcdf, run_file
+from ..store import digest, netcdf, run_file
 from ..version import version
 
 log = logging.getLogger(__name__)
@@ -74,41 +78,44 @@ def run(
     LedgerError, RunFileError
         Where days cannot be committed or a file not written: neither is done then.
     """
+    from ...data.assembly.sharing_community import build_communities
     from ...data.loading import settlement_file
 
     stage("reading the settlement")
     settlement = settlement_file.load(source, overrides)
-    parts, hash_ = settlement_file.months(settlement), settlement_file.digest(settlement)
+    parts = settlement_file.months(settlement)
     if unknown := [month for month in months if month not in parts]:
         raise InputError(_unknown(str(source), month, list(parts)) for month in unknown)
-    wanted = [month for month in parts if month in months or not months]
+    wanted = {month: time for month, time in parts.items() if month in months or not months}
+    stage("reading the meters")
+    communities = build_communities(settlement, wanted, every=bool(months))
     folder = output or Path("runs-out") / settlement.name
     keep: dict[str, Any] = {"key": key, "correct": correct}
     done = []
-    for n, month in enumerate(wanted):
-        progress(n, len(wanted))
+    for n, (month, community) in enumerate(communities.items()):
+        progress(n, len(communities))
+        hash_ = _digest(settlement, community)
         path = folder / f"{markets.SETTLED}-{month}.nc"
         if (there := _stored(path, hash_)) is not None:
             done.append(Month(month, there, already=True))
             continue
         stage(f"settling {month}")
-        tree = _settled(settlement, parts[month], month, hash_)
+        tree = _settled(settlement, community, month, hash_)
         if record:
             book = directory or ledger.beside(path, settlement.market_id or settlement.name, hash_)
             done.append(Month(month, _recorded(tree, path, book, **keep)))
         else:
             done.append(Month(month, Outcome(tree, path, netcdf.write_run(tree, path))))
-    progress(len(wanted), len(wanted))
+    progress(len(communities), len(communities))
     return done
 
 
-def _settled(settlement: Settlement, time: Any, month: str, hash_: str) -> Any:
+def _settled(settlement: Settlement, community: Any, month: str, hash_: str) -> Any:
     """Return the run of a month, with its name."""
-    from ...data.assembly.sharing_community import build_community
     from ...data.loading import settlement_file
     from . import results
 
-    tree = results.settled(settlement, build_community(settlement, time))
+    tree = results.settled(settlement, community)
     tree.attrs = {
         "title": f"{settlement.name}: {month} settled by {settlement.sharing.rule}",
         "scenario": settlement.name,
@@ -135,6 +142,27 @@ def _recorded(tree: Any, path: Path, book: Path, **options: Any) -> Outcome:
             raise
         told = f"{error}; otonari settle --correct reverses them and commits them anew"
         raise ledger.LedgerConflict(told, error.slots) from error
+
+
+def _digest(settlement: Settlement, community: Any) -> str:
+    """Return the digest of all that decides a month: rule, energies, shares, membership, keys and prices."""
+    slots, points = ("member", "time"), ("point", "time")
+    parts = {
+        "energy": (points, community.readings.energy),
+        "injects": (("point",), community.injects),
+        "shares": (("point", "member"), community.shares),
+        "active": (slots, community.active),
+        "participation": (("member",), community.participation),
+        "price": (("time",), community.price),
+    }
+    parts |= {} if community.keys is None else {"keys": (slots, community.keys)}
+    parts |= {} if community.order is None else {"order": (("member",), community.order)}
+    given = xr.Dataset({**parts, "rule": ((), np.array(settlement.sharing.rule))})
+    every = [
+        digest.values(part, "otonari settled month 1", digest.INPUTS_SCALE)
+        for part in (given, community.inputs)
+    ]
+    return hashlib.sha256("".join(every).encode()).hexdigest()
 
 
 def _stored(path: Path, hash_: str) -> Outcome | None:
