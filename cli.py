@@ -489,11 +489,11 @@ def report(as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
     "--rule",
     "rules",
     multiple=True,
-    default=["marginal", "mid-market", "equal"],
+    default=["as-billed", "mid-market", "equal"],
     show_default=True,
     metavar="RULE",
-    help="marginal, mid-market, supply-demand-ratio[=COMPENSATION], fixed=PRICE, pay-as-bid, or a split of what all "
-    "save: equal, proportional, shapley, least-core, nucleolus. Several stand side by side.",
+    help="as-billed, marginal, mid-market, supply-demand-ratio[=COMPENSATION], fixed=PRICE, pay-as-bid, or a split of "
+    "what all save: equal, proportional, shapley, least-core, nucleolus. Several stand side by side.",
 )
 @click.option(
     "--samples",

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given
 from numpy.testing import assert_allclose
 
 from otonari.model.fair_shares import games
 from otonari.model.fair_shares.coalitions import Coalitions
+from otonari.model.fair_shares.metered import MeteredCoalitions
 
 from . import counts, oracle
 from .communities import communities, community, of_examples, random_community
@@ -53,6 +55,35 @@ def test_coalitions_gain_what_the_oracle_says(inputs):
 @pytest.mark.parametrize("seed", counts.all_or(range(4, 12), [4]))
 def test_so_they_do_with_binaries_and_meters_apart(options, seed):
     assert_gains(random_community(seed, **options), 1e-4)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_metered_members_gain_what_a_program_says(seed):
+    """Two tariffs and a fee on shared energy: the closed form against the program of meters that plan nothing."""
+    random = np.random.default_rng(seed)
+    prices = np.sort(random.uniform(5, 40, (4, 3)).round(1), axis=0)
+    tariffs = {
+        name: {"retail_price": prices[k + 2].tolist(), "feed_in_price": prices[k].tolist(), "shared_fee": fee}
+        for name, k, fee in (("low", 0, 2.0), ("high", 1, 0.0))
+    }
+    people = {
+        f"home{k}": {
+            "node": "street",
+            "tariff": str(random.choice(["low", "high"])),
+            "metering": "gross",
+            "demand": random.uniform(0, 3, 3).round(2).tolist(),
+            "pv_available": (random.uniform(0, 4, 3) * (random.random() < 0.6)).round(2).tolist(),
+        }
+        for k in range(5)
+    }
+    street = {"street": {"parent": "", "access_fee": 0.0}}
+    inputs = community({"slots": [1, 0.5, 1], "nodes": street, "tariffs": tariffs, "participants": people})
+    metered = MeteredCoalitions(inputs)
+    assert_allclose(metered.gains(), Coalitions(inputs).gains(), atol=1e-6)
+    part = np.array([1, 1, 0.5, 1, 1])
+    halved = inputs.assign(demand=inputs["demand"] * xr.DataArray(part, dims="participant"))
+    assert_allclose(MeteredCoalitions(inputs, part).gains(), MeteredCoalitions(halved).gains())
+    assert metered.gain(np.ones(5, dtype=bool)) == pytest.approx(metered.gains()[-1])
 
 
 def test_coalitions_are_solved_hot():

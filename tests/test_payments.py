@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose
 
 from otonari.data.inputs.currency import scale
 from otonari.data.problems import InputError
-from otonari.model.fair_shares import payments as module
 from otonari.model.fair_shares import splits
+from otonari.model.fair_shares.coalitions import Coalitions
 from otonari.model.fair_shares.payments import RULES, payments
 from otonari.model.fair_shares.run import Run
 from otonari.model.settlement.account_lines import MONEY
@@ -21,7 +21,7 @@ from otonari.runs.clear.single import clear
 from . import neighbourhood
 from .communities import communities, of_examples
 
-SOME = ["marginal", "mid-market", "supply-demand-ratio=0.5", "fixed=17", *splits.SPLITS]
+SOME = ["as-billed", "marginal", "mid-market", "supply-demand-ratio=0.5", "fixed=17", *splits.SPLITS]
 
 
 def lines_of(settlement):
@@ -85,6 +85,7 @@ def test_rules_side_by_side(inputs):
     paid = payments(run, SOME)
     assert_balanced(run, paid)
     atol = 1e-5 * max(1, float(np.abs(run.yardstick).sum()))
+    assert_allclose(paid["payment"].sel(rule="as-billed"), tree["settlement"]["bill"], atol=atol)
     assert_allclose(paid["payment"].sel(rule="marginal"), tree["settlement"]["bill"], atol=atol)
     assert_allclose(paid["payment"].sel(rule="fixed=17"), plainly(run, 17.0), atol=atol)
     assert_allclose(paid["gain"].sel(rule=list(splits.SPLITS)).sum("participant"), run.gain, atol=atol)
@@ -115,7 +116,7 @@ def test_who_is_worse_off_is_told(paper):
 def test_orders_are_sampled_where_members_are_many(paper, monkeypatch):
     run, _ = paper
     exact = payments(run, ["shapley"])
-    monkeypatch.setattr(splits, "EXACT", 2)
+    monkeypatch.setattr(Coalitions, "exact", 2)
     drawn = payments(replace(run, samples=100, seed=3), ["shapley", "equal"])
     assert_balanced(run, drawn)
     error = drawn["standard_error"].sel(rule="shapley").values
@@ -140,7 +141,7 @@ def test_what_saves_nothing_is_shared_all_the_same(paper):
 
 def test_every_rule_that_cannot_price_a_run_is_named(paper, monkeypatch):
     run, _ = paper
-    monkeypatch.setattr(module, "EXACT", 2)
+    monkeypatch.setattr(Coalitions, "exact", 2)
     results = run.results.drop_vars("price")
     wrong = ["marginal", "pay-as-bid", "nucleolus", "least-core", "shaply", "equal=3", "fixed"]
     with pytest.raises(InputError) as error:

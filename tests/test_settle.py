@@ -1,6 +1,7 @@
 """Settlements: from readings and a rule to accounts, run files, ledger, bills; worked cases, and what is refused."""
 
 import json
+from itertools import permutations
 
 import numpy as np
 import pandas as pd
@@ -83,6 +84,32 @@ def test_a_month_from_readings_to_a_bill_that_is_checked(otonari, tmp_path):
     assert [m["already"] for m in again] == [True]
     otonari("report", path)
     otonari("compare", path)
+
+
+def test_a_settled_month_under_other_rules_of_prices(otonari, tmp_path):
+    """1 kWh at 0.12 EUR, or at the mean of 0.20 and of nothing, since the plant has no retailer here; all save 0.2."""
+    path = written(tmp_path / "trio")
+    tree = settled(path)
+    rules = ["as-billed", "fixed=0.12", "mid-market", "equal", "shapley", "nucleolus"]
+    asked = [part for rule in rules for part in ("--rule", rule)]
+    said = otonari("prices", path.parent / "out/settlement-2026-06.nc", *asked, "--json")
+    paid = {rule: of["payment"] for rule, of in json.loads(said.stdout)["rules"].items()}
+    bills = dict(
+        zip(tree["settlement"]["participant"].values.tolist(), tree["settlement"]["bill"].values, strict=True)
+    )
+    assert paid["as-billed"] == pytest.approx(bills)
+    assert paid["fixed=0.12"] == pytest.approx(bills)
+    assert paid["mid-market"]["plant"] == pytest.approx(-0.1)
+    alone = {name: 0.2 * drawn / 1000 for name, drawn in zip(MEMBERS, DRAWN, strict=True)} | {"plant": 0.0}
+    assert paid["equal"] == pytest.approx({name: bill - 0.2 / 4 for name, bill in alone.items()})
+    wanted = dict(zip(MEMBERS, DRAWN, strict=True))
+    added = []  # by anna: what she can still use of the plant's 1000 Wh, where it is there before her
+    for order in permutations([*MEMBERS, "plant"]):
+        before = order[: order.index("anna")]
+        left = 1000 - sum(wanted[name] for name in before if name != "plant")
+        added.append(min(200, max(left, 0)) if "plant" in before else 0)
+    assert paid["shapley"]["anna"] == pytest.approx(alone["anna"] - 0.2 * np.mean(added) / 1000)
+    assert sum(paid["shapley"].values()) == pytest.approx(0.12)
 
 
 def test_a_month_that_would_be_settled_otherwise_is_a_conflict_or_a_correction(otonari, tmp_path):

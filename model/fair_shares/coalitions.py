@@ -29,7 +29,7 @@ GAP = 1e-7
 
 
 class Coalitions:
-    """The coalitions of a community's participants; ``resolves`` counts what was solved.
+    """The coalitions of a community's participants; ``resolves`` counts what was solved, up to ``exact`` solves all.
 
     Parameters
     ----------
@@ -38,6 +38,8 @@ class Coalitions:
     minimum_charge : bool
         Whether vehicles obey ``vehicle_min_charge``.
     """
+
+    exact = EXACT
 
     def __init__(self, inputs: xr.Dataset, *, minimum_charge: bool = True):
         block = community_block(inputs, minimum_charge=minimum_charge, pool=False)

@@ -30,21 +30,24 @@ from ..settlement.accounts import made_whole
 from ..settlement.make_whole import NO_LOSS
 from ..settlement.price_rules import PRICE_RULES, BilateralTrades, Prices
 from ..topology.traders import parties, traders
-from .coalitions import EXACT
 from .inequality import gini, jain
 from .least_core import greatest_excess
 from .run import Run
-from .splits import SPLITS, Game
+from .splits import SPLITS, Game, most_members
 
-AS_BID = "pay-as-bid"
-RULES = (*PRICE_RULES, AS_BID, *SPLITS)
+AS_BILLED, AS_BID = "as-billed", "pay-as-bid"
+RULES = (AS_BILLED, *PRICE_RULES, AS_BID, *SPLITS)
 """All rules by which members can pay."""
 
 
 class Payments(NamedTuple):
-    """What members pay (participant,) and the rent that the network keeps [currency]; ``error`` of what is estimated."""
+    """What members pay (participant,), of it the network's fees and the rent that it keeps [currency].
+
+    ``error`` is the standard error of what is estimated, ``bound`` below which no greatest excess is.
+    """
 
     paid: Array
+    fees: float
     rent: float = 0.0
     error: Array | None = None
     bound: float = np.nan
@@ -125,7 +128,7 @@ def _row(run: Run, payments: Payments) -> _Row:
     units, total = np.floor(exact).astype(np.int64), int(np.rint(exact.sum()))
     one_more = np.argsort(-(exact - units), kind="stable")[: total - int(units.sum())]
     units[one_more] += 1
-    fees, rent = int(np.rint(run.lines["network_fee"].sum() * per)), int(np.rint(payments.rent * per))
+    fees, rent = int(np.rint(payments.fees * per)), int(np.rint(payments.rent * per))
     others = int(units.sum()) - fees - rent
     turnover = sum(float(np.abs(run.lines[n]).sum()) for n in SIGNS)
     if abs(others - run.others.sum() * per) > 3 + 1e-7 * turnover * per:
@@ -152,8 +155,8 @@ def _problems(run: Run, rule: str) -> list[Problem]:
         want = f"{name}, with which no number goes"
     elif name == AS_BID and not run.bids:
         want = "another rule: the run has no bids"
-    elif name in ("least-core", "nucleolus") and people > EXACT:
-        want = f"another rule: it is found for {EXACT} participants at most, here are {people}"
+    elif name in ("least-core", "nucleolus") and people > most_members(run):
+        want = f"another rule: it is found for {most_members(run)} participants at most, here are {people}"
     else:
         return []
     return list(price_rules.refused(rule, want).problems)
@@ -168,8 +171,12 @@ def _paid(run: Run, rule: str, game: Game) -> Payments:
     """Return what members pay under a rule."""
     if rule.partition("=")[0] in (*PRICE_RULES, AS_BID):
         return _by_prices(run, rule)
+    fees = float(run.lines["network_fee"].sum())
+    if rule == AS_BILLED:
+        rent = run.lines["congestion_rent"] + run.lines["make_whole"]
+        return Payments(run.lines["bill"], fees, float(rent.sum()))
     shares, error, bound = game.split(rule)
-    return Payments(run.yardstick - shares, error=error, bound=bound)
+    return Payments(run.yardstick - shares, fees, error=error, bound=bound)
 
 
 def _by_prices(run: Run, rule: str) -> Payments:
@@ -186,8 +193,9 @@ def _by_prices(run: Run, rule: str) -> Payments:
     got = sum_at(who.account[seller], energy * price.price, people)
     spent = sum_at(who.account[buyer], energy * (price.price + fee + price.congestion), people)
     rent = sum_at(who.account[buyer], energy * price.congestion, people)
+    fees = float((energy * fee).sum())
     lines = {**run.lines, "peer_cost": spent, "peer_revenue": got, "congestion_rent": rent}
     if rule != "marginal":
-        return Payments(run.others + spent - got, float(rent.sum()))
+        return Payments(run.others + spent - got, fees, float(rent.sum()))
     whole = made_whole(lines)
-    return Payments(whole["bill"], float(rent.sum() + whole["make_whole"].sum()))
+    return Payments(whole["bill"], fees, float(rent.sum() + whole["make_whole"].sum()))

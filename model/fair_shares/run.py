@@ -21,7 +21,8 @@ class Run:
     """A run whose payments are asked for.
 
     ``bids`` says whether its trades have the prices of orders; ``minimum_charge`` whether vehicles obeyed theirs.
-    ``samples`` orders of members are drawn from ``seed`` for the Shapley value of more members than `EXACT`.
+    ``metered`` says that the energies are those of meters, which nobody plans; ``participation`` (participant,) what
+    part of a withdrawal then takes part. ``samples`` orders are drawn from ``seed`` where coalitions are too many.
     """
 
     inputs: xr.Dataset
@@ -30,6 +31,8 @@ class Run:
     lines: Lines
     bids: bool = False
     minimum_charge: bool = True
+    metered: bool = False
+    participation: Array | None = None
     samples: int = 200
     seed: int = 1
     progress: Callable[[int, int], None] = lambda done, of: None

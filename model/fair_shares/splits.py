@@ -8,7 +8,8 @@ import numpy as np
 
 from ..labels import Array
 from . import games, least_core, sampling
-from .coalitions import EXACT, Coalitions
+from .coalitions import Coalitions
+from .metered import MeteredCoalitions
 from .run import Run
 
 SPLITS = ("equal", "proportional", "shapley", "least-core", "nucleolus")
@@ -21,7 +22,7 @@ class Game:
     def __init__(self, run: Run):
         self.run = run
         self.known: Array | None = None
-        self._coalitions: Coalitions | None = None
+        self._coalitions: Coalitions | MeteredCoalitions | None = None
 
     def split(self, rule: str) -> tuple[Array, Array | None, float]:
         """Return shares (participant,) of the gain, their standard error, and the bound of the greatest excess."""
@@ -30,7 +31,7 @@ class Game:
             return games.equal(run.gain, n), None, np.nan
         if rule == "proportional":
             return games.proportional(run.gain, run.traded), None, np.nan
-        if n > EXACT:
+        if n > most_members(run):
             return self._sampled(n)
         values = self._values()
         if rule == "shapley":
@@ -52,10 +53,17 @@ class Game:
         shares = drawn[0] * factor
         return shares + (run.gain - shares.sum()) / n, drawn[1] * factor, np.nan
 
-    def _made(self) -> Coalitions:
-        if self._coalitions is None:
+    def _made(self) -> Coalitions | MeteredCoalitions:
+        if self._coalitions is None and self.run.metered:
+            self._coalitions = MeteredCoalitions(self.run.inputs, self.run.participation)
+        elif self._coalitions is None:
             self._coalitions = Coalitions(self.run.inputs, minimum_charge=self.run.minimum_charge)
         return self._coalitions
+
+
+def most_members(run: Run) -> int:
+    """Return up to how many members all coalitions of a run are known."""
+    return MeteredCoalitions.exact if run.metered else Coalitions.exact
 
 
 def _factor(run: Run, optimum: float) -> float:
