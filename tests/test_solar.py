@@ -11,8 +11,10 @@ import pytest
 import otonari
 from otonari.data.clock import slots
 from otonari.data.generators import solar, sun
+from otonari.data.generators.weather_files import IRRADIANCES, Layout
 from otonari.data.problems import InputError
 
+from .test_build import small, tables
 from .test_pvwatts import MODULES, YEAR, pvwatts
 
 REAL = os.environ.get("OTONARI_REAL_DATA")
@@ -33,8 +35,8 @@ def weather_csv(path: Path, change=None) -> Path:
 
 
 def from_csv(path, times=DAY, hours=0.5, **options):
-    options = {"time_zone": "Asia/Tokyo", **options}
-    return solar.weather(times, hours, SUSONO, "file", path=path, format="csv", **options)
+    layout = Layout(**{"time_zone": "Asia/Tokyo", **options})
+    return solar.weather(times, hours, SUSONO, "file", path=path, format="csv", layout=layout)
 
 
 def test_a_clear_day_is_symmetric_about_solar_noon_and_dark_at_night():
@@ -333,6 +335,54 @@ def test_no_warning_leaks():
 
 
 # --- measured weather --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unit", IRRADIANCES)
+def test_a_csv_file_of_weather_says_how_it_is_written(tmp_path, unit):
+    """100 W/m2 for two hours are 0.1 kW/m2, 200 Wh/m2, 0.2 kWh/m2, 72 J/cm2 and 0.72 MJ/m2; 11 C are 51.8 F."""
+    written = {"W/m2": 100, "kW/m2": 0.1, "Wh/m2": 200, "kWh/m2": 0.2, "J/cm2": 72, "MJ/m2": 0.72}[unit]
+    times = pd.date_range("2020-08-18", periods=36, freq="2h")
+    plain, odd = tmp_path / "plain.csv", tmp_path / "odd.csv"
+    rows = [f"{t:%Y-%m-%dT%H:%M},100,50,80,11" for t in times]
+    plain.write_text("\n".join(["time,ghi,dni,dhi,temp_air", *rows]))
+    cells = ";".join(f"{written * share:g}".replace(".", ",") for share in (1, 0.5, 0.8))
+    rows = [f"{t:%d.%m.%Y;%H:%M};{cells};51,8" for t in times]
+    odd.write_text("\n".join(["of a station", "Tag;Zeit;G;B;D;T", *rows]), encoding="utf-16")
+    weather = {
+        "columns": {"ghi": "G", "dni": "B", "dhi": "D", "temp_air": "T"},
+        "irradiance_unit": unit,
+        "temperature_unit": "F",
+        "reference_year": False,
+        "time_column": "Tag",
+        "clock_column": "Zeit",
+        "time_format": "%d.%m.%Y",
+        "separator": ";",
+        "decimal": ",",
+        "encoding": "utf-16",
+        "skip_rows": 1,
+    }
+    pv = [pv_under(path, more) for path, more in ((plain, {}), (odd, weather))]
+    assert pv[0].sum() > 1
+    np.testing.assert_allclose(pv[1], pv[0], rtol=1e-9)
+    odd.write_text(odd.read_text(encoding="utf-16").replace(".2020", ".2019"), encoding="utf-16")
+    np.testing.assert_allclose(pv_under(odd, weather | {"reference_year": True}), pv[0], rtol=1e-9)
+    with pytest.raises(InputError, match="readings from 2019"):
+        pv_under(odd, weather)
+
+
+def pv_under(path, weather):
+    """Return the PV of a home (time,) [kW] under the weather of a file."""
+    people = [{"participant": "a", "persons": 2, "pv_kw": 4}]
+    return small(
+        tables=tables(participants=people), weather={"source": "file", "path": str(path), **weather}
+    )["pv_available"].values[0]
+
+
+def test_only_a_csv_file_is_asked_how_it_is_written(tmp_path):
+    (tmp_path / "f.epw").write_text("LOCATION")
+    with pytest.raises(InputError) as error:
+        pv_under(tmp_path / "f.epw", {"format": "epw", "separator": ";"})
+    assert [p.want for p in error.value.problems] == ["nothing, where epw states it"]
 
 
 @real

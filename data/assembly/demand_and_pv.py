@@ -15,12 +15,14 @@ from .. import clock
 from ..files.file_format import FileFormat
 from ..files.regular_file import EACH, sha256
 from ..generators import demand, solar, sun
+from ..generators.weather_files import Layout
 from ..problems import InputError, Problem
 from ..schema.file_references import CarbonFile, PriceFile, ReadingsFile, SeriesFile, Weather
 from ..schema.scenario import Series, Site, Time
 from ..schema.table_rows import Participant
 from ..series import plausibility
 from ..series.power_and_rates import read_power, read_rate
+from ..series.weather import COLUMNS
 
 FAR_HOURS = 2.5
 """A sun that is so far from the clock of its time zone is noted [h]. Assumption: the west of China is 2.2 h away."""
@@ -234,9 +236,8 @@ def generated_pv(
         content = pinned(weather)
         if not rows:
             return power[:0]
-        options: dict[str, Any] = {"path": weather.path, "format": weather.format, "stamp": weather.stamp}
-        options["time_zone"] = weather.time_zone or frame.time.time_zone
-        options["shift_minutes"] = weather.shift_minutes
+        options = {name: getattr(weather, name) for name in ("path", "format", "shift_minutes")}
+        options["layout"] = _layout(weather, frame.time.time_zone)
         instants = frame.times.to_numpy().astype("datetime64[ns]").tobytes()
         sky = _sky(instants, frame.hours, place, content, source=weather.source, **options)
         frame.notes += sky.attrs.get("notes", [])
@@ -249,6 +250,15 @@ def generated_pv(
 
     power[rows] = frame.attempt(work, (len(rows), len(frame.times)))
     return power
+
+
+def _layout(weather: Weather, time_zone: str) -> Layout:
+    """Return how a CSV file of weather is written, in its own or this time zone."""
+    named = {str(name): column for name, column in weather.columns.items()}
+    columns = tuple(named.get(name, name) for name in COLUMNS)
+    own = {f.name: getattr(weather, f.name) for f in fields(Layout) if f.name not in ("columns", "time_zone")}
+    own["clock_column"] = weather.clock_column or ""
+    return Layout(columns=columns, time_zone=weather.time_zone or time_zone, **own)
 
 
 @lru_cache(maxsize=8)

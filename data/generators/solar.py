@@ -14,7 +14,7 @@ from ..series.reference_year import placed
 from ..series.resampling import mean_over_slots, near
 from ..series.weather import COLUMNS, spread
 from .sun import Site, clear_sky, position, quiet
-from .weather_files import FORMATS, tmy3
+from .weather_files import FORMATS, Layout, tmy3
 
 SOURCES = ("clear-sky", "surrogate", "file")
 
@@ -35,6 +35,8 @@ _HALF_YEAR = timedelta(days=182)
 _DAY = 24  # hours
 _ORIGIN = Site(36.1, -79.95, 273.0)  # Greensboro, where the year that pvlib ships was measured
 
+CSV = Layout()
+
 
 def weather(
     times: pd.DatetimeIndex,
@@ -43,8 +45,7 @@ def weather(
     source: str = "clear-sky",
     path: str | Path | None = None,
     format: str = "tmy3",
-    time_zone: str | None = None,
-    stamp: str = "start",
+    layout: Layout = CSV,
     shift_minutes: float = 0.0,
 ) -> pd.DataFrame:
     """Return ghi, dni, dhi [W/m2] and temp_air [C] as means over the slots, indexed by ``times``.
@@ -60,9 +61,9 @@ def weather(
         https://doi.org/10.1016/0038-092X(82)90302-4.
     ``file``
         A reference year, whatever its years, matched by month, day and hour on standard time (29 February
-        reads 28 February where the file has none). TMY3, EPW, PVGIS and NSRDB state their zone and stamps; a CSV has
-        the columns ghi, dni, dhi, temp_air, and its ``time_zone`` and ``stamp`` are given here. ``shift_minutes`` is
-        added to every time. A reading longer than a slot is spread over its slots in the shape of the site's clear
+        reads 28 February where the file has none). TMY3, EPW, PVGIS and NSRDB state their zone and stamps; a CSV is
+        written as its ``layout`` says, which may also be of the years themselves. ``shift_minutes`` is added to every
+        time. A reading longer than a slot is spread over its slots in the shape of the site's clear
         sky: its energy is preserved.
 
     Notes to the user, such as where the clouds are from, stand in ``attrs["notes"]``, a list of texts.
@@ -75,7 +76,7 @@ def weather(
         Lengths of the slots, one or (time,) [h].
     site
         The place.
-    source, path, format, time_zone, stamp, shift_minutes
+    source, path, format, layout, shift_minutes
         As above.
 
     Raises
@@ -94,10 +95,11 @@ def weather(
         return _surrogate(times, hours, site)
     if path is None:
         raise InputError([Problem("weather", "", "path", "nothing", "the path of a weather file")])
-    readings, offset, place = FORMATS[format](path, time_zone or "UTC", stamp)
+    readings, offset, place = FORMATS[format](path, layout)
     shifted = readings.starts + np.timedelta64(round(shift_minutes * 6e10), "ns")
     readings = replace(readings, starts=shifted)
-    table = spread(placed(readings, times, offset), times, hours, lambda moments: clear_sky(moments, site))
+    own = readings if offset is None else placed(readings, times, offset)
+    table = spread(own, times, hours, lambda moments: clear_sky(moments, site))
     table.attrs["notes"] += [*_clock_notes(readings, site), *_place_notes(readings, site, place)]
     return table
 

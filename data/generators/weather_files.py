@@ -1,6 +1,7 @@
 """Layouts of weather files: each to readings, the standard time of the file and the place that it names."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,19 +18,64 @@ from ..series.weather import COLUMNS
 from .sun import Site, position, quiet
 
 Place = tuple[float, float]
-WeatherFile = tuple[Readings, timedelta, Place | None]
-"""Readings of ``COLUMNS``, standard time less UTC, and latitude and longitude where the file names them."""
+WeatherFile = tuple[Readings, timedelta | None, Place | None]
+"""Readings of ``COLUMNS``, standard time less UTC of a year that holds for any, and the place that the file names."""
 
 _LEAST_COSINE = 0.05  # of the zenith, below which a beam on the horizontal tells nothing of the sun's
+IRRADIANCES = {
+    "W/m2": (1.0, False),
+    "kW/m2": (1000.0, False),
+    "Wh/m2": (1.0, True),
+    "kWh/m2": (1000.0, True),
+    "J/cm2": (1e4 / 3600, True),
+    "MJ/m2": (1e6 / 3600, True),
+}
+"""Units of irradiance -> W/m2 or Wh/m2, and whether it is energy of the interval."""
+TEMPERATURES = {"C": (1.0, 0.0), "F": (1 / 1.8, -32 / 1.8), "K": (1.0, -273.15)}
+"""Units of temperature -> factor and summand to degrees Celsius."""
 
 
-def _csv(path: str | Path, time_zone: str, stamp: str) -> WeatherFile:
-    """Return the readings of a CSV file of a reference year (ghi, dni, dhi, temp_air), and standard time less UTC."""
-    readings = read_readings(path, COLUMNS, FileFormat(time_zone=time_zone, stamp=stamp, reference_year=True))
-    return readings, standard_offset(readings), None
+@dataclass(frozen=True)
+class Layout:
+    """How a CSV file of weather is written: ``columns`` in the order of ``COLUMNS``, units, and what `FileFormat` says.
+
+    With ``reference_year`` its year holds for any.
+    """
+
+    columns: tuple[str, ...] = COLUMNS
+    irradiance_unit: str = "W/m2"
+    temperature_unit: str = "C"
+    time_zone: str = "UTC"
+    stamp: str = "start"
+    time_column: str = "time"
+    clock_column: str = ""
+    time_format: str = ""
+    separator: str = ","
+    decimal: str = "."
+    encoding: str = "utf-8"
+    skip_rows: int = 0
+    reference_year: bool = True
+
+    def form(self) -> FileFormat:
+        """Return the format of the readings."""
+        own = {
+            f.name: getattr(self, f.name) for f in fields(self) if f.name in FileFormat.__dataclass_fields__
+        }
+        return FileFormat(**own)
 
 
-def tmy3(path: str | Path, time_zone: str = "", stamp: str = "") -> WeatherFile:
+def _csv(path: str | Path, layout: Layout) -> WeatherFile:
+    """Return the readings of a CSV file (ghi, dni, dhi, temp_air), and standard time less UTC of a reference year."""
+    readings = read_readings(path, layout.columns, layout.form())
+    factor, energy = IRRADIANCES[layout.irradiance_unit]
+    slope, summand = TEMPERATURES[layout.temperature_unit]
+    power = readings.values[:3] * factor / (readings.hours if energy else 1.0)
+    values = np.vstack([power, readings.values[3:] * slope + summand])
+    offset = standard_offset(readings) if layout.reference_year else None
+    return replace(readings, values=values), offset, None
+
+
+def tmy3(path: str | Path, layout: Layout | None = None) -> WeatherFile:
     """Return the readings of a TMY3 file, and its standard time less UTC; it states its zone and stamps itself."""
     from .deferred_pvlib import iotools
 
@@ -44,14 +90,14 @@ def tmy3(path: str | Path, time_zone: str = "", stamp: str = "") -> WeatherFile:
     )
 
 
-def _epw(path: str | Path, time_zone: str = "", stamp: str = "") -> WeatherFile:
+def _epw(path: str | Path, layout: Layout | None = None) -> WeatherFile:
     """Return the readings of an EPW file, and its standard time less UTC; it states its zone and stamps itself."""
     from .deferred_pvlib import iotools
 
     return _by_pvlib(path, "epw", iotools.read_epw, lambda data, meta: _utc(data), first_row=9)
 
 
-def _pvgis_tmy(path: str | Path, time_zone: str = "", stamp: str = "") -> WeatherFile:
+def _pvgis_tmy(path: str | Path, layout: Layout | None = None) -> WeatherFile:
     """Return the readings of a typical year of PVGIS.
 
     Its hours are instants in UTC, of irradiance some minutes later (``Irradiance Time Offset``): the middles of hours.
@@ -67,7 +113,7 @@ def _pvgis_tmy(path: str | Path, time_zone: str = "", stamp: str = "") -> Weathe
     )
 
 
-def _pvgis_hourly(path: str | Path, time_zone: str = "", stamp: str = "") -> WeatherFile:
+def _pvgis_hourly(path: str | Path, layout: Layout | None = None) -> WeatherFile:
     """Return the readings of hourly radiation of PVGIS on the horizontal plane, with components.
 
     Its stamps are instants in UTC, taken as middles of hours. The beam of the sun is that on the plane over the cosine
@@ -87,7 +133,7 @@ def _pvgis_hourly(path: str | Path, time_zone: str = "", stamp: str = "") -> Wea
     return _by_pvlib(path, "pvgis-hourly", parse, lambda data, meta: _utc(data) - middle, first_row=12)
 
 
-def _nsrdb(path: str | Path, time_zone: str = "", stamp: str = "") -> WeatherFile:
+def _nsrdb(path: str | Path, layout: Layout | None = None) -> WeatherFile:
     """Return the readings of a file of the NSRDB (PSM3 or PSM4), whose stamps are the middles of its intervals."""
     from .deferred_pvlib import iotools
 
@@ -103,7 +149,7 @@ def _nsrdb(path: str | Path, time_zone: str = "", stamp: str = "") -> WeatherFil
     return _by_pvlib(path, "nsrdb", parse, starts, first_row=4)
 
 
-FORMATS: dict[str, Callable[[str | Path, str, str], WeatherFile]] = {
+FORMATS: dict[str, Callable[[str | Path, Layout], WeatherFile]] = {
     "tmy3": tmy3,
     "epw": _epw,
     "csv": _csv,
@@ -111,7 +157,7 @@ FORMATS: dict[str, Callable[[str | Path, str, str], WeatherFile]] = {
     "pvgis-hourly": _pvgis_hourly,
     "nsrdb": _nsrdb,
 }
-"""Layouts of weather files: path, time zone and stamp (of a CSV) -> what is read."""
+"""Formats of weather files: path and layout (of a CSV; others state it themselves) -> what is read."""
 
 
 def _flat(read: tuple[pd.DataFrame, dict[str, Any]]) -> tuple[pd.DataFrame, dict[str, Any]]:

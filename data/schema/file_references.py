@@ -230,6 +230,9 @@ class CarbonFile(ReadingsFile):
     unit: Literal["kg/kWh", "g/kWh"] = Field(default="kg/kWh", description="carbon dioxide per energy")
 
 
+WeatherColumn = Literal["ghi", "dni", "dhi", "temp_air"]
+
+
 class Weather(Closed):
     """Where irradiance and temperature come from."""
 
@@ -248,9 +251,50 @@ class Weather(Closed):
     shift_minutes: Annotated[Real, LATER] = Field(
         default=0.0, ge=-1440, le=1440, description="added to every time of the file"
     )
+    columns: Annotated[dict[WeatherColumn, Label], LATER] = Field(
+        default_factory=dict,
+        description="ghi, dni, dhi, temp_air -> column of a CSV file, where it is another",
+    )
+    irradiance_unit: Annotated[Literal["W/m2", "kW/m2", "Wh/m2", "kWh/m2", "J/cm2", "MJ/m2"], LATER] = Field(
+        default="W/m2", description="of a CSV file: mean power, or energy of the interval"
+    )
+    temperature_unit: Annotated[Literal["C", "F", "K"], LATER] = Field(
+        default="C", description="of a CSV file"
+    )
+    time_column: Annotated[Label, LATER] = Field(
+        default="time", description="column of the times of a CSV file"
+    )
+    clock_column: Annotated[Label | None, LATER] = Field(
+        default=None, description="column of the time of day, beside one of dates"
+    )
+    time_format: Annotated[str, LATER] = Field(
+        default="", description="strptime pattern of times of a CSV file not written year first"
+    )
+    separator: Annotated[Separator, LATER] = Field(default=",", description="between cells of a CSV file")
+    decimal: Annotated[Literal[".", ","], LATER] = Field(
+        default=".", description="decimal mark of a CSV file"
+    )
+    encoding: Annotated[Encoding, LATER] = Field(default="utf-8", description="of a CSV file")
+    skip_rows: Annotated[Whole, LATER] = Field(default=0, ge=0, description="lines before its header")
+    reference_year: Annotated[bool, LATER] = Field(
+        default=True, description="false: a CSV file holds for the years that it names, not for any"
+    )
 
     @model_validator(mode="after")
     def _file(self) -> Self:
         if (self.path is not None) != (self.source == "file"):
             raise PydanticCustomError("path", "a path where source is 'file', and only there")
+        if self.separator == self.decimal:
+            raise PydanticCustomError("decimal", "another mark than the separator")
+        for name in _OF_CSV if self.format != "csv" else ():
+            if getattr(self, name) != type(self).model_fields[name].get_default(call_default_factory=True):
+                raise PydanticCustomError(name, "nothing, where {format} states it", {"format": self.format})
         return self
+
+
+_OF_CSV = tuple(
+    name
+    for name in Weather.model_fields
+    if name not in ("source", "path", "sha256", "format", "time_zone", "stamp", "shift_minutes")
+)
+"""Keys of weather that a CSV file alone needs, and that version 1 of the schema did not have."""
