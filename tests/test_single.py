@@ -80,7 +80,7 @@ def test_clear_by_hand():
     first sun has too much, and is paid what the retailer would give it, 8, and not more.
     """
     tree = clear(community(CASE))
-    assert list(tree.children) == ["inputs", "results", "trades", "settlement"]
+    assert list(tree.children) == ["inputs", "results", "trades", "settlement", "marginal"]
     assert tree["trades"]["trade_energy"].values == pytest.approx([2.0, 1.5])
     assert tree["trades"]["trade_price"].values == pytest.approx([8.0, 28.0])
     bill = dict(zip(tree["settlement"]["participant"].values, tree["settlement"]["bill"].values, strict=True))

@@ -45,6 +45,7 @@ def settle_block(block: Any) -> xr.DataTree:
     otonari.model.checks.run.CheckError
         If the solution contradicts the inputs though nobody edited the block's own rows or variables.
     """
+    from ...model.marginal_values import marginal_values
     from ...model.results import collect
     from ...model.settlement import accounts, trades
     from ...model.solver.solve import solve
@@ -65,7 +66,9 @@ def settle_block(block: Any) -> xr.DataTree:
     alone = collect(baseline)
     traded = trades.bilateral(inputs, results)
     settled = accounts.settle(inputs, results, traded, alone)
-    tree = run_format.as_tree(inputs, results, traded, settled)
+    marginal = marginal_values(block, results["price"].values if "price" in results else None)
+    further = {} if marginal is None else {run_format.MARGINAL: marginal}
+    tree = run_format.as_tree(inputs, results, traded, settled, **further)
     tree.attrs = {
         "market": market,
         "otonari_version": version(),

@@ -30,6 +30,8 @@ from ..store import atomic_file, netcdf, run_file, run_format
 from ..version import version
 
 Stage = Callable[[str], None]
+Solved = tuple[xr.Dataset, Any, xr.Dataset | None]
+"""Results, solution and marginal values."""
 log = logging.getLogger(__name__)
 
 
@@ -66,7 +68,8 @@ def clear(
     Returns
     -------
     DataTree
-        Groups ``inputs``, ``results``, ``trades`` and ``settlement``; the attributes say how it was solved.
+        Groups ``inputs``, ``results``, ``trades`` and ``settlement``, and ``marginal`` where it was solved; the
+        attributes say how.
 
     Raises
     ------
@@ -87,18 +90,21 @@ def clear(
     inputs = Arrays.of(given)
     options = {"minimum_charge": minimum_charge, "time_limit": time_limit, "mip_gap": mip_gap}
     stage("clearing each participant alone")
-    alone, baseline = solved(inputs, "grid-only", options, threads=threads, tie_break=market == "grid-only")
+    alone, baseline, marginal = solved(
+        inputs, "grid-only", options, threads=threads, tie_break=market == "grid-only"
+    )
     results, solution = alone, baseline
     if market == "p2p":
-        results, solution = _among_peers(inputs, alone, baseline, options, threads, stage)
+        results, solution, marginal = _among_peers(inputs, alone, baseline, options, threads, stage)
     elif market == "unmanaged":
-        results, solution = _unmanaged(inputs)
+        results, solution, marginal = _unmanaged(inputs)
     end = time.perf_counter()
     from ...model.settlement import unpaid
 
     stage("settling and checking")
     groups = settled(inputs, market, results, alone, solution, minimum_charge)
-    tree = run_format.as_tree(given, *map(as_dataset, groups))
+    further = {} if marginal is None else {run_format.MARGINAL: as_dataset(marginal)}
+    tree = run_format.as_tree(given, *map(as_dataset, groups), **further)
     bills = float(tree["settlement"]["bill"].sum()) + unpaid.cost(inputs, results)
     tree.attrs = {
         "market": market,
@@ -199,12 +205,13 @@ def solved(
     threads: int | None,
     decided: xr.Dataset | None = None,
     **solving: Any,
-) -> tuple[xr.Dataset, Any]:
-    """Return the results of a market and its solution; ties matter only where more than the bills is wanted.
+) -> Solved:
+    """Return the results of a market, its solution and marginal values; ties matter where more than bills is wanted.
 
     Binaries are as the results ``decided`` have them, if there are any.
     """
     from ...model import clearing, results
+    from ...model.marginal_values import marginal_values
     from ...model.solver import solve
 
     block = clearing.community_block(inputs, market, minimum_charge=options["minimum_charge"])
@@ -214,8 +221,10 @@ def solved(
     solution = solve.solve(block, **limits, threads=threads or os.cpu_count() or 1, **solving)
     log.info("%s: %s, objective %.6f, %s", market, solution.status, solution.objective, solution.proof)
     collected = results.collect(block)
+    price = collected["price"].values if "price" in collected else None
+    marginal = marginal_values(block, price)
     clearing.dismantle(block)
-    return collected, solution
+    return collected, solution, marginal
 
 
 def _among_peers(
@@ -225,18 +234,18 @@ def _among_peers(
     options: dict[str, Any],
     threads: int | None,
     stage: Stage,
-) -> tuple[xr.Dataset, Any]:
-    """Return the results of the market of peers and its solution, which costs no more than the ``baseline``.
+) -> Solved:
+    """Return what :func:`solved` does of the market of peers, whose solution costs no more than the ``baseline``.
 
     Where binaries within their gap cost more, they are what each participant decides ``alone``.
     """
     stage("clearing the neighbourhood")
-    results, solution = solved(inputs, "p2p", options, threads=threads, start=baseline)
+    results, solution, marginal = solved(inputs, "p2p", options, threads=threads, start=baseline)
     if solution.objective <= baseline.objective + 1e-7 * max(1.0, abs(baseline.objective)):
-        return results, solution
+        return results, solution, marginal
     stage("clearing the neighbourhood with what each decides alone")
-    results, better = solved(inputs, "p2p", options, threads=threads, start=baseline, decided=alone)
-    return results, _within(solution, better, options["mip_gap"])
+    results, better, marginal = solved(inputs, "p2p", options, threads=threads, start=baseline, decided=alone)
+    return results, _within(solution, better, options["mip_gap"]), marginal
 
 
 def settled(
@@ -277,12 +286,12 @@ def _within(first: Any, better: Any, mip_gap: float) -> Any:
     return replace(better, status=status, proof=better.proof | {"mip_gap": gap})
 
 
-def _unmanaged(inputs: xr.Dataset) -> tuple[xr.Dataset, Any]:
+def _unmanaged(inputs: xr.Dataset) -> Solved:
     """Return the results of the community that nobody manages: played through, not optimized."""
     from ...model.agents import rule_based
     from ...model.solver import solve
 
-    return rule_based.unmanaged(inputs), solve.Solution(float("nan"), "none", status="simulated")
+    return rule_based.unmanaged(inputs), solve.Solution(float("nan"), "none", status="simulated"), None
 
 
 def defined(source: str | Path, market: str | None) -> tuple[Any, str]:

@@ -178,6 +178,6 @@ def _settled(period: Any, market: str, solution: Any, time_limit: float | None) 
     inputs, results = period
     alone = results
     if market != "grid-only":
-        alone, baseline = single.solved(inputs, "grid-only", options, threads=None, tie_break=False)
+        alone, baseline, _ = single.solved(inputs, "grid-only", options, threads=None, tie_break=False)
         solution = baseline if baseline.directions > solution.directions else solution
     return Run(inputs, *single.settled(inputs, market, results, alone, solution, False))

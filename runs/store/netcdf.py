@@ -14,6 +14,7 @@ import xarray as xr
 from .atomic_file import RunFileError, first_line, publish, require_file
 from .run_format import (
     FORMAT,
+    MARGINAL,
     attributes_digest,
     digests,
     encode,
@@ -49,7 +50,8 @@ def write_run(tree: xr.DataTree, path: str | os.PathLike[str]) -> Path | None:
 
     def same(earlier: Path) -> bool:
         attributes = _attributes(earlier)
-        return all(attributes.get(key) == value for key, value in stored.items())
+        identity = {key: value for key, value in stored.items() if key != f"{MARGINAL}_digest"}
+        return all(attributes.get(key) == value for key, value in identity.items())
 
     return publish(Path(path), lambda name: _fill(tree, name, stored), same)
 

@@ -18,8 +18,9 @@ FORMAT = 1
 
 
 GROUPS = ("inputs", "results", "trades", "settlement")
-FURTHER = ("allocation",)
-"""Groups that only some runs have: what a settled one allocates."""
+MARGINAL = "marginal"
+FURTHER = ("allocation", MARGINAL)
+"""Groups that only some runs have: what a settled one allocates; marginal values, which do not identify a run."""
 
 
 TIME_ATTRIBUTES = {"standard_name": "time", "long_name": "start of the slot, UTC", "axis": "T"}
@@ -42,10 +43,9 @@ def account_line(settlement: xr.Dataset, name: str) -> xr.DataArray:
 
 
 def digests(tree: xr.DataTree) -> dict[str, str]:
-    """Return the digests that identify a run: of its inputs, and of the groups computed from them."""
-    scale = dict.fromkeys(GROUPS, digest.RESULTS_SCALE) | dict.fromkeys(
-        ("inputs", *FURTHER), digest.INPUTS_SCALE
-    )
+    """Return the digests of a run: of its inputs, and of the groups computed from them."""
+    scale = dict.fromkeys((*GROUPS, *FURTHER), digest.RESULTS_SCALE)
+    scale |= dict.fromkeys(("inputs", "allocation"), digest.INPUTS_SCALE)
     return {
         f"{g}_digest": digest.values(tree[g].to_dataset(), f"otonari {g} 1", scale[g]) for g in groups(tree)
     }
