@@ -520,6 +520,29 @@ def prices(as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
     _print(answer, as_json, quiet)
 
 
+@main.command()
+@click.argument("run", type=_FILE, metavar="RUN.nc")
+@click.option("-o", "--output", type=_NO_FOLDER, required=True, help="CSV file.")
+@click.option("--decimals", type=_Whole(1, 9), default=6, show_default=True, help="Of a coefficient.")
+@click.option(
+    "--exhaustive",
+    is_flag=True,
+    help="Give all to members, as laws want it: what nobody bought to those who cannot use it.",
+)
+@common
+def coefficients(as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
+    """Write the key by which a network operator realises a stored run: coefficients per slot, producer and member.
+
+    Coefficients of a producer sum to one in every slot, with the share of nobody. Meters that show what the run plans
+    are allocated by them, to the watt-hour, what was traded.
+    """
+    _require_suffix(options["output"], ".csv")
+    _stage(verbose, quiet)("reading the run")
+    from .runs.commands import settle
+
+    _print(settle.coefficients(**options), as_json, quiet)
+
+
 @main.group()
 def ledger() -> None:
     """Keep, check and show ledgers. A ledger is tamper-evident, not tamper-proof; see runs/LEDGER.md."""

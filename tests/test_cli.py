@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -19,6 +20,8 @@ import otonari as otonari_package
 from otonari import data
 from otonari.cli import main
 from otonari.data.loading import town
+from otonari.model.sharing.allocation import allocate
+from otonari.model.sharing.traded import traded
 from otonari.runs.ledger import ledger
 from otonari.runs.ledger.format.errors import LedgerError, LedgerLocked, LedgerTampered
 from otonari.runs.store import netcdf, run_file
@@ -138,6 +141,8 @@ def test_bad_usage(otonari):
         ["prices"],
         ["prices", "a.nc", "-o", "x.nc"],
         ["prices", "a.nc", "--samples", "1"],
+        ["coefficients", "a.nc"],
+        ["coefficients", "a.nc", "-o", "x.csv", "--decimals", "10"],
         ["cleer"],
         ["ledger", "verify"],
     ):
@@ -403,6 +408,33 @@ def test_prices(otonari, day):
         rows = {(r["rule"], r["measure"], r["participant"]): float(r["value"]) for r in csv.DictReader(file)}
     assert rows["mid-market", "payment", "home-01"] == facts["mid-market"]["payment"]["home-01"]
     assert rows["shapley", "gini", ""] == facts["shapley"]["gini"]
+
+
+@pytest.mark.parametrize(("exhaustive", "decimals"), [(False, 6), (True, 5)])
+def test_coefficients(otonari, day, exhaustive, decimals):
+    """Meters of six-kinds that show its plan, allocated by the coefficients of the file, get what was traded."""
+    options = ["--decimals", decimals, *(["--exhaustive"] if exhaustive else [])]
+    facts = json.loads(otonari("coefficients", day / "p2p.nc", "-o", "key.csv", *options, "--json").stdout)
+    tree = run_file.open_run(day / "p2p.nc")
+    volumes = traded(*(tree[group].to_dataset() for group in ("inputs", "results", "trades")))
+    with Path("key.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    size = (24, len(facts["producers"]), len(facts["members"]))
+    text = [[row[name] for name in facts["members"]] for row in rows]
+    assert all(len(cell.partition(".")[2]) == decimals for line in text for cell in line)
+    units = np.array([[int(cell.replace(".", "")) for cell in line] for line in text]).reshape(size)
+    rest = np.array([int(row["(surplus)"].replace(".", "")) for row in rows]).reshape(size[:2])
+    assert (units.sum(axis=2) + rest == 10**decimals).all()
+    assert exhaustive == (not rest.any())
+    producers = np.flatnonzero(volumes.injected.any(axis=1))
+    assert volumes.label[producers].tolist() == facts["producers"]
+    share = np.moveaxis(units, 0, 2) / 10**decimals
+    got = allocate(volumes.injected[producers], volumes.withdrawn, "matrix", coefficients=share)
+    bought = np.zeros_like(volumes.withdrawn)
+    _, buyer, slot, energy = volumes.contracts
+    np.add.at(bought, (buyer, slot), energy)
+    assert (got == bought).all()
+    assert bought.sum() == facts["traded_wh"] > 10_000
 
 
 def test_prices_that_nobody_knows(otonari, day):

@@ -10,11 +10,11 @@ import numpy as np
 import xarray as xr
 
 from ...data.inputs import deferred_dask  # noqa: F401 - before Datasets
-from ...data.inputs.currency import scale
 from ...model.lp import deferred_scipy  # noqa: F401 - before SciPy
 from ...model.settlement.account_lines import MONEY
 from ..markets import SETTLED, SIMULATED
 from ..report import payments as report
+from ..settle import trades as trades_by_slot
 from ..store import atomic_file, run_file, run_format
 from .answer import Answer
 
@@ -39,25 +39,21 @@ def prices(
     with run_file.reading(run):
         given = replace(_run(tree), samples=samples, seed=seed, progress=progress)
     paid = payments(given, list(dict.fromkeys(rules)))
-    text, stored = report.text(paid), []
+    text, told = report.text(paid), []
     if output:
         kept = atomic_file.publish_text(output, report.csv(paid))
-        stored = [f"stored  {output}" + (f" (the earlier, different file is now {kept})" if kept else "")]
-    return Answer(report.facts(paid), "\n\n".join([text, *stored]), beside=tuple(stored))
+        told = [f"stored  {output}" + (f" (the earlier, different file is now {kept})" if kept else "")]
+    return Answer(report.facts(paid), "\n\n".join([text, *told]), beside=tuple(told))
 
 
 def _run(tree: xr.DataTree) -> "Run":
-    """Return a stored run as splits see it; of a settled one with trades by slot, which its file has by days."""
+    """Return a stored run as splits see it."""
     from ...model.fair_shares.run import Run
-    from ...model.settlement import trades as matched
 
-    inputs, results, trades, settlement = (tree[group].to_dataset() for group in run_format.GROUPS)
+    inputs, results, trades, settlement = trades_by_slot.groups(tree)
     lines = {name: run_format.account_line(settlement, name).values for name in MONEY}
     market, options = tree.attrs.get("market"), json.loads(str(tree.attrs.get("options", "{}")))
     if market == SETTLED:
-        trades = matched.bilateral(inputs, results, "fixed=0")
-        unit = scale(str(tree.attrs["currency"])).price  # fees of a settlement count in whole units
-        trades["trade_fee"] = (trades["trade_fee"] * unit).round() / unit
         return Run(inputs, results, trades, lines, metered=True, participation=_participation(tree))
     bids = market == SIMULATED[0] and options.get("rules", {}).get("mechanism") != "uniform"
     minimum_charge = bool(options.get("minimum_charge", True))
