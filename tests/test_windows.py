@@ -32,6 +32,7 @@ def cut(monkeypatch):
         monkeypatch.setattr(windows, "LONG", 1)
         monkeypatch.setattr(windows, "ROWS", 0)
         monkeypatch.setattr(tie_breaking, "APART", 0)
+        monkeypatch.setattr(tie_breaking, "MOST", 2.0)
 
     return lengths
 
@@ -74,8 +75,25 @@ def test_ties_break_alike_in_the_parts_that_an_optimal_face_falls_into(monkeypat
     inputs = random_community(seed)
     whole = cleared(inputs, one_way=False)
     monkeypatch.setattr(tie_breaking, "APART", 0)
+    monkeypatch.setattr(tie_breaking, "MOST", 2.0 * (seed % 2))
     monkeypatch.setattr(components, "ROWS", 1)
+    seen = spied(monkeypatch)
     assert_same(cleared(inputs, one_way=False), whole)
+    assert seen
+    assert max(seen) <= 1e-7
+
+
+def spied(monkeypatch):
+    """Return a list of how far values are outside wherever the primal simplex begins to move weights [kW]."""
+    warm_run, seen = tie_breaking.warm_run, []
+
+    def watched(highs, *, cost=None, **changes):
+        if cost is not None and cost.max(initial=0.0) >= tie_breaking.SHARP:
+            seen.append(np.inf if changes else highs.getInfo().max_primal_infeasibility)
+        return warm_run(highs, cost=cost, **changes)
+
+    monkeypatch.setattr(tie_breaking, "warm_run", watched)
+    return seen
 
 
 @pytest.mark.parametrize("seed", counts.all_or(RANDOM, RANDOM[:6]))

@@ -187,13 +187,19 @@ class _BottomUp:
 
     def _solve_parts(self, members: list[tuple[Array, Array]]) -> bool:
         """Solve parts from their bases so far; return whether all have an optimum."""
-        solved = list(self.each(lambda m: self._solve_part(*m), members))
+        solved = list(self.each(lambda m: self._solve_for_good(*m), members))
         known = [part for part in solved if part is not None]
         self.solved += known
         self.iterations += sum(part.iterations for part in known)
         self.windows += sum(part.windows for part in known)
         self.rounds += 1
         return None not in solved
+
+    def _solve_for_good(self, rows: Array, columns: Array) -> _SolvedPart | None:
+        """Solve a part; where nothing can join it to another, select its optimum by rule, too, and let HiGHS go."""
+        part = self._solve_part(rows, columns)
+        done = len(self.edges.column) or part is None or self._select(part)
+        return part if done else None
 
     def _solve_part(self, rows: Array, columns: Array) -> _SolvedPart | None:
         """Solve a part of the perturbed problem and keep its basis and duals; None if it has no optimum."""

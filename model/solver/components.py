@@ -91,6 +91,15 @@ def piece(program: Program, rows: Array, columns: Array, place: Array) -> Progra
     )
 
 
+def largest(matrix: sparse.csr_matrix, inside: Array) -> int:
+    """Return the number of rows of the largest part of a matrix of which only the columns ``inside`` count."""
+    height, columns = matrix.shape
+    kept = inside[matrix.indices]
+    owner = np.repeat(np.arange(height, dtype=np.int32), np.diff(matrix.indptr))[kept]
+    _, label = _components(height + columns, owner, height + matrix.indices[kept])
+    return int(np.bincount(label[:height]).max(initial=0))
+
+
 def _components(size: int, one: Array, other: Array) -> tuple[int, Array]:
     graph = sparse.csr_matrix((np.ones(len(one), dtype=np.int8), (one, other)), shape=(size, size))
     count, label = connected_components(graph, directed=False)

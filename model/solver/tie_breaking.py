@@ -10,9 +10,9 @@ import numpy as np
 from ..labels import Array
 from ..lp.matrix import Program
 from .basis import start_from
-from .components import Parts
+from .components import Parts, largest
 from .dual_face import empty_rows, nearest_to_zero
-from .highs import BasicSolution, Simplex, basic_solution, load, optimal, prove, run, slackness, warm_run
+from .highs import BasicSolution, basic_solution, load, optimal, prove, run, slackness, warm_run
 
 SIDE_PERTURBATION = 1e-4
 """Perturbation of the sides of rows that make prices [kW]: well above the solver's tolerance."""
@@ -23,7 +23,9 @@ EXACT = 1e-9
 SHARP = 1e3
 """Cost of a weight of one where only the weights count: differences of 1e-7 are then far above the tolerance."""
 APART = 50_000
-"""Rows beyond which what may still move on an optimal face is solved in parts."""
+"""Rows beyond which what may still move on an optimal face is solved in parts, if it falls into any of use."""
+MOST = 0.5
+"""Share of the rows that the largest of those parts has where they are of no use."""
 FLAT = 1e-7
 """Reduced costs and duals up to this are zero: the column or row may move without cost."""
 
@@ -230,6 +232,8 @@ def least_weight(highs: Any, program: Program, by: Rules, dual: Array) -> Array 
     On the optimal face, columns with a reduced cost are at the bound where that keeps them and rows with a dual at
     their side (complementary slackness); everything else may move. None if no values go with these duals, which are
     then not optimal. ``highs`` holds the program at the basis of the duals, a few pivots away, and loses it.
+    With the sides as they are that basis may be a little outside. Many rows therefore first go back inside by the dual
+    simplex, in a few pivots; the primal one would begin anew to look for any values at all, in thousands.
     """
     reduced = program.cost - program.matrix.T @ dual
     lower, upper = _face(reduced, program.lower, program.upper)
@@ -243,8 +247,12 @@ def least_weight(highs: Any, program: Program, by: Rules, dual: Array) -> Array 
         face = replace(
             program, cost=weight, lower=lower, upper=upper, row_lower=row_lower, row_upper=row_upper
         )
-        return _in_parts(face, basic_solution(highs, program))
-    solved = warm_run(highs, cost=weight, bounds=(lower, upper), sides=(row_lower, row_upper))
+        if largest(face.matrix, lower < upper) < MOST * len(row_lower):
+            return _in_parts(face, basic_solution(highs, program))
+        solved = warm_run(highs, bounds=(lower, upper), sides=(row_lower, row_upper))
+        solved = solved and warm_run(highs, cost=weight)
+    else:
+        solved = warm_run(highs, cost=weight, bounds=(lower, upper), sides=(row_lower, row_upper))
     return np.array(highs.getSolution().col_value) if solved else None
 
 
@@ -260,10 +268,10 @@ def _in_parts(face: Program, start: BasicSolution) -> Array | None:
     parts = Parts(replace(face, row_lower=face.row_lower - kept, row_upper=face.row_upper - kept), moves)
     for rows, columns in parts.members():
         part = parts.piece(rows, columns)
-        highs = load(part, None, 0.0, Simplex.PRIMAL)
+        highs = load(replace(part, cost=np.zeros(len(columns))), None, 0.0)
         start_from(highs, start.column_status[columns], start.row_status[rows])
         run(highs)
-        if not optimal(highs):
+        if not optimal(highs) or not warm_run(highs, cost=part.cost):
             return None
         x[columns] = highs.getSolution().col_value
     return x
