@@ -16,8 +16,10 @@ from otonari.data.loading.scenario import digest, effective, load_scenario
 from otonari.data.problems import InputError
 from otonari.data.schema.file_references import PriceFile, SeriesFile
 from otonari.data.schema.scenario import Time
+from otonari.data.series import inspection
 from otonari.data.series.power_and_rates import read_power, read_rate
 from otonari.data.series.presets import PRESETS
+from otonari.runs.commands.inspect import _name
 
 ESPI = """<?xml version="1.0"?>
 <feed xmlns="http://www.w3.org/2005/Atom" xmlns:e="http://naesb.org/espi">
@@ -77,7 +79,7 @@ SAMPLES = {
         "2025-01-15T00:00+01:00,40000,80\n2025-01-15T01:00+01:00,41000,60\n",
         "2025-01-15T00:00", 2, 60, "Europe/Berlin", None, 0.07),
     "energy-charts-de": (
-        '"Datum (GMT+1)","Last","Day Ahead Auktion (DE-LU)"\n,"Leistung (MW)","Preis (EUR/MWh)"\n'
+        '"Datum (MEZ)","Last","Day Ahead Auktion (DE-LU)"\n,"Leistung (MW)","Preis (EUR/MWh)"\n'
         "2025-01-15T00:00+01:00,40000,80\n2025-01-15T01:00+01:00,41000,60\n",
         "2025-01-15T00:00", 2, 60, "Europe/Berlin", None, 0.07),
     "octopus": (
@@ -189,23 +191,45 @@ def test_every_preset_has_a_sample():
     assert set(SAMPLES) | elsewhere == set(PRESETS)
 
 
-def test_the_report_of_an_austrian_energy_community(tmp_path):
-    """The columns of a metering point have one name, and lines below it tell them apart."""
+def austrian(path, *more):
+    """Write a report of the user portal: a cover sheet, columns of quality, sums, and 2 quarter-hours."""
     openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.Workbook()
-    sheet = book.active
+    book.active.append(["Report of AT001"])
+    sheet = book.create_sheet("Energiedaten")
+    total, own = "Gesamtverbrauch lt. Messung [KWH]", "Eigendeckung [KWH]"
     for row in (
-        ["MeteringpointID", "AT001", "AT001", "AT002"],
-        ["Energy direction", "CONSUMPTION", "CONSUMPTION", "GENERATION"],
-        ["Metercode", "Gesamtverbrauch [KWH]", "Eigendeckung [KWH]", "Erzeugung [KWH]"],
-        ["15.01.2025 00:00:00", 0.25, 0.1, 2],
-        [datetime(2025, 1, 15, 0, 15), 0.5, 0.2, 3],
+        ["No warranty is given."],
+        ["MeteringPointId", "AT001", "MM", "AT001", "MM", "AT002", "MM", "TOTAL"],
+        ["Name", "Anna", "", "Anna", "", "Bert"],
+        ["Energydirection", "CONSUMPTION", "", "CONSUMPTION", "", "GENERATION"],
+        ["Period start", "15.01.2025 00:00"],
+        ["MeterCode", total, "", own, "", "Erzeugung [KWH]"],
+        ["Spaltensumme", 0.75, "", 0.3, "", 5, "", 1],
+        ["15.01.2025 00:00:00", 0.25, "L1", 0.1, "L1", 2, "L1", 9],
+        [datetime(2025, 1, 15, 0, 15), 0.5, "L1", 0.2, "L2", 3, "L1", 9],
+        *more,
     ):
         sheet.append(row)
-    book.save(tmp_path / "f.xlsx")
-    column = "AT001 | CONSUMPTION | Gesamtverbrauch [KWH]"
-    got = energy_or_price(tmp_path / "f.xlsx", "eda", "2025-01-15T00:00", 0.5, 15, "Europe/Vienna", column)
-    assert got == pytest.approx(0.75)
+    book.save(path)
+    return f"AT001 | CONSUMPTION | {total}"
+
+
+def test_the_report_of_an_austrian_energy_community(tmp_path):
+    """The columns of a metering point have one name, and two lines below it tell them apart."""
+    column = austrian(tmp_path / "f.xlsx")
+    seen = inspection.inspect(tmp_path / "f.xlsx")
+    assert (seen.preset, seen.form["sheet"], seen.problems) == ("eda", "Energiedaten", [])
+    assert seen.columns[0] == column
+    assert seen.per_day[column] == {"2025-01-15": pytest.approx(0.75)}
+    assert [_name(c, seen.columns) for c in seen.columns] == seen.columns  # they are short here
+    long = [f"AT001 | CONSUMPTION | {'Gesamtverbrauch ' * n}" for n in (9, 10)]
+    assert [_name(c, [*long, "AT002"]) for c in [*long, "AT002"]] == ["AT001 1", "AT001 2", "AT002"]
+    file = SeriesFile(path=str(tmp_path / "f.xlsx"), preset="eda", sheet="Energiedaten")
+    times = pd.date_range("2025-01-14T23:00", periods=2, freq="15min").as_unit("ns")
+    frame = Frame(Time(start="2025-01-15", time_zone="Europe/Vienna"), 1, times)
+    power, _ = read_power(file.path, [column], replace(format_of(frame, file), unit="kWh"), times, 0.25)
+    assert power.tolist() == [[1.0, 2.0]]
 
 
 def scenario(tmp_path, **demand):

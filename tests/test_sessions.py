@@ -22,7 +22,12 @@ OCPP = """transactionId,connectorId,idTag,startTimestamp,meterStart,stopTimestam
 1,1,u1,2025-01-15T06:00:00Z,100000,2025-01-15T08:30:00Z,105000
 2,1,u1,2025-01-15T11:00:00Z,105000,2025-01-15T17:00:00Z,113000
 """
-SAMPLES = {"evcc": EVCC, "acn-data": ACN, "ocpp": OCPP}
+EVCC_DE = (
+    EVCC.replace("Created,Finished", "Startzeit,Endzeit")
+    .replace("Vehicle", "Fahrzeug")
+    .replace("Energy", "Energie")
+)
+SAMPLES = {"evcc": EVCC, "evcc-de": EVCC_DE, "acn-data": ACN, "ocpp": OCPP}
 
 
 def scenario(path, **sessions):

@@ -94,7 +94,8 @@ class FileFormat:
         :func:`filling.over_changes`.
     skip_rows, header_rows
         Lines before the header that are left alone (others before a header that has the columns are found), and lines
-        of the header, whose cells together name a column, joined by `` | ``.
+        of the header, whose cells together name a column, joined by `` | ``: so many, 0 for all before the readings, or
+        those that begin with one of these words (blanks and capitals aside).
     reference_year
         The readings hold for any year: a time is looked up by month, day and hour on the zone's standard
         time, as :func:`reference_year.placed` says; weekdays are not matched.
@@ -121,7 +122,7 @@ class FileFormat:
     thousands: str = ""
     container: str = "csv"
     sheet: str = ""
-    header_rows: int = 1
+    header_rows: int | Sequence[str] = 1
     gaps: str = "refuse"
     gaps_up_to_hours: float = 0.0
     meter_changes: str | Sequence[Mapping[str, Any]] = ()

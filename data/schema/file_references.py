@@ -10,6 +10,8 @@ from ..problems import InputError
 from ..series.presets import Kind, of_kind
 from .values import LATER, Closed, Encoding, Label, Moment, Number, Real, Separator, Sha256, Whole, Zone
 
+HeaderRows = Annotated[Whole, Field(ge=0, le=9)] | tuple[Label, ...]
+
 
 class TextFile(Closed):
     """A CSV file, and how its text is written."""
@@ -135,11 +137,9 @@ class ReadingsFile(TextFile):
     first_slot: Annotated[Label | None, LATER] = Field(
         default=None, description="first column of readings, where a row is a day"
     )
-    header_rows: Annotated[Whole, LATER] = Field(
+    header_rows: Annotated[HeaderRows, LATER] = Field(
         default=1,
-        ge=0,
-        le=9,
-        description="lines that together name columns, joined by ' | '; 0: all before readings",
+        description="lines that together name columns, joined by ' | ': how many, 0 for all, or their first words",
     )
     sampling: Annotated[Sampling, LATER] = Field(
         default="regular", description="at even times, or on-change: a value holds until the next"

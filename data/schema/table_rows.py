@@ -9,6 +9,7 @@ from .targets import Target, Targets, target
 from .values import (
     LATER,
     Closed,
+    Column,
     Efficiency,
     Hour,
     Label,
@@ -58,7 +59,7 @@ class Participant(Closed):
         default=None,
         description="AC power of the inverter that its PV and batteries share (default: no limit)",
     )
-    demand_column: Label | None = Field(default=None, description="column of the demand file")
+    demand_column: Column | None = Field(default=None, description="column of the demand file")
     persons: Annotated[Whole, Field(ge=1, le=12)] | None = Field(
         default=None, description="persons in the home, for generated demand"
     )
@@ -76,7 +77,7 @@ class Participant(Closed):
     pv_losses: Annotated[Losses | None, LATER] = Field(
         default=None, description="share of a generated array's power lost on the way (default: pv.losses)"
     )
-    pv_column: Label | None = Field(default=None, description="column of the PV file")
+    pv_column: Column | None = Field(default=None, description="column of the PV file")
     pv_column_kw: Rating | None = Field(
         default=None, description="installed power, for a PV file in W per kW installed"
     )

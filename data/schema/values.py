@@ -183,6 +183,8 @@ Hour = Annotated[Real, Field(ge=0, le=24)]
 
 Line = Annotated[str, StringConstraints(pattern=PRINTABLE)]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=PRINTABLE)]
+Column = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=PRINTABLE)]
+"""A column of a file, whose header may take several lines."""
 Name = Annotated[str, StringConstraints(pattern=_NAME, max_length=80)]
 KeyPath = Annotated[str, StringConstraints(pattern=_PATH, max_length=200)]
 Currency = Annotated[str, StringConstraints(pattern=_CURRENCY), AfterValidator(_currency)]

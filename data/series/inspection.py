@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from ..files.csv_text import read_text
 from ..files.file_format import UNITS, FileFormat
 from ..files.forms import guess
 from ..files.forms.containers import CONTAINERS
+from ..files.forms.numbers import is_number
+from ..files.forms.sheet import read_blocks
+from ..files.forms.workbook import sheets
 from ..problems import InputError
 from .power_and_rates import mean_power
 from .presets import PRESETS, Kind
@@ -56,12 +60,12 @@ def inspect(path: Path, time_zone: str | None = None) -> Inspection:
     InputError
         Where it cannot be read as a table of readings at all.
     """
-    head, name = _head(path), None
+    head, sheet = _head(path)
     name = recognised(head, path)
     if name is not None and PRESETS[name].kind in ("weather", "sessions"):
         return Inspection(path, PRESETS[name].kind, name, dict(PRESETS[name].form), head=head[:5])
     if name is None:
-        found = guess.guess(path)
+        found = guess.guess(path, sheet)
         kind: Kind = "price" if found.price else "power"
         seen = Inspection(path, kind, None, found.form, found.columns, head[:8], doubts=found.doubts)
     else:
@@ -69,6 +73,7 @@ def inspect(path: Path, time_zone: str | None = None) -> Inspection:
         form = {k: v for k, v in PRESETS[name].keys(kind).items() if k != "column"}
         seen = Inspection(path, kind, name, form, head=head[:8])
         seen.columns = [PRESETS[name].value] if PRESETS[name].value else []
+        seen.form |= {"sheet": sheet} if sheet else {}
         seen.doubts += [f"preset: {PRESETS[name].hint}"] if PRESETS[name].hint else []
     zone = seen.form.get("time_zone") or time_zone
     seen.time_zone = zone or "UTC"
@@ -90,8 +95,8 @@ def recognised(head: Sequence[Sequence[str]], path: Path) -> str | None:
     return max(fits, key=lambda name: len(PRESETS[name].signs), default=None)
 
 
-def _head(path: Path) -> list[list[str]]:
-    """Return the first lines of a file as cells."""
+def _head(path: Path) -> tuple[list[list[str]], str]:
+    """Return the first lines of a file as cells, and the sheet that has readings where the first one has none."""
     container = guess.container_of(path)
     form: dict[str, Any] = {"container": container}
     if container == "csv":
@@ -99,9 +104,14 @@ def _head(path: Path) -> list[list[str]]:
         form["separator"] = guess.separator_of(str(path), read_text(path, form["encoding"]))
     form["decimal"] = "." if form.get("separator", ",") == "," else ","
     try:
-        return [cells for _, cells in list(CONTAINERS[container](path, FileFormat(**form)))[:60]]
+        every = [FileFormat(**form, sheet=sheet) for sheet in sheets(path)] if container == "xlsx" else []
+        lines = {fmt.sheet: CONTAINERS[container](path, fmt) for fmt in every or [FileFormat(**form)]}
+        heads = {sheet: [cells for _, cells in islice(rows, 60)] for sheet, rows in lines.items()}
     except InputError:
-        return []
+        return [], ""
+    first = next(iter(heads))
+    chosen = next((sheet for sheet, head in heads.items() if guess.has_readings(head)), first)
+    return heads[chosen], "" if chosen == first else chosen
 
 
 def _read(seen: Inspection, told: bool) -> None:
@@ -110,6 +120,7 @@ def _read(seen: Inspection, told: bool) -> None:
     unit = form.pop("unit", "kW")
     fmt = FileFormat(**{**form, "time_zone": seen.time_zone}, unit=unit if unit in UNITS else "kW")
     try:
+        seen.columns = seen.columns or _of_numbers(seen.path, fmt)
         fmt = _with_stamp(seen, fmt)
         meters = read_meters(seen.path, () if fmt.meter_column else tuple(seen.columns), fmt)
     except InputError as error:
@@ -126,6 +137,15 @@ def _read(seen: Inspection, told: bool) -> None:
             seen.per_day[column] = days
     if not told and not _offsets(seen):
         seen.doubts.append("time_zone: nothing says it; UTC is assumed (--time-zone)")
+
+
+def _of_numbers(path: Path, fmt: FileFormat) -> list[str]:
+    """Return the columns of which most cells are numbers, where a file has no meters below one another."""
+    if fmt.meter_column or fmt.first_slot:
+        return []
+    (block, *_) = read_blocks(path, (), fmt)
+    cells = {name: [row[n] for row in block.cells if row[n]] for n, name in enumerate(block.columns)}
+    return [name for name, own in cells.items() if sum(map(is_number, own)) > 0.5 * len(own)]
 
 
 def _with_stamp(seen: Inspection, fmt: FileFormat) -> FileFormat:

@@ -29,6 +29,8 @@ class Preset:
         Column of the values where the export has one that is always called so.
     signs
         Columns that its header has, or what its text begins with, by which it is recognised.
+    source
+        Where the names of its columns are from: readers of the export that are public.
     hint
         What the user still has to say, or may change.
     """
@@ -39,6 +41,7 @@ class Preset:
     value: str = ""
     signs: tuple[str, ...] = ()
     hint: str = ""
+    source: str = ""
 
     def keys(self, kind: Kind) -> dict[str, Any]:
         """Return the keys of a file of this kind: the column of a price is called ``column``."""
@@ -65,7 +68,8 @@ PRESETS: dict[str, Preset] = {
          "time_zone": "Asia/Tokyo", "unit": "per kWh"},
         "システムプライス(円/kWh)",
         ("受渡日", "時刻コード"),
-        "column: エリアプライス東京(円/kWh) for an area",
+        "column: エリアプライス東京(円/kWh) for an area; time_column: 年月日 in older files",
+        "header of the exchange's file, as collectors of it write it down",
     ),
     "smard": Preset(
         "SMARD market data, German CSV",
@@ -74,7 +78,8 @@ PRESETS: dict[str, Preset] = {
          "unit": "per MWh"},
         "Deutschland/Luxemburg [€/MWh] Originalauflösungen",
         ("Datum von", "Datum bis"),
-        "column: another bidding zone",
+        "column: another bidding zone; its name ends with Berechnete Auflösungen where another resolution was chosen",
+        "studies of the exported files",
     ),
     "entso-e": Preset(
         "ENTSO-E Transparency Platform, day-ahead prices (since 2025)",
@@ -83,7 +88,8 @@ PRESETS: dict[str, Preset] = {
          "unit": "per MWh"},
         "Day-ahead Price (EUR/MWh)",
         ("MTU (CET/CEST)", "Day-ahead Price (EUR/MWh)"),
-        "only: {Sequence: ...} where a zone has several",
+        "only: {Sequence: Sequence 1} where a zone has several; time_column: MTU (UTC) with time_zone: UTC",
+        "readers of the exported files",
     ),
     "entso-e-2024": Preset(
         "ENTSO-E Transparency Platform, day-ahead prices (until 2024)",
@@ -92,6 +98,7 @@ PRESETS: dict[str, Preset] = {
          "unit": "per MWh"},
         "Day-ahead Price [EUR/MWh]",
         ("MTU (CET/CEST)", "Day-ahead Price [EUR/MWh]"),
+        source="readers of the exported files",
     ),
     "energy-charts": Preset(
         "energy-charts.info, day-ahead prices, English CSV",
@@ -100,14 +107,16 @@ PRESETS: dict[str, Preset] = {
         "Day Ahead Auction (DE-LU)",
         ("Date (GMT+1)",),
         "column: as the chart is called",
+        "readers of the exported files",
     ),
     "energy-charts-de": Preset(
         "energy-charts.info, day-ahead prices, German CSV",
         "price",
-        {"time_column": "Datum (GMT+1)", "time_zone": "+01:00", "unit": "per MWh"},
+        {"time_column": "Datum (MEZ)", "time_zone": "+01:00", "unit": "per MWh"},
         "Day Ahead Auktion (DE-LU)",
-        ("Datum (GMT+1)",),
+        ("Datum (MEZ)",),
         "column: as the chart is called",
+        "readers of the exported files",
     ),
     "octopus": Preset(
         "Octopus Energy (UK), consumption CSV",
@@ -115,6 +124,7 @@ PRESETS: dict[str, Preset] = {
         {"time_column": "Start", "unit": "kWh", "time_zone": "Europe/London"},
         "Consumption (kWh)",
         ("Consumption (kWh)", "Start", "End"),
+        source="importers such as that of EmonCMS",
     ),
     "enedis": Preset(
         "Enedis (France), load curve by the half-hour",
@@ -122,6 +132,8 @@ PRESETS: dict[str, Preset] = {
         {"separator": ";", "time_column": "Horodate", "unit": "W", "stamp": "end", "time_zone": "Europe/Paris"},
         "Valeur",
         ("Horodate", "Valeur"),
+        "unit: Wh where the file says so; other columns stand before Horodate in files of several meters",
+        "importers of the customers' export, which take the stamp for the end of the mean power",
     ),
     "datadis": Preset(
         "Datadis (Spain), hourly consumption",
@@ -130,15 +142,19 @@ PRESETS: dict[str, Preset] = {
          "time_zone": "Europe/Madrid"},
         "consumo_kWh",
         ("cups", "fecha", "hora", "consumo_kWh"),
+        source="importers of the export, and what others convert into it",
     ),
     "eda": Preset(
         "EDA user portal (Austria), report of an energy community",
         "power",
-        {"container": "xlsx", "time_column": "MeteringpointID", "time_format": "%d.%m.%Y %H:%M:%S", "decimal": ",",
-         "separator": ";", "header_rows": 0, "unit": "kWh", "time_zone": "Europe/Vienna"},
+        {"container": "xlsx", "time_column": "MeteringPointID", "time_format": "%d.%m.%Y %H:%M", "decimal": ",",
+         "separator": ";", "header_rows": ("MeteringPointID", "EnergyDirection", "MeterCode"), "unit": "kWh",
+         "time_zone": "Europe/Vienna"},
         "",
-        ("MeteringpointID",),
-        "demand_column: metering point | direction | register, as `otonari inspect` lists them",
+        ("MeteringPointID",),
+        "one register of each metering point (Eigendeckung and TOTAL are parts and sums of others, GENERATION is no "
+        "demand), as demand_column: metering point | direction | register; sheet: Energiedaten",
+        "importers such as eda_invoices and EDAvis",
     ),
     "wiener-netze": Preset(
         "Wiener Netze (Austria), quarter-hours of the smart meter portal",
@@ -147,7 +163,8 @@ PRESETS: dict[str, Preset] = {
          "time_zone": "Europe/Vienna"},
         "Verbrauch [kWh]",
         ("Datum", "Zeit von", "Zeit bis"),
-        "value_column: where it bears the metering point's name",
+        "value_column: where it bears the metering point's name; Einspeiser [kWh] of what is fed in",
+        "comparisons of tariffs that read it",
     ),
     "green-button": Preset(
         "Green Button (ESPI XML, USA and Canada)",
@@ -157,6 +174,7 @@ PRESETS: dict[str, Preset] = {
         "value",
         ("<feed", "http://naesb.org/espi"),
         "only: {direction: received} for what is fed in",
+        "the standard's schema",
     ),
     "green-button-csv": Preset(
         "Green Button CSV (PG&E)",
@@ -164,6 +182,8 @@ PRESETS: dict[str, Preset] = {
         {"time_column": "DATE", "clock_column": "START TIME", "unit": "kWh", "time_zone": "America/Los_Angeles"},
         "USAGE (kWh)",
         ("TYPE", "DATE", "START TIME", "END TIME"),
+        "value_column: USAGE, IMPORT (kWh) or EXPORT (kWh) where it is called so; time_format: '%m/%d/%Y'",
+        "readers of the exports of PG&E and ComEd",
     ),
     "mscons": Preset(
         "MSCONS (EDIFACT, Germany and Austria)",
@@ -189,6 +209,7 @@ PRESETS: dict[str, Preset] = {
         "state",
         ("entity_id", "state", "last_changed"),
         "demand_column: sensor.NAME; unit: W for a sensor of power",
+        "history, download data",
     ),
     "acn-data": Preset(
         "ACN-Data (Caltech), charging sessions",
@@ -198,17 +219,26 @@ PRESETS: dict[str, Preset] = {
         signs=("connectionTime", "disconnectTime", "kWhDelivered"),
     ),
     "ocpp": Preset(
-        "OCPP transactions (start and stop of the meter in Wh)",
+        "transactions by the names of OCPP 1.6 (start and stop of the meter in Wh)",
         "sessions",
         {"vehicle": "idTag", "connect": "startTimestamp", "disconnect": "stopTimestamp", "meter_start": "meterStart",
          "meter_stop": "meterStop", "unit": "Wh", "time_zone": "UTC"},
         signs=("idTag", "startTimestamp", "stopTimestamp", "meterStart", "meterStop"),
+        hint="back ends name their columns as they like: say them",
     ),
     "evcc": Preset(
         "evcc, charging sessions",
         "sessions",
         {"vehicle": "Vehicle", "connect": "Created", "disconnect": "Finished", "energy": "Energy (kWh)"},
         signs=("Created", "Finished", "Vehicle", "Energy (kWh)"),
+        source="evcc, its sessions and their translations",
+    ),
+    "evcc-de": Preset(
+        "evcc, charging sessions, in German",
+        "sessions",
+        {"vehicle": "Fahrzeug", "connect": "Startzeit", "disconnect": "Endzeit", "energy": "Energie (kWh)"},
+        signs=("Startzeit", "Endzeit", "Fahrzeug", "Energie (kWh)"),
+        source="evcc, its sessions and their translations",
     ),
     "pvgis-hourly": Preset(
         "PVGIS hourly radiation", "weather", {"format": "pvgis-hourly"}, signs=("time", "Gb(i)", "Gd(i)", "T2m"),

@@ -58,7 +58,7 @@ def formats() -> Answer:
     """List the presets: the exports of providers whose form is known by name."""
     lines = [f"{n:17} {p.kind:9} {p.title}{f' ({p.hint})' if p.hint else ''}" for n, p in PRESETS.items()]
     facts = {
-        n: {"kind": p.kind, "title": p.title, "keys": p.keys(p.kind), "hint": p.hint}
+        n: {"kind": p.kind, "title": p.title, "keys": p.keys(p.kind), "hint": p.hint, "source": p.source}
         for n, p in PRESETS.items()
     }
     more = "Any other form is said by keys: see `otonari inspect FILE` and data/README.md."
@@ -102,6 +102,7 @@ def _read(inputs: xr.Dataset) -> list[str]:
     ]
 
 
+_LONGEST = 80  # of a label
 _HEADER = """# Made by `otonari inspect`. The prices are assumptions: put those of your contract here.
 # What a key means: data/README.md; what else there is: `otonari schema`.
 """
@@ -131,7 +132,8 @@ def _keys(seen: Inspection, path: str) -> dict[str, Any]:
     """Return the keys of the file in a scenario."""
     if seen.preset is None:
         return {"path": path, **seen.form}
-    return {"path": path, "preset": seen.preset}
+    sheet = {"sheet": seen.form["sheet"]} if "sheet" in seen.form else {}
+    return {"path": path, "preset": seen.preset, **sheet}
 
 
 def _naming(seen: Inspection, path: str) -> dict[str, Any]:
@@ -146,13 +148,23 @@ def _naming(seen: Inspection, path: str) -> dict[str, Any]:
         return {"tariffs": {"standard": {"energy": {"type": "series", **keys, **column}}}}
     many = len(seen.columns) > 1 or "meter_column" in seen.form
     rows = (
-        [{"participant": c, "demand_column": c} for c in seen.columns[:50]]
+        [{"participant": _name(c, seen.columns), "demand_column": c} for c in seen.columns[:50]]
         if many
         else [{"participant": "home"}]
     )
     if not many and "first_slot" not in seen.form and seen.preset is None and seen.columns:
         keys["value_column"] = seen.columns[0]
     return {"tables": {"participants": rows}, "series": {"demand": keys}}
+
+
+def _name(column: str, every: Sequence[str]) -> str:
+    """Return the name of whoever has a column: its own, or where that is long its first line, numbered if need be."""
+    if len(column) <= _LONGEST:
+        return column
+    first = [c.split(" | ")[0][:70] for c in every]
+    own = column.split(" | ")[0][:70]
+    alike = [c for c, name in zip(every, first, strict=True) if name == own]
+    return own if len(alike) == 1 else f"{own} {alike.index(column) + 1}"
 
 
 def _scenario(seen: Inspection, path: str) -> dict[str, Any]:

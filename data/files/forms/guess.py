@@ -81,8 +81,13 @@ def separator_of(where: str, text: str) -> str:
     return next(mark for mark, score in scores.items() if score >= 0.9 * most) if most else ","
 
 
-def guess(path: Path) -> Guess:
-    """Return a guess at the form of a file of readings.
+def has_readings(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether one of some rows of cells has a time and a number."""
+    return _first_reading([(0, list(row)) for row in rows])[0] is not None
+
+
+def guess(path: Path, sheet: str = "") -> Guess:
+    """Return a guess at the form of a file of readings, of a sheet of it.
 
     Raises
     ------
@@ -91,6 +96,7 @@ def guess(path: Path) -> Guess:
     """
     where, container = str(path), container_of(path)
     form: dict[str, Any] = {} if container == "csv" else {"container": container}
+    form |= {"sheet": sheet} if sheet else {}
     if container == "csv":
         encoding = encoding_of(path)
         separator = separator_of(where, read_text(path, encoding))

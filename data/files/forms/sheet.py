@@ -81,24 +81,32 @@ def _header(where: str, every: Sequence[Line], columns: Sequence[str], fmt: File
 
 
 def _joined(every: Sequence[Line], fmt: FileFormat) -> list[Line]:
-    """Return the lines with the header's first ``header_rows`` as one, their cells joined; the time's keeps its name.
+    """Return the lines with those of the header (``header_rows``) as one, their cells joined; the time's keeps its name.
 
-    0 are all lines before the first that has a time.
+    0 are all lines before the first that has a time, words those of these lines that begin with them.
     """
-    first = next((n for n, (_, row) in enumerate(every) if fmt.time_column in (c.strip() for c in row)), None)
+    sought = _plain(fmt.time_column)
+    first = next((n for n, (_, row) in enumerate(every) if sought in map(_plain, row)), None)
     if first is None:
         return list(every)
-    when = [c.strip() for c in every[first][1]].index(fmt.time_column)
+    when = list(map(_plain, every[first][1])).index(sought)
     begun = (
         n for n, (_, row) in enumerate(every[first:]) if n and len(row) > when and readable(row[when], fmt)
     )
-    count = fmt.header_rows or next(begun, 1)
-    parts = [row for _, row in every[first : first + count]]
+    told = fmt.header_rows
+    count = told if isinstance(told, int) and told else next(begun, 1)
+    words = None if isinstance(told, int) else set(map(_plain, told))
+    parts = [row for _, row in every[first : first + count] if words is None or _plain(row[0]) in words]
     cells = [
         " | ".join(c.strip() for c in column if c.strip()) for column in zip_longest(*parts, fillvalue="")
     ]
-    cells = [fmt.time_column if c.split(" | ")[0] == fmt.time_column else c for c in cells]
+    cells[when] = fmt.time_column
     return [*every[:first], (every[first][0], cells), *every[first + count :]]
+
+
+def _plain(cell: str) -> str:
+    """Return a cell without blanks and capitals."""
+    return "".join(cell.split()).casefold()
 
 
 def _needed(columns: Sequence[str], fmt: FileFormat) -> list[str]:
@@ -112,13 +120,14 @@ def _needed(columns: Sequence[str], fmt: FileFormat) -> list[str]:
 
 
 def _all_columns(where: str, header: list[str], fmt: FileFormat) -> tuple[str, ...]:
-    """Return the columns of a header but the time's."""
+    """Return the columns of a header but the time's, and but those of one name (marks of quality, say)."""
     if fmt.meter_column or fmt.first_slot:
         return (fmt.value_column or "value",)
     if fmt.value_column:
         return (fmt.value_column,)
     others = {fmt.time_column, fmt.clock_column, *fmt.only, ""}
-    names = tuple(dict.fromkeys(name.strip() for name in header if name.strip() not in others))
+    listed = [name.strip() for name in header if name.strip() not in others]
+    names = tuple(name for name in listed if listed.count(name) == 1) or tuple(dict.fromkeys(listed))
     if not names:
         raise InputError([Problem(where, "", "columns", "no column but the time", "a column of readings")])
     return names

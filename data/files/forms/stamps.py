@@ -76,17 +76,23 @@ def readable(text: str, fmt: FileFormat) -> bool:
 def _moment(text: str, fmt: FileFormat) -> tuple[datetime, timedelta | None, bool]:
     """Return a stamp, its offset, and whether it is the start of two (``a - b``).
 
-    In a workbook a time may be one, whatever the pattern of those that are text.
+    A pattern that ends with minutes takes seconds, too. In a workbook a time may be one, whatever the pattern of those
+    that are text.
     """
-    try:
-        return *clock.stamp(text, fmt.time_format), False
-    except ValueError:
-        first, *rest = _RANGE.split(text.strip(), maxsplit=1)
-        if rest:
-            return *clock.stamp(first, fmt.time_format), True
-        if fmt.container == "xlsx" and fmt.time_format:
-            return *clock.stamp(text), False
-        raise
+    patterns = [fmt.time_format]
+    if fmt.time_format.endswith(":%M"):
+        patterns.append(f"{fmt.time_format}:%S")
+    if fmt.container == "xlsx" and fmt.time_format:
+        patterns.append("")
+    for pattern in patterns:
+        try:
+            return *clock.stamp(text, pattern), False
+        except ValueError:
+            continue
+    first, *rest = _RANGE.split(text.strip(), maxsplit=1)
+    if rest:
+        return *clock.stamp(first, fmt.time_format), True
+    raise ValueError(text)
 
 
 def _time_of_day(day: datetime, text: str) -> tuple[datetime, int, int, bool]:

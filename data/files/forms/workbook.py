@@ -22,17 +22,7 @@ def lines(
     InputError
         Where openpyxl is not installed, or it is no workbook with such a sheet.
     """
-    where = str(path)
-    content(path, "a readable workbook")
-    try:
-        import openpyxl
-    except ImportError:
-        got, want = "no openpyxl", "openpyxl, which reads workbooks: pip install 'otonari[excel]'"
-        raise InputError([Problem(where, "", "container", got, want)]) from None
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except (BadZipFile, KeyError, ValueError, openpyxl.utils.exceptions.InvalidFileException):
-        raise InputError([Problem(where, "", "container", "no XLSX workbook", "an XLSX workbook")]) from None
+    where, book = str(path), _book(path)
     if sheet and sheet not in book.sheetnames:
         want = f"one of {', '.join(book.sheetnames)}{suggestion(sheet, book.sheetnames)}"
         raise InputError([Problem(where, "", "sheet", repr(sheet), want)])
@@ -44,6 +34,28 @@ def lines(
         if row > skip_rows and cells and not cells[0].startswith("#"):
             yield row, cells
     book.close()
+
+
+def sheets(path: Path) -> list[str]:
+    """Return the names of the sheets of a workbook; errors as of :func:`lines`."""
+    book = _book(path)
+    names = [sheet.title for sheet in book.worksheets]
+    book.close()
+    return names
+
+
+def _book(path: Path) -> Any:
+    where = str(path)
+    content(path, "a readable workbook")
+    try:
+        import openpyxl
+    except ImportError:
+        got, want = "no openpyxl", "openpyxl, which reads workbooks: pip install 'otonari[excel]'"
+        raise InputError([Problem(where, "", "container", got, want)]) from None
+    try:
+        return openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except (BadZipFile, KeyError, ValueError, openpyxl.utils.exceptions.InvalidFileException):
+        raise InputError([Problem(where, "", "container", "no XLSX workbook", "an XLSX workbook")]) from None
 
 
 def _text(value: Any, decimal: str) -> str:
