@@ -37,8 +37,8 @@ TREE = [
 NODES = [Node(node=n, parent=p, level=level, access_fee_per_kwh=0) for n, p, level in TREE]
 NETWORK = 0.07
 """Network charge [EUR/kWh], made up. In Austria shared energy pays 57 % less of it at one transformer, 28 % less at one
-station on the lower levels and 64 % less on the higher ones (the percentages are those of the law; which of the two
-regional ones applies depends on the levels at which the members are connected)."""
+station on the lower levels and 64 % less on the higher ones (Systemnutzungsentgelte-Verordnung 2018, second amendment
+of 2021: of regional communities 64 % for members at level 5, 28 % at level 7)."""
 AUSTRIA = {"local": 0.43 * NETWORK, "regional": 0.72 * NETWORK, "regional-high": 0.36 * NETWORK}
 
 

@@ -162,7 +162,7 @@ class _ClassFees(FeeMethod):
 
 
 class CommonLevelFees(_ClassFees):
-    """A fee per pair of nodes by the level of the lowest node above both, as the law of Austria has it."""
+    """A fee per pair of nodes by the level of the lowest node above both, as in Austria."""
 
     pairwise: ClassVar[bool] = True
     method: Literal["by-common-level"] = Field(default="by-common-level", description="by-common-level")

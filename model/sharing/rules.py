@@ -33,7 +33,8 @@ def static(metered: Metered) -> Array:
     """Return the energy (member, time) by fixed shares: a[i] = min(k[i] P, c[i]).
 
     What a member does not use of its share is surplus of the community. Fixed keys of France (Code de l'energie, art.
-    D315-6), the static allocation of Austria (ElWOG 2010, § 16a and § 16e), the fixed key in one round of Brussels
+    D315-6), the static allocation of Austria (https://energiegemeinschaften.gv.at/faq), the fixed key in one round of
+    Brussels
     (https://sibelga.be/fr/raccordements-compteurs/energie-renouvelable/partage-energie/methodes-de-repartition).
     Keys (member, time) are those that a French operator gives per half hour (dynamic).
     """
@@ -57,10 +58,11 @@ def own_surplus(metered: Metered) -> Array:
 def pro_rata(metered: Metered) -> Array:
     """Return the energy (member, time) in proportion to what is withdrawn: a[i] = c[i] min(1, P / sum c).
 
-    The default of France (Code de l'energie, art. D315-6), the dynamic allocation of Austria (ElWOG 2010, § 16e), the
-    standard of Luxembourg (https://weshareenergy.lu/le-partage-denergie/cles-de-repartition) and a standard key of
-    Wallonia (https://ores.be/particulier/en-pratique). Its sum, min(P, sum c), is what Italy's rules call the
-    shared energy of an hour.
+    The default of France (Code de l'energie, art. D315-6), the dynamic allocation of Austria
+    (https://energiegemeinschaften.gv.at/faq), the standard of Luxembourg
+    (https://weshareenergy.lu/le-partage-denergie/cles-de-repartition) and a standard key of Wallonia
+    (https://ores.be/particulier/en-pratique). Its sum, min(P, sum c), is what Italy's rules call the shared energy of an
+    hour.
     """
     drawn = metered.withdrawn
     return np.minimum(apportion(np.minimum(metered.pool, drawn.sum(axis=0)), drawn), drawn)
