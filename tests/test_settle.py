@@ -9,8 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from otonari.cli import main
+from otonari.runs.clear import single
 from otonari.runs.settle import run
+from otonari.runs.store import netcdf, run_file
 
+from .communities import community
 from .settlements import DRAWN, FILE, KEYS, MEMBERS, noon, written
 from .test_sharing import WORKED
 
@@ -110,6 +113,95 @@ def test_a_settled_month_under_other_rules_of_prices(otonari, tmp_path):
         added.append(min(200, max(left, 0)) if "plant" in before else 0)
     assert paid["shapley"]["anna"] == pytest.approx(alone["anna"] - 0.2 * np.mean(added) / 1000)
     assert sum(paid["shapley"].values()) == pytest.approx(0.12)
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory):
+    """Return the file of a cleared day: at noon of Vienna 1.2 kWh of PV, for anna 0.4, bert 0.6 and carla 0.2."""
+    at_noon = np.arange(24) == 12
+    wanted = {"anna": 0.4, "bert": 0.6, "carla": 0.2, "plant": 0.0}
+    people = {
+        name: {
+            "node": "n",
+            "tariff": "home",
+            "demand": (at_noon * demand).tolist(),
+            "pv_available": (at_noon * 1.2 * (name == "plant")).tolist(),
+        }
+        for name, demand in wanted.items()
+    }
+    home = {"home": {"retail_price": 0.2, "feed_in_price": 0.06}}
+    case = {"slots": [1] * 24, "nodes": {"n": {"parent": ""}}, "tariffs": home, "participants": people}
+    inputs = community(case)
+    times = np.datetime64("2026-06-29T22:00", "ns") + np.arange(24) * np.timedelta64(1, "h")
+    for variable in inputs.values():
+        if "units" in variable.attrs:
+            variable.attrs["units"] = variable.attrs["units"].replace("JPY", "EUR")
+    tree = single.clear(inputs.assign_coords(time=times).assign_attrs(currency="EUR"))
+    path = tmp_path_factory.mktemp("planned") / "run.nc"
+    netcdf.write_run(tree, path)
+    return path
+
+
+CONTRACTS = {"rule": "contracts", "price": {"rule": "contracts"}, "imbalance_fee_per_kwh": 0.05}
+
+
+def test_contracts_are_settled_as_far_as_meters_show_them(planned, tmp_path):
+    """1 kWh of the 1.2 sold: anna takes 0.2 of her 0.4, bert all, carla the last 0.2; she draws 0.6 of her retailer.
+
+    anna and the plant are 0.2 kWh short of what they traded, and pay for it; bert and carla kept their contracts.
+    """
+    tree = settled(written(tmp_path, sharing=CONTRACTS | {"run": {"path": str(planned)}}))
+    assert at_noon(tree, "shared") == [200, 600, 200, 0]
+    assert at_noon(tree, "sold") == [0, 0, 0, 1000]
+    trades = run_file.open_run(planned)["trades"].to_dataset()
+    assert trades["trade_energy"].values.tolist() == pytest.approx([0.4, 0.6, 0.2])
+    (price,) = set(trades["trade_price"].values.round(9).tolist())
+    lines = tree["settlement"].to_dataset()
+    np.testing.assert_allclose(lines["imbalance_energy"], [0.2, 0, 0, 0.2], atol=1e-12)
+    np.testing.assert_allclose(lines["imbalance_cost"], [0.01, 0, 0, 0.01], atol=1e-12)
+    np.testing.assert_allclose(lines["peer_cost"], price * np.array([0.2, 0.6, 0.2, 0]), atol=1e-9)
+    np.testing.assert_allclose(
+        lines["bill"], lines["peer_cost"] + [0.01, 0, 0.2 * 0.6, 0.01 - price], atol=1e-9
+    )
+
+
+def test_contracts_at_another_price_and_their_ledger(otonari, planned, tmp_path):
+    at_price = {"price": {"rule": "fixed", "price": 0.1}, "run": {"path": str(planned)}}
+    written(tmp_path / "trio", sharing=CONTRACTS | at_price)
+    said = json.loads(otonari("settle", "trio", "--json").stdout)["months"][0]
+    assert said["members"]["bert"]["peer_cost"] == pytest.approx(0.06)
+    assert said["members"]["carla"]["bill"] == pytest.approx(0.2 * 0.1 + 0.6 * 0.2)
+    otonari("ledger", "verify", "runs-out/trio/ledger", "--private")
+    assert json.loads(otonari("settle", "trio", "--json").stdout)["months"][0]["already"]
+    dearer = ["--no-ledger", "--set", "sharing.imbalance_fee_per_kwh=1"]
+    said = json.loads(otonari("settle", "trio", *dearer, "--json").stdout)["months"][0]
+    assert said["members"]["anna"]["bill"] == pytest.approx(0.02 + 0.2)
+
+
+OTHER_DAY = {"time": {**FILE["time"], "start": "2026-07-02"}}
+HALF_HOURS = {"time": {**FILE["time"], "slot_minutes": 30}, "missing": "leave-out"}
+
+
+@pytest.mark.parametrize(
+    ("sharing", "changes", "readings", "want"),
+    [
+        ({"run": None}, {}, noon(), "a run where the rule is contracts"),
+        ({"run": None, "rule": "pro-rata"}, {}, noon(), "there are no contracts"),
+        ({"run": {"path": "gone.nc"}}, {}, noon(), "gone.nc"),
+        ({}, {"currency": "CHF"}, noon(), "EUR, want CHF"),
+        ({}, OTHER_DAY, noon(first="2026-07-01T22:00"), "slots of the month that is settled"),
+        ({}, HALF_HOURS, noon(), "the slots of the settlement"),
+        ({}, {}, noon().replace("carla", "dora"), "'carla', who is none of the settlement"),
+    ],
+)
+def test_contracts_that_cannot_be_settled(otonari, planned, tmp_path, sharing, changes, readings, want):
+    """Of another currency, day, slot or people than the settlement, or none at all; nothing is written."""
+    run_file_of = {"run": {"path": str(planned)}}
+    path = written(tmp_path / "trio", readings, sharing=CONTRACTS | run_file_of | sharing, **changes)
+    if "dora" in readings:
+        path.write_text(path.read_text().replace("carla", "dora"))
+    assert want in otonari("settle", "trio", code=2).output
+    assert not (tmp_path / "runs-out").exists()
 
 
 def test_a_month_that_would_be_settled_otherwise_is_a_conflict_or_a_correction(otonari, tmp_path):

@@ -14,7 +14,7 @@ from ..loading.settlement_file import KEYED
 from ..problems import InputError, Problem
 from ..schema.price_forms import Flat
 from ..schema.scenario import Time
-from ..schema.settlement import Fixed, Settlement
+from ..schema.settlement import AsContracted, Fixed, Settlement
 from ..schema.tariffs_and_fees import Tariff
 from .contracts import contracts, coordinates, shared_fees
 from .demand_and_pv import Frame, frame
@@ -143,6 +143,8 @@ def _price(settlement: Settlement, slots: Frame, inputs: xr.Dataset) -> np.ndarr
     given = settlement.sharing.price
     if isinstance(given, Fixed):
         return price(given.price, slots)
+    if isinstance(given, AsContracted):
+        return np.zeros(len(slots.times))  # what the contracts say is not known here
     own = inputs["tariff"].isin([row.tariff for row in settlement.tables.members]).values
     lowest, highest = (
         inputs["retail_price"].values[own].min(axis=0),

@@ -9,7 +9,20 @@ from .file_references import SeriesFile
 from .price_forms import Percent, Price
 from .scenario import Time
 from .tariffs_and_fees import Tariff
-from .values import Closed, Currency, Day, Holidays, Label, Limit, Line, Name, NotNegative, Positive, Real
+from .values import (
+    Closed,
+    Currency,
+    Day,
+    Holidays,
+    Label,
+    Limit,
+    Line,
+    Name,
+    NotNegative,
+    Positive,
+    Real,
+    Sha256,
+)
 
 Direction = Literal["withdrawal", "injection"]
 Missing = Literal["refuse", "leave-out", "estimate"]
@@ -129,19 +142,48 @@ class MidMarket(Closed):
     rule: Literal["mid-market"] = Field(default="mid-market", description="mid-market")
 
 
+class AsContracted(Closed):
+    """The mean price of a slot's contracts, by their energy."""
+
+    rule: Literal["contracts"] = Field(default="contracts", description="contracts")
+
+
+class RunFile(Closed):
+    """A stored run, cleared or simulated."""
+
+    path: str = Field(description="run file, relative to the settlement file")
+    sha256: Sha256 | None = Field(default=None, description="digest of the file, to pin it")
+
+
 class Sharing(Closed):
     """How energy is shared, and at which price."""
 
-    rule: Literal["static", "pro-rata", "rounds", "hybrid", "priority", "filling", "own-share"] = Field(
-        description="who is allocated what of what is injected"
+    rule: Literal[
+        "static", "pro-rata", "rounds", "hybrid", "priority", "filling", "own-share", "contracts"
+    ] = Field(description="who is allocated what of what is injected")
+    run: RunFile | None = Field(default=None, description="of contracts: the run whose trades they are")
+    imbalance_fee_per_kwh: NotNegative = Field(
+        default=0.0,
+        description="of contracts: paid to the community's operator for what is contracted and not at the meter",
     )
     order: tuple[Label, ...] = Field(default=(), description="of priority: members, first served first")
-    price: Annotated[Fixed | MidMarket, Field(discriminator="rule")] = Field(
-        description="of shared energy, by rule: fixed or mid-market"
+    price: Annotated[Fixed | MidMarket | AsContracted, Field(discriminator="rule")] = Field(
+        description="of shared energy, by rule: fixed, mid-market or contracts"
     )
     level: Label = Field(
         default="all", description="level of the community, where discounts on shared energy go by levels"
     )
+
+    @model_validator(mode="after")
+    def _settles_contracts(self) -> Self:
+        """Ask for a run where there are contracts, and for contracts where there is a run or a price of theirs."""
+        if (self.rule == "contracts") != (self.run is not None):
+            raise PydanticCustomError("run", "a run where the rule is contracts, and nowhere else")
+        if self.rule != "contracts" and (self.price.rule == "contracts" or self.imbalance_fee_per_kwh):
+            raise PydanticCustomError(
+                "price", "another price and no imbalance fee, as there are no contracts"
+            )
+        return self
 
 
 class Settlement(Closed):

@@ -102,6 +102,8 @@ def share(withdrawn: Array, injected: Array, rule: str, day: Array, **given: Any
         used = np.minimum(own, metered.withdrawn)
         return SharedEnergy(withdrawn, own, used, used, _themselves(used, day))
     producers = np.flatnonzero(injected.any(axis=1))
+    if "contracts" in given:
+        given["contracts"] = _deliverable(given["contracts"], producers)
     shared, sold = np.zeros_like(withdrawn), np.zeros_like(injected)
     parts = [_NOBODY]
     for slots in _blocks(day, max(1, len(producers)) * len(withdrawn)):
@@ -182,6 +184,17 @@ def _blocks(day: Array, pairs: int) -> Iterator[slice]:
             start = int(end)
 
 
+def _deliverable(contracts: Any, producers: Array) -> tuple[Array, ...]:
+    """Return the contracts of those who inject, with their positions among them (trade,)."""
+    seller, *others = contracts
+    some = np.isin(seller, producers)
+    return tuple(column[some] for column in (np.searchsorted(producers, seller), *others))
+
+
 def _cut(values: Any, slots: slice) -> Any:
-    """Return what belongs to some slots of an argument, which has a time or not."""
+    """Return what belongs to some slots of an argument, which has a time or not; contracts say their slots."""
+    if isinstance(values, tuple):
+        *pair, slot, energy = values
+        some = (slot >= slots.start) & (slot < slots.stop)
+        return *(side[some] for side in pair), slot[some] - slots.start, energy[some]
     return values[:, slots] if values is not None and np.ndim(values) == 2 else values

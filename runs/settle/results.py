@@ -17,6 +17,7 @@ from ...model.sharing import accounts, retail
 from ...model.sharing.accounts import DailyAccounts, SharedEnergy
 from .. import markets
 from ..store import digest, run_format
+from .contracted import Contracts
 
 _PER_SLOT = ("participant", "time")
 _WH = {
@@ -27,8 +28,12 @@ _WH = {
 }
 
 
-def settled(settlement: Settlement, community: Community) -> xr.DataTree:
+def settled(settlement: Settlement, community: Community, contracts: Contracts | None = None) -> xr.DataTree:
     """Return the run of a month: what is shared by the rule, the accounts, and their checks.
+
+    By ``contracts`` is shared what was traded, as far as meters show it, in the order of trading. Who has traded more
+    than its meters show pays the imbalance fee for what is short; what meters show beyond the contracts, and what a
+    counterpart did not deliver or take, is settled with the retailers.
 
     Raises
     ------
@@ -44,14 +49,25 @@ def settled(settlement: Settlement, community: Community) -> xr.DataTree:
     energy = community.readings.energy
     active = community.active
     withdrawn, injected = accounts.of_members(energy, community.injects, community.shares, active)
-    given = {"keys": community.keys, "order": community.order, "participation": community.participation}
+    given: dict[str, Any] = {
+        "keys": community.keys,
+        "order": community.order,
+        "participation": community.participation,
+    }
     given = {name: values for name, values in given.items() if values is not None}
+    given |= {} if contracts is None else {"contracts": contracts.trades}
     shared = accounts.share(withdrawn, injected, settlement.sharing.rule, day, **given)
-    price, fee = (digest.integers(values, counted.price) for values in (community.price, _shared_fee(inputs)))
+    paid = community.price
+    if contracts is not None and settlement.sharing.price.rule == "contracts":
+        paid = contracts.price
+    price, fee = (digest.integers(values, counted.price) for values in (paid, _shared_fee(inputs)))
     tariff = positions(inputs, "participant_tariff", "tariff")
     daily = accounts.daily(shared, price, fee, tariff, day)
     results = _results(inputs, shared)
-    lines = _lines(inputs, shared, daily, active, counted.money)
+    short = np.zeros(len(withdrawn)) if contracts is None else contracts.short(withdrawn, injected)
+    lines = _lines(
+        inputs, shared, daily, active, short, settlement.sharing.imbalance_fee_per_kwh, counted.money
+    )
     allocation = _allocation(community, shared, daily, price / counted.price, starts)
     filled = inputs.assign(
         demand=_kilowatts(inputs, shared.withdrawn, "demand"),
@@ -121,7 +137,13 @@ def _results(inputs: xr.Dataset, shared: SharedEnergy) -> xr.Dataset:
 
 
 def _lines(
-    inputs: xr.Dataset, shared: SharedEnergy, daily: DailyAccounts, active: Array, money: int
+    inputs: xr.Dataset,
+    shared: SharedEnergy,
+    daily: DailyAccounts,
+    active: Array,
+    short: Array,
+    imbalance_fee: float,
+    money: int,
 ) -> xr.Dataset:
     """Return the accounts (participant,) [currency]: shared energy exact, the retailers' part at their tariffs."""
     drawn, given, everything, surplus = (
@@ -138,6 +160,7 @@ def _lines(
         "peer_cost": paid + fees,
         "peer_revenue": earned,
         "network_fee": fees,
+        "imbalance_cost": short * imbalance_fee,
     }
     account |= {"standing_charges": standing, "peak_charges": peak} if cost else {}
     account["bill"] = np.asarray(sum(sign * account[n] for n, sign in SIGNS.items() if n in account))
@@ -154,7 +177,7 @@ def _lines(
         where=shared.withdrawn.any(axis=1),
     )
     account |= {
-        "imbalance_energy": np.zeros(size),
+        "imbalance_energy": short,
         "co2": carbon,
         "driving_co2": np.zeros(size),
         "driving_co2_petrol": np.zeros(size),

@@ -24,6 +24,8 @@ from ..archive import Outcome
 from ..ledger import ledger
 from ..store import digest, netcdf, run_file
 from ..version import version
+from . import contracted
+from .contracted import Contracts
 
 log = logging.getLogger(__name__)
 
@@ -94,13 +96,14 @@ def run(
     done = []
     for n, (month, community) in enumerate(communities.items()):
         progress(n, len(communities))
-        hash_ = _digest(settlement, community)
+        contracts = contracted.contracts(settlement, community.inputs)
+        hash_ = _digest(settlement, community, contracts)
         path = folder / f"{markets.SETTLED}-{month}.nc"
         if (there := _stored(path, hash_)) is not None:
             done.append(Month(month, there, already=True))
             continue
         stage(f"settling {month}")
-        tree = _settled(settlement, community, month, hash_)
+        tree = _settled(settlement, community, contracts, month, hash_)
         if record:
             book = directory or ledger.beside(path, settlement.market_id or settlement.name, hash_)
             done.append(Month(month, _recorded(tree, path, book, **keep)))
@@ -110,12 +113,14 @@ def run(
     return done
 
 
-def _settled(settlement: Settlement, community: Any, month: str, hash_: str) -> Any:
+def _settled(
+    settlement: Settlement, community: Any, contracts: Contracts | None, month: str, hash_: str
+) -> Any:
     """Return the run of a month, with its name."""
     from ...data.loading import settlement_file
     from . import results
 
-    tree = results.settled(settlement, community)
+    tree = results.settled(settlement, community, contracts)
     tree.attrs = {
         "title": f"{settlement.name}: {month} settled by {settlement.sharing.rule}",
         "scenario": settlement.name,
@@ -128,6 +133,7 @@ def _settled(settlement: Settlement, community: Any, month: str, hash_: str) -> 
         "otonari_version": version(),
         "status": "settled",
         "currency": settlement.currency,
+        **({} if contracts is None else {"settles": contracts.settles}),
         "settlement_definition": json.dumps(settlement_file.effective(settlement), ensure_ascii=False),
     }
     return tree
@@ -144,7 +150,7 @@ def _recorded(tree: Any, path: Path, book: Path, **options: Any) -> Outcome:
         raise ledger.LedgerConflict(told, error.slots) from error
 
 
-def _digest(settlement: Settlement, community: Any) -> str:
+def _digest(settlement: Settlement, community: Any, contracts: Contracts | None) -> str:
     """Return the digest of all that decides a month: rule, energies, shares, membership, keys and prices."""
     slots, points = ("member", "time"), ("point", "time")
     parts = {
@@ -157,6 +163,12 @@ def _digest(settlement: Settlement, community: Any) -> str:
     }
     parts |= {} if community.keys is None else {"keys": (slots, community.keys)}
     parts |= {} if community.order is None else {"order": (("member",), community.order)}
+    if contracts is not None:
+        names = ("seller", "buyer", "slot", "contracted")
+        parts |= {name: (("trade",), v) for name, v in zip(names, contracts.trades, strict=True)}
+        parts |= {"contract_price": (("time",), contracts.price)}
+        parts |= {"imbalance_fee": ((), np.array(settlement.sharing.imbalance_fee_per_kwh))}
+        parts |= {"price_rule": ((), np.array(settlement.sharing.price.rule))}
     given = xr.Dataset({**parts, "rule": ((), np.array(settlement.sharing.rule))})
     every = [
         digest.values(part, "otonari settled month 1", digest.INPUTS_SCALE)
