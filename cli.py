@@ -240,6 +240,17 @@ def _require_regional(market: str | None, output: Path | None, **options: Any) -
     _require_suffix(output, ".zarr")
 
 
+def _of_rule(rule: str | None) -> tuple[str, ...]:
+    """Return the overrides that state a rule of prices among peers, as ``fixed=25``."""
+    if rule is None:
+        return ()
+    name, _, number = rule.partition("=")
+    numbers = {"price_per_kwh": name == "fixed", "compensation": name == "supply-demand-ratio"}
+    more = [f"settlement.{key}={(its and number) or 'null'}" for key, its in numbers.items()]
+    unasked = [f"settlement.{name}={number}"] if number and not any(numbers.values()) else []
+    return f"settlement.rule={name}", *more, *unasked
+
+
 @click.group(cls=_Reporting, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="otonari", prog_name="otonari")
 def main() -> None:
@@ -257,6 +268,11 @@ def main() -> None:
 @_set
 @click.option("-o", "--output", type=_FILE, help="Run file (.nc), or store (.zarr) of a clearing by regions.")
 @_ledger_options
+@click.option(
+    "--rule",
+    metavar="RULE",
+    help="Prices among peers: marginal, mid-market, supply-demand-ratio[=COMPENSATION] or fixed=PRICE.",
+)
 @click.option("--time-limit", type=_POSITIVE, help="Seconds for each solve.")
 @click.option("--relax", is_flag=True, help="Ignore minimum charge powers.")
 @click.option("--workers", type=_Whole(min=1), help="Clear by regions, in so many processes here.")
@@ -266,6 +282,7 @@ def main() -> None:
 def clear(
     scenario: str,
     market: str,
+    rule: str | None,
     no_ledger: bool,
     strict: bool,
     as_json: bool,
@@ -283,6 +300,7 @@ def clear(
     """
     _require_ledger(options, no_ledger or market in ("grid-only", "unmanaged"))
     options["overrides"] += ("readings=strict",) if strict else ()
+    options["overrides"] += _of_rule(rule)
     by_regions = bool(options["workers"] or options["scheduler"])
     if by_regions:
         _require_regional(market, **options)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import xarray as xr
 
+    from ..data.schema.scenario import Scenario
     from ..data.schema.tariffs_and_fees import Exchange
     from ..model.exchange.products import Rules
 
@@ -33,6 +34,14 @@ def rules(terms: "Exchange", **declared: Any) -> "Rules":
         "cap": terms.cap_per_kwh,
     }
     return Rules(**stated | {name: value for name, value in declared.items() if value is not None})
+
+
+def require_marginal(scenario: "Scenario", where: str) -> None:
+    """Raise InputError where a scenario states another rule of peers' prices than the marginal one."""
+    from ..data.problems import InputError, Problem
+
+    if (stated := scenario.settlement.stated) != "marginal":
+        raise InputError([Problem("settlement", "", "rule", repr(stated), f"marginal, in {where}")])
 
 
 def require_simulated(inputs: "xr.Dataset") -> None:

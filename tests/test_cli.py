@@ -410,6 +410,38 @@ def test_prices(otonari, day):
     assert rows["shapley", "gini", ""] == facts["shapley"]["gini"]
 
 
+def test_clear_by_a_rule_of_prices(otonari, day):
+    """Bills are what `prices` says of the run by marginal prices; its blocks, and the file cleared again, agree."""
+    facts = json.loads(otonari("clear", "six-kinds", "--rule", "fixed=17.5", "--json").stdout)
+    asked = otonari("prices", day / "p2p.nc", "--rule", "fixed=17.5", "--json")
+    paid = json.loads(asked.stdout)["rules"]["fixed=17.5"]["payment"]
+    assert facts["price_rule"] == "fixed=17.5"
+    assert facts["totals"]["bill"] == pytest.approx(sum(paid.values()), abs=1e-4)
+    trades = run_file.open_run(facts["path"])["trades"].to_dataset()
+    assert set(trades["trade_price"].values.tolist()) == {17.5}
+    (book,) = Path("runs-out/six-kinds").glob("ledger-*")
+    otonari("ledger", "verify", book, "--private")
+    again = json.loads(otonari("clear", facts["path"], "--json", "--ledger", book).stdout)
+    assert (again["ledger"]["already"], again["price_rule"]) == (24, "fixed=17.5")
+    assert facts["scenario_hash"] != run_file.open_run(day / "p2p.nc").attrs["scenario_hash"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["clear", "six-kinds", "--rule", "shapley"], "want one of marginal, mid-market"),
+        (["clear", "six-kinds", "--rule", "fixed"], "a price where the rule is fixed"),
+        (["clear", "six-kinds", "--rule", "mid-market=2"], "unknown key"),
+        (["clear", "six-kinds", "--rule", "supply-demand-ratio=2"], "compensation"),
+        (["clear", "six-kinds", "--rule", "mid-market", "--workers", "1"], "marginal ones"),
+        (["simulate", "six-kinds", "--set", "settlement.rule=mid-market"], "marginal, in a simulation"),
+    ],
+)
+def test_rules_of_prices_that_no_clearing_has(otonari, arguments, words):
+    assert words in otonari(*arguments, code=2).stderr
+    assert os.listdir() == []
+
+
 @pytest.mark.parametrize(("exhaustive", "decimals"), [(False, 6), (True, 5)])
 def test_coefficients(otonari, day, exhaustive, decimals):
     """Meters of six-kinds that show its plan, allocated by the coefficients of the file, get what was traded."""

@@ -19,7 +19,7 @@ from otonari.model.settlement.trades import bilateral
 from otonari.runs.clear.single import clear
 
 from . import neighbourhood
-from .communities import communities, of_examples
+from .communities import communities, of_examples, random_community
 
 SOME = ["as-billed", "marginal", "mid-market", "supply-demand-ratio=0.5", "fixed=17", *splits.SPLITS]
 
@@ -95,6 +95,21 @@ def test_rules_side_by_side(inputs):
     core = paid["greatest_excess"].sel(rule=["least-core", "nucleolus"])
     assert_allclose(core, paid["excess_bound"].sel(rule=["least-core", "nucleolus"]), atol=atol)
     assert (paid["greatest_excess"].values >= core.values.max() - atol).all()
+
+
+@pytest.mark.parametrize(("seed", "rule"), [(5, "mid-market"), (6, "fixed=12.5")])
+def test_a_run_that_is_cleared_by_a_rule_has_its_payments(seed, rule):
+    """The same energies and prices of nodes as by the marginal rule, checked; bills as they are said of that run."""
+    inputs = random_community(seed, terms=True)
+    usual, tree = clear(inputs), clear(inputs, rule=rule)
+    assert tree["results"].to_dataset().equals(usual["results"].to_dataset())
+    asked = payments(run_of(usual), [rule])
+    assert_allclose(tree["settlement"]["bill"], asked["payment"].values[0], atol=1e-5)
+    assert tree.attrs["price_rule"] == rule
+    assert not tree["settlement"]["congestion_rent"].any()
+    again = payments(run_of(tree), ["as-billed", "marginal"])
+    assert_allclose(again["payment"].sel(rule="as-billed"), tree["settlement"]["bill"], atol=1e-5)
+    assert_allclose(again["payment"].sel(rule="marginal"), usual["settlement"]["bill"], atol=1e-5)
 
 
 def test_prices_of_bids_and_one_price_for_all(paper):

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from .file_references import CarbonFile, SeriesFile, TableFile, Weather
 from .investment import Finance, Investment
 from .table_rows import Battery, Node, Participant, Trip, Vehicle
-from .tariffs_and_fees import Exchange, Fees, LevelFees, Tariff
+from .tariffs_and_fees import Exchange, Fees, LevelFees, PeerPrices, Tariff
 from .values import (
     LATER,
     Closed,
@@ -141,6 +141,9 @@ class Scenario(Closed):
     fees: Fees = Field(default=LevelFees(), description="fees of the network on a peer trade")
     exchange: Annotated[Exchange, LATER] = Field(
         default=Exchange(), description="rules of the exchange, where orders meet"
+    )
+    settlement: Annotated[PeerPrices, LATER] = Field(
+        default=PeerPrices(), description="prices among peers in a clearing"
     )
     final: Annotated[Literal["at-least", "equal"], LATER] = Field(
         default="at-least", description="whether stores may end with more than their final energy"

@@ -175,6 +175,33 @@ class ExtentFees(_ClassFees):
     method: Literal["by-extent"] = Field(default="by-extent", description="by-extent")
 
 
+class PeerPrices(Closed):
+    """What a kWh from a peer costs in a clearing; its energies are those of the optimum under every rule."""
+
+    rule: Literal["marginal", "mid-market", "supply-demand-ratio", "fixed"] = Field(
+        default="marginal", description="marginal value of energy, or one price per slot"
+    )
+    price_per_kwh: Number | None = Field(default=None, description="of fixed: what a seller gets")
+    compensation: Annotated[Real, Field(ge=0, le=1)] | None = Field(
+        default=None,
+        description="of supply-demand-ratio: part of the margin that sellers get in any case (0)",
+    )
+
+    @model_validator(mode="after")
+    def _numbers(self) -> Self:
+        if (self.rule == "fixed") != (self.price_per_kwh is not None):
+            raise PydanticCustomError("price_per_kwh", "a price where the rule is fixed, and nowhere else")
+        if self.compensation is not None and self.rule != "supply-demand-ratio":
+            raise PydanticCustomError("compensation", "none, but where the rule is supply-demand-ratio")
+        return self
+
+    @property
+    def stated(self) -> str:
+        """The rule with its number, as ``fixed=25``."""
+        number = self.price_per_kwh if self.rule == "fixed" else self.compensation
+        return self.rule if number is None else f"{self.rule}={number!r}"
+
+
 class Exchange(Closed):
     """The exchange: how orders meet and when, at which prices, and how its agents bid.
 

@@ -67,9 +67,10 @@ def check(
     decided : bool
         Whether directions of meters and stores may have been decided by binaries: then prices alone promise nothing to
         whom two at once would have paid.
-    prices : {"marginal", "traded"}
-        Whether everybody pays the price of its node, and nobody is worse off than without peers, or every trade has its
-        own: then only the accounts are held to it, and final energies are targets that a forecast may miss.
+    prices : {"marginal", "ruled", "traded"}
+        Whether everybody pays the price of its node, and nobody is worse off than without peers; or every trade has its
+        own, to which only the accounts are held: by a rule, where all else is as planned, or by who traded, where final
+        energies are targets that a forecast may miss.
     tolerance : float
         A residual may reach ``tolerance`` times the greater of 1 and the quantities that it compares (kW, kWh,
         currency, currency/kWh).
@@ -85,7 +86,7 @@ def check(
         return [Violation("labels", dim, np.nan) for dim in dict.fromkeys(mismatches) if dim]
     linear = not (inputs["vehicle_min_charge"].values > 0).any() if lp is None else lp
     run = Run(inputs, results)
-    physical = physics(run, linear, prices == "marginal")
+    physical = physics(run, linear, prices != "traded")
     if prices == "traded":
         physical = (finding for finding in physical if not finding.check.endswith("final energy"))
     traded = Trades(run, trades)
@@ -94,7 +95,7 @@ def check(
         *directions(run),
         *audit(run, traded, settlement, linear, decided, prices == "marginal"),
     ]
-    if prices == "marginal":
+    if prices != "traded":
         findings += equilibrium(run)
     elif results.get("price", trades).attrs.get("long_name", "").startswith("mean price"):
         findings += means(run, traded)
@@ -104,7 +105,7 @@ def check(
         findings += [
             *physics(alone := run.beside(grid_only), linear),
             *directions(alone),
-            *recount(run, alone, settlement, prices == "marginal"),
+            *recount(run, alone, settlement, prices != "traded"),
         ]
     return [violation for finding in findings for violation in _worst(finding, inputs, tolerance)]
 

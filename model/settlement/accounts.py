@@ -73,9 +73,9 @@ def settle(
         The inputs, the cleared positions, and their bilateral trades.
     grid_only : xr.Dataset
         The results of the market without peers, for ``bill_grid_only``.
-    prices : {"marginal", "traded"}
-        Whether everybody pays the price of its node, and nobody may be worse off than without peers (`make_whole`), or
-        every trade has its own price, to which both sides agreed.
+    prices : {"marginal", "ruled", "traded"}
+        Whether everybody pays the price of its node, and nobody may be worse off than without peers (`make_whole`); or
+        every trade of a plan has the price of a rule; or one to which both sides agreed, where nobody plans for all.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def settle(
     account = _account(inputs, results, trades, who)
     account["bill_grid_only"] = _account(inputs, grid_only, trades.isel(trade=slice(0)), who)["bill"]
     account["saving"] = account["bill_grid_only"] - account["bill"]
-    account |= unpaid.unpaid(inputs, results, grid_only, planned=prices == "marginal")
+    account |= unpaid.unpaid(inputs, results, grid_only, planned=prices != "traded")
     if prices == "marginal":
         account |= made_whole(account)
     volume = {"long_name": "energy traded among peers", "units": "kWh"}

@@ -134,6 +134,10 @@ def _outline(source: str | Path, overrides: Sequence[str], relax: bool) -> Outli
         raise dask_cluster.ClusterError(
             "fees per pair of nodes, by extent or by tariff: there is no tree to cut into regions; want no --workers"
         )
+    if (rule := whole.sections["settlement"]["rule"]) != "marginal":
+        raise dask_cluster.ClusterError(
+            f"prices by {rule}: trades between regions have marginal ones; want no --workers"
+        )
     joint = [
         f"{label}/{c['name']}"
         for label, tariff in whole.sections["tariffs"].items()

@@ -43,6 +43,7 @@ def clear(
     time_limit: float | None = None,
     mip_gap: float = 1e-4,
     threads: int | None = None,
+    rule: str = "marginal",
     stage: Stage = log.info,
 ) -> xr.DataTree:
     """Clear, settle and check a market.
@@ -62,6 +63,9 @@ def clear(
         Relative gap within which a clearing with minimum charge powers counts as optimal.
     threads : int, optional
         Subtrees solved at the same time, which changes no result; default: the machine's cores.
+    rule : str
+        What a kWh from a peer costs, see :func:`otonari.model.settlement.price_rules.price_rule`. Energies are the same
+        under all; by ``marginal`` alone nobody is worse off than without peers.
     stage : callable
         Told what is being done.
 
@@ -85,6 +89,10 @@ def clear(
         raise ValueError(f"market: got {market!r}, want one of {', '.join(MARKETS)}")
     if time_limit is not None and not 0 <= time_limit < float("inf"):
         raise ValueError(f"time_limit: got {time_limit}, want a finite number of seconds, or None")
+    from ...model.settlement.price_rules import price_rule
+
+    rule = rule if market == "p2p" else "marginal"
+    price_rule(rule)  # which raises what is wrong with it before anything is solved
     given = contract.complete(inputs)
     contract.require_decided(given)
     inputs = Arrays.of(given)
@@ -102,7 +110,7 @@ def clear(
     from ...model.settlement import unpaid
 
     stage("settling and checking")
-    groups = settled(inputs, market, results, alone, solution, minimum_charge)
+    groups = settled(inputs, market, results, alone, solution, minimum_charge, rule)
     further = {} if marginal is None else {run_format.MARGINAL: as_dataset(marginal)}
     tree = run_format.as_tree(given, *map(as_dataset, groups), **further)
     bills = float(tree["settlement"]["bill"].sum()) + unpaid.cost(inputs, results)
@@ -116,6 +124,7 @@ def clear(
         "directions": solution.directions,
         "objective": solution.objective if market != "unmanaged" else bills,
         "currency": inputs.attrs["currency"],
+        **({} if rule == "marginal" else {"price_rule": rule}),
         **_missing(inputs, results, market),
         **{f"proof_{name}": value for name, value in solution.proof.items()},
         "solve_seconds": end - begin,
@@ -183,7 +192,7 @@ def cleared(scenario: Scenario, market: str, *, stage: Stage = log.info, **optio
     stage("building the inputs")
     inputs = build_inputs(scenario)
     built = time.perf_counter()
-    tree = clear(inputs, market, stage=stage, **options)
+    tree = clear(inputs, market, rule=scenario.settlement.stated, stage=stage, **options)
     hash_ = digest(scenario)
     tree.attrs = {
         "title": f"{scenario.name}: {market} market",
@@ -255,13 +264,14 @@ def settled(
     alone: xr.Dataset,
     solution: Any,
     minimum_charge: bool,
+    rule: str = "marginal",
 ) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
     """Return results, trades and accounts, measured against ``alone``, of a market; raise what its checks find."""
     from ...model.checks.run import require
     from ...model.settlement import accounts, trades
 
-    traded = trades.bilateral(inputs, results)
-    prices = "marginal" if market != "unmanaged" else "traded"
+    traded = trades.bilateral(inputs, results, rule)
+    prices = "traded" if market == "unmanaged" else "marginal" if rule == "marginal" else "ruled"
     account = accounts.settle(inputs, results, traded, alone, prices=prices)
     known = {"lp": None if minimum_charge else True, "decided": solution.directions > 0}
     require(inputs, results, traded, account, grid_only=alone, prices=prices, **known)

@@ -103,6 +103,7 @@ def run(
     """
     begin = time.perf_counter()
     scenario, line = timeline(source, days, warm_up, overrides)
+    markets.require_marginal(scenario, "a simulation: its trades have the prices at which they were made")
     hours = float(line.inputs["slot_hours"].values[0])
     options = Options(
         mode=mode,
