@@ -561,6 +561,25 @@ def coefficients(as_json: bool, verbose: bool, quiet: bool, **options: Any) -> N
     _print(settle.coefficients(**options), as_json, quiet)
 
 
+@main.command()
+@click.argument("run", type=_FILE, metavar="RUN.nc")
+@click.option("--participant", metavar="NAME", help="Whose.  [default: whoever saves most]")
+@click.option(
+    "--time", metavar="TIME", help="Local, YYYY-MM-DD HH:MM or HH:MM.  [default: when it trades most]"
+)
+@click.option("--with", "named", multiple=True, metavar="NAME", help="With whom it did not trade.")
+@common
+def explain(as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
+    """Explain a stored run: why this price, why no trade with somebody, what limits and stores are worth.
+
+    All of it follows from the data and the marginal values of the run; each sentence has its figures.
+    """
+    _stage(verbose, quiet)("reading the run")
+    from .runs.commands import report
+
+    _print(report.explain(**options), as_json, quiet)
+
+
 @main.group()
 def ledger() -> None:
     """Keep, check and show ledgers. A ledger is tamper-evident, not tamper-proof; see runs/LEDGER.md."""

@@ -16,7 +16,7 @@ from pyomo.core.base.var import Var
 from ..data.inputs.arrays import assembled
 from ..data.inputs.devices import stores
 from .labels import Array, positions
-from .topology.meters import metered_gross
+from .topology.meters import Meters, metered_gross
 
 AT_REST = 1e-9
 """Power of a meter that neither draws nor gives [kW]."""
@@ -50,6 +50,7 @@ def marginal_values(community: Any, price: Array | None) -> xr.Dataset | None:
     def own(values: Array) -> Array:
         return np.asarray(np.where(drawing, values[meters.draws_at], values[meters.gives_at]))
 
+    limits["export"] = _with_pv(meters, limits["export"])
     least, value = _cheapest(community, price), own(worth) / hours
     value = np.where(own(exists & at_work), value, np.where(own(exists), np.minimum(value, least), least))
     dims, unit = ("participant", "time"), f"{currency}/kWh"
@@ -57,7 +58,8 @@ def marginal_values(community: Any, price: Array | None) -> xr.Dataset | None:
     values: dict[str, Any] = {"meter_value": (dims, value, {"long_name": doc, "units": unit})}
     for way, saved in limits.items():
         doc = f"saving by one more kW of the {way} limit in the slot"
-        values[f"{way}_limit_value"] = (dims, own(saved), {"long_name": doc, "units": f"{currency}/kW"})
+        saved = own(saved) if way == "import" else saved
+        values[f"{way}_limit_value"] = (dims, saved, {"long_name": doc, "units": f"{currency}/kW"})
     for device in stores():
         held = -community.component(device).energy_balance.dense_dual()
         doc = "worth of one more kWh held at the end of the slot"
@@ -67,6 +69,12 @@ def marginal_values(community: Any, price: Array | None) -> xr.Dataset | None:
             {"long_name": doc, "units": unit},
         )
     return assembled(inputs, values)
+
+
+def _with_pv(meters: Meters, values: Array) -> Array:
+    """Return what meters give (meter, time) for participants (participant, time): where they give, and of PV apart."""
+    apart = (meters.pv_at != meters.gives_at)[:, None]
+    return np.asarray(values[meters.gives_at] + np.where(apart, values[meters.pv_at], 0.0))
 
 
 def _of_directions(community: Any, giving: Array, limits: dict[str, Array]) -> Array:

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from otonari.data.inputs.contract import optional
+from otonari.data.problems import InputError
 from otonari.model import clearing, results
+from otonari.model.errors import SolveError
 from otonari.model.marginal_values import marginal_values
 from otonari.model.solver import solve
 from otonari.runs.clear import single
@@ -38,7 +40,7 @@ def slopes(inputs, cost, name, place, market):
             found.append(
                 (cleared(changed, market)[0] - cost) / step if changed[name].values[place] >= 0 else None
             )
-        except (ValueError, solve.NotOptimal):  # no such input, or no such market
+        except (InputError, SolveError):  # no such input, or no such market
             found.append(None)
     return found
 
@@ -70,7 +72,7 @@ def drawn(seed):
 
 
 @pytest.mark.parametrize("market", ["p2p", "grid-only"])
-@pytest.mark.parametrize("seed", counts.all_or(range(60), (2, 10, 13)))
+@pytest.mark.parametrize("seed", counts.all_or(range(60), (2, 10, 30)))
 def test_a_value_is_what_one_more_unit_changes(seed, market):
     inputs = random_community(seed)
     cost, values, directions = cleared(inputs, market)

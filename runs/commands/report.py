@@ -44,6 +44,16 @@ def report(
     return Answer({"paths": [*map(str, kept)], "facts": figures}, "\n".join(lines))
 
 
+def explain(run: Path, participant: str | None, time: str | None, named: Sequence[str]) -> Answer:
+    """Explain a stored run at a participant and a time; see :func:`otonari.runs.report.explain.explain.explain`."""
+    from ..report.explain import explain
+
+    tree = run_file.open_run(run)
+    with run_file.reading(run):
+        case, said = explain.explain(tree, participant, time, named, str(run))
+        return Answer(explain.facts(case, said), explain.text(case, said))
+
+
 def compare(runs: Sequence[Path], output: Path | None) -> Answer:
     """Compare stored runs, and write the comparison; see :mod:`otonari.runs.compare`."""
     with run_file.reading(", ".join(map(str, runs))):

@@ -1,0 +1,112 @@
+"""All that is said of a participant at a slot of a run, and how both are chosen where nobody names them."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ....data import clock
+from ....data.problems import InputError, Problem, shown, suggestion
+from .case import Case, Sentence, local
+from .limits import limits
+from .partners import partners
+from .price import price
+from .stores import driving, stores
+
+_WITHOUT = (
+    "This run holds no marginal values: nobody planned it as a whole, or an earlier version stored it. What one more"
+    " kWh is worth, and what trades that were not made would have cost, is not known."
+)
+
+
+def explain(
+    tree: xr.DataTree,
+    participant: str | None,
+    time: str | None,
+    named: Sequence[str] = (),
+    source: str = "run",
+) -> tuple[Case, list[Sentence]]:
+    """Return a case of a run and what is said of it.
+
+    Parameters
+    ----------
+    participant : str, optional
+        Default: whoever saves most.
+    time : str, optional
+        Local time within the horizon, ``YYYY-MM-DD HH:MM``, or ``HH:MM`` of its first day. Default: the slot in which
+        the participant trades most, or draws most if it never trades.
+    named : sequence of str
+        With whom it did not trade.
+
+    Raises
+    ------
+    InputError
+        With every name that the run does not have, and a time outside of it.
+    """
+    inputs = tree["inputs"].to_dataset()
+    people = [str(n) for n in inputs["participant"].values]
+    problems = [
+        Problem(source, "", "participant", repr(n), f"one of the run's{suggestion(n, people)}")
+        for n in ([participant] if participant is not None else []) + list(named)
+        if n not in people
+    ]
+    slot = None if time is None else _slot(inputs, time)
+    if time is not None and slot is None:
+        ends = inputs["time"].values[[0, -1]]
+        first, last = (f"{t:%Y-%m-%d %H:%M}" for t in local(inputs, ends))
+        problems.append(Problem(source, "", "time", repr(time), f"a time of the run, {first} to {last}"))
+    if problems:
+        raise InputError(problems)
+    saving = tree["settlement"].to_dataset()["saving"].values
+    who = people.index(participant) if participant is not None else int(np.argmax(saving))
+    case = Case(tree, who, _busiest(tree, who) if slot is None else slot)
+    said = [*price(case), *partners(case, named), *limits(case), *stores(case), *driving(case)]
+    if case.marginal is None:
+        said.append(Sentence("Not known", _WITHOUT))
+    return case, said
+
+
+def text(case: Case, said: Sequence[Sentence]) -> str:
+    """Return what is said as text, a paragraph for each sentence under its heading."""
+    lines = [f"{shown(case.name)}, {case.when()}, {60 * case.hours:g} minutes"]
+    for topic in dict.fromkeys(s.topic for s in said):
+        lines += ["", topic, *(f"- {s.text}" for s in said if s.topic == topic)]
+    return "\n".join(lines)
+
+
+def facts(case: Case, said: Sequence[Sentence]) -> dict[str, Any]:
+    """Return what is said for a machine."""
+    return {
+        "participant": case.name,
+        "time": case.when(),
+        "currency": str(case.tree.attrs["currency"]),
+        "sentences": [{"topic": s.topic, "text": s.text, **s.figures} for s in said],
+    }
+
+
+def _slot(inputs: xr.Dataset, time: str) -> int | None:
+    """Return the slot that a local time lies in; None where it lies in none, or is no time."""
+    starts = inputs["time"].values
+    if re.fullmatch(r"\d{1,2}:\d{2}", time):
+        time = f"{local(inputs, starts[:1])[0]:%Y-%m-%d} {time:0>5}"
+    try:
+        moment, offset = clock.stamp(time)
+    except ValueError:
+        return None
+    if offset is not None:
+        at = np.datetime64(moment - offset, "ns")
+    else:
+        zone = clock.zone(str(inputs.attrs.get("time_zone", "UTC")))
+        at = clock.to_utc(np.array([moment], dtype="datetime64[ns]"), zone)[0]
+    k = int(np.searchsorted(starts, at, side="right")) - 1
+    length = np.timedelta64(round(3600 * float(inputs["slot_hours"].values[k])), "s")
+    return k if k >= 0 and at < starts[k] + length else None
+
+
+def _busiest(tree: xr.DataTree, who: int) -> int:
+    """Return the slot in which a participant trades most with peers, or draws most if it never trades."""
+    results = tree["results"].to_dataset()
+    traded = results["peer_purchase"].values[who] + results["peer_sale"].values[who]
+    return int(np.argmax(traded if traded.any() else results["draw"].values[who]))

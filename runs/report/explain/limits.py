@@ -1,0 +1,59 @@
+"""Which limits bind, and what one more kW of each is worth."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from .case import SMALL, Case, Sentence
+
+TOPIC = "Limits"
+
+
+def limits(case: Case) -> Iterator[Sentence]:
+    """Yield the limits that bind in the slot around the participant: its connection, and edges to the root."""
+    found = [*_connection(case), *_edges(case)]
+    if not found and case.marginal is not None:
+        found = [Sentence(TOPIC, "No limit of its connection or of the edges above it binds in this slot.")]
+    yield from found
+
+
+def _connection(case: Case) -> Iterator[Sentence]:
+    if case.marginal is None:
+        return
+    for way in ("import", "export"):
+        values = case.marginal[f"{way}_limit_value"].values[case.participant]
+        if values[case.slot] > SMALL:
+            limit = float(case.inputs[f"{way}_limit"].values[case.participant])
+            here, total = float(values[case.slot]), float(values.sum())
+            yield Sentence(
+                TOPIC,
+                f"Its {way} limit of {limit:g} kW binds: one more kW would have saved {case.money(here)} in the slot,"
+                f" {case.money(total)} over the horizon.",
+                {
+                    "limit": f"{way}_limit",
+                    "kw": limit,
+                    "saving": here,
+                    "saving_over_horizon": total,
+                },
+            )
+
+
+def _edges(case: Case) -> Iterator[Sentence]:
+    """Yield the full edges between the participant's node and the root."""
+    if "node_flow" not in case.results or "price" not in case.results:
+        return
+    node = int(case.node[case.participant])
+    while case.parent[node] >= 0:
+        above = case.parent[node]
+        flow = float(case.results["node_flow"].values[node, case.slot])
+        start, end = (node, above) if flow > 0 else (above, node)
+        limit = float(case.inputs["node_limit"].values[node])
+        rent = case.congestion(node, start, end)
+        if np.isfinite(limit) and abs(flow) > limit - SMALL and rent > SMALL:
+            yield Sentence(
+                TOPIC,
+                f"The edge {case.label(start)} to {case.label(end)} is full at {limit:g} kW: one more kW would have"
+                f" saved {case.money(rent * case.hours)} in the slot, {case.price(rent)} beyond its fee.",
+                {"limit": "node_limit", "node": case.label(node), "kw": limit, "saving": rent * case.hours},
+            )
+        node = above
