@@ -2,7 +2,9 @@
 
 import json
 import shlex
+from datetime import datetime, timedelta
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -123,3 +125,65 @@ def test_a_scenario_needs_the_zone(tmp_path):
 def test_formats_lists_every_preset(otonari_):
     assert set(json.loads(otonari_("otonari formats --json"))) == set(PRESETS)
     assert all(name in otonari_("otonari formats") for name in PRESETS)
+
+
+def test_a_workbook_with_dates_and_times_apart(tmp_path):
+    """Quarter-hours of 0.25 kWh behind a cover: 24 kWh a day, told at their ends."""
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.append(["Stadtwerke"])
+    sheet.append(["Datum", "Uhrzeit", "Wirkarbeit (kWh)", "Status"])
+    for n in range(1, 193):
+        at = datetime(2025, 6, 10) + timedelta(minutes=15 * n)
+        sheet.append([at.date(), at.time(), 0.25, "W"])
+    book.save(tmp_path / "f.xlsx")
+    seen = inspect(tmp_path / "f.xlsx", "Europe/Berlin")
+    assert (seen.form["clock_column"], seen.form["stamp"], seen.form["unit"]) == ("Uhrzeit", "end", "kWh")
+    assert seen.per_day == {"Wirkarbeit (kWh)": {"2025-06-10": 24.0, "2025-06-11": 24.0}}
+
+
+def test_a_counter_with_marks_of_thousands_newest_first(tmp_path):
+    """250 Wh an hour: 6 kWh a day."""
+    rows = [
+        f"{10 + n // 24}.06.2025 {n % 24:02}:00;{12_345_678 + 250 * n:,}".replace(",", ".") for n in range(49)
+    ]
+    (tmp_path / "f.csv").write_text(
+        "\n".join(["Zeitstempel;Zählerstand (Wh)", *rows[::-1]]), encoding="cp1252"
+    )
+    seen = inspect(tmp_path / "f.csv", "Europe/Berlin")
+    assert (seen.form["unit"], seen.form["decimal"]) == ("Wh cumulative", ",")
+    assert list(seen.per_day["Zählerstand (Wh)"].values())[:2] == pytest.approx([6.0, 6.0])
+
+
+def test_a_day_of_25_hours_newest_first_whose_unit_stands_in_its_cells(tmp_path):
+    stamps = pd.date_range("2025-11-01", periods=49, freq="h", tz="America/New_York")
+    rows = [f"{t:%m/%d/%Y %I:%M %p},500,Wh" for t in stamps]
+    (tmp_path / "f.csv").write_text("\n".join(["Interval Start,Usage,Unit", *rows[::-1]]))
+    seen = inspect(tmp_path / "f.csv", "America/New_York")
+    assert (seen.form["unit"], seen.problems) == ("Wh", [])
+    assert seen.per_day["Usage"] == {"2025-11-01": 12.0, "2025-11-02": 12.5}
+
+
+def test_days_in_rows_with_registers_and_sums(tmp_path):
+    """24 hours of 0.5 and of 0.1 kWh, and their sums behind them, which are no hour."""
+    head = "NMI,Date,Register," + ",".join(f"{h:02}:00 kWh" for h in range(24)) + ",Total"
+    rows = [
+        f"61000,{10 + day}/06/2025,{register}," + ",".join([f"{v}"] * 24) + f",{24 * v:g}"
+        for day in range(4, 7)
+        for register, v in (("E1", 0.5), ("B1", 0.1))
+    ]
+    (tmp_path / "f.csv").write_text("\n".join([head, *rows]))
+    seen = inspect(tmp_path / "f.csv", "Australia/Sydney")
+    assert (seen.form["meter_column"], seen.problems) == ("Register", [])
+    assert seen.per_day["E1"] == {f"2025-06-{d}": pytest.approx(12.0) for d in (14, 15, 16)}
+    assert seen.per_day["B1"]["2025-06-16"] == pytest.approx(2.4)
+    assert "columns behind the 24 slots of a day are left out (sums?)" in seen.doubts
+
+
+def test_what_looks_like_generation_is_doubted(tmp_path):
+    stamps = pd.date_range("2025-06-10", periods=96, freq="15min", tz="UTC")
+    rows = [f"{n},{int(t.timestamp() * 1000)},400,0" for n, t in enumerate(stamps)]
+    (tmp_path / "f.csv").write_text("\n".join([",ts_ms,grid_w,pv_w", *rows]))
+    doubts = inspect(tmp_path / "f.csv", "UTC").doubts
+    assert "pv_w: what is given, no demand? (series.pv, with pv_column)" in doubts

@@ -25,6 +25,10 @@ from .readings import Readings, read_meters
 
 _FIELDS = set(FileFormat.__dataclass_fields__)
 _OFFSET = re.compile(r"\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)$|^1\d{9}(\d{3})?$")
+_GIVEN = re.compile(
+    r"(?<![a-z])(pv|solar|einspeis\w*|erzeug\w*|export\w*|generat\w*|feed.?in|produc\w*)(?![a-z])",
+    re.IGNORECASE,
+)
 _DAYS = 400  # whose energy is told
 
 
@@ -135,6 +139,9 @@ def _read(seen: Inspection, told: bool) -> None:
         seen.doubts += [note for note in meter.notes if note not in seen.doubts]
         for column, days in _per_day(meter, seen).items():
             seen.per_day[column] = days
+    given = [column for column in seen.columns if seen.kind == "power" and _GIVEN.search(column)]
+    if given and seen.preset is None:
+        seen.doubts.append(f"{', '.join(given[:5])}: what is given, no demand? (series.pv, with pv_column)")
     if not told and not _offsets(seen):
         seen.doubts.append("time_zone: nothing says it; UTC is assumed (--time-zone)")
 

@@ -8,6 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...problems import InputError, Problem
 from ..csv_text import lines as csv_lines
 from ..csv_text import read_text
@@ -27,7 +29,10 @@ _UNITS = {unit.lower(): unit for unit in ("MWh", "kWh", "Wh", "MW", "kW", "W")}
 _PRICE = re.compile(
     r"(?:EUR|€|GBP|£|USD|\$|JPY|円|CHF|SEK|NOK|DKK|PLN|ct|p|c)\s*/\s*(kWh|MWh)", re.IGNORECASE
 )
+_MIDNIGHT = re.compile(r"[T ]00:00(:00)?$")
+_SLOT = re.compile(r"[A-Za-z]*\s*(?P<number>\d{1,3}[ABab]?|[012]\d[0-5]\d)")
 _EXCEL_TEXT = re.compile(r'^="(.*)"$')
+_SLOTS = 4  # different numbers, to be those of slots
 _SAMPLE = 400  # rows that are looked at
 
 
@@ -159,7 +164,10 @@ def _times(found: Guess, names: list[str], rows: list[list[str]], when: int) -> 
         found.doubts.append(f"time_format: {cells[0]!r} is written as no pattern that is known")
     found.form |= {"time_column": names[when]} if names[when] != "time" else {}
     found.form |= {"time_format": pattern} if pattern else {}
-    if any(":" in c for c in cells) or any(re.fullmatch(r"\d{10,14}", c.strip()) for c in cells):
+    days = all(_MIDNIGHT.search(c) for c in cells) and len(set(cells)) < len(cells)
+    if not days and (
+        any(":" in c for c in cells) or any(re.fullmatch(r"\d{10,14}", c.strip()) for c in cells)
+    ):
         return
     for c, name in enumerate(names):
         clocks = [row[c] if len(row) > c else "" for row in rows[: len(cells)]]
@@ -170,13 +178,18 @@ def _times(found: Guess, names: list[str], rows: list[list[str]], when: int) -> 
             or not all(any(x.isdigit() for x in t) for t in clocks)
         ):
             continue
-        if not read_stamps(cells, clocks, FileFormat(time_format=pattern)).moment.astype("int64").min() < 0:
-            numbers = all(
-                re.fullmatch(r"[A-Za-z]*\s*\d{1,3}[ABab]?|[012]\d[0-5]\d", t.strip()) for t in clocks
-            )
-            if (numbers and len(set(cells)) < len(cells)) or all(":" in t for t in clocks):
-                found.form["clock_column"] = name
-                return
+        read = read_stamps(cells, clocks, FileFormat(time_format=pattern)).moment
+        if not np.isnat(read).any() and (_numbered(cells, clocks) or all(":" in t for t in clocks)):
+            found.form["clock_column"] = name
+            return
+
+
+def _numbered(cells: list[str], clocks: list[str]) -> bool:
+    """Return whether numbers of slots stand beside dates: several of a date, more than registers have."""
+    found = [_SLOT.fullmatch(text.strip()) for text in clocks]
+    if not all(found) or len(set(cells)) == len(cells):
+        return False
+    return len({m["number"] for m in found if m}) >= _SLOTS
 
 
 def _uneven(cells: list[str], pattern: str) -> int:
@@ -194,7 +207,8 @@ def _values(found: Guess, names: list[str], rows: list[list[str]], above: list[l
         cells = [row[c].strip() for row in rows if len(row) > c]
         filled = [x for x in cells if not missing(x)]
         named = name and name not in times and names.count(name) == 1
-        if named and filled and sum(map(is_number, filled)) >= 0.8 * len(filled):
+        label = len(set(filled)) == 1 < len(filled) and re.fullmatch(r"\d{4,}", filled[0])
+        if named and filled and not label and sum(map(is_number, filled)) >= 0.8 * len(filled):
             columns[name] = filled
     decimals = [decimal_of(cells) for cells in columns.values()]
     if "," in decimals:
@@ -212,8 +226,19 @@ def _values(found: Guess, names: list[str], rows: list[list[str]], above: list[l
         found.form["unit"] = f"per {unit}"
         return
     units = {n: _UNITS[m[1].lower()] for n in columns if (m := _UNIT.search(words[n]))}
+    units = units or dict.fromkeys(columns, _unit_of_cells(names, rows))
+    units = {n: unit for n, unit in units.items() if unit}
     found.columns = [n for n in columns if n in units] or list(columns)
     _unit(found, units, columns)
+
+
+def _unit_of_cells(names: list[str], rows: list[list[str]]) -> str:
+    """Return the unit that a column of cells says, the same in all rows; "" for none."""
+    for c in range(len(names)):
+        said = {row[c].strip().lower() for row in rows if len(row) > c}
+        if len(said) == 1 and (word := said.pop()) in _UNITS:
+            return _UNITS[word]
+    return ""
 
 
 def _unit(found: Guess, units: dict[str, str], columns: dict[str, list[str]]) -> None:
@@ -280,12 +305,16 @@ def decimal_of(cells: Sequence[str]) -> str:
 
     >>> decimal_of(["1.234,5", "0,5"]), decimal_of(["1.5"]), decimal_of(["1,234"]), decimal_of(["12"])
     (',', '.', '?', '')
+    >>> decimal_of(["12.382.395"])
+    ','
     """
     ends = (max(cell.rfind(","), cell.rfind(".")) for cell in cells)
     last = Counter(cell[at] for cell, at in zip(cells, ends, strict=True) if at >= 0)
     marks = [mark for mark in (",", ".") if last[mark]]
     if len(marks) == 1:
         mark = marks[0]
+        if any(cell.count(mark) > 1 for cell in cells):  # of thousands
+            return "," if mark == "." else "."
         groups = all(
             re.fullmatch(rf"[-+]?[1-9]\d{{0,2}}(\{mark}\d{{3}})+", cell) for cell in cells if mark in cell
         )

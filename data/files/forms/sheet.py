@@ -255,6 +255,9 @@ def _days(
     )
     count = max((n for n in SLOTS_PER_DAY if n <= used), default=0)
     further = count * 25 // 24 if used >= count * 25 // 24 else count
+    beyond = [any(not missing(cell) for cell in row[first + count : first + further]) for _, row in rows]
+    if len(rows) > 1 and all(beyond):  # no hour that the clock repeats, since it is there on every day
+        further, notes = count, [*notes, f"columns behind the {count} slots of a day are left out (sums?)"]
     lines, dates, slots, cells = [], [], [], []
     for line, row in rows:
         for n, cell in enumerate(row[first : first + further], start=1):
