@@ -76,17 +76,15 @@ def _leaf(name: str, own: dict[str, int], origin: dict[str, int]) -> dict[str, A
 
 def _origins(trades: xr.Dataset, allocation: xr.Dataset, names: list[str]) -> list[list[dict[str, int]]]:
     """Return of whom every account got its energy, by day and account [Wh]."""
-    members = allocation["member"].values
-    by_label = np.argsort(members, kind="stable")
-    seller, buyer = (
-        by_label[np.searchsorted(members, trades[f"trade_{who}"].values, sorter=by_label)]
-        for who in ("seller", "buyer")
-    )
+    place = {str(member): n for n, member in enumerate(allocation["member"].values)}
+    buyer = [place[name] for name in trades["trade_buyer"].values.tolist()]
+    sellers = trades["trade_seller"].values.tolist()
+    spelled = {name: canonical_json.label(name) for name in set(sellers)}
     day = np.searchsorted(allocation["day"].values, trades["trade_time"].values)
     energy = np.rint(trades["trade_energy"].values * 1000).astype(np.int64)
     found: list[list[dict[str, int]]] = [[{} for _ in names] for _ in range(allocation.sizes["day"])]
-    for d, i, j, e in zip(day.tolist(), buyer.tolist(), seller.tolist(), energy.tolist(), strict=True):
-        found[d][i][names[j]] = e
+    for d, i, name, e in zip(day.tolist(), buyer, sellers, energy.tolist(), strict=True):
+        found[d][i][spelled[name]] = e
     return found
 
 

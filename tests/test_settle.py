@@ -493,3 +493,23 @@ def test_doubtful_readings_are_named_by_member_and_day(otonari, tmp_path):
     assert "readings.csv:7: anna, AT-anna (withdrawal), 2026-06-30, doubtful: got 25000 kW" in said
     said = otonari("settle", path, "--set", "doubtful=refuse", code=2).stderr
     assert "anna, AT-anna (withdrawal), 2026-06-30, doubtful: got 25000 kW" in said
+
+
+def test_who_supplied_whom_may_stay_in_the_pool(otonari, tmp_path):
+    """Two plants: the same energies and money, and in the leaves no supplier but the community."""
+    tables = added("points", {"point": "AT-bert", "member": "bert", "direction": "injection", "column": "roof"})
+    path = written(tmp_path / "trio", tables=tables)
+    lines = noon().splitlines()
+    lines = [f"{line},{'roof' if n == 0 else 500 if n == 13 else 0}" for n, line in enumerate(lines)]
+    (tmp_path / "trio" / "readings.csv").write_text("\n".join(lines) + "\n")
+    each, pool = (settled(path, overrides=[f"sharing.suppliers={how}"]) for how in ("each", "pool"))
+    for name in ("shared", "sold", "day_paid", "day_earned"):
+        np.testing.assert_array_equal(each["allocation"][name], pool["allocation"][name])
+    assert at_noon(each, "sold") == [0, 500, 0, 1000]
+    assert set(each["trades"]["trade_seller"].values) == {"bert", "plant"}
+    assert set(pool["trades"]["trade_seller"].values) == {"the community"}
+    otonari("settle", path, "--set", "sharing.suppliers=pool", "-o", "out")
+    otonari("report", "out/settlement-2026-06.nc", "anna", "-o", "anna.md")
+    assert "the community" in (tmp_path / "anna.md").read_text()
+    said = otonari("settle", path, "--set", "tables.members.plant.member=the community", code=2).stderr
+    assert "want another label" in said

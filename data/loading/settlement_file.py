@@ -13,7 +13,7 @@ from ..files.regular_file import sha256
 from ..files.strict_yaml import Location
 from ..problems import InputError, Problem, suggestion
 from ..schema.scenario import Time
-from ..schema.settlement import TABLES, Fixed, Key, Member, MidMarket, Settlement
+from ..schema.settlement import POOL, TABLES, Fixed, Key, Member, MidMarket, Settlement
 from .messages import schema_problems
 from .overrides import LocatedValues, override, read_tables
 from .scenario import changes_rows
@@ -119,6 +119,8 @@ def _unique(settlement: Settlement) -> Wrong:
     for (table, column), labels in own.items():
         seen = set[tuple[str, ...]]()
         for i, label in enumerate(labels):
+            if label == (POOL,):
+                yield ("tables", table, i, column), repr(POOL), "another label: it stands for all together"
             if label in seen:
                 yield ("tables", table, i, column), f"{' '.join(label)!r} again", "a label that occurs once"
             seen.add(label)

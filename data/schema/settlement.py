@@ -24,6 +24,8 @@ from .values import (
     Sha256,
 )
 
+POOL = "the community"
+"""Stands for all who inject, where nobody follows who supplied whom; no member is called so."""
 Direction = Literal["withdrawal", "injection"]
 Missing = Literal["refuse", "leave-out", "estimate"]
 
@@ -169,6 +171,10 @@ class Sharing(Closed):
     order: tuple[Label, ...] = Field(default=(), description="of priority: members, first served first")
     price: Annotated[Fixed | MidMarket | AsContracted, Field(discriminator="rule")] = Field(
         description="of shared energy, by rule: fixed, mid-market or contracts"
+    )
+    suppliers: Literal["each", "pool"] = Field(
+        default="each",
+        description="whether bills and ledger say who supplied whom, or that all came from the community",
     )
     level: Label = Field(
         default="all", description="level of the community, where discounts on shared energy go by levels"

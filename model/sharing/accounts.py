@@ -13,6 +13,8 @@ from .metered import read
 from .rules import shares
 
 _AT_ONCE = 2**22  # numbers (producer, member, time) that are held at a time
+POOL = -1
+"""Stands for a seller where all that is shared comes from the community as a whole."""
 Supplied = tuple[Array, Array, Array, Array]
 _NOBODY: Supplied = tuple(np.zeros(0, dtype=np.int64) for _ in range(4))  # type: ignore[assignment]
 _SHARES = 10**6  # shares of a plant count in millionths of the largest
@@ -23,7 +25,8 @@ class SharedEnergy:
     """Energies of members (member, time) in whole Wh: ``withdrawn``, ``injected``, ``shared`` and ``sold``.
 
     ``shared`` is what a member is allocated of the community's energy, ``sold`` what others are of its own; the rest is
-    its retailer's. ``supplied`` (day, seller, buyer, energy), four arrays, says who supplied whom on which day.
+    its retailer's. ``supplied`` (day, seller, buyer, energy), four arrays, says who supplied whom on which day, ``POOL``
+    in place of the seller where that is not followed.
     """
 
     withdrawn: Array
@@ -77,7 +80,9 @@ def of_members(energy: Array, injects: Array, owned: Array, active: Array) -> tu
     return withdrawn, injected
 
 
-def share(withdrawn: Array, injected: Array, rule: str, day: Array, **given: Any) -> SharedEnergy:
+def share(
+    withdrawn: Array, injected: Array, rule: str, day: Array, *, pooled: bool = False, **given: Any
+) -> SharedEnergy:
     """Return how what members injected is shared by a rule.
 
     Parameters
@@ -88,6 +93,8 @@ def share(withdrawn: Array, injected: Array, rule: str, day: Array, **given: Any
         As of `allocate`. By ``own-share`` all that is injected is the members' by their keys, and each uses its own.
     day : (time,)
         Position of the day of each slot, not decreasing.
+    pooled : bool
+        Whether all that is shared comes from the community as a whole (`POOL`): who supplied whom is not followed.
     given : dict
         Further arguments of `allocate`.
 
@@ -105,17 +112,20 @@ def share(withdrawn: Array, injected: Array, rule: str, day: Array, **given: Any
     if "contracts" in given:
         given["contracts"] = _deliverable(given["contracts"], producers)
     shared, sold = np.zeros_like(withdrawn), np.zeros_like(injected)
+    pooled = pooled or not len(producers)
+    sellers = np.array([POOL]) if pooled else producers
     parts = [_NOBODY]
-    for slots in _blocks(day, max(1, len(producers)) * len(withdrawn)):
+    for slots in _blocks(day, len(sellers) * len(withdrawn)):
         cut = {name: _cut(values, slots) for name, values in given.items()}
-        part = injected[producers, slots] if len(producers) else injected[:1, slots]
-        supplied = allocate(part, withdrawn[:, slots], rule, by_producer=True, **cut)
+        given_in, taken = injected[producers, slots], withdrawn[:, slots]
+        pool = given_in.sum(axis=0, keepdims=True) if pooled else given_in
+        supplied = allocate(pool, taken, rule, by_producer=True, **cut)
         shared[:, slots] = supplied.sum(axis=0)
-        if len(producers):
-            sold[producers, slots] = supplied.sum(axis=1)
-            parts.append(_by_day(supplied, day[slots], producers))
-    days, sellers, buyers, energies = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    return SharedEnergy(withdrawn, injected, shared, sold, (days, sellers, buyers, energies))
+        each = supplied.sum(axis=1)
+        sold[producers, slots] = apportion(each[0], given_in) if pooled else each
+        parts.append(_by_day(supplied, day[slots], sellers))
+    days, sold_by, buyers, energies = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return SharedEnergy(withdrawn, injected, shared, sold, (days, sold_by, buyers, energies))
 
 
 def daily(shared: SharedEnergy, price: Array, fee: Array, tariff: Array, day: Array) -> DailyAccounts:

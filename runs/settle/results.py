@@ -9,7 +9,8 @@ from ...data.assembly.sharing_community import Community
 from ...data.inputs.contract import kinds
 from ...data.inputs.currency import scale
 from ...data.inputs.devices import DEVICES
-from ...data.schema.settlement import Settlement
+from ...data.problems import InputError, Problem
+from ...data.schema.settlement import POOL, Settlement
 from ...model.checks.sharing import require_shared
 from ...model.labels import Array, positions
 from ...model.settlement.account_lines import LINES, MONEY, OPTIONAL, SHARES, SIGNS
@@ -19,6 +20,8 @@ from .. import markets
 from ..store import digest, run_format
 from .contracted import Contracts
 
+_MOST_PAIRS = 2**27
+"""Pairs of producers and members, times the slots of a day, that are followed: 1 GiB of whole numbers."""
 _PER_SLOT = ("participant", "time")
 _WH = {
     "withdrawn": "drawn at the metering points of a member, as far as it is one",
@@ -56,7 +59,10 @@ def settled(settlement: Settlement, community: Community, contracts: Contracts |
     }
     given = {name: values for name, values in given.items() if values is not None}
     given |= {} if contracts is None else {"contracts": contracts.trades}
-    shared = accounts.share(withdrawn, injected, settlement.sharing.rule, day, **given)
+    pooled = settlement.sharing.suppliers == "pool"
+    if not pooled:
+        _require_few(withdrawn, injected, day)
+    shared = accounts.share(withdrawn, injected, settlement.sharing.rule, day, pooled=pooled, **given)
     paid = community.price
     if contracts is not None and settlement.sharing.price.rule == "contracts":
         paid = contracts.price
@@ -77,6 +83,14 @@ def settled(settlement: Settlement, community: Community, contracts: Contracts |
     require_shared(filled, allocation, results, lines)
     trades = _trades(inputs, shared, daily, starts, counted.money)
     return run_format.as_tree(filled, results, trades, lines, allocation=allocation)
+
+
+def _require_few(withdrawn: Array, injected: Array, day: Array) -> None:
+    """Raise :class:`InputError` where those who supply and those who are supplied are too many to follow each pair."""
+    producers, members, slots = int(injected.any(axis=1).sum()), len(withdrawn), int(np.bincount(day).max())
+    if producers * members * slots > _MOST_PAIRS:
+        got = f"each, of {producers:,} producers and {members:,} members"
+        raise InputError([Problem("sharing", "", "suppliers", got, "pool")])
 
 
 def days(inputs: xr.Dataset) -> tuple[Array, Array]:
@@ -220,7 +234,10 @@ def _trades(
     day, seller, buyer, energy = shared.supplied
     bought = daily.purchases[buyer, day] * float(money) / 1000.0
     price, fee = (values[buyer, day] / bought for values in (daily.paid, daily.fees))
-    who, unit = inputs["participant"].values, f"{inputs.attrs['currency']}/kWh"
+    who, unit = (
+        np.append(inputs["participant"].values, POOL),
+        f"{inputs.attrs['currency']}/kWh",
+    )  # POOL is the last, -1
     none = np.full(len(energy), "")
     columns: dict[str, tuple[Array, str, str]] = {
         "trade_time": (starts[day], "start of the day of delivery", ""),

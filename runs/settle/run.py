@@ -169,7 +169,8 @@ def _digest(settlement: Settlement, community: Any, contracts: Contracts | None)
         parts |= {"contract_price": (("time",), contracts.price)}
         parts |= {"imbalance_fee": ((), np.array(settlement.sharing.imbalance_fee_per_kwh))}
         parts |= {"price_rule": ((), np.array(settlement.sharing.price.rule))}
-    given = xr.Dataset({**parts, "rule": ((), np.array(settlement.sharing.rule))})
+    how = f"{settlement.sharing.rule}, {settlement.sharing.suppliers}"
+    given = xr.Dataset({**parts, "how": ((), np.array(how))})
     every = [
         digest.values(part, "otonari settled month 1", digest.INPUTS_SCALE)
         for part in (given, community.inputs)
