@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
@@ -133,6 +134,7 @@ def _midnight(day: date, tz: tzinfo) -> pd.Timestamp:
     return local.tz_convert("UTC").tz_localize(None)
 
 
+@lru_cache(maxsize=2**16)  # files of many meters have the same stamps, a year of quarter-hours of them
 def stamp(text: str, time_format: str = "") -> tuple[datetime, timedelta | None]:
     """Return a written stamp as a naive datetime and its offset from UTC, None where it has none.
 

@@ -497,7 +497,9 @@ def test_doubtful_readings_are_named_by_member_and_day(otonari, tmp_path):
 
 def test_who_supplied_whom_may_stay_in_the_pool(otonari, tmp_path):
     """Two plants: the same energies and money, and in the leaves no supplier but the community."""
-    tables = added("points", {"point": "AT-bert", "member": "bert", "direction": "injection", "column": "roof"})
+    tables = added(
+        "points", {"point": "AT-bert", "member": "bert", "direction": "injection", "column": "roof"}
+    )
     path = written(tmp_path / "trio", tables=tables)
     lines = noon().splitlines()
     lines = [f"{line},{'roof' if n == 0 else 500 if n == 13 else 0}" for n, line in enumerate(lines)]

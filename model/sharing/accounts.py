@@ -148,20 +148,20 @@ def daily(shared: SharedEnergy, price: Array, fee: Array, tariff: Array, day: Ar
     tariff, day : (member,), (time,)
         Positions.
     """
-    fees = np.empty_like(shared.shared)
-    for n in np.unique(tariff):
+    purchases, sales = _per_day(shared.shared, day), _per_day(shared.sold, day)
+    fees = np.zeros_like(purchases)
+    for n in np.flatnonzero(fee.any(axis=1)):
         mine = tariff == n
-        fees[mine] = shared.shared[mine] * fee[n]
-    over = {
-        "purchases": shared.shared,
-        "sales": shared.sold,
-        "grid_in": shared.grid_in,
-        "grid_out": shared.grid_out,
-        "paid": shared.shared * price,
-        "earned": shared.sold * price,
-        "fees": fees,
-    }
-    return DailyAccounts(**{name: _per_day(values, day) for name, values in over.items()})
+        fees[mine] = _per_day(shared.shared[mine] * fee[n], day)
+    return DailyAccounts(
+        purchases=purchases,
+        sales=sales,
+        grid_in=_per_day(shared.withdrawn, day) - purchases,
+        grid_out=_per_day(shared.injected, day) - sales,
+        paid=_per_day(shared.shared * price, day),
+        earned=_per_day(shared.sold * price, day),
+        fees=fees,
+    )
 
 
 def _per_day(values: Array, day: Array) -> Array:

@@ -11,11 +11,11 @@ from ..topology.peaks import peaks
 
 
 def energy_at_tariffs(inputs: xr.Dataset, name: str, energy: Array) -> Array:
-    """Return what energy (participant, time) [kWh] costs at the prices ``name`` of the own tariff (participant,)."""
+    """Return what energy (participant, time) [Wh] costs at the prices ``name`` of the own tariff (participant,)."""
     tariff, prices = positions(inputs, "participant_tariff", "tariff"), inputs[name].values
     amounts = np.zeros(len(energy))
     for n in np.unique(tariff):
-        amounts[tariff == n] = energy[tariff == n] @ prices[n]
+        amounts[tariff == n] = energy[tariff == n] @ (prices[n] / 1000)
     return amounts
 
 
@@ -32,7 +32,7 @@ def components(
     inputs : Dataset
         With tariffs and components.
     drawn, given : (participant, time)
-        From and to the retailer [kWh].
+        From and to the retailer [Wh].
     draw : (participant, time)
         Mean power drawn at the meter, whoever it is from [kW].
     active : (participant, time)
@@ -47,7 +47,7 @@ def components(
     }
     for who, own in _by_tariff(inputs):
         at = np.ix_(who, own)
-        cost["energy"][at] = drawn[who] @ rates["price"][own].T - given[who] @ rates["credit"][own].T
+        cost["energy"][at] = (drawn[who] @ rates["price"][own].T - given[who] @ rates["credit"][own].T) / 1000
         standing, contracted = (active[who] @ (rates[n][own] * hours).T for n in ("standing", "contracted"))
         cost["standing"][at] = standing + contracted * power[who]
     if (charged := peaks(inputs)) is not None:

@@ -160,9 +160,7 @@ def _lines(
     money: int,
 ) -> xr.Dataset:
     """Return the accounts (participant,) [currency]: shared energy exact, the retailers' part at their tariffs."""
-    drawn, given, everything, surplus = (
-        e / 1000.0 for e in (shared.grid_in, shared.grid_out, shared.withdrawn, shared.injected)
-    )
+    drawn, given = shared.grid_in, shared.grid_out
     size, draw = inputs.sizes["participant"], _power(inputs, shared.withdrawn)
     cost = retail.components(inputs, drawn, given, draw, active)
     standing, peak = (cost[n].sum(axis=1) if cost else np.zeros(size) for n in ("standing", "peak"))
@@ -178,11 +176,11 @@ def _lines(
     }
     account |= {"standing_charges": standing, "peak_charges": peak} if cost else {}
     account["bill"] = np.asarray(sum(sign * account[n] for n, sign in SIGNS.items() if n in account))
-    alone = retail.energy_at_tariffs(inputs, "retail_price", everything)
-    alone = alone - retail.energy_at_tariffs(inputs, "feed_in_price", surplus)
+    alone = retail.energy_at_tariffs(inputs, "retail_price", shared.withdrawn)
+    alone = alone - retail.energy_at_tariffs(inputs, "feed_in_price", shared.injected)
     account["bill_grid_only"] = alone + standing + peak
     account["saving"] = account["bill_grid_only"] - account["bill"]
-    carbon = drawn @ inputs["grid_carbon"].values
+    carbon = drawn @ (inputs["grid_carbon"].values / 1000)
     unknown = np.full(size, np.nan)
     part = np.divide(
         shared.shared.sum(axis=1),
