@@ -189,6 +189,8 @@ class Sharing(Closed):
             raise PydanticCustomError(
                 "price", "another price and no imbalance fee, as there are no contracts"
             )
+        if self.rule == "contracts" and self.suppliers == "pool":
+            raise PydanticCustomError("suppliers", "each, as contracts say who sold what to whom")
         return self
 
 
