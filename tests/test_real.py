@@ -5,7 +5,9 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import yaml
 from click.testing import CliRunner
 
 import otonari
@@ -88,3 +90,84 @@ def test_the_ledger_holds_the_week_and_clearing_again_adds_nothing(week):
     run(week, "clear", week / "scenario.yaml", "-o", week / "p2p.nc")
     assert ledger.read_bytes() == before
     run(week, "ledger", "verify", ledger.parent)
+
+
+RULES = ("static", "pro-rata", "rounds", "hybrid", "priority", "filling", "own-share")
+PRICES = ("as-billed", "mid-market", "supply-demand-ratio", "fixed=0.2")
+SPLITS = ("equal", "proportional", "shapley", "least-core", "nucleolus")
+
+
+@pytest.fixture(scope="module")
+def month(real_data, tmp_path_factory):
+    """Return a folder with a settlement of the 17 homes: what their meters would show, demand less PV, in May 2017."""
+    folder = tmp_path_factory.mktemp("month")
+    demand, pv = (
+        pd.read_csv(real_data / "fontana_homes" / f"{name}_kw.csv", index_col="time")
+        for name in ("demand", "pv")
+    )
+    net = (demand - pv)[demand.index.str.startswith("2017-05")]
+    homes = net.columns.tolist()
+    for way, power in (("withdrawal", net), ("injection", -net)):
+        (power.clip(lower=0) + 0.0).round(4).to_csv(folder / f"{way}.csv")
+    evening = [{"start": "16:00", "end": "21:00", "price_per_kwh": 0.45}]
+    ways = ("withdrawal", "injection")
+    settlement = {
+        "schema_version": 1,
+        "name": "fontana",
+        "currency": "USD",
+        "time": {"start": "2017-05-01", "days": 31, "slot_minutes": 60, "time_zone": "Etc/GMT+8"},
+        "tables": {
+            "members": [{"member": home, "tariff": "home"} for home in homes],
+            "points": [
+                {"point": f"{home}-{way}", "member": home, "direction": way, "column": home}
+                for home in homes
+                for way in ways
+            ],
+            "keys": [{"member": home, "key": 0.06 if n else 0.04} for n, home in enumerate(homes)],
+        },
+        "readings": [{"path": f"{way}.csv", "unit": "kW", "direction": way} for way in ways],
+        "tariffs": {
+            "home": {
+                "energy": {"type": "time-of-use", "price_per_kwh": 0.28, "windows": evening},
+                "feed_in": {"type": "flat", "price_per_kwh": 0.08},
+            }
+        },
+        "sharing": {"rule": "pro-rata", "order": homes, "price": {"rule": "mid-market"}},
+    }
+    (folder / "settlement.yaml").write_text(yaml.safe_dump(settlement, sort_keys=False))
+    return folder
+
+
+@pytest.mark.slow
+def test_the_month_is_settled_by_every_rule(month):
+    """Rules that leave nothing unshared share the same in all; fixed keys less; each adds up to what meters show."""
+    shared = {}
+    for rule in RULES:
+        said = run(month, "settle", ".", "--set", f"sharing.rule={rule}", "-o", rule, "--no-ledger", "--json")
+        totals = json.loads(said)["months"][0]["totals"]
+        assert totals["withdrawn_kwh"] == pytest.approx(7129.6, abs=0.1)
+        assert totals["injected_kwh"] == pytest.approx(6078.5, abs=0.1)
+        assert round(totals["shared_kwh"], 3) == round(totals["sold_kwh"], 3)
+        shared[rule] = round(totals["shared_kwh"], 3)
+    assert len({shared[rule] for rule in RULES[1:6]}) == 1
+    assert shared["static"] == shared["own-share"] < 0.7 * shared["pro-rata"]
+
+
+@pytest.mark.slow
+def test_the_month_under_every_rule_of_prices(month):
+    """All coalitions of 17 homes: 131,072. Only the least core and the nucleolus leave none a reason to leave."""
+    run(month, "settle", ".", "--no-ledger")
+    asked = [part for rule in (*PRICES, *SPLITS) for part in ("--rule", rule)]
+    said = json.loads(run(month, "prices", "runs-out/fontana/settlement-2017-05.nc", *asked, "--json"))[
+        "rules"
+    ]
+    for name, rule in said.items():
+        assert sum(rule["payment"].values()) == pytest.approx(1515.18, abs=0.01), name
+        assert sum(rule["gain"].values()) == pytest.approx(390.53, abs=0.01), name
+        assert rule["worse_off"] == 0, name
+        stable = name in ("least-core", "nucleolus")
+        assert (rule["greatest_excess"] < 0) == stable, name
+        assert not stable or rule["greatest_excess"] == pytest.approx(rule["excess_bound"], abs=1e-4)
+    assert said["as-billed"]["payment"] == pytest.approx(said["mid-market"]["payment"], abs=0.01)
+    assert said["equal"]["gini"] == pytest.approx(0, abs=1e-6)
+    assert said["nucleolus"]["gini"] > said["shapley"]["gini"] > said["mid-market"]["gini"]
