@@ -472,33 +472,51 @@ def compare(runs: tuple[Path, ...], output: Path | None, as_json: bool, verbose:
 
 
 @main.command()
-@click.argument("run", type=_FILE, metavar="RUN.nc")
+@click.argument("run", type=click.Path(path_type=Path), metavar="RUN.nc|FOLDER")
 @click.argument("participants", nargs=-1, metavar="[PARTICIPANT]...")
 @click.option("--bills", "everybody", is_flag=True, help="A bill for every participant.")
-@click.option("-o", "--output", type=_FILE, help="File, or folder for several bills.  [default: stdout]")
 @click.option(
-    "--ledger", "directory", type=_FOLDER, help="Of the receipts in bills.  [default: beside the run file]"
+    "--month", default="", metavar="YYYY-MM", help="Bills of a local month.  [default: all of the run]"
+)
+@click.option(
+    "--after",
+    type=_FOLDER,
+    help="Of the bills before these: what was corrected since is a line of the new ones.",
+)
+@click.option("--anonymous", is_flag=True, help="Do not name on bills of whom energy was bought.")
+@click.option(
+    "-o", "--output", type=_FILE, help="File (of bills .csv, too), or folder of bills.  [default: stdout]"
+)
+@click.option(
+    "--ledger", "directory", type=_FOLDER, help="Of the receipts of bills.  [default: beside the run file]"
 )
 @common
 def report(as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
     """Report a stored run on one page, with figures where the output ends in .html, or bill its participants.
 
-    A bill is a page for a household with the receipt of its slots; `otonari ledger check` takes it.
+    A bill is a page for a member, with a receipt in a file beside it; `otonari ledger check` takes it. Given a folder,
+    bills are of all the runs of a market in it.
     """
-    run, several = options["run"], options["everybody"] or len(set(options["participants"])) > 1
-    output = options["output"]
-    if options["everybody"] and options["participants"]:
+    run, everybody, output = options.pop("run"), options.pop("everybody"), options["output"]
+    billing = everybody or bool(options["participants"])
+    several = everybody or len(set(options["participants"])) > 1
+    if everybody and options["participants"]:
         raise click.UsageError("--bills: bills all participants, so name none")
-    if options["directory"] and not (options["everybody"] or options["participants"]):
-        raise click.UsageError("--ledger: only bills need it; name participants, or give --bills")
+    for name in ("directory", "month", "after", "anonymous"):
+        if options[name] and not billing:
+            flag = "ledger" if name == "directory" else name
+            raise click.UsageError(f"--{flag}: only bills need it; name participants, or give --bills")
     if several and not (output or as_json):
         raise click.UsageError("several bills: give --output FOLDER")
-    if output and output.exists() and run.exists() and run.samefile(output):
+    if run.is_dir() and not billing:
+        raise click.UsageError(f"got the folder {run}, want a run, or whom to bill of the runs in it")
+    if output and output.exists() and run.is_file() and run.samefile(output):
         raise click.UsageError(f"--output: got {output}, which is the run, want another name")
     _stage(verbose, quiet)("reading the run")
     from .runs.commands import report
 
-    _print(report.report(**options), as_json, quiet)
+    answer = report.bills(run, **options) if billing else report.report(run, output)
+    _print(answer, as_json, quiet)
 
 
 @main.command()

@@ -50,9 +50,14 @@ def correct(path: Path, directory: Path, key: Path | None = None) -> Outcome:
     return store(tree, path, directory, key, new, correct=True)
 
 
-def recorded(tree: xr.DataTree) -> list[dict[str, Any]]:
-    """Return the records of a run for its ledger: of the slots that a market cleared, or of days that were settled."""
-    return settled_days.of_run(tree) if tree.attrs["market"] == markets.SETTLED else records.of_run(tree)
+def recorded(tree: xr.DataTree, *, uses: bool = True) -> list[dict[str, Any]]:
+    """Return the records of a run for its ledger: of the slots that a market cleared, or of days that were settled.
+
+    ``uses`` as for :func:`otonari.runs.ledger.records.cleared`.
+    """
+    if tree.attrs["market"] == markets.SETTLED:
+        return settled_days.of_run(tree)
+    return records.of_run(tree, uses=uses)
 
 
 def open_recorded(path: Path) -> xr.DataTree:

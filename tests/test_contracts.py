@@ -14,9 +14,11 @@ from otonari.data.problems import InputError
 from otonari.data.series.calendar import public_holidays
 from otonari.model.checks.run import check
 from otonari.runs.clear import single
-from otonari.runs.ledger.format.errors import LedgerTampered
-from otonari.runs.report import bill, billing, contract, page, sections
+from otonari.runs.report import page, sections
+from otonari.runs.report.bills import bill, issue, receipt
+from otonari.runs.report.bills import page as bill_page
 from otonari.runs.simulate import run as rolling
+from otonari.runs.store import run_file
 
 from .books import KEY
 from .test_bill import keep
@@ -141,8 +143,9 @@ def test_a_simulation_charges_them(tmp_path, mode):
     options = {"days": 1, "mode": mode, "warm_up": 1, "overrides": changes}
     run = rolling.run("six-kinds", output=tmp_path / "run.nc", **options)
     np.testing.assert_allclose(run.tree["settlement"]["standing_charges"], 10)
-    issued = billing.issue(run.path)["home-01"]
-    assert issued.amounts["standing_charges"] == 10 * 10**issued.decimals
+    one = bill.bill(issue.issue(run.path, issue.Request())["home-01"])
+    (base,) = (line for line in one.lines if line.label == "base")
+    assert (base.wh, base.amount) == (None, 10 * 10**one.decimals)
 
 
 # The page of a household.
@@ -150,46 +153,23 @@ def test_a_simulation_charges_them(tmp_path, mode):
 def issued(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bill")
     tree = single.cleared(load_scenario(scenario(folder, market_id="street")), "p2p")
-    return billing.issue(keep(tree, folder))["home"]
+    return keep(tree, folder)
 
 
-def test_a_bill_shows_the_contract_and_can_be_checked(issued):
-    text = bill.write(issued)
-    assert bill.check(text.encode(), [KEY.key]) == issued.proofs
-    part = text.partition("component by component")[2].partition("## ")[0]
-    assert [line.split()[0] for line in part.splitlines() if line.startswith("    ")][1:] == [
-        c["name"].split()[0] for c in COMPONENTS
-    ]
-    kwh = f"{issued.energies['grid_cost'] / 1000:.3f}"
-    assert part.count(kwh) == 3  # energy, grid and levy
-    assert "0.12000" in part
-    lines = issued.amounts["grid_cost"] + issued.amounts["standing_charges"]
-    assert sum(component.amount for component in issued.components) == lines
-    told = json.loads(json.dumps(issued.facts()))
-    assert told["components"][0]["name"] == "energy"
-
-
-@pytest.mark.parametrize("old", ["standing charges", "per-month"])
-def test_a_bill_in_another_form_is_refused(issued, old):
-    text = bill.write(issued)
-    assert old in text
-    with pytest.raises(LedgerTampered):
-        bill.check(text.replace(old, old[:-1] + "x").encode(), [KEY.key])
-
-
-def test_names_on_a_bill_are_plain_and_told_apart():
-    """Two names that differ in what a bill does not show, and one that is too long."""
-    names = contract._names(["t/a<b", "t/a>b", "t/" + "x" * 80, "t/ok 5 %"], "t/")
-    assert names == ["a_b", "a_b.2", "x" * 40, "ok 5 %"]
-
-
-def test_amounts_of_components_that_do_not_add_up_are_refused(issued):
-    text = bill.write(issued)
-    line = next(row for row in text.splitlines() if row.startswith("    metering"))
-    digit = line[-1]
-    other = line[:-1] + str((int(digit) + 1) % 10)
-    with pytest.raises(LedgerTampered, match="components"):
-        bill.check(text.replace(line, other).encode(), [KEY.key])
+def test_a_bill_shows_the_contract_component_by_component(issued):
+    made = issue.issue(issued, issue.Request(["home"]))["home"]
+    one = bill.bill(made)
+    assert receipt.check(made.packed(), [KEY.key]).digest == made.digest
+    own = [line for line in one.lines if line.part == bill.RETAILER]
+    shown = [c["name"].split()[0] for c in COMPONENTS if any(line.label == c["name"] for line in own)]
+    assert [line.label.split()[0] for line in own] == shown
+    (drawn,) = {line.wh for line in own if line.wh is not None}
+    text = bill_page.write(one)
+    assert text.count(f"{drawn / 1000:.3f}") >= 3  # energy, grid and levy
+    lines = run_file.open_run(issued)["settlement"].to_dataset().sel(participant="home")
+    want = float(lines["grid_cost"] - lines["feed_in_revenue"] + lines["standing_charges"])
+    assert sum(line.amount for line in own) == pytest.approx(want * 10**one.decimals, abs=len(own))
+    assert json.loads(json.dumps(one.facts()))["lines"]
 
 
 # Checks.

@@ -1,5 +1,6 @@
 """Make-whole payments: two streets on paper, the rule itself, and random communities with minimum charge powers."""
 
+import re
 import shutil
 
 import numpy as np
@@ -22,7 +23,7 @@ from otonari.runs.ledger import ledger, private_leaves, records
 from otonari.runs.ledger.checkpoints import read as read_checkpoint
 from otonari.runs.ledger.format import block_schema
 from otonari.runs.ledger.format.errors import LedgerTampered
-from otonari.runs.report import bill, billing
+from otonari.runs.report.bills import bill, issue, page
 
 from . import counts
 from .communities import community, of_examples, random_community
@@ -266,22 +267,24 @@ def test_the_slots_of_a_ledger_hold_the_payments_by_their_hours(stored, case):
     assert summary.totals["make_whole"] == 2 * given
 
 
-def test_a_bill_proves_the_payment(stored):
+def test_a_bill_proves_the_payment(stored, tmp_path):
     outcome = stored["those who gain"]
-    issued = billing.issue(outcome.path, directory=outcome.directory)
-    assert {who: b.amounts["make_whole"] for who, b in issued.items()} == {
-        "sun": 30 * 10**6,
-        "driver": -30 * 10**6,
-    }
-    assert issued["driver"].amounts["bill"] == issued["driver"].amounts["bill_grid_only"] == 60 * 10**6
-    page = bill.write(issued["driver"])
+    issued = issue.issue(outcome.path, issue.Request(), outcome.directory)
+    made = {who: bill.bill(one) for who, one in issued.items()}
+    assert {who: _made_whole(one) for who, one in made.items()} == {"sun": 30 * 10**6, "driver": -30 * 10**6}
+    assert made["driver"].total + sum(line.amount for line in made["driver"].borne) == 60 * 10**6
+    (tmp_path / made["driver"].receipt_name).write_bytes(issued["driver"].packed())
     held = [read_checkpoint(outcome.directory / "checkpoint", held=True)]
-    assert "make-whole" in page
-    bill.check(page.encode(), held=held)
-    forged = page.replace("-30.000000", "-31.000000")
-    assert forged != page
-    with pytest.raises(LedgerTampered, match=r"-31\.000000"):
-        bill.check(forged.encode(), held=held)
+    text = page.write(made["driver"])
+    page.check(tmp_path / "driver.md", text.encode(), held=held)
+    forged = re.sub("(make-whole payment +)-30 ", r"\1-31 ", text)
+    assert forged != text
+    with pytest.raises(LedgerTampered, match="-31"):
+        page.check(tmp_path / "driver.md", forged.encode(), held=held)
+
+
+def _made_whole(one):
+    return sum(line.amount for line in one.lines if line.name == "make_whole")
 
 
 def test_a_receipt_shows_the_payment(stored, tmp_path):
@@ -297,7 +300,8 @@ def test_where_nobody_is_made_whole_no_leaf_and_no_bill_speaks_of_it(tmp_path):
     outcome = archive.store(tree, tmp_path / "p2p.nc", tmp_path / "ledger", None)
     assert not any("make_whole" in leaf for r in records.of_run(tree) for leaf in r["leaves"])
     assert "make_whole" not in ledger.verify(tmp_path / "ledger", private=True).totals
-    assert "make-whole" not in bill.write(billing.issue(outcome.path, ["sun"], outcome.directory)["sun"])
+    (sun,) = issue.issue(outcome.path, issue.Request(["sun"]), outcome.directory).values()
+    assert "make-whole" not in page.write(bill.bill(sun))
 
 
 def test_a_correction_takes_payments_back(stored, tmp_path):

@@ -205,4 +205,4 @@ def fuzz(good, folder, names, each):
                 bugs[f"{name}: {command}"] = output[-300:]
         shutil.rmtree(here)
     assert not bugs, json.dumps(bugs, indent=1)
-    assert refused > len(names) * each / 5
+    assert refused > len(names) * each / 6

@@ -10,7 +10,7 @@ from otonari.cli import main
 from otonari.runs.ledger import administration, ledger, private_leaves, reader, receipts
 from otonari.runs.ledger.checkpoints import read as read_checkpoint
 from otonari.runs.ledger.format import block_schema, chain, signed_note
-from otonari.runs.report import bill
+from otonari.runs.report.bills import inline
 
 from .books import contents, record, records
 
@@ -61,7 +61,7 @@ def test_it_verifies_with_its_leaves_and_is_left_as_it_is(old):
 def test_its_bills_still_check(name):
     held = [read_checkpoint(OLD / name / "ledger" / "checkpoint", held=True)]
     data = (OLD / name / "shade.bill").read_bytes()
-    proofs = bill.check(data, [key()] if name == "clear" else [], held)
+    proofs = inline.check(data, [key()] if name == "clear" else [], held)
     assert {proof.leaf["participant"] for proof in proofs} == {"shade"}
 
 

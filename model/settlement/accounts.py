@@ -91,8 +91,8 @@ def settle(
         return {"long_name": line.text + of, "units": units.get(line.unit, line.unit)}
 
     who, dims = traders(inputs), ("participant",)
-    account = _account(inputs, results, trades, who)
-    account["bill_grid_only"] = _account(inputs, grid_only, trades.isel(trade=slice(0)), who)["bill"]
+    account = lines(inputs, results, trades)
+    account["bill_grid_only"] = lines(inputs, grid_only, trades.isel(trade=slice(0)))["bill"]
     account["saving"] = account["bill_grid_only"] - account["bill"]
     account |= unpaid.unpaid(inputs, results, grid_only, planned=prices != "traded")
     if prices == "marginal":
@@ -135,8 +135,9 @@ def made_whole(lines: Mapping[str, Array]) -> dict[str, Array]:
     return {"make_whole": paid, "bill": bill + paid, "saving": alone - (bill + paid)}
 
 
-def _account(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, who: Traders) -> dict[str, Array]:
-    """Return the lines of every account (participant,) [currency], at the prices alone."""
+def lines(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset) -> dict[str, Array]:
+    """Return the lines of every account (participant,) [currency], at the prices alone: nobody is made whole."""
+    who = traders(inputs)
     size, hours = inputs.sizes["participant"], inputs["slot_hours"].values
     tariff = positions(inputs, "participant_tariff", "tariff")[who.account]
     bought = who.stack(results["grid_import"], results["vehicle_import"]) * hours
@@ -150,7 +151,7 @@ def _account(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, who: T
     discharged = {d: results[f"{d}_discharge"].values @ hours for d in owner}
     wear = [sum_at(owner[d], inputs[f"{d}_wear_cost"].values * discharged[d], size) for d in owner]
     short = _short(inputs, results, trades, who)
-    lines = {
+    places = {
         "grid_cost": (who.account, (bought * inputs["retail_price"].values[tariff]).sum(axis=1)),
         "feed_in_revenue": (who.account, (sold * inputs["feed_in_price"].values[tariff]).sum(axis=1)),
         "peer_cost": (who.account[buyer], revenue + fee + rent),
@@ -161,7 +162,7 @@ def _account(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, who: T
         "imbalance_cost": (who.account, short @ inputs["imbalance_fee"].values),
         "fuel_cost": (owner["vehicle"][driver], fuel),
     }
-    account = {name: sum_at(place, money, size) for name, (place, money) in lines.items()}
+    account = {name: sum_at(place, money, size) for name, (place, money) in places.items()}
     account |= {"wear_cost": _sum(wear), "make_whole": np.zeros(size)}
     account |= contracts.charges(inputs, results) | _investment(inputs)
     account["bill"] = _sum(sign * account[name] for name, sign in SIGNS.items() if name in account)
@@ -200,16 +201,22 @@ def _short(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset, who: Tra
 def _carbon(inputs: xr.Dataset, results: xr.Dataset, who: Traders, origins: Origins) -> dict[str, Array]:
     """Return the carbon dioxide (participant,) [kg] of everything, of driving, and of driving on petrol alone."""
     size, driver = inputs.sizes["participant"], positions(inputs, "trip_vehicle", "vehicle")
-    bought = who.stack(results["grid_import"], results["vehicle_import"])
-    power = bought @ (inputs["slot_hours"].values * inputs["grid_carbon"].values)
     per_litre, account = inputs["fuel_carbon"].values[driver], who.account[size:][driver]
     litres = inputs["trip_distance"].values / inputs["vehicle_fuel_economy"].values[driver]
     fuel = sum_at(account, results["trip_fuel"].values * per_litre, size)
     return {
-        "co2": sum_at(who.account, power, size) + fuel,
+        "co2": carbon_of_power(inputs, results) + fuel,
         "driving_co2": origins.carbon + fuel,
         "driving_co2_petrol": sum_at(account, litres * per_litre, size),
     }
+
+
+def carbon_of_power(inputs: xr.Dataset, results: xr.Dataset) -> Array:
+    """Return the carbon dioxide of retail power, that of vehicles plugged in elsewhere too (participant,) [kg]."""
+    who = traders(inputs)
+    bought = who.stack(results["grid_import"], results["vehicle_import"])
+    power = bought @ (inputs["slot_hours"].values * inputs["grid_carbon"].values)
+    return sum_at(who.account, power, inputs.sizes["participant"])
 
 
 def _shares(origins: Origins) -> dict[str, Array]:

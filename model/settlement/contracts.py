@@ -26,11 +26,7 @@ def components(inputs: xr.Dataset, results: xr.Dataset, who: Traders) -> dict[st
     """
     if "component" not in inputs.sizes:
         return {}
-    size, hours = inputs.sizes["participant"], inputs["slot_hours"].values
-    bought = who.stack(results["grid_import"], results["vehicle_import"]) * hours
-    sold = who.stack(results["grid_export"], results["vehicle_export"]) * hours
-    cost = bought @ optional(inputs, "component_price").T - sold @ optional(inputs, "component_credit").T
-    cost = _own(inputs) * sum_at(who.account, cost, size) + _standing(inputs)
+    cost = of_energy_and_time(inputs, results, who)
     peak: dict[str, tuple[Any, ...]] = {}
     if "peak" in inputs.sizes:
         cost = cost + _by_peak(inputs, results)
@@ -42,6 +38,16 @@ def components(inputs: xr.Dataset, results: xr.Dataset, who: Traders) -> dict[st
         )
     text = {"long_name": "paid to the retailer by component", "units": inputs.attrs["currency"]}
     return {"component_cost": (("participant", "component"), cost, text), **peak}
+
+
+def of_energy_and_time(inputs: xr.Dataset, results: xr.Dataset, who: Traders) -> Array:
+    """Return what each component costs a participant but for its peaks (participant, component) [currency]."""
+    hours = inputs["slot_hours"].values
+    bought = who.stack(results["grid_import"], results["vehicle_import"]) * hours
+    sold = who.stack(results["grid_export"], results["vehicle_export"]) * hours
+    cost = bought @ optional(inputs, "component_price").T - sold @ optional(inputs, "component_credit").T
+    own = _own(inputs) * sum_at(who.account, cost, inputs.sizes["participant"])
+    return np.asarray(own + _standing(inputs))
 
 
 def _standing(inputs: xr.Dataset) -> Array:

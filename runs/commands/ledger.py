@@ -11,7 +11,7 @@ from ..ledger.format import block_schema, signed_note
 from ..ledger.format.block_schema import WHERE_ANY
 from ..ledger.format.chain import Summary
 from ..ledger.format.errors import LedgerError, LedgerTampered
-from ..report import bill
+from ..report.bills import check as bills
 from ..text import file_name, table, utc
 from .answer import Answer
 
@@ -101,8 +101,8 @@ def check(path: Path, checkpoints: Sequence[Path], keys: Sequence[str]) -> Answe
     """Check a receipt or a bill without its ledger; see :mod:`otonari.runs.ledger.receipts`."""
     held, pinned = [read_checkpoint(checkpoint, held=True) for checkpoint in checkpoints], _keys(keys)
     data = durable_files.read(path, receipts.LARGEST)
-    is_bill = data.startswith(bill.OPENING)
-    proofs = (bill if is_bill else receipts).check(data, pinned, held, str(path))
+    is_bill = bills.is_bill(data)
+    proofs = bills.check(path, data, pinned, held)
     some = [n for n in WHERE_ANY if any(n in proof.leaf for proof in proofs)]
     sums = {n: sum(proof.leaf.get(n, 0) for proof in proofs) for n in (*_ENERGY, *_MONEY, *some)}
     first, last = proofs[0].block["slot"], max(p.block["slot"] + p.block["slot_seconds"] for p in proofs)

@@ -1,47 +1,83 @@
 """The commands that look at stored runs: report one, bill its participants, put several side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ...data.problems import shown
 from .. import compare as comparison
 from ..ledger.format import canonical_json
-from ..report import bill, tables
+from ..report import tables
 from ..store import run_file
 from ..text import file_name
 from .answer import Answer
 
 
-def report(
-    run: Path, participants: Sequence[str], everybody: bool, output: Path | None, directory: Path | None
-) -> Answer:
-    """Report a run, or bill its participants; see :mod:`otonari.runs.report.billing`."""
-    from ..report import billing
+def report(run: Path, output: Path | None) -> Answer:
+    """Report a run on one page, with figures where the output ends in .html."""
     from ..report.page import facts, report
     from ..report.pages.run_page import run_page
     from ..store import atomic_file
 
-    if participants or everybody:
-        issued = billing.issue(run, participants, directory)
-        pages = {name: bill.write(one) for name, one in issued.items()}
-        figures: Any = {name: one.facts() for name, one in issued.items()}
-    else:
-        tree = run_file.open_run(run)
-        write = run_page if output is not None and output.suffix == ".html" else report
-        with run_file.reading(run):
-            pages, figures = {"": write(tree)}, facts(tree)
+    tree = run_file.open_run(run)
+    write = run_page if output is not None and output.suffix == ".html" else report
+    with run_file.reading(run):
+        page, figures = write(tree), facts(tree)
     if output is None:
-        return Answer(figures, next(iter(pages.values())).removesuffix("\n"))
-    paths = dict.fromkeys(pages, output)
-    if everybody or len(pages) > 1 or (participants and output.is_dir()):
-        paths = {name: output / file_name(canonical_json.label(name), ".md") for name in pages}
-    mode = 0o666 if "" in pages else 0o600  # a bill is its participant's
-    kept = {path: atomic_file.publish_text(path, pages[name], mode) for name, path in paths.items()}
-    lines = [
+        return Answer(figures, page.removesuffix("\n"))
+    kept = {output: atomic_file.publish_text(output, page)}
+    return Answer({"paths": [str(output)], "facts": figures}, _wrote(kept))
+
+
+def bills(
+    source: Path,
+    participants: Sequence[str],
+    output: Path | None,
+    directory: Path | None,
+    month: str = "",
+    after: Path | None = None,
+    anonymous: bool = False,
+) -> Answer:
+    """Bill participants of runs, all of them by default; see :mod:`otonari.runs.report.bills.issue`."""
+    from ..report.bills import bill, issue, page, rows, sources
+
+    before = sources.billed(after) if after else None
+    receipts = issue.issue(source, issue.Request(participants, month, before, anonymous), directory)
+    made = {name: bill.bill(receipt) for name, receipt in receipts.items()}
+    facts: Any = {name: one.facts() for name, one in made.items()}
+    table = rows.write([*made.values()])
+    if output is None:
+        text = "\n".join(page.write(one) for one in made.values())
+        note = "note: the receipt is written with the page: give --output"
+        return Answer(facts, text.removesuffix("\n"), warnings=(note,))
+    if output.suffix == ".csv":
+        return Answer({"paths": [str(output)], "facts": facts}, _wrote({output: _private(output, table)}))
+    several = len(made) > 1 or not participants or output.is_dir()
+    folder = output if several else output.parent
+    kept = dict[Path, Path | None]()
+    for name, one in made.items():
+        beside = folder / one.receipt_name
+        kept[beside] = _private(beside, receipts[name].packed())
+        path = folder / file_name(canonical_json.label(name), ".md") if several else output
+        kept[path] = _private(path, page.write(one))
+    if several:
+        kept[folder / "bills.csv"] = _private(folder / "bills.csv", table)
+    return Answer({"paths": [*map(str, kept)], "facts": facts}, _wrote(kept))
+
+
+def _private(path: Path, content: str | bytes) -> Path | None:
+    """Put a file under its name that its owner alone may read; return the copy of an earlier, different one."""
+    from ..store import atomic_file
+
+    data = content.encode() if isinstance(content, str) else content
+    return atomic_file.publish(path, lambda name: Path(name).write_bytes(data), None, 0o600)
+
+
+def _wrote(kept: Mapping[Path, Path | None]) -> str:
+    """Return which files were written, and where earlier, different ones of their names are."""
+    return "\n".join(
         f"wrote {p}" + (f" (the earlier, different file is now {k})" if k else "") for p, k in kept.items()
-    ]
-    return Answer({"paths": [*map(str, kept)], "facts": figures}, "\n".join(lines))
+    )
 
 
 def explain(run: Path, participant: str | None, time: str | None, named: Sequence[str]) -> Answer:

@@ -147,14 +147,32 @@ def check(
     LedgerError
         If there is neither key nor checkpoint: anybody could have written it then.
     """
+    require_means(pinned, held, source)
+    proofs = read(data, source)
+    require_known(proofs[0], pinned, held, source)
+    return proofs
+
+
+def require_means(
+    pinned: Sequence[signed_note.Key], held: Sequence[checkpoints.KnownCheckpoint], source: str
+) -> None:
+    """Raise :class:`LedgerError` if there is neither key nor checkpoint to check a receipt by."""
     if not pinned and not held:
         raise LedgerError(
             f"{source}: give the ledger's public key or a checkpoint that you hold; see LEDGER.md"
         )
-    proofs = read(data, source)
-    note, market = proofs[0].note, proofs[0].block["market"]
+
+
+def require_known(
+    proof: Proof,
+    pinned: Sequence[signed_note.Key],
+    held: Sequence[checkpoints.KnownCheckpoint],
+    source: str,
+) -> None:
+    """Raise :class:`LedgerTampered` unless the checkpoint of a proof is known from elsewhere; see :func:`check`."""
+    note, market = proof.note, proof.block["market"]
     try:
-        wanted = {key: _successor(key, proofs[0].rotations) for key in pinned}
+        wanted = {key: _successor(key, proof.rotations) for key in pinned}
         signed = signed_note.verified(note, wanted.values())
     except signed_note.NoteError as error:
         raise LedgerTampered(source, "signature", error, "a good one") from error
@@ -168,7 +186,6 @@ def check(
             raise LedgerTampered(source, "key", successor.name, f"that of {market}")
     if held and note.text not in {head.note.text for head in held}:
         raise LedgerTampered(source, "checkpoint", note.text, "one that you hold")
-    return proofs
 
 
 def read(data: bytes, source: str) -> list[Proof]:
@@ -182,11 +199,11 @@ def read(data: bytes, source: str) -> list[Proof]:
             proofs.append(_parse(part, where))
         except ValueError as error:
             raise LedgerTampered(where, "form", error, "a proof") from error
-    _require_one_holder(proofs, source)
+    require_one_holder(proofs, source)
     return proofs
 
 
-def _require_one_holder(proofs: Sequence[Proof], source: str) -> None:
+def require_one_holder(proofs: Sequence[Proof], source: str) -> None:
     """Require one participant, one checkpoint, and slots that share no time, so that each is counted once."""
     whose = {(p.leaf["participant"], p.block["market"], p.money) for p in proofs}
     spans = sorted((p.block["slot"], p.block["slot"] + p.block["slot_seconds"]) for p in proofs)

@@ -6,6 +6,7 @@ ledger's secret seals its leaves (:mod:`otonari.runs.ledger.private_leaves`) and
 ``prev``.
 """
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,16 +40,18 @@ class Share:
     uses: dict[str, list[dict[str, int]]]
 
 
-def of_run(tree: xr.DataTree, origins: Iterable[tracing.Span] | None = None) -> list[dict[str, Any]]:
+def of_run(
+    tree: xr.DataTree, origins: Iterable[tracing.Span] | None = None, *, uses: bool = True
+) -> list[dict[str, Any]]:
     """Return one record per slot of a run; its attributes name the market and the software that cleared it.
 
-    ``origins`` as for :func:`cleared`.
+    ``origins`` and ``uses`` as for :func:`cleared`.
     """
     market, software = (
         canonical_json.label(tree.attrs["market_id"]),
         f"otonari {tree.attrs['otonari_version']}",
     )
-    return cleared(tree, market, software, origins=origins)
+    return cleared(tree, market, software, origins=origins, uses=uses)
 
 
 def cleared(
@@ -57,6 +60,7 @@ def cleared(
     software: str,
     *,
     origins: Iterable[tracing.Span] | None = None,
+    uses: bool = True,
 ) -> list[dict[str, Any]]:
     """Return one record per slot of a cleared run, in order of time.
 
@@ -71,12 +75,16 @@ def cleared(
     origins : iterable of Span, optional
         Where the energy of the slots came from, where stores hold something that is known already: the ``content`` of a
         span goes on with :func:`otonari.model.settlement.tracing.follow` (default: followed from the first slot on).
+    uses : bool
+        Whether leaves say where the energy used came from. It follows from all else: to compare runs needs none of it.
     """
     inputs, results = (tree[g].to_dataset() for g in ("inputs", "results"))
     names = [canonical_json.label(str(x)) for x in results["participant"].values]
     counted = scale(str(inputs.attrs["currency"]))
     digests = slot_digests(inputs, results, counted)
-    slots = zip(times(inputs), digests, make_whole(tree, counted), shares(tree, origins), strict=True)
+    slots = zip(
+        times(inputs), digests, make_whole(tree, counted), shares(tree, origins, uses=uses), strict=True
+    )
     return [
         record(names, share, time | of_slot, market, software, paid, counted)
         for time, of_slot, paid, share in slots
@@ -184,18 +192,23 @@ def slot_digests(inputs: xr.Dataset, results: xr.Dataset, counted: Scale) -> lis
     ]
 
 
-def shares(tree: xr.DataTree, origins: Iterable[tracing.Span] | None = None) -> Iterator[Share]:
-    """Yield the shares of all accounts of a run, slot after slot; ``origins`` as for :func:`cleared`."""
+def shares(
+    tree: xr.DataTree, origins: Iterable[tracing.Span] | None = None, *, uses: bool = True
+) -> Iterator[Share]:
+    """Yield the shares of all accounts of a run, slot after slot; ``origins`` and ``uses`` as for :func:`cleared`."""
     inputs, results, trades = (tree[g].to_dataset() for g in ("inputs", "results", "trades"))
     names = [canonical_json.label(str(x)) for x in results["participant"].values]
     grid = {
         f"grid_{way}": _energy(inputs, results, kind) for way, kind in (("in", "import"), ("out", "export"))
     }
-    spans = tracing.follow(inputs, results, trades) if origins is None else origins
-    slots = (slot for span in spans for slot in span.slots(block_schema.USES))
-    for k, (time, slot) in enumerate(zip(inputs["time"].values, slots, strict=True)):
+    slots: Iterable[Mapping[str, tracing.Matrix]] = ({} for _ in range(inputs.sizes["time"]))
+    if uses:
+        spans = tracing.follow(inputs, results, trades) if origins is None else origins
+        slots = (slot for span in spans for slot in span.slots(block_schema.USES))
+    traded = _trades(trades, inputs["time"].values)
+    for k, (of_slot, slot) in enumerate(zip(traded, slots, strict=True)):
         yield Share(
-            trades=_trades(trades.isel(trade=np.flatnonzero(trades["trade_time"].values == time))),
+            trades=of_slot,
             grid={name: energy[:, k].tolist() for name, energy in grid.items()},
             uses={name: energy_mix(names, matrix) for name, matrix in slot.items()},
         )
@@ -269,14 +282,23 @@ def energy_mix(names: list[str], used: tracing.Matrix) -> list[dict[str, int]]:
     return mixes
 
 
-def _trades(trades: xr.Dataset) -> list[tuple[Any, ...]]:
-    """Return the trades of one slot with canonical labels, see `Share`."""
+def _trades(trades: xr.Dataset, times: np.ndarray[Any, Any]) -> list[list[tuple[Any, ...]]]:
+    """Return the trades of every slot with canonical labels, see `Share`."""
     labels = (
-        [canonical_json.label(str(x)) for x in trades[f"trade_{name}"].values]
+        list(map(_label, trades[f"trade_{name}"].values.tolist()))
         for name in ("seller", "seller_vehicle", "buyer", "buyer_vehicle")
     )
     numbers = (trades[f"trade_{name}"].values.tolist() for name in ("energy", "price", "fee", "congestion"))
-    return list(zip(*labels, *numbers, strict=True))
+    every = list(zip(*labels, *numbers, strict=True))
+    slots: list[list[tuple[Any, ...]]] = [[] for _ in times]
+    place = np.searchsorted(times, trades["trade_time"].values)
+    for trade, at, time in zip(every, place.tolist(), trades["trade_time"].values, strict=True):
+        if at < len(times) and times[at] == time:
+            slots[at].append(trade)
+    return slots
+
+
+_label = functools.lru_cache(maxsize=2**16)(canonical_json.label)
 
 
 def _rounded(trades: list[tuple[Any, ...]], counted: Scale) -> list[dict[str, Any]]:

@@ -17,7 +17,8 @@ from ...model.settlement.account_lines import OPTIONAL, Line, statement
 from .. import compare
 from ..store import run_format
 from ..text import table
-from . import contract, tables
+from . import peaks as peak_values
+from . import tables
 
 LINES = statement()
 """Lines of an account on the page, in their order."""
@@ -100,11 +101,11 @@ def peaks(tree: xr.DataTree) -> list[dict[str, Any]]:
         return []
     month = inputs["day_month"].sel(day=inputs["slot_day"].values).values
     tariff, rows = inputs["participant_tariff"].values, []
-    joint = contract.joint_peaks(inputs, results)
+    joint = peak_values.joint_peaks(inputs, results)
     for name, own, charged in zip(
         inputs["participant"].values, tariff, settlement["peak_power"].values, strict=True
     ):
-        values = contract.marginal_values(inputs, results, str(name))
+        values = peak_values.marginal_values(inputs, results, str(name))
         for q in np.flatnonzero(inputs["peak_tariff"].values == own):
             for m, kilowatt in zip(inputs["month"].values, charged[q], strict=True):
                 price = float(inputs["peak_price"].values[q])

@@ -1,10 +1,11 @@
-"""Merkle trees of RFC 6962, section 2.1 (RFC 9162 keeps them): roots, inclusion proofs, and nothing else.
+"""Merkle trees of RFC 6962, section 2.1 (RFC 9162 keeps them): roots, proofs of one leaf or of several, nothing else.
 
 https://www.rfc-editor.org/rfc/rfc6962#section-2.1, https://www.rfc-editor.org/rfc/rfc9162#section-2.1.3
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -67,6 +68,21 @@ class Tree:
         siblings = ((level, (index >> height) ^ 1) for height, level in enumerate(self.levels))
         return [level[place] for level, place in siblings if place < len(level)]
 
+    def paths(self, indices: Iterable[int]) -> list[bytes]:
+        """Return one inclusion proof of several leaves, without a hash that others of them give.
+
+        It is the roots of the largest subtrees that contain none of them, from left to right.
+        """
+        rest = list[bytes]()
+
+        def beside(first: int, end: int) -> bytes:
+            height = (end - first - 1).bit_length()
+            rest.append(self.levels[height][first >> height])
+            return rest[-1]
+
+        _root(0, len(self.levels[0]), sorted(indices), lambda index: self.levels[0][index], beside)
+        return rest
+
 
 def root_from_path(leaf_hash: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
     """Return the root of a tree from a leaf and its path to the root (RFC 9162, section 2.1.3.2).
@@ -93,3 +109,41 @@ def root_from_path(leaf_hash: bytes, index: int, size: int, proof: Sequence[byte
     if last:
         raise ValueError("the proof is too short")
     return whole
+
+
+def root_from_paths(leaf_hashes: Mapping[int, bytes], size: int, proof: Sequence[bytes]) -> bytes:
+    """Return the root of a tree of ``size`` leaves from some of them, by index, and their joint proof (`Tree.paths`).
+
+    Raises
+    ------
+    ValueError
+        If the tree has no such leaves, or their proof another length.
+    """
+    if not leaf_hashes or not all(0 <= index < size for index in leaf_hashes):
+        raise ValueError(f"no such leaves in a tree of {size}")
+    rest: Iterator[bytes] = iter(proof)
+    try:
+        root = _root(0, size, sorted(leaf_hashes), leaf_hashes.__getitem__, lambda *_: next(rest))
+    except StopIteration:
+        raise ValueError("the proof is too short") from None
+    if next(rest, None) is not None:
+        raise ValueError("the proof is too long")
+    return root
+
+
+def _root(
+    first: int,
+    end: int,
+    indices: Sequence[int],
+    leaf_at: Callable[[int], bytes],
+    beside: Callable[[int, int], bytes],
+) -> bytes:
+    """Return the root over the leaves [first, end): ``beside`` gives that of a subtree without any of the indices."""
+    place = bisect_left(indices, first)
+    if place == len(indices) or indices[place] >= end:
+        return beside(first, end)
+    if end - first == 1:
+        return leaf_at(first)
+    middle = first + (1 << (end - first - 1).bit_length() - 1)
+    left = _root(first, middle, indices, leaf_at, beside)
+    return node(left, _root(middle, end, indices, leaf_at, beside))

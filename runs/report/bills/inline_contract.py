@@ -8,13 +8,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import xarray as xr
-
-from ...data.inputs.variables import BASES
-from ..ledger.format.errors import LedgerTampered
-from ..store import digest
-from ..text import section, table
+from ....data.inputs.variables import BASES
+from ...ledger.format.errors import LedgerTampered
+from ...text import section, table
 
 TITLE = "Contract, component by component (kWh proved, prices not)"
 _NAME = r"[\w.%()/+-](?:[\w.%()/ +-]{0,38}[\w.%()/+-])?"
@@ -38,77 +34,6 @@ class Component:
     amount: int
     watts: int | None = None
     marginal: int | None = None
-
-
-def components(
-    inputs: xr.Dataset,
-    results: xr.Dataset,
-    settlement: xr.Dataset,
-    participant: str,
-    lines: Mapping[str, int],
-    units: int,
-) -> tuple[Component, ...]:
-    """Return the components of a participant's tariff; their amounts add up exactly, the largest takes what is left.
-
-    ``lines`` are those of the account [units of money], of which a unit of currency has ``units``.
-    """
-    if "component" not in inputs.sizes:
-        return ()
-    tariff = str(inputs["participant_tariff"].sel(participant=participant).values)
-    own = np.flatnonzero(inputs["component_tariff"].values == tariff)
-    cost = settlement["component_cost"].sel(participant=participant).values[own]
-    amounts = [int(a) for a in digest.integers(cost, units)]
-    if amounts:
-        amounts[int(np.argmax(np.abs(amounts)))] += _total(lines) - sum(amounts)
-    labels, bases = inputs["component"].values[own], inputs["component_basis"].values[own]
-    peaks = _peaks(inputs, results, settlement, participant, units)
-    return tuple(
-        Component(name, str(basis), amount, *peaks.get(str(label), ()))
-        for name, label, basis, amount in zip(
-            _names(labels.tolist(), f"{tariff}/"), labels, bases, amounts, strict=True
-        )
-    )
-
-
-def _peaks(
-    inputs: xr.Dataset, results: xr.Dataset, settlement: xr.Dataset, participant: str, units: int
-) -> dict[str, tuple[int, int | None]]:
-    """Return of every peak, by the label of its component, the W that are charged and their marginal value."""
-    if "peak" not in inputs.sizes:
-        return {}
-    watts = settlement["peak_power"].sel(participant=participant).sum("month").values
-    mine = inputs["peak_tariff"].values == inputs["participant_tariff"].sel(participant=participant).values
-    joint = joint_peaks(inputs, results)
-    several = (mine & ~joint).sum() > 1
-    marginal = marginal_values(inputs, results, participant).sum(axis=1)
-    unknown = np.isnan(marginal) | (several & ~joint)
-    return {
-        str(label): (
-            int(digest.integers(power, 1000)),
-            None if hidden else int(digest.integers(value, units)),
-        )
-        for label, power, value, hidden in zip(inputs["peak"].values, watts, marginal, unknown, strict=True)
-    }
-
-
-def joint_peaks(inputs: xr.Dataset, results: xr.Dataset) -> np.ndarray:
-    """Return which peaks (peak,) are charged as one of all customers of the tariff: none without peers."""
-    joint = "peak_of" in inputs and "joint_peak_value" in results
-    return np.asarray(inputs["peak_of"].values == "tariff") if joint else np.zeros(inputs.sizes["peak"], bool)
-
-
-def marginal_values(inputs: xr.Dataset, results: xr.Dataset, participant: str) -> np.ndarray:
-    """Return what one more kW of a participant adds to each peak's charge (peak, time) [currency/kW].
-
-    Of peaks of its meter, to those of all of them; NaN where nobody planned.
-    """
-    shape = inputs.sizes["peak"], inputs.sizes["time"]
-    own, of_all = np.full(shape, np.nan), np.zeros(shape)
-    if "peak_value" in results:
-        own[:] = results["peak_value"].sel(participant=participant).values
-    if "joint_peak_value" in results:
-        of_all = results["joint_peak_value"].values
-    return np.where(joint_peaks(inputs, results)[:, None], of_all, own)
 
 
 def write(components: Sequence[Component], wh: Mapping[str, int], decimals: int, currency: str) -> str:
@@ -175,22 +100,6 @@ def require_sum(components: Sequence[Component], lines: Mapping[str, int], sourc
 
 def _total(lines: Mapping[str, int]) -> int:
     return sum(sign * lines.get(name, 0) for name, sign in _LINES.items())
-
-
-def _names(labels: Sequence[str], prefix: str) -> list[str]:
-    """Return the names of components as a bill has them, each once."""
-    names: list[str] = []
-    for label in labels:
-        name = plain = _plain(label.removeprefix(prefix))
-        while name in names:
-            name = f"{plain[:36]}.{names.count(plain) + len(names)}"
-        names.append(name)
-    return names
-
-
-def _plain(name: str) -> str:
-    """Return a name in the letters that a bill takes."""
-    return re.sub(" +", " ", _OTHER.sub("_", name))[:40].strip() or "_"
 
 
 def _mean(part: Component, energy: int | None, decimals: int) -> str:

@@ -1,4 +1,4 @@
-"""Bills: what a participant pays for a period, on one page that a household can read, with the receipt under it.
+"""Bills of formats 1 and 2, of one run, with their receipt under the page: no longer made, and checked for ever.
 
 A bill is UTF-8 text. Above the receipt it says what the receipt proves, and what only the market's operator says,
 marked as such. It has one spelling: whoever has the receipt and reads the operator's figures from the page can write the
@@ -12,17 +12,17 @@ from datetime import datetime, tzinfo
 from itertools import pairwise, zip_longest
 from urllib.parse import unquote
 
-from ...data import clock
-from ...data.problems import UNSEEN, InputError
-from ...model.settlement import account_lines
-from ...model.settlement.account_lines import CARBON, OPTIONAL, TOTALS, Line, statement
-from .. import markets
-from ..ledger import checkpoints, receipts
-from ..ledger.format import block_schema, signed_note
-from ..ledger.format.block_schema import WHERE_ANY
-from ..ledger.format.errors import LedgerTampered
-from ..text import on_page, section, table, utc
-from . import contract
+from ....data import clock
+from ....data.problems import UNSEEN, InputError
+from ....model.settlement import account_lines
+from ....model.settlement.account_lines import CARBON, OPTIONAL, TOTALS, Line, statement
+from ... import markets
+from ...ledger import checkpoints, receipts
+from ...ledger.format import block_schema, signed_note
+from ...ledger.format.block_schema import WHERE_ANY
+from ...ledger.format.errors import LedgerTampered
+from ...text import on_page, section, table, utc
+from . import inline_contract
 
 OPENING = b"# Bill of "
 _ROUNDING = {"rounding": Line("what counting whole Wh and thousandths changes", sign=1, label="rounding")}
@@ -72,7 +72,7 @@ class Bill:
     shares: dict[str, str]
     receipt: str
     proofs: list[receipts.Proof]
-    components: tuple[contract.Component, ...] = ()
+    components: tuple[inline_contract.Component, ...] = ()
 
     @property
     def decimals(self) -> int:
@@ -91,17 +91,6 @@ class Bill:
     def energies(self) -> dict[str, int]:
         """Energy of the lines that have one [Wh], all proved."""
         return {name: _sum(self.proofs, part) for name, part in _ENERGIES.items()}
-
-    def facts(self) -> dict[str, object]:
-        """Return the bill for a machine: whole numbers of units of money and Wh."""
-        return {
-            "terms": self.terms,
-            "unit": block_schema.unit_of_money(self.terms["currency"], self.decimals - 6),
-            "money": self.amounts,
-            "wh": self.energies,
-            "shares": self.shares,
-            **({"components": [vars(part) for part in self.components]} if self.components else {}),
-        }
 
 
 def write(bill: Bill) -> str:
@@ -146,8 +135,8 @@ def check(
     proofs = receipts.check(receipt.encode(), pinned, held, source)
     require_period(proofs, source)
     decimals = money_decimals(proofs)
-    bill = Bill(*_stated(page, source, proofs), receipt, proofs, contract.read(page, decimals))
-    contract.require_sum(bill.components, bill.money, source)
+    bill = Bill(*_stated(page, source, proofs), receipt, proofs, inline_contract.read(page, decimals))
+    inline_contract.require_sum(bill.components, bill.money, source)
     if (proved := block_schema.scale(proofs[0].money)[0]) not in ("", bill.terms["currency"]):
         raise LedgerTampered(source, "currency", bill.terms["currency"], proved)
     try:
@@ -228,7 +217,7 @@ def _contract(bill: Bill) -> list[str]:
     """Return the section of the contract's components, none where it has none."""
     if not bill.components:
         return []
-    return [contract.write(bill.components, bill.energies, bill.decimals, bill.terms["currency"])]
+    return [inline_contract.write(bill.components, bill.energies, bill.decimals, bill.terms["currency"])]
 
 
 def _hours(bill: Bill, zone: tzinfo) -> str:
