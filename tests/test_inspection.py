@@ -9,7 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from otonari.cli import main
+from otonari.data.assembly import inputs as assembled
 from otonari.data.assembly.inputs import problems
+from otonari.data.loading.scenario import load_scenario
 from otonari.data.problems import InputError
 from otonari.data.series.inspection import inspect
 from otonari.data.series.presets import PRESETS
@@ -187,3 +189,34 @@ def test_what_looks_like_generation_is_doubted(tmp_path):
     (tmp_path / "f.csv").write_text("\n".join([",ts_ms,grid_w,pv_w", *rows]))
     doubts = inspect(tmp_path / "f.csv", "UTC").doubts
     assert "pv_w: what is given, no demand? (series.pv, with pv_column)" in doubts
+
+
+def test_a_day_with_a_gap_is_not_the_first_to_clear(tmp_path):
+    stamps = pd.date_range("2025-06-10", periods=96 * 2, freq="15min", tz="Europe/Berlin")
+    rows = [f"{t.isoformat()}\t0.25" for n, t in enumerate(stamps) if n not in (40, 41)]
+    path = tmp_path / "f.csv"
+    path.write_text("\n".join(["timestamp\tpower [kW]", *rows]))
+    seen = inspect(path, BERLIN)
+    assert seen.doubts == [
+        "gaps: 1, the first at 2025-06-10T10:00 (gaps: interpolate, day-before, week-before or zero fills them)"
+    ]
+    command.inspect(path, BERLIN, tmp_path / "home")
+    assert problems(tmp_path / "home") == []
+    assert "start: '2025-06-11'" in (tmp_path / "home" / "scenario.yaml").read_text()
+
+
+def test_prices_in_cents_get_their_factor(tmp_path):
+    path = tmp_path / "f.csv"
+    rows = [f"10.06.2025 {h:02}:00 - {h + 1:02}:00;{20 + h % 5},5" for h in range(24)]
+    path.write_text("\n".join(["Zeitraum;Preis ct/kWh", *rows]))
+    command.inspect(path, BERLIN, tmp_path / "home")
+    found = assembled.build_inputs(load_scenario(tmp_path / "home"))
+    assert found["retail_price"].values[0, :3] == pytest.approx([0.205, 0.215, 0.225])
+
+
+def test_of_two_readings_of_a_date_the_nearer_days_count(tmp_path):
+    """06/10 and 06/11 follow one another in June, and are a month apart from October on."""
+    rows = [f"06/{day}/2025,{hour},0.5" for day in (10, 11) for hour in range(1, 25)]
+    (tmp_path / "f.csv").write_text("\n".join(["Date,Hour Ending,kWh", *rows]))
+    seen = inspect(tmp_path / "f.csv", "America/Chicago")
+    assert list(seen.per_day["kWh"]) == ["2025-06-10", "2025-06-11"]

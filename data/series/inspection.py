@@ -38,7 +38,7 @@ class Inspection:
 
     ``form`` holds the keys that a scenario needs, ``columns`` the columns or meters with values, ``per_day`` the energy
     [kWh] of local days of each, or the mean price, ``step_minutes`` the distance of rows, ``first`` and ``last`` begin
-    and end in ``time_zone``, ``head`` the first lines.
+    and end in ``time_zone``, ``head`` the first lines, ``broken`` the local days with gaps.
     """
 
     path: Path
@@ -52,6 +52,7 @@ class Inspection:
     first: str = ""
     last: str = ""
     per_day: dict[str, dict[str, float]] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
     doubts: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -137,6 +138,7 @@ def _read(seen: Inspection, told: bool) -> None:
     seen.first, seen.last = begin, end
     for meter in meters:
         seen.doubts += [note for note in meter.notes if note not in seen.doubts]
+        seen.doubts += _gaps(meter, seen)
         for column, days in _per_day(meter, seen).items():
             seen.per_day[column] = days
     given = [column for column in seen.columns if seen.kind == "power" and _GIVEN.search(column)]
@@ -172,6 +174,18 @@ def _with_stamp(seen: Inspection, fmt: FileFormat) -> FileFormat:
     if not fmt.clock_column and at[0] != pd.Timedelta(0):
         seen.doubts.append("stamp: starts of intervals are assumed; the file does not begin at midnight")
     return fmt
+
+
+def _gaps(meter: Readings, seen: Inspection) -> list[str]:
+    """Return a doubt on the gaps between readings and on empty cells, and note the local days that they begin on."""
+    ends, empty = meter.starts + meter.spans(), np.isnan(meter.values).any(axis=0)
+    begun = np.concatenate([ends[:-1][meter.starts[1:] > ends[:-1]], meter.starts[empty]])
+    if not len(begun) or meter.fmt.sampling == "on-change":
+        return []
+    local = clock.local(pd.DatetimeIndex(np.sort(begun)), seen.time_zone)
+    seen.broken |= set(local.strftime("%Y-%m-%d"))
+    first = f"the first at {local[0]:%Y-%m-%dT%H:%M}"
+    return [f"gaps: {len(begun)}, {first} (gaps: interpolate, day-before, week-before or zero fills them)"]
 
 
 def _per_day(meter: Readings, seen: Inspection) -> dict[str, dict[str, float]]:

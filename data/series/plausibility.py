@@ -76,8 +76,9 @@ def _stuck(
     if len(change) < 12:  # a column of few values stands still by nature
         return
     lengths = np.add.reduceat(hours * used, change)
-    longest = int(np.argmax(np.where(values[change] != 0, lengths, 0.0)))
-    if lengths[longest] >= STUCK_HOURS and values[change[longest]] > 0:
+    several = np.diff(np.append(change, len(values))) > 1  # one reading of a day does not stand still
+    longest = int(np.argmax(np.where((values[change] != 0) & several, lengths, 0.0)))
+    if lengths[longest] >= STUCK_HOURS and values[change[longest]] > 0 and several[longest]:
         got = f"{values[change[longest]]:.6g} kW for {lengths[longest]:.4g} h"
         yield Problem(
             power.where,

@@ -198,10 +198,11 @@ def _scenario(seen: Inspection, path: str) -> dict[str, Any]:
 
 
 def _first_whole_day(seen: Inspection) -> str:
-    """Return the first local day that the file covers, or its first."""
-    first, last = seen.first, seen.last
-    day = date.fromisoformat(first[:10]) + timedelta(days=first[11:] != "00:00")
-    return (day if f"{day + timedelta(days=1)} 00:00" <= last else date.fromisoformat(first[:10])).isoformat()
+    """Return the first local day that the file covers without a gap, or its first."""
+    first, last = date.fromisoformat(seen.first[:10]), seen.last
+    begin = first + timedelta(days=seen.first[11:] != "00:00")
+    days = (begin + timedelta(days=n) for n in range((date.fromisoformat(last[:10]) - begin).days))
+    return next((day for day in days if f"{day}" not in seen.broken), first).isoformat()
 
 
 def _yaml(values: dict[str, Any]) -> str:

@@ -192,11 +192,11 @@ def _numbered(cells: list[str], clocks: list[str]) -> bool:
     return len({m["number"] for m in found if m}) >= _SLOTS
 
 
-def _uneven(cells: list[str], pattern: str) -> int:
-    """Return how many steps between neighbouring stamps differ from the most frequent one."""
+def _uneven(cells: list[str], pattern: str) -> tuple[int, int]:
+    """Return how many steps between neighbouring stamps differ from the most frequent one, and how far they reach."""
     moments = read_stamps(cells, None, FileFormat(time_format=pattern)).moment.astype("int64")
     steps = Counter((moments[1:] - moments[:-1]).tolist())
-    return len(cells) - max(steps.values(), default=0)
+    return len(cells) - max(steps.values(), default=0), int(moments.max() - moments.min())
 
 
 def _values(found: Guess, names: list[str], rows: list[list[str]], above: list[list[str]]) -> None:
@@ -219,11 +219,15 @@ def _values(found: Guess, names: list[str], rows: list[list[str]], above: list[l
         )
     at = {name: names.index(name) for name in columns}
     words = {name: " ".join(row[c] for row in above if len(row) > c) for name, c in at.items()}
-    prices = {n: m[1] for n in columns if (m := _PRICE.search(words[n]))}
+    prices = {n: m for n in columns if (m := _PRICE.search(words[n]))}
     if prices:
         found.price, found.columns = True, list(prices)
-        unit = next(iter(prices.values())).lower().replace("mwh", "MWh").replace("kwh", "kWh")
+        price = next(iter(prices.values()))
+        unit = price[1].lower().replace("mwh", "MWh").replace("kwh", "kWh")
         found.form["unit"] = f"per {unit}"
+        if re.match(r"(ct|p|c)\s*/", price[0], re.IGNORECASE):
+            found.form["factor"] = 0.01
+            found.doubts.append("factor: prices in cents, 0.01 of the currency")
         return
     units = {n: _UNITS[m[1].lower()] for n in columns if (m := _UNIT.search(words[n]))}
     units = units or dict.fromkeys(columns, _unit_of_cells(names, rows))
