@@ -30,6 +30,8 @@ from .lp.rows import ArrayCost
 from .results import collect
 from .topology.candidates import built, candidates
 
+BOTH = 1e-6
+"""Power [kW] both ways at once that is one way: what the solver's tolerance leaves."""
 WATT = 1e-3
 """Size [kW, kWh] by which a plan is enlarged to see what more is worth."""
 
@@ -129,6 +131,18 @@ def _started(inputs: xr.Dataset, results: xr.Dataset) -> tuple[xr.Dataset, xr.Da
         }
         inputs, results = inputs.assign(given), results.drop_vars([start])
     return inputs, results
+
+
+def both_ways(results: xr.Dataset) -> bool:
+    """Return whether a meter draws and gives, or a store charges and discharges, in the same slot: as none can.
+
+    So it may be in a plan that was solved without deciding directions, where prices cross.
+    """
+    pairs = [("draw", "supply")] + [(f"{d}_charge", f"{d}_discharge") for d in devices.stores()]
+    here = any((np.minimum(results[a].values, results[b].values) > BOTH).any() for a, b in pairs)
+    taken = results["vehicle_import"].values + results["vehicle_purchase"].values
+    given = results["vehicle_export"].values + results["vehicle_sale"].values
+    return here or bool((np.minimum(taken, given) > BOTH).any())
 
 
 def value_of_more(plan: Plan) -> Array:

@@ -1,5 +1,6 @@
 """`otonari plan`: from a scenario to stored figures, and what is refused."""
 
+import itertools
 import json
 
 import numpy as np
@@ -7,12 +8,16 @@ import pytest
 from click.testing import CliRunner
 
 from otonari.cli import main
-from otonari.data.assembly.planning import annuity, items, planned_inputs
+from otonari.data.assembly.plans import representative_days
+from otonari.data.assembly.plans.candidates import annuity, items, planned_inputs
 from otonari.data.loading.scenario import digest, effective, load_scenario
 from otonari.data.problems import InputError
 from otonari.runs.clear.single import clear
+from otonari.runs.plan.run import plan
 from otonari.runs.store import plan_file
 from otonari.runs.store.atomic_file import RunFileError
+
+from .communities import community
 
 SMALL = {
     "schema_version": 1,
@@ -157,6 +162,50 @@ def test_other_commands_leave_aside_what_could_be_built():
     assert planned["candidate_output"].values[0].max() > planned["candidate_output"].values[2].max() == 0
     with pytest.raises(InputError, match="candidate_size"):
         clear(planned)
+
+
+def of_days(number):
+    """Return the plan of days in a row, of which so many stand for all."""
+    scenario = json.loads(json.dumps(SMALL))
+    scenario["time"] |= {"days": 4}
+    scenario["investment"]["representative_days"] = number
+    return plan(load_scenario(scenario))
+
+
+def test_days_that_all_stand_for_themselves_miss_nothing():
+    every = of_days(4)
+    assert every["day_count"].values == pytest.approx([365 / 4] * 4)
+    assert np.abs(every["sum_error"].values).max() < 1e-12
+    assert np.abs(every["duration_error"].values).max() < 1e-12
+    two = of_days(2)
+    assert two["day_count"].values.sum() == pytest.approx(365)
+    assert set(two["day"].values) < set(every["day"].values)
+    assert two["duration_error"].values.max() > 0
+    assert float(two.attrs["objective"]) == pytest.approx(float(every.attrs["objective"]), rel=0.2)
+    assert float(every["cost_after"].sum()) == pytest.approx(every.attrs["objective"])
+
+
+def test_the_days_that_are_chosen_are_those_nearest_to_all_others():
+    """Of four days of demand 1, 1.1, 3 and 3.2 the second or first, and the third or fourth; by all subsets of two."""
+    case = {
+        "slots": [12.0] * 8,
+        "nodes": {"n": {"parent": ""}},
+        "tariffs": {"t": {"retail_price": 30.0, "feed_in_price": 8.0}},
+        "participants": {"a": {"node": "n", "tariff": "t", "demand": [1, 2, 1.1, 2, 3, 2, 3.2, 2.1]}},
+    }
+    inputs = community(case)
+    own = representative_days.days(inputs)
+    assert own.length.tolist() == [2] * 4
+    which = representative_days.chosen(inputs, 2)
+    day = inputs["demand"].values.reshape(4, 2)
+    distance = np.linalg.norm(day[:, None] - day, axis=2)
+    least = min(itertools.combinations(range(4), 2), key=lambda pair: distance[:, pair].min(axis=1).sum())
+    assert distance[:, which.day].min(axis=1).sum() == pytest.approx(distance[:, least].min(axis=1).sum())
+    assert which.stands_for.tolist() == [2, 2]
+    gap, _ = representative_days.errors(inputs, which)["demand"]
+    means = day.mean(axis=1)
+    assert gap == pytest.approx((means[which.day].mean() - means.mean()) / means.mean())
+    assert representative_days.of_day(inputs, own, 2)["demand"].values.tolist() == [[3.0, 2.0]]
 
 
 def changed(**candidate):

@@ -5,7 +5,19 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from .values import Closed, Efficiency, Label, Losses, Mounting, NotNegative, Positive, Rating, Real, Whole
+from .values import (
+    LATER,
+    Closed,
+    Efficiency,
+    Label,
+    Losses,
+    Mounting,
+    NotNegative,
+    Positive,
+    Rating,
+    Real,
+    Whole,
+)
 
 
 class Finance(Closed):
@@ -89,3 +101,6 @@ class Investment(Closed):
     """What a plan may build."""
 
     candidates: dict[Label, Candidate] = Field(min_length=1, description="label -> what could be built")
+    representative_days: Annotated[Annotated[Whole, Field(ge=1, le=366)] | None, LATER] = Field(
+        default=None, description="days of the horizon that stand for all of it (default: all, as one)"
+    )

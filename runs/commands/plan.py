@@ -1,5 +1,6 @@
 """The command that plans, and what is said of a plan."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -25,12 +26,20 @@ def plan(scenario: str, *, stage: Callable[[str], None], **options: Any) -> Answ
     outcome = run.run(scenario, stage=stage, **options)
     figures = outcome.figures
     parts = [_heading(figures), _candidates(figures)]
+    misses = _misses(figures)
     parts += [_members(figures)] if figures.sizes["participant"] <= MOST else []
     kept = f" (the earlier one: {outcome.kept})" if outcome.kept else ""
     parts += [_kinds(figures), shown(f"stored  {outcome.path}{kept}")]
+    notes = [shown(f"note: {note}") for note in json.loads(figures.attrs["notes"])]
+    if misses:
+        told = ", ".join(f"{q} {100 * m['duration_error']:.1f} %" for q, m in misses.items())
+        notes.append(
+            f"note: {figures.sizes['day']} days stand for the horizon; duration curves differ by: {told}"
+        )
     return Answer(
         {**facts(figures), "path": str(outcome.path), "kept": outcome.kept and str(outcome.kept)},
         "\n\n".join(parts),
+        notes=tuple(notes),
     )
 
 
@@ -49,7 +58,20 @@ def facts(figures: xr.Dataset) -> dict[str, Any]:
         for dim in ("candidate", "participant")
     }
     totals = {str(n): float(v) for n, v in figures.items() if not v.dims} | _totals(figures, np.s_[:])
-    return {**attributes, "candidates": over["candidate"], "members": over["participant"], "totals": totals}
+    days = dict(zip(figures["day"].values.tolist(), figures["day_count"].values.tolist(), strict=True))
+    told = {"candidates": over["candidate"], "members": over["participant"], "totals": totals, "days": days}
+    return {**attributes, **told, "misses": _misses(figures)}
+
+
+def _misses(figures: xr.Dataset) -> dict[str, dict[str, float]]:
+    """Return by how much the days miss the horizon, by quantity; nothing where they are the horizon."""
+    if "quantity" not in figures.sizes:
+        return {}
+    names = ("sum_error", "duration_error")
+    return {
+        str(q): {n: float(figures[n].values[i]) for n in names}
+        for i, q in enumerate(figures["quantity"].values)
+    }
 
 
 def _totals(figures: xr.Dataset, of: Any) -> dict[str, float]:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from ...data.assembly.planning import Item, annuity
+from ...data.assembly.plans.candidates import Item, annuity
 from ...model.labels import Array, sum_at
 
 MONEY = "{currency}/year"

@@ -6,10 +6,10 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -28,6 +28,8 @@ Stage = Callable[[str], None]
 log = logging.getLogger(__name__)
 MARKETS = ("p2p", "grid-only")
 """Markets that are planned for: among peers, or each participant alone."""
+GAP = 1e-4
+"""Relative gap to a plan without directions within which one counts as optimal."""
 MONTH = 28
 """Days of a horizon from which charges for peaks of a month say something of a year."""
 
@@ -89,7 +91,7 @@ def plan(
 
     Minimum charge powers of vehicles are left aside, and stores end with what they start with, whatever that is.
     """
-    from ...data.assembly.planning import DAYS, items, planned_inputs
+    from ...data.assembly.plans.candidates import items, planned_inputs
     from ...model import planning
     from ...model.topology.candidates import built
 
@@ -97,23 +99,32 @@ def plan(
     stage("building the inputs")
     inputs = planned_inputs(scenario)
     _require_months(scenario, inputs)
-    periods, weights = [circular(inputs)], [DAYS / scenario.time.days]
+    horizon = _horizon(scenario, inputs)
+    periods, weights = horizon.periods, horizon.weights
     stage("clearing as it is")
     nothing = np.zeros(inputs.sizes["candidate"])
     as_it_is = [built(period, nothing) for period in periods]
     before, _ = _operated(as_it_is, weights, market, time_limit)
     stage("planning")
     block = planning.plan_block(list(map(Arrays.of, periods)), weights, market, minimum_charge=False)
-    solution = _solve(block, time_limit)
-    after = [_settled(period, market, solution, time_limit) for period in planning.solved(block)]
+    solution = _solve(block, time_limit, one_way=False)
+    planned, size = planning.solved(block), planning.sizes(block)
+    if any(planning.both_ways(period.results) for period in planned):
+        stage("deciding directions")
+        as_planned = [built(period, size) for period in periods]
+        after, operated = _operated(as_planned, weights, market, time_limit)
+        solution = _within(solution, operated)
+    else:
+        after = [_settled(period, market, solution, time_limit) for period in planned]
     stage("asking what more is worth")
     planning.enlarge(block)
-    _solve(block, time_limit, start=solution, tie_break=False)
+    _solve(block, time_limit, start=solution.basis, tie_break=False, one_way=False)
     per_year = float(np.mean(weights))
     worth = planning.value_of_more(block) * per_year
     terms = Terms(scenario.finance.discount_rate, scenario.finance.years, items(scenario))
     hash_ = digest(scenario)
-    return figures(before, after, weights, worth, terms).assign_attrs(
+    found = figures(before, after, weights, worth, terms).assign(horizon.told)
+    return found.assign_attrs(
         title=f"{scenario.name}: plan, {market} market",
         scenario=scenario.name,
         scenario_hash=hash_,
@@ -133,6 +144,46 @@ def plan(
     )
 
 
+class Horizon(NamedTuple):
+    """The periods of a plan, how many times a year each counts, and what is told of them."""
+
+    periods: list[xr.Dataset]
+    weights: list[float]
+    told: dict[str, Any]
+
+
+def _horizon(scenario: Scenario, inputs: xr.Dataset) -> Horizon:
+    """Return the periods of a plan: the horizon as one, or the days that stand for it."""
+    from ...data.assembly.plans import representative_days
+    from ...data.assembly.plans.candidates import DAYS
+
+    assert scenario.investment is not None
+    number, every = scenario.investment.representative_days, representative_days.days(inputs)
+    if number is None:
+        return Horizon([circular(inputs)], [DAYS / len(every.first)], _told(every.label[:1], [DAYS]))
+    which = representative_days.chosen(inputs, number)
+    periods = [circular(representative_days.of_day(inputs, every, day)) for day in which.day]
+    weights = (which.stands_for * DAYS / len(every.first)).tolist()
+    misses = representative_days.errors(inputs, which)
+    return Horizon(periods, weights, _told(every.label[which.day], weights, misses))
+
+
+def _told(
+    days: Any, weights: Sequence[float], misses: Mapping[str, tuple[float, float]] | None = None
+) -> dict[str, Any]:
+    """Return first days of periods, how many days of a year they stand for, and by how much they miss the horizon."""
+    counted = {"long_name": "days of a year that it stands for", "units": "1"}
+    told: dict[str, Any] = {"day_count": xr.Variable(("day",), np.asarray(weights, dtype=float), counted)}
+    told["day"] = xr.Variable(("day",), np.asarray(days, dtype=str))
+    texts = ("sum of the days beyond that of the horizon", "difference of the duration curves")
+    for name, text, values in zip(("sum_error", "duration_error"), texts, (0, 1), strict=True):
+        if misses is not None:
+            part = np.array([pair[values] for pair in misses.values()])
+            told[name] = xr.Variable(("quantity",), part, {"long_name": text, "units": "1"})
+            told["quantity"] = xr.Variable(("quantity",), np.array(list(misses), dtype=str))
+    return told
+
+
 def circular(inputs: xr.Dataset) -> xr.Dataset:
     """Return inputs whose stores end with what they start with, whatever that is."""
     from ...data.inputs.devices import stores
@@ -149,10 +200,17 @@ _ENDS = ("initial", "final")
 
 
 def _require_months(scenario: Scenario, inputs: xr.Dataset) -> None:
-    """Raise InputError where peaks of a month are charged, and the horizon is no month."""
-    if "peak" in inputs.sizes and scenario.time.days < MONTH:
-        want = f"{MONTH} days or more, as a tariff charges the peaks of months"
-        raise InputError([Problem(scenario.name, "", "time.days", str(scenario.time.days), want)])
+    """Raise InputError where peaks of a month are charged, and the plan is of days or of less than a month."""
+    assert scenario.investment is not None
+    number, length = scenario.investment.representative_days, scenario.time.days
+    if "peak" not in inputs.sizes or (number is None and length >= MONTH):
+        return
+    field, got, want = "time.days", str(length), f"{MONTH} days or more"
+    if number is not None:
+        field, got, want = "investment.representative_days", str(number), "none"
+    raise InputError(
+        [Problem(scenario.name, "", field, got, f"{want}, as a tariff charges the peaks of months")]
+    )
 
 
 def _operated(
@@ -164,6 +222,17 @@ def _operated(
     block = planning.plan_block(list(map(Arrays.of, periods)), weights, market, minimum_charge=False)
     solution = _solve(block, time_limit)
     return [_settled(period, market, solution, time_limit) for period in planning.solved(block)], solution
+
+
+def _within(relaxed: Any, operated: Any) -> Any:
+    """Return the solution of a plan whose directions were decided once sizes were, with its gap to the relaxation."""
+    gap = max(operated.objective - relaxed.objective, 0.0) / max(abs(operated.objective), 1e-9)
+    method = f"{relaxed.method}; directions once sizes were decided: {operated.method}"
+    status = "optimal" if gap <= GAP else "feasible"
+    proof = operated.proof | {"mip_gap": gap}
+    return replace(
+        operated, method=method, status=status, proof=proof, basis=relaxed.basis, solver=relaxed.solver
+    )
 
 
 def _solve(block: Any, time_limit: float | None, **solving: Any) -> Any:

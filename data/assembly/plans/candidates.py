@@ -5,15 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from ..inputs.contract import complete, kinds, validate
-from ..problems import InputError, Problem
-from ..schema.defaults import fill
-from ..schema.investment import Candidate
-from ..schema.scenario import Scenario
-from ..schema.table_rows import Battery, Participant
-from . import demand_and_pv
-from .devices_and_trips import labels
-from .inputs import build_inputs
+from ...inputs.contract import complete, kinds, validate
+from ...problems import InputError, Problem
+from ...schema.defaults import fill
+from ...schema.investment import Candidate
+from ...schema.scenario import Scenario
+from ...schema.table_rows import Battery, Participant
+from .. import demand_and_pv
+from ..devices_and_trips import labels
+from ..inputs import build_inputs
 
 DAYS = 365
 """Days of a year, in which annuities and upkeep are counted."""

@@ -1,0 +1,1 @@
+"""The inputs of plans: what could be built, and days that stand for all."""
