@@ -19,6 +19,7 @@ COMPARED = {**TOTALS, **{name: line for name, line in MONEY.items() if line.comp
 """The money that runs are compared by, summed over participants; ``bill`` is what the community pays."""
 BY_KIND = (*TOTALS, "co2")
 """Lines of the accounts that are summed up for each kind of participant."""
+TITLE = "comparison of runs"
 YARDSTICK = "p2p"
 """The market that all others are measured against: co-optimized with perfect foresight."""
 
@@ -76,9 +77,24 @@ def compare(runs: Sequence[Run], names: Sequence[str] | None = None) -> xr.Datas
     together = xr.concat(parts, dim="scenario", coords="different", compat="equals", join="exact")
     together = together.assign_coords(scenario=("scenario", np.array(names, dtype=str)))
     together["efficiency"] = _efficiency(trees, names, together)
-    together = together.assign_attrs(title="comparison of runs", currency=currencies.pop())
+    together = together.assign_attrs(title=TITLE, currency=currencies.pop())
     comment = _differences(trees, names)
     return together.assign_attrs(comment=comment) if comment else together
+
+
+def read(path: str | os.PathLike[str]) -> xr.Dataset | None:
+    """Return what a file holds side by side: a stored comparison, or the points of a gathered sweep; None of others."""
+    if sweep_results.holds(path):
+        return sweep_results.comparison(sweep_results.read(path))
+    if Path(path).suffix != ".nc":
+        return None
+    try:
+        with xr.open_dataset(path, engine="netcdf4") as file:
+            if file.attrs.get("title") != TITLE or "scenario" not in file.dims:
+                return None
+            return run_format.plain(file)
+    except (OSError, ValueError):  # whoever opens it as a run says what is wrong
+        return None
 
 
 def summary(tree: xr.DataTree) -> xr.Dataset:

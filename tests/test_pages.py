@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from otonari.data.inputs import devices
+from otonari.runs import compare
 from otonari.runs.clear import single
-from otonari.runs.report import sections
+from otonari.runs.report import sections, tables
 from otonari.runs.report.figures import style
 from otonari.runs.report.figures.areas import stacked
 from otonari.runs.report.figures.bars import bars
@@ -20,6 +21,7 @@ from otonari.runs.report.figures.energy_flow import energy_flow
 from otonari.runs.report.figures.heat_map import heat_map, matrix
 from otonari.runs.report.figures.lines import lines, points
 from otonari.runs.report.pages import pictures
+from otonari.runs.report.pages.comparison_page import comparison_page
 from otonari.runs.report.pages.document import document, gallery
 from otonari.runs.report.pages.run_page import run_page
 from otonari.runs.store import netcdf, run_file
@@ -183,3 +185,40 @@ def test_a_browser_draws_it_without_a_network(page, tmp_path):
     ]
     subprocess.run(command, check=True, timeout=120, capture_output=True)
     assert picture.stat().st_size > 10_000
+
+
+@pytest.fixture(scope="module")
+def compared(page):
+    return compare.compare([single.clear(page[0]["inputs"].to_dataset(), m) for m in ("grid-only", "p2p")])
+
+
+def test_runs_side_by_side(compared, tmp_path):
+    """A stored comparison is a page of its own, or the table that compare prints."""
+    path, written = tmp_path / "compared.nc", tmp_path / "page.html"
+    compare.write(compared, path)
+    otonari("report", path, "-o", written)
+    found = pages.read(written.read_text(encoding="utf-8"))
+    assert found.faults == []
+    names = [f"{k}: {n}" for k, n in enumerate(compared["scenario"].values, 1)]
+    _, rows = found.table("Cost against carbon dioxide")
+    assert_allclose([rows[n] for n in names], np.transpose([compared["co2"], compared["bill"]]), atol=6e-3)
+    _, rows = found.table("Cost and saving")
+    assert_allclose([rows[n] for n in names], np.transpose([compared["bill"], compared["saving"]]), atol=6e-3)
+    header, rows = found.table("Saving by kind of member")
+    saving = compared["kind_saving"].sel(kind=header[1:]).transpose("scenario", "kind")
+    assert_allclose([rows[n] for n in names], saving, atol=6e-3)
+    _, rows = found.table("Trades among peers by hour of the day")
+    assert_allclose([row[0] for row in rows.values()], compared["hour_peer_energy"].values[1], atol=6e-4)
+    assert otonari("report", path).stdout == tables.compared(compared) + "\n"
+
+
+def test_points_of_a_sweep_side_by_side(compared):
+    """Their names are labels of the sweep's axes, of whatever length; what failed is said."""
+    names = ["fees.access_fee_per_kwh 2.45, price_per_litre 135.5, <p2p>", "b"]
+    swept = compared.assign_coords(scenario=names).assign_attrs(
+        title="sweep", comment="1 of 3 points has no figures"
+    )
+    found = pages.read(comparison_page(swept))
+    assert found.faults == []
+    assert f"1: {names[0]}" in found.table("Cost and saving")[1]
+    assert "1 of 3 points has no figures" in found.text

@@ -14,15 +14,21 @@ from .answer import Answer
 
 
 def report(run: Path, output: Path | None) -> Answer:
-    """Report a run on one page, with figures where the output ends in .html."""
+    """Report a run, a comparison or a sweep on one page, with figures where the output ends in .html."""
     from ..report.page import facts, report
+    from ..report.pages.comparison_page import comparison_page
     from ..report.pages.run_page import run_page
     from ..store import atomic_file
 
-    tree = run_file.open_run(run)
-    write = run_page if output is not None and output.suffix == ".html" else report
+    figured = output is not None and output.suffix == ".html"
+    compared = comparison.read(run)
     with run_file.reading(run):
-        page, figures = write(tree), facts(tree)
+        if compared is not None:
+            page = comparison_page(compared) if figured else tables.compared(compared) + "\n"
+            figures: Any = compared.to_dict()
+        else:
+            tree = run_file.open_run(run)
+            page, figures = (run_page if figured else report)(tree), facts(tree)
     if output is None:
         return Answer(figures, page.removesuffix("\n"))
     kept = {output: atomic_file.publish_text(output, page)}

@@ -78,7 +78,10 @@ def capacity_values(case: Case, device: str) -> Array:
     hours = inputs["slot_hours"].values
     kept = (1 - optional(inputs, f"{device}_self_discharge")[:, None]) ** (hours / 24)
     after = np.append((kept * value)[:, 1:], _final_value(case, device)[:, None], axis=1)
-    full = case.results[f"{device}_energy"].values >= inputs[f"{device}_capacity"].values[:, None] - SMALL
+    capacity = inputs[f"{device}_capacity"].values[:, None]
+    full = (
+        np.abs(case.results[f"{device}_energy"].values - capacity) <= SMALL
+    )  # above it, energy is on its way down
     limit = optional(inputs, f"{device}_final_limit")
     full[:, -1] &= ~(limit < inputs[f"{device}_capacity"].values)
     return np.where(full, np.maximum(after - value, 0.0), 0.0)
@@ -89,16 +92,17 @@ def power_values(case: Case, device: str, s: int) -> dict[str, Array]:
 
     With the value v of a kWh held and m of one at the meter: hours * (charge_efficiency v - m) and hours * (m - v /
     discharge_efficiency - wear). Nothing is said where other limits stand between store and meter (an inverter, a
-    battery that gives to its home alone, decided directions), and of a vehicle that is not at home.
+    battery that gives to its home alone, decided directions), of a vehicle that is not at home, and of what starts
+    outside its bounds.
     """
     inputs, results = case.inputs, case.results
     owner = case.people.index(str(inputs[f"{device}_owner"].values[s]))
-    bound = optional(inputs, "inverter_limit")[owner] < np.inf or case.tree.attrs.get("directions", 0)
-    if (
-        case.marginal is None
-        or bound
-        or (device == "battery" and optional(inputs, "battery_gives")[s] == "home")
-    ):
+    start, least, most = (
+        float(inputs[f"{device}_{name}"].values[s]) for name in ("initial_energy", "min_energy", "capacity")
+    )
+    inward = device == "battery" and optional(inputs, "battery_gives")[s] == "home"
+    apart = optional(inputs, "inverter_limit")[owner] < np.inf or case.tree.attrs.get("directions", 0)
+    if case.marginal is None or apart or inward or not least <= start <= most:
         return {}
     value, hours = energy_values(case, device)[s], inputs["slot_hours"].values
     meter = case.marginal["meter_value"].values[owner]

@@ -51,7 +51,7 @@ def span(*values: Sequence[float] | Array, zero: bool = True) -> tuple[float, fl
     low, high = (min(low, 0.0), max(high, 0.0)) if zero else (low, high)
     if high - low < 1e-9:
         return (low, low + 1.0) if zero else (low - 0.5, high + 0.5)
-    margin = 0.04 * (high - low)
+    margin = (0.04 if zero else 0.08) * (high - low)
     return (low - margin if low < 0 or not zero else low), high + margin
 
 

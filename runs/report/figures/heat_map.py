@@ -21,14 +21,15 @@ def heat_map(
     columns: Sequence[str],
     marks: Sequence[tuple[float, str]],
     decimals: int = 3,
+    corner: str = "time",
 ) -> Figure:
-    """Return the values (row, column), where they are known, over an axis of time with ``marks``.
+    """Return the values (row, column), where they are known, over an axis of what ``corner`` says with ``marks``.
 
     The table is turned round, a line per column: a page is longer than it is wide.
     """
     drawing, height = _drawing(unit, values, rows, marks)
     cells: list[Row] = [[c, *(float(v) for v in values[:, k])] for k, c in enumerate(columns)]
-    return Figure(title, description, drawing, height, ["time", *rows], cells, decimals)
+    return Figure(title, description, drawing, height, [corner, *rows], cells, decimals)
 
 
 def matrix(
@@ -45,11 +46,15 @@ def matrix(
     ``corner`` says what rows and columns are.
     """
     some = np.where(values > 0, values, np.nan)
-    step = 1 + len(columns) // 16
-    marks = [(k + 0.5, str(k + 1)) for k in range(0, len(columns), step)]
+    marks = numbered(len(columns))
     drawing, height = _drawing(unit, some, [f"{brief(r, 12)} {k + 1}" for k, r in enumerate(rows)], marks)
     cells: list[Row] = [[r, *(float(v) for v in values[k])] for k, r in enumerate(rows)]
     return Figure(title, description, drawing, height, [corner, *columns], cells)
+
+
+def numbered(count: int) -> list[tuple[float, str]]:
+    """Return marks of so many columns: their numbers from 1, as many as there is room for."""
+    return [(k + 0.5, str(k + 1)) for k in range(0, count, 1 + count // 16)]
 
 
 def _drawing(

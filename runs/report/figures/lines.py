@@ -82,7 +82,7 @@ def points(
     parts.append(words(WIDTH, top + _HEIGHT + 30, units[0], "e q"))
     front = _front(across, up)
     parts.append(shape(path((x(across[k]), y(up[k])) for k in front), "n"))
-    for k in range(len(names)):
+    for k in [*(k for k in range(len(names)) if k not in front), *front]:
         parts.append(
             f'<circle class="c{0 if k in front else 1}" r="3.5" cx="{coordinate(x(across[k]))}"'
             f' cy="{coordinate(y(up[k]))}"><title>{escaped(names[k])}</title></circle>'
