@@ -44,8 +44,8 @@ def require_marginal(scenario: "Scenario", where: str) -> None:
         raise InputError([Problem("settlement", "", "rule", repr(stated), f"marginal, in {where}")])
 
 
-def require_simulated(inputs: "xr.Dataset") -> None:
-    """Raise InputError for what no simulation takes: PV metered gross, charges on shared energy, peaks of a tariff.
+def require_simulated(inputs: "xr.Dataset", mode: str = "exchange") -> None:
+    """Raise InputError for what a simulation does not take: gross metering, a tariff's peaks, and shared fees on orders.
 
     Orders are those of a meter at a node: which of two meters of a participant's at one node they are for, they do not
     say, nor by whose tariff a kWh from peers would be charged.
@@ -57,7 +57,8 @@ def require_simulated(inputs: "xr.Dataset") -> None:
     gross = inputs["participant"].values[metered_gross(inputs)]
     if len(gross):
         raise InputError([Problem("participants", str(name), "metering", "'gross'", want) for name in gross])
-    require_no_shared_fees(inputs)
+    if mode == "exchange":
+        require_no_shared_fees(inputs)
     require_no_joint_peaks(inputs, "a simulation: its agents plan for a meter of their own")
 
 

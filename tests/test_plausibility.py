@@ -99,6 +99,16 @@ def test_a_meter_that_stood_still_is_noted(tmp_path):
     ]
 
 
+def test_a_whole_day_of_zeros_is_noted_or_refused(tmp_path):
+    given = scenario(tmp_path, rows("{t},{v}", HOURS + [0.0] * 25 + HOURS))
+    given["time"]["days"] = 3
+    (note,) = notes(given)
+    assert note.startswith("d.csv: home: exactly 0 for 25 h of the time used, in 1 runs of 3 h or more")
+    assert listed({**given, "readings": "strict"}) == [
+        "d.csv:26: home: got exactly 0 for 25 h, want readings (missing ones?)"
+    ]
+
+
 def test_pv_at_night_and_above_its_size_is_noted(tmp_path):
     """A roof of 2 kW, told 12 hours late: the most at midnight."""
     lines = [

@@ -17,6 +17,8 @@ from otonari.model.checks.run import check
 from otonari.runs import markets
 from otonari.runs.clear import by_regions
 from otonari.runs.clear.dask_cluster import ClusterError
+from otonari.runs.simulate import run, timeline
+from otonari.runs.simulate.loop import Options
 
 from . import oracle
 from .communities import random_community
@@ -251,3 +253,19 @@ def test_orders_and_simulations_refuse_them_by_name(tmp_path):
     for refuse in (markets.require_simulated, markets.require_no_shared_fees):
         with pytest.raises(InputError, match="fees on shared energy"):
             refuse(inputs)
+
+
+def test_a_community_that_is_planned_at_every_slot_pays_them():
+    """With foresight up to the end as in the single clearing; without it the checks hold all the same."""
+    inputs = build_inputs(load_scenario(case(NO_FEES, ["one", "two"], tariffs={"t": discounted(40)})))
+    once = otonari.clear(inputs)
+    line = timeline.of_inputs(inputs, inputs, foresight=True)
+    rolled = run.simulate(line, Options("co-optimized"))
+    assert rolled.attrs["objective"] == pytest.approx(once.attrs["objective"])
+    paid = [float(tree["settlement"]["network_fee"].sum()) for tree in (once, rolled)]
+    assert paid[1] == pytest.approx(paid[0])
+    assert paid[0] > 0
+    blind = run.simulate(timeline.of_inputs(inputs, inputs), Options("co-optimized"))
+    assert blind.attrs["objective"] >= once.attrs["objective"] - 1e-6
+    with pytest.raises(InputError, match="fees on shared energy"):
+        run.simulate(line, Options("exchange"))

@@ -1,6 +1,6 @@
 """Power, prices and intensities of files as means over slots: units, gaps and odd values resolved, energy preserved."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -121,6 +121,7 @@ def power_over_slots(
     used = near(readings, times, hours)
     zeros = _zero_runs(readings, used, ZERO_RUN_HOURS[quantity])
     odd = [] if holes else list(oddities(readings, used))
+    odd += _days_of_zeros(readings, used) if strict and not holes else []  # else the notes on zeros tell it
     readings, clipped, problems = _clip(readings, used)
     problems += odd if strict else []
     clipped += [] if strict else map(str, odd)
@@ -231,21 +232,43 @@ def _zero_runs(readings: Readings, used: np.ndarray, least_hours: float) -> list
     """Return a note for each column with runs of exact zeros that are long enough to be missing readings."""
     notes = []
     hours = np.broadcast_to(np.asarray(readings.hours, dtype=float), readings.starts.shape)
+    for name, runs in _runs_of_zeros(readings, used, least_hours):
+        total = sum(float((used * hours)[a : b + 1].sum()) for a, b in runs)
+        longest = max(runs, key=lambda run: run[1] - run[0])
+        notes.append(
+            f"{readings.where}: {name}: exactly 0 for {total:g} h of the time used, in {len(runs)} runs of "
+            f"{least_hours:g} h or more (the longest: rows {readings.rows[longest[0]]} to "
+            f"{readings.rows[longest[1]]}): missing readings?"
+        )
+    return notes
+
+
+def _days_of_zeros(readings: Readings, used: np.ndarray) -> list[Problem]:
+    """Return the problem of each column with exact zeros for a day or more, at the first of them."""
+    problems = []
+    for name, runs in _runs_of_zeros(readings, used, ZERO_RUN_HOURS["any"]):
+        first, last = runs[0]
+        hours = float(readings.spans()[first : last + 1].sum() / np.timedelta64(1, "h"))
+        got = f"exactly 0 for {hours:g} h"
+        problems.append(
+            Problem(readings.where, str(readings.rows[first]), name, got, "readings (missing ones?)")
+        )
+    return problems
+
+
+def _runs_of_zeros(
+    readings: Readings, used: np.ndarray, least_hours: float
+) -> Iterator[tuple[str, list[tuple[int, int]]]]:
+    """Yield each column with runs of exact zeros of so many hours, as first and last positions."""
+    hours = np.broadcast_to(np.asarray(readings.hours, dtype=float), readings.starts.shape)
+    ends = np.append(0.0, np.cumsum(hours))
     for name, values in zip(readings.columns, readings.values, strict=True):
         zero = np.concatenate([[0], (values == 0.0).astype(int), [0]])
         first, last = np.flatnonzero(np.diff(zero) == 1), np.flatnonzero(np.diff(zero) == -1) - 1
-        ends = np.append(0.0, np.cumsum(hours))
         runs = [
-            (a, b)
+            (int(a), int(b))
             for a, b in zip(first, last, strict=True)
             if ends[b + 1] - ends[a] >= least_hours - 1e-9 and used[a : b + 1].any()
         ]
         if runs:
-            total = sum(float((used * hours)[a : b + 1].sum()) for a, b in runs)
-            longest = max(runs, key=lambda run: run[1] - run[0])
-            notes.append(
-                f"{readings.where}: {name}: exactly 0 for {total:g} h of the time used, in {len(runs)} runs of "
-                f"{least_hours:g} h or more (the longest: rows {readings.rows[longest[0]]} to "
-                f"{readings.rows[longest[1]]}): missing readings?"
-            )
-    return notes
+            yield name, runs

@@ -86,7 +86,7 @@ class Simulation:
 
     def __init__(self, timeline: Timeline, options: Options, state: State | None = None):
         self.timeline, self.options, inputs = timeline, options, timeline.arrays
-        require_simulated(inputs)
+        require_simulated(inputs, options.mode)
         self._expectations = price_expectations.Expectations(
             inputs, timeline.days.slots_per_day, options.weight
         )
