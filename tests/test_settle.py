@@ -204,6 +204,72 @@ def test_contracts_that_cannot_be_settled(otonari, planned, tmp_path, sharing, c
     assert not (tmp_path / "runs-out").exists()
 
 
+def test_meters_that_show_a_plan_are_settled_by_its_key_to_what_was_traded(otonari, planned, tmp_path):
+    """From a cleared day to its key, and from the key and meters back to the volumes of the day, to the Wh."""
+    (tmp_path / "trio").mkdir()
+    said = json.loads(otonari("coefficients", planned, "-o", "trio/key.csv", "--json").stdout)
+    assert (said["traded_wh"], said["injected_wh"]) == (1200, 1200)
+    readings = noon().replace("200,600,800,1000", "400,600,200,1200")
+    by_key = {"rule": "matrix", "coefficients": {"path": "key.csv"}, "price": {"rule": "fixed", "price": 0.1}}
+    tree = settled(written(tmp_path / "trio", readings, sharing=by_key))
+    assert at_noon(tree, "shared") == [400, 600, 200, 0]
+    less = settled(
+        written(tmp_path / "trio", sharing=by_key)
+    )  # the plant gives 1000 and anna draws 200 of her 333
+    assert at_noon(less, "shared") == [200, 500, 167, 0]
+
+
+KEY = "time,producer,anna,bert,carla,plant,(surplus)\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        (KEY.replace("time", "zeit"), "time, producer, and a column per member"),
+        (KEY.replace("carla", "dora"), "an unknown column"),
+        (KEY.replace("carla", "anna"), "the column again"),
+        (KEY + "2026-06-30T10:00:00Z,plant,0.5,0.5,0\n", "5 cells"),
+        (KEY + "2026-06-30T10:00:00Z,plan,0.5,0.5,0,0,0\n", "did you mean 'plant'"),
+        (KEY + "2026-06-30T10:00:00Z,plant,0.5,1.5,0,0,0\n", "coefficients from 0 to 1"),
+        (KEY + "2026-06-30T10:00:00Z,plant,0.5,half,0,0,0\n", "coefficients from 0 to 1"),
+        (KEY + "2026-06-30T10:00:00Z,plant,0.5,0.5,0,0,0\n" * 2, "the slot again"),
+        (KEY + "2026-06-30T10:00:00Z,plant,0.5,0.5,0,0,0\n", "no row for 23 slots"),
+        (KEY + "2025-06-30T10:00:00Z,plant,0.5,0.5,0,0,0\n", "no slot of the month"),
+        ("", "an empty file"),
+    ],
+)
+def test_a_key_that_cannot_be_read(otonari, tmp_path, text, want):
+    by_key = {"rule": "matrix", "coefficients": {"path": "key.csv"}, "price": {"rule": "fixed", "price": 0.1}}
+    written(tmp_path / "trio", sharing=by_key)
+    (tmp_path / "trio" / "key.csv").write_text(text)
+    assert want in otonari("settle", "trio", code=2).output
+    assert not (tmp_path / "runs-out").exists()
+
+
+def test_coefficients_of_more_than_one_are_refused(otonari, tmp_path):
+    by_key = {"rule": "matrix", "coefficients": {"path": "key.csv"}, "price": {"rule": "fixed", "price": 0.1}}
+    written(tmp_path / "trio", sharing=by_key)
+    times = [
+        f"{t}Z" for t in np.datetime_as_string(np.datetime64("2026-06-29T22:00:00") + np.arange(24) * 3600)
+    ]
+    (tmp_path / "trio" / "key.csv").write_text(KEY + "".join(f"{t},plant,0.5,0.6,0,0,0\n" for t in times))
+    assert "sum to at most 1" in otonari("settle", "trio", code=2).output
+
+
+@pytest.mark.parametrize(
+    ("compensation", "price"), [(0.0, 0.12 / 1.475), (0.5, 0.2 * 0.13 / (0.07 * 0.625 + 0.13))]
+)
+def test_the_price_of_shared_energy_by_supply_over_demand(tmp_path, compensation, price):
+    """1 kWh for sale, 1.6 wanted: R = 0.625, between 0.06 and 0.20 EUR."""
+    tables = {
+        **FILE["tables"],
+        "members": [{"member": name, "tariff": "home"} for name in (*MEMBERS, "plant")],
+    }
+    rule = {"rule": "supply-demand-ratio", "compensation": compensation}
+    tree = settled(written(tmp_path, tables=tables, sharing={"rule": "pro-rata", "price": rule}))
+    assert tree["allocation"]["shared_price"].values[12] == pytest.approx(price, abs=1e-5)
+
+
 def test_a_month_that_would_be_settled_otherwise_is_a_conflict_or_a_correction(otonari, tmp_path):
     written(tmp_path / "trio")
     otonari("settle", "trio")

@@ -14,11 +14,12 @@ from ..loading.settlement_file import KEYED
 from ..problems import InputError, Problem
 from ..schema.price_forms import Flat
 from ..schema.scenario import Time
-from ..schema.settlement import AsContracted, Fixed, Settlement
+from ..schema.settlement import Fixed, MidMarket, Settlement
 from ..schema.tariffs_and_fees import Tariff
 from .contracts import contracts, coordinates, shared_fees
 from .demand_and_pv import Frame, frame
 from .devices_and_trips import labels
+from .key_file import Key, key
 from .metered import energies
 from .missing_readings import MeterReadings, in_whole
 from .prices import price
@@ -36,7 +37,8 @@ class Community:
     ``shares`` (point, member) say whose the energy of a point is: 1 of its member, in proportion to them of a plant in
     common. ``active`` (member, time) is true while somebody is a member. ``keys`` (member, time), ``order`` (member,),
     None where the rule takes none; ``participation`` (member,), 0 to 1. ``price`` (time,) of shared energy
-    [currency/kWh]. ``inputs`` are those of a clearing of its members, but for their energy.
+    [currency/kWh], zeros where energies or contracts decide it. ``inputs`` are those of a clearing of its members, but
+    for their energy. ``key`` is the file of a rule that takes one.
     """
 
     inputs: xr.Dataset
@@ -48,6 +50,7 @@ class Community:
     order: np.ndarray | None
     participation: np.ndarray
     price: np.ndarray
+    key: Key | None = None
 
 
 def build_communities(
@@ -135,6 +138,7 @@ def _community(
         order=_order(settlement),
         participation=np.array([row.participation_percent / 100 for row in members]),
         price=_price(settlement, slots, inputs),
+        key=key(settlement, slots),
     )
 
 
@@ -143,14 +147,16 @@ def _price(settlement: Settlement, slots: Frame, inputs: xr.Dataset) -> np.ndarr
     given = settlement.sharing.price
     if isinstance(given, Fixed):
         return price(given.price, slots)
-    if isinstance(given, AsContracted):
-        return np.zeros(len(slots.times))  # what the contracts say is not known here
+    if isinstance(given, MidMarket):
+        lowest, highest = tariff_range(settlement, inputs)
+        return np.asarray((lowest + highest) / 2)
+    return np.zeros(len(slots.times))
+
+
+def tariff_range(settlement: Settlement, inputs: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest retail and the highest feed-in price of the members' tariffs (time,) [currency/kWh]."""
     own = inputs["tariff"].isin([row.tariff for row in settlement.tables.members]).values
-    lowest, highest = (
-        inputs["retail_price"].values[own].min(axis=0),
-        inputs["feed_in_price"].values[own].max(axis=0),
-    )
-    return np.asarray((lowest + highest) / 2)
+    return inputs["retail_price"].values[own].min(axis=0), inputs["feed_in_price"].values[own].max(axis=0)
 
 
 def _ownerless(

@@ -13,7 +13,7 @@ from ..files.regular_file import sha256
 from ..files.strict_yaml import Location
 from ..problems import InputError, Problem, suggestion
 from ..schema.scenario import Time
-from ..schema.settlement import POOL, TABLES, Fixed, Key, Member, MidMarket, Settlement
+from ..schema.settlement import POOL, TABLES, Fixed, Key, Member, MidMarket, Settlement, SupplyDemandRatio
 from .messages import schema_problems
 from .overrides import LocatedValues, override, read_tables
 from .scenario import changes_rows
@@ -250,8 +250,9 @@ def _prices(settlement: Settlement) -> Wrong:
     """Yield what prices need of members: tariffs where they set the price, contracted power, holidays."""
     for i, row in enumerate(settlement.tables.members):
         at: Location = ("tables", "members", i)
-        if isinstance(settlement.sharing.price, MidMarket) and row.tariff is None:
-            yield (*at, "tariff"), "nothing", "a tariff, as the price of shared energy is mid-market"
+        if isinstance(settlement.sharing.price, MidMarket | SupplyDemandRatio) and row.tariff is None:
+            rule = settlement.sharing.price.rule
+            yield (*at, "tariff"), "nothing", f"a tariff, as the price of shared energy is {rule}"
         own = settlement.tariffs.get(row.tariff or "")
         by_power = own is not None and any(c.basis == "per-kw-contracted" for c in own.components)
         if by_power and row.contracted_kw is None and row.import_limit_kw is None:

@@ -144,6 +144,17 @@ class MidMarket(Closed):
     rule: Literal["mid-market"] = Field(default="mid-market", description="mid-market")
 
 
+class SupplyDemandRatio(Closed):
+    """Between the lowest retail and the highest feed-in price, by what is injected over what is withdrawn in a slot."""
+
+    rule: Literal["supply-demand-ratio"] = Field(
+        default="supply-demand-ratio", description="supply-demand-ratio"
+    )
+    compensation: Annotated[Real, Field(ge=0, le=1)] = Field(
+        default=0.0, description="part of the margin that sellers get in any case"
+    )
+
+
 class AsContracted(Closed):
     """The mean price of a slot's contracts, by their energy."""
 
@@ -157,20 +168,30 @@ class RunFile(Closed):
     sha256: Sha256 | None = Field(default=None, description="digest of the file, to pin it")
 
 
+class KeyFile(Closed):
+    """Coefficients per slot, producer and member, as `otonari coefficients` writes them."""
+
+    path: str = Field(description="CSV file, relative to the settlement file")
+    sha256: Sha256 | None = Field(default=None, description="digest of the file, to pin it")
+
+
 class Sharing(Closed):
     """How energy is shared, and at which price."""
 
     rule: Literal[
-        "static", "pro-rata", "rounds", "hybrid", "priority", "filling", "own-share", "contracts"
+        "static", "pro-rata", "rounds", "hybrid", "priority", "filling", "own-share", "matrix", "contracts"
     ] = Field(description="who is allocated what of what is injected")
+    coefficients: KeyFile | None = Field(
+        default=None, description="of matrix: the file of the key per slot, producer and member"
+    )
     run: RunFile | None = Field(default=None, description="of contracts: the run whose trades they are")
     imbalance_fee_per_kwh: NotNegative = Field(
         default=0.0,
         description="of contracts: paid to the community's operator for what is contracted and not at the meter",
     )
     order: tuple[Label, ...] = Field(default=(), description="of priority: members, first served first")
-    price: Annotated[Fixed | MidMarket | AsContracted, Field(discriminator="rule")] = Field(
-        description="of shared energy, by rule: fixed, mid-market or contracts"
+    price: Annotated[Fixed | MidMarket | SupplyDemandRatio | AsContracted, Field(discriminator="rule")] = (
+        Field(description="of shared energy, by rule: fixed, mid-market, supply-demand-ratio or contracts")
     )
     suppliers: Literal["each", "pool"] = Field(
         default="each",
@@ -181,16 +202,18 @@ class Sharing(Closed):
     )
 
     @model_validator(mode="after")
-    def _settles_contracts(self) -> Self:
-        """Ask for a run where there are contracts, and for contracts where there is a run or a price of theirs."""
+    def _complete(self) -> Self:
+        """Ask for what a rule needs, where it is the rule and nowhere else."""
+        if (self.rule == "matrix") != (self.coefficients is not None):
+            raise PydanticCustomError("coefficients", "a file where the rule is matrix, and nowhere else")
         if (self.rule == "contracts") != (self.run is not None):
             raise PydanticCustomError("run", "a run where the rule is contracts, and nowhere else")
         if self.rule != "contracts" and (self.price.rule == "contracts" or self.imbalance_fee_per_kwh):
             raise PydanticCustomError(
                 "price", "another price and no imbalance fee, as there are no contracts"
             )
-        if self.rule == "contracts" and self.suppliers == "pool":
-            raise PydanticCustomError("suppliers", "each, as contracts say who sold what to whom")
+        if self.rule in ("matrix", "contracts") and self.suppliers == "pool":
+            raise PydanticCustomError("suppliers", "each, as the rule says who supplies whom")
         return self
 
 

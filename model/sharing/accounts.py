@@ -111,6 +111,8 @@ def share(
     producers = np.flatnonzero(injected.any(axis=1))
     if "contracts" in given:
         given["contracts"] = _deliverable(given["contracts"], producers)
+    if "coefficients" in given:
+        given["coefficients"] = _of_producers(given["coefficients"], producers)
     shared, sold = np.zeros_like(withdrawn), np.zeros_like(injected)
     pooled = pooled or not len(producers)
     sellers = np.array([POOL]) if pooled else producers
@@ -201,10 +203,19 @@ def _deliverable(contracts: Any, producers: Array) -> tuple[Array, ...]:
     return tuple(column[some] for column in (np.searchsorted(producers, seller), *others))
 
 
+def _of_producers(key: tuple[Array, Array], producers: Array) -> Array:
+    """Return the coefficients (producer, member, time) of producers; those without a row give nobody anything."""
+    row, coefficients = key
+    found = np.zeros((max(1, len(producers)), *coefficients.shape[1:]))
+    _, at, source = np.intersect1d(producers, row, return_indices=True)
+    found[at] = coefficients[source]
+    return found
+
+
 def _cut(values: Any, slots: slice) -> Any:
     """Return what belongs to some slots of an argument, which has a time or not; contracts say their slots."""
     if isinstance(values, tuple):
         *pair, slot, energy = values
         some = (slot >= slots.start) & (slot < slots.stop)
         return *(side[some] for side in pair), slot[some] - slots.start, energy[some]
-    return values[:, slots] if values is not None and np.ndim(values) == 2 else values
+    return values[..., slots] if np.ndim(values) in (2, 3) else values

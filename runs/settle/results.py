@@ -19,6 +19,7 @@ from ...model.sharing.accounts import DailyAccounts, SharedEnergy
 from .. import markets
 from ..store import digest, run_format
 from .contracted import Contracts
+from .prices import shared_price
 
 _MOST_PAIRS = 2**27
 """Pairs of producers and members, times the slots of a day, that are followed: 1 GiB of whole numbers."""
@@ -58,14 +59,13 @@ def settled(settlement: Settlement, community: Community, contracts: Contracts |
         "participation": community.participation,
     }
     given = {name: values for name, values in given.items() if values is not None}
+    given |= {} if community.key is None else {"coefficients": community.key}
     given |= {} if contracts is None else {"contracts": contracts.trades}
     pooled = settlement.sharing.suppliers == "pool"
     if not pooled:
         _require_few(withdrawn, injected, day)
     shared = accounts.share(withdrawn, injected, settlement.sharing.rule, day, pooled=pooled, **given)
-    paid = community.price
-    if contracts is not None and settlement.sharing.price.rule == "contracts":
-        paid = contracts.price
+    paid = shared_price(settlement, community, contracts, withdrawn, injected)
     price, fee = (digest.integers(values, counted.price) for values in (paid, _shared_fee(inputs)))
     tariff = positions(inputs, "participant_tariff", "tariff")
     daily = accounts.daily(shared, price, fee, tariff, day)

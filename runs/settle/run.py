@@ -163,12 +163,16 @@ def _digest(settlement: Settlement, community: Any, contracts: Contracts | None)
     }
     parts |= {} if community.keys is None else {"keys": (slots, community.keys)}
     parts |= {} if community.order is None else {"order": (("member",), community.order)}
+    if not community.price.any():
+        parts |= {"price_rule": ((), np.array(settlement.sharing.price.model_dump_json()))}
+    if community.key is not None:
+        parts |= {"producer": (("row",), community.key.producer)}
+        parts |= {"coefficient": (("row", *slots), community.key.coefficient)}
     if contracts is not None:
         names = ("seller", "buyer", "slot", "contracted")
         parts |= {name: (("trade",), v) for name, v in zip(names, contracts.trades, strict=True)}
         parts |= {"contract_price": (("time",), contracts.price)}
         parts |= {"imbalance_fee": ((), np.array(settlement.sharing.imbalance_fee_per_kwh))}
-        parts |= {"price_rule": ((), np.array(settlement.sharing.price.rule))}
     how = f"{settlement.sharing.rule}, {settlement.sharing.suppliers}"
     given = xr.Dataset({**parts, "how": ((), np.array(how))})
     every = [
