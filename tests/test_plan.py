@@ -13,6 +13,7 @@ from otonari.data.assembly.plans.candidates import annuity, items, planned_input
 from otonari.data.loading.scenario import digest, effective, load_scenario
 from otonari.data.problems import InputError
 from otonari.runs.clear.single import clear
+from otonari.runs.commands.plan import _members
 from otonari.runs.plan.run import plan
 from otonari.runs.store import plan_file
 from otonari.runs.store.atomic_file import RunFileError
@@ -164,6 +165,38 @@ def test_other_commands_leave_aside_what_could_be_built():
         clear(planned)
 
 
+def test_what_is_owned_in_shares_has_a_meter_whose_bill_is_split_by_them():
+    """A shared battery alone: its plant buys and sells, and whose plan it is costs the same as the objective."""
+    scenario = json.loads(json.dumps(SMALL))
+    cells = scenario["investment"]["candidates"]["cells"]
+    del scenario["investment"]["candidates"]["pv"], cells["owner"]
+    cells |= {"shares": {"a": 0.75, "shop": 0.25}, "cost_per_kwh": 5000}
+    found = plan(load_scenario(scenario))
+    assert found["participant"].values.tolist() == ["a", "b", "shop"]
+    cost, size = found["yearly_cost"].values[0], found["size"].values[0]
+    assert size > 0
+    assert found["investment"].values == pytest.approx([0.75 * cost, 0.0, 0.25 * cost])
+    assert found["member_capital"].values == pytest.approx([3750 * size, 0.0, 1250 * size])
+    assert float(found["cost_after"].sum()) == pytest.approx(found.attrs["objective"])
+    assert "battery kWh" in _members(found)
+    for wrong, want in (
+        ({"shares": {"a": 0.5}}, "shares that add up to 1"),
+        ({"shares": {"a": 0.5, "z": 0.5}}, "a label of participants"),
+        ({"node": "z"}, "a label of nodes"),
+        ({"owner": "a"}, "one of owner, each and shares"),
+    ):
+        other = json.loads(json.dumps(scenario))
+        other["investment"]["candidates"]["cells"].update(wrong)
+        other["tables"]["nodes"] = [{"node": "root"}]
+        other["fees"] = {"method": "by-level", "levels": {}}
+        with pytest.raises(InputError, match=want):
+            load_scenario(other)
+    cells["shares"] = {"a": 1.0}
+    scenario["investment"]["candidates"] = {"b": cells}
+    with pytest.raises(InputError, match="a label that no participant has"):
+        items(load_scenario(scenario))
+
+
 def of_days(number):
     """Return the plan of days in a row, of which so many stand for all."""
     scenario = json.loads(json.dumps(SMALL))
@@ -218,7 +251,7 @@ def changed(**candidate):
     ("candidate", "field", "want"),
     [
         ({"owner": "c"}, "owner", "a label of participants"),
-        ({"each": ["a"]}, "owner", "one of owner and each"),
+        ({"each": ["a"]}, "owner", "one of owner, each and shares"),
         ({"cost_per_kw": 3}, "cost_per_kwh", "cost_per_kwh of kind battery, and no cost_per_kw"),
         ({"tilt_deg": 30}, "kind", "no tilt_deg of kind battery"),
         ({"capacity_max": 0}, "capacity_max", "at least 0.001"),

@@ -184,7 +184,7 @@ def _gate(parts: Parts, place: Place) -> Iterator[Problem]:
 
 
 def _owners(parts: Parts, place: Place) -> Iterator[Problem]:
-    """Yield owners of candidates that are no participants."""
+    """Yield owners of candidates that are no participants, and places that are no nodes or tariffs."""
     investment = parts.sections.get("investment")
     if investment is None or "participants" not in parts.labels:
         return
@@ -192,9 +192,15 @@ def _owners(parts: Parts, place: Place) -> Iterator[Problem]:
     for label, candidate in investment.candidates.items():
         named = {"owner": [candidate.owner] if candidate.owner else []}
         named["each"] = list(candidate.each) if isinstance(candidate.each, tuple) else []
+        named["shares"] = list(candidate.shares or ())
         for key, names in named.items():
             for name in (name for name in names if name not in known):
                 want = f"a label of participants{suggestion(name, sorted(known))}"
+                yield Problem(*place(("investment", "candidates", label, key)), repr(name), want)
+        for key, target in (("node", "nodes"), ("tariff", "tariffs")):
+            name, labels = getattr(candidate, key), parts.labels.get(target)
+            if name is not None and labels is not None and name not in labels:
+                want = f"a label of {target}{suggestion(name, sorted(labels))}"
                 yield Problem(*place(("investment", "candidates", label, key)), repr(name), want)
 
 

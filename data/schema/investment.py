@@ -32,12 +32,22 @@ class Finance(Closed):
 
 
 class Candidate(Closed):
-    """PV or a battery that a participant could build behind its meter."""
+    """PV or a battery that a participant could build behind its meter, or several together on a meter of its own."""
 
     kind: Literal["pv", "battery"] = Field(description="pv (kW) or battery (kWh)")
     owner: Label | None = Field(default=None, description="participant who could build it")
     each: Literal["homes", "everybody"] | tuple[Label, ...] | None = Field(
         default=None, description="instead of owner: each of these could build one"
+    )
+    shares: dict[Label, Annotated[Real, Field(gt=0, le=1)]] | None = Field(
+        default=None,
+        description="instead of owner: participants who would own it, on a meter of its own, by parts of 1",
+    )
+    node: Label | None = Field(
+        default=None, description="of one owned in shares: its node (default: the root)"
+    )
+    tariff: Label | None = Field(
+        default=None, description="of one owned in shares: its tariff (default: the first of the scenario)"
     )
     capacity_max: Rating = Field(description="greatest size, kW or kWh")
     cost_per_kw: NotNegative | None = Field(default=None, description="price of a kW, installed (pv)")
@@ -68,8 +78,12 @@ class Candidate(Closed):
             want = "cost_per_{own} of kind {kind}, and no cost_per_{other}"
             names = {"own": own, "other": other, "kind": self.kind}
             raise PydanticCustomError(f"cost_per_{own}", want, names)
-        if (self.owner is None) == (self.each is None):
-            raise PydanticCustomError("owner", "one of owner and each")
+        if sum(getattr(self, name) is not None for name in ("owner", "each", "shares")) != 1:
+            raise PydanticCustomError("owner", "one of owner, each and shares")
+        if self.shares is not None and abs(sum(self.shares.values()) - 1) > 1e-6:
+            raise PydanticCustomError("shares", "shares that add up to 1")
+        if self.shares is None and (self.node is not None or self.tariff is not None):
+            raise PydanticCustomError("node", "no node or tariff: it is behind its owner's meter")
         foreign = _OF_BATTERY if self.kind == "pv" else _OF_PV
         for name in sorted(foreign):
             if getattr(self, name) != type(self).model_fields[name].default:

@@ -152,9 +152,8 @@ def _kinds(figures: xr.Dataset) -> str:
 
 def _of_members(figures: xr.Dataset, kind: str) -> Array:
     """Return what of a kind every participant builds (participant,)."""
-    mine = figures["candidate_owner"].values[:, None] == figures["participant"].values
     of_kind = figures["candidate_kind"].values == kind
-    return np.asarray((figures["size"].values * of_kind) @ mine)
+    return np.asarray((figures["size"].values * of_kind) @ figures["owned"].values)
 
 
 def _money(figures: xr.Dataset) -> Callable[[float], str]:

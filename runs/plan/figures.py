@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from ...data.assembly.plans.candidates import Item, annuity
-from ...model.labels import Array, sum_at
+from ...model.labels import Array
 
 MONEY = "{currency}/year"
 _SUMS = ("bill", "investment_cost", "co2")
@@ -82,9 +82,14 @@ def figures(
         What one more kW or kWh saves, in a year [currency].
     """
     inputs = after[0].inputs
-    size, people = inputs["candidate_size"].values, inputs["participant"].values
-    owner = np.searchsorted(people, inputs["candidate_owner"].values, sorter=np.argsort(people))
-    owner = np.argsort(people)[owner]
+    plants = [item.label for item in terms.items if item.terms.shares]
+    size, member = inputs["candidate_size"].values, ~np.isin(inputs["participant"].values, plants)
+    people = inputs["participant"].values[member].tolist()
+    owned = np.array([[item.shares.get(who, 0.0) for who in people] for item in terms.items])
+    split = np.eye(len(member))[:, member]  # what is on the meter of a plant is its owners'
+    for label, parts in zip((item.label for item in terms.items), owned, strict=True):
+        if label in plants:
+            split[inputs["participant"].values == label] = parts
     years = np.array([annuity(terms.rate, i.years) for i in terms.items])
     price, upkeep = (np.array([getattr(i, n) for i in terms.items]) for n in ("price", "upkeep"))
     candidate: dict[str, tuple[Array, str, str]] = {
@@ -99,11 +104,13 @@ def figures(
             "price at which one more kW or kWh pays",
         ),
     }
-    first, then = of_year(before, weights), of_year(after, weights)
+    first, then = (
+        {name: values @ split for name, values in of_year(runs, weights).items()} for runs in (before, after)
+    )
     gain = first["bill"] - then["bill"]
-    capital = sum_at(owner, size * price, len(people))
-    saved = gain + then["investment_cost"] - sum_at(owner, size * upkeep, len(people))
-    member: dict[str, tuple[Array, str, str]] = {
+    capital = (size * price) @ owned
+    saved = gain + then["investment_cost"] - (size * upkeep) @ owned
+    own: dict[str, tuple[Array, str, str]] = {
         "cost_before": (first["bill"], MONEY, "bill as it is"),
         "cost_after": (then["bill"], MONEY, "bill with what is built, annuities and upkeep included"),
         "investment": (then["investment_cost"], MONEY, "annuities and upkeep"),
@@ -125,15 +132,22 @@ def figures(
         for name, year in (("before", first), ("after", then))
     }
     currency = str(inputs.attrs["currency"])
-    parts = ((("candidate",), candidate), (("participant",), member), ((), whole))
+    parts = ((("candidate",), candidate), (("participant",), own), ((), whole))
     variables = {
         name: (dims, values, {"long_name": text, "units": unit.format(currency=currency)})
         for dims, entries in parts
         for name, (values, unit, text) in entries.items()
     }
-    labels = ("candidate_owner", "candidate_kind", "participant_kind")
-    given = {name: (inputs[name].dims, inputs[name].values) for name in labels}
-    coords = {name: inputs[name].values for name in ("candidate", "participant")}
+    given: dict[str, Any] = {
+        "candidate_kind": (("candidate",), inputs["candidate_kind"].values),
+        "participant_kind": (("participant",), inputs["participant_kind"].values[member]),
+        "owned": (
+            ("candidate", "participant"),
+            owned,
+            {"long_name": "part of it that is whose", "units": "1"},
+        ),
+    }
+    coords = {"candidate": inputs["candidate"].values, "participant": np.array(people, dtype=str)}
     return xr.Dataset({**given, **variables}, coords=coords, attrs={"currency": currency})
 
 

@@ -21,7 +21,10 @@ DAYS = 365
 
 @dataclass(frozen=True)
 class Item:
-    """A candidate of one owner: its label, price of a kW or kWh, upkeep of a year, and years until it is replaced."""
+    """A candidate: its label, price of a kW or kWh, upkeep of a year, and years until it is replaced.
+
+    ``owner`` is a participant; of one that several own, by ``shares``, a plant of the candidate's label.
+    """
 
     label: str
     owner: str
@@ -31,6 +34,11 @@ class Item:
     upkeep: float
     years: float
     terms: Candidate
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Who owns which part of it."""
+        return self.terms.shares or {self.owner: 1.0}
 
     def per_year(self, rate: float) -> float:
         """Return what a kW or kWh costs a year at an interest rate."""
@@ -56,7 +64,7 @@ def items(scenario: Scenario) -> list[Item]:
     Raises
     ------
     InputError
-        If a label is that of a battery already, or the scenario says nothing of what could be built.
+        If a label is that of a battery or participant already, or the scenario says nothing of what could be built.
     """
     if scenario.investment is None:
         want = "what could be built: investment.candidates"
@@ -67,17 +75,23 @@ def items(scenario: Scenario) -> list[Item]:
     found = []
     for name, terms in scenario.investment.candidates.items():
         each = terms.each
-        owners = groups[each] if isinstance(each, str) else each or (str(terms.owner),)
+        owners = groups[each] if isinstance(each, str) else each or (terms.owner or name,)
         for owner in owners:
-            label = name if terms.owner else f"{name}@{owner}"
+            label = name if each is None else f"{name}@{owner}"
             values = terms.capacity_max, terms.price, terms.maintenance_per_year, terms.lifetime_years
             found.append(Item(label, owner, terms.kind, *values, terms))
-    taken = {b.battery for b in scenario.tables.batteries}
-    want = "a label that no battery has"
+    batteries, people = {b.battery for b in scenario.tables.batteries}, {p.participant for p in rows}
     problems = [
-        Problem(scenario.name, "", f"investment.candidates.{i.label}", repr(i.label), want)
+        Problem(
+            scenario.name,
+            "",
+            f"investment.candidates.{i.label}",
+            repr(i.label),
+            f"a label that no {what} has",
+        )
         for i in found
-        if i.kind == "battery" and i.label in taken
+        for what, taken in (("battery", batteries), ("participant", people))
+        if i.label in taken and (i.terms.shares if what == "participant" else i.kind == "battery")
     ]
     if problems:
         raise InputError(problems)
@@ -97,7 +111,8 @@ def planned_inputs(scenario: Scenario) -> xr.Dataset:
     own = items(scenario)
     tables = scenario.tables
     batteries = (*tables.batteries, *(_battery(item) for item in own if item.kind == "battery"))
-    tables = tables.model_copy(update={"batteries": batteries})
+    people = (*tables.participants, *(_plant(item) for item in own if item.terms.shares))
+    tables = tables.model_copy(update={"batteries": batteries, "participants": people})
     inputs = build_inputs(scenario.model_copy(update={"tables": tables}))
     known = [b.battery for b in scenario.tables.batteries]
     business = [p.participant for p in tables.participants if p.kind == "business"]
@@ -121,6 +136,12 @@ def planned_inputs(scenario: Scenario) -> xr.Dataset:
     if faults := validate(inputs):
         raise InputError(faults)
     return inputs
+
+
+def _plant(item: Item) -> Participant:
+    """Return the meter of a candidate that several own."""
+    terms = item.terms
+    return Participant(participant=item.label, kind="plant", node=terms.node, tariff=terms.tariff)
 
 
 def _battery(item: Item) -> Battery:
