@@ -8,6 +8,7 @@ from otonari.data.assembly.inputs import build_inputs, problems
 from otonari.data.loading.scenario import load_scenario
 from otonari.data.problems import InputError
 from otonari.model.checks.run import check
+from otonari.model.fair_shares.payments import payments
 from otonari.runs.clear import by_regions, dask_cluster, single
 from otonari.runs.report import sections
 from otonari.runs.report.bills import bill, issue, page, receipt
@@ -20,6 +21,7 @@ from .communities import community, random_community
 from .settlements import written
 from .test_bill import keep
 from .test_contracts import scenario
+from .test_payments import run_of
 from .test_peaks import FEED_IN, RETAIL, contract, with_peak
 
 PRICE = 10.0
@@ -198,6 +200,14 @@ def test_a_settlement_refuses_it_by_name(tmp_path):
     path = written(tmp_path, tariffs=lambda tariffs: {"home": tariffs["home"] | {"components": [part]}})
     with pytest.raises(InputError, match="home/peak: peak_of"):
         settling.run(path, record=False, output=tmp_path / "out")
+
+
+def test_splits_by_coalitions_refuse_it():
+    run = run_of(otonari.clear(with_peak(homes(early=[3.0, 1], late=[1.0, 4]), joint=True)))
+    with pytest.raises(InputError, match="no coalition's own"):
+        payments(run, ["shapley"])
+    want = 9 * RETAIL + 50
+    assert float(payments(run, ["equal"])["payment"].sum()) == pytest.approx(want)
 
 
 def test_scenarios_without_it_have_no_such_variables(tmp_path):

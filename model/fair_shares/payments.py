@@ -33,7 +33,7 @@ from ..topology.traders import parties, traders
 from .inequality import gini, jain
 from .least_core import greatest_excess
 from .run import Run
-from .splits import SPLITS, Game, most_members
+from .splits import COALITIONAL, SPLITS, Game, most_members
 
 AS_BILLED, AS_BID = "as-billed", "pay-as-bid"
 RULES = (AS_BILLED, *PRICE_RULES, AS_BID, *SPLITS)
@@ -157,6 +157,8 @@ def _problems(run: Run, rule: str) -> list[Problem]:
         want = "another rule: the run has no bids"
     elif name in ("least-core", "nucleolus") and people > most_members(run):
         want = f"another rule: it is found for {most_members(run)} participants at most, here are {people}"
+    elif name in COALITIONAL and "joint_peak_value" in run.results:
+        want = "another rule: a peak of all customers of a tariff is no coalition's own"
     else:
         return []
     return list(price_rules.refused(rule, want).problems)

@@ -12,7 +12,9 @@ from .coalitions import Coalitions
 from .metered import MeteredCoalitions
 from .run import Run
 
-SPLITS = ("equal", "proportional", "shapley", "least-core", "nucleolus")
+COALITIONAL = ("shapley", "least-core", "nucleolus")
+"""Splits by what coalitions gain."""
+SPLITS = ("equal", "proportional", *COALITIONAL)
 """Splits of what the community gains."""
 
 
