@@ -17,6 +17,7 @@ from .devices.peak_charge import joint_peak_charge, peak_charge
 from .devices.peer_market import network
 from .devices.quoted_market import quoted
 from .devices.retailer import grid
+from .devices.tier_charge import tier_charge
 from .devices.vehicle import vehicle
 from .labels import Array
 from .lp.components import ArrayVar
@@ -25,6 +26,7 @@ from .topology.joint_peaks import joint_peaks
 from .topology.meters import Meters
 from .topology.meters import meters as meters_of
 from .topology.peaks import peaks as peaks_of
+from .topology.tiers import tiers as tiers_of
 
 MARKETS = ("p2p", "grid-only", "quoted")
 DEVICES: dict[str, Callable[[xr.Dataset, Meters, Sets], Device]] = {
@@ -159,6 +161,7 @@ def _rows(community: Community, devices: dict[str, Device], markets: list[Device
     taken, given = _sum(m.taken for m in markets), _sum(m.given for m in markets)
     community.spent = _sum(d.spent for d in (*devices.values(), *markets))
     _charge_peaks(community, taken, given)
+    _charge_tiers(community, markets[0].taken)
     community.row(
         "balance",
         _sum(d.draw for d in (*devices.values(), *markets)) == 0.0,
@@ -200,10 +203,19 @@ def _charge_peaks(community: Community, taken: Linear, given: Linear) -> None:
         ("peaks", peak_charge, own),
         ("joint_peaks", joint_peak_charge, joint),
     ):
-        if peaks is not None and peaks.mine.any():
+        if peaks is not None:
             block = charge(inputs, community.meters, community.component("sets"), taken, given, peaks)
             community.add_component(name, block)
             community.spent = community.spent + block.spent
+
+
+def _charge_tiers(community: Community, imports: Linear) -> None:
+    """Add the block of energy in dearer tiers, where the community's own tariffs have any."""
+    tiers = tiers_of(community.inputs) if community.own_tariff else {}
+    if tiers:
+        block = tier_charge(community.inputs, community.meters, community.component("sets"), imports, tiers)
+        community.add_component("tiers", block)
+        community.spent = community.spent + block.spent
 
 
 def _behind_meters(community: Community, devices: dict[str, Device], given: Linear) -> None:

@@ -16,6 +16,7 @@ from pyomo.core.base.var import Var
 from ..data.inputs.arrays import assembled
 from ..data.inputs.devices import stores
 from .labels import Array, positions
+from .results import tier_values
 from .topology.meters import Meters, metered_gross
 
 AT_REST = 1e-9
@@ -112,7 +113,8 @@ def _moved(community: Any) -> Array:
 def _cheapest(community: Any, price: Array | None) -> Array:
     """Return what energy costs from the retailer or from peers, whichever is less (participant, time) [currency/kWh]."""
     inputs, meters = community.inputs, community.meters
-    retail: Array = meters.retail[meters.draws_at]
+    dearer = tier_values(community)
+    retail: Array = meters.retail[meters.draws_at] + (0.0 if dearer is None else dearer)
     if price is None:
         return retail
     home = positions(inputs, "participant_node", "node")

@@ -23,6 +23,7 @@ from .topology.joint_peaks import joint_peaks
 from .topology.meters import Meters
 from .topology.peaks import peaks
 from .topology.stores import lacking
+from .topology.tiers import tiers
 
 NOISE = 1e-9
 """Solver noise below this (kW, kWh, km) counts as zero."""
@@ -57,7 +58,9 @@ def collect(community: Any) -> xr.Dataset:
     if network is not None and not all(f.stored for f in community.component_objects(Var)):
         _take_duals(community.model(), network)
     nodes = {} if network is None else _nodes(network, inputs, currency, community.weight)
-    return assemble(inputs, solution | nodes | _peaks(community) | _joint_peaks(community))
+    return assemble(
+        inputs, solution | nodes | _peaks(community) | _joint_peaks(community) | _tiers(community)
+    )
 
 
 def _slot_rows(block: Any) -> list[Any] | None:
@@ -66,6 +69,27 @@ def _slot_rows(block: Any) -> list[Any] | None:
         return None
     rows = [family for family in block.component_objects(Constraint) if family.dims[-1] == "time"]
     return None if any(family.dual is None for family in rows) else rows
+
+
+def _tiers(community: Any) -> dict[str, Any]:
+    """Return the marginal values of tiers as a results variable."""
+    value = tier_values(community)
+    if value is None:
+        return {}
+    doc = "by how much one more kWh from the retailer is dearer than the first"
+    unit = f"{community.inputs.attrs['currency']}/kWh"
+    return {"tier_value": variable(("participant", "time"), value, unit, doc)}
+
+
+def tier_values(community: Any) -> Array | None:
+    """Return by how much one more kWh from the retailer is dearer than the first (P, T); None without duals."""
+    block, own = community.component("tiers"), tiers(community.inputs)
+    if block is None or any(family.dual is None for family in block.component_objects(Constraint)):
+        return None
+    value = np.zeros((community.inputs.sizes["participant"], community.inputs.sizes["time"]))
+    for family in block.component_objects(Constraint):
+        value -= family.dense_dual()[:, own[family.dims[-1]].period] / community.weight
+    return value
 
 
 def _joint_peaks(community: Any) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def require_marginal(scenario: "Scenario", where: str) -> None:
 
 
 def require_simulated(inputs: "xr.Dataset", mode: str = "exchange") -> None:
-    """Raise InputError for what a simulation does not take: gross metering, a tariff's peaks, and shared fees on orders.
+    """Raise InputError for what a simulation does not take: gross metering, tiers, joint peaks, shared fees on orders.
 
     Orders are those of a meter at a node: which of two meters of a participant's at one node they are for, they do not
     say, nor by whose tariff a kWh from peers would be charged.
@@ -59,6 +59,10 @@ def require_simulated(inputs: "xr.Dataset", mode: str = "exchange") -> None:
         raise InputError([Problem("participants", str(name), "metering", "'gross'", want) for name in gross])
     if mode == "exchange":
         require_no_shared_fees(inputs)
+    if "tier" in inputs.sizes:
+        want = "tiered-average, in a simulation: its agents do not know in which tier a kWh will be"
+        names = inputs["tier"].values.tolist()
+        raise InputError([Problem("tariffs", name, "price", "'tiered'", want) for name in names])
     require_no_joint_peaks(inputs, "a simulation: its agents plan for a meter of their own")
 
 

@@ -168,7 +168,37 @@ def _written(program, data, market, probe=None, traders=None):
         limit = data.get("inverter_limit", {}).get(p, INF)
         if limit < INF:
             program.row(flows, -limit, limit)
-    return constant + fuel + _peaks(program, data, meters, market)
+    return constant + fuel + _peaks(program, data, meters, market) + _tiers(program, data, meters)
+
+
+def _tiers(program, data, meters):
+    """Add what tiers cost beyond the first, by a variable for what each account buys there; return what was paid."""
+    paid, months = 0.0, sorted(set(data.get("day_month", {}).values()))
+    for (tier, tariff), p in product(data.get("tier_tariff", {}).items(), data["demand"]):
+        if data["participant_tariff"][p] != tariff:
+            continue
+        step, start = data["tier_price"][tier], data["tier_start"][tier]
+        own = [p, *(("guest", v) for v, owner in data["vehicle_owner"].items() if owner == p)]
+        daily = data["tier_period"][tier] == "day"
+        for period in sorted(data["day_month"]) if daily else months:
+            slots = [
+                t
+                for t, day in enumerate(data["slot_day"])
+                if period == (day if daily else data["day_month"][day])
+            ]
+            before = 0.0
+            if not daily and period == months[0]:
+                before = data.get("earlier_energy", {}).get(p, 0.0)
+            beyond = program.var("beyond", tier, p, period, cost=step)
+            bought = [
+                (("import", m, t, *program.period), data["slot_hours"][t])
+                for m in own
+                for t in slots
+                if (m, t) in meters.node
+            ]
+            program.row([*bought, (beyond, -1.0)], -INF, start - before)
+            paid += step * max(before - start, 0.0)
+    return -paid
 
 
 def _candidates(program, data, meters):

@@ -495,6 +495,11 @@ def charges_for_peaks_that_no_contract_has(i, r, t, s):
     s["peak_charges"] = 0 * s["bill"] + 2
 
 
+@breaks("tier_charges", "bill")
+def charges_for_tiers_that_no_contract_has(i, r, t, s):
+    s["tier_charges"] = 0 * s["bill"] + 2
+
+
 @breaks("investment_cost", "bill")
 def an_investment_that_nobody_planned(i, r, t, s):
     s["investment_cost"] = 0 * s["bill"] + 2

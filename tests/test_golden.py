@@ -18,6 +18,7 @@ from otonari.model.clearing import community_block
 
 from .test_clearing import documented_names
 from .test_peaks import with_peak
+from .test_tiers import with_tiers
 
 HOUR = np.timedelta64(1, "h")
 TIMES = np.array(["2020-08-18T15:00", "2020-08-18T16:00"], dtype="datetime64[ns]")
@@ -110,6 +111,10 @@ CASES = {
     ),
     "joint-peak": (
         with_peak(community(TREE, **store("battery")), days=2, slots_per_day=1, joint=True),
+        "p2p",
+    ),
+    "tiers": (
+        with_tiers(community(**GUEST), [(2.0, 5.0, "month"), (3.0, 4.0, "month"), (1.0, 2.0, "day")], 1, 0.5),
         "p2p",
     ),
     "one-direction": (community(TREE, **store("battery", charge_limit=5.0), **CROSSING), "p2p"),

@@ -79,7 +79,21 @@ PEAKS = COMPONENTS | {
     "day_peak": (("participant", "day"), [[1.0], [np.nan]]),
 }
 """The same with a price of a month's peak."""
+TIERS = COMPONENTS | {
+    "tier": ("tier", ["flat/energy/2"]),
+    "day": ("day", ["2020-08-19"]),
+    "month": ("month", ["2020-08"]),
+    "component_tier": (("component", "tier"), [[5.0], [0.0]]),
+    "tier_tariff": ("tier", ["flat"]),
+    "tier_price": ("tier", [5.0]),
+    "tier_start": ("tier", [100.0]),
+    "tier_period": ("tier", ["month"]),
+    "slot_day": ("time", ["2020-08-19"] * 3),
+    "day_month": ("day", ["2020-08"]),
+}
+"""The same with a tier that is dearer."""
 OF_PEAKS = {"component_peak", *PEAKS} - {*COMPONENTS}
+OF_TIERS = {*TIERS} - {*COMPONENTS} - OF_PEAKS
 CANDIDATES = {
     "candidate": ("candidate", ["roof", "cells"]),
     "candidate_owner": ("candidate", ["home-1", "home-2"]),
@@ -107,6 +121,14 @@ def test_candidates_are_whole():
     assert [p.field for p in validate(complete(raw().assign(lacking)))] == ["candidate_cost"]
 
 
+def test_the_step_of_a_tier_is_the_sum_of_its_components():
+    assert validate(complete(raw().assign(TIERS))) == []
+    [problem] = validate(planted("tier_price", 4.0))
+    assert (problem.field, problem.got) == ("tier_price", "4.0")
+    lacking = {n: v for n, v in TIERS.items() if n != "tier_start"}
+    assert [p.field for p in validate(complete(raw().assign(lacking)))] == ["tier_start"]
+
+
 def test_all_in_prices_are_the_sums_of_their_components():
     assert validate(complete(raw().assign(COMPONENTS))) == []
     [problem] = validate(planted("component_price", 25.0, (0, 1)))
@@ -117,7 +139,15 @@ def test_all_in_prices_are_the_sums_of_their_components():
 
 def planted(name, value, at=()):
     """Return the completed community with one entry of one variable replaced."""
-    more = PEAKS if name in OF_PEAKS else COMPONENTS if name.startswith("component_") else {}
+    more = (
+        PEAKS
+        if name in OF_PEAKS
+        else TIERS
+        if name in OF_TIERS
+        else COMPONENTS
+        if name.startswith("component_")
+        else {}
+    )
     more = CANDIDATES if name in CANDIDATES else more
     if name == "inverter_limit":
         more = {name: ("participant", optional(complete(raw()), name))}
@@ -180,6 +210,8 @@ def test_every_number_is_held_to_its_bounds(name):
     dataset = complete(raw())
     if name in OF_PEAKS:
         dataset = complete(raw().assign(PEAKS))
+    elif name in OF_TIERS:
+        dataset = complete(raw().assign(TIERS))
     elif "component" in row.dims:
         dataset = complete(raw().assign(COMPONENTS))
         if name not in dataset:

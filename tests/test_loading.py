@@ -150,7 +150,7 @@ def test_an_unknown_key_and_an_unknown_kind_come_with_a_suggestion():
     tariffs = {"t": {"energy": {"type": "flatt", "price_per_kwh": 1}}}
     got, want = problems(Scenario, MINIMAL | {"tariffs": tariffs})["tariffs.t.energy.type"]
     assert "flat" in got
-    assert want == "one of flat, series, tiered-average, time-of-use"
+    assert want == "one of flat, series, tiered, tiered-average, time-of-use"
 
 
 # cross-checks

@@ -55,11 +55,11 @@ EXCHANGED = ("green_premium", "imbalance_fee")
 """What counts on an exchange alone: clearings know neither."""
 TERMS = ("self_discharge", "final_value", "target", "target_price")
 """What stores have in communities with ``terms`` alone."""
-CONTRACTS = ("shared_fee", "slot_day", "day_month", "earlier_peak", "contracted_power")
-"""What contracts of components add: communities have it where test_peaks and test_shared_fees give it to them."""
+CONTRACTS = ("shared_fee", "slot_day", "day_month", "earlier_peak", "earlier_energy", "contracted_power")
+"""What contracts of components add: communities have it where tests of peaks, tiers and shared fees give it."""
 UNDRAWN = (
     *CONTRACTS,
-    *(name for name in TABLE if name.startswith(("component_", "peak_", "candidate_"))),
+    *(name for name in TABLE if name.startswith(("component_", "peak_", "tier_", "candidate_"))),
     "participant_metering",
     "inverter_limit",
     "battery_gives",

@@ -6,14 +6,17 @@ A component has four rates in each slot, of which it uses one, and a percentage 
 * ``credit`` [currency/kWh] of energy injected, paid to the customer: their sum is the feed-in price;
 * ``standing`` [currency/h] and ``contracted`` [currency/(kW h)]: constant, so that no decision depends on them.
 
-A component may instead have a price of the month's peak [currency/kW], which the clearing plans (`topology.peaks`).
+A component may instead have a price of the month's peak [currency/kW], or tiers that are dearer than the first
+[currency/kWh], which the clearing plans for. The step of a tier is by what a kWh of it is dearer than one of the tier
+below; a percentage is of steps, too.
 
 A charge per day, month or year is spread over the hours of the local day, so that it adds up exactly: a day of 23 hours
 costs as much as any other, and each day of a month 1/28 to 1/31 of the month.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -21,13 +24,15 @@ import pandas as pd
 from ..clock import local
 from ..inputs.variables import RATES
 from ..problems import Problem
-from ..schema.price_forms import Component, Flat
+from ..schema.price_forms import Component, Flat, Tiered
 from ..schema.table_rows import Participant
 from ..schema.tariffs_and_fees import Tariff
 from .demand_and_pv import Frame
 from .devices_and_trips import Columns, labels
 from .prices import price
 
+_Listed = Sequence[tuple[str, Component, Mapping[str, float], Mapping[str, float]]]
+"""Components: the tariff of each, itself, and its prices by the names of peaks and of tiers."""
 _PERIOD = {"per-day": "day", "per-month": "month", "per-year": "year"}
 
 
@@ -43,7 +48,7 @@ def contracts(tariffs: Mapping[str, Tariff], rows: Sequence[Participant], frame:
         for n, name in ((0, "retail_price"), (1, "feed_in_price"))
     }
     columns: Columns = {name: (("tariff", "time"), values) for name, values in sums.items()}
-    if not any(tariff.components for tariff in tariffs.values()):
+    if not any(tariff.itemised() for tariff in tariffs.values()):
         return columns
     listed = [(label, own) for label, rated in every.items() for own in rated]
     columns["component_tariff"] = (("component",), labels(label for label, _ in listed))
@@ -59,36 +64,88 @@ def contracts(tariffs: Mapping[str, Tariff], rows: Sequence[Participant], frame:
     if "component_contracted" in columns:
         power = [r.contracted_kw if r.contracted_kw is not None else r.import_limit_kw for r in rows]
         columns["contracted_power"] = (("participant",), np.array([p or 0.0 for p in power]))
-    return columns | _peaks(listed, rows, frame)
+    kept = [(label, own.component, own.peaks, own.tiers) for label, own in listed]
+    return columns | _peaks(kept, rows, frame) | _tiers(kept, rows, frame)
 
 
-def _peaks(listed: Sequence[tuple[str, "Rates"]], rows: Sequence[Participant], frame: Frame) -> Columns:
-    """Return the peaks that components charge, what they cost, and the days and months of the slots."""
-    peaks = [(label, own.component) for label, own in listed if own.component.basis == "per-kw-peak"]
-    if not peaks:
+def coordinates(tariffs: Mapping[str, Tariff], frame: Frame) -> dict[str, np.ndarray]:
+    """Return the labels of the components, and those of what is charged over days and months."""
+    if not any(tariff.itemised() for tariff in tariffs.values()):
         return {}
-    rate = np.array(
-        [[own.peaks.get(c.name, 0.0) if label == of else 0.0 for of, c in peaks] for label, own in listed]
-    )
-    day, month = _days(frame)
-    earlier = [np.nan if r.earlier_peak_kw is None else r.earlier_peak_kw for r in rows]
-    own: Columns = {}
-    if any(c.peak_of == "tariff" for _, c in peaks):
-        own["peak_of"] = (("peak",), np.array([c.peak_of for _, c in peaks]))
-    if any(c.earlier_peak_kw is not None for _, c in peaks):
-        before = [np.nan if c.earlier_peak_kw is None else c.earlier_peak_kw for _, c in peaks]
-        own["peak_earlier"] = (("peak",), np.array(before))
-    if not np.isnan(earlier).all():
-        own["earlier_peak"] = (("participant",), np.array(earlier))
-    return own | {
-        "component_peak": (("component", "peak"), rate),
-        "peak_tariff": (("peak",), labels(label for label, _ in peaks)),
-        "peak_price": (("peak",), rate.sum(axis=0)),
-        "peak_days": (("peak",), np.array([float(c.highest_days) for _, c in peaks])),
-        "peak_floor": (("peak",), np.array([c.at_least_kw for _, c in peaks])),
-        "slot_day": (("time",), day),
-        "day_month": (("day",), month),
+    every = [(f"{label}/{c.name}", c) for label, tariff in tariffs.items() for c in tariff.every()]
+    of = {
+        "peak": [name for name, c in every if c.basis == "per-kw-peak"],
+        "tier": [name.removesuffix(c.name) + own for name, c in every for own, *_ in _steps(c)],
     }
+    coords = {dim: labels(names) for dim, names in of.items() if names}
+    if coords:
+        day, month = _days(frame)
+        coords |= {"day": np.unique(day), "month": np.unique(month)}
+    return {"component": labels(name for name, _ in every)} | coords
+
+
+def _steps(component: Component) -> Iterator[tuple[str, float, float]]:
+    """Yield the tiers above the first that are dearer: name, start [kWh] and step [currency/kWh]."""
+    if isinstance(component.price, Tiered):
+        for n, (last, tier) in enumerate(pairwise(component.price.tiers), start=2):
+            if (step := tier.price_per_kwh - last.price_per_kwh) > 0 and last.up_to_kwh is not None:
+                yield f"{component.name}/{n}", last.up_to_kwh, step
+
+
+def _peaks(listed: _Listed, rows: Sequence[Participant], frame: Frame) -> Columns:
+    """Return the peaks that components charge, and what they cost; nothing where none does."""
+    own = [(label, c) for label, c, _, _ in listed if c.basis == "per-kw-peak"]
+    if not own:
+        return {}
+    rate = _rates([(label, prices) for label, _, prices, _ in listed], [(label, c.name) for label, c in own])
+    earlier = [np.nan if r.earlier_peak_kw is None else r.earlier_peak_kw for r in rows]
+    columns: Columns = {
+        "component_peak": (("component", "peak"), rate),
+        "peak_tariff": (("peak",), labels(label for label, _ in own)),
+        "peak_price": (("peak",), rate.sum(axis=0)),
+        "peak_days": (("peak",), np.array([float(c.highest_days) for _, c in own])),
+        "peak_floor": (("peak",), np.array([c.at_least_kw for _, c in own])),
+    }
+    if any(c.peak_of == "tariff" for _, c in own):
+        columns["peak_of"] = (("peak",), np.array([c.peak_of for _, c in own]))
+    if any(c.earlier_peak_kw is not None for _, c in own):
+        before = [np.nan if c.earlier_peak_kw is None else c.earlier_peak_kw for _, c in own]
+        columns["peak_earlier"] = (("peak",), np.array(before))
+    if not np.isnan(earlier).all():
+        columns["earlier_peak"] = (("participant",), np.array(earlier))
+    return columns | _calendar(frame)
+
+
+def _tiers(listed: _Listed, rows: Sequence[Participant], frame: Frame) -> Columns:
+    """Return the tiers above the first, and by what they are dearer; nothing where no component has any."""
+    own = [(label, c.price, *step) for label, c, _, _ in listed for step in _steps(c)]
+    if not own:
+        return {}
+    rate = _rates([(label, prices) for label, _, _, prices in listed], [(o[0], o[2]) for o in own])
+    earlier = np.array([r.earlier_kwh or 0.0 for r in rows])
+    columns: Columns = {
+        "component_tier": (("component", "tier"), rate),
+        "tier_tariff": (("tier",), labels(label for label, *_ in own)),
+        "tier_price": (("tier",), rate.sum(axis=0)),
+        "tier_start": (("tier",), np.array([start for *_, start, _ in own])),
+        "tier_period": (("tier",), labels(price.per for _, price, *_ in own if isinstance(price, Tiered))),
+    }
+    if earlier.any():
+        columns["earlier_energy"] = (("participant",), earlier)
+    return columns | _calendar(frame)
+
+
+def _rates(listed: Sequence[tuple[str, Mapping[str, float]]], of: Sequence[tuple[str, str]]) -> np.ndarray:
+    """Return the prices (component, n) of components by tariff, of things that tariffs have by name."""
+    return np.array(
+        [[own.get(name, 0.0) if label == tariff else 0.0 for tariff, name in of] for label, own in listed]
+    )
+
+
+def _calendar(frame: Frame) -> Columns:
+    """Return the days and months of the slots."""
+    day, month = _days(frame)
+    return {"slot_day": (("time",), day), "day_month": (("day",), month)}
 
 
 def _days(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
@@ -97,30 +154,18 @@ def _days(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
     return day, np.array([d[:7] for d in dict.fromkeys(day.tolist())])
 
 
-def coordinates(tariffs: Mapping[str, Tariff], frame: Frame) -> dict[str, np.ndarray]:
-    """Return the labels of the components, and of peaks, days and months where peaks are charged."""
-    if not any(tariff.components for tariff in tariffs.values()):
-        return {}
-    every = [(f"{label}/{c.name}", c) for label, tariff in tariffs.items() for c in tariff.every()]
-    peaks = [name for name, c in every if c.basis == "per-kw-peak"]
-    coords = {"component": labels(name for name, _ in every)}
-    if peaks:
-        day, month = _days(frame)
-        coords |= {"peak": labels(peaks), "day": np.unique(day), "month": np.unique(month)}
-    return coords
-
-
 @dataclass(frozen=True)
 class Rates:
     """The rates of a component.
 
-    Over the slots (rate, time) in the order of ``RATES``; by the name of a peak; and what a kWh from peers pays of it,
-    by level of the fees (level, time) [currency/kWh].
+    Over the slots (rate, time) in the order of ``RATES``; by the names of peaks and of tiers; and what a kWh
+    from peers pays of it, by level of the fees (level, time) [currency/kWh].
     """
 
     component: Component
     slots: np.ndarray
     peaks: Mapping[str, float]
+    tiers: Mapping[str, float]
     shared: np.ndarray
 
 
@@ -129,13 +174,13 @@ def rates(tariff: Tariff, frame: Frame, levels: Sequence[str] = ("",)) -> list[R
     known: dict[str, Rates] = {}
     for component in tariff.every():
         own, peaks = np.zeros((len(RATES), len(frame.times))), {}
+        tiers = {name: step for name, _, step in _steps(component)}
         shared = np.zeros((len(levels), len(frame.times)))
         if component.basis == "percent":
             of, share = [known[name] for name in _of(component, known)], _number(component) / 100
             own += share * sum(base.slots for base in of)
             shared += share * sum(base.shared for base in of)
-            named = {name for base in of for name in base.peaks}
-            peaks = {name: share * sum(base.peaks.get(name, 0.0) for base in of) for name in named}
+            peaks, tiers = (_of_all([getattr(b, n) for b in of], share) for n in ("peaks", "tiers"))
         elif component.basis == "per-kwh-shared":
             shared += price(component.price, frame)
         elif component.basis in ("per-kwh", "per-kwh-injected"):
@@ -148,8 +193,13 @@ def rates(tariff: Tariff, frame: Frame, levels: Sequence[str] = ("",)) -> list[R
             peaks[component.name] = _number(component) / (12 if component.per == "year" else 1)
         else:
             own[2] = _number(component) * per_hour(_PERIOD[component.basis], frame)
-        known[component.name] = Rates(component, own, peaks, shared)
+        known[component.name] = Rates(component, own, peaks, tiers, shared)
     return list(known.values())
+
+
+def _of_all(rates: Sequence[Mapping[str, float]], share: float) -> dict[str, float]:
+    """Return a share of the sums of rates by name."""
+    return {name: share * sum(own.get(name, 0.0) for own in rates) for own in rates for name in own}
 
 
 def _of(component: Component, before: Mapping[str, Rates]) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""Retail and feed-in prices over the slots: flat, time-of-use, tiered-average and series.
+"""Retail and feed-in prices over the slots: flat, time-of-use, tiers, their average and series.
 
 ``PRICES`` names the function of each kind of price of a scenario.
 """
@@ -68,6 +68,10 @@ def _time_of_use(tariff: schema.TimeOfUse, frame: Frame) -> np.ndarray:
     return time_of_use(frame.times, time.slot_minutes, time.time_zone, windows, base, frame.holidays)
 
 
+def _tiered(tariff: schema.Tiered, frame: Frame) -> np.ndarray:
+    return flat(tariff.tiers[0].price_per_kwh, frame.times)  # what others are dearer, `contracts` says
+
+
 def _tiered_average(tariff: schema.TieredAverage, frame: Frame) -> np.ndarray:
     ends = [tier.up_to_kwh for tier in tariff.tiers if tier.up_to_kwh is not None]
     prices = [tier.price_per_kwh for tier in tariff.tiers]
@@ -83,6 +87,7 @@ def _series(tariff: PriceFile, frame: Frame) -> np.ndarray:
 PRICES: dict[type[Closed], Callable[[Any, Frame], np.ndarray]] = {
     schema.Flat: _flat,
     schema.TimeOfUse: _time_of_use,
+    schema.Tiered: _tiered,
     schema.TieredAverage: _tiered_average,
     PriceFile: _series,
 }

@@ -36,6 +36,15 @@ __all__ = [
 
 _NAMED = {
     "component": ("component_tariff", "component_part", "component_basis"),
+    "tier": (
+        "component_tariff",
+        "tier_tariff",
+        "tier_price",
+        "tier_start",
+        "tier_period",
+        "slot_day",
+        "day_month",
+    ),
     "peak": (
         "component_tariff",
         "peak_tariff",
@@ -368,10 +377,12 @@ def _components(inputs: xr.Dataset) -> Iterator[Problem]:
         want = own.T @ optional(inputs, rate)
         wrong = ~np.isclose(inputs[name].values, want, rtol=1e-9, atol=1e-9)
         yield from _entries(inputs, name, wrong, f"the sum of {rate} over the components of the tariff")
-    if "peak" in inputs.dims:
-        want = optional(inputs, "component_peak").sum(axis=0)
-        wrong = ~np.isclose(inputs["peak_price"].values, want, rtol=1e-9, atol=1e-9)
-        yield from _entries(inputs, "peak_price", wrong, "the sum of component_peak over the components")
+    for name in ("peak", "tier"):
+        if name in inputs.dims:
+            want = optional(inputs, f"component_{name}").sum(axis=0)
+            wrong = ~np.isclose(inputs[f"{name}_price"].values, want, rtol=1e-9, atol=1e-9)
+            text = f"the sum of component_{name} over the components"
+            yield from _entries(inputs, f"{name}_price", wrong, text)
 
 
 def _devices(inputs: xr.Dataset) -> Iterator[Problem]:

@@ -17,6 +17,7 @@ DIMS = (
     "tariff",
     "component",
     "peak",
+    "tier",
     "month",
     "day",
     *DEVICES,
@@ -41,7 +42,7 @@ KINDS = (
     "pv+battery+ev",
     "battery",
 )
-OPTIONAL_DIMS = ("component", "peak", "month", "day", "node_to", "candidate")
+OPTIONAL_DIMS = ("component", "peak", "tier", "month", "day", "node_to", "candidate")
 """Dims that are there where a variable over them is."""
 RATES = ("price", "credit", "standing", "contracted")
 """Rates of a component of a tariff, each a variable ``component_RATE``."""
@@ -65,6 +66,8 @@ ASSETS = ("pv", "battery")
 """What a candidate is: more PV of its owner, or a battery."""
 PEAK_OF = ("meter", "tariff")
 """Whose a peak is: that of each customer's meter, or one of all customers of the tariff together."""
+TIER_PERIODS = ("month", "day")
+"""What the energy of a tier is counted over."""
 GIVES = ("anywhere", "home")
 """What a battery gives to: whoever its owner's meter reaches, or its owner's home alone."""
 METERING = ("net", "gross")
@@ -252,8 +255,27 @@ TABLE: dict[str, Variable] = {
         nan=True,
         absent=np.nan,
     ),
+    "component_tier": Variable(
+        ("component", "tier"), _PRICE, "part of what a tier is dearer", None, absent=0.0
+    ),
+    "tier_tariff": Variable(("tier",), "label", "tariff that has a tier", None, of="tariff"),
+    "tier_price": Variable(
+        ("tier",), _PRICE, "all-in, by what a kWh of a tier is dearer than one below", None, low=0, absent=0.0
+    ),
+    "tier_start": Variable(("tier",), "kWh", "energy from the retailer where a tier begins", None, low=0),
+    "tier_period": Variable(
+        ("tier",), "label", "what the energy is counted over: month or day", None, words=TIER_PERIODS
+    ),
+    "earlier_energy": Variable(
+        ("participant",),
+        "kWh",
+        "energy from the retailer in the first month before the horizon",
+        None,
+        low=0,
+        absent=0.0,
+    ),
     "slot_day": Variable(
-        ("time",), "label", "local day of the slot, where peaks are charged", None, of="day"
+        ("time",), "label", "local day of the slot, where peaks or tiers are charged", None, of="day"
     ),
     "day_month": Variable(("day",), "label", "month of the day", None, of="month"),
     "earlier_peak": Variable(

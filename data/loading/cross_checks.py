@@ -249,6 +249,17 @@ def _earlier_peaks(parts: Parts, place: Place) -> Iterator[Problem]:
             yield Problem(*where, f"{row.earlier_peak_kw:g}", want)
 
 
+def _earlier_energy(parts: Parts, place: Place) -> Iterator[Problem]:
+    """Yield energy of the month so far that no tiers of the tariff count."""
+    tariffs = parts.sections.get("tariffs") or {}
+    counted = {t for t, own in tariffs.items() for _, p in own.prices() if getattr(p, "per", "") == "month"}
+    for i, row in parts.rows.get("participants", {}).items() if tariffs else ():
+        tariff = next(iter(tariffs)) if row.tariff is None else row.tariff
+        if row.earlier_kwh is not None and tariff in tariffs and tariff not in counted:
+            where = place(("tables", "participants", i, "earlier_kwh"))
+            yield Problem(*where, f"{row.earlier_kwh:g}", "nothing, as its tariff has no tiers by month")
+
+
 def _discounts(parts: Parts, place: Place) -> Iterator[Problem]:
     """Yield discounts by level where the fees have no such levels."""
     fees = parts.sections.get("fees")
@@ -262,7 +273,7 @@ def _discounts(parts: Parts, place: Place) -> Iterator[Problem]:
                 yield Problem(*where, ", ".join(sorted(given)) or "none", want)
 
 
-_FURTHER = (_owners, _holidays, _contracted, _earlier_peaks, _discounts)
+_FURTHER = (_owners, _holidays, _contracted, _earlier_peaks, _earlier_energy, _discounts)
 """Checks between what plans and tariffs say and what they need elsewhere."""
 
 

@@ -1,4 +1,4 @@
-"""Forms of a price: flat, time-of-use, tiered-average, or a file of prices; and the components of a contract.
+"""Forms of a price: flat, time-of-use, tiers, their average, or a file of prices; and the components of a contract.
 
 A new form is a class here, listed in ``AnyPrice``, and a row of ``PRICES`` (assembly/prices) with the function that
 computes it.
@@ -70,14 +70,35 @@ class TimeOfUse(Closed):
 
 
 class Tier(Closed):
-    """A block of the month's consumption."""
+    """A block of the energy of a month or a day."""
 
     up_to_kwh: Positive | None = Field(default=None, description="end of the tier; blank in the last one")
     price_per_kwh: Number = Field(description="price per kWh within the tier")
 
 
+class Tiered(Closed):
+    """Tiers of the energy from the retailer in a month or a day, each kWh at the price of its tier.
+
+    Prices rise from tier to tier. Where they fall, a plan for the dear kWh first would need decisions of yes or no.
+    """
+
+    type: Literal["tiered"] = Field(default="tiered", description="tiered")
+    per: Literal["month", "day"] = Field(default="month", description="what is counted: month or day")
+    tiers: tuple[Tier, ...] = Field(min_length=1, description="tiers from the first kWh upward")
+
+    @model_validator(mode="after")
+    def _convex(self) -> Self:
+        if not rise([tier.up_to_kwh for tier in self.tiers]):
+            raise PydanticCustomError("tiers", "rising up_to_kwh, and none in the last tier")
+        prices = [tier.price_per_kwh for tier in self.tiers]
+        if prices != sorted(prices):
+            want = "prices that rise from tier to tier; type tiered-average has the mean price of any tiers"
+            raise PydanticCustomError("tiers", want)
+        return self
+
+
 class TieredAverage(Closed):
-    """The average price of a month's consumption over tiers (an LP sees no tiers)."""
+    """The average price of a month's consumption over tiers, whatever is consumed."""
 
     type: Literal["tiered-average"] = Field(default="tiered-average", description="tiered-average")
     monthly_kwh: Positive = Field(description="consumption of the month that is averaged")
@@ -90,7 +111,7 @@ class TieredAverage(Closed):
         return self
 
 
-AnyPrice = Flat | TimeOfUse | TieredAverage | PriceFile
+AnyPrice = Flat | TimeOfUse | Tiered | TieredAverage | PriceFile
 NOTHING = Flat(price_per_kwh=0.0)
 
 
@@ -128,7 +149,7 @@ class Component(Closed):
         "day, month or year; per kW of contracted_kw; per kW of the month's peak; percent of other components",
     )
     price: Price = Field(
-        description="a number, or per kWh a flat, time-of-use, tiered-average or series price"
+        description="a number, or per kWh a flat, time-of-use, tiered, tiered-average or series price"
     )
     per: Literal["day", "month", "year"] = Field(
         default="month", description="period of a price per kW; that of a year's peaks is a twelfth per month"
@@ -161,7 +182,8 @@ class Component(Closed):
     def _fits(self) -> Self:
         if not self.basis.startswith("per-kwh") and not isinstance(self.price, Flat):
             raise PydanticCustomError("price", "a number, as it is {basis}", {"basis": self.basis})
-        if self.basis in ("per-kwh-injected", "per-kwh-shared") and isinstance(self.price, TieredAverage):
+        tiers = isinstance(self.price, Tiered | TieredAverage)
+        if self.basis in ("per-kwh-injected", "per-kwh-shared") and tiers:
             raise PydanticCustomError(
                 "price", "flat, time-of-use or series, as it is {basis}", {"basis": self.basis}
             )
@@ -175,6 +197,8 @@ class Component(Closed):
         if self.earlier_peak_kw is not None and (self.peak_of == "meter" or self.highest_days > 1):
             want = "nothing, but of a peak of the tariff, of one day (each meter has its own earlier_peak_kw)"
             raise PydanticCustomError("earlier_peak_kw", want)
+        if self.shared_discount is not None and isinstance(self.price, Tiered):
+            raise PydanticCustomError("shared_discount", "nothing, as its price is tiered")
         if self.shared_discount is not None and self.basis != "per-kwh":
             raise PydanticCustomError("shared_discount", "nothing, as it is {basis}", {"basis": self.basis})
         if self.of is not None and self.basis != "percent":

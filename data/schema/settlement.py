@@ -57,6 +57,9 @@ class Member(_Dated):
     earlier_peak_kw: NotNegative | None = Field(
         default=None, description="peak of the first month that was reached before the period"
     )
+    earlier_kwh: NotNegative | None = Field(
+        default=None, description="energy from the retailer in the first month before the period"
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

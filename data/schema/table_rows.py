@@ -55,6 +55,10 @@ class Participant(Closed):
         default=None,
         description="peak of the first month before the horizon, charged already (default: none)",
     )
+    earlier_kwh: Annotated[NotNegative | None, LATER] = Field(
+        default=None,
+        description="energy from the retailer in the first month before the horizon, for its tiers (default: none)",
+    )
     inverter_limit_kw: Annotated[Limit | None, LATER] = Field(
         default=None,
         description="AC power of the inverter that its PV and batteries share (default: no limit)",

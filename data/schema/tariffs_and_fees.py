@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from .file_references import PriceFile
-from .price_forms import NOTHING, AnyPrice, Component, Flat, TimeOfUse, rise
+from .price_forms import NOTHING, AnyPrice, Component, Flat, Tiered, TimeOfUse, rise
 from .table_rows import Node
 from .values import LATER, Closed, Label, NotNegative, Number, Real
 
@@ -23,7 +23,7 @@ class Tariff(Closed):
     """
 
     energy: Annotated[AnyPrice, Field(discriminator="type")] | None = Field(
-        default=None, description="price of energy: flat, time-of-use, tiered-average or series"
+        default=None, description="price of energy: flat, time-of-use, tiered, tiered-average or series"
     )
     levy_per_kwh: Number = Field(default=0.0, description="levy on every kWh from the retailer")
     feed_in: Annotated[Flat | TimeOfUse | PriceFile, Field(discriminator="type")] = Field(
@@ -59,6 +59,10 @@ class Tariff(Closed):
                 Component(name="feed-in", part="energy", basis="per-kwh-injected", price=self.feed_in)
             )
         return (*short, *self.components)
+
+    def itemised(self) -> bool:
+        """Return whether its components are told apart: where it says any, or has tiers."""
+        return bool(self.components) or isinstance(self.energy, Tiered)
 
     def shared(self) -> bool:
         """Return whether a kWh from peers pays a component."""

@@ -12,7 +12,7 @@ from ...data.inputs.currency import scale
 from ...data.inputs.devices import stores
 from ..labels import Array
 from ..settlement.account_lines import LATER, MONEY, SIGNS
-from .contracts import components, standing
+from .contracts import components, standing, tier_charges
 from .peaks import peak_charges
 from .physics import Finding, Run, arrays, edges, index
 
@@ -207,6 +207,7 @@ def _retail(run: Run) -> dict[str, Array]:
         "wear_cost": np.zeros(run.participants),
         "standing_charges": standing(run),
         "peak_charges": peak_charges(run),
+        "tier_charges": tier_charges(run),
         "investment_cost": np.zeros(run.participants),
         "co2": r["grid_import"] @ carbon,
     }
@@ -331,10 +332,10 @@ def _by_binaries(run: Run, linear: bool, decided: bool) -> Array:
 
     Those are whose vehicles have a minimum charging power that holds, and where directions were decided those who could
     gain by two at once: with a store where prices cross, with a store or PV where energy costs less than nothing. With
-    their retail price r and feed-in price f, what their tariff adds to energy from peers s, the highest r - s and the
-    lowest f of anybody, R and F, and the least access fee b, a peer pays them at the most R - 2 b and takes at the least
-    F + 2 b + s. Whether fees per pair reward to pass
-    energy on is not asked: then it is whoever has a store.
+    their retail price r and feed-in price f, what their tariff adds to energy from peers s, the highest r - s of
+    the dearest tiers and the lowest f of anybody, R and F, and the least access fee b, a peer pays them at the most
+    R - 2 b and takes at the least F + 2 b + s. Whether fees per pair reward to pass energy on is not asked: then it is
+    whoever has a store.
     """
     i, binaries = run.i, np.zeros(run.participants, dtype=bool)
     if not linear:
@@ -349,7 +350,11 @@ def _by_binaries(run: Run, linear: bool, decided: bool) -> Array:
         2 * i["node_access_fee"].min(),
     )
     shared = _shared(run)
-    highest, lowest = (retail - shared).max(axis=0), feed_in.min(axis=0)
+    dearest = retail + sum(
+        np.where(i["participant_tariff"] == of, step, 0.0)[:, None]
+        for of, step in zip(i.get("tier_tariff", ()), i.get("tier_price", ()), strict=True)
+    )
+    highest, lowest = (dearest - shared).max(axis=0), feed_in.min(axis=0)
     crossed = (
         (feed_in > retail) | (highest - fee > retail) | (feed_in > lowest + fee + shared) | ("trade_fee" in i)
     )

@@ -24,6 +24,7 @@ _OTHERS = (
     "tariff",
     "component",
     "peak",
+    "tier",
     "month",
     "day",
     "node",

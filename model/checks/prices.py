@@ -19,9 +19,10 @@ _NODE = ("node", "time")
 def equilibrium(run: Run) -> Iterator[Finding]:
     """Yield every price at which somebody would trade differently [currency/kWh].
 
-    With the prices p of buying and q of selling at a node, its access fee a, retail price r, feed-in price f, and what
-    the tariff adds to energy from peers s: who buys from peers pays p + a + s <= r, who imports r <= p + a + s; who
-    sells gets q - a >= f, who exports f >= q - a. An edge that is not full carries no more than its fee between the
+    With the prices p of buying and q of selling at a node, its access fee a, retail price r of one more kWh (that of the
+    first, and by how much it is dearer in its tier), feed-in price f, and what the tariff adds to energy from peers s:
+    who buys from peers pays p + a + s <= r, who imports r <= p + a + s; who sells gets q - a >= f, who exports
+    f >= q - a. An edge that is not full carries no more than its fee between the
     prices of its ends, and exactly that where power flows. What one more watt offered is worth obeys the like; it is the
     price, or zero where nobody would pay.
     """
@@ -34,14 +35,15 @@ def equilibrium(run: Run) -> Iterator[Finding]:
         quoted.append((" (offer)", offer, offer))
     tariff = index(run.labels["tariff"], i["participant_tariff"])
     shared = i.get("shared_fee", np.zeros_like(i["retail_price"]))
-    people = tariff, run.home[:, None]
-    guests = tariff[run.owner["vehicle"]], run.host_node
-    for (rate, node), dims, grid, peer in (
+    dearer = r.get("tier_value", np.zeros_like(r["grid_import"]))
+    people = tariff, run.home[:, None], np.arange(run.participants)
+    guests = tariff[run.owner["vehicle"]], run.host_node, run.owner["vehicle"]
+    for (rate, node, owner), dims, grid, peer in (
         (people, PARTICIPANT, "grid", "peer"),
         (guests, VEHICLE, "vehicle", "vehicle"),
     ):
         slot = np.arange(len(run.hours))
-        retail, feed_in = i["retail_price"][rate], i["feed_in_price"][rate]
+        retail, feed_in = i["retail_price"][rate] + dearer[owner], i["feed_in_price"][rate]
         for which, buying, selling in quoted:
             pays, gets = (buying + access)[node, slot] + shared[rate], (selling - access)[node, slot]
             for name, gap in (

@@ -38,6 +38,8 @@ class Sets(ScalarBlock):
         labels = {d: inputs[d].values.tolist() for d in (*DEVICES, "trip", "node")}
         if "peak" in inputs.sizes:
             labels["tariff"] = inputs["tariff"].values.tolist()
+        if "tier" in inputs.sizes:
+            labels["participant"] = inputs["participant"].values.tolist()
         labels |= {d: inputs[d].values.tolist() for d in ("month", "day", "candidate") if d in inputs.sizes}
         labels |= {"meter": meters.label.tolist(), "time": times, "node_to": labels["node"]}
         for dim, entries in labels.items():

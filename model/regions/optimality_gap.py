@@ -37,6 +37,7 @@ from scipy.optimize import linprog
 from ..labels import Array, positions
 from ..topology.fee_tree import from_leaves
 from ..topology.meters import meters, sum_at_nodes
+from ..topology.tiers import tiered
 from .partition import Tree, regions
 
 PAYS = 1e-6
@@ -55,7 +56,7 @@ class Border(NamedTuple):
     ``price`` [currency/kWh]; ``offer``, what one more watt offered there is worth [currency/kWh]: the price, or zero
     where nobody in the region would pay for energy; ``flow`` to the parent [kW]; ``buyers`` and ``sellers``, what
     meters there could take and give at the most [kW]; ``bought`` and ``sold``, what they do from and to peers [kW];
-    ``tied``, 1 where a store ties the price to those of other slots, or trades have been settled at it, else 0.
+    ``tied``, 1 where a store or a tier ties the price to those of other slots, or trades were settled at it, else 0.
     """
 
     price: Array
@@ -102,6 +103,7 @@ def border(inputs: xr.Dataset, results: xr.Dataset) -> Border:
     tied = (bought > 0) | (sold > 0)
     tied[home[positions(inputs, "battery_owner", "participant")]] = True
     tied[guest[place, slot], slot] = True
+    tied[home[tiered(inputs)]] = True
     return Border(
         price=results["price"].transpose("node", "time").values,
         offer=results.get("offer_value", results["price"]).transpose("node", "time").values,

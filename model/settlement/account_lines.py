@@ -45,6 +45,12 @@ _COMPONENTS = {
         counterparty="retailer",
         label="peak charges",
     ),
+    "tier_charges": Line(
+        "paid to the retailer for energy in tiers that are dearer than the first, beyond the price of that",
+        sign=1,
+        counterparty="retailer",
+        label="dearer tiers",
+    ),
     "peer_cost": Line(
         "paid for energy from peers, with network fees and congestion rent",
         sign=1,
@@ -176,7 +182,7 @@ MONEY = {name: line for name, line in LINES.items() if line.unit == "currency"}
 SIGNS = {name: sign for sign in (1, -1) for name, line in MONEY.items() if line.sign == sign}
 """The lines that add up to the bill, with their signs: costs first, then revenues."""
 
-OPTIONAL = ("standing_charges", "peak_charges", "investment_cost", "breach_cost")
+OPTIONAL = ("standing_charges", "peak_charges", "tier_charges", "investment_cost", "breach_cost")
 """Lines that only accounts have where tariffs have components, a plan builds, or targets of stores have a price;
 elsewhere they are zero, and not shown."""
 

@@ -3,16 +3,17 @@
 A participant's account covers its own meter and its vehicles wherever they plug in, at its own tariff. Its lines
 stand in `account_lines`::
 
-    bill = grid_cost - feed_in_revenue + standing_charges + peak_charges + peer_cost - peer_revenue + make_whole
-           + imbalance_cost + fuel_cost + wear_cost + investment_cost
+    bill = grid_cost - feed_in_revenue + standing_charges + peak_charges + tier_charges + peer_cost - peer_revenue
+           + make_whole + imbalance_cost + fuel_cost + wear_cost + investment_cost
 
 **Investment** is there where a plan says what is built (`planning`): the part of its annuities and upkeep in the
 horizon, which is the same without peers.
 
-**Standing charges** and **peak charges** are there where tariffs have components (`data.inputs`); the former depend on
-no decision and are what they are without peers. ``component_cost`` (participant, component) says what each component
-comes to; over the components of the tariff it adds up to grid_cost - feed_in_revenue + standing_charges + peak_charges.
-Peaks are those of the participant's own meter (`topology.peaks`), whatever vehicles draw elsewhere.
+**Standing charges**, **peak charges** and **tier charges** are there where tariffs have components (`data.inputs`);
+the first depend on no decision and are what they are without peers. ``component_cost`` (participant, component) says
+what each component comes to; over the components of the tariff it adds up to grid_cost - feed_in_revenue and these
+charges. Peaks are those of the participant's own meter (`topology.peaks`), whatever vehicles draw elsewhere, or one of
+all customers (`topology.joint_peaks`); tiers count what is bought on the account (`topology.tiers`).
 
 **Imbalance.** Who has traded more than its meter shows pays ``imbalance_fee`` for what is short, to the operator of the
 exchange, and no peer gets it. Of each meter and slot, with c = bought less sold by contract [kWh]: a buyer (c > 0)
@@ -164,7 +165,7 @@ def lines(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset) -> dict[s
     }
     account = {name: sum_at(place, money, size) for name, (place, money) in places.items()}
     account |= {"wear_cost": _sum(wear), "make_whole": np.zeros(size)}
-    account |= contracts.charges(inputs, results) | _investment(inputs)
+    account |= contracts.charges(inputs, results, who) | _investment(inputs)
     account["bill"] = _sum(sign * account[name] for name, sign in SIGNS.items() if name in account)
     return account
 

@@ -1,4 +1,4 @@
-"""What contracts charge beside energy: standing charges and peaks, and what each component of a tariff costs."""
+"""What contracts charge beside the energy: standing, peaks and tiers, and what each component of a tariff costs."""
 
 from typing import Any
 
@@ -7,16 +7,21 @@ import xarray as xr
 
 from ...data.inputs.contract import optional
 from ..labels import Array, sum_at
+from ..topology import tiers
 from ..topology.joint_peaks import charged
 from ..topology.traders import Traders
 
 
-def charges(inputs: xr.Dataset, results: xr.Dataset) -> dict[str, Array]:
+def charges(inputs: xr.Dataset, results: xr.Dataset, who: Traders) -> dict[str, Array]:
     """Return the lines of an account (participant,) that only tariffs with components have [currency]."""
     if "component" not in inputs.sizes:
         return {}
     lines = {"standing_charges": _standing(inputs).sum(axis=1)}
-    return lines | ({"peak_charges": _by_peak(inputs, results).sum(axis=1)} if "peak" in inputs.sizes else {})
+    if "peak" in inputs.sizes:
+        lines["peak_charges"] = _by_peak(inputs, results).sum(axis=1)
+    if "tier" in inputs.sizes:
+        lines["tier_charges"] = _by_tier(inputs, results, who).sum(axis=1)
+    return lines
 
 
 def components(inputs: xr.Dataset, results: xr.Dataset, who: Traders) -> dict[str, tuple[Any, ...]]:
@@ -27,6 +32,8 @@ def components(inputs: xr.Dataset, results: xr.Dataset, who: Traders) -> dict[st
     if "component" not in inputs.sizes:
         return {}
     cost = of_energy_and_time(inputs, results, who)
+    if "tier" in inputs.sizes:
+        cost = cost + _by_tier(inputs, results, who)
     peak: dict[str, tuple[Any, ...]] = {}
     if "peak" in inputs.sizes:
         cost = cost + _by_peak(inputs, results)
@@ -41,13 +48,12 @@ def components(inputs: xr.Dataset, results: xr.Dataset, who: Traders) -> dict[st
 
 
 def of_energy_and_time(inputs: xr.Dataset, results: xr.Dataset, who: Traders) -> Array:
-    """Return what each component costs a participant but for its peaks (participant, component) [currency]."""
-    hours = inputs["slot_hours"].values
-    bought = who.stack(results["grid_import"], results["vehicle_import"]) * hours
+    """Return what each component costs a participant but for peaks and tiers (participant, component) [currency]."""
+    size, hours = inputs.sizes["participant"], inputs["slot_hours"].values
     sold = who.stack(results["grid_export"], results["vehicle_export"]) * hours
-    cost = bought @ optional(inputs, "component_price").T - sold @ optional(inputs, "component_credit").T
-    own = _own(inputs) * sum_at(who.account, cost, inputs.sizes["participant"])
-    return np.asarray(own + _standing(inputs))
+    cost = bought(inputs, results, who) @ optional(inputs, "component_price").T
+    cost = cost - sum_at(who.account, sold, size) @ optional(inputs, "component_credit").T
+    return np.asarray(_own(inputs) * cost + _standing(inputs))
 
 
 def _standing(inputs: xr.Dataset) -> Array:
@@ -63,6 +69,17 @@ def _own(inputs: xr.Dataset) -> Array:
     """Return whether a component belongs to a participant's tariff (participant, component)."""
     tariffs = inputs["participant_tariff"].values[:, None]
     return np.asarray(tariffs == inputs["component_tariff"].values)
+
+
+def bought(inputs: xr.Dataset, results: xr.Dataset, who: Traders) -> Array:
+    """Return what every account buys from the retailer (participant, time) [kWh]."""
+    energy = who.stack(results["grid_import"], results["vehicle_import"]) * inputs["slot_hours"].values
+    return sum_at(who.account, energy, inputs.sizes["participant"])
+
+
+def _by_tier(inputs: xr.Dataset, results: xr.Dataset, who: Traders) -> Array:
+    """Return what each component costs an account in dearer tiers (participant, component)."""
+    return tiers.charges(inputs, bought(inputs, results, who))
 
 
 def _by_peak(inputs: xr.Dataset, results: xr.Dataset) -> Array:

@@ -7,6 +7,7 @@ import xarray as xr
 
 from ...data.inputs.contract import optional
 from ..labels import Array, positions
+from ..topology import tiers
 from ..topology.peaks import peaks
 
 
@@ -25,7 +26,7 @@ def components(
     """Return what each component of its tariff costs a member (participant, component), by what it is counted by.
 
     ``energy`` is of energy drawn less energy given, ``standing`` of the time as a member and its contracted power,
-    ``peak`` of the highest powers drawn. Nothing where tariffs have no components.
+    ``peak`` of the highest powers drawn, ``tier`` of energy in dearer tiers. Nothing where tariffs have no components.
 
     Parameters
     ----------
@@ -43,7 +44,8 @@ def components(
     hours, power = inputs["slot_hours"].values, optional(inputs, "contracted_power")[:, None]
     rates = {n: optional(inputs, f"component_{n}") for n in ("price", "credit", "standing", "contracted")}
     cost = {
-        name: np.zeros((len(drawn), inputs.sizes["component"])) for name in ("energy", "standing", "peak")
+        name: np.zeros((len(drawn), inputs.sizes["component"]))
+        for name in ("energy", "standing", "peak", "tier")
     }
     for who, own in _by_tariff(inputs):
         at = np.ix_(who, own)
@@ -53,6 +55,8 @@ def components(
     if (charged := peaks(inputs)) is not None:
         own_peaks = charged.charged(draw).sum(axis=2).T @ optional(inputs, "component_peak").T
         cost["peak"] += own_peaks
+    if "tier" in inputs.sizes:
+        cost["tier"] += tiers.charges(inputs, drawn / 1000)
     return cost
 
 

@@ -7,9 +7,10 @@ least F + b + a for one, since every buyer could buy, and every seller sell, at 
 
     f > r,   R - b - a > r   (sold to peers, bought from the retailer),   f > F + b + a   (the other way round),
 
-or where passing energy on saves fees. Where the tariff of a buyer adds s to a kWh from peers (``shared_fee``), R is
-the highest r - s, the meter's own s is added to what it pays, and both ways pay where 2 a + s < 0: an incentive.
-Where two of these are equal, both ways at once cost what the net position alone costs: nothing to decide.
+or where passing energy on saves fees. Where the tariff of a buyer adds s to a kWh from peers (``shared_fee``), R is the
+highest r - s, the meter's own s is added to what it pays, and both ways pay where 2 a + s < 0: an incentive. With tiers
+r is the price of the first kWh, and R that of the last. Where two of these are equal, both ways at once cost what the
+net position alone costs: nothing to decide.
 """
 
 import numpy as np
@@ -17,6 +18,7 @@ import xarray as xr
 
 from ...data.inputs.contract import optional
 from ..labels import Array, positions
+from .tiers import dearest
 
 LEAST = 1e-9
 """Gain [currency/kWh] from which prices cross; what is below it is the rounding of sums."""
@@ -25,7 +27,8 @@ LEAST = 1e-9
 def _used_tariffs(inputs: xr.Dataset) -> tuple[Array, Array]:
     """Return the highest price for peers and the lowest feed-in price (T,) among the tariffs that somebody has."""
     used = np.unique(positions(inputs, "participant_tariff", "tariff"))
-    worth = inputs["retail_price"].values[used] - optional(inputs, "shared_fee")[used]
+    retail = inputs["retail_price"].values + dearest(inputs)[:, None]
+    worth = retail[used] - optional(inputs, "shared_fee")[used]
     return worth.max(axis=0), inputs["feed_in_price"].values[used].min(axis=0)
 
 

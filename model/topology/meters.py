@@ -21,6 +21,7 @@ from ..labels import Array, positions
 from . import crossing
 from .candidates import candidates
 from .peaks import members
+from .tiers import tiered
 
 
 @dataclass(frozen=True)
@@ -233,7 +234,7 @@ class _Rows:
 
 
 def _folds(inputs: xr.Dataset, cheap: Array, drivers: Array) -> Array:
-    """Return which participants (P,) fold: those with no choice, and connection and inverter that never bind.
+    """Return which participants (P,) fold: those with no choice, no tiers, and no connection or inverter that binds.
 
     PV is a choice where energy may cost less than nothing (tariff, T): not using it could pay, and drawing instead.
     """
@@ -243,6 +244,7 @@ def _folds(inputs: xr.Dataset, cheap: Array, drivers: Array) -> Array:
     choosers = drivers if own is None else np.concatenate([drivers, own.owner[own.open]])
     owner = positions(inputs, "vehicle_owner", "participant")
     without_choice = ~np.isin(participants, choosers) & ~(np.isin(participants, owner) & members(inputs))
+    without_choice &= ~tiered(inputs)
     for device in (row for row in DEVICES.values() if not row.host):
         without_choice &= ~np.isin(participants, positions(inputs, device.owner, "participant"))
     gross = metered_gross(inputs)

@@ -16,6 +16,7 @@ from ...model.labels import Array, positions
 from ...model.settlement.account_lines import LINES, MONEY, OPTIONAL, SHARES, SIGNS
 from ...model.sharing import accounts, retail
 from ...model.sharing.accounts import DailyAccounts, SharedEnergy
+from ...model.topology import tiers
 from .. import markets
 from ..store import digest, run_format
 from .contracted import Contracts
@@ -163,7 +164,8 @@ def _lines(
     drawn, given = shared.grid_in, shared.grid_out
     size, draw = inputs.sizes["participant"], _power(inputs, shared.withdrawn)
     cost = retail.components(inputs, drawn, given, draw, active)
-    standing, peak = (cost[n].sum(axis=1) if cost else np.zeros(size) for n in ("standing", "peak"))
+    names = ("standing", "peak", "tier")
+    standing, peak, tier = (cost[n].sum(axis=1) if cost else np.zeros(size) for n in names)
     paid, earned, fees = (getattr(daily, n).sum(axis=1) / money for n in ("paid", "earned", "fees"))
     account = dict.fromkeys((n for n in MONEY if n not in OPTIONAL), np.zeros(size))
     account |= {
@@ -175,9 +177,12 @@ def _lines(
         "imbalance_cost": short * imbalance_fee,
     }
     account |= {"standing_charges": standing, "peak_charges": peak} if cost else {}
+    account |= {"tier_charges": tier} if "tier" in inputs.sizes else {}
     account["bill"] = np.asarray(sum(sign * account[n] for n, sign in SIGNS.items() if n in account))
     alone = retail.energy_at_tariffs(inputs, "retail_price", shared.withdrawn)
     alone = alone - retail.energy_at_tariffs(inputs, "feed_in_price", shared.injected)
+    if "tier" in inputs.sizes:
+        alone = alone + tiers.charges(inputs, shared.withdrawn / 1000).sum(axis=1)
     account["bill_grid_only"] = alone + standing + peak
     account["saving"] = account["bill_grid_only"] - account["bill"]
     carbon = drawn @ (inputs["grid_carbon"].values / 1000)

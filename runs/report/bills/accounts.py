@@ -1,8 +1,8 @@
 """What stored runs state of the accounts of their members in a period: what the ledger does not prove.
 
 A run that counts with all its slots states what its settlement says. One that counts with some of them, since it goes on
-beyond the period or another run stands for the rest, states the lines of those slots alone, and of its peaks those of
-the months in which they are.
+beyond the period or another run stands for the rest, states the lines of those slots alone, of its peaks those of the
+months in which they are, and of its tiers what these slots add to what those before them came to.
 """
 
 from collections.abc import Iterator
@@ -18,6 +18,7 @@ from ....data.inputs.contract import optional
 from ....model.labels import Array
 from ....model.settlement import accounts, contracts
 from ....model.settlement.account_lines import SIGNS
+from ....model.topology import tiers
 from ....model.topology.stores import of_stores
 from ....model.topology.traders import traders
 from ... import archive, markets
@@ -94,6 +95,8 @@ class Part:
                     total[name] = total.get(name, 0.0) + lines[name]
         if "peak_charges" in total:
             total["peak_charges"] = self._peaks.sum(axis=1)
+        if "tier_charges" in total:
+            total["tier_charges"] = self._tiers.sum(axis=1)
         return total
 
     @cached_property
@@ -107,7 +110,7 @@ class Part:
         cost = np.zeros(settlement["component_cost"].shape)
         for inputs, results, _ in self._pieces():
             cost += contracts.of_energy_and_time(inputs, results, traders(inputs))
-        return cost + self._peaks
+        return cost + self._peaks + self._tiers
 
     @cached_property
     def months(self) -> Array:
@@ -129,6 +132,23 @@ class Part:
         return np.asarray(charged @ optional(inputs, "component_peak").T)
 
     @cached_property
+    def _tiers(self) -> Array:
+        """What each component costs in dearer tiers, of which earlier slots of the run took theirs first.
+
+        (participant, component)
+        """
+        inputs, results, _, _ = self.run.groups
+        cost = np.zeros((inputs.sizes["participant"], inputs.sizes["component"]))
+        if "tier" not in inputs.sizes:
+            return cost
+        energy = contracts.bought(inputs, results, traders(inputs))
+        slots = np.arange(energy.shape[1])
+        for first, end in self._stretches():
+            until, before = (tiers.charges(inputs, energy * (slots < slot)) for slot in (end, first))
+            cost += until - before
+        return cost
+
+    @cached_property
     def avoided(self) -> Array | None:
         """What a tariff's charges of the network would have been on the energy of peers (participant,) [currency]."""
         inputs, results, _, _ = self.run.groups
@@ -146,12 +166,16 @@ class Part:
         np.add.at(amounts, who.account, cost)
         return amounts if network.any() else None
 
+    def _stretches(self) -> list[tuple[int, int]]:
+        """Return the first slot of every stretch that counts, and the one after its last."""
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], self.counts, [False]]).astype(int)))
+        return [(first, end) for first, end in edges.reshape(-1, 2).tolist()]
+
     def _pieces(self) -> Iterator[tuple[xr.Dataset, xr.Dataset, xr.Dataset]]:
         """Yield inputs, results and trades of every stretch of slots that counts, each as a run of its own."""
         inputs, results, trades, _ = self.run.groups
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], self.counts, [False]]).astype(int)))
         stored, times = of_stores(results, "energy"), inputs["time"].values
-        for first, end in edges.reshape(-1, 2).tolist():
+        for first, end in self._stretches():
             part = records.slot_inputs(inputs, stored, first, end)
             trips = np.isin(inputs["trip"].values, part["trip"].values)
             traded = np.isin(trades["trade_time"].values, times[first:end])

@@ -16,7 +16,7 @@ TITLE = "Contract, component by component (kWh proved, prices not)"
 _NAME = r"[\w.%()/+-](?:[\w.%()/ +-]{0,38}[\w.%()/+-])?"
 """What a name may be on a bill: words, and no text of a forger's own."""
 _OTHER = re.compile(r"[^\w.%()/ +-]")
-_LINES = {"grid_cost": 1, "feed_in_revenue": -1, "standing_charges": 1, "peak_charges": 1}
+_LINES = {"grid_cost": 1, "feed_in_revenue": -1, "standing_charges": 1, "peak_charges": 1, "tier_charges": 1}
 """Lines of the account that the components add up to, with their signs."""
 _ENERGIES = {"per-kwh": "grid_cost", "per-kwh-injected": "feed_in_revenue"}
 """Line of the account whose energy a component is counted by."""
