@@ -118,6 +118,17 @@ def test_the_commands_of_the_first_page(otonari_, tmp_path):
     assert ran >= 14
 
 
+def test_what_could_be_built_is_planned(otonari_, tmp_path):
+    otonari_("otonari init my --template six-kinds")
+    could = next(block for block in blocks(ROOT / "README.md", "yaml") if "investment:" in block)
+    with (tmp_path / "my" / "scenario.yaml").open("a", encoding="utf-8") as file:
+        file.write(could.replace("representative_days: 12", "representative_days: 2"))
+    command = next(b for b in blocks(ROOT / "README.md", "console") if "otonari plan" in b).removeprefix("$ ")
+    said = otonari_(command.replace("days=365", "days=3").replace("minutes=60", "minutes=240"))
+    assert "220,000/kWh" in said
+    assert (tmp_path / "runs-out" / "six-kinds" / "plan.nc").exists()
+
+
 def test_an_unknown_file_is_cleared_in_three_commands(otonari_, tmp_path):
     from otonari.data.series.presets import PRESETS
 
