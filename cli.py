@@ -485,6 +485,12 @@ def compare(runs: tuple[Path, ...], output: Path | None, as_json: bool, verbose:
 )
 @click.option("--anonymous", is_flag=True, help="Do not name on bills of whom energy was bought.")
 @click.option(
+    "--language",
+    default="",
+    metavar="LANGUAGE",
+    help="Of bills in HTML: en, ja, or a .json file of phrases.  [default: en, where the output ends in .html]",
+)
+@click.option(
     "-o", "--output", type=_FILE, help="File (of bills .csv, too), or folder of bills.  [default: stdout]"
 )
 @click.option(
@@ -502,10 +508,12 @@ def report(as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
     several = everybody or len(set(options["participants"])) > 1
     if everybody and options["participants"]:
         raise click.UsageError("--bills: bills all participants, so name none")
-    for name in ("directory", "month", "after", "anonymous"):
+    for name in ("directory", "month", "after", "anonymous", "language"):
         if options[name] and not billing:
             flag = "ledger" if name == "directory" else name
             raise click.UsageError(f"--{flag}: only bills need it; name participants, or give --bills")
+    if options["language"] and not (output and (several or output.is_dir() or output.suffix == ".html")):
+        raise click.UsageError("--language: bills in a language are HTML: give --output FILE.html or FOLDER")
     if several and not (output or as_json):
         raise click.UsageError("several bills: give --output FOLDER")
     if run.is_dir() and not billing:

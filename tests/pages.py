@@ -66,7 +66,7 @@ class Page(HTMLParser):
     def handle_data(self, data):
         self.text += data
         if self.cell:
-            self.tables[self.figure][-1][-1] += data
+            self.tables[self.figure][-1][-1] += data.replace("\n", "")  # of one line, as HTML shows it
         if self.open and self.open[-1] == "figcaption":
             self.titles[data] = self.figure
 

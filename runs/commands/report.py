@@ -43,9 +43,18 @@ def bills(
     month: str = "",
     after: Path | None = None,
     anonymous: bool = False,
+    language: str = "",
 ) -> Answer:
-    """Bill participants of runs, all of them by default; see :mod:`otonari.runs.report.bills.issue`."""
+    """Bill participants of runs, all of them by default; see :mod:`otonari.runs.report.bills.issue`.
+
+    Pages are in HTML where a ``language`` is named or the output ends in .html.
+    """
     from ..report.bills import bill, issue, page, rows, sources
+    from ..report.pages import member_page
+    from ..report.pages.phrases import phrases
+
+    ending = ".html" if language or (output and output.suffix == ".html") else ".md"
+    say = phrases(language or "en")
 
     before = sources.billed(after) if after else None
     receipts = issue.issue(source, issue.Request(participants, month, before, anonymous), directory)
@@ -64,8 +73,9 @@ def bills(
     for name, one in made.items():
         beside = folder / one.receipt_name
         kept[beside] = _private(beside, receipts[name].packed())
-        path = folder / file_name(canonical_json.label(name), ".md") if several else output
-        kept[path] = _private(path, page.write(one))
+        path = folder / file_name(canonical_json.label(name), ending) if several else output
+        text = page.write(one) if ending == ".md" else member_page.write(receipts[name], say)
+        kept[path] = _private(path, text)
     if several:
         kept[folder / "bills.csv"] = _private(folder / "bills.csv", table)
     return Answer({"paths": [*map(str, kept)], "facts": facts}, _wrote(kept))

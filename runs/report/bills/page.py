@@ -5,9 +5,10 @@ on it can be altered alone, and what the operator states is in the receipt that 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from pathlib import Path
+from typing import NamedTuple
 
 from ...ledger import checkpoints, durable_files
 from ...ledger.format import signed_note
@@ -25,6 +26,13 @@ _LEGEND = f"""\
 `{PROVED}`: the receipt proves that the ledger recorded it; `otonari ledger check` computes it again from there. That
 it was recorded does not prove what a meter measured. `{ENERGY_PROVED}`, `{STATED}`: the operator says the rest.
 Amounts are rounded where they are shown; what is to be paid is rounded once, from the exact sum."""
+
+
+class Form(NamedTuple):
+    """A form of pages: where one names its receipt and that content's SHA-256, and how it is written of a receipt."""
+
+    receipt: re.Pattern[str]
+    write: Callable[[Receipt, str], str]
 
 
 def is_page(data: bytes) -> bool:
@@ -56,8 +64,11 @@ def check(
     data: bytes,
     pinned: Sequence[signed_note.Key] = (),
     held: Sequence[checkpoints.KnownCheckpoint] = (),
+    form: Form | None = None,
 ) -> Receipt:
     """Check the receipt that a page names, and the page against it; arguments as of :func:`receipt.check`.
+
+    ``form`` is that of the page, by default Markdown.
 
     Raises
     ------
@@ -67,19 +78,29 @@ def check(
         If there is neither key nor checkpoint, or no receipt beside the page.
     """
     source = str(path)
-    named = _RECEIPT.search(data.decode(errors="replace"))
+    form = form or Form(_RECEIPT, lambda proved, where: write(bill(proved, where)))
+    named = form.receipt.search(data.decode(errors="replace"))
     if not named or named[1] in (".", ".."):
         raise LedgerTampered(source, "receipt", "none", "the name of a file beside the page")
     beside = path.parent / named[1]
     proved = receipt.check(durable_files.read(beside, receipt.LARGEST), pinned, held, str(beside))
     if proved.digest != named[2]:
         raise LedgerTampered(str(beside), "SHA-256 of its content", proved.digest, named[2])
-    want = write(bill(proved, str(beside))).encode().split(b"\n")
+    want = form.write(proved, str(beside)).encode().split(b"\n")
     for number, (line, right) in enumerate(zip_longest(data.split(b"\n"), want), start=1):
         if line != right:
-            got, wanted = ("" if one is None else one.decode(errors="replace") for one in (line, right))
+            got, wanted = _around(line or b"", right or b"")
             raise LedgerTampered(f"{source}, line {number}", "bill", got, wanted)
     return proved
+
+
+def _around(got: bytes, want: bytes, most: int = 120) -> tuple[str, str]:
+    """Return two lines that differ as text; of longer ones, what is around the first difference."""
+    pairs = zip_longest(got, want)
+    first = next((k for k, (one, other) in enumerate(pairs) if one != other), 0)
+    start = max(first - most // 4, 0) if max(len(got), len(want)) > most else 0
+    texts = (line[start : start + most].decode(errors="replace") for line in (got, want))
+    return next(texts), next(texts)
 
 
 def _head(it: Bill) -> str:

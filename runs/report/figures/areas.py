@@ -19,6 +19,7 @@ def stacked(
     marks: Sequence[tuple[float, str]],
     series: dict[str, Array],
     colours: Mapping[str, int] = NO_COLOURS,
+    corner: str = "time",
 ) -> Figure:
     """Return stacked steps of series (time,) by name; those below zero are stacked downwards.
 
@@ -41,7 +42,7 @@ def stacked(
             base += some
     bottom = level(x, top + _HEIGHT, marks) if low >= 0 else _zero(x, y) + level(x, top + _HEIGHT, marks)
     rows: list[Row] = [[t, *(float(v[k]) for v in values.values())] for k, t in enumerate(times)]
-    header = ["time", *(f"{name}, {unit}" for name in values)]
+    header = [corner, *(f"{name}, {unit}" for name in values)]
     return Figure(title, description, "".join(parts) + bottom, top + _HEIGHT + BOTTOM, header, rows)
 
 

@@ -1,11 +1,11 @@
 """Bars along a level axis, a line each, one behind the other where they have several parts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from .axes import RIGHT, Array, Scale, level, span, ticks
-from .drawing import WIDTH, brief, legend, margin, rectangle, shape, words
+from .drawing import NO_COLOURS, WIDTH, brief, colour, legend, margin, rectangle, shape, words
 from .figure import Figure, Row
 
 _ROW = 18.0
@@ -19,23 +19,24 @@ def bars(
     series: dict[str, Array],
     corner: str = "",
     decimals: int = 3,
+    colours: Mapping[str, int] = NO_COLOURS,
 ) -> Figure:
     """Return a bar for each label of the series (label,) by name, one behind the other; below zero to the left."""
     values = {n: np.nan_to_num(np.asarray(v, dtype=float)) for n, v in series.items()}
     above = sum((np.maximum(v, 0) for v in values.values()), np.zeros(len(labels)))
     below = sum((np.minimum(v, 0) for v in values.values()), np.zeros(len(labels)))
     low, high = span(above, below)
-    key, top = legend(values, {}) if len(values) > 1 else ("", 4.0)
+    key, top = legend(values, colours) if len(values) > 1 else ("", 4.0)
     x = Scale(low, high, margin(labels), WIDTH - RIGHT)
     parts, up, down = [key], np.zeros(len(labels)), np.zeros(len(labels))
-    for number, part in enumerate(values.values()):
+    for number, (name, part) in enumerate(values.items()):
         commands = []
         for base, some in ((up, np.maximum(part, 0)), (down, np.minimum(part, 0))):
             for row in np.flatnonzero(np.abs(some) > 1e-9):
                 begin, end = sorted((x(base[row]), x(base[row] + some[row])))
                 commands.append(rectangle(begin, top + row * _ROW + 2, end - begin, _ROW - 5))
             base += some
-        parts.append(shape("".join(commands), f"c{number}"))
+        parts.append(shape("".join(commands), colour(name, number, colours)))
     parts += [words(x.start - 6, top + k * _ROW + 13, brief(r), "e") for k, r in enumerate(labels)]
     bottom = top + len(labels) * _ROW
     parts.append(shape(f"M{x(0):.1f} {top:g}V{bottom:g}", "x"))

@@ -21,14 +21,25 @@ def escaped(text: object) -> str:
     return escape(shown(str(text)))
 
 
-def brief(text: object, most: int = 22) -> str:
+def brief(text: object, most: int = 24) -> str:
     """Return the beginning of a label for a drawing, with a mark of what was cut; the table has all of it.
 
-    >>> brief("home-01"), brief("transformer of the northern street", 12)
-    ('home-01', 'transformer…')
+    ``most`` are columns, of which letters of East Asia take two.
+
+    >>> brief("home-01"), brief("transformer of the northern street", 12), brief("お隣さんの家", 8)
+    ('home-01', 'transformer…', 'お隣さ…')
     """
     plain = shown(str(text))
-    return plain if len(plain) <= most else f"{plain[: most - 1]}…"
+    if columns(plain) <= most:
+        return plain
+    while columns(plain) > most - 1:
+        plain = plain[:-1]
+    return f"{plain}…"
+
+
+def columns(text: str) -> int:
+    """Return how many columns a text takes, letters of East Asia two."""
+    return sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def coordinate(value: float) -> str:
@@ -73,12 +84,12 @@ def width_of(text: str) -> float:
     >>> width_of("home"), width_of("お隣")
     (28.0, 28.0)
     """
-    return 7.0 * sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
+    return 7.0 * columns(text)
 
 
 def margin(labels: Iterable[str]) -> float:
     """Return the width that labels of rows take to the left of a drawing [px]."""
-    return min(12 + max((width_of(brief(label)) for label in labels), default=0.0), 166.0)
+    return min(12 + max((width_of(brief(label)) for label in labels), default=0.0), 180.0)
 
 
 def legend(names: Iterable[str], colours: Mapping[str, int]) -> tuple[str, float]:

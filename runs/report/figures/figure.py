@@ -32,22 +32,20 @@ class Figure:
             f'<title id="{key}-t">{title}</title><desc id="{key}-d">{description}</desc>{self.drawing}</svg>'
             f"<p>{description}</p>"
             f"<details><summary>{escaped(words)}: {title}</summary>"
-            f"{table(self.header, self.rows, self.decimals, title)}</details></figure>"
+            f"{table(self.title, self.header, self.rows, self.decimals)}</details></figure>"
         )
 
 
-def table(
-    header: Sequence[str], rows: Sequence[Sequence[str | float]], decimals: int = 3, caption: str = ""
-) -> str:
+def table(caption: str, header: Sequence[str], rows: Sequence[Row], decimals: int = 3) -> str:
     """Return a table as HTML: its first column heads the rows; end tags that HTML does without are left out."""
     head = "".join(f"<th scope=col>{escaped(cell)}" for cell in header)
     body = "".join(
-        f"<tr><th scope=row>{_cell(first, decimals)}" + "".join(f"<td>{_cell(c, decimals)}" for c in others)
+        f"\n<tr><th scope=row>{_cell(first, decimals)}" + "".join(f"<td>{_cell(c, decimals)}" for c in others)
         for first, *others in rows
     )
     # a table that is wider than its place is moved with the keyboard, too: so it takes the focus and has a name
     return (
-        f'<div class="wide" role="region" tabindex="0" aria-label="{caption}">'
+        f'<div class="wide" role="region" tabindex="0" aria-label="{escaped(caption)}">'
         f"<table><thead><tr>{head}<tbody>{body}</table></div>"
     )
 

@@ -55,6 +55,7 @@ svg text{font:12px system-ui,sans-serif;fill:var(--ink)}svg .q{fill:var(--soft)}
 svg .m{text-anchor:middle}svg .e{text-anchor:end}
 .g,.x{fill:none;stroke:var(--grid)}.x{stroke:var(--bar)}.k{fill:var(--bar)}.n{fill:none;stroke:var(--bar)}
 .l{fill:none!important;stroke-width:1.6;stroke-linejoin:round}.dash{stroke-dasharray:4 3}
+.total{font-size:1.25rem}ol,ul{padding-left:1.4rem}code{font-size:.9em}
 summary{cursor:pointer;color:var(--soft);font-size:.9rem}
 .wide{overflow-x:auto;max-height:26rem}pre.wide{max-height:none;font-size:.8rem}
 table{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-nums}

@@ -47,8 +47,12 @@ class Slots:
 def slots(inputs: xr.Dataset) -> Slots:
     """Return the periods in which figures show the slots of a run."""
     hours = inputs["slot_hours"].values.astype(float)
-    zone = clock.zone(str(inputs.attrs.get("time_zone", "UTC")))
-    local = pd.DatetimeIndex(inputs["time"].values).tz_localize("UTC").tz_convert(zone).tz_localize(None)
+    return periods(pd.DatetimeIndex(inputs["time"].values), hours, str(inputs.attrs.get("time_zone", "UTC")))
+
+
+def periods(times: pd.DatetimeIndex, hours: Array, zone: str) -> Slots:
+    """Return the periods in which figures show slots, by their starts in UTC, their ``hours`` (time,) and time zone."""
+    local = clock.local(times, zone).tz_localize(None)
     period, starts = np.arange(len(local)), local
     if len(local) > FINE:
         total = float(hours.sum())
