@@ -89,4 +89,5 @@ def test_metered_members_gain_what_a_program_says(seed):
 def test_coalitions_are_solved_hot():
     coalitions = Coalitions(community(SHARED))
     coalitions.gains()
-    assert (coalitions.resolves.hot, coalitions.resolves.cold) == (16, 0)
+    resolves = coalitions.resolves
+    assert (resolves.hot, resolves.mixed, resolves.cold) == (16, 0, 0)
