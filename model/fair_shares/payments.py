@@ -80,7 +80,8 @@ def payments(run: Run, rules: Sequence[str]) -> xr.Dataset:
     over, money = ("rule", "participant"), str(run.inputs.attrs["currency"])
     amounts = np.array([row.units / whole for row in rows])
     gains = run.yardstick - amounts
-    lost = gains < -NO_LOSS * np.maximum(np.abs(run.yardstick), 1.0)
+    noise = NO_LOSS * np.maximum(np.abs(run.yardstick), 1.0)
+    lost, some = gains < -noise, np.where(np.abs(gains) <= noise, 0.0, gains)
     data: dict[str, tuple[tuple[str, ...], Array, str, str]] = {
         "payment": (over, amounts, money, "paid in all, at the retailer's and among peers"),
         "gain": (over, gains, money, "bill without peers less the payment, stores at the end counted"),
@@ -93,8 +94,8 @@ def payments(run: Run, rules: Sequence[str]) -> xr.Dataset:
             "left to the network",
         ),
         "worse_off": (("rule",), lost.sum(axis=1), "1", "participants who pay more than without peers"),
-        "gini": (("rule",), np.array([gini(g) for g in gains]), "1", "Gini index of the gains"),
-        "jain": (("rule",), np.array([jain(g) for g in gains]), "1", "Jain's index of the gains"),
+        "gini": (("rule",), np.array([gini(g) for g in some]), "1", "Gini index of the gains"),
+        "jain": (("rule",), np.array([jain(g) for g in some]), "1", "Jain's index of the gains"),
     }
     if any(one.error is not None for one in paid):
         nothing = np.full(gains.shape[1], np.nan)
