@@ -581,3 +581,63 @@ def test_who_supplied_whom_may_stay_in_the_pool(otonari, tmp_path):
     assert "the community" in (tmp_path / "anna.md").read_text()
     said = otonari("settle", path, "--set", "tables.members.plant.member=the community", code=2).stderr
     assert "want another label" in said
+
+
+@pytest.mark.parametrize("rule", ["pro-rata", "own-share"])
+def test_every_point_splits_into_what_is_shared_and_the_rest(rule, tmp_path):
+    """Austria's three series of a metering point: what it metered, its share of the community, and the rest.
+
+    Anna has two meters of 200 and 100 Wh at noon; the plant is anna's and bert's, who has a roof of his own.
+    """
+
+    def tables(own):
+        own["points"][3]["member"] = None
+        own["points"] += [
+            {"point": "AT-2", "member": "anna", "direction": "withdrawal", "column": "second"},
+            {"point": "AT-bert", "member": "bert", "direction": "injection", "column": "roof"},
+        ]
+        owners = [{"point": "PV", "member": n, "share": s} for n, s in (("anna", 2), ("bert", 1))]
+        return {**own, "members": own["members"][:3], "owners": owners}
+
+    lines = [
+        f"{line},{'second,roof' if n == 0 else '100,301' if n == 13 else '0,0'}"
+        for n, line in enumerate(noon().splitlines())
+    ]
+    tree = settled(
+        written(tmp_path, readings="\n".join(lines) + "\n", tables=tables), overrides=[f"sharing.rule={rule}"]
+    )
+    group = tree["allocation"].to_dataset()
+    metered, shared = (group[f"point_{name}"].values[:, 12].tolist() for name in ("metered", "shared"))
+    assert metered == [200, 600, 800, 1000, 100, 301]
+    drawn = [shared[0] + shared[4], shared[1], shared[2]]
+    assert drawn == at_noon(tree, "shared")
+    assert shared[0] == 2 * shared[4] or abs(shared[0] - 2 * shared[4]) <= 1
+    assert shared[3] + shared[5] == sum(at_noon(tree, "sold")) == sum(drawn)
+    assert all(0 <= part <= whole for part, whole in zip(shared, metered, strict=True))
+
+
+def test_a_settled_month_that_contradicts_itself_is_caught(tmp_path):
+    """Each number that a check counts again, moved by the least there is."""
+    from otonari.model.checks.run import CheckError
+    from otonari.model.checks.sharing import require_shared
+
+    tree = settled(written(tmp_path))
+    inputs, results, settlement, good = (
+        tree[g].to_dataset() for g in ("inputs", "results", "settlement", "allocation")
+    )
+    require_shared(inputs, good, results, settlement)
+    for name, place in (
+        ("withdrawn", (0, 12)),
+        ("shared", (1, 12)),
+        ("sold", (3, 12)),
+        ("point_shared", (2, 12)),
+    ):
+        wrong = good.copy(deep=True)
+        wrong[name].values[place] += 1
+        with pytest.raises(CheckError, match=name.removeprefix("point_")):
+            require_shared(inputs, wrong, results, settlement)
+    for line in ("peer_cost", "peer_revenue"):
+        wrong = settlement.copy(deep=True)
+        wrong[line].values[0] += 0.001
+        with pytest.raises(CheckError, match=line):
+            require_shared(inputs, good, results, wrong)

@@ -24,8 +24,12 @@ def require_shared(
 
         c = a + from the retailer,   g = s + to the retailer,   0 <= a <= c,   0 <= s <= g
         sum a = sum s <= min(sum c, sum g),   sum paid = sum earned,   paid = sum a p,   earned = sum s p
+
+    and of every metering point, what of it is shared lies within what it metered; those of all points that draw are all
+    that was drawn, and shared, and likewise of those that give.
     """
-    found = [*_identities(inputs, allocation, results), *_pool(allocation), *_money(allocation, settlement)]
+    found = [*_identities(inputs, allocation, results), *_points(allocation), *_pool(allocation)]
+    found += _money(allocation, settlement)
     if found:
         raise CheckError(found)
 
@@ -44,6 +48,19 @@ def _identities(inputs: xr.Dataset, allocation: xr.Dataset, results: xr.Dataset)
         yield from _worst(
             f"{part} within {whole}", allocation, np.minimum(among, 0) + np.maximum(among - total, 0)
         )
+
+
+def _points(allocation: xr.Dataset) -> Iterator[Violation]:
+    metered, shared = allocation["point_metered"].values, allocation["point_shared"].values
+    for p, t in np.argwhere((shared < 0) | (shared > metered))[:_MOST]:
+        where = f"{allocation['point'].values[p]}, {allocation['time'].values[t]}"
+        yield Violation("point_shared within point_metered", where, float(shared[p, t] - metered[p, t]))
+    for direction, names in (("withdrawal", ("withdrawn", "shared")), ("injection", ("injected", "sold"))):
+        mine = allocation["point_direction"].values == direction
+        for name, values in zip(names, (metered, shared), strict=True):
+            off = values[mine].sum(axis=0) - allocation[name].values.sum(axis=0)
+            for t in np.flatnonzero(off)[:_MOST]:
+                yield Violation(f"{name} of all points", str(allocation["time"].values[t]), float(off[t]))
 
 
 def _pool(allocation: xr.Dataset) -> Iterator[Violation]:

@@ -71,13 +71,45 @@ def of_members(energy: Array, injects: Array, owned: Array, active: Array) -> tu
     """
     withdrawn, injected = np.zeros(active.shape, dtype=np.int64), np.zeros(active.shape, dtype=np.int64)
     for values, given, share in zip(energy, injects, owned, strict=True):
-        into, owners = injected if given else withdrawn, np.flatnonzero(share)
-        if len(owners) == 1:
-            into[owners[0]] += values * active[owners[0]]
-        else:
-            weights = np.rint(share[owners] / share.max() * _SHARES).astype(np.int64)
-            into[owners] += apportion(values, weights[:, None] * active[owners])
+        into = injected if given else withdrawn
+        for owner, part in _by_owner(values, share, active):
+            into[owner] += part
     return withdrawn, injected
+
+
+def of_points(
+    energy: Array, injects: Array, owned: Array, active: Array, shared: SharedEnergy, own_shares: bool = False
+) -> Array:
+    """Return what of the energy of each point is shared (point, time) [Wh]; the rest of it is a retailer's.
+
+    What a member was allocated, or others were of its own, is split over its points, and its parts of plants, in
+    proportion to their energies, slot by slot, in whole Wh by largest remainder; where members use their shares of all
+    that is injected (``own_shares``), over all points that inject. Arguments as of `of_members`.
+    """
+    part = np.zeros_like(energy)
+    pieces: dict[tuple[int, bool], list[tuple[int, Array]]] = {}
+    for point, (values, given, share) in enumerate(zip(energy, injects.tolist(), owned, strict=True)):
+        for owner, piece in _by_owner(values, share, active):
+            pieces.setdefault((owner, given), []).append((point, piece))
+    for (member, given), own in pieces.items():
+        if given and own_shares:
+            continue
+        places, weights = [point for point, _ in own], np.array([piece for _, piece in own])
+        total = (shared.sold if given else shared.shared)[member]
+        part[places] += total if len(own) == 1 else apportion(total, weights)
+    if own_shares:
+        part[injects] = apportion(shared.sold.sum(axis=0), energy[injects])
+    return part
+
+
+def _by_owner(values: Array, share: Array, active: Array) -> Iterator[tuple[int, Array]]:
+    """Yield the owners of a point, and what of its energy (time,) is each one's while it is a member (time,) [Wh]."""
+    owners = np.flatnonzero(share)
+    if len(owners) == 1:
+        yield int(owners[0]), values * active[owners[0]]
+        return
+    weights = np.rint(share[owners] / share.max() * _SHARES).astype(np.int64)
+    yield from zip(owners.tolist(), apportion(values, weights[:, None] * active[owners]), strict=True)
 
 
 def share(

@@ -13,12 +13,11 @@ from ...data.problems import InputError, Problem
 from ...data.schema.settlement import POOL, Settlement
 from ...model.checks.sharing import require_shared
 from ...model.labels import Array, positions
-from ...model.settlement.account_lines import LINES, MONEY, OPTIONAL, SHARES, SIGNS
-from ...model.sharing import accounts, retail
+from ...model.sharing import accounts
 from ...model.sharing.accounts import DailyAccounts, SharedEnergy
-from ...model.topology import tiers
 from .. import markets
 from ..store import digest, run_format
+from . import account_lines
 from .contracted import Contracts
 from .prices import shared_price
 
@@ -72,10 +71,13 @@ def settled(settlement: Settlement, community: Community, contracts: Contracts |
     daily = accounts.daily(shared, price, fee, tariff, day)
     results = _results(inputs, shared)
     short = np.zeros(len(withdrawn)) if contracts is None else contracts.short(withdrawn, injected)
-    lines = _lines(
+    lines = account_lines.lines(
         inputs, shared, daily, active, short, settlement.sharing.imbalance_fee_per_kwh, counted.money
     )
+    own_shares = settlement.sharing.rule == "own-share"
+    of_points = accounts.of_points(energy, community.injects, community.shares, active, shared, own_shares)
     allocation = _allocation(community, shared, daily, price / counted.price, starts)
+    allocation = allocation.merge(_points(settlement, energy, of_points))
     filled = inputs.assign(
         demand=_kilowatts(inputs, shared.withdrawn, "demand"),
         pv_available=_kilowatts(inputs, shared.injected, "pv_available"),
@@ -113,13 +115,8 @@ def _shared_fee(inputs: xr.Dataset) -> Array:
     return np.zeros((inputs.sizes["tariff"], inputs.sizes["time"]))
 
 
-def _power(inputs: xr.Dataset, energy: Array) -> Array:
-    """Return energies (..., time) [Wh] as mean powers [kW]."""
-    return np.asarray(energy / (1000.0 * inputs["slot_hours"].values))
-
-
 def _kilowatts(inputs: xr.Dataset, energy: Array, name: str) -> Any:
-    return (_PER_SLOT, _power(inputs, energy), inputs[name].attrs)
+    return (_PER_SLOT, account_lines.power(inputs, energy), inputs[name].attrs)
 
 
 def _results(inputs: xr.Dataset, shared: SharedEnergy) -> xr.Dataset:
@@ -133,7 +130,7 @@ def _results(inputs: xr.Dataset, shared: SharedEnergy) -> xr.Dataset:
         "peer_sale": (shared.sold, "shared energy that others were allocated of its own"),
     }
     variables: dict[str, Any] = {
-        name: (_PER_SLOT, _power(inputs, energy), {"long_name": text, "units": "kW"})
+        name: (_PER_SLOT, account_lines.power(inputs, energy), {"long_name": text, "units": "kW"})
         for name, (energy, text) in rows.items()
     }
     none = np.zeros((0, inputs.sizes["time"]))
@@ -149,85 +146,6 @@ def _results(inputs: xr.Dataset, shared: SharedEnergy) -> xr.Dataset:
     return xr.Dataset(
         variables, coords={name: inputs[name] for name in ("participant", "time", "trip", *DEVICES)}
     )
-
-
-def _lines(
-    inputs: xr.Dataset,
-    shared: SharedEnergy,
-    daily: DailyAccounts,
-    active: Array,
-    short: Array,
-    imbalance_fee: float,
-    money: int,
-) -> xr.Dataset:
-    """Return the accounts (participant,) [currency]: shared energy exact, the retailers' part at their tariffs."""
-    drawn, given = shared.grid_in, shared.grid_out
-    size, draw = inputs.sizes["participant"], _power(inputs, shared.withdrawn)
-    cost = retail.components(inputs, drawn, given, draw, active)
-    names = ("standing", "peak", "tier")
-    standing, peak, tier = (cost[n].sum(axis=1) if cost else np.zeros(size) for n in names)
-    paid, earned, fees = (getattr(daily, n).sum(axis=1) / money for n in ("paid", "earned", "fees"))
-    account = dict.fromkeys((n for n in MONEY if n not in OPTIONAL), np.zeros(size))
-    account |= {
-        "grid_cost": retail.energy_at_tariffs(inputs, "retail_price", drawn),
-        "feed_in_revenue": retail.energy_at_tariffs(inputs, "feed_in_price", given),
-        "peer_cost": paid + fees,
-        "peer_revenue": earned,
-        "network_fee": fees,
-        "imbalance_cost": short * imbalance_fee,
-    }
-    account |= {"standing_charges": standing, "peak_charges": peak} if cost else {}
-    account |= {"tier_charges": tier} if "tier" in inputs.sizes else {}
-    account["bill"] = np.asarray(sum(sign * account[n] for n, sign in SIGNS.items() if n in account))
-    alone = retail.energy_at_tariffs(inputs, "retail_price", shared.withdrawn)
-    alone = alone - retail.energy_at_tariffs(inputs, "feed_in_price", shared.injected)
-    if "tier" in inputs.sizes:
-        alone = alone + tiers.charges(inputs, shared.withdrawn / 1000).sum(axis=1)
-    account["bill_grid_only"] = alone + standing + peak
-    account["saving"] = account["bill_grid_only"] - account["bill"]
-    carbon = drawn @ (inputs["grid_carbon"].values / 1000)
-    unknown = np.full(size, np.nan)
-    part = np.divide(
-        shared.shared.sum(axis=1),
-        shared.withdrawn.sum(axis=1),
-        out=unknown.copy(),
-        where=shared.withdrawn.any(axis=1),
-    )
-    account |= {
-        "imbalance_energy": short,
-        "co2": carbon,
-        "driving_co2": np.zeros(size),
-        "driving_co2_petrol": np.zeros(size),
-    }
-    account |= {name: part if name == "renewable_share" else unknown for name in SHARES}
-    return _described(inputs, account, cost, shared)
-
-
-def _described(
-    inputs: xr.Dataset, account: dict[str, Array], cost: dict[str, Array], shared: SharedEnergy
-) -> xr.Dataset:
-    currency = str(inputs.attrs["currency"])
-    variables: dict[str, Any] = {
-        name: (
-            ("participant",),
-            account[name],
-            {"long_name": line.text, "units": currency if line.unit == "currency" else line.unit},
-        )
-        for name, line in LINES.items()
-        if name in account
-    }
-    if cost:
-        text = {"long_name": "paid to the retailer by component", "units": currency}
-        variables["component_cost"] = (("participant", "component"), sum(cost.values()), text)
-    used, drawn, given = (int(e.sum()) for e in (shared.shared, shared.withdrawn, shared.injected))
-    for name, line in SHARES.items():
-        whole = {"self_consumption": given, "self_sufficiency": drawn, "renewable_share": drawn}.get(name, 0)
-        value = used / whole if whole else np.nan
-        text = {"long_name": f"{line.text}, in the community", "units": "1"}
-        variables[f"community_{name}"] = ((), value, text)
-    variables["peer_energy"] = ((), used / 1000.0, {"long_name": "energy traded among peers", "units": "kWh"})
-    coords = {name: inputs[name] for name in ("participant", *(["component"] if cost else []))}
-    return xr.Dataset(variables, coords=coords, attrs=inputs.attrs)
 
 
 def _trades(
@@ -294,3 +212,29 @@ def _allocation(
         )
     coords = {"member": inputs["participant"].values, "time": inputs["time"].values, "day": starts}
     return xr.Dataset(variables, coords=coords)
+
+
+def _points(settlement: Settlement, energy: Array, shared: Array) -> xr.Dataset:
+    """Return the energies of metering points (point, time) [Wh]: what was metered, and what of it is shared."""
+    rows = settlement.tables.points
+    named = {
+        "point_member": ([row.member or "" for row in rows], "whose it is, empty of a plant in common"),
+        "point_direction": ([row.direction for row in rows], "withdrawal or injection"),
+    }
+    metered = {
+        "point_metered": (energy, "metered"),
+        "point_shared": (shared, "metered and shared; the rest is a retailer's"),
+    }
+    return xr.Dataset(
+        {
+            **{
+                name: (("point",), np.array(values), {"long_name": text})
+                for name, (values, text) in named.items()
+            },
+            **{
+                name: (("point", "time"), values, {"long_name": text, "units": "Wh"})
+                for name, (values, text) in metered.items()
+            },
+        },
+        coords={"point": np.array([row.point for row in rows])},
+    )

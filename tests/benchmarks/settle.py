@@ -9,6 +9,7 @@ import argparse
 import resource
 import tempfile
 import time
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -68,11 +69,13 @@ def settled(members: int, days: int, rule: str = "pro-rata", in_memory: bool = F
     """Return CPU seconds of a settlement from its file to run files and ledger, and the peak of memory so far [MB]."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        energy = written(folder, members, days, rule, in_memory)
         if in_memory:
+            energy = written(folder, members, days, rule, in_memory)
             sharing_community.energies = lambda settlement, frame: energy.astype(float)
-        else:
-            del energy
+        else:  # in a process of its own, whose memory does not count
+            own = get_context("spawn").Process(target=written, args=(folder, members, days, rule, False))
+            own.start()
+            own.join()
         begin = time.process_time()
         run.run(folder, output=folder / "out")
         spent = time.process_time() - begin
