@@ -204,20 +204,22 @@ def _carbon(inputs: xr.Dataset, results: xr.Dataset, who: Traders, origins: Orig
     size, driver = inputs.sizes["participant"], positions(inputs, "trip_vehicle", "vehicle")
     per_litre, account = inputs["fuel_carbon"].values[driver], who.account[size:][driver]
     litres = inputs["trip_distance"].values / inputs["vehicle_fuel_economy"].values[driver]
-    fuel = sum_at(account, results["trip_fuel"].values * per_litre, size)
+    power, fuel = carbon(inputs, results)
     return {
-        "co2": carbon_of_power(inputs, results) + fuel,
+        "co2": power + fuel,
         "driving_co2": origins.carbon + fuel,
         "driving_co2_petrol": sum_at(account, litres * per_litre, size),
     }
 
 
-def carbon_of_power(inputs: xr.Dataset, results: xr.Dataset) -> Array:
-    """Return the carbon dioxide of retail power, that of vehicles plugged in elsewhere too (participant,) [kg]."""
-    who = traders(inputs)
+def carbon(inputs: xr.Dataset, results: xr.Dataset) -> tuple[Array, Array]:
+    """Return the carbon dioxide (participant,) [kg] of retail power, also of vehicles elsewhere, and of fuel."""
+    who, size = traders(inputs), inputs.sizes["participant"]
     bought = who.stack(results["grid_import"], results["vehicle_import"])
     power = bought @ (inputs["slot_hours"].values * inputs["grid_carbon"].values)
-    return sum_at(who.account, power, inputs.sizes["participant"])
+    driver = positions(inputs, "trip_vehicle", "vehicle")
+    fuel = results["trip_fuel"].values * inputs["fuel_carbon"].values[driver]
+    return sum_at(who.account, power, size), sum_at(who.account[size:][driver], fuel, size)
 
 
 def _shares(origins: Origins) -> dict[str, Array]:

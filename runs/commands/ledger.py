@@ -12,6 +12,7 @@ from ..ledger.format.block_schema import WHERE_ANY
 from ..ledger.format.chain import Summary
 from ..ledger.format.errors import LedgerError, LedgerTampered
 from ..report.bills import check as bills
+from ..report.bills import corrections
 from ..text import file_name, table, utc
 from .answer import Answer
 
@@ -131,7 +132,21 @@ def correct(directory: Path, run: Path, key: Path | None) -> Answer:
     assert commit is not None  # a run that is recorded was committed
     added, same = commit.added - commit.corrected, commit.already
     counts = f"{commit.corrected} slots corrected, {added} added, {same} were there already"
-    return Answer(vars(commit), f"{directory}: {counts}, head {commit.head[:16]}")
+    text = f"{directory}: {counts}, head {commit.head[:16]}"
+    if not commit.corrected:
+        return Answer(vars(commit), text)
+    size = signed_note.parse_checkpoint(signed_note.parse(commit.checkpoint.encode()).text).size
+    before = size - commit.added - commit.corrected
+    changed, unit = corrections.since(directory, before)
+    shown_ = dict(list(changed.items())[:_MOST_CHANGED])
+    currency, digits = block_schema.scale(unit)
+    rows = [
+        [name, str(c.slots), f"{_amount(c.amount, digits)} {currency}".rstrip()] for name, c in shown_.items()
+    ]
+    rows += [[f"and {len(changed) - len(rows)} more", "", ""]] if len(changed) > len(rows) else []
+    table_ = table(["leaf changed: its receipts are void", "slots", "to pay more"], rows)
+    facts = vars(commit) | {"changed": {name: vars(c) for name, c in changed.items()}}
+    return Answer(facts, f"{text}\n\n{table_}" if changed else text)
 
 
 def cosign(
@@ -237,6 +252,8 @@ def _keys(texts: Sequence[str]) -> list[signed_note.Key]:
         raise LedgerError(str(error)) from error
 
 
+_MOST_CHANGED = 20
+"""Accounts that a correction names."""
 _ENERGY = ("purchases", "sales", "grid_in", "grid_out")
 _MONEY = ("paid", "earned", "fees", "congestion")
 _LABELS = {

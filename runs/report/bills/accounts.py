@@ -87,7 +87,7 @@ class Part:
         total: dict[str, Array] = {}
         for inputs, results, trades in self._pieces():
             lines = accounts.lines(inputs, results, trades)
-            lines["co2"] = accounts.carbon_of_power(inputs, results)
+            lines["co2"] = np.asarray(sum(accounts.carbon(inputs, results)))
             if self.run.tree.attrs["market"] == markets.SETTLED:
                 lines.pop("imbalance_cost")
             for name in (*STATED, "co2"):

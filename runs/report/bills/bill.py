@@ -18,6 +18,7 @@ from ... import markets
 from ...ledger.format import block_schema, chain
 from ...ledger.format.errors import LedgerTampered
 from ...ledger.receipts import Proof
+from .corrections import more
 from .receipt import Receipt
 
 NEIGHBOURS, RETAILER, OTHERS, CORRECTIONS = "neighbours", "retailer", "others", "corrections"
@@ -279,13 +280,8 @@ def _corrections(receipt: Receipt, day: Callable[[int], str]) -> list[Line]:
         label = f"correction of {days.pop() if len(days) == 1 else month}"
         amount = wh = 0
         for _, before, after in changed:
-            for _, energy, money, sign in _OF_LEAVES.values():
-                amount += sign * (int(after.get(money, 0)) - int(before.get(money, 0)))
-                wh += (
-                    int(after[energy]) - int(before[energy])
-                    if energy == "purchases" and money == "paid"
-                    else 0
-                )
+            amount += more(before, after)
+            wh += int(after["purchases"]) - int(before["purchases"])
         lines.append(Line(CORRECTIONS, f"correction_{month}", label, wh or None, amount, PROVED))
         if retailer.get(month):
             text = f"{label}, retailer"
