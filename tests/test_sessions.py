@@ -92,7 +92,8 @@ def test_what_is_wrong_with_sessions_is_listed_at_once(tmp_path):
         "sessions.csv:6: Created: got 'noon', want a time such as 2019-01-31T13:30",
         "sessions.csv:7: Finished: got 2025-01-19 08:30:00, not after Created 2025-01-19 09:00:00, want a later time",
         "sessions.csv:8: Energy (kWh): got no energy, want what was charged, at least 0",
-        "sessions.csv:9: Vehicle: got nothing, want the name of a vehicle",
+        "sessions.csv:9: Vehicle: got nothing, want the name of a vehicle "
+        '(or vehicles: {"": LABEL}, nothing to leave it out)',
     ]
 
 
@@ -101,6 +102,17 @@ def test_a_guest_must_be_a_vehicle_or_left_out(tmp_path):
         p.partition(": got")[2][:7] for p in problems(scenario(written(tmp_path, EVCC), preset="evcc"))
     }
     assert found == " 'Gast'"
+
+
+def test_sessions_without_a_vehicle_are_given_to_one_or_left_out(tmp_path):
+    """As a wallbox writes down that does not know who is there: the guest's hour at 13:00 is none of the car's."""
+    path = written(tmp_path, EVCC.replace("Gast", ""))
+    left = load_scenario(scenario(path, preset="evcc", vehicles={"": ""}))
+    every = load_scenario(scenario(written(tmp_path, EVCC), preset="evcc", vehicles={"Gast": ""}))
+    assert left.tables.trips == every.tables.trips
+    path = written(tmp_path, EVCC.replace("Mini", "").replace("Gast", "guest"))
+    named = load_scenario(scenario(path, preset="evcc", vehicles={"": "Mini", "guest": ""}))
+    assert named.tables.trips == every.tables.trips
 
 
 def test_columns_of_sessions_are_said_or_missing(tmp_path):

@@ -90,7 +90,8 @@ def _sessions(
         label = form.vehicles.get(cells[form.vehicle], cells[form.vehicle])
         if not label:
             if cells[form.vehicle] not in form.vehicles:
-                problems.append(Problem(where, str(line), form.vehicle, "nothing", "the name of a vehicle"))
+                want = 'the name of a vehicle (or vehicles: {"": LABEL}, nothing to leave it out)'
+                problems.append(Problem(where, str(line), form.vehicle, "nothing", want))
             continue
         moments = []
         for name in (form.connect, form.disconnect):

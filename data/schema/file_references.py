@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from ..files.file_format import ContainerName, Gaps, Sampling, StampName, UnitName
 from ..problems import InputError
 from ..series.presets import Kind, of_kind
-from .values import LATER, Closed, Encoding, Label, Moment, Number, Real, Separator, Sha256, Whole, Zone
+from .values import LATER, Closed, Encoding, Label, Line, Moment, Number, Real, Separator, Sha256, Whole, Zone
 
 HeaderRows = Annotated[Whole, Field(ge=0, le=9)] | tuple[Label, ...]
 
@@ -46,9 +46,9 @@ class Sessions(Closed):
 
     preset: str | None = Field(default=None, description="a known export: acn-data, ocpp, evcc")
     vehicle: Label = Field(description="column of the vehicles")
-    vehicles: dict[Label, str] = Field(
+    vehicles: dict[Line, str] = Field(
         default_factory=dict,
-        description="name in the file -> label of the vehicle, or nothing to leave it out",
+        description='name in the file ("" where it has none) -> label of the vehicle, or nothing to leave it out',
     )
     connect: Label = Field(description="column of the time when it was plugged in")
     disconnect: Label = Field(description="column of the time when it was unplugged")
