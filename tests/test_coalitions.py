@@ -57,6 +57,18 @@ def test_so_they_do_with_binaries_and_meters_apart(options, seed):
     assert_gains(random_community(seed, **options), 1e-4)
 
 
+@pytest.mark.parametrize(
+    ("options", "seed", "wrong"), [({"crossing": True}, 6, 9), ({"min_charge": True}, 7, 3)]
+)
+def test_a_program_of_binaries_keeps_nothing_of_the_coalition_before(options, seed, wrong):
+    """All coalitions one after another, against each one alone; once the ``wrong`` one gained what the last one did."""
+    inputs = random_community(seed, **options)
+    together = Coalitions(inputs).gains()
+    for s in counts.all_or(range(1, len(together)), [wrong]):
+        fresh = Coalitions(inputs)
+        assert together[s] == pytest.approx(fresh.gain((s >> np.arange(fresh.members)) & 1 == 1), abs=1e-4)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_metered_members_gain_what_a_program_says(seed):
     """Two tariffs and a fee on shared energy: the closed form against the program of meters that plan nothing."""

@@ -1,4 +1,4 @@
-"""Programs that differ in the upper bounds of their columns alone, solved one after another on living HiGHS objects.
+"""Programs that differ in the upper bounds of their columns alone, solved one after another on a living HiGHS object.
 
 An optimum stays dual feasible under other bounds, so that the dual simplex goes on from it: a few pivots each. Where an
 optimum goes both ways at once (`binaries.directions`), the directions of that meter or store become binaries, and stay
@@ -7,7 +7,6 @@ many they are solved as any other.
 """
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from ..labels import Array
 from ..lp.matrix import Program
 from .binaries import directions
 from .binaries.search import TOGETHER
-from .highs import Simplex, ask, basic_solution, dot, load, optimal, own_scheduler, prove, run, warm_run
+from .highs import Simplex, basic_solution, dot, load, optimal, own_scheduler, prove, run, warm_run
 from .solve import ACCEPTED, least_cost
 
 
@@ -26,7 +25,6 @@ class Resolves:
         self._program, self._mip_gap = program, mip_gap
         self._relaxed = self._decided = directions.relaxed(program)
         self._highs = load(self._relaxed, None, mip_gap, Simplex.DUAL)
-        self._mixed: Any = None
         self.hot, self.mixed, self.cold = 0, 0, 0
 
     @own_scheduler()
@@ -63,17 +61,13 @@ class Resolves:
     def _as_one(self, upper: Array) -> float | None:
         """Return the least cost of the MILP of all directions decided so far, None where they are many."""
         while int(self._decided.integer.sum()) <= TOGETHER:
-            program = self._decided
-            switches = np.ones(len(program.upper) - len(upper))  # of pairs that had none
-            if self._mixed is None:
-                self._mixed = load(program, None, self._mip_gap)
-            columns = np.arange(len(program.upper), dtype=np.int32)
-            bounds = program.lower, np.concatenate([upper, switches])
-            ask(self._mixed, "changeColsBounds", len(columns), columns, *bounds)
-            run(self._mixed)
-            if not optimal(self._mixed):
+            switches = np.ones(len(self._decided.upper) - len(upper))  # of pairs that had none
+            program = replace(self._decided, upper=np.concatenate([upper, switches]))
+            highs = load(program, None, self._mip_gap)  # a MILP that is run again may keep its old optimum
+            run(highs)
+            if not optimal(highs):
                 return None
-            x = np.array(self._mixed.getSolution().col_value)
+            x = np.array(highs.getSolution().col_value)
             if not self._decide(x):
                 self.mixed += 1
                 return program.sign * (dot(program.cost, x) + program.offset)
@@ -83,5 +77,5 @@ class Resolves:
         """Tell whether values ``x`` (columns,) go both ways where no direction is decided, and decide it from now on."""
         both = directions.broken(self._decided, x)
         if both.any():
-            self._decided, self._mixed = directions.decided(self._decided, both), None
+            self._decided = directions.decided(self._decided, both)
         return bool(both.any())
