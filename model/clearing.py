@@ -12,7 +12,7 @@ from ..data.inputs.devices import stores
 from .devices.battery import battery
 from .devices.device import Device, Sets
 from .devices.household import household
-from .devices.investment import investment
+from .devices.investment import Sizes, investment
 from .devices.peak_charge import joint_peak_charge, peak_charge
 from .devices.peer_market import network
 from .devices.quoted_market import quoted
@@ -53,7 +53,7 @@ def community_block(
     minimum_charge: bool = True,
     quotes: xr.Dataset | None = None,
     pool: bool = True,
-    size: Linear | None = None,
+    sizes: Sizes | None = None,
 ) -> Community:
     """Build the model of a community's market as a Pyomo Block.
 
@@ -74,8 +74,8 @@ def community_block(
     pool : bool
         Whether participants without a choice share a meter per node and tariff, which makes the model smaller; False
         makes each a meter by its own name, which a host model can address. The optimum is the same.
-    size : Linear, optional
-        Sizes (candidate,) that another block decides, for several communities that are one in different times
+    sizes : Sizes, optional
+        Sizes of candidates that another block decides, for several communities that are one in different times
         (`planning`); by default the block decides those of its candidates itself.
 
     Raises
@@ -100,7 +100,7 @@ def community_block(
     devices = {name: build(given, meters, sets) for name, build in DEVICES.items()}
     if "candidate" in inputs.sizes:
         behind = devices["household"], devices["battery"]
-        devices["investment"] = investment(given, meters, sets, *behind, size)
+        devices["investment"] = investment(given, meters, sets, *behind, sizes)
     markets = {"grid": grid(inputs, meters, sets, own_tariff=own_tariff)}
     if quotes is not None:
         markets["network"] = quoted(inputs, meters, sets, quotes)

@@ -12,23 +12,23 @@ within a period: without an initial energy (NaN) they end with what they start w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from pyomo.core.base.block import ScalarBlock
 from pyomo.core.base.constraint import Constraint
-from pyomo.core.base.set import Set
+from pyomo.core.base.var import Var
 
 from ..data.inputs import devices
 from ..data.inputs.contract import optional
 from .clearing import Community, community_block
-from .devices.investment import size_of
+from .devices.investment import WHOLE, Sizes
 from .labels import Array
 from .lp.expressions import Linear
 from .lp.rows import ArrayCost
 from .results import collect
-from .topology.candidates import built, candidates
+from .topology.candidates import built
 
 BOTH = 1e-6
 """Power [kW] both ways at once that is one way: what the solver's tolerance leaves."""
@@ -37,9 +37,14 @@ WATT = 1e-3
 
 
 class Plan(ScalarBlock):
-    """The periods of a plan, blocks ``period_1`` and so on, and the ``size`` of candidates, if any is to be decided."""
+    """The periods of a plan, blocks ``period_1`` and so on, of which the first has the sizes of candidates."""
 
     periods: list[Community]
+
+    @property
+    def investment(self) -> Any:
+        """The block of what could be built, None where there is nothing of it."""
+        return self.periods[0].component("investment")
 
 
 def plan_block(
@@ -69,21 +74,17 @@ def plan_block(
     count = np.ones(len(periods)) if weights is None else np.asarray(weights, dtype=float)
     count = count * len(count) / count.sum()
     plan = Plan(concrete=True)
-    own, size = candidates(periods[0]), None
+    sizes: Sizes | None = None
     plan.periods = []
-    if own is not None and own.open.any():
-        axis = Set(initialize=periods[0]["candidate"].values.tolist())
-        plan.add_component("candidate", axis)
-        family = size_of(own, axis)
-        plan.add_component("size", family)
-        size = family.linear()
     plan.spent = Linear(())
     for number, (inputs, weight) in enumerate(zip(periods, count.tolist(), strict=True), start=1):
-        block = community_block(inputs, market, minimum_charge=minimum_charge, size=size)
+        block = community_block(inputs, market, minimum_charge=minimum_charge, sizes=sizes)
         block.weight = weight
         plan.add_component(f"period_{number}", block)
         plan.periods.append(block)
         plan.spent = plan.spent + weight * block.spent
+        if sizes is None and block.component("investment") is not None:
+            sizes = block.component("investment").decided
     plan.add_component("cost", ArrayCost(doc="weighted cost of the periods, in currency"))
     return plan
 
@@ -97,16 +98,16 @@ class Period(NamedTuple):
 
 def sizes(plan: Plan) -> Array:
     """Return the sizes (candidate,) [kW, kWh] of a solved plan, 0 of what was decided before."""
-    family = plan.component("size")
-    return np.zeros(0) if family is None else np.asarray(family.dense())
+    block = plan.investment
+    return np.zeros(0) if block is None else np.asarray(block.component("size").dense())
 
 
 def solved(plan: Plan) -> list[Period]:
     """Return the periods of a solved plan, built as it says; stores without an initial energy have the plan's."""
     done = []
     for block in plan.periods:
-        results = collect(block)
-        inputs = built(block.inputs, sizes(plan)) if plan.component("size") is not None else block.inputs
+        results = collect(block).drop_vars("candidate_size", errors="ignore")
+        inputs = block.inputs if plan.investment is None else built(block.inputs, sizes(plan))
         done.append(Period(*_started(inputs, results)))
     return done
 
@@ -150,10 +151,10 @@ def value_of_more(plan: Plan) -> Array:
 
     The plan was solved with its sizes fixed (`enlarge`): the duals of a size at its bound say no more than a bound.
     """
-    size = plan.component("size")
+    size = plan.investment.component("size")
     value = np.zeros(len(size.position))
     for family in plan.component_objects(Constraint, descend_into=True):
-        for term in family.body.terms:
+        for term in () if family.local_name in WHOLE else family.body.terms:
             if term.variable is size:
                 np.add.at(value, term.column, family.dual[term.row] * term.coefficient)
     every = np.zeros(size.shape)
@@ -162,6 +163,13 @@ def value_of_more(plan: Plan) -> Array:
 
 
 def enlarge(plan: Plan) -> None:
-    """Fix the sizes of a solved plan at what they are and a watt more, to solve it again."""
-    size = plan.component("size")
+    """Fix the sizes of a solved plan at what they are and a watt more, whole or not, to solve it again."""
+    block = plan.investment
+    size = block.component("size")
     size.lower = size.upper = size.array() + WATT
+    for name in WHOLE:
+        rows = block.component(name)
+        if rows is not None:
+            rows.lower, rows.upper = np.full(rows.lower.shape, -np.inf), np.full(rows.upper.shape, np.inf)
+    for family in block.component_objects(Var):
+        family.binary = False

@@ -206,13 +206,23 @@ def _candidates(program, data, meters):
     decided = 0.0
     for c, cost in data.get("candidate_cost", {}).items():
         size = data.get("candidate_size", {}).get(c, float("nan"))
+        once = data.get("candidate_fixed_cost", {}).get(c, 0.0)
         if not isnan(size):
-            decided += size * cost
+            decided += size * cost + once * (size > 0)
             continue
         lower, upper, known, whole = program.columns.get(
             ("size", c), (0.0, data["candidate_most"][c], 0.0, False)
         )
+        unit, first = data.get("candidate_unit", {}).get(c, 0.0), ("size", c) not in program.columns
         program.columns["size", c] = (lower, upper, known + cost * program.weight, whole)
+        if once:
+            known = program.columns.get(("built", c), (0.0, 1.0, 0.0, True))[2]
+            program.columns["built", c] = (0.0, 1.0, known + once * program.weight, True)
+        if first and once:
+            program.row([(("size", c), 1.0), (("built", c), -upper)], -INF, 0.0)
+        if first and unit:
+            program.columns["units", c] = (0.0, INF, 0.0, True)
+            program.row([(("size", c), 1.0), (("units", c), -unit)], 0.0, 0.0)
         if data["candidate_battery"][c]:
             meters.sizes[data["candidate_battery"][c]] = c
     return decided

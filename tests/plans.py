@@ -7,16 +7,20 @@ from .communities import _draft, community
 from .oracle import solve
 
 
-def random_plan(seed: int, crossing: bool = False, circle: bool | None = None):
+def random_plan(seed: int, crossing: bool = False, circle: bool | None = None, whole: bool = False):
     """Return the periods of a random plan and their weights: the first draft of the seed that can be cleared as it is.
 
-    In a ``circle`` stores end with what they start with, whatever that is; by default in half of the plans.
+    In a ``circle`` stores end with what they start with, whatever that is; by default in half of the plans. Of what is
+    built ``whole`` some has a cost of building at all, and some comes in units.
     """
     rng = np.random.default_rng([seed, 7])
     for _ in range(20):
         case = _draft(rng, False, crossing)
         for k in range(2):
             _add_candidates(rng, case, k)
+        for candidate in case["candidates"].values() if whole else ():
+            candidate["fixed_cost"] = float(rng.choice([0.0, rng.uniform(0.5, 12)]))
+            candidate["unit"] = float(rng.choice([0.0, round(candidate["most"] / rng.uniform(1.2, 5), 2)]))
         first = community(case)
         around = bool(rng.random() < 0.5) if circle is None else circle
         periods = [first] if rng.random() < 0.4 else [first, *(_another(rng, first) for _ in range(2))]

@@ -102,6 +102,8 @@ CANDIDATES = {
     "candidate_output": (("candidate", "time"), [[0.5] * 3, [0.0] * 3]),
     "candidate_most": ("candidate", [5.0, 8.0]),
     "candidate_cost": ("candidate", [3.0, 2.0]),
+    "candidate_fixed_cost": ("candidate", [2.0, 0.0]),
+    "candidate_unit": ("candidate", [0.5, 0.0]),
     "candidate_size": ("candidate", [np.nan, np.nan]),
 }
 """PV that could be built, and a battery."""
@@ -117,7 +119,9 @@ def test_the_price_of_a_peak_is_the_sum_of_its_components():
 
 def test_candidates_are_whole():
     assert validate(complete(raw().assign(CANDIDATES))) == []
-    lacking = {n: v for n, v in CANDIDATES.items() if n not in ("candidate_cost", "candidate_size")}
+    lacking = {
+        n: v for n, v in CANDIDATES.items() if n not in ("candidate_cost", "candidate_size", "candidate_unit")
+    }
     assert [p.field for p in validate(complete(raw().assign(lacking)))] == ["candidate_cost"]
 
 

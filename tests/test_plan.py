@@ -170,13 +170,14 @@ def test_what_is_owned_in_shares_has_a_meter_whose_bill_is_split_by_them():
     scenario = json.loads(json.dumps(SMALL))
     cells = scenario["investment"]["candidates"]["cells"]
     del scenario["investment"]["candidates"]["pv"], cells["owner"]
-    cells |= {"shares": {"a": 0.75, "shop": 0.25}, "cost_per_kwh": 5000}
+    cells |= {"shares": {"a": 0.75, "shop": 0.25}, "cost_per_kwh": 5000, "fixed_cost": 1000, "unit_size": 0.5}
     found = plan(load_scenario(scenario))
     assert found["participant"].values.tolist() == ["a", "b", "shop"]
     cost, size = found["yearly_cost"].values[0], found["size"].values[0]
     assert size > 0
+    assert 2 * size == pytest.approx(round(2 * size))
     assert found["investment"].values == pytest.approx([0.75 * cost, 0.0, 0.25 * cost])
-    assert found["member_capital"].values == pytest.approx([3750 * size, 0.0, 1250 * size])
+    assert found["member_capital"].values == pytest.approx([3750 * size + 750, 0.0, 1250 * size + 250])
     assert float(found["cost_after"].sum()) == pytest.approx(found.attrs["objective"])
     assert "battery kWh" in _members(found)
     for wrong, want in (

@@ -57,6 +57,18 @@ def planned(*periods, weights=None, market="p2p"):
     return plan, solve(plan, mip_gap=TIGHT)
 
 
+@pytest.mark.parametrize("seed", counts.few(range(200, 240)))
+def test_what_is_built_whole_costs_what_the_oracle_says(seed):
+    periods, weights = random_plan(seed, whole=True)
+    plan, solution = planned(*periods, weights=weights)
+    assert solution.objective == pytest.approx(oracle.plan(periods, weights).objective, **SAME)
+    size, unit = sizes(plan), periods[0]["candidate_unit"].values
+    number = np.where(unit > 0, size / np.maximum(unit, 1e-9), 0.0)
+    assert number == pytest.approx(np.round(number), abs=1e-6)
+    for inputs, results in solved(plan):
+        assert settled(inputs, results)[1] == []
+
+
 def settled(inputs, results):
     """Return the accounts of a period and what its checks find."""
     block = community_block(inputs, "grid-only")
@@ -88,7 +100,7 @@ def test_sizes_fixed_at_the_optimum_cost_the_same(seed):
     plan, solution = planned(*periods, weights=weights)
     fixed = [built(period, sizes(plan)) for period in periods]
     again, fixed_solution = planned(*fixed, weights=weights)
-    assert again.component("size") is None
+    assert len(again.investment.component("size").position) == 0
     assert fixed_solution.objective == pytest.approx(solution.objective, **SAME)
     other = [built(period, 0.5 * sizes(plan)) for period in periods]
     assert planned(*other, weights=weights)[1].objective >= solution.objective - 1e-6
@@ -106,6 +118,33 @@ def test_a_battery_is_built_where_it_breaks_even(cost, size):
     assert found == []
     assert float(account["investment_cost"].sum()) == pytest.approx(cost * size)
     assert float(account["bill"].sum()) == pytest.approx(solution.objective)
+
+
+@pytest.mark.parametrize(
+    ("terms", "size", "cost"),
+    [
+        ({"fixed_cost": 15.5}, 2 / 0.45, 60 - 3.5 * 2 / 0.45 + 15.5),  # it saves 15.56 without
+        ({"fixed_cost": 15.6}, 0.0, 60.0),
+        ({"unit": 2.0}, 4.0, 60 - 3.5 * 4),  # 14, of 6 kWh 37.78 - 30
+        ({"unit": 3.0}, 3.0, 60 - 3.5 * 3),  # 10.5, of 6 kWh 7.78
+        ({"unit": 3.0, "fixed_cost": 11.0}, 0.0, 60.0),
+    ],
+)
+def test_a_battery_is_built_whole_where_it_breaks_even(terms, size, cost):
+    inputs = house(5.0)
+    for name, value in terms.items():
+        inputs[f"candidate_{name}"] = ("candidate", [value])
+    plan, solution = planned(inputs)
+    assert sizes(plan) == pytest.approx([size], abs=1e-6)
+    assert solution.objective == pytest.approx(cost)
+    (day, results), *_ = solved(plan)
+    account, found = settled(day, results)
+    assert found == []
+    once = terms.get("fixed_cost", 0.0) * (size > 0)
+    assert float(account["investment_cost"].sum()) == pytest.approx(5 * size + once)
+    enlarge(plan)
+    solve(plan, tie_break=False)
+    assert value_of_more(plan) == pytest.approx([0.0 if size > 4.4 else 8.5], abs=1e-6)
 
 
 def test_what_one_more_kwh_saves_is_exact_where_none_is_built():

@@ -69,6 +69,10 @@ MOST = 1e6
 no limit, and the solver's tolerances mean nothing."""
 
 
+UNITS = 1000
+"""Most units of a candidate."""
+
+
 def complete(dataset: xr.Dataset) -> xr.Dataset:
     """Return the Dataset with every default filled in, variables and dims in the table's order, and attributes.
 
@@ -411,6 +415,11 @@ def _candidates(inputs: xr.Dataset) -> Iterator[Problem]:
     """Yield candidates whose battery is another's, none or two candidates' at once, or not of their greatest size."""
     if "candidate" not in inputs.dims:
         return
+    units = inputs["candidate_most"].values / np.maximum(optional(inputs, "candidate_unit"), 1e-300)
+    many = (optional(inputs, "candidate_unit") > 0) & ((units > UNITS) | (units < 1 - 1e-9))
+    want = f"a unit of which 1 to {UNITS} are the greatest size"
+    if "candidate_unit" in inputs:
+        yield from _entries(inputs, "candidate_unit", many, want)
     battery, own = inputs["candidate_battery"].values, inputs["candidate_kind"].values == "battery"
     labels, counts = np.unique(battery[own], return_counts=True)
     wrong = np.where(own, (battery == "") | np.isin(battery, labels[counts > 1]), battery != "")

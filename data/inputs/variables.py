@@ -346,6 +346,18 @@ TABLE: dict[str, Variable] = {
     "candidate_cost": Variable(
         ("candidate",), "{currency}/kW, {currency}/kWh", "cost per size over the horizon", None, low=0
     ),
+    "candidate_fixed_cost": Variable(
+        ("candidate",), "{currency}", "cost over the horizon if any is built", None, low=0, absent=0.0
+    ),
+    "candidate_unit": Variable(
+        ("candidate",),
+        _SIZE,
+        "size of a unit, built whole; 0 = any size",
+        None,
+        low=0,
+        least=LEAST,
+        absent=0.0,
+    ),
     "candidate_size": Variable(
         ("candidate",), _SIZE, "size that is built; NaN = to be decided", None, low=0, nan=True, absent=np.nan
     ),

@@ -10,6 +10,7 @@ from .values import (
     Closed,
     Efficiency,
     Label,
+    Limit,
     Losses,
     Mounting,
     NotNegative,
@@ -52,6 +53,12 @@ class Candidate(Closed):
     capacity_max: Rating = Field(description="greatest size, kW or kWh")
     cost_per_kw: NotNegative | None = Field(default=None, description="price of a kW, installed (pv)")
     cost_per_kwh: NotNegative | None = Field(default=None, description="price of a kWh, installed (battery)")
+    fixed_cost: Annotated[NotNegative, LATER] = Field(
+        default=0.0, description="price of building at all, beside that of its size"
+    )
+    unit_size: Annotated[Limit, LATER] = Field(
+        default=0.0, description="kW or kWh of a unit: built in whole ones (0 = any size)"
+    )
     lifetime_years: Positive = Field(description="years until it is replaced at the same price")
     maintenance_per_year: NotNegative = Field(default=0.0, description="upkeep of a kW or kWh and year")
     tilt_deg: Annotated[Real, Field(ge=0, le=90)] = Field(default=20.0, description="pv: tilt, 0 = flat")

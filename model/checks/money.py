@@ -213,7 +213,8 @@ def _retail(run: Run) -> dict[str, Array]:
     }
     if "candidate_owner" in i:
         payer = index(run.labels["participant"], i["candidate_owner"])
-        np.add.at(money["investment_cost"], payer, i["candidate_size"] * i["candidate_cost"])
+        once = i.get("candidate_fixed_cost", np.zeros(len(payer))) * (i["candidate_size"] > 0)
+        np.add.at(money["investment_cost"], payer, i["candidate_size"] * i["candidate_cost"] + once)
     np.add.at(money["grid_cost"], vehicle, (r["vehicle_import"] * retail[vehicle]).sum(axis=1))
     np.add.at(money["feed_in_revenue"], vehicle, (r["vehicle_export"] * feed_in[vehicle]).sum(axis=1))
     np.add.at(money["fuel_cost"], vehicle[run.driver], fuel * i["fuel_price"][run.driver])

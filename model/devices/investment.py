@@ -2,23 +2,60 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import xarray as xr
 
 from ..labels import Array
-from ..lp.components import ArrayVar
 from ..lp.expressions import Linear
 from ..topology.candidates import Candidates, candidates
 from ..topology.meters import Meters
 from .device import Device, Sets
 
+WHOLE = ("size_at_most", "whole_units")
+"""Rows that hold sizes to binaries."""
 
-def size_of(own: Candidates, axis: object) -> ArrayVar:
-    """Return the family of the sizes (candidate,) [kW, kWh] of the candidates that are to be decided."""
-    doc = "size that is built"
-    family = ArrayVar((axis,), 0.0, own.most, own.open, False, "kW, kWh", doc)
-    family.dims, family.result = ("candidate",), "candidate_size"
-    return family
+
+class Sizes(NamedTuple):
+    """Sizes (candidate,) [kW, kWh], and 1 where anything is built, of candidates that have a cost of building at all."""
+
+    size: Linear
+    built: Linear
+
+
+def decide(block: Device, own: Candidates) -> Sizes:
+    """Add the sizes of the candidates that are to be decided.
+
+    Where they have a fixed cost, size[c] <= most[c] * built[c]; where they have a unit, size[c] = unit[c] * sum over k
+    of 2^k * units_2^k[c].
+    """
+    size = block.var(
+        "size", "kW, kWh", "size that is built", upper=own.most, where=own.open, result="candidate_size"
+    )
+    once, whole = own.open & (own.fixed > 0), own.open & (own.unit > 0)
+    built = Linear(own.most.shape)
+    if once.any():
+        doc = "1 if any of it is built"
+        built = block.var("built", "1", doc, upper=1.0, where=once, binary=True, result=None)
+        block.row(WHOLE[0], size <= own.most * built, "size[c] <= most[c] * built[c]", where=once)
+    if whole.any():
+        number = np.where(whole, np.floor(own.most / np.where(whole, own.unit, 1.0) + 1e-9), 0.0)
+        units, power = Linear(own.most.shape), 1
+        while power <= number.max():
+            some = block.var(
+                f"units_{power}",
+                "1",
+                f"1 if {power} units are built",
+                upper=1.0,
+                where=number >= power,
+                binary=True,
+                result=None,
+            )
+            units, power = units + float(power) * some, 2 * power
+        formula = "size[c] = unit[c] * sum over k of 2^k * units_2^k[c]"
+        block.row(WHOLE[1], size == own.unit * units, formula, where=whole)
+    return Sizes(size, built)
 
 
 def investment(
@@ -27,29 +64,27 @@ def investment(
     sets: Sets,
     household: Device,
     battery: Device,
-    size: Linear | None = None,
+    sizes: Sizes | None = None,
 ) -> Device:
     """Sizes of candidates, and what depends on them.
 
-    draw[m,t] = -sum over PV of output[c,t] * size[c], cost = sum of cost[c] * size[c] over all candidates; and of a
-    battery, whose ratings are those of the greatest size,
+    draw[m,t] = -sum over PV of output[c,t] * size[c], cost = sum of cost[c] * size[c] + fixed_cost[c] * built[c]
+    over all candidates; and of a battery, whose ratings are those of the greatest size,
 
     charge[b,t] <= charge_limit[b] / most[c] * size[c],  discharge and energy likewise,
     energy[b,t] >= min_energy[b] / most[c] * size[c],  start[b] = initial_energy[b] / most[c] * size[c]
 
-    The sizes are variables of the block, or ``size`` (candidate,): those of another one.
+    The sizes are variables of the block (`decide`), or ``sizes``: those of another one.
     """
     block = Device(("candidate",), inputs, meters, sets)
     own = candidates(inputs)
     assert own is not None
-    if size is None:
-        family = size_of(own, block.axes["candidate"])
-        block.add_component("size", family)
-        size = family.linear()
+    block.decided = sizes or decide(block, own)
+    size, built = block.decided
     shape = (len(meters.label), inputs.sizes["time"])
     pv = size.times(np.where(own.open[:, None], own.output, 0.0)).at(meters.pv_at[own.owner], shape[0])
     block.draw = -pv
-    block.spent = Linear((), float(np.nansum(own.cost * own.size))) + (own.cost * size).sum()
+    block.spent = Linear((), own.paid().sum()) + (own.cost * size).sum() + (own.fixed * built).sum()
     block.row(
         "curtailment_at_most",
         household.component("curtailment").linear() <= meters.pv + pv,

@@ -175,7 +175,7 @@ def _investment(inputs: xr.Dataset) -> dict[str, Array]:
     own = candidates(inputs)
     if own is None:
         return {}
-    return {"investment_cost": sum_at(own.owner, own.cost * own.size, inputs.sizes["participant"])}
+    return {"investment_cost": sum_at(own.owner, own.paid(), inputs.sizes["participant"])}
 
 
 def _sum(amounts: Iterable[Array]) -> Array:

@@ -24,7 +24,8 @@ class Candidates:
 
     ``open`` (C,) says whose size is to be decided; ``owner`` (C,) is the position of the participant, ``battery`` (C,)
     that of its battery or -1; ``output`` (C, T) PV [kW/kW], 0 of batteries; ``most`` (C,) the greatest size [kW, kWh];
-    ``cost`` (C,) the cost per size over the horizon; ``size`` (C,) what is built, NaN where it is open.
+    ``cost`` (C,) the cost per size over the horizon, ``fixed`` (C,) that of building at all, ``unit`` (C,) the size that
+    is built whole, 0 for any; ``size`` (C,) what is built, NaN where it is open.
     """
 
     open: Array
@@ -33,7 +34,14 @@ class Candidates:
     output: Array
     most: Array
     cost: Array
+    fixed: Array
+    unit: Array
     size: Array
+
+    def paid(self) -> Array:
+        """Return what is paid over the horizon (C,) for what is built, 0 where it is open."""
+        size = np.nan_to_num(self.size)
+        return np.asarray(self.cost * size + self.fixed * (size > 0))
 
     def most_output(self) -> Array:
         """Return what the PV that is to be decided gives at its greatest size (C, T) [kW]."""
@@ -53,6 +61,8 @@ def candidates(inputs: xr.Dataset) -> Candidates | None:
         output=np.where(pv, optional(inputs, "candidate_output"), 0.0),
         most=inputs["candidate_most"].values,
         cost=inputs["candidate_cost"].values,
+        fixed=optional(inputs, "candidate_fixed_cost"),
+        unit=optional(inputs, "candidate_unit"),
         size=size,
     )
 

@@ -106,7 +106,7 @@ def _candidates(figures: xr.Dataset) -> str:
                 name,
                 f"{int((size > 0).sum())} of {len(size)}",
                 f"{size.sum():,.1f} {unit}",
-                money(float((size * price).sum())),
+                money(float(figures["capital"].values[own].sum())),
                 money(float(figures["yearly_cost"].values[own].sum())),
                 f"{money(float(price[0]))}/{unit}",
                 f"{money(float(next_.max()))}/{unit}",

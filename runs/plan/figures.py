@@ -92,10 +92,11 @@ def figures(
             split[inputs["participant"].values == label] = parts
     years = np.array([annuity(terms.rate, i.years) for i in terms.items])
     price, upkeep = (np.array([getattr(i, n) for i in terms.items]) for n in ("price", "upkeep"))
+    once = np.array([i.terms.fixed_cost for i in terms.items]) * (size > 0)
     candidate: dict[str, tuple[Array, str, str]] = {
         "size": (size, "kW, kWh", "size that is built"),
-        "capital": (size * price, "{currency}", "price of what is built"),
-        "yearly_cost": (size * (price * years + upkeep), MONEY, "annuity and upkeep"),
+        "capital": (size * price + once, "{currency}", "price of what is built"),
+        "yearly_cost": (size * (price * years + upkeep) + once * years, MONEY, "annuity and upkeep"),
         "price": (price, "{currency}/kW, {currency}/kWh", "price"),
         "worth": (worth, MONEY, "what one more kW or kWh saves in a year, its cost not counted"),
         "worthwhile_price": (
@@ -108,7 +109,7 @@ def figures(
         {name: values @ split for name, values in of_year(runs, weights).items()} for runs in (before, after)
     )
     gain = first["bill"] - then["bill"]
-    capital = (size * price) @ owned
+    capital = (size * price + once) @ owned
     saved = gain + then["investment_cost"] - (size * upkeep) @ owned
     own: dict[str, tuple[Array, str, str]] = {
         "cost_before": (first["bill"], MONEY, "bill as it is"),

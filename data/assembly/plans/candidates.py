@@ -126,6 +126,11 @@ def planned_inputs(scenario: Scenario) -> xr.Dataset:
         "candidate_most": np.array([i.most for i in own]),
         "candidate_cost": np.array([i.per_year(rate) for i in own]) * share,
     }
+    if any(i.terms.fixed_cost for i in own):
+        once = [i.terms.fixed_cost * annuity(rate, i.years) for i in own]
+        variables["candidate_fixed_cost"] = np.array(once) * share
+    if any(i.terms.unit_size for i in own):
+        variables["candidate_unit"] = np.array([i.terms.unit_size for i in own])
     given = {name: (("candidate",), values) for name, values in variables.items()}
     output = (("candidate", "time"), _output(scenario, own))
     inputs = complete(

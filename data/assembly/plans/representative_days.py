@@ -54,12 +54,9 @@ def of_day(inputs: xr.Dataset, own: Days, day: int) -> xr.Dataset:
     end = part["time"].values[-1] + np.round(part["slot_hours"].values[-1] * 3.6e12).astype("timedelta64[ns]")
     departure = inputs["trip_departure"].values
     part = part.isel(trip=np.flatnonzero((departure >= part["time"].values[0]) & (departure < end)))
-    if "candidate_cost" in part:
-        share = float(part["slot_hours"].sum() / inputs["slot_hours"].sum())
-        part = part.assign(
-            candidate_cost=part["candidate_cost"].copy(data=part["candidate_cost"].values * share)
-        )
-    return part
+    share = float(part["slot_hours"].sum() / inputs["slot_hours"].sum())
+    paid = {name: part[name] for name in ("candidate_cost", "candidate_fixed_cost") if name in part}
+    return part.assign({name: values.copy(data=values.values * share) for name, values in paid.items()})
 
 
 def quantities(inputs: xr.Dataset) -> dict[str, Array]:
