@@ -516,7 +516,7 @@ def report(as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
         raise click.UsageError("--language: bills in a language are HTML: give --output FILE.html or FOLDER")
     if several and not (output or as_json):
         raise click.UsageError("several bills: give --output FOLDER")
-    if run.is_dir() and not billing:
+    if run.is_dir() and run.suffix != ".zarr" and not billing:
         raise click.UsageError(f"got the folder {run}, want a run, or whom to bill of the runs in it")
     if output and output.exists() and run.is_file() and run.samefile(output):
         raise click.UsageError(f"--output: got {output}, which is the run, want another name")

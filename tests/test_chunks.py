@@ -23,7 +23,7 @@ from otonari.runs.store import (
     zarr,
 )
 
-from . import counts
+from . import counts, pages
 
 FIXED = {group: {} for group in run_format.GROUPS}
 
@@ -184,3 +184,15 @@ def test_attributes_that_are_added_are_on_the_disk(copy, monkeypatch):
     assert {(copy / name).stat().st_ino for name in (".zattrs", ".zmetadata")} <= {*synced}
     assert run_file.open_run(copy).attrs["ledger_head"] == "00"
     assert xr.open_zarr(copy).attrs["ledger_head"] == "00"
+
+
+def test_a_store_has_the_page_of_its_run(store, tmp_path):
+    """It is a folder, and no folder of runs; it holds no marginal values."""
+    for path in (store, store.with_suffix(".nc")):
+        result = CliRunner().invoke(main, ["report", str(path), "-o", str(tmp_path / f"{path.suffix}.html")])
+        assert result.exit_code == 0, result.output
+    one, other = (pages.read((tmp_path / f"{s}.html").read_text(encoding="utf-8")) for s in (".zarr", ".nc"))
+    assert one.faults == []
+    assert one.tables == other.tables
+    result = CliRunner().invoke(main, ["explain", str(store)])
+    assert "no marginal values" in result.output

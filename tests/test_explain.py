@@ -68,10 +68,25 @@ def test_one_more_of_a_store_saves_what_is_said(seed):
                     require_between(-saved.sum(), *slopes(inputs, cost, f"{device}_{name}", s, "p2p"))
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_more_pv_saves_what_is_said(seed):
+    inputs = random_community(seed)
+    cost, _, directions = cleared(inputs)
+    tree = single.clear(inputs)
+    for p in [] if directions else range(inputs.sizes["participant"]):
+        if (saved := stores.pv_value(Case(tree, p, 0))) is not None:
+            power, sides = inputs["pv_available"].values[p], []
+            for step in (-1e-3, 1e-3):
+                changed = inputs.copy(deep=True)
+                changed["pv_available"].values[p] = power * (1 + step / power.max())
+                sides.append((cleared(changed)[0] - cost) / step)
+            require_between(-saved, *sides)
+
+
 def test_a_store_and_a_connection_on_paper():
     """See `test_marginal_values`: a kWh held is worth 20; a kW of connection in the first hour 6, over the horizon 6."""
     tree = single.clear(community(HOME), "grid-only")
-    held, _, end = about(tree, "Stores", "home", "00:00")
+    held, _, end = about(tree, "Stores and PV", "home", "00:00")
     assert (held["kwh"], held["energy_value"]) == pytest.approx((1.6, 20))
     assert (end["final_energy"], end["saving"]) == pytest.approx((0, 20))
     [limit] = about(tree, "Limits", "home", "00:00")
@@ -83,7 +98,7 @@ def test_a_full_store_on_paper():
     """With 1 kWh of room, one more saves 0.5 kWh at 40 in the second slot for 1 / 0.8 kWh at 10 in the first."""
     case = HOME | {"batteries": {"b": HOME["batteries"]["b"] | {"capacity": 1}}}
     tree = single.clear(community(case), "grid-only")
-    assert about(tree, "Stores", "home", "00:00")[1]["capacity_value"] == pytest.approx(20 - 12.5)
+    assert about(tree, "Stores and PV", "home", "00:00")[1]["capacity_value"] == pytest.approx(20 - 12.5)
 
 
 DRIVE = {
@@ -121,7 +136,7 @@ def test_why_a_car_drove_on_fuel_on_paper():
     [trip] = about(tree, "Driving", "home", "00:00")
     assert (trip["km"], trip["km_on_fuel"], trip["cost_per_km_on_fuel"]) == pytest.approx((40, 25, 15))
     assert (trip["energy_value"], trip["cost_per_km_electric"]) == pytest.approx((75, 15))
-    charger = about(tree, "Stores", "home", "00:00")[-1]
+    charger = about(tree, "Stores and PV", "home", "00:00")[-1]
     assert (charger["limit"], charger["kw"], charger["saving"]) == ("charge", 3, pytest.approx(75 - 30))
     cheap = DRIVE | {"vehicles": {"car": DRIVE["vehicles"]["car"] | {"fuel_price": 40}}}
     [trip] = about(single.clear(community(cheap), "grid-only"), "Driving", "home", "00:00")

@@ -13,7 +13,7 @@ from .case import Case, Sentence, local
 from .limits import limits
 from .partners import partners
 from .price import price
-from .stores import driving, stores
+from .stores import driving, pv, stores
 
 _WITHOUT = (
     "This run holds no marginal values: nobody planned it as a whole, or an earlier version stored it. What one more"
@@ -62,7 +62,7 @@ def explain(
     saving = tree["settlement"].to_dataset()["saving"].values
     who = people.index(participant) if participant is not None else int(np.argmax(saving))
     case = Case(tree, who, _busiest(tree, who) if slot is None else slot)
-    said = [*price(case), *partners(case, named), *limits(case), *stores(case), *driving(case)]
+    said = [*price(case), *partners(case, named), *limits(case), *stores(case), *pv(case), *driving(case)]
     if case.marginal is None:
         said.append(Sentence("Not known", _WITHOUT))
     return case, said

@@ -1,4 +1,4 @@
-"""What stores are worth: a kWh held, one more kWh of capacity, one more kW; and why a car drove on fuel."""
+"""What stores and PV are worth: a kWh held, one more kWh of capacity, one more kW; why a car drove on fuel."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from ....data.problems import shown
 from ..figures.axes import Array
 from .case import SMALL, Case, Sentence
 
-TOPIC = "Stores"
+TOPIC = "Stores and PV"
 DRIVING = "Driving"
 _MOST = 6
 
@@ -60,6 +60,34 @@ def _store(case: Case, device: str, s: int) -> Iterator[Sentence]:
                 f" {case.money(total)} over the horizon.",
                 {"store": name, "limit": verb, "kw": limit, "saving": here, "saving_over_horizon": total},
             )
+
+
+def pv_value(case: Case) -> float | None:
+    """Return what one more kW of the participant's PV would have saved over the horizon [currency/kW], of its profile.
+
+    Its highest power counts as its size. None where it has none, and where it has a meter or an inverter of its own: PV
+    is then not worth what energy is behind the meter.
+    """
+    inputs, p = case.inputs, case.participant
+    profile = inputs["pv_available"].values[p]
+    apart = (
+        optional(inputs, "inverter_limit")[p] < np.inf
+        or optional(inputs, "participant_metering")[p] == "gross"
+    )
+    if case.marginal is None or apart or not profile.any():
+        return None
+    value = case.marginal["meter_value"].values[p] * inputs["slot_hours"].values
+    return float(value @ profile / profile.max())
+
+
+def pv(case: Case) -> Iterator[Sentence]:
+    """Yield what more PV of the participant would have brought."""
+    if (saved := pv_value(case)) is not None:
+        yield Sentence(
+            TOPIC,
+            f"One more kW of PV at its best would have saved {case.money(saved)} over the horizon.",
+            {"pv_value": saved},
+        )
 
 
 def energy_values(case: Case, device: str) -> Array:

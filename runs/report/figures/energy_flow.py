@@ -24,7 +24,7 @@ def energy_flow(
     columns = [_column(flows, scale) for flows in (sources, sinks)]
     height = max(_HEIGHT, *(sum(thick + room for thick, room in column) for column in columns))
     inner = top + (height - _HEIGHT) / 2
-    parts = [shape(rectangle(centre, inner, _BAR, _HEIGHT), "k"), words(WIDTH / 2, inner - 8, middle, "m")]
+    parts = [shape(rectangle(centre, inner, _BAR, _HEIGHT), "k"), words(WIDTH / 2, 12, middle, "m")]
     rows: list[Row] = []
     for side, (flows, column) in enumerate(zip((sources, sinks), columns, strict=True)):
         within, outer = inner, top + (height - sum(thick + room for thick, room in column)) / 2

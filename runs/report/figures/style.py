@@ -62,9 +62,9 @@ table{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-num
 th,td{padding:.15rem .6rem .15rem 0;text-align:right;border-bottom:1px solid var(--grid);white-space:nowrap}
 th:first-child{text-align:left}thead th{text-align:right}
 :focus-visible{outline:2px solid var(--c1);outline-offset:2px}
-@media print{@page{size:A4;margin:14mm}body{padding:0;max-width:none;font-size:10pt}
+@media print{@page{size:A4;margin:14mm}html{font-size:12px}body{padding:0;max-width:none;font-size:1rem}
 .figures{grid-template-columns:1fr 1fr;gap:6mm}figure{break-inside:avoid}h2{break-after:avoid}
-details:not([open]){display:none}.wide{overflow:visible;max-height:none}pre.wide{white-space:pre-wrap;font-size:6.5pt}}
+details:not([open]){display:none}.wide{overflow:visible;max-height:none}pre.wide{white-space:pre-wrap;font-size:5pt}}
 """
 
 
