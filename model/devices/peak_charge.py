@@ -24,7 +24,8 @@ def peak_charge(
     cost = sum of price * (peak[m,month] - paid[m,month])
 
     with k = ``peak_days``: the least of that sum is the mean of the k highest daily maxima (Rockafellar and Uryasev,
-    "Optimization of conditional value-at-risk", J. Risk 2 (2000), doi:10.21314/JOR.2000.038). A tariff with several
+    "Optimization of conditional value-at-risk", J. Risk 2 (2000), doi:10.21314/JOR.2000.038); with k = 1 that is the
+    highest power itself, and base and above are left out. A tariff with several
     peaks has a family of each. Meters without a choice draw what they must: their charge is constant. Of the peak of a
     tariff, where nobody has peers, draw is what the owner's vehicles draw less what they give elsewhere, too.
     """
@@ -98,34 +99,34 @@ def _family(
     least, paid, reached = (
         of_units(v) for v in (peaks.least[q, unit], peaks.paid[q, unit], peaks.reached[unit])
     )
-    there, by_month, by_day = days > 0, (unit_dim, "month"), (unit_dim, "day")
+    there, many, by_month, by_day = days > 0, days > 1, (unit_dim, "month"), (unit_dim, "day")
     peak = block.var(
         f"peak{suffix}", "kW", "peak of a month", lower=least, where=there, dims=by_month, result=None
     )
     base = block.var(
-        f"base{suffix}", "kW", "power that every day may reach", where=there, dims=by_month, result=None
+        f"base{suffix}", "kW", "power that every day may reach", where=many, dims=by_month, result=None
     )
     above = block.var(
-        f"above{suffix}", "kW", "maximum of a day beyond base", where=there, dims=by_day, result=None
+        f"above{suffix}", "kW", "maximum of a day beyond base", where=many, dims=by_day, result=None
     )
     entry, size = np.arange(count)[:, None], len(peaks.month)
+    own = np.where(many, -1, entry * least.shape[1] + np.arange(least.shape[1])).ravel()
     share = np.divide(1.0, days, out=np.zeros_like(days), where=days > 0)
     months = least.shape[1]
     summed = (share * above).into((entry * months + peaks.month).ravel(), (count, months))
-    month = peaks.month[peaks.day]
-    allowed = _spread(base, month, months) + _spread(above, peaks.day, size)
+    allowed = _spread(base + peak.into(own, least.shape), peaks.month, months) + above  # (entry, day)
     net, symbol = ("draw", "m") if unit_dim == "meter" else ("net", "r")
     block.row(
         f"highest{suffix}",
-        drawn <= allowed,
-        f"{net}[{symbol},t] <= base[{symbol},month] + above[{symbol},day]",
+        drawn <= _spread(allowed, peaks.day, size),
+        f"{net}[{symbol},t] <= base[{symbol},month] + above[{symbol},day], or peak[{symbol},month] of one day",
         where=there & able,
     )
     if reached.any():
         block.row(
             f"reached{suffix}",
-            _spread(base, peaks.month, months) + above >= reached,
-            "day_peak[m,day] <= base[m,month] + above[m,day]",
+            allowed >= reached,
+            "day_peak[m,day] <= base[m,month] + above[m,day], or peak[m,month] of one day",
             where=there & (reached > 0),
             dims=by_day,
         )
@@ -133,14 +134,14 @@ def _family(
         f"mean_of_highest{suffix}",
         base + summed <= peak,
         f"base[{symbol},month] + sum over its days of above[{symbol},day] / peak_days <= peak[{symbol},month]",
-        where=there,
+        where=many,
         dims=by_month,
     )
     block.spent = block.spent + (price * (peak - paid)).sum()
 
 
 def _spread(linear: Linear, place: Array, size: int) -> Linear:
-    """Return an expression (meter, size) at the positions ``place`` (time,) of its last axis: (meter, time)."""
+    """Return an expression (meter, size) at the positions ``place`` (n,) of its last axis: (meter, n)."""
     slots = len(place)
     constant = linear.constant[:, place]
     order = np.argsort(place, kind="stable")
