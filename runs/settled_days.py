@@ -32,13 +32,16 @@ def of_run(tree: xr.DataTree) -> list[dict[str, Any]]:
     counted = scale(str(inputs.attrs["currency"]))
     market = canonical_json.label(tree.attrs["market_id"])
     names = [canonical_json.label(str(x)) for x in allocation["member"].values]
+    belongs = allocation["day_member"].values
     accounts = {name: allocation[f"day_{name}"].values for name in _COUNTED}
     origins = _origins(tree["trades"].to_dataset(), allocation, names)
     found = []
     for d, facts in enumerate(_facts(inputs, allocation)):
         own = {name: values[:, d] for name, values in accounts.items()}
         leaves = [
-            _leaf(name, {n: int(v[i]) for n, v in own.items()}, origins[d][i]) for i, name in enumerate(names)
+            _leaf(name, {n: int(v[i]) for n, v in own.items()}, origins[d][i])
+            for i, name in enumerate(names)
+            if belongs[i, d]
         ]
         leaves.sort(key=lambda leaf: leaf["participant"])
         totals = block_schema.totals(leaves)

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from otonari.cli import main
 from otonari.runs.clear import single
+from otonari.runs import archive
 from otonari.runs.settle import run
 from otonari.runs.store import netcdf, run_file
 
@@ -459,6 +460,8 @@ def test_a_member_of_half_a_month_shares_and_pays_for_half_a_month(tmp_path):
     lines = tree["settlement"].to_dataset()
     assert lines["standing_charges"].values.tolist() == pytest.approx([2, 1, 2])
     assert lines["grid_cost"].values[1] == pytest.approx(0.2 * 0.225)
+    days = [[leaf["participant"] for leaf in record["leaves"]] for record in archive.recorded(tree)]
+    assert days == [["anna", "carla"], ["anna", "bert", "carla"]]  # who is no member has no leaf
 
 
 @pytest.mark.parametrize(("missing", "want"), [("leave-out", (0, 429, 571)), ("estimate", (125, 375, 500))])

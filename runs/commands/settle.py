@@ -28,15 +28,15 @@ def settle(
     source: str | Path, *, stage: Callable[[str], None], progress: Callable[[int, int], None], **options: Any
 ) -> Answer:
     """Settle and store the months of a settlement file; see :func:`otonari.runs.settle.run.run`."""
-    months = run.run(source, stage=stage, progress=progress, **options)
-    notes = [
-        note for month in months for note in json.loads(month.outcome.tree["inputs"].attrs.get("notes", "[]"))
-    ]
-    return Answer(
-        {"months": [_facts(month) for month in months]},
-        "\n\n".join(map(_text, months)),
-        notes=tuple(shown(f"note: {note}") for note in dict.fromkeys(notes)),
-    )
+    facts, texts, notes = [], [], []
+    for month in run.run(
+        source, stage=stage, progress=progress, **options
+    ):  # one at a time is held in memory
+        facts.append(_facts(month))
+        texts.append(_text(month))
+        notes += json.loads(month.outcome.tree["inputs"].attrs.get("notes", "[]"))
+    told = tuple(shown(f"note: {note}") for note in dict.fromkeys(notes))
+    return Answer({"months": facts}, "\n\n".join(texts), notes=told)
 
 
 _ENERGIES = {"withdrawn": "drawn", "shared": "shared", "injected": "injected", "sold": "sold"}

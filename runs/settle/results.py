@@ -76,7 +76,7 @@ def settled(settlement: Settlement, community: Community, contracts: Contracts |
     )
     own_shares = settlement.sharing.rule == "own-share"
     of_points = accounts.of_points(energy, community.injects, community.shares, active, shared, own_shares)
-    allocation = _allocation(community, shared, daily, price / counted.price, starts)
+    allocation = _allocation(community, shared, daily, price / counted.price, starts, day)
     allocation = allocation.merge(_points(settlement, energy, of_points))
     filled = inputs.assign(
         demand=_kilowatts(inputs, shared.withdrawn, "demand"),
@@ -182,7 +182,7 @@ def _trades(
 
 
 def _allocation(
-    community: Community, shared: SharedEnergy, daily: DailyAccounts, price: Array, starts: Array
+    community: Community, shared: SharedEnergy, daily: DailyAccounts, price: Array, starts: Array, day: Array
 ) -> xr.Dataset:
     """Return the allocation: energies (member, time) [Wh], the price of shared energy, accounts by day."""
     inputs, dims = community.inputs, ("member", "time")
@@ -202,6 +202,9 @@ def _allocation(
             "units": unit if name in in_money else "Wh",
         }
         variables[f"day_{name}"] = (("member", "day"), values, text)
+    first = np.searchsorted(day, np.arange(len(starts)))
+    text = {"long_name": "whether it is a member on that day", "units": "1"}
+    variables["day_member"] = (("member", "day"), community.active[:, first].astype(np.int8), text)
     readings = community.readings
     for name, which in (("estimated", readings.estimated), ("left_out", readings.left_out)):
         counts = np.array([which[share > 0].sum(axis=0).sum() for share in community.shares.T])

@@ -7,7 +7,7 @@ results is a conflict, and nothing of it is stored, unless it is to be corrected
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,8 +51,8 @@ def run(
     correct: bool = False,
     stage: Callable[[str], None] = log.info,
     progress: Callable[[int, int], None] = lambda done, of: None,
-) -> list[Month]:
-    """Settle the months of a settlement file and keep them: a run file each, and their days in a ledger.
+) -> Iterator[Month]:
+    """Yield the months of a settlement file as they are settled and kept: a run file each, and their days in a ledger.
 
     Parameters
     ----------
@@ -93,24 +93,26 @@ def run(
     communities = build_communities(settlement, wanted, every=bool(months))
     folder = output or Path("runs-out") / settlement.name
     keep: dict[str, Any] = {"key": key, "correct": correct}
-    done = []
-    for n, (month, community) in enumerate(communities.items()):
-        progress(n, len(communities))
+    count = len(communities)
+    for n, month in enumerate(list(communities)):
+        progress(n, count)
+        community = communities.pop(month)
         contracts = contracted.contracts(settlement, community.inputs)
         hash_ = _digest(settlement, community, contracts)
         path = folder / f"{markets.SETTLED}-{month}.nc"
         if (there := _stored(path, hash_)) is not None:
-            done.append(Month(month, there, already=True))
+            yield Month(month, there, already=True)
             continue
         stage(f"settling {month}")
         tree = _settled(settlement, community, contracts, month, hash_)
-        if record:
-            book = directory or ledger.beside(path, settlement.market_id or settlement.name, hash_)
-            done.append(Month(month, _recorded(tree, path, book, **keep)))
-        else:
-            done.append(Month(month, Outcome(tree, path, netcdf.write_run(tree, path))))
-    progress(len(communities), len(communities))
-    return done
+        book = directory or ledger.beside(path, settlement.market_id or settlement.name, hash_)
+        yield Month(
+            month,
+            _recorded(tree, path, book, **keep)
+            if record
+            else Outcome(tree, path, netcdf.write_run(tree, path)),
+        )
+    progress(count, count)
 
 
 def _settled(

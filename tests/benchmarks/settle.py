@@ -77,7 +77,8 @@ def settled(members: int, days: int, rule: str = "pro-rata", in_memory: bool = F
             own.start()
             own.join()
         begin = time.process_time()
-        run.run(folder, output=folder / "out")
+        for _ in run.run(folder, output=folder / "out"):
+            pass
         spent = time.process_time() - begin
     return spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
 
