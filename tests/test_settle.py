@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from otonari.cli import main
-from otonari.runs.clear import single
 from otonari.runs import archive
+from otonari.runs.clear import single
 from otonari.runs.settle import run
 from otonari.runs.store import netcdf, run_file
 
