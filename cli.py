@@ -457,6 +457,37 @@ def settle(
 
 
 @main.command()
+@click.argument("run", type=_FILE, metavar="RUN.nc")
+@click.option(
+    "--band",
+    type=click.Choice(["EN 50160", "GB", "JP"]),
+    default="EN 50160",
+    show_default=True,
+    help="Band that voltages are held against.",
+)
+@click.option("--balanced", is_flag=True, help="Count every load in equal parts on the phases.")
+@click.option("--strict", is_flag=True, help="Exit with code 3 where a limit is broken.")
+@click.option(
+    "-o", "--output", type=_NO_FOLDER, help="Run file with the power flow.  [default: RUN.nc itself]"
+)
+@common
+def grid(run: Path, strict: bool, as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
+    """Ask whether the feeder holds: the power flow of every slot of a run, voltages, loadings and losses.
+
+    The scenario says what the wires are: a section grid, and cables, impedances or transformers of its nodes. The power
+    flow is stored in the run file, as the group network. Needs the extra grid.
+    """
+    _require_suffix(options["output"], ".nc")
+    _stage(verbose, quiet)("power flow")
+    from .runs.commands import grid
+
+    answer, broken = grid.grid(run, **options)
+    _print(answer, as_json, quiet)
+    if broken and strict:
+        raise click.exceptions.Exit(3)
+
+
+@main.command()
 @click.argument("runs", nargs=-1, required=True, type=_FILE, metavar="RUN.nc...")
 @click.option("-o", "--output", type=_NO_FOLDER, help="CSV or NetCDF file.")
 @common

@@ -53,3 +53,7 @@ class Refused(SolveError):
 
 class Unbounded(SolveError):
     """The cost has no lower limit."""
+
+
+class NoPowerFlow(SolveError):
+    """The network carries the loads of a slot at no voltage."""

@@ -224,7 +224,7 @@ def test_every_number_is_held_to_its_bounds(name):
         dataset = complete(raw().assign(CANDIDATES))
     elif row.default is None:
         coords = {"node_to": dataset["node"].values} if "node_to" in row.dims else {}
-        some = np.full([{**dataset.sizes, "node_to": 2}[d] for d in row.dims], 5.0)
+        some = np.full([{**dataset.sizes, "node_to": 2}[d] for d in row.dims], min(5.0, row.high))
         free = {f"{d}_final_energy": ((d,), [np.nan]) for d in ("battery", "vehicle")}
         dataset = complete(raw().assign({**free, name: (row.dims, some)}).assign_coords(coords))
     first = tuple(0 for _ in row.dims)
@@ -242,7 +242,13 @@ def test_every_number_is_held_to_its_bounds(name):
     if np.isfinite(row.high):
         assert name in with_first(row.high + 0.01)
         assert name not in with_first(row.high)
-    may_be_endless = name in ("import_limit", "export_limit", "inverter_limit", "node_limit")
+    may_be_endless = name in (
+        "import_limit",
+        "export_limit",
+        "inverter_limit",
+        "node_limit",
+        "node_current_limit",
+    )
     assert (name in with_first(np.inf)) == (not may_be_endless)
 
 

@@ -64,6 +64,15 @@ UNDRAWN = (
     "inverter_limit",
     "battery_gives",
     "day_peak",
+    *(
+        "source_voltage",
+        "participant_phase",
+        "power_factor",
+        "node_voltage",
+        "node_edge",
+        "node_current_limit",
+    ),
+    *(f"node_{z}{sequence}" for z in ("resistance", "reactance") for sequence in ("", "_zero")),
     *(f"{store}_{name}" for store in ("battery", "vehicle") for name in TERMS),
 )
 """What random communities do not draw yet, or only where a test asks for it."""

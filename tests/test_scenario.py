@@ -395,7 +395,7 @@ def test_no_message_speaks_the_words_of_the_library(data, place, junk):
     target[place[-1]] = junk
     for problem in scenario.read(values).problems:
         for word in ("valid", "should", "nput", "instance", "dictionary", "nteger", "parse", "Decimal", "{"):
-            assert word not in problem.want.replace("invalid", "")
+            assert word not in problem.want.replace("invalid", "").replace("{participant}", "")
 
 
 @pytest.mark.parametrize(("file", "old", "new", "message"), FIRST_OF_SEVERAL)

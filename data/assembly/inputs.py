@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..feeders.electrical import connections, feeder
 from ..inputs.contract import complete, kinds, validate
 from ..loading.scenario import Reading, Source, read
 from ..problems import InputError, Problem
@@ -53,6 +54,10 @@ def build_inputs(scenario: Scenario) -> xr.Dataset:
     }
     shared, fees = _shared(scenario, frame)
     rates |= shared
+    network, faults = feeder(scenario.grid, scenario.tables.nodes, len(frame.times))
+    frame.problems += faults
+    if network:
+        rates |= network | connections(scenario.grid, participants, scenario.seed)
     if frame.problems:
         raise InputError(sorted(frame.problems))
     scenario = scenario.model_copy(update={"fees": fees})

@@ -68,6 +68,10 @@ PEAK_OF = ("meter", "tariff")
 """Whose a peak is: that of each customer's meter, or one of all customers of the tariff together."""
 TIER_PERIODS = ("month", "day")
 """What the energy of a tier is counted over."""
+PHASES = ("a", "b", "c", "abc")
+"""What a participant is connected to: one phase, or all three in equal parts."""
+EDGES = ("line", "transformer")
+"""What the edge from a node to its parent is: a line or cable, or a transformer (Dyn)."""
 GIVES = ("anywhere", "home")
 """What a battery gives to: whoever its owner's meter reaches, or its owner's home alone."""
 METERING = ("net", "gross")
@@ -328,6 +332,44 @@ TABLE: dict[str, Variable] = {
     "node_access_fee": Variable(("node",), _PRICE, "fee paid here by each side of a peer trade", 0.0, low=0),
     "node_limit": Variable(
         ("node",), "kW", "peer power over the edge to the parent, each way", _INF, low=0, least=LEAST
+    ),
+    "source_voltage": Variable(
+        ("time",), "1", "voltage held at the root, per nominal voltage", None, low=0.5, high=1.5, absent=1.0
+    ),
+    "participant_phase": Variable(
+        ("participant",), "label", "phase that it is connected to", None, words=PHASES, absent="abc"
+    ),
+    "power_factor": Variable(
+        ("participant",),
+        "1",
+        "power factor of its demand, lagging",
+        None,
+        low=0,
+        high=1,
+        low_open=True,
+        absent=1.0,
+    ),
+    "node_voltage": Variable(
+        ("node",), "V", "nominal voltage between phases", None, low=0, low_open=True, absent=np.nan
+    ),
+    "node_edge": Variable(
+        ("node",), "label", "what the edge to the parent is", None, words=EDGES, absent="line"
+    ),
+    **{
+        f"node_{quantity}{suffix}": Variable(
+            ("node",), "ohm", f"{sequence}{quantity} of the edge to the parent", None, low=0, absent=0.0
+        )
+        for suffix, sequence in (("", ""), ("_zero", "zero-sequence "))
+        for quantity in ("resistance", "reactance")
+    },
+    "node_current_limit": Variable(
+        ("node",),
+        "A",
+        "rated current of the edge to the parent, at the node's voltage",
+        None,
+        low=0,
+        low_open=True,
+        absent=_INF,
     ),
     "trade_fee": Variable(
         ("node", "node_to"), _PRICE, "fee per pair of nodes, instead of the tree", None, low=0

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from .file_references import CarbonFile, SeriesFile, TableFile, Weather
+from .grid import Grid
 from .investment import Finance, Investment
 from .table_rows import Battery, Node, Participant, Trip, Vehicle
 from .tariffs_and_fees import Exchange, Fees, LevelFees, PeerPrices, Tariff
@@ -153,6 +154,9 @@ class Scenario(Closed):
     )
     finance: Annotated[Finance, LATER] = Field(
         default=Finance(), description="interest, and the years that a plan looks ahead"
+    )
+    grid: Annotated[Grid | None, LATER] = Field(
+        default=None, description="the feeder behind the network, for power flows (default: none is known)"
     )
     carbon: Carbon = Field(default=Carbon(), description="emission factors")
     fuel: Fuel = Field(default=Fuel(), description="fuel price")

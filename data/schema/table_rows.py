@@ -63,6 +63,12 @@ class Participant(Closed):
         default=None,
         description="AC power of the inverter that its PV and batteries share (default: no limit)",
     )
+    phase: Annotated[Literal["a", "b", "c", "abc"] | None, LATER] = Field(
+        default=None, description="phase that it is on (default: drawn by the seed; plant and business: abc)"
+    )
+    power_factor: Annotated[Real | None, Field(ge=0.5, le=1), LATER] = Field(
+        default=None, description="of its demand, lagging (default: grid.power_factor)"
+    )
     demand_column: Column | None = Field(default=None, description="column of the demand file")
     persons: Annotated[Whole, Field(ge=1, le=12)] | None = Field(
         default=None, description="persons in the home, for generated demand"
@@ -278,6 +284,61 @@ class Node(Closed):
         default=None, description="paid here by each side of a trade (default: fees.access_fee_per_kwh)"
     )
     limit_kw: Limit | None = Field(default=None, description="peer power over the edge (default: no limit)")
+    voltage_v: Annotated[Positive | None, LATER] = Field(
+        default=None, description="nominal voltage between phases (default: the parent's; grid.voltage_v)"
+    )
+    cable: Annotated[Label | None, LATER] = Field(
+        default=None, description="cable of the catalogue that the edge to the parent is, over length_m"
+    )
+    r_ohm: Annotated[NotNegative | None, LATER] = Field(default=None, description="resistance of the edge")
+    x_ohm: Annotated[NotNegative | None, LATER] = Field(default=None, description="reactance of the edge")
+    r0_ohm: Annotated[NotNegative | None, LATER] = Field(
+        default=None,
+        description="its zero-sequence resistance (default: 4 times r_ohm, of a transformer r_ohm)",
+    )
+    x0_ohm: Annotated[NotNegative | None, LATER] = Field(
+        default=None,
+        description="its zero-sequence reactance (default: 4 times x_ohm, of a transformer x_ohm)",
+    )
+    rating_a: Annotated[Positive | None, LATER] = Field(
+        default=None, description="rated current of the edge (default: the cable's, else no limit)"
+    )
+    transformer_kva: Annotated[Positive | None, LATER] = Field(
+        default=None, description="rated power of the transformer (Dyn) that the edge to the parent is"
+    )
+    transformer_uk_percent: Annotated[Positive | None, LATER] = Field(
+        default=None, description="its short-circuit voltage (default: 4)"
+    )
+    transformer_ur_percent: Annotated[NotNegative | None, LATER] = Field(
+        default=None, description="the resistive part of its short-circuit voltage (default: 1.2)"
+    )
+
+    @model_validator(mode="after")
+    def _one_edge(self) -> Self:
+        ways = [n for n in ("cable", "r_ohm", "transformer_kva") if getattr(self, n) is not None]
+        if len(ways) > 1:
+            raise PydanticCustomError("edge", "one of cable, r_ohm and transformer_kva")
+        if self.cable is not None and self.length_m is None:
+            raise PydanticCustomError("length_m", "its length beside the cable")
+        if (self.r_ohm is None) != (self.x_ohm is None):
+            raise PydanticCustomError("x_ohm", "r_ohm and x_ohm, or neither")
+        if (self.r0_ohm is None) != (self.x0_ohm is None) or (self.r0_ohm is not None and not ways):
+            raise PydanticCustomError("x0_ohm", "r0_ohm and x0_ohm beside what the edge is, or neither")
+        if (self.transformer_ur_percent or 0.0) > (self.transformer_uk_percent or UK_PERCENT):
+            raise PydanticCustomError("transformer_ur_percent", "at most transformer_uk_percent")
+        return self
+
+    @property
+    def electrical(self) -> bool:
+        """Whether it says anything of what its edge is to a power flow."""
+        return any(getattr(self, name) is not None for name in ELECTRICAL)
+
+
+ELECTRICAL = ("voltage_v", "cable", "r_ohm", "rating_a", "transformer_kva")
+"""Columns of a node that a power flow alone reads, and that stand alone."""
+UK_PERCENT, UR_PERCENT = 4.0, 1.2
+"""Short-circuit voltage of a transformer that states none, and its resistive part: of 250 kVA, 10/0.4 kV (pandapower's
+standard type, after DIN 42500)."""
 
 
 TABLES: dict[str, tuple[type[Closed], str]] = {

@@ -13,8 +13,8 @@ import xarray as xr
 
 from .atomic_file import RunFileError, first_line, publish, require_file
 from .run_format import (
+    BESIDE,
     FORMAT,
-    MARGINAL,
     attributes_digest,
     digests,
     encode,
@@ -50,7 +50,7 @@ def write_run(tree: xr.DataTree, path: str | os.PathLike[str]) -> Path | None:
 
     def same(earlier: Path) -> bool:
         attributes = _attributes(earlier)
-        identity = {key: value for key, value in stored.items() if key != f"{MARGINAL}_digest"}
+        identity = {k: v for k, v in stored.items() if k not in [f"{group}_digest" for group in BESIDE]}
         return all(attributes.get(key) == value for key, value in identity.items())
 
     return publish(Path(path), lambda name: _fill(tree, name, stored), same)

@@ -19,8 +19,11 @@ FORMAT = 1
 
 GROUPS = ("inputs", "results", "trades", "settlement")
 MARGINAL = "marginal"
-FURTHER = ("allocation", MARGINAL)
-"""Groups that only some runs have: what a settled one allocates; marginal values, which do not identify a run."""
+NETWORK = "network"
+BESIDE = (MARGINAL, NETWORK)
+"""Groups that say more of a run and do not identify it: marginal values, power flows."""
+FURTHER = ("allocation", *BESIDE)
+"""Groups that only some runs have: what a settled one allocates, and those beside it."""
 
 
 TIME_ATTRIBUTES = {"standard_name": "time", "long_name": "start of the slot, UTC", "axis": "T"}

@@ -1,0 +1,1 @@
+"""The network as wires: what flows over a feeder, and whether it holds."""
