@@ -17,6 +17,7 @@ from otonari.model.settlement.account_lines import SIGNS
 from otonari.runs import archive, markets
 from otonari.runs.clear import single
 from otonari.runs.ledger import checkpoints, ledger
+from otonari.runs.ledger.format import canonical_json, merkle, signed_note
 from otonari.runs.ledger.format.errors import LedgerError, LedgerTampered
 from otonari.runs.markets import SIMULATED
 from otonari.runs.report import sections
@@ -289,6 +290,32 @@ def test_a_forged_receipt(issued, case):
     forged = b"\n\n".join(FORGED[case](sections_of(issued["bert"])))
     with pytest.raises(LedgerTampered):
         receipt.read((forged,), "x")
+
+
+def test_a_leaf_of_somebody_else_in_the_same_slot(issued):
+    bert, anna = (sections_of(issued[who]) for who in ("bert", "anna"))
+    mixed = b"\n".join([anna[2].split(b"\n")[0], *bert[2].split(b"\n")[1:]])
+    with pytest.raises(LedgerTampered, match="several participants"):
+        receipt.read((b"\n\n".join([*bert[:2], mixed, *bert[3:]]),), "x")
+
+
+def test_a_block_that_fits_its_leaf_but_not_the_tree(issued):
+    """The forger makes the leaf say more, and gives the block the root of it: only the checkpoint contradicts."""
+    parts = sections_of(issued["bert"])
+    (block, *blocks), (line, *lines) = (part.split(b"\n") for part in parts[1:3])
+    values = canonical_json.parse(line)
+    values["leaf"]["paid"] += 1
+    joined = signed_note.decode(values["path"])
+    path = [joined[k : k + 32] for k in range(0, len(joined), 32)]
+    root = canonical_json.parse(block)["root"]
+    forged = merkle.root_from_path(
+        merkle.leaf(canonical_json.dump(values["leaf"])), values["place"], len(BILL), path
+    )
+    block = block.replace(root.encode(), forged.hex().encode())
+    parts[1] = b"\n".join([block, *blocks])
+    parts[2] = b"\n".join([canonical_json.dump(values), *lines])
+    with pytest.raises(LedgerTampered, match="tree hash"):
+        receipt.read((b"\n\n".join(parts),), "x")
 
 
 STATEMENTS = {
