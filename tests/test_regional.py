@@ -402,6 +402,8 @@ def test_contracts_of_components_in_regions_are_those_of_the_whole(cleared, fold
     )
     components += " {name: power, part: network, basis: per-kw-contracted, per: day, price: 2},"
     components += " {name: peak, part: network, basis: per-kw-peak, price: 50},"
+    components += " {name: blocks, part: levy, price: {type: tiered, per: day, tiers:"  # of a step below the access fees
+    components += " [{up_to_kwh: 4, price_per_kwh: 0}, {price_per_kwh: 2}]}},"
     components += " {name: VAT, part: tax, basis: percent, price: 10}]"
     name = next(iter(load_scenario(folder).tariffs))
     changes = (
@@ -418,6 +420,10 @@ def test_contracts_of_components_in_regions_are_those_of_the_whole(cleared, fold
     for line in ("bill", "bill_grid_only", "standing_charges"):
         np.testing.assert_allclose(in_order(got, want)[line], want[line], atol=1e-4)
     assert float(got["peak_charges"].sum()) > 0
+    np.testing.assert_allclose(
+        in_order(got, want)["tier_charges"].sum(), want["tier_charges"].sum(), rtol=1e-6
+    )
+    assert float(got["tier_charges"].sum()) > 0
     assert float(got["standing_charges"].max()) == pytest.approx(1.1 * (50 + 2 * 4))
     groups = [many[g].to_dataset().load() for g in ("inputs", "results", "trades", "settlement")]
     assert check(*groups) == []

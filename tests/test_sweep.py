@@ -344,9 +344,14 @@ def test_refusals_before_anything_runs(tmp_path, monkeypatch, swept):
 
 
 def test_a_sweep_over_the_price_of_a_component(swept):
-    """The price of a peak, set key by key in a list: ten times as dear is ten times as much more, where nobody plans."""
+    """The price of a peak, set key by key in a list: ten times as dear is ten times as much more, where nobody plans.
+
+    What tiers cost beside it is the same.
+    """
     peak = "{name: peak, part: network, basis: per-kw-peak, price: 0}"
-    text = SMALL.replace("set: {", f"set: {{tariffs.standard.components: [{peak}], ")
+    tiers = "{type: tiered, per: day, tiers: [{up_to_kwh: 2, price_per_kwh: 0}, {price_per_kwh: 5}]}"
+    parts = f"{peak}, {{name: blocks, part: levy, price: {tiers}}}"
+    text = SMALL.replace("set: {", f"set: {{tariffs.standard.components: [{parts}], ")
     points = "grid: {tariffs.standard.components.0.price: [0, 10, 100]}\nmarkets: [unmanaged]\n"
     bill = swept(text + points).dataset["bill"].values.ravel()
     assert bill[1] > bill[0] + 1

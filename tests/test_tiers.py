@@ -1,5 +1,7 @@
 """Tiers of energy by month and day: to the cent by hand, as duals, on every way of clearing, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from otonari.data.inputs.contract import complete
 from otonari.data.loading.scenario import load_scenario
 from otonari.data.problems import InputError
 from otonari.model.checks.run import check
+from otonari.model.fair_shares.payments import payments
 from otonari.runs.clear import single
 from otonari.runs.report import page
 from otonari.runs.report.bills import accounts, bill, issue, receipt
@@ -22,6 +25,7 @@ from .communities import community, random_community
 from .settlements import written
 from .test_bill import keep
 from .test_contracts import scenario
+from .test_payments import run_of
 from .test_peaks import home
 
 
@@ -262,6 +266,14 @@ def test_bills_of_parts_of_a_run_add_up(tmp_path):
     np.testing.assert_allclose(before.components + after.components, tree["settlement"]["component_cost"])
 
 
+def refused(tree):
+    """Return the problems of a split by coalitions."""
+    run = replace(run_of(tree), metered=True)
+    with pytest.raises(InputError, match="tiers tie the slots") as error:
+        payments(run, ["shapley"])
+    return error.value.problems
+
+
 def test_a_settlement_charges_tiers(tmp_path):
     """Of 0.6 kWh at noon, and what is shared of it, what is beyond 0.1 kWh costs 0.1 more; without sharing all of it."""
     price = {"type": "tiered", "tiers": [{"up_to_kwh": 0.1, "price_per_kwh": 0.2}, {"price_per_kwh": 0.3}]}
@@ -271,6 +283,7 @@ def test_a_settlement_charges_tiers(tmp_path):
     drawn = 0.6 - 0.375
     assert float(bert["tier_charges"]) == pytest.approx(0.1 * (drawn - 0.1))
     assert float(bert["bill_grid_only"]) == pytest.approx(0.6 * 0.2 + 0.5 * 0.1)
+    assert [p.got for p in refused(month.outcome.tree)] == ["'shapley'"]
     assert float(bert["bill"]) == pytest.approx(drawn * 0.2 + 0.1 * (drawn - 0.1) + 0.375 * 0.12)
 
 

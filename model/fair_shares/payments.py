@@ -160,6 +160,8 @@ def _problems(run: Run, rule: str) -> list[Problem]:
         want = f"another rule: it is found for {most_members(run)} participants at most, here are {people}"
     elif name in COALITIONAL and "joint_peak_value" in run.results:
         want = "another rule: a peak of all customers of a tariff is no coalition's own"
+    elif name in COALITIONAL and run.metered and "tier" in run.inputs.sizes:
+        want = "another rule: tiers tie the slots of metered members to one another"
     else:
         return []
     return list(price_rules.refused(rule, want).problems)

@@ -106,8 +106,9 @@ class Case:
 
     @cached_property
     def retail(self) -> Array:
-        """Return the retail price of every participant in the slot (participant,) [currency/kWh]."""
-        return self._of_tariff("retail_price")
+        """Return the retail price of one more kWh of every participant in the slot (participant,) [currency/kWh]."""
+        dearer = self.power("tier_value") if "tier_value" in self.results else 0.0
+        return self._of_tariff("retail_price") + dearer
 
     @cached_property
     def feed_in(self) -> Array:
