@@ -199,7 +199,7 @@ def test_a_settlement_refuses_it_by_name(tmp_path):
     part = {"name": "peak", "part": "network", "basis": "per-kw-peak", "price": 5, "peak_of": "tariff"}
     path = written(tmp_path, tariffs=lambda tariffs: {"home": tariffs["home"] | {"components": [part]}})
     with pytest.raises(InputError, match="home/peak: peak_of"):
-        settling.run(path, record=False, output=tmp_path / "out")
+        list(settling.run(path, record=False, output=tmp_path / "out"))
 
 
 def test_splits_by_coalitions_refuse_it():

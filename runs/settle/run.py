@@ -4,6 +4,7 @@ A month that is stored as it would be settled now is not settled again. A month 
 results is a conflict, and nothing of it is stored, unless it is to be corrected.
 """
 
+import gc
 import hashlib
 import json
 import logging
@@ -112,6 +113,8 @@ def run(
             if record
             else Outcome(tree, path, netcdf.write_run(tree, path)),
         )
+        del community, contracts, tree
+        gc.collect()  # the Datasets of a month hang together in circles
     progress(count, count)
 
 
