@@ -412,6 +412,7 @@ def schema() -> None:
 )
 @_set
 @click.option("-o", "--output", type=_FILE, help="File of the plan (.nc).")
+@click.option("--days", type=_FOLDER, help="Folder that gets a run file of each day, for otonari report.")
 @click.option("--time-limit", type=_POSITIVE, help="Seconds for each solve.")
 @_strict
 @common
@@ -492,7 +493,7 @@ def grid(run: Path, strict: bool, as_json: bool, verbose: bool, quiet: bool, **o
 @click.option("-o", "--output", type=_NO_FOLDER, help="CSV or NetCDF file.")
 @common
 def compare(runs: tuple[Path, ...], output: Path | None, as_json: bool, verbose: bool, quiet: bool) -> None:
-    """Compare stored runs: totals and sums per kind, with differences to the first."""
+    """Compare stored runs: totals and sums per kind, with differences to the first; or stored plans."""
     _require_suffix(output, ".csv", ".nc")
     if output and output.exists() and any(run.exists() and run.samefile(output) for run in runs):
         raise click.UsageError(f"--output: got {output}, which is one of the runs, want another name")

@@ -14,7 +14,7 @@ from otonari.data.loading.scenario import digest, effective, load_scenario
 from otonari.data.problems import InputError
 from otonari.runs.clear.single import clear
 from otonari.runs.commands.plan import _members
-from otonari.runs.plan.run import plan
+from otonari.runs.plan.run import planned as planned_with_days
 from otonari.runs.store import plan_file
 from otonari.runs.store.atomic_file import RunFileError
 
@@ -149,6 +149,36 @@ def test_a_plan_is_told_by_candidate_member_and_kind(planned, folder):
     assert "plan.1.nc" in result.stdout  # that of the other market is kept
 
 
+def test_the_days_of_a_plan_are_runs_and_plans_compare(folder):
+    days = folder / "days"
+    for market in ("p2p", "grid-only"):
+        otonari(
+            "plan", folder / "pair.yaml", "-o", folder / f"{market}.nc", "--market", market, "--days", days
+        )
+    [day] = days.glob("2020-08-19.nc")
+    page = otonari("report", day)
+    assert page.exit_code == 0
+    assert "investment" in page.stdout
+    table = otonari("compare", folder / "p2p.nc", folder / "grid-only.nc", "-o", folder / "plans.csv")
+    assert table.exit_code == 0, table.output
+    lines = {line.split("  ")[0]: line.split()[-2:] for line in table.stdout.splitlines() if line}
+    assert lines["built pv kW"] == ["6.0", "6.0"]
+    stored = [plan_file.read(folder / f"{market}.nc") for market in ("p2p", "grid-only")]
+    assert lines["gain JPY/year"] == [f"{float(p['gain'].sum()):,.1f}" for p in stored]
+    assert "gain" in (folder / "plans.csv").read_text()
+    assert otonari("compare", folder / "p2p.nc", day).exit_code == 2
+
+
+def test_gains_by_price_rule_differ_by_what_peers_pay_one_another(planned):
+    """What the community gains depends on no rule, but for congestion, of which there is none."""
+    members, total = planned[0]["members"], planned[0]["totals"]["gain"]
+    gains = [m["gain"] for m in members.values()]
+    for rule in ("mid-market", "supply-demand-ratio"):
+        other = [m["gain_by_rule"][rule] for m in members.values()]
+        assert sum(other) == pytest.approx(total, abs=1e-3)
+        assert other != pytest.approx(gains, abs=1.0)
+
+
 def test_other_commands_leave_aside_what_could_be_built():
     scenario = load_scenario(SMALL)
     bare = load_scenario({k: v for k, v in SMALL.items() if k not in ("investment", "finance")})
@@ -171,7 +201,7 @@ def test_what_is_owned_in_shares_has_a_meter_whose_bill_is_split_by_them():
     cells = scenario["investment"]["candidates"]["cells"]
     del scenario["investment"]["candidates"]["pv"], cells["owner"]
     cells |= {"shares": {"a": 0.75, "shop": 0.25}, "cost_per_kwh": 5000, "fixed_cost": 1000, "unit_size": 0.5}
-    found = plan(load_scenario(scenario))
+    found = planned_with_days(load_scenario(scenario))[0]
     assert found["participant"].values.tolist() == ["a", "b", "shop"]
     cost, size = found["yearly_cost"].values[0], found["size"].values[0]
     assert size > 0
@@ -203,7 +233,7 @@ def of_days(number):
     scenario = json.loads(json.dumps(SMALL))
     scenario["time"] |= {"days": 4}
     scenario["investment"]["representative_days"] = number
-    return plan(load_scenario(scenario))
+    return planned_with_days(load_scenario(scenario))[0]
 
 
 def test_days_that_all_stand_for_themselves_miss_nothing():

@@ -1,7 +1,8 @@
 """The command that plans, and what is said of a plan."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,17 @@ from ...data.inputs import deferred_dask  # noqa: F401 - before Datasets
 from ...data.inputs.currency import decimals
 from ...data.problems import shown
 from ...model.labels import Array
+from .. import compare as comparison
+from ..compare import CompareError
 from ..plan import run
+from ..store import plan_file
 from ..text import table
 from .answer import Answer
 
 MOST = 40
 """Members that stand one a line; beyond, kinds alone."""
+LOSS = 0.5
+"""Less than that a year [currency] nobody counts as a loss."""
 _UNITS = {"pv": "kW", "battery": "kWh"}
 _SUMS = ("member_capital", "cost_before", "cost_after", "gain", "npv", "co2_before", "co2_after")
 
@@ -29,7 +35,9 @@ def plan(scenario: str, *, stage: Callable[[str], None], **options: Any) -> Answ
     misses = _misses(figures)
     parts += [_members(figures)] if figures.sizes["participant"] <= MOST else []
     kept = f" (the earlier one: {outcome.kept})" if outcome.kept else ""
-    parts += [_kinds(figures), shown(f"stored  {outcome.path}{kept}")]
+    parts += [_kinds(figures)]
+    parts += [_rules(figures)] if figures.attrs["market"] == "p2p" else []
+    parts += [shown(f"stored  {outcome.path}{kept}")]
     notes = [shown(f"note: {note}") for note in json.loads(figures.attrs["notes"])]
     if misses:
         told = ", ".join(f"{q} {100 * m['duration_error']:.1f} %" for q, m in misses.items())
@@ -57,6 +65,9 @@ def facts(figures: xr.Dataset) -> dict[str, Any]:
         }
         for dim in ("candidate", "participant")
     }
+    for label, member in over["participant"].items():
+        gains = figures["gain_by_rule"].sel(participant=label)
+        member["gain_by_rule"] = dict(zip(gains["rule"].values.tolist(), gains.values.tolist(), strict=True))
     totals = {str(n): float(v) for n, v in figures.items() if not v.dims} | _totals(figures, np.s_[:])
     days = dict(zip(figures["day"].values.tolist(), figures["day_count"].values.tolist(), strict=True))
     told = {"candidates": over["candidate"], "members": over["participant"], "totals": totals, "days": days}
@@ -148,6 +159,60 @@ def _kinds(figures: xr.Dataset) -> str:
         )
     header = ["kind", "number", f"invests {currency}", "a year", "then", "gain", "NPV", "CO2 kg", "then"]
     return table(header, lines)
+
+
+def _rules(figures: xr.Dataset) -> str:
+    """Return what each kind of participant gains a year under each price rule, and how many members lose."""
+    money, kind = _money(figures), figures["participant_kind"].values.astype(str)
+    gains = {"marginal": figures["gain"].values}
+    gains |= {str(r): figures["gain_by_rule"].values[i] for i, r in enumerate(figures["rule"].values)}
+    rows = [(name, kind == name) for name in sorted(set(kind.tolist()))]
+    lines = [
+        [name, *(money(float(gain[own].sum())) for gain in gains.values())]
+        for name, own in [*rows, ("all", np.ones(len(kind), dtype=bool))]
+    ]
+    lines.append(["members who lose", *(str(int((gain < -LOSS).sum())) for gain in gains.values())])
+    return table([f"gain {figures.attrs['currency']} by price rule", *gains], lines)
+
+
+def compare(files: Sequence[Path], output: Path | None) -> Answer:
+    """Compare stored plans: what is built, costs, gains, and what they do to self-sufficiency and carbon dioxide."""
+    plans = [plan_file.read(file) for file in files]
+    currencies = {str(plan.attrs["currency"]) for plan in plans}
+    if len(currencies) > 1:
+        raise CompareError(f"compare: got plans in {', '.join(sorted(currencies))}, want one currency")
+    names = [file.stem for file in files]
+    names = names if len(set(names)) == len(names) else [str(file) for file in files]
+    lines = {name: [_compared(plan)[name] for plan in plans] for name in _compared(plans[0])}
+    compared = xr.Dataset(
+        {n: (("scenario",), [v for v, _ in values], {"units": values[0][1]}) for n, values in lines.items()},
+        coords={"scenario": np.array(names, dtype=str)},
+        attrs={"title": "comparison of plans", "currency": currencies.pop()},
+    )
+    rows = [
+        [f"{name.replace('_', ' ')} {values[0][1]}".removesuffix(" 1"), *(f"{v:,.1f}" for v, _ in values)]
+        for name, values in lines.items()
+    ]
+    text = table(["plan", *names], rows)
+    kept = comparison.write(compared, output) if output else None
+    if output:
+        text += shown(f"stored  {output}" + (f" (the earlier one: {kept})" if kept else "")).join(
+            ["\n\n", ""]
+        )
+    return Answer(compared.to_dict(), text)
+
+
+def _compared(plan: xr.Dataset) -> dict[str, tuple[float, str]]:
+    """Return the figures by which plans are compared, each with its unit."""
+    currency, totals = plan.attrs["currency"], _totals(plan, np.s_[:])
+    own = {f"built {kind}": (float(_of_members(plan, kind).sum()), unit) for kind, unit in _UNITS.items()}
+    own |= {name: (totals[name], f"{currency}/year") for name in ("cost_before", "cost_after", "gain")}
+    own |= {name: (totals[name], str(currency)) for name in ("capital", "npv")}
+    own |= {name: (totals[name], "kg/year") for name in ("co2_before", "co2_after")}
+    own["members who lose"] = float((plan["gain"].values < -LOSS).sum()), "1"
+    for when in ("before", "after"):
+        own[f"self_sufficiency_{when}"] = 100 * float(plan[f"community_self_sufficiency_{when}"]), "%"
+    return own
 
 
 def _of_members(figures: xr.Dataset, kind: str) -> Array:

@@ -8,7 +8,7 @@ from ...data.problems import shown
 from .. import compare as comparison
 from ..ledger.format import canonical_json
 from ..report import tables
-from ..store import run_file
+from ..store import plan_file, run_file
 from ..text import file_name
 from .answer import Answer
 
@@ -107,7 +107,11 @@ def explain(run: Path, participant: str | None, time: str | None, named: Sequenc
 
 
 def compare(runs: Sequence[Path], output: Path | None) -> Answer:
-    """Compare stored runs, and write the comparison; see :mod:`otonari.runs.compare`."""
+    """Compare stored runs, or stored plans, and write the comparison; see :mod:`otonari.runs.compare`."""
+    if all(map(plan_file.holds, runs)):
+        from . import plan
+
+        return plan.compare(runs, output)
     with run_file.reading(", ".join(map(str, runs))):
         compared = comparison.compare(runs)
         text = tables.compared(compared)

@@ -16,7 +16,8 @@ import numpy as np
 import xarray as xr
 
 from ...data.assembly.plans.candidates import Item, annuity
-from ...model.labels import Array
+from ...model.labels import Array, places, sum_at
+from ...model.settlement.trades import bilateral
 
 MONEY = "{currency}/year"
 _SUMS = ("bill", "investment_cost", "co2")
@@ -61,6 +62,27 @@ def of_year(runs: Sequence[Run], weights: Sequence[float]) -> dict[str, Array]:
         }
         total = {name: total.get(name, 0.0) + weight * values for name, values in year.items()}
     return {name: np.asarray(values) for name, values in total.items()}
+
+
+RULES = ("mid-market", "supply-demand-ratio")
+"""Price rules beside that of the plan, under which its trades are priced as well."""
+
+
+def by_rule(runs: Sequence[Run], weights: Sequence[float], rule: str) -> Array:
+    """Return the bills of a year (participant,) [currency] where a rule prices the trades, and nobody is made whole."""
+    total: Array = np.zeros(runs[0].inputs.sizes["participant"])
+    for run, weight in zip(runs, weights, strict=True):
+        traded, settlement = bilateral(run.inputs, run.results, rule), run.settlement
+        energy = traded["trade_energy"].values
+        got = energy * traded["trade_price"].values
+        paid = got + energy * (traded["trade_fee"].values + traded["trade_congestion"].values)
+        bill = settlement["bill"].values - settlement["make_whole"].values
+        bill = bill - settlement["peer_cost"].values + settlement["peer_revenue"].values
+        for side, money in (("buyer", paid), ("seller", -got)):
+            at = places(run.inputs["participant"].values, traded[f"trade_{side}"].values)
+            bill = bill + sum_at(at, money, len(bill))
+        total = total + weight * bill
+    return total
 
 
 def figures(
@@ -109,6 +131,7 @@ def figures(
         {name: values @ split for name, values in of_year(runs, weights).items()} for runs in (before, after)
     )
     gain = first["bill"] - then["bill"]
+    rules = np.stack([(by_rule(before, weights, r) - by_rule(after, weights, r)) @ split for r in RULES])
     capital = (size * price + once) @ owned
     saved = gain + then["investment_cost"] - (size * upkeep) @ owned
     own: dict[str, tuple[Array, str, str]] = {
@@ -142,13 +165,25 @@ def figures(
     given: dict[str, Any] = {
         "candidate_kind": (("candidate",), inputs["candidate_kind"].values),
         "participant_kind": (("participant",), inputs["participant_kind"].values[member]),
+        "gain_by_rule": (
+            ("rule", "participant"),
+            rules,
+            {
+                "long_name": "gain where a rule prices all trades",
+                "units": MONEY.format(currency=inputs.attrs["currency"]),
+            },
+        ),
         "owned": (
             ("candidate", "participant"),
             owned,
             {"long_name": "part of it that is whose", "units": "1"},
         ),
     }
-    coords = {"candidate": inputs["candidate"].values, "participant": np.array(people, dtype=str)}
+    coords = {
+        "rule": np.array(RULES),
+        "candidate": inputs["candidate"].values,
+        "participant": np.array(people, dtype=str),
+    }
     return xr.Dataset({**given, **variables}, coords=coords, attrs={"currency": currency})
 
 

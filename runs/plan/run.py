@@ -15,12 +15,12 @@ import numpy as np
 import xarray as xr
 
 from ...data.inputs import deferred_dask  # noqa: F401 - before Datasets
-from ...data.inputs.arrays import Arrays
+from ...data.inputs.arrays import Arrays, as_dataset
 from ...data.loading.scenario import Scenario, digest, effective, load_scenario
 from ...data.problems import InputError, Problem
 from ...model.lp import deferred_scipy  # noqa: F401 - before SciPy
 from ..clear import single
-from ..store import plan_file
+from ..store import netcdf, plan_file, run_format
 from ..version import version
 from .figures import Run, Terms, figures
 
@@ -49,6 +49,7 @@ def run(
     *,
     overrides: Sequence[str] = (),
     output: Path | None = None,
+    days: Path | None = None,
     time_limit: float | None = None,
     stage: Stage = log.info,
 ) -> Outcome:
@@ -64,6 +65,8 @@ def run(
         ``key.path=value`` each.
     output : path, optional
         File (default ``runs-out/<scenario>/plan.nc``).
+    days : path, optional
+        Folder that gets a run file of each day with what is built.
     time_limit : float, optional
         Seconds for each solve of a part.
 
@@ -78,16 +81,22 @@ def run(
     """
     stage("reading the scenario")
     scenario = load_scenario(source, overrides)
-    found = plan(scenario, market, time_limit=time_limit, stage=stage)
+    found, runs = planned(scenario, market, time_limit=time_limit, stage=stage)
     output = output or Path("runs-out") / scenario.name / "plan.nc"
     stage("storing")
+    for day, of_day in zip(found["day"].values.tolist(), runs, strict=True) if days else ():
+        tree = run_format.as_tree(*map(as_dataset, of_day))
+        told = ("scenario", "otonari_version", "solver", "currency", "status")
+        tree.attrs = {"title": f"{scenario.name}: {day} of a plan", "market": market}
+        tree.attrs |= {name: found.attrs[name] for name in told}
+        netcdf.write_run(tree, Path(days or "") / f"{day}.nc")
     return Outcome(found, output, plan_file.write(found, output))
 
 
-def plan(
+def planned(
     scenario: Scenario, market: str = MARKETS[0], *, time_limit: float | None = None, stage: Stage = log.info
-) -> xr.Dataset:
-    """Return the figures of a plan (`figures.figures`); its attributes say how it was found.
+) -> tuple[xr.Dataset, list[Run]]:
+    """Return the figures of a plan (`figures.figures`), whose attributes say how it was found, and its days.
 
     Minimum charge powers of vehicles are left aside, and stores end with what they start with, whatever that is.
     """
@@ -108,14 +117,14 @@ def plan(
     stage("planning")
     block = planning.plan_block(list(map(Arrays.of, periods)), weights, market, minimum_charge=False)
     solution = _solve(block, time_limit, one_way=False)
-    planned, size = planning.solved(block), planning.sizes(block)
-    if any(planning.both_ways(period.results) for period in planned):
+    periods_planned, size = planning.solved(block), planning.sizes(block)
+    if any(planning.both_ways(period.results) for period in periods_planned):
         stage("deciding directions")
         as_planned = [built(period, size) for period in periods]
         after, operated = _operated(as_planned, weights, market, time_limit)
         solution = _within(solution, operated)
     else:
-        after = [_settled(period, market, solution, time_limit) for period in planned]
+        after = [_settled(period, market, solution, time_limit) for period in periods_planned]
     stage("asking what more is worth")
     planning.enlarge(block)
     _solve(block, time_limit, start=solution.basis, tie_break=False, one_way=False)
@@ -124,7 +133,7 @@ def plan(
     terms = Terms(scenario.finance.discount_rate, scenario.finance.years, items(scenario))
     hash_ = digest(scenario)
     found = figures(before, after, weights, worth, terms).assign(horizon.told)
-    return found.assign_attrs(
+    found = found.assign_attrs(
         title=f"{scenario.name}: plan, {market} market",
         scenario=scenario.name,
         scenario_hash=hash_,
@@ -142,6 +151,7 @@ def plan(
         plan_seconds=time.perf_counter() - begin,
         scenario_definition=json.dumps(effective(scenario), ensure_ascii=False),
     )
+    return found, after
 
 
 class Horizon(NamedTuple):

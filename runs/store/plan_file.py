@@ -33,6 +33,15 @@ def write(dataset: xr.Dataset, path: Path) -> Path | None:
     )
 
 
+def holds(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path is that of a plan."""
+    try:
+        read(path)
+    except RunFileError:
+        return False
+    return True
+
+
 def read(path: str | os.PathLike[str]) -> xr.Dataset:
     """Return the figures of a plan, loaded into memory.
 
