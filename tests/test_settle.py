@@ -14,6 +14,7 @@ from otonari.runs.clear import single
 from otonari.runs.settle import run
 from otonari.runs.store import netcdf, run_file
 
+from . import pages
 from .communities import community
 from .settlements import DRAWN, FILE, KEYS, MEMBERS, noon, written
 from .test_sharing import WORKED
@@ -88,6 +89,25 @@ def test_a_month_from_readings_to_a_bill_that_is_checked(otonari, tmp_path):
     assert [m["already"] for m in again] == [True]
     otonari("report", path)
     otonari("compare", path)
+
+
+def test_a_settled_month_is_a_page_and_explained(otonari, tmp_path):
+    """At noon of one day members share 1 kWh; its trades are stored by day, its energy by slot."""
+    path = written(tmp_path / "trio")
+    tree = settled(path)
+    run_of = path.parent / "out/settlement-2026-06.nc"
+    otonari("report", run_of, "-o", "page.html")
+    found = pages.read((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert found.faults == []
+    _, rows = found.table("Who trades with whom")
+    total = sum(v for row in rows.values() for v in row)
+    assert total == pytest.approx(float(tree["trades"]["trade_energy"].sum())) == 1
+    assert "Trades of the busiest slot in the order of their price" not in found.titles
+    slot = int(np.argmax(tree["results"]["peer_purchase"].sel(participant="anna").values))
+    bought = float(tree["results"]["peer_purchase"].sel(participant="anna")[slot])
+    said = json.loads(otonari("explain", run_of, "--participant", "anna", "--json").stdout)["sentences"]
+    assert said[1]["bought_kwh"] == pytest.approx(bought * float(tree["inputs"]["slot_hours"][slot]))
+    assert said[-1]["topic"] == "Not known"
 
 
 def test_a_settled_month_under_other_rules_of_prices(otonari, tmp_path):

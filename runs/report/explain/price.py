@@ -128,7 +128,21 @@ def _deals(case: Case) -> Iterator[Sentence]:
             {"left_out": len(found) - _MOST},
         )
     if not found:
-        yield Sentence(TOPIC, f"{shown(case.name)} traded with nobody in this slot.", {"trades": 0})
+        yield _allotted(case)
+
+
+def _allotted(case: Case) -> Sentence:
+    """Return what the participant had of peers in the slot of a run that holds no trade of it, as a settled month."""
+    bought, sold = (
+        float(case.power(f"peer_{n}")[case.participant]) * case.hours for n in ("purchase", "sale")
+    )
+    if bought + sold <= SMALL:
+        return Sentence(TOPIC, f"{shown(case.name)} traded with nobody in this slot.", {"trades": 0})
+    return Sentence(
+        TOPIC,
+        f"It had {bought:.3f} kWh of peers, and peers {sold:.3f} kWh of its own; with whom is stored by day.",
+        {"bought_kwh": bought, "sold_kwh": sold},
+    )
 
 
 def _deal(case: Case, side: str, k: int) -> Sentence:

@@ -60,7 +60,7 @@ summary{cursor:pointer;color:var(--soft);font-size:.9rem}
 .wide{overflow-x:auto;max-height:26rem}pre.wide{max-height:none;font-size:.8rem}
 table{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-nums}
 th,td{padding:.15rem .6rem .15rem 0;text-align:right;border-bottom:1px solid var(--grid);white-space:nowrap}
-th:first-child{text-align:left}thead th{text-align:right}
+th:first-child{text-align:left}tbody th{white-space:normal;min-width:7rem}thead th{text-align:right}
 :focus-visible{outline:2px solid var(--c1);outline-offset:2px}
 @media print{@page{size:A4;margin:14mm}html{font-size:12px}body{padding:0;max-width:none;font-size:1rem}
 .figures{grid-template-columns:1fr 1fr;gap:6mm}figure{break-inside:avoid}h2{break-after:avoid}

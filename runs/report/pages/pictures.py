@@ -396,7 +396,7 @@ PICTURES = [
     Picture(demand_by_source, lambda run: "demand_from" in run.settlement),
     Picture(prices, lambda run: "price" in run.results and bool(run.results["price"].notnull().any())),
     Picture(who_trades, _traded),
-    Picture(trades_in_order, _traded),
+    Picture(trades_in_order, lambda run: _traded(run) and run.market != markets.SETTLED),
     Picture(network, lambda run: _traded(run) and "node_flow" in run.results),
     Picture(charge, _stores),
     Picture(driving, lambda run: bool(run.inputs.sizes["trip"])),
