@@ -412,6 +412,7 @@ def schema() -> None:
 )
 @_set
 @click.option("-o", "--output", type=_FILE, help="File of the plan (.nc).")
+@click.option("--whole", is_flag=True, help="Operate what is built on every day of the horizon, too.")
 @click.option("--days", type=_FOLDER, help="Folder that gets a run file of each day, for otonari report.")
 @click.option("--time-limit", type=_POSITIVE, help="Seconds for each solve.")
 @_strict

@@ -151,10 +151,8 @@ def test_a_plan_is_told_by_candidate_member_and_kind(planned, folder):
 
 def test_the_days_of_a_plan_are_runs_and_plans_compare(folder):
     days = folder / "days"
-    for market in ("p2p", "grid-only"):
-        otonari(
-            "plan", folder / "pair.yaml", "-o", folder / f"{market}.nc", "--market", market, "--days", days
-        )
+    for market, more in (("p2p", ["--days", days]), ("grid-only", [])):
+        otonari("plan", folder / "pair.yaml", "-o", folder / f"{market}.nc", "--market", market, *more)
     [day] = days.glob("2020-08-19.nc")
     page = otonari("report", day)
     assert page.exit_code == 0
@@ -233,7 +231,7 @@ def of_days(number):
     scenario = json.loads(json.dumps(SMALL))
     scenario["time"] |= {"days": 4}
     scenario["investment"]["representative_days"] = number
-    return planned_with_days(load_scenario(scenario))[0]
+    return planned_with_days(load_scenario(scenario), whole=True)[0]
 
 
 def test_days_that_all_stand_for_themselves_miss_nothing():
@@ -241,11 +239,12 @@ def test_days_that_all_stand_for_themselves_miss_nothing():
     assert every["day_count"].values == pytest.approx([365 / 4] * 4)
     assert np.abs(every["sum_error"].values).max() < 1e-12
     assert np.abs(every["duration_error"].values).max() < 1e-12
+    assert every.attrs["objective_of_all_days"] == pytest.approx(every.attrs["objective"])
     two = of_days(2)
     assert two["day_count"].values.sum() == pytest.approx(365)
     assert set(two["day"].values) < set(every["day"].values)
     assert two["duration_error"].values.max() > 0
-    assert float(two.attrs["objective"]) == pytest.approx(float(every.attrs["objective"]), rel=0.2)
+    assert two.attrs["objective_of_all_days"] >= every.attrs["objective"] - 1e-6  # no sizes do better
     assert float(every["cost_after"].sum()) == pytest.approx(every.attrs["objective"])
 
 

@@ -44,6 +44,11 @@ def plan(scenario: str, *, stage: Callable[[str], None], **options: Any) -> Answ
         notes.append(
             f"note: {figures.sizes['day']} days stand for the horizon; duration curves differ by: {told}"
         )
+    if "objective_of_all_days" in figures.attrs:
+        cost, currency = figures.attrs["objective_of_all_days"], figures.attrs["currency"]
+        share = 100 * (cost / figures.attrs["objective"] - 1)
+        told = f"{cost:,.0f} {currency} a year, {share:+.2f} % of what the plan says"
+        notes.append(f"note: on every day of the horizon what is built costs {told}")
     return Answer(
         {**facts(figures), "path": str(outcome.path), "kept": outcome.kept and str(outcome.kept)},
         "\n\n".join(parts),

@@ -50,6 +50,7 @@ def run(
     overrides: Sequence[str] = (),
     output: Path | None = None,
     days: Path | None = None,
+    whole: bool = False,
     time_limit: float | None = None,
     stage: Stage = log.info,
 ) -> Outcome:
@@ -67,6 +68,8 @@ def run(
         File (default ``runs-out/<scenario>/plan.nc``).
     days : path, optional
         Folder that gets a run file of each day with what is built.
+    whole : bool
+        Whether to operate what is built on every day of the horizon too, where some stand for all.
     time_limit : float, optional
         Seconds for each solve of a part.
 
@@ -81,7 +84,7 @@ def run(
     """
     stage("reading the scenario")
     scenario = load_scenario(source, overrides)
-    found, runs = planned(scenario, market, time_limit=time_limit, stage=stage)
+    found, runs = planned(scenario, market, whole=whole, time_limit=time_limit, stage=stage)
     output = output or Path("runs-out") / scenario.name / "plan.nc"
     stage("storing")
     for day, of_day in zip(found["day"].values.tolist(), runs, strict=True) if days else ():
@@ -94,7 +97,12 @@ def run(
 
 
 def planned(
-    scenario: Scenario, market: str = MARKETS[0], *, time_limit: float | None = None, stage: Stage = log.info
+    scenario: Scenario,
+    market: str = MARKETS[0],
+    *,
+    whole: bool = False,
+    time_limit: float | None = None,
+    stage: Stage = log.info,
 ) -> tuple[xr.Dataset, list[Run]]:
     """Return the figures of a plan (`figures.figures`), whose attributes say how it was found, and its days.
 
@@ -130,6 +138,10 @@ def planned(
     _solve(block, time_limit, start=solution.basis, tie_break=False, one_way=False)
     per_year = float(np.mean(weights))
     worth = planning.value_of_more(block) * per_year
+    every = {}
+    if whole and scenario.investment and scenario.investment.representative_days:
+        stage("operating what is built on every day")
+        every = {"objective_of_all_days": _of_all_days(inputs, size, market, time_limit)}
     terms = Terms(scenario.finance.discount_rate, scenario.finance.years, items(scenario))
     hash_ = digest(scenario)
     found = figures(before, after, weights, worth, terms).assign(horizon.told)
@@ -148,6 +160,7 @@ def planned(
         years=terms.years,
         notes=inputs.attrs.get("notes", "[]"),
         **{f"proof_{name}": value for name, value in solution.proof.items()},
+        **every,
         plan_seconds=time.perf_counter() - begin,
         scenario_definition=json.dumps(effective(scenario), ensure_ascii=False),
     )
@@ -232,6 +245,22 @@ def _operated(
     block = planning.plan_block(list(map(Arrays.of, periods)), weights, market, minimum_charge=False)
     solution = _solve(block, time_limit)
     return [_settled(period, market, solution, time_limit) for period in planning.solved(block)], solution
+
+
+def _of_all_days(inputs: xr.Dataset, size: Any, market: str, time_limit: float | None) -> float:
+    """Return the cost of a year [currency] in which every day of the horizon is operated with sizes (candidate,)."""
+    from ...data.assembly.plans import representative_days
+    from ...data.assembly.plans.candidates import DAYS
+    from ...model import planning
+    from ...model.topology.candidates import built
+
+    every = representative_days.days(inputs)
+    days = [circular(representative_days.of_day(inputs, every, d)) for d in range(len(every.first))]
+    periods = [Arrays.of(built(day, size)) for day in days]
+    solution = _solve(
+        planning.plan_block(periods, None, market, minimum_charge=False), time_limit, tie_break=False
+    )
+    return float(solution.objective) * DAYS / len(days)
 
 
 def _within(relaxed: Any, operated: Any) -> Any:
