@@ -11,15 +11,13 @@ from otonari.model.checks.run import check
 from otonari.model.fair_shares.payments import payments
 from otonari.runs.clear import by_regions, dask_cluster, single
 from otonari.runs.report import sections
-from otonari.runs.report.bills import bill, issue, page, receipt
+from otonari.runs.report.bills import accounts
 from otonari.runs.settle import run as settling
 from otonari.runs.simulate import run as rolling
 
-from . import oracle
-from .books import KEY
+from . import counts, oracle
 from .communities import community, random_community
 from .settlements import written
-from .test_bill import keep
 from .test_contracts import scenario
 from .test_payments import run_of
 from .test_peaks import FEED_IN, RETAIL, contract, with_peak
@@ -44,6 +42,12 @@ def homes(batteries=None, vehicles=None, **people):
     if vehicles:
         case["vehicles"] = vehicles
     return community(case)
+
+
+@pytest.fixture(scope="module")
+def two():
+    """Return two homes of 3 and 1 kW, and of 1 and 4 kW, among peers."""
+    return otonari.clear(with_peak(homes(early=[3.0, 1], late=[1.0, 4]), joint=True))
 
 
 def charges(tree):
@@ -113,7 +117,7 @@ def test_a_vehicle_elsewhere_draws_on_the_account_of_its_owner():
     np.testing.assert_allclose(alone["results"]["vehicle_charge"].values, [[1, 1]])
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", counts.few(range(24)))
 def test_any_community_pays_for_its_peaks_together(seed):
     """Its runs pass their checks, cost what the oracle says, and nobody pays more than alone (a check)."""
     inputs = with_peak(random_community(seed), price=7.0, days=1 + seed % 2, slots_per_day=2, joint=True)
@@ -133,9 +137,8 @@ def test_any_community_pays_for_its_peaks_together(seed):
         ("results", "joint_peak_value", (0, 1), -2.0, {"joint_peak_value"}),
     ],
 )
-def test_the_checks_hold_the_peaks_of_tariffs(group, name, at, more, broken):
-    tree = otonari.clear(with_peak(homes(early=[3.0, 1], late=[1.0, 4]), joint=True))
-    groups = {g: tree[g].to_dataset().copy(deep=True) for g in ("inputs", "results", "trades", "settlement")}
+def test_the_checks_hold_the_peaks_of_tariffs(two, group, name, at, more, broken):
+    groups = {g: two[g].to_dataset().copy(deep=True) for g in ("inputs", "results", "trades", "settlement")}
     groups[group][name].values[at] += more
     assert broken <= {violation.check for violation in check(*groups.values())}
 
@@ -150,9 +153,10 @@ def test_a_bill_says_what_of_the_peak_of_all_is_charged(tmp_path):
     rows = sections.peaks(tree)
     assert sum(row["kw"] for row in rows) == pytest.approx(1.0)
     assert [row["marginal"] for row in rows] == pytest.approx([4.24, 4.24])
-    (made,) = issue.issue(keep(tree, tmp_path), issue.Request(["home"])).values()
-    text = page.write(bill.bill(receipt.check(made.packed(), [KEY.key])))
-    assert "one kW less at the peaks saves 4.24" in text
+    part = accounts.Part(accounts.StoredRun(tmp_path / "run.nc", tree), np.ones(24, dtype=bool))
+    [(name, (kilowatt, saves))] = accounts.peaks([part], "home").items()
+    assert (name, saves) == ("capacity", pytest.approx(4.24))
+    assert kilowatt == pytest.approx(rows[0]["kw"])
 
 
 def test_an_earlier_peak_of_all_stands_in_the_component(tmp_path):
@@ -202,8 +206,8 @@ def test_a_settlement_refuses_it_by_name(tmp_path):
         list(settling.run(path, record=False, output=tmp_path / "out"))
 
 
-def test_splits_by_coalitions_refuse_it():
-    run = run_of(otonari.clear(with_peak(homes(early=[3.0, 1], late=[1.0, 4]), joint=True)))
+def test_splits_by_coalitions_refuse_it(two):
+    run = run_of(two)
     with pytest.raises(InputError, match="no coalition's own"):
         payments(run, ["shapley"])
     want = 9 * RETAIL + 50

@@ -19,7 +19,7 @@ from otonari.runs.report.bills import page as paper
 from otonari.runs.settle import run as settling
 from otonari.runs.simulate import run as rolling
 
-from . import oracle
+from . import counts, oracle
 from .books import KEY
 from .communities import community, random_community
 from .settlements import written
@@ -71,17 +71,22 @@ def charged(tree):
 
 
 @pytest.mark.parametrize(
-    ("tiers", "slots_per_day", "earlier", "want"),
+    ("market", "tiers", "slots_per_day", "earlier", "want"),
     [
-        (MONTH, None, 0.0, 4 * 0.1 + 2 * 0.2),  # of 8 kWh four beyond 4 kWh, two of them beyond 6
-        (MONTH, None, 3.0, 7 * 0.1 + 5 * 0.2),  # after 3 kWh seven and five
-        (MONTH, None, 5.0, 8 * 0.1 + 7 * 0.2),  # after 5 kWh, of which one was charged, eight and seven
-        (DAY, 2, 9.0, 0.1 * 3),  # 2 and 6 kWh: three of the second day; the month counts for nothing
-        (MONTH + DAY, 2, 0.0, 0.8 + 0.3),
+        ("p2p", MONTH, None, 0.0, 4 * 0.1 + 2 * 0.2),  # of 8 kWh four beyond 4 kWh, two of them beyond 6
+        ("grid-only", MONTH, None, 3.0, 7 * 0.1 + 5 * 0.2),  # after 3 kWh seven and five
+        (
+            "unmanaged",
+            MONTH,
+            None,
+            5.0,
+            8 * 0.1 + 7 * 0.2,
+        ),  # after 5 kWh, of which one was charged, eight and seven
+        ("p2p", DAY, 2, 9.0, 0.1 * 3),  # 2 and 6 kWh: three of the second day; the month counts for nothing
+        ("grid-only", MONTH + DAY, 2, 0.0, 0.8 + 0.3),
     ],
 )
-@pytest.mark.parametrize("market", ["p2p", "grid-only", "unmanaged"])
-def test_a_home_without_a_choice_pays_its_tiers(tiers, slots_per_day, earlier, want, market):
+def test_a_home_without_a_choice_pays_its_tiers(market, tiers, slots_per_day, earlier, want):
     tree = otonari.clear(with_tiers(home([1.0, 1, 1, 5], False), tiers, slots_per_day, earlier), market)
     assert charged(tree) == pytest.approx([want])
     assert tree["settlement"]["bill"].values == pytest.approx([8 * 0.2 + want])
@@ -129,11 +134,16 @@ def test_energy_of_peers_goes_to_who_would_pay_most_for_more():
     assert (tree["settlement"]["saving"] >= -1e-9).all()
 
 
-def test_a_kilowatt_hour_is_worth_what_the_dearest_buyer_saves():
-    """Where all need more of the second tier than the roof has, its energy is worth 0.3 less the fees."""
-    tree = otonari.clear(neighbours([(0.5, 0.1, "month")]))
-    np.testing.assert_allclose(tree["results"]["price"].values, 0.3 - 0.01)
-    np.testing.assert_allclose(tree["results"]["tier_value"].values[1:], 0.1)
+@pytest.fixture(scope="module")
+def short():
+    """Return the neighbours where all need more of the second tier than the roof has."""
+    return otonari.clear(neighbours([(0.5, 0.1, "month")]))
+
+
+def test_a_kilowatt_hour_is_worth_what_the_dearest_buyer_saves(short):
+    """Energy of the roof is worth 0.3 less the fees."""
+    np.testing.assert_allclose(short["results"]["price"].values, 0.3 - 0.01)
+    np.testing.assert_allclose(short["results"]["tier_value"].values[1:], 0.1)
 
 
 def test_a_cheap_tier_is_not_resold():
@@ -153,7 +163,7 @@ def test_a_cheap_tier_is_not_resold():
     assert both.max() == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", counts.few(range(24)))
 def test_any_community_plans_for_its_tiers(seed):
     """Its runs pass their checks and cost what the oracle says."""
     inputs = random_community(seed)
@@ -182,8 +192,8 @@ def test_any_community_plans_for_its_tiers(seed):
         ("inputs", "earlier_energy", (1,), 0.25, {"tier_charges"}),
     ],
 )
-def test_the_checks_hold_every_tier(group, name, at, more, broken):
-    tree = otonari.clear(neighbours([(0.5, 0.1, "month")]))
+def test_the_checks_hold_every_tier(short, group, name, at, more, broken):
+    tree = short
     groups = {g: tree[g].to_dataset().copy(deep=True) for g in ("inputs", "results", "trades", "settlement")}
     groups[group][name].values[at] += more
     assert broken <= {violation.check for violation in check(*groups.values())}
@@ -209,26 +219,29 @@ def contract(price=TIERED, **more):
     return {"components": parts}
 
 
-def test_a_month_of_three_tiers_with_tax_by_hand(tmp_path):
+@pytest.fixture(scope="module")
+def month(tmp_path_factory):
+    """Return June on the contract of three tiers, each home alone."""
+    return single.cleared(load_scenario(scenario(tmp_path_factory.mktemp("june"), contract())), "grid-only")
+
+
+def test_a_month_of_three_tiers_with_tax_by_hand(month):
     """360 kWh: 120 at 0.20, 180 at 0.25, 60 at 0.30 = 87.00; grid 18.00; 10 % of 105.00: 115.50."""
-    run = single.cleared(load_scenario(scenario(tmp_path, contract())), "grid-only")
-    account = run["settlement"].to_dataset().sel(participant="home")
+    account = month["settlement"].to_dataset().sel(participant="home")
     np.testing.assert_allclose(account["component_cost"], [87.0, 18.0, 10.5])
     assert round(float(account["bill"]), 2) == 115.50
     assert float(account["tier_charges"]) == pytest.approx(1.1 * (240 * 0.05 + 60 * 0.05))
-    assert "dearer tiers" in page.report(run)
-    np.testing.assert_allclose(run["results"]["tier_value"].sel(participant="home"), 1.1 * 0.1)
+    assert "dearer tiers" in page.report(month)
+    np.testing.assert_allclose(month["results"]["tier_value"].sel(participant="home"), 1.1 * 0.1)
 
 
-def test_half_a_month_goes_on_where_the_first_half_ended(tmp_path):
-    """The bills of the 1st to the 15th and of the rest, with 180 kWh used, add up to that of the month."""
-    whole = single.cleared(load_scenario(scenario(tmp_path, contract())), "unmanaged")
-    first = single.cleared(load_scenario(scenario(tmp_path, contract(), days=15)), "unmanaged")
-    source = scenario(tmp_path, contract(), days=15, start="2026-06-16")
-    source["tables"]["participants"][0]["earlier_kwh"] = 180
+def test_a_month_goes_on_where_its_first_days_ended(tmp_path):
+    """The bill of the last two days, of which 336 kWh were used before, is what they add to that of the month."""
+    source = scenario(tmp_path, contract(), days=2, start="2026-06-29")
+    source["tables"]["participants"][0]["earlier_kwh"] = 336
     rest = single.cleared(load_scenario(source), "unmanaged")
-    bills = [float(run["settlement"]["bill"].sel(participant="home")) for run in (whole, first, rest)]
-    assert bills[0] == pytest.approx(bills[1] + bills[2])
+    bill = float(rest["settlement"]["bill"].sel(participant="home"))
+    assert bill == pytest.approx(1.1 * 24 * (0.3 + 0.05))
 
 
 def test_free_energy_up_to_a_cap_in_the_short_form(tmp_path):
@@ -244,26 +257,27 @@ def test_free_energy_up_to_a_cap_in_the_short_form(tmp_path):
 
 
 def test_a_bill_has_tiers_and_can_be_checked(tmp_path):
-    """In 15 days 30 kWh of 180 are the roof's, free: 120 at 0.20 and 30 at 0.25 are 31.50, with grid and tax 42.90."""
-    source = scenario(tmp_path, contract(), days=15, market_id="street")
+    """Of 12 kWh 2 are the roof's, free: 4 at 0.20, 4 at 0.25 and 2 at 0.30 are 2.40, with grid and tax 3.19."""
+    tiers = [{**tier, "up_to_kwh": 4 * n + 4} for n, tier in enumerate(TIERED["tiers"][:2])]
+    price = {**TIERED, "tiers": [*tiers, TIERED["tiers"][2]]}
+    source = scenario(tmp_path, contract(price), days=1, market_id="street")
     tree = single.cleared(load_scenario(source), "p2p")
     (made,) = issue.issue(keep(tree, tmp_path), issue.Request(["home"])).values()
     text = paper.write(bill.bill(receipt.check(made.packed(), [KEY.key])))
-    assert text.split("\n      energy ")[1].split()[:3] == ["150.000", "0.2100", "31.50"]
-    assert "to pay: **42.90 EUR**" in text
+    assert text.split("\n      energy ")[1].split()[:3] == ["10.000", "0.2400", "2.40"]
+    assert "to pay: **3.19 EUR**" in text
 
 
-def test_bills_of_parts_of_a_run_add_up(tmp_path):
+def test_bills_of_parts_of_a_run_add_up(month, tmp_path):
     """The last 10 days of June cost what they add to the 20 before, tier by tier; so do the stated lines."""
-    tree = single.cleared(load_scenario(scenario(tmp_path, contract())), "grid-only")
-    run = accounts.StoredRun(tmp_path / "run.nc", tree)
+    run = accounts.StoredRun(tmp_path / "run.nc", month)
     first = np.arange(720) < 480
     before, after = (accounts.Part(run, counts) for counts in (first, ~first))
     want = 1.1 * (0.05 * 120 + 0.05 * 60)  # of the last 120 of 360 kWh: 60 beyond 300 are in the third tier
     assert after.lines["tier_charges"][0] == pytest.approx(want)
     for name in ("grid_cost", "tier_charges"):
-        assert before.lines[name] + after.lines[name] == pytest.approx(tree["settlement"][name].values)
-    np.testing.assert_allclose(before.components + after.components, tree["settlement"]["component_cost"])
+        assert before.lines[name] + after.lines[name] == pytest.approx(month["settlement"][name].values)
+    np.testing.assert_allclose(before.components + after.components, month["settlement"]["component_cost"])
 
 
 def refused(tree):
@@ -278,12 +292,12 @@ def test_a_settlement_charges_tiers(tmp_path):
     """Of 0.6 kWh at noon, and what is shared of it, what is beyond 0.1 kWh costs 0.1 more; without sharing all of it."""
     price = {"type": "tiered", "tiers": [{"up_to_kwh": 0.1, "price_per_kwh": 0.2}, {"price_per_kwh": 0.3}]}
     path = written(tmp_path, tariffs=lambda tariffs: {"home": tariffs["home"] | {"energy": price}})
-    (month,) = settling.run(path, record=False, output=tmp_path / "out")
-    bert = month.outcome.tree["settlement"].to_dataset().sel(participant="bert")
+    (settled,) = settling.run(path, record=False, output=tmp_path / "out")
+    bert = settled.outcome.tree["settlement"].to_dataset().sel(participant="bert")
     drawn = 0.6 - 0.375
     assert float(bert["tier_charges"]) == pytest.approx(0.1 * (drawn - 0.1))
     assert float(bert["bill_grid_only"]) == pytest.approx(0.6 * 0.2 + 0.5 * 0.1)
-    assert [p.got for p in refused(month.outcome.tree)] == ["'shapley'"]
+    assert [p.got for p in refused(settled.outcome.tree)] == ["'shapley'"]
     assert float(bert["bill"]) == pytest.approx(drawn * 0.2 + 0.1 * (drawn - 0.1) + 0.375 * 0.12)
 
 
