@@ -7,8 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from otonari.cli import main
+from otonari.model.sharing import accounts
 from otonari.runs import archive
 from otonari.runs.clear import single
 from otonari.runs.settle import run
@@ -16,6 +19,7 @@ from otonari.runs.store import netcdf, run_file
 
 from . import pages
 from .communities import community
+from .counts import examples
 from .settlements import DRAWN, FILE, KEYS, MEMBERS, noon, written
 from .test_sharing import WORKED
 
@@ -292,17 +296,21 @@ def test_the_price_of_shared_energy_by_supply_over_demand(tmp_path, compensation
 
 
 def test_a_month_that_would_be_settled_otherwise_is_a_conflict_or_a_correction(otonari, tmp_path):
-    written(tmp_path / "trio")
+    """A reading of the second of two days is corrected: that day alone is reversed and settled anew."""
+    two = noon([*range(24), *range(24)], "2026-06-28T22:00")
+    time = {**FILE["time"], "start": "2026-06-29", "days": 2}
+    written(tmp_path / "trio", readings=two, time=time)
     otonari("settle", "trio")
     before = (tmp_path / "runs-out/trio/settlement-2026-06.nc").read_bytes()
     (tmp_path / "trio" / "late.csv").write_text("time,AT-anna\n2026-06-30T10:00,300\n2026-06-30T11:00,0\n")
     late = "corrections=[{path: late.csv, unit: Wh, time_zone: UTC}]"
     refused = otonari("settle", "trio", "--set", late, code=5)
     assert "--correct" in refused.stderr
+    assert "1 of 2" in refused.stderr
     assert (tmp_path / "runs-out/trio/settlement-2026-06.nc").read_bytes() == before
     said = json.loads(otonari("settle", "trio", "--set", late, "--correct", "--json").stdout)["months"][0]
-    assert said["ledger"]["corrected"] == 1
-    assert said["members"]["anna"]["withdrawn_kwh"] == 0.3
+    assert (said["ledger"]["corrected"], said["ledger"]["already"]) == (1, 1)
+    assert said["members"]["anna"]["withdrawn_kwh"] == 0.5
     otonari("ledger", "verify", "runs-out/trio/ledger", "--private")
 
 
@@ -664,3 +672,69 @@ def test_a_settled_month_that_contradicts_itself_is_caught(tmp_path):
         wrong[line].values[0] += 0.001
         with pytest.raises(CheckError, match=line):
             require_shared(inputs, good, results, wrong)
+
+
+def test_a_file_for_each_point_and_a_file_for_each_direction(tmp_path):
+    """The same readings as one file for each metering point, and as two files whose columns are called alike."""
+    lines = [line.split(",") for line in noon().splitlines()]
+    for n, point in enumerate(("AT-anna", "AT-bert", "AT-carla", "PV"), start=1):
+        text = "".join(f"{row[0]},{row[n] if k else 'energy'}\n" for k, row in enumerate(lines))
+        (tmp_path / f"{point}.csv").write_text(text)
+    path = written(tmp_path)
+    want = settled(path)["allocation"]
+    each = settled(
+        path, overrides=["readings=[{path: '{point}.csv', unit: Wh, time_zone: UTC}]"], months=["2026-06"]
+    )
+    np.testing.assert_array_equal(each["allocation"]["shared"], want["shared"])
+    for name, columns in (("in", "anna,bert,carla"), ("out", "anna")):
+        picked = [[row[0], *(row[1:4] if name == "in" else row[4:5])] for row in lines[1:]]
+        (tmp_path / f"{name}.csv").write_text("\n".join([f"time,{columns}", *map(",".join, picked)]) + "\n")
+    points = [
+        {"point": f"AT-{name}", "member": name, "direction": "withdrawal", "column": name} for name in MEMBERS
+    ]
+    points.append({"point": "PV", "member": "plant", "direction": "injection", "column": "anna"})
+    files = [
+        {"path": f"{name}.csv", "unit": "Wh", "time_zone": "UTC", "direction": way}
+        for name, way in (("in", "withdrawal"), ("out", "injection"))
+    ]
+    path = written(tmp_path, tables=lambda own: {**own, "points": points})
+    two = settled(path, overrides=[f"readings={json.dumps(files)}"])
+    np.testing.assert_array_equal(two["allocation"]["shared"], want["shared"])
+
+
+@settings(deadline=None, max_examples=examples(40))
+@given(st.data(), st.sampled_from(["pro-rata", "filling", "static", "priority", "own-share"]))
+def test_who_supplied_whom_sums_up_to_accounts_however_it_is_cut(data, rule):
+    """Random communities of few members and slots: by day, in blocks of one day or all at once, and in the pool."""
+    members, slots = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 6))
+    energy = st.lists(st.integers(0, 50), min_size=members * slots, max_size=members * slots)
+    withdrawn, injected = (np.array(data.draw(energy)).reshape(members, slots) for _ in range(2))
+    day = np.sort(np.array(data.draw(st.lists(st.integers(0, 2), min_size=slots, max_size=slots))))
+    day = np.unique(day, return_inverse=True)[1]
+    more = {"priority": {"order": np.arange(members)[::-1]}}.get(rule, {})
+    if rule in ("static", "own-share"):
+        more = {"keys": np.full((members, slots), 1 / members)}
+    whole = accounts.share(withdrawn, injected, rule, day, **more)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accounts, "_AT_ONCE", 1)
+        cut = accounts.share(withdrawn, injected, rule, day, **more)
+    pool = accounts.share(withdrawn, injected, rule, day, pooled=True, **more)
+    for other in (cut, pool):
+        for name in ("shared", "sold", "grid_in", "grid_out"):
+            np.testing.assert_array_equal(getattr(other, name), getattr(whole, name))
+    assert (whole.grid_in >= 0).all()
+    assert (whole.grid_out >= 0).all()
+    price, fee = np.arange(1, slots + 1), np.array([np.arange(slots), np.full(slots, 3)])
+    tariff = np.arange(members) % 2
+    books = accounts.daily(whole, price, fee, tariff, day)
+    for d in range(day.max() + 1):
+        here = day == d
+        np.testing.assert_array_equal(books.paid[:, d], [sum(a * price[here]) for a in whole.shared[:, here]])
+        fees = [sum(a * fee[t, here]) for a, t in zip(whole.shared[:, here], tariff, strict=True)]
+        np.testing.assert_array_equal(books.fees[:, d], fees)
+        for split, total in ((cut, True), (pool, False)):
+            of, seller, buyer, amount = split.supplied
+            got = [[amount[(of == d) & (who == i)].sum() for i in range(members)] for who in (buyer, seller)]
+            np.testing.assert_array_equal(got[0], books.purchases[:, d])
+            assert not total or got[1] == books.sales[:, d].tolist()
+    assert books.paid.sum() == books.earned.sum()
