@@ -234,7 +234,7 @@ def test_the_household_checks_its_bill(run, folder, tmp_path):
     assert "line 11: bill: got" in otonari("ledger", "check", path, "--key", KEY.key, code=4).stderr
     path.write_text(good, encoding="utf-8")
     beside.rename(tmp_path / "elsewhere")
-    otonari("ledger", "check", path, "--key", KEY.key, code=2)
+    assert "belongs beside its page" in otonari("ledger", "check", path, "--key", KEY.key, code=2).stderr
     shutil.copy(next(path.parent.glob("anna.*.receipt.gz")), beside)
     assert "SHA-256 of its content" in otonari("ledger", "check", path, "--key", KEY.key, code=4).stderr
 

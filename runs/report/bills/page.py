@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ...ledger import checkpoints, durable_files
 from ...ledger.format import signed_note
-from ...ledger.format.errors import LedgerTampered
+from ...ledger.format.errors import LedgerError, LedgerTampered
 from ...text import on_page, section, table
 from . import receipt
 from .bill import ENERGY_PROVED, PARTS, PROVED, STATED, Bill, Line, amount_text, bill, rounded
@@ -83,6 +83,8 @@ def check(
     if not named or named[1] in (".", ".."):
         raise LedgerTampered(source, "receipt", "none", "the name of a file beside the page")
     beside = path.parent / named[1]
+    if not beside.exists():
+        raise LedgerError(f"{beside}: not there; the receipt of a bill belongs beside its page")
     proved = receipt.check(durable_files.read(beside, receipt.LARGEST), pinned, held, str(beside))
     if proved.digest != named[2]:
         raise LedgerTampered(str(beside), "SHA-256 of its content", proved.digest, named[2])
