@@ -87,7 +87,7 @@ def test_what_bills_prove_is_what_the_fees_are(cleared):
     assert "good: market lines" in otonari("ledger", "verify", "ledger", "--private")
     blocks = [json.loads(line) for line in otonari("ledger", "show", "ledger", "--json").splitlines()]
     money = block_schema.unit_of_money(currency, digits)
-    assert blocks[0]["version"] == 4
+    assert blocks[0]["version"] == 5
     assert blocks[0]["units"]["money"] == money
     assert {b["money"] for b in blocks[1:]} == {money}
     energy = sum(b["totals"]["energy"] for b in blocks[1:])
@@ -98,9 +98,14 @@ def test_what_bills_prove_is_what_the_fees_are(cleared):
         otonari("ledger", "check", "shade.bill", "--checkpoint", "ledger/checkpoint", "--json")
     )
     assert (answer["fees"], answer["money"]) == (exact, money)
-    page = Path("shade.bill").read_text(encoding="utf-8").split("```")[0]
-    assert f"- currency: {currency}\n" in page
-    assert f"{exact / 10 ** (6 + digits):.{6 + digits}f}" in page
+    [fees] = [
+        n for n in Path("shade.bill").read_text(encoding="utf-8").splitlines() if "network fees on it" in n
+    ]
+    assert fees.split()[-3:] == [
+        f"{fee:.{digits + 2}f}",
+        f"{exact / 10 ** (6 + digits):.{digits}f}",
+        "proved",
+    ]
     settled = open_run("run.nc")["settlement"].to_dataset().sel(participant="shade")
     assert exact / 10 ** (6 + digits) == pytest.approx(float(settled["network_fee"]), abs=fee * 1e-3)
 
@@ -108,11 +113,13 @@ def test_what_bills_prove_is_what_the_fees_are(cleared):
 def test_a_bill_of_another_currency_is_found(cleared):
     currency, *_ = cleared
     with open("shade.bill") as file:
-        forged = file.read().replace(f"currency: {currency}", "currency: USD")
+        forged = file.read().replace(currency, "USD")
     with open("forged.bill", "w") as file:
         file.write(forged)
     told = otonari("ledger", "check", "forged.bill", "--checkpoint", "ledger/checkpoint", code=4)
-    assert f"currency: got USD, want {currency}" in told
+    assert "got - to pay: **" in told
+    assert " USD**, want - to pay: **" in told
+    assert f" {currency}**" in told
 
 
 def test_orders_match_only_where_the_bid_pays_the_fee(place):
