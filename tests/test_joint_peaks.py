@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import otonari
 from otonari.data.assembly.inputs import build_inputs, problems
+from otonari.data.inputs.contract import complete
 from otonari.data.loading.scenario import load_scenario
 from otonari.data.problems import InputError
 from otonari.model.checks.run import check
@@ -103,6 +105,16 @@ def test_what_marginal_values_leave_is_shared_alike(more, want):
     assert charges(tree) == pytest.approx(want, abs=1e-9)
 
 
+def test_a_tariff_without_customers_charges_no_least_peak():
+    case = homes(early=[3.0, 1], late=[1.0, 4])
+    other = case[["retail_price", "feed_in_price"]].assign_coords(tariff=["other"])
+    both = case.drop_dims("tariff").merge(
+        xr.concat([case[["retail_price", "feed_in_price"]], other], "tariff")
+    )
+    tree = otonari.clear(with_peak(complete(both), floor=8.0, joint=True))
+    assert charges(tree) == pytest.approx([40, 40])
+
+
 def test_a_vehicle_elsewhere_draws_on_the_account_of_its_owner():
     """It charges 2 kWh at its neighbour's, who needs 3 kW in one hour, in the other; alone it is charged for 1 kW."""
     car = {"owner": "a", "capacity": 4.0, "charge_limit": 2.0, "initial_energy": 0.0, "final_energy": 2.0}
@@ -120,7 +132,8 @@ def test_a_vehicle_elsewhere_draws_on_the_account_of_its_owner():
 @pytest.mark.parametrize("seed", counts.few(range(24)))
 def test_any_community_pays_for_its_peaks_together(seed):
     """Its runs pass their checks, cost what the oracle says, and nobody pays more than alone (a check)."""
-    inputs = with_peak(random_community(seed), price=7.0, days=1 + seed % 2, slots_per_day=2, joint=True)
+    more = {"days": 1 + seed % 2, "floor": 0.3 * (seed % 4), "earlier": None if seed % 3 else 0.5}
+    inputs = with_peak(random_community(seed), price=7.0, slots_per_day=2, joint=True, **more)
     for market in ("p2p", "grid-only"):
         tree = otonari.clear(inputs, market)
         want = oracle.solve(inputs, market).objective

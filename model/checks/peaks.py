@@ -109,7 +109,7 @@ def _of_tariffs(run: Run, s: dict[str, Array]) -> Iterator[Finding]:
     value = run.r["joint_peak_value"]
     yield Finding("negative joint_peak_value", ("peak", "time"), -value)
     for q, whose in of_peaks(run):
-        if not _joint(run, q):
+        if not _joint(run, q) or not len(whose):
             continue
         net, price = _net(run)[whose].sum(axis=0)[None], run.i["peak_price"][q]
         _, new, _ = _billed(run, q, net, _before_all(run, q))
