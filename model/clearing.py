@@ -99,7 +99,7 @@ def community_block(
     given = inputs if minimum_charge else relaxed(inputs)
     devices = {name: build(given, meters, sets) for name, build in DEVICES.items()}
     if "candidate" in inputs.sizes:
-        behind = devices["household"], devices["battery"]
+        behind = devices["household"], devices["battery"], devices["vehicle"]
         devices["investment"] = investment(given, meters, sets, *behind, sizes)
     markets = {"grid": grid(inputs, meters, sets, own_tariff=own_tariff)}
     if quotes is not None:

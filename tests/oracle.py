@@ -492,6 +492,18 @@ def _storage(program, data, device, label, places, meters, driven=None):
         price = data.get(f"{device}_target_price", {}).get(label, float("nan"))
         if not isnan(target) and isnan(price):
             least = max(least, target)
+        for kind, flow, rating in (
+            ("charger", charge, "charge_limit"),
+            ("v2h", discharge, "discharge_limit"),
+        ):
+            for c in [c for c, k in data.get("candidate_kind", {}).items() if k == kind]:
+                if (
+                    device == "vehicle"
+                    and data["candidate_vehicle"][c] == label
+                    and ("size", c) in program.columns
+                ):
+                    before = own[rating] - data["candidate_most"][c]
+                    program.row([(flow, 1.0), (("size", c), -1.0)], -INF, before)
         value = data.get(f"{device}_final_value", {}).get(label, float("nan"))
         worth = value if t == last and not isnan(value) else 0.0
         sized = device == "battery" and label in meters.sizes

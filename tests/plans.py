@@ -11,13 +11,14 @@ def random_plan(seed: int, crossing: bool = False, circle: bool | None = None, w
     """Return the periods of a random plan and their weights: the first draft of the seed that can be cleared as it is.
 
     In a ``circle`` stores end with what they start with, whatever that is; by default in half of the plans. Of what is
-    built ``whole`` some has a cost of building at all, and some comes in units.
+    built ``whole`` some has a cost of building at all, and some comes in units; and
+    vehicles could take or give more.
     """
     rng = np.random.default_rng([seed, 7])
     for _ in range(20):
         case = _draft(rng, False, crossing)
         for k in range(2):
-            _add_candidates(rng, case, k)
+            _add_candidates(rng, case, k, whole)
         for candidate in case["candidates"].values() if whole else ():
             candidate["fixed_cost"] = float(rng.choice([0.0, rng.uniform(0.5, 12)]))
             candidate["unit"] = float(rng.choice([0.0, round(candidate["most"] / rng.uniform(1.2, 5), 2)]))
@@ -37,7 +38,7 @@ def without(inputs: xr.Dataset) -> xr.Dataset:
     return built(inputs, np.zeros(inputs.sizes["candidate"]))
 
 
-def _add_candidates(rng: np.random.Generator, case: dict, k: int) -> None:
+def _add_candidates(rng: np.random.Generator, case: dict, k: int, power: bool = False) -> None:
     """Add a battery and PV that somebody could build; prices from what pays at once to what never does."""
     people, slots = list(case["participants"]), len(case["slots"])
     owner = str(rng.choice(people))
@@ -56,6 +57,20 @@ def _add_candidates(rng: np.random.Generator, case: dict, k: int) -> None:
         "wear_cost": float(rng.choice([0.0, 1.5])),
     }
     nothing = [0.0] * slots
+    cars = list(case["vehicles"])
+    if power and k < len(cars):
+        way, kind = (("charge_limit", "charger"), ("discharge_limit", "v2h"))[int(rng.integers(2))]
+        more, car = round(float(rng.uniform(0.5, 3)), 2), case["vehicles"][cars[k]]
+        car[way] += more
+        case.setdefault("candidates", {})[f"{kind}{k}"] = {
+            "owner": car["owner"],
+            "kind": kind,
+            "battery": "",
+            "vehicle": cars[k],
+            "most": more,
+            "cost": round(float(rng.uniform(0.1, 5)), 2),
+            "output": nothing,
+        }
     candidates = case.setdefault("candidates", {})
     candidates[f"store{k}"] = {
         "owner": owner,

@@ -100,6 +100,7 @@ CANDIDATES = {
     "candidate_kind": ("candidate", ["pv", "battery"]),
     "candidate_battery": ("candidate", ["", "store"]),
     "candidate_output": (("candidate", "time"), [[0.5] * 3, [0.0] * 3]),
+    "candidate_vehicle": ("candidate", ["", ""]),
     "candidate_most": ("candidate", [5.0, 8.0]),
     "candidate_cost": ("candidate", [3.0, 2.0]),
     "candidate_fixed_cost": ("candidate", [2.0, 0.0]),
@@ -131,6 +132,24 @@ def test_the_step_of_a_tier_is_the_sum_of_its_components():
     assert (problem.field, problem.got) == ("tier_price", "4.0")
     lacking = {n: v for n, v in TIERS.items() if n != "tier_start"}
     assert [p.field for p in validate(complete(raw().assign(lacking)))] == ["tier_start"]
+
+
+def test_a_charger_raises_a_limit_of_its_owners_vehicle():
+    charger = {
+        "candidate_kind": ("candidate", ["charger", "battery"]),
+        "candidate_vehicle": ("candidate", ["car", ""]),
+        "candidate_most": ("candidate", [3.0, 8.0]),
+        "candidate_unit": ("candidate", [0.5, 0.0]),
+    }
+    assert validate(complete(raw().assign(CANDIDATES | charger))) == []
+    for name, values in (
+        ("candidate_vehicle", ["", ""]),
+        ("candidate_vehicle", ["car", "car"]),
+        ("candidate_owner", ["home-2", "home-2"]),
+        ("candidate_most", [3.5, 8.0]),
+    ):
+        wrong = complete(raw().assign(CANDIDATES | charger | {name: ("candidate", values)}))
+        assert {p.field for p in validate(wrong)} == {name}, values
 
 
 def test_all_in_prices_are_the_sums_of_their_components():

@@ -226,6 +226,55 @@ def test_what_is_owned_in_shares_has_a_meter_whose_bill_is_split_by_them():
         items(load_scenario(scenario))
 
 
+def test_a_faster_charger_is_built_where_petrol_costs_more():
+    """At 0.5 kW a car charges 4 kWh in 8 h at home; with more it drives on electricity what it drove on petrol."""
+    scenario = json.loads(json.dumps(SMALL))
+    scenario["tables"]["vehicles"] = [
+        {
+            "vehicle": "car",
+            "owner": "a",
+            "capacity_kwh": 10,
+            "charge_limit_kw": 0.5,
+            "electric_economy_km_per_kwh": 8,
+            "fuel_economy_km_per_litre": 15,
+        }
+    ]
+    scenario["tables"]["trips"] = [
+        {
+            "vehicle": "car",
+            "departure": "2020-08-19T08:00",
+            "arrival": "2020-08-20T00:00",
+            "distance_km": 60,
+            "destination": "-",
+        }
+    ]
+    charger = {
+        "kind": "charger",
+        "vehicle": "car",
+        "capacity_max": 3,
+        "cost_per_kw": 20000,
+        "lifetime_years": 10,
+    }
+    scenario["investment"]["candidates"] = {
+        "charger": charger,
+        "v2h": charger | {"kind": "v2h", "cost_per_kw": 10**6},
+    }
+    found = planned_with_days(load_scenario(scenario))[0]
+    size, charge_hours = found["size"].values, 8.0
+    needed = 60 / 8 / 0.95 / charge_hours  # kW that fill what the trip takes
+    assert size == pytest.approx([needed - 0.5, 0.0], abs=1e-6)
+    assert found["investment"].values == pytest.approx([20000 * annuity(0.02, 10) * size[0], 0.0, 0.0])
+    for wrong, want in (
+        ({"vehicle": "bus"}, "a label of vehicles"),
+        ({"owner": "a"}, "a vehicle, and no owner, each or shares beside it"),
+        ({"tilt_deg": 5}, "no tilt_deg of kind charger"),
+    ):
+        other = json.loads(json.dumps(scenario))
+        other["investment"]["candidates"]["charger"].update(wrong)
+        with pytest.raises(InputError, match=want):
+            load_scenario(other)
+
+
 def of_days(number):
     """Return the plan of days in a row, of which so many stand for all."""
     scenario = json.loads(json.dumps(SMALL))

@@ -427,6 +427,7 @@ def _candidates(inputs: xr.Dataset) -> Iterator[Problem]:
     yield from _entries(inputs, "candidate_battery", wrong, want)
     size, most = optional(inputs, "candidate_size"), inputs["candidate_most"].values
     yield from _entries(inputs, "candidate_size", size > most, "at most candidate_most")
+    yield from _raised_limits(inputs, np.isnan(size))
     place = {label: b for b, label in enumerate(inputs["battery"].values.tolist())}
     at = np.array([place.get(label, -1) for label in battery.tolist()], dtype=int)
     known = own & (at >= 0)
@@ -446,6 +447,30 @@ def _candidates(inputs: xr.Dataset) -> Iterator[Problem]:
     kept = ~np.isnan(ends) | ~np.isnan(due).all(axis=1)
     want = "a battery without targets and without a limit at the end, until its size is decided"
     yield from _entries(inputs, "candidate_battery", open_ & kept, want)
+
+
+def _raised_limits(inputs: xr.Dataset, undecided: np.ndarray) -> Iterator[Problem]:
+    """Yield candidates that raise no limit of a vehicle of their owner's, another's too, or one that is less."""
+    vehicle, kind = optional(inputs, "candidate_vehicle"), inputs["candidate_kind"].values
+    raising = np.isin(kind, ("charger", "v2h"))
+    pairs = [f"{k} {v}" for k, v in zip(kind.tolist(), vehicle.tolist(), strict=True)]
+    twice = np.array([pairs.count(pair) > 1 for pair in pairs], dtype=bool)
+    wrong = np.where(raising, (vehicle == "") | twice, vehicle != "")
+    want = "a vehicle of which it is the only one of its kind, where that is charger or v2h, else nothing"
+    if raising.any() or wrong.any():
+        yield from _entries(
+            inputs.assign(candidate_vehicle=(("candidate",), vehicle)), "candidate_vehicle", wrong, want
+        )
+    place = {label: v for v, label in enumerate(inputs["vehicle"].values.tolist())}
+    at = np.array([place.get(label, -1) for label in vehicle.tolist()], dtype=int)
+    known = raising & (at >= 0)
+    if not known.any():
+        return
+    other = known & (inputs["vehicle_owner"].values[at] != inputs["candidate_owner"].values)
+    yield from _entries(inputs, "candidate_owner", other, "the owner of its vehicle")
+    limits = (inputs[f"vehicle_{way}_limit"].values[at] for way in ("charge", "discharge"))
+    over = known & undecided & (inputs["candidate_most"].values > np.where(kind == "charger", *limits))
+    yield from _entries(inputs, "candidate_most", over, "at most the limit of its vehicle")
 
 
 def _entries(inputs: xr.Dataset, name: str, wrong: np.ndarray, want: str, most: int = 5) -> Iterator[Problem]:

@@ -62,8 +62,8 @@ Basis = Literal[
 ]
 BASES = get_args(Basis)
 """What a component of a tariff is counted by."""
-ASSETS = ("pv", "battery")
-"""What a candidate is: more PV of its owner, or a battery."""
+ASSETS = ("pv", "battery", "charger", "v2h")
+"""What a candidate is: more PV of its owner, a battery, or more power that a vehicle takes, or gives."""
 PEAK_OF = ("meter", "tariff")
 """Whose a peak is: that of each customer's meter, or one of all customers of the tariff together."""
 TIER_PERIODS = ("month", "day")
@@ -377,9 +377,20 @@ TABLE: dict[str, Variable] = {
     "candidate_owner": Variable(
         ("candidate",), "label", "participant who would own it", None, of="participant"
     ),
-    "candidate_kind": Variable(("candidate",), "label", "what it is: pv or battery", None, words=ASSETS),
+    "candidate_kind": Variable(
+        ("candidate",), "label", "what it is: pv, battery, charger or v2h", None, words=ASSETS
+    ),
     "candidate_battery": Variable(
         ("candidate",), "label", "battery that it is, at its greatest size", None, of="battery", empty=True
+    ),
+    "candidate_vehicle": Variable(
+        ("candidate",),
+        "label",
+        "vehicle whose limit it raises, which is that of the greatest size",
+        None,
+        of="vehicle",
+        empty=True,
+        absent="",
     ),
     "candidate_output": Variable(
         ("candidate", "time"), "kW/kW", "PV output per kW of it", None, low=0, noise=NOISE, absent=0.0

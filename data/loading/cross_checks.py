@@ -184,7 +184,7 @@ def _gate(parts: Parts, place: Place) -> Iterator[Problem]:
 
 
 def _owners(parts: Parts, place: Place) -> Iterator[Problem]:
-    """Yield owners of candidates that are no participants, and places that are no nodes or tariffs."""
+    """Yield owners of candidates that are no participants, and what is no node, tariff or vehicle."""
     investment = parts.sections.get("investment")
     if investment is None or "participants" not in parts.labels:
         return
@@ -197,7 +197,7 @@ def _owners(parts: Parts, place: Place) -> Iterator[Problem]:
             for name in (name for name in names if name not in known):
                 want = f"a label of participants{suggestion(name, sorted(known))}"
                 yield Problem(*place(("investment", "candidates", label, key)), repr(name), want)
-        for key, target in (("node", "nodes"), ("tariff", "tariffs")):
+        for key, target in (("node", "nodes"), ("tariff", "tariffs"), ("vehicle", "vehicles")):
             name, labels = getattr(candidate, key), parts.labels.get(target)
             if name is not None and labels is not None and name not in labels:
                 want = f"a label of {target}{suggestion(name, sorted(labels))}"

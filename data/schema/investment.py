@@ -35,7 +35,12 @@ class Finance(Closed):
 class Candidate(Closed):
     """PV or a battery that a participant could build behind its meter, or several together on a meter of its own."""
 
-    kind: Literal["pv", "battery"] = Field(description="pv (kW) or battery (kWh)")
+    kind: Literal["pv", "battery", "charger", "v2h"] = Field(
+        description="pv, battery (kWh), or kW that a vehicle takes (charger) or gives (v2h) beyond its limit"
+    )
+    vehicle: Annotated[Label | None, LATER] = Field(
+        default=None, description="charger, v2h: the vehicle; its owner would build it"
+    )
     owner: Label | None = Field(default=None, description="participant who could build it")
     each: Literal["homes", "everybody"] | tuple[Label, ...] | None = Field(
         default=None, description="instead of owner: each of these could build one"
@@ -51,7 +56,9 @@ class Candidate(Closed):
         default=None, description="of one owned in shares: its tariff (default: the first of the scenario)"
     )
     capacity_max: Rating = Field(description="greatest size, kW or kWh")
-    cost_per_kw: NotNegative | None = Field(default=None, description="price of a kW, installed (pv)")
+    cost_per_kw: NotNegative | None = Field(
+        default=None, description="price of a kW, installed (all but a battery)"
+    )
     cost_per_kwh: NotNegative | None = Field(default=None, description="price of a kWh, installed (battery)")
     fixed_cost: Annotated[NotNegative, LATER] = Field(
         default=0.0, description="price of building at all, beside that of its size"
@@ -80,19 +87,23 @@ class Candidate(Closed):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        own, other = ("kw", "kwh") if self.kind == "pv" else ("kwh", "kw")
+        own, other = ("kwh", "kw") if self.kind == "battery" else ("kw", "kwh")
         if getattr(self, f"cost_per_{own}") is None or getattr(self, f"cost_per_{other}") is not None:
             want = "cost_per_{own} of kind {kind}, and no cost_per_{other}"
             names = {"own": own, "other": other, "kind": self.kind}
             raise PydanticCustomError(f"cost_per_{own}", want, names)
-        if sum(getattr(self, name) is not None for name in ("owner", "each", "shares")) != 1:
+        whose = sum(getattr(self, name) is not None for name in ("owner", "each", "shares"))
+        if self.kind in ("charger", "v2h"):
+            if self.vehicle is None or whose:
+                raise PydanticCustomError("vehicle", "a vehicle, and no owner, each or shares beside it")
+        elif whose != 1:
             raise PydanticCustomError("owner", "one of owner, each and shares")
         if self.shares is not None and abs(sum(self.shares.values()) - 1) > 1e-6:
             raise PydanticCustomError("shares", "shares that add up to 1")
         if self.shares is None and (self.node is not None or self.tariff is not None):
             raise PydanticCustomError("node", "no node or tariff: it is behind its owner's meter")
-        foreign = _OF_BATTERY if self.kind == "pv" else _OF_PV
-        for name in sorted(foreign):
+        foreign = {"pv": _OF_BATTERY | _OF_VEHICLE, "battery": _OF_PV | _OF_VEHICLE}
+        for name in sorted(foreign.get(self.kind, _OF_PV | _OF_BATTERY)):
             if getattr(self, name) != type(self).model_fields[name].default:
                 raise PydanticCustomError(
                     "kind", "no {name} of kind {kind}", {"name": name, "kind": self.kind}
@@ -102,9 +113,10 @@ class Candidate(Closed):
     @property
     def price(self) -> float:
         """Price of a kW or kWh."""
-        return float((self.cost_per_kw if self.kind == "pv" else self.cost_per_kwh) or 0.0)
+        return float((self.cost_per_kwh if self.kind == "battery" else self.cost_per_kw) or 0.0)
 
 
+_OF_VEHICLE = frozenset(("vehicle",))
 _OF_PV = frozenset(("tilt_deg", "azimuth_deg", "mounting", "losses"))
 _OF_BATTERY = frozenset(
     (

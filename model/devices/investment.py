@@ -64,6 +64,7 @@ def investment(
     sets: Sets,
     household: Device,
     battery: Device,
+    vehicle: Device,
     sizes: Sizes | None = None,
 ) -> Device:
     """Sizes of candidates, and what depends on them.
@@ -73,6 +74,9 @@ def investment(
 
     charge[b,t] <= charge_limit[b] / most[c] * size[c],  discharge and energy likewise,
     energy[b,t] >= min_energy[b] / most[c] * size[c],  start[b] = initial_energy[b] / most[c] * size[c]
+
+    and of a vehicle, whose limits are those of the greatest size, charge[v,t] <= charge_limit[v] - most[c] + size[c],
+    discharge likewise.
 
     The sizes are variables of the block (`decide`), or ``sizes``: those of another one.
     """
@@ -93,7 +97,27 @@ def investment(
         dims=("meter", "time"),
     )
     _size_batteries(block, inputs, own, battery, size)
+    _raise_limits(block, inputs, own, vehicle, size)
     return block
+
+
+def _raise_limits(block: Device, inputs: xr.Dataset, own: Candidates, vehicle: Device, size: Linear) -> None:
+    """Hold what vehicles take and give to their limits, which in the inputs are those of the greatest sizes."""
+    for name, limit in (("charge", "vehicle_charge_limit"), ("discharge", "vehicle_discharge_limit")):
+        mine = np.where(own.open, own.raises[limit], -1)
+        some = np.zeros(inputs.sizes["vehicle"], dtype=bool)
+        some[mine[mine >= 0]] = True
+        if not some.any():
+            continue
+        less = (own.most - size).into(mine, some.shape)
+        slots = np.ones((len(some), inputs.sizes["time"]))
+        block.row(
+            f"vehicle_{name}_at_most",
+            vehicle.component(name).linear() <= inputs[limit].values[:, None] - less.times(slots),
+            f"{name}[v,t] <= {limit}[v] - most[c] + size[c]",
+            where=some[:, None],
+            dims=("vehicle", "time"),
+        )
 
 
 def _size_batteries(

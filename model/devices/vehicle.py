@@ -3,11 +3,12 @@
 import numpy as np
 import xarray as xr
 
-from ..labels import positions
+from ..labels import Array, positions
 from ..lp.expressions import Linear
+from ..topology.candidates import candidates
 from ..topology.meters import Meters
 from . import storage
-from .device import Device, Sets
+from .device import Device, Sets, loosened
 
 
 def vehicle(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
@@ -24,11 +25,12 @@ def vehicle(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     plugged = place >= 0
     charge_limit = inputs["vehicle_charge_limit"].values[:, None]
     discharge_limit = inputs["vehicle_discharge_limit"].values[:, None]
+    most = limits_to_be_raised(inputs, charge_limit, discharge_limit)
     charge = block.var(
-        "charge", "kW", "AC power taken to charge", upper=charge_limit, where=plugged & (charge_limit > 0)
+        "charge", "kW", "AC power taken to charge", upper=most[0], where=plugged & (charge_limit > 0)
     )
     discharge = block.var(
-        "discharge", "kW", "AC power given back", upper=discharge_limit, where=plugged & (discharge_limit > 0)
+        "discharge", "kW", "AC power given back", upper=most[1], where=plugged & (discharge_limit > 0)
     )
     driven, fuel_cost = _trips(block, inputs)
     capacity = meters.charging_capacity(place, charge_limit)
@@ -47,6 +49,18 @@ def vehicle(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     wear = inputs["vehicle_wear_cost"].values[:, None] * hours * discharge
     block.spent = wear.sum() + fuel_cost + unpaid
     return block
+
+
+def limits_to_be_raised(inputs: xr.Dataset, *limits: Array) -> list[Array]:
+    """Return bounds (vehicle, 1) of the power of vehicles: looser than their limit where that is to be decided."""
+    own = candidates(inputs)
+    if own is None:
+        return list(limits)
+    bounds = []
+    for limit, vehicle in zip(limits, own.raises.values(), strict=True):
+        raised = np.isin(np.arange(len(limit)), vehicle[own.open])[:, None]
+        bounds.append(np.where(raised, loosened(limit), limit))
+    return bounds
 
 
 def _trips(block: Device, inputs: xr.Dataset) -> tuple[Linear, Linear]:

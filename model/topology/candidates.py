@@ -9,11 +9,13 @@ import xarray as xr
 
 from ...data.inputs.contract import optional
 from ...data.inputs.variables import LEAST
-from ..labels import Array, positions
+from ..labels import Array, places, positions
 
 RATINGS = ("capacity", "charge_limit", "discharge_limit")
 LEVELS = ("min_energy", "initial_energy", "final_energy")
 """What of a battery is proportional to its size: ratings, of which a watt is the least, and energies."""
+RAISED = {"charger": "vehicle_charge_limit", "v2h": "vehicle_discharge_limit"}
+"""Which limit of a vehicle candidates of a kind raise."""
 NOISE = 1e-6
 """Size [kW, kWh] that is none: what the solver's tolerance leaves."""
 
@@ -22,15 +24,17 @@ NOISE = 1e-6
 class Candidates:
     """The C candidates of a community.
 
-    ``open`` (C,) says whose size is to be decided; ``owner`` (C,) is the position of the participant, ``battery`` (C,)
-    that of its battery or -1; ``output`` (C, T) PV [kW/kW], 0 of batteries; ``most`` (C,) the greatest size [kW, kWh];
-    ``cost`` (C,) the cost per size over the horizon, ``fixed`` (C,) that of building at all, ``unit`` (C,) the size that
-    is built whole, 0 for any; ``size`` (C,) what is built, NaN where it is open.
+    ``open`` (C,) says whose size is to be decided; ``owner`` (C,) is the position of the participant, ``battery``
+    (C,) that of its battery or -1; ``raises`` (C,) by variable that of the vehicle whose limit it raises, or -1;
+    ``output`` (C, T) PV [kW/kW], 0 of batteries; ``most`` (C,) the greatest size [kW, kWh]; ``cost`` (C,) the cost
+    per size over the horizon, ``fixed`` (C,) that of building at all, ``unit`` (C,) the size that is built whole, 0
+    for any; ``size`` (C,) what is built, NaN where it is open.
     """
 
     open: Array
     owner: Array
     battery: Array
+    raises: dict[str, Array]
     output: Array
     most: Array
     cost: Array
@@ -58,6 +62,7 @@ def candidates(inputs: xr.Dataset) -> Candidates | None:
         open=np.isnan(size),
         owner=positions(inputs, "candidate_owner", "participant"),
         battery=positions(inputs, "candidate_battery", "battery"),
+        raises={name: _raised(inputs, kind) for kind, name in RAISED.items()},
         output=np.where(pv, optional(inputs, "candidate_output"), 0.0),
         most=inputs["candidate_most"].values,
         cost=inputs["candidate_cost"].values,
@@ -65,6 +70,12 @@ def candidates(inputs: xr.Dataset) -> Candidates | None:
         unit=optional(inputs, "candidate_unit"),
         size=size,
     )
+
+
+def _raised(inputs: xr.Dataset, kind: str) -> Array:
+    """Return which vehicle (candidate,) each candidate of a kind is of, -1 for others."""
+    vehicle = places(inputs["vehicle"].values, optional(inputs, "candidate_vehicle"))
+    return np.where(inputs["candidate_kind"].values == kind, vehicle, -1)
 
 
 def to_be_sized(inputs: xr.Dataset, device: str) -> Array:
@@ -78,8 +89,8 @@ def to_be_sized(inputs: xr.Dataset, device: str) -> Array:
 def built(inputs: xr.Dataset, size: Array) -> xr.Dataset:
     """Return the inputs with the open candidates built at sizes (candidate,) [kW, kWh].
 
-    Their PV is part of ``pv_available``, their batteries have the ratings of the size: proportional to it, but a watt
-    (`data.inputs.variables.LEAST`) where they are less and not nothing.
+    Limits of vehicles are raised by them; their PV is part of ``pv_available``, their batteries have the ratings of
+    the size: proportional to it, but a watt (`data.inputs.variables.LEAST`) where they are less and not nothing.
     """
     own = candidates(inputs)
     if own is None:
@@ -95,5 +106,10 @@ def built(inputs: xr.Dataset, size: Array) -> xr.Dataset:
         values = inputs[f"battery_{name}"].values * share
         small = (share < 1) & (values > 0) & (values < LEAST) & (name in RATINGS)
         new[f"battery_{name}"] = np.where(small, LEAST, values)
+    for name, vehicle in own.raises.items():
+        raised = own.open & (vehicle >= 0)
+        limit = inputs[name].values.copy()
+        limit[vehicle[raised]] -= (own.most - size)[raised]
+        new[name] = np.where((limit < LEAST) & (limit > NOISE), LEAST, np.where(limit > NOISE, limit, 0.0))
     sized = {"candidate_size": (("candidate",), size)}
     return inputs.assign({n: inputs[n].copy(data=v) for n, v in new.items()}).assign(sized)

@@ -23,7 +23,7 @@ MOST = 40
 """Members that stand one a line; beyond, kinds alone."""
 LOSS = 0.5
 """Less than that a year [currency] nobody counts as a loss."""
-_UNITS = {"pv": "kW", "battery": "kWh"}
+_UNITS = {"pv": "kW", "battery": "kWh", "charger": "kW", "v2h": "kW"}
 _SUMS = ("member_capital", "cost_before", "cost_after", "gain", "npv", "co2_before", "co2_after")
 
 
@@ -135,19 +135,21 @@ def _candidates(figures: xr.Dataset) -> str:
 def _members(figures: xr.Dataset) -> str:
     """Return a line for each participant."""
     money, currency = _money(figures), figures.attrs["currency"]
-    sizes = {kind: _of_members(figures, kind) for kind in _UNITS}
+    kinds = [kind for kind in _UNITS if kind in figures["candidate_kind"].values]
+    sizes = {kind: _of_members(figures, kind) for kind in kinds}
     lines = [
         [
             str(label),
-            *(f"{sizes[kind][i]:.1f}" if sizes[kind][i] > 0 else "-" for kind in _UNITS),
+            *(f"{sizes[kind][i]:.1f}" if sizes[kind][i] > 0 else "-" for kind in kinds),
             *(money(float(figures[n].values[i])) for n in ("cost_before", "cost_after", "gain", "npv")),
             _years(float(figures["payback"].values[i])),
             *(_share(float(figures[f"self_sufficiency_{w}"].values[i])) for w in ("before", "after")),
         ]
         for i, label in enumerate(figures["participant"].values.tolist())
     ]
-    header = ["member", "pv kW", "battery kWh", f"{currency} a year", "then", "gain", "NPV", "payback"]
-    return table([*header, "own PV %", "then %"], lines)
+    built = [f"{kind} {_UNITS[kind]}" for kind in kinds]
+    header = ["member", *built, f"{currency} a year", "then", "gain", "NPV", "payback", "own PV %", "then %"]
+    return table(header, lines)
 
 
 def _kinds(figures: xr.Dataset) -> str:

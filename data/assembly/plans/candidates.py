@@ -10,7 +10,7 @@ from ...problems import InputError, Problem
 from ...schema.defaults import fill
 from ...schema.investment import Candidate
 from ...schema.scenario import Scenario
-from ...schema.table_rows import Battery, Participant
+from ...schema.table_rows import Battery, Participant, Vehicle
 from .. import demand_and_pv
 from ..devices_and_trips import labels
 from ..inputs import build_inputs
@@ -76,6 +76,8 @@ def items(scenario: Scenario) -> list[Item]:
     for name, terms in scenario.investment.candidates.items():
         each = terms.each
         owners = groups[each] if isinstance(each, str) else each or (terms.owner or name,)
+        if terms.vehicle is not None:
+            owners = tuple(v.owner for v in scenario.tables.vehicles if v.vehicle == terms.vehicle)
         for owner in owners:
             label = name if each is None else f"{name}@{owner}"
             values = terms.capacity_max, terms.price, terms.maintenance_per_year, terms.lifetime_years
@@ -112,7 +114,8 @@ def planned_inputs(scenario: Scenario) -> xr.Dataset:
     tables = scenario.tables
     batteries = (*tables.batteries, *(_battery(item) for item in own if item.kind == "battery"))
     people = (*tables.participants, *(_plant(item) for item in own if item.terms.shares))
-    tables = tables.model_copy(update={"batteries": batteries, "participants": people})
+    vehicles = tuple(_raised(row, own) for row in tables.vehicles)
+    tables = tables.model_copy(update={"batteries": batteries, "participants": people, "vehicles": vehicles})
     inputs = build_inputs(scenario.model_copy(update={"tables": tables}))
     known = [b.battery for b in scenario.tables.batteries]
     business = [p.participant for p in tables.participants if p.kind == "business"]
@@ -126,6 +129,8 @@ def planned_inputs(scenario: Scenario) -> xr.Dataset:
         "candidate_most": np.array([i.most for i in own]),
         "candidate_cost": np.array([i.per_year(rate) for i in own]) * share,
     }
+    if any(i.terms.vehicle for i in own):
+        variables["candidate_vehicle"] = labels(i.terms.vehicle or "" for i in own)
     if any(i.terms.fixed_cost for i in own):
         once = [i.terms.fixed_cost * annuity(rate, i.years) for i in own]
         variables["candidate_fixed_cost"] = np.array(once) * share
@@ -141,6 +146,13 @@ def planned_inputs(scenario: Scenario) -> xr.Dataset:
     if faults := validate(inputs):
         raise InputError(faults)
     return inputs
+
+
+def _raised(row: Vehicle, own: list[Item]) -> Vehicle:
+    """Return a vehicle whose limits are those of the greatest sizes of the candidates that raise them."""
+    limits = {"charger": "charge_limit_kw", "v2h": "discharge_limit_kw"}
+    mine = [item for item in own if item.terms.vehicle == row.vehicle]
+    return row.model_copy(update={n: getattr(row, n) + i.most for i in mine if (n := limits[i.kind])})
 
 
 def _plant(item: Item) -> Participant:
