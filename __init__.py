@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .runs.clear.block import settle_block
     from .runs.clear.single import clear
     from .runs.compare import compare
+    from .runs.settle.run import settle
     from .runs.store.run_file import open_run
 
     __version__: str
@@ -26,6 +27,7 @@ __all__ = [
     "compare",
     "load_scenario",
     "open_run",
+    "settle",
     "settle_block",
     "solve",
 ]
@@ -38,6 +40,7 @@ _HOMES = {
     "compare": ".runs.compare",
     "community_block": ".model.clearing",
     "solve": ".model.solver.solve",
+    "settle": ".runs.settle.run",
     "settle_block": ".runs.clear.block",
     "allocate": ".model.sharing.allocation",
 }

@@ -39,9 +39,15 @@ def otonari(tmp_path, monkeypatch):
     return call
 
 
-def settled(path, **options):
-    """Return the tree of the one month of a settlement, which nothing records."""
-    (month,) = run.run(path, record=False, output=path.parent / "out", **options)
+def settled(path, overrides=()):
+    """Return the tree of the one month of a settlement."""
+    (tree,) = run.settle(path, overrides=overrides).values()
+    return tree
+
+
+def kept(path):
+    """Return the tree of the one month of a settlement, stored beside it."""
+    (month,) = run.run(path, record=False, output=path.parent / "out")
     return month.outcome.tree
 
 
@@ -91,14 +97,13 @@ def test_a_month_from_readings_to_a_bill_that_is_checked(otonari, tmp_path):
     otonari("ledger", "check", "bills/anna.md", "--checkpoint", checkpoint, code=4)
     again = json.loads(otonari("settle", "trio", "--json").stdout)["months"]
     assert [m["already"] for m in again] == [True]
-    otonari("report", path)
     otonari("compare", path)
 
 
 def test_a_settled_month_is_a_page_and_explained(otonari, tmp_path):
     """At noon of one day members share 1 kWh; its trades are stored by day, its energy by slot."""
     path = written(tmp_path / "trio")
-    tree = settled(path)
+    tree = kept(path)
     run_of = path.parent / "out/settlement-2026-06.nc"
     otonari("report", run_of, "-o", "page.html")
     found = pages.read((tmp_path / "page.html").read_text(encoding="utf-8"))
@@ -117,7 +122,7 @@ def test_a_settled_month_is_a_page_and_explained(otonari, tmp_path):
 def test_a_settled_month_under_other_rules_of_prices(otonari, tmp_path):
     """1 kWh at 0.12 EUR, or at the mean of 0.20 and of nothing, since the plant has no retailer here; all save 0.2."""
     path = written(tmp_path / "trio")
-    tree = settled(path)
+    tree = kept(path)
     rules = ["as-billed", "fixed=0.12", "mid-market", "equal", "shapley", "nucleolus"]
     asked = [part for rule in rules for part in ("--rule", rule)]
     said = otonari("prices", path.parent / "out/settlement-2026-06.nc", *asked, "--json")
@@ -682,9 +687,7 @@ def test_a_file_for_each_point_and_a_file_for_each_direction(tmp_path):
         (tmp_path / f"{point}.csv").write_text(text)
     path = written(tmp_path)
     want = settled(path)["allocation"]
-    each = settled(
-        path, overrides=["readings=[{path: '{point}.csv', unit: Wh, time_zone: UTC}]"], months=["2026-06"]
-    )
+    each = settled(path, overrides=["readings=[{path: '{point}.csv', unit: Wh, time_zone: UTC}]"])
     np.testing.assert_array_equal(each["allocation"]["shared"], want["shared"])
     for name, columns in (("in", "anna,bert,carla"), ("out", "anna")):
         picked = [[row[0], *(row[1:4] if name == "in" else row[4:5])] for row in lines[1:]]

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -28,6 +28,9 @@ from ..version import version
 from . import contracted
 from .contracted import Contracts
 
+if TYPE_CHECKING:
+    from ...data.assembly.sharing_community import Community
+
 log = logging.getLogger(__name__)
 
 
@@ -38,6 +41,36 @@ class Month:
     month: str
     outcome: Outcome
     already: bool = False
+
+
+def settle(source: str | Path, *, overrides: Sequence[str] = ()) -> dict[str, xr.DataTree]:
+    """Return the settled months of a settlement file by ``YYYY-MM``; nothing is stored or recorded.
+
+    Parameters
+    ----------
+    source : str or path
+        Settlement file, or a folder with one.
+    overrides : sequence of str
+        ``key.path=value`` each.
+
+    Returns
+    -------
+    dict of DataTree
+        Groups ``inputs``, ``results``, ``trades``, ``settlement`` and ``allocation``, which has the energies of members
+        and metering points in whole Wh (``runs/README.md``).
+
+    Raises
+    ------
+    InputError
+        With every problem of the file, its tables and readings.
+    """
+    settlement, communities = _read(source, overrides, (), log.info)
+    trees = {}
+    for month, community in communities.items():
+        contracts = contracted.contracts(settlement, community.inputs)
+        hash_ = _digest(settlement, community, contracts)
+        trees[month] = _settled(settlement, community, contracts, month, hash_)
+    return trees
 
 
 def run(
@@ -81,17 +114,7 @@ def run(
     LedgerError, RunFileError
         Where days cannot be committed or a file not written: neither is done then.
     """
-    from ...data.assembly.sharing_community import build_communities
-    from ...data.loading import settlement_file
-
-    stage("reading the settlement")
-    settlement = settlement_file.load(source, overrides)
-    parts = settlement_file.months(settlement)
-    if unknown := [month for month in months if month not in parts]:
-        raise InputError(_unknown(str(source), month, list(parts)) for month in unknown)
-    wanted = {month: time for month, time in parts.items() if month in months or not months}
-    stage("reading the meters")
-    communities = build_communities(settlement, wanted, every=bool(months))
+    settlement, communities = _read(source, overrides, months, stage)
     folder = output or Path("runs-out") / settlement.name
     keep: dict[str, Any] = {"key": key, "correct": correct}
     count = len(communities)
@@ -118,8 +141,25 @@ def run(
     progress(count, count)
 
 
+def _read(
+    source: str | Path, overrides: Sequence[str], months: Sequence[str], stage: Callable[[str], None]
+) -> tuple[Settlement, "dict[str, Community]"]:
+    """Return the settlement of a file, and its community in each wanted month, by month."""
+    from ...data.assembly.sharing_community import build_communities
+    from ...data.loading import settlement_file
+
+    stage("reading the settlement")
+    settlement = settlement_file.load(source, overrides)
+    parts = settlement_file.months(settlement)
+    if unknown := [month for month in months if month not in parts]:
+        raise InputError(_unknown(str(source), month, list(parts)) for month in unknown)
+    wanted = {month: time for month, time in parts.items() if month in months or not months}
+    stage("reading the meters")
+    return settlement, build_communities(settlement, wanted, every=bool(months))
+
+
 def _settled(
-    settlement: Settlement, community: Any, contracts: Contracts | None, month: str, hash_: str
+    settlement: Settlement, community: "Community", contracts: Contracts | None, month: str, hash_: str
 ) -> Any:
     """Return the run of a month, with its name."""
     from ...data.loading import settlement_file
@@ -155,7 +195,7 @@ def _recorded(tree: Any, path: Path, book: Path, **options: Any) -> Outcome:
         raise ledger.LedgerConflict(told, error.slots) from error
 
 
-def _digest(settlement: Settlement, community: Any, contracts: Contracts | None) -> str:
+def _digest(settlement: Settlement, community: "Community", contracts: Contracts | None) -> str:
     """Return the digest of all that decides a month: rule, energies, shares, membership, keys and prices."""
     slots, points = ("member", "time"), ("point", "time")
     parts = {
