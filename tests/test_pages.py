@@ -10,6 +10,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from otonari.data.inputs import devices
+from otonari.data.loading.scenario import load_scenario
 from otonari.runs import compare
 from otonari.runs.clear import single
 from otonari.runs.report import sections, tables
@@ -169,6 +170,14 @@ def test_figures_of_nothing_are_figures(draw):
     html = document("t", [], {"p": gallery([draw()])})
     assert pages.read(html).faults == []
     assert not re.search(r"nan|inf\b", html.partition("</style>")[2])
+
+
+@pytest.mark.slow
+def test_the_page_of_a_week_of_twenty_homes_is_small():
+    tree = single.cleared(load_scenario("higashi-fuji", ["time.days=7"]), "p2p")
+    html = run_page(tree)
+    assert pages.read(html).faults == []
+    assert len(html.encode()) < 200_000
 
 
 @pytest.mark.slow

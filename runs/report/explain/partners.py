@@ -49,8 +49,22 @@ def _even(names: Sequence[str]) -> Iterator[Sentence]:
         )
 
 
+def _hindrance(case: Case, seller: int, buyer: int) -> str:
+    """Return why a trade that would have paid is none: one meter has one direction in a slot, whatever decided it."""
+    drawn, given = float(case.power("draw")[seller]), float(case.power("supply")[buyer])
+    if drawn > SMALL:
+        return (
+            f"{shown(case.people[seller])} drew {drawn:.2f} kW itself, and a meter that draws gives nothing"
+        )
+    if given > SMALL:
+        return f"{shown(case.people[buyer])} gave {given:.2f} kW itself, and a meter that gives draws nothing"
+    if float(case.power("supply")[seller]) <= SMALL:
+        return f"{shown(case.people[seller])} had nothing of its own that it gave"
+    return "which way meters and stores go is decided for whole slots, and this is a change within what was decided"
+
+
 def _trade(case: Case, other: int) -> Sentence:
-    """Return what a kWh between both would cost and bring, in the direction in which less is lacking."""
+    """Return what a kWh between both would cost and bring, the way in which less is lacking and it could go."""
     value = case.meter_value
     assert value is not None
     options = []
@@ -60,21 +74,16 @@ def _trade(case: Case, other: int) -> Sentence:
             way["by the buyer's tariff"] = float(case.shared_fee[buyer])
         parts = {f"what it is worth to {shown(case.people[seller])}": float(value[seller])} | way
         options.append((sum(parts.values()) - float(value[buyer]), seller, buyer, parts))
-    lack, seller, buyer, parts = min(options, key=lambda option: option[0])
+    lack, seller, buyer, parts = min(options, key=lambda option: (option[0] < -SMALL, option[0]))
     costs, brings = sum(parts.values()), float(value[buyer])
     selling = seller == case.participant
     name = shown(case.people[other])
-    drawn = float(case.power("draw")[seller])
     if lack > SMALL:
         end = f"{case.price(lack)} too dear."
     elif lack >= -SMALL:
         end = "just as much, so that another plan would have been as good."
     else:
-        end = (
-            f"{case.price(-lack)} more than it costs, but a meter that draws gives nothing in the same slot."
-        )
-    if drawn > SMALL:
-        end += f" {shown(case.people[seller])} drew {drawn:.2f} kW itself."
+        end = f"{case.price(-lack)} more than it costs, but {_hindrance(case, seller, buyer)}."
     return Sentence(
         TOPIC,
         f"One kWh {'to' if selling else 'from'} {name} would have cost {case.price(costs)} = {sum_of(parts, case)},"

@@ -44,7 +44,8 @@ def price(case: Case) -> Iterator[Sentence]:
         )
     if case.meter_value is not None:
         value, sunny = float(case.meter_value[p]), case.inputs["pv_available"].values[p].any()
-        as_much = ", and one kWh more of its PV would have been worth as much"
+        worth = "as much" if value >= 0 else "nothing"
+        as_much = f", and one kWh more of its PV would have been worth {worth}"
         yield Sentence(
             TOPIC,
             f"One more kWh used behind the meter of {shown(case.name)} would have cost {case.price(value)}"

@@ -76,8 +76,8 @@ def pv_value(case: Case) -> float | None:
     )
     if case.marginal is None or apart or not profile.any():
         return None
-    value = case.marginal["meter_value"].values[p] * inputs["slot_hours"].values
-    return float(value @ profile / profile.max())
+    value = np.maximum(case.marginal["meter_value"].values[p], 0.0)  # below zero it would not be used
+    return float((value * inputs["slot_hours"].values) @ profile / profile.max())
 
 
 def pv(case: Case) -> Iterator[Sentence]:
