@@ -175,6 +175,11 @@ def test_who_sets_a_price_and_what_a_full_edge_is_worth_on_paper():
     assert other["costs"] >= other["brings"]
 
 
+def test_what_is_said_in_all(golden):
+    tree = single.clear(community(STREET))
+    golden("explain.txt", text(*explain(tree, "near", None, ["far"])) + "\n")
+
+
 def test_the_command_says_it_to_people_and_machines(tmp_path):
     path = tmp_path / "run.nc"
     netcdf.write_run(single.clear(community(STREET)), path)

@@ -101,7 +101,17 @@ def hostile(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "command", ["report", "compare", "clear", "ledger correct .", "report --json", "compare --json"]
+    "command",
+    [
+        "report",
+        "explain",
+        "compare",
+        "clear",
+        "ledger correct .",
+        "report --json",
+        "explain --json",
+        "compare --json",
+    ],
 )
 def test_no_command_lets_it_through(hostile, command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -115,10 +125,11 @@ def test_no_command_lets_it_through(hostile, command, tmp_path, monkeypatch):
 
 def test_pages_and_lists_of_files(hostile, tmp_path):
     assert harmless(page.report(run_file.open_run(hostile)))
-    for name in ("a.csv", "page.md"):
+    for name in ("a.csv", "page.md", "page.html"):
         command = ["compare", str(hostile)] if name == "a.csv" else ["report", str(hostile)]
         assert CliRunner().invoke(main, [*command, "-o", str(tmp_path / name)]).exit_code == 0
     assert harmless((tmp_path / "page.md").read_text())
+    assert harmless((tmp_path / "page.html").read_text())
 
 
 def test_logs_stages_and_usage(capsys, monkeypatch):

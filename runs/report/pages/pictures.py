@@ -204,7 +204,8 @@ def network(run: Run) -> Figure:
     up, down = (np.maximum(s * power, 0) @ run.hours for s in (1, -1))
     highest = np.abs(power).max(axis=1, initial=0.0)
     limit = inputs["node_limit"].values
-    parent = [names.index(p) if p in names else -1 for p in map(str, inputs["node_parent"].values)]
+    place = {name: k for k, name in enumerate(names)}
+    parent = [place.get(str(p), -1) for p in inputs["node_parent"].values]
     kept = _with_ancestors(np.argsort(-(up + down), kind="stable")[:MOST].tolist(), parent)
     at = {node: k for k, node in enumerate(kept)}
     edges = [
