@@ -1,7 +1,9 @@
 """Settlements: from readings and a rule to accounts, run files, ledger, bills; worked cases, and what is refused."""
 
 import json
+import re
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,9 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otonari.cli import main
+from otonari.data.schema.settlement import Settlement
 from otonari.model.sharing import accounts
 from otonari.runs import archive
 from otonari.runs.clear import single
+from otonari.runs.ledger.format import block_schema, chain
+from otonari.runs.ledger.format.errors import LedgerConflict
 from otonari.runs.settle import run
 from otonari.runs.store import netcdf, run_file
 
@@ -741,3 +746,28 @@ def test_who_supplied_whom_sums_up_to_accounts_however_it_is_cut(data, rule):
             np.testing.assert_array_equal(got[0], books.purchases[:, d])
             assert not total or got[1] == books.sales[:, d].tolist()
     assert books.paid.sum() == books.earned.sum()
+
+
+def test_the_page_documents_every_key_of_a_settlement():
+    text = (Path(__file__).parents[1] / "data" / "README.md").read_text(encoding="utf-8")
+    schema = Settlement.model_json_schema()
+    keys = {key for part in schema["$defs"].values() for key in part.get("properties", {})} | {
+        *schema["properties"]
+    }
+    words = set(re.findall(r"[a-z0-9_]+", " ".join(re.findall(r"`([^`\n]+)`", text))))
+    assert keys - words == set()
+    for name, part in schema["$defs"].items():
+        for key, value in part.get("properties", {}).items():
+            assert value.get("description"), f"{name}.{key}"
+
+
+def test_a_ledger_of_an_older_format_has_no_place_for_settled_days(tmp_path):
+    (record,) = archive.recorded(settled(written(tmp_path, currency="JPY")))
+    older = chain.Summary(count=1, version=3, units=block_schema.units("micro-JPY"))
+    with pytest.raises(LedgerConflict, match="of format 3, which has no settlements"):
+        chain.fitted(record, older)
+    assert chain.fitted(record, chain.Summary()) == record
+    block = {**record, "index": 1, "prev": block_schema.FIRST, "root": block_schema.FIRST, "leaves": 1}
+    assert block_schema.mismatch(block) == ""
+    assert block_schema.mismatch({**block, "version": 3}) == "kind"
+    assert block_schema.mismatch({**block, "settles": None}) == "settles"
