@@ -91,7 +91,7 @@ def read(data: bytes) -> dict[str, Any]:
     ValueError
         If it has other keys than a leaf.
     """
-    leaf = json.loads(data)
+    leaf = json.loads(data.decode())
     if not isinstance(leaf, dict) or leaf.keys() - block_schema.WHERE_ANY != _KEYS:
         raise ValueError("leaf: other keys than those of a leaf")
     return leaf

@@ -65,8 +65,12 @@ class Tree:
         """Return the inclusion proof of leaf ``index``: its sibling first, the child of the root last."""
         if not 0 <= index < len(self.levels[0]):
             raise ValueError(f"no leaf {index} in a tree of {len(self.levels[0])}")
-        siblings = ((level, (index >> height) ^ 1) for height, level in enumerate(self.levels))
-        return [level[place] for level, place in siblings if place < len(level)]
+        proof, place = [], index
+        for level in self.levels:
+            if (sibling := place ^ 1) < len(level):
+                proof.append(level[sibling])
+            place >>= 1
+        return proof
 
     def paths(self, indices: Iterable[int]) -> list[bytes]:
         """Return one inclusion proof of several leaves, without a hash that others of them give.
