@@ -58,7 +58,7 @@ def _add_candidates(rng: np.random.Generator, case: dict, k: int, power: bool = 
     }
     nothing = [0.0] * slots
     cars = list(case["vehicles"])
-    if power and k < len(cars):
+    if power and k < len(cars) and _within(case["vehicles"][cars[k]]):
         way, kind = (("charge_limit", "charger"), ("discharge_limit", "v2h"))[int(rng.integers(2))]
         more, car = round(float(rng.uniform(0.5, 3)), 2), case["vehicles"][cars[k]]
         car[way] += more
@@ -88,6 +88,11 @@ def _add_candidates(rng: np.random.Generator, case: dict, k: int, power: bool = 
         "cost": round(float(rng.uniform(0.1, 60)), 2),
         "output": rng.uniform(0, 1, slots).round(3).tolist(),
     }
+
+
+def _within(store: dict) -> bool:
+    """Return whether a store starts within its bounds."""
+    return store["min_energy"] <= store["initial_energy"] <= store["capacity"]
 
 
 def _another(rng: np.random.Generator, inputs: xr.Dataset) -> xr.Dataset:

@@ -20,7 +20,7 @@ from . import counts, oracle
 from .communities import community
 from .plans import random_plan
 
-SEEDS = counts.few(range(60))
+SEEDS = counts.all_or(range(60), (3,))
 SAME = {"rel": 1e-6, "abs": 1e-5}
 TIGHT = 1e-8
 
@@ -57,7 +57,7 @@ def planned(*periods, weights=None, market="p2p"):
     return plan, solve(plan, mip_gap=TIGHT)
 
 
-@pytest.mark.parametrize("seed", counts.few(range(200, 240)))
+@pytest.mark.parametrize("seed", counts.all_or(range(200, 240), (200,)))
 def test_what_is_built_whole_costs_what_the_oracle_says(seed):
     periods, weights = random_plan(seed, whole=True)
     plan, solution = planned(*periods, weights=weights)
@@ -94,7 +94,7 @@ def test_a_plan_costs_what_the_oracle_says_and_passes_every_check(seed):
     assert total == pytest.approx(solution.objective, **SAME)
 
 
-@pytest.mark.parametrize("seed", counts.few(range(100, 112)))
+@pytest.mark.parametrize("seed", counts.all_or(range(100, 112), (102,)))
 def test_sizes_fixed_at_the_optimum_cost_the_same(seed):
     periods, weights = random_plan(seed)
     plan, solution = planned(*periods, weights=weights)

@@ -471,6 +471,13 @@ def _raised_limits(inputs: xr.Dataset, undecided: np.ndarray) -> Iterator[Proble
     limits = (inputs[f"vehicle_{way}_limit"].values[at] for way in ("charge", "discharge"))
     over = known & undecided & (inputs["candidate_most"].values > np.where(kind == "charger", *limits))
     yield from _entries(inputs, "candidate_most", over, "at most the limit of its vehicle")
+    start = inputs["vehicle_initial_energy"].values[at]
+    outside = (start < inputs["vehicle_min_energy"].values[at]) | (
+        start > inputs["vehicle_capacity"].values[at]
+    )
+    want = "a vehicle whose initial energy is within its bounds"
+    if (outside & known & undecided).any():
+        yield from _entries(inputs, "candidate_vehicle", known & undecided & outside, want)
 
 
 def _entries(inputs: xr.Dataset, name: str, wrong: np.ndarray, want: str, most: int = 5) -> Iterator[Problem]:
