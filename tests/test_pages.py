@@ -23,6 +23,7 @@ from otonari.runs.report.figures.lines import lines, points
 from otonari.runs.report.pages import pictures
 from otonari.runs.report.pages.comparison_page import comparison_page
 from otonari.runs.report.pages.document import document, gallery
+from otonari.runs.report.pages.opened_run import opened
 from otonari.runs.report.pages.run_page import run_page
 from otonari.runs.store import netcdf, run_file
 
@@ -43,7 +44,7 @@ def test_the_page_reads_well_and_needs_nothing(page):
     _, html, found = page
     assert found.faults == []
     assert len(html.encode()) < 100_000
-    assert len(found.titles) == len([p for p in pictures.PICTURES if p.where(pictures.opened(page[0]))])
+    assert len(found.titles) == len([p for p in pictures.PICTURES if p.where(opened(page[0]))])
     assert all(len(rows) > 1 for rows in found.tables.values())
 
 

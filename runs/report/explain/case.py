@@ -98,12 +98,6 @@ class Case:
         """Return a result of every participant in the slot (participant,) [kW]."""
         return np.asarray(self.results[name].values[:, self.slot])
 
-    @property
-    def own_tariff(self) -> int:
-        """Return the position of the participant's tariff."""
-        names = [str(n) for n in self.inputs["tariff"].values]
-        return names.index(str(self.inputs["participant_tariff"].values[self.participant]))
-
     @cached_property
     def retail(self) -> Array:
         """Return the retail price of one more kWh of every participant in the slot (participant,) [currency/kWh]."""

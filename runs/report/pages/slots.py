@@ -23,11 +23,6 @@ class Slots:
     labels: list[str]
     marks: list[tuple[float, str]]
 
-    @property
-    def hours(self) -> Array:
-        """Return the length of the periods [h]."""
-        return np.asarray(np.bincount(self.period, self.slot_hours))
-
     def mean(self, power: Array) -> Array:
         """Return the mean over each period of power or a price (..., time), weighted by the length of the slots."""
         total = self.sum(np.nan_to_num(power) * self.slot_hours)

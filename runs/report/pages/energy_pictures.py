@@ -1,0 +1,138 @@
+"""Figures of a run: energy of the community, where it came from, what stores hold, driving."""
+
+import numpy as np
+
+from ....data.inputs import devices
+from .. import sections
+from ..figures.areas import stacked
+from ..figures.axes import Array
+from ..figures.bars import bars
+from ..figures.energy_flow import energy_flow
+from ..figures.figure import Figure
+from ..figures.heat_map import heat_map
+from .opened_run import MEMBERS, MOST, Run, left_out
+
+COLOURS = {
+    **dict.fromkeys(("PV", "own PV", "PV, after curtailment"), 0),
+    **dict.fromkeys(("retailer", "from the retailer"), 1),
+    **dict.fromkeys(("batteries", "PV of peers", "batteries and vehicles, start less end"), 2),
+    **dict.fromkeys(("vehicles", "driving"), 3),
+    "demand": 4,
+    "into batteries": 5,
+    "into vehicles": 6,
+    **dict.fromkeys(("to retailer", "to the retailer"), 7),
+    "losses of charging and discharging": 8,
+}
+"""Colours of what is the same in several figures."""
+
+
+def flow(run: Run) -> Figure:
+    """Return what energy came into the community over the horizon, and where it went [kWh]."""
+    parts = {name: value for name, value in sections.balance(run.tree).items() if abs(value) >= 0.05}
+    return energy_flow(
+        "Energy of the community",
+        "What came in on the left, where it went on the right, over the whole horizon.",
+        "kWh",
+        f"{sum(v for v in parts.values() if v > 0):,.1f} kWh",
+        {name: value for name, value in parts.items() if value > 0},
+        {name: -value for name, value in parts.items() if value < 0},
+        COLOURS,
+    )
+
+
+def supply_and_demand(run: Run) -> Figure:
+    """Return the community's power by source, above zero, and by use, below [kW]."""
+    results, inputs = run.results, run.inputs
+
+    def power(*names: str) -> Array:
+        return np.asarray(sum(results[n].values.sum(axis=0) for n in names))
+
+    series = {"PV": inputs["pv_available"].values.sum(axis=0) - power("pv_curtailment")}
+    series["retailer"] = power("grid_import", "vehicle_import")
+    for name, row in devices.stores().items():
+        if inputs.sizes[name]:
+            series[_several(name)] = power(row.give)
+    series["demand"] = -inputs["demand"].values.sum(axis=0)
+    for name, row in devices.DEVICES.items():
+        if inputs.sizes[name]:
+            label = f"into {_several(name)}" if row.energy else name.replace("_", " ")
+            series[label] = -power(row.draw)
+    series["to retailer"] = -power("grid_export", "vehicle_export")
+    return stacked(
+        "Supply and demand",
+        "Mean power of all members together: what they got from each source above zero, what they used it for below.",
+        "kW",
+        run.slots.labels,
+        run.slots.marks,
+        {n: run.slots.mean(v) for n, v in series.items() if np.abs(v).max(initial=0.0) > 1e-6},
+        COLOURS,
+    )
+
+
+def demand_by_source(run: Run) -> Figure:
+    """Return what demand and driving were met from: own PV, that of peers, the retailer [kW]."""
+    used = (run.settlement["demand_from"] + run.settlement["driving_from"]).sum("participant")
+    power = used.transpose("source", "time").values / run.hours
+    names = {"own": "own PV", "peers": "PV of peers", "retail": "retailer"}
+    return stacked(
+        "What demand and driving were met from",
+        "Where the energy of demand and electric driving came from in the end, through stores and trades.",
+        "kW",
+        run.slots.labels,
+        run.slots.marks,
+        {names.get(str(n), str(n)): run.slots.mean(power[k]) for k, n in enumerate(used["source"].values)},
+        COLOURS,
+    )
+
+
+def charge(run: Run) -> Figure:
+    """Return the states of charge of batteries and vehicles (store, time) [% of capacity]."""
+    rows, labels = [], []
+    for name in devices.stores():
+        energy = run.results[f"{name}_energy"].transpose(name, "time").values
+        capacity = run.inputs[f"{name}_capacity"].values
+        rows.append(
+            np.divide(100 * energy, capacity[:, None], out=np.zeros_like(energy), where=capacity[:, None] > 0)
+        )
+        labels += [str(n) for n in run.inputs[name].values]
+    level = np.concatenate(rows)
+    kept = (
+        np.argsort(-np.ptp(level, axis=1), kind="stable")[:MOST]
+        if len(level) > MOST
+        else np.arange(len(level))
+    )
+    kept = np.sort(kept)
+    return heat_map(
+        "States of charge",
+        "What batteries and vehicles hold of their capacity at the end of each period."
+        + left_out(len(level), len(kept), "stores"),
+        "%",
+        run.slots.last(level[kept]),
+        [labels[k] for k in kept],
+        run.slots.labels,
+        run.slots.marks,
+        1,
+    )
+
+
+def driving(run: Run) -> Figure:
+    """Return the distance of every vehicle by electricity and by fuel (vehicle,) [km]."""
+    names = [str(n) for n in run.inputs["vehicle"].values]
+    place = {name: k for k, name in enumerate(names)}
+    driver = np.array([place[str(n)] for n in run.inputs["trip_vehicle"].values], dtype=int)
+    electric = np.bincount(driver, run.results["trip_electric_distance"].values, len(names))
+    distance = np.bincount(driver, run.inputs["trip_distance"].values, len(names))
+    kept = np.argsort(-distance, kind="stable")[:MEMBERS]
+    return bars(
+        "Driving",
+        "Distance of the trips on electricity and on fuel." + left_out(len(names), len(kept), "vehicles"),
+        "km",
+        [names[k] for k in kept],
+        {"on electricity": electric[kept], "on fuel": np.maximum(distance - electric, 0)[kept]},
+        "vehicle",
+        2,
+    )
+
+
+def _several(device: str) -> str:
+    return {"battery": "batteries"}.get(device, f"{device}s")
