@@ -394,11 +394,14 @@ def formats(as_json: bool, verbose: bool, quiet: bool) -> None:
 
 
 @main.command()
-def schema() -> None:
-    """Print the JSON schema of scenario files, for editors."""
-    from .data.loading import scenario
-
-    _print_json(scenario.json_schema())
+@click.option("--settlement", is_flag=True, help="Of settlement files.  [default: of scenarios]")
+def schema(settlement: bool) -> None:
+    """Print the JSON schema of scenario or settlement files, for editors."""
+    if settlement:
+        from .data.schema.settlement import json_schema
+    else:
+        from .data.loading.scenario import json_schema
+    _print_json(json_schema())
 
 
 @main.command()

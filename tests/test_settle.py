@@ -756,6 +756,8 @@ def test_the_page_documents_every_key_of_a_settlement():
     }
     words = set(re.findall(r"[a-z0-9_]+", " ".join(re.findall(r"`([^`\n]+)`", text))))
     assert keys - words == set()
+    editors = json.loads(CliRunner().invoke(main, ["schema", "--settlement"]).stdout)
+    assert {"type": "string"} in editors["$defs"]["SettlementTables"]["properties"]["keys"]["anyOf"]
     for name, part in schema["$defs"].items():
         for key, value in part.get("properties", {}).items():
             assert value.get("description"), f"{name}.{key}"

@@ -164,10 +164,15 @@ class Scenario(Closed):
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of a scenario file, where a table is rows, a path or a path with its format."""
-    schema = Scenario.model_json_schema()
+    return with_table_files(Scenario, Tables)
+
+
+def with_table_files(file: type[Closed], tables: type[Closed]) -> dict[str, Any]:
+    """Return the JSON schema of a kind of file in whose section of tables a table may be a path, too."""
+    schema = file.model_json_schema()
     definitions = schema["$defs"]
     definitions["TableFile"] = TableFile.model_json_schema()
-    for table in definitions["Tables"]["properties"].values():
+    for table in definitions[tables.__name__]["properties"].values():
         rows = {k: table.pop(k) for k in ("type", "items", "anyOf", "minItems") if k in table}
         table["anyOf"] = [{"type": "string"}, {"$ref": "#/$defs/TableFile"}, *rows.get("anyOf", [rows])]
     return schema

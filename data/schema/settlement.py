@@ -1,13 +1,13 @@
 """The schema of a settlement file: who shares metered energy by which rule, and where the readings are."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from .file_references import SeriesFile
 from .price_forms import Percent, Price
-from .scenario import Time
+from .scenario import Time, with_table_files
 from .tariffs_and_fees import Tariff
 from .values import (
     Closed,
@@ -249,3 +249,8 @@ class Settlement(Closed):
         default_factory=dict, description="label -> retail contract, as in a scenario"
     )
     sharing: Sharing = Field(description="rule and price of shared energy")
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of a settlement file, where a table is rows, a path or a path with its format."""
+    return with_table_files(Settlement, SettlementTables)
