@@ -281,6 +281,41 @@ def test_a_faster_charger_is_built_where_petrol_costs_more():
             load_scenario(other)
 
 
+def test_futures_share_what_is_built_and_one_future_is_the_plan():
+    """One future that changes nothing is the plan; of two, each has its days, and the mean is planned for."""
+    scenario = json.loads(json.dumps(SMALL))
+    scenario["time"] |= {"slot_minutes": 480}
+    one = planned_with_days(load_scenario(scenario))[0]
+    price = "tariffs.t.energy.price_per_kwh"
+    futures = {"as-is": {"probability": 1.0}}
+    scenario["investment"]["futures"] = futures
+    same = planned_with_days(load_scenario(scenario))[0]
+    assert same["day"].values.tolist() == ["2020-08-19-as-is"]
+    assert same["size"].values == pytest.approx(one["size"].values)
+    assert same.attrs["objective"] == pytest.approx(one.attrs["objective"])
+    futures |= {"as-is": {"probability": 0.4}, "dear": {"probability": 0.6, "set": [f"{price}=60"]}}
+    both = planned_with_days(load_scenario(scenario))[0]
+    assert both["day_count"].values == pytest.approx([0.4 * 365, 0.6 * 365])
+    apart = []
+    for cost, probability in ((30, 0.4), (60, 0.6)):
+        del scenario["investment"]["futures"]
+        known = planned_with_days(load_scenario(scenario, [f"{price}={cost}"]))[0]
+        apart.append(probability * known.attrs["objective"])
+        scenario["investment"]["futures"] = futures
+    assert both.attrs["objective"] >= sum(apart) - 1e-6  # who knows the future builds for it
+    for wrong, want in (
+        ({"as-is": {"probability": 0.5}}, "probabilities that add up to 1"),
+        ({"as-is": {"probability": 1.0, "set": ["time.days=2"]}}, "another time"),
+        (
+            {"as-is": {"probability": 1.0, "set": ["finance.discount_rate=0.5"]}},
+            "another cost of what is built",
+        ),
+    ):
+        scenario["investment"]["futures"] = wrong
+        with pytest.raises(InputError, match=want):
+            planned_with_days(load_scenario(scenario))
+
+
 def of_days(number):
     """Return the plan of days in a row, of which so many stand for all."""
     scenario = json.loads(json.dumps(SMALL))

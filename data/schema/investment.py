@@ -13,6 +13,7 @@ from .values import (
     Limit,
     Losses,
     Mounting,
+    Name,
     NotNegative,
     Positive,
     Rating,
@@ -130,10 +131,29 @@ _OF_BATTERY = frozenset(
 )
 
 
+class Future(Closed):
+    """What may come: other values of the scenario, and how likely they are."""
+
+    probability: Annotated[Real, Field(gt=0, le=1)] = Field(description="how likely it is")
+    set: tuple[str, ...] = Field(
+        default=(), description="what is different then: KEY.PATH=VALUE each, as with --set"
+    )
+
+
 class Investment(Closed):
     """What a plan may build."""
 
     candidates: dict[Label, Candidate] = Field(min_length=1, description="label -> what could be built")
+    futures: Annotated[dict[Name, Future], LATER] = Field(
+        default={},
+        description="label -> what may come; sizes are those of the least expected cost (default: one)",
+    )
     representative_days: Annotated[Annotated[Whole, Field(ge=1, le=366)] | None, LATER] = Field(
         default=None, description="days of the horizon that stand for all of it (default: all, as one)"
     )
+
+    @model_validator(mode="after")
+    def _likely(self) -> Self:
+        if self.futures and abs(sum(f.probability for f in self.futures.values()) - 1) > 1e-6:
+            raise PydanticCustomError("futures", "probabilities that add up to 1")
+        return self

@@ -113,10 +113,11 @@ def planned(
     from ...model.topology.candidates import built
 
     begin = time.perf_counter()
+    futures = bool(scenario.investment and scenario.investment.futures)
     stage("building the inputs")
     inputs = planned_inputs(scenario)
     _require_months(scenario, inputs)
-    horizon = _horizon(scenario, inputs)
+    horizon = _of_futures(scenario, inputs)
     periods, weights = horizon.periods, horizon.weights
     stage("clearing as it is")
     nothing = np.zeros(inputs.sizes["candidate"])
@@ -139,7 +140,7 @@ def planned(
     per_year = float(np.mean(weights))
     worth = planning.value_of_more(block) * per_year
     every = {}
-    if whole and scenario.investment and scenario.investment.representative_days:
+    if whole and scenario.investment and scenario.investment.representative_days and not futures:
         stage("operating what is built on every day")
         every = {"objective_of_all_days": _of_all_days(inputs, size, market, time_limit)}
     terms = Terms(scenario.finance.discount_rate, scenario.finance.years, items(scenario))
@@ -175,8 +176,38 @@ class Horizon(NamedTuple):
     told: dict[str, Any]
 
 
-def _horizon(scenario: Scenario, inputs: xr.Dataset) -> Horizon:
-    """Return the periods of a plan: the horizon as one, or the days that stand for it."""
+def _of_futures(scenario: Scenario, inputs: xr.Dataset) -> Horizon:
+    """Return the periods of a plan in each of its futures; representative days are those of the scenario."""
+    from ...data.assembly.plans.candidates import planned_inputs
+
+    assert scenario.investment is not None
+    if not scenario.investment.futures:
+        return _horizon(scenario, inputs, inputs)
+    periods: list[xr.Dataset] = []
+    weights: list[float] = []
+    days: list[str] = []
+    for label, future in scenario.investment.futures.items():
+        other = planned_inputs(load_scenario(effective(scenario), future.set))
+        _require_the_same(scenario, label, inputs, other)
+        own = _horizon(scenario, inputs, other)
+        periods += own.periods
+        weights += [weight * future.probability for weight in own.weights]
+        days += [f"{day}-{label}" for day in own.told["day"].values]
+    return Horizon(periods, weights, own.told | _told(days, weights))
+
+
+def _require_the_same(scenario: Scenario, label: str, inputs: xr.Dataset, other: xr.Dataset) -> None:
+    """Raise InputError where a future has other days, participants or candidates, or other prices of these."""
+    dims = ("time", "participant", "battery", "vehicle", "candidate")
+    wrong = [dim for dim in dims if not inputs[dim].equals(other[dim])]
+    money = [n for n in ("candidate_most", "candidate_cost", "candidate_fixed_cost") if n in inputs]
+    if wrong or not all(n in other and inputs[n].equals(other[n]) for n in money):
+        got, want = f"another {(wrong or ['cost of what is built'])[0]}", "what the scenario has"
+        raise InputError([Problem(scenario.name, "", f"investment.futures.{label}.set", got, want)])
+
+
+def _horizon(scenario: Scenario, chosen_by: xr.Dataset, inputs: xr.Dataset) -> Horizon:
+    """Return the periods of a plan: the horizon as one, or the days that stand for it, by whatever inputs say so."""
     from ...data.assembly.plans import representative_days
     from ...data.assembly.plans.candidates import DAYS
 
@@ -184,10 +215,10 @@ def _horizon(scenario: Scenario, inputs: xr.Dataset) -> Horizon:
     number, every = scenario.investment.representative_days, representative_days.days(inputs)
     if number is None:
         return Horizon([circular(inputs)], [DAYS / len(every.first)], _told(every.label[:1], [DAYS]))
-    which = representative_days.chosen(inputs, number)
+    which = representative_days.chosen(chosen_by, number)
     periods = [circular(representative_days.of_day(inputs, every, day)) for day in which.day]
     weights = (which.stands_for * DAYS / len(every.first)).tolist()
-    misses = representative_days.errors(inputs, which)
+    misses = representative_days.errors(chosen_by, which)
     return Horizon(periods, weights, _told(every.label[which.day], weights, misses))
 
 
