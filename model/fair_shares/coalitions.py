@@ -24,8 +24,9 @@ from ..topology.meters import Meters
 
 EXACT = 12
 """Members up to which all coalitions are solved: 4,096."""
-GAP = 1e-7
-"""Relative gap of programs with binaries, whose differences are what a coalition gains."""
+GAP, SAMPLED_GAP = 1e-7, 1e-4
+"""Relative gap of programs with binaries, whose differences are what a coalition gains; of more members than `EXACT`,
+whose orders are sampled, that of clearings."""
 
 
 class Coalitions:
@@ -45,7 +46,7 @@ class Coalitions:
         block = community_block(inputs, minimum_charge=minimum_charge, pool=False)
         program = compile_block(block)
         self.members = inputs.sizes["participant"]
-        self.resolves = Resolves(program, GAP)
+        self.resolves = Resolves(program, GAP if self.members <= EXACT else SAMPLED_GAP)
         self._trader = _traders(program, block.component("network"), _owners(inputs, block.meters))
         self._upper = program.upper
         self._alone = self._cost(np.zeros(self.members, dtype=bool))

@@ -1,9 +1,9 @@
 """Programs that differ in the upper bounds of their columns alone, solved one after another on a living HiGHS object.
 
-An optimum stays dual feasible under other bounds, so that the dual simplex goes on from it: a few pivots each. Where an
-optimum goes both ways at once (`binaries.directions`), the directions of that meter or store become binaries, and stay
-so for all bounds: a program with more of them has no other optimum. Programs with few binaries are one MILP each; with
-many they are solved as any other.
+An optimum stays dual feasible under other bounds, so that the dual simplex goes on from it: a few pivots each. Where it
+goes both ways at once (`binaries.directions`), it goes one way, which bounds the cost from above. If that is more than
+the gap, the directions of that meter or store become binaries, and stay so for all bounds: a program with more of them
+has no other optimum. Programs with few binaries are one MILP each; with many they are solved as any other.
 """
 
 from dataclasses import replace
@@ -12,10 +12,13 @@ import numpy as np
 
 from ..labels import Array
 from ..lp.matrix import Program
+from ..lp.one_way import NONE
 from .binaries import directions
 from .binaries.search import TOGETHER
 from .highs import Simplex, basic_solution, dot, load, optimal, own_scheduler, prove, run, warm_run
 from .solve import ACCEPTED, least_cost
+
+_ROUNDS = 30  # in which directions are fixed, before binaries decide
 
 
 class Resolves:
@@ -45,24 +48,36 @@ class Resolves:
         return cost
 
     def _by_simplex(self, upper: Array) -> float | None:
-        """Return the least cost of the relaxation, None where it has binaries or its optimum is not accepted."""
-        program = replace(self._relaxed, upper=upper)
-        if program.integer.any() or not warm_run(self._highs, bounds=(program.lower, program.upper)):
+        """Return the least cost by the relaxation, None where it has binaries or does not tell.
+
+        Where its optimum goes both ways, it goes on one way, that of the net, while this costs no more than the gap.
+        """
+        program, first = replace(self._relaxed, upper=upper), np.inf
+        if program.integer.any():
             return None
-        solution = basic_solution(self._highs, program)
-        if max(prove(program, solution.x, solution.dual).values()) > ACCEPTED:
-            return None
-        if directions.broken(program, solution.x).any():
-            self._decide(solution.x)
-            return None
-        self.hot += 1
-        return program.sign * (dot(program.cost, solution.x) + program.offset)
+        for _ in range(_ROUNDS):
+            if not warm_run(self._highs, bounds=(program.lower, program.upper)):
+                break
+            solution = basic_solution(self._highs, program)
+            cost = dot(program.cost, solution.x) + program.offset
+            if first == np.inf:
+                first, x = cost, solution.x
+            known = max(prove(program, solution.x, solution.dual).values()) <= ACCEPTED
+            if not known or cost - first > self._mip_gap * max(1.0, abs(first)):
+                break
+            both = _broken(program, solution.x)
+            if not both.any():
+                self.hot += 1
+                return program.sign * cost
+            program = _one_way(program, both, solution.x)
+        if first < np.inf:
+            self._decide(x)
+        return None
 
     def _as_one(self, upper: Array) -> float | None:
         """Return the least cost of the MILP of all directions decided so far, None where they are many."""
         while int(self._decided.integer.sum()) <= TOGETHER:
-            switches = np.ones(len(self._decided.upper) - len(upper))  # of pairs that had none
-            program = replace(self._decided, upper=np.concatenate([upper, switches]))
+            program = replace(self._decided, upper=upper)
             highs = load(program, None, self._mip_gap)  # a MILP that is run again may keep its old optimum
             run(highs)
             if not optimal(highs):
@@ -75,7 +90,24 @@ class Resolves:
 
     def _decide(self, x: Array) -> bool:
         """Tell whether values ``x`` (columns,) go both ways where no direction is decided, and decide it from now on."""
-        both = directions.broken(self._decided, x)
+        both = _broken(self._decided, x)
         if both.any():
             self._decided = directions.decided(self._decided, both)
         return bool(both.any())
+
+
+def _broken(program: Program, x: Array) -> Array:
+    """Return which pairs (pair,) go both ways at values ``x`` (columns,) that could gain by it.
+
+    Pairs without a switch cannot: where they go both ways it is by a tie, and one way costs the same.
+    """
+    return np.asarray(directions.broken(program, x) & (program.pairs.switch != NONE))
+
+
+def _one_way(program: Program, both: Array, x: Array) -> Program:
+    """Return a program in which the pairs ``both`` (pair,) go one way only, that of their net at ``x`` (columns,)."""
+    pairs = program.pairs
+    net = pairs.forward @ x[: pairs.forward.shape[1]] - pairs.backward @ x[: pairs.forward.shape[1]]
+    lower, upper = program.lower.copy(), program.upper.copy()
+    lower[pairs.switch[both]] = upper[pairs.switch[both]] = net[both] > 0.0
+    return directions.closed(replace(program, lower=lower, upper=upper))
