@@ -220,3 +220,36 @@ def test_of_two_readings_of_a_date_the_nearer_days_count(tmp_path):
     (tmp_path / "f.csv").write_text("\n".join(["Date,Hour Ending,kWh", *rows]))
     seen = inspect(tmp_path / "f.csv", "America/Chicago")
     assert list(seen.per_day["kWh"]) == ["2025-06-10", "2025-06-11"]
+
+
+@pytest.mark.parametrize(
+    ("preset", "old", "new", "key"),
+    [
+        ("smard", "[€/MWh] Originalauflösungen", "[€/MWh] Berechnete Auflösungen", "column"),
+        ("wiener-netze", "Verbrauch [kWh]", "AT0010000000000009999999 Verbrauch [kWh]", "value_column"),
+        ("green-button-csv", "USAGE (kWh),COST", "EXPORT (kWh),IMPORT (kWh)", "value_column"),
+    ],
+)
+def test_a_preset_whose_values_bear_another_name_is_read_and_said(tmp_path, preset, old, new, key):
+    path = tmp_path / "f.csv"
+    path.write_text(SAMPLES[preset][0].replace(old, new).replace("$", ""))
+    seen = inspect(path, BERLIN)
+    assert (seen.preset, seen.problems) == (preset, [])
+    assert new.split(",")[-1] in seen.columns[0]
+    assert seen.columns[0] in command.inspect(path, BERLIN).facts["yaml"]
+    assert any(doubt.startswith(f"{key}: there is no") for doubt in seen.doubts)
+
+
+def test_a_preset_gives_way_to_what_the_file_shows(tmp_path):
+    """American dates in a file of PG&E; of two sequences of a bidding zone the first."""
+    path = tmp_path / "f.csv"
+    path.write_text(SAMPLES["green-button-csv"][0].replace("2025-01-15", "01/15/2025"))
+    seen = inspect(path)
+    assert (seen.form["time_format"], seen.problems) == ("%m/%d/%Y", [])
+    assert list(seen.per_day["USAGE (kWh)"]) == ["2025-01-15"]
+    header, *lines = SAMPLES["entso-e"][0].splitlines()
+    both = [line.replace('"BZN|BE",""', f'"BZN|BE","Sequence {n}"') for line in lines for n in (1, 2)]
+    path.write_text("\n".join([header, *both]))
+    seen = inspect(path)
+    assert (seen.form["only"], seen.problems) == ({"Sequence": "Sequence 1"}, [])
+    assert "only:" in command.inspect(path).facts["yaml"]

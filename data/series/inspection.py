@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ..files.forms import guess
 from ..files.forms.containers import CONTAINERS
 from ..files.forms.numbers import is_number
 from ..files.forms.sheet import read_blocks
+from ..files.forms.stamps import readable
 from ..files.forms.workbook import sheets
 from ..problems import InputError
 from .power_and_rates import mean_power
@@ -77,7 +79,9 @@ def inspect(path: Path, time_zone: str | None = None) -> Inspection:
         kind = PRESETS[name].kind
         form = {k: v for k, v in PRESETS[name].keys(kind).items() if k != "column"}
         seen = Inspection(path, kind, name, form, head=head[:8])
-        seen.columns = [PRESETS[name].value] if PRESETS[name].value else []
+        rows = _table(name, head)
+        seen.columns = _value_columns(seen, rows) if PRESETS[name].value else []
+        _adapted(seen, rows)
         seen.form |= {"sheet": sheet} if sheet else {}
         seen.doubts += [f"preset: {PRESETS[name].hint}"] if PRESETS[name].hint else []
     zone = seen.form.get("time_zone") or time_zone
@@ -98,6 +102,52 @@ def recognised(head: Sequence[Sequence[str]], path: Path) -> str | None:
         if preset.signs and any({s.casefold() for s in preset.signs} <= line for line in lines)
     ]
     return max(fits, key=lambda name: len(PRESETS[name].signs), default=None)
+
+
+def _table(name: str, head: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return the header of a preset among the first lines, and the lines after it; nothing where it has none."""
+    signs = {sign.casefold() for sign in PRESETS[name].signs}
+    rows = [[cell.strip() for cell in row] for row in head]
+    first = next((n for n, row in enumerate(rows) if signs <= {cell.casefold() for cell in row}), None)
+    return [] if first is None else rows[first:]
+
+
+def _value_columns(seen: Inspection, rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the column of a preset's values, or the one most like it where the header calls it otherwise."""
+    preset, header = PRESETS[str(seen.preset)], rows[0] if rows else []
+    if "meter_column" in seen.form or preset.value.casefold() in {cell.casefold() for cell in header}:
+        return [preset.value]
+    signs = {sign.casefold() for sign in preset.signs}
+    others = [c for c in header if c.casefold() not in signs and c != seen.form.get("time_column")]
+    drawn = [c for c in others if not _GIVEN.search(c)]
+    others = drawn if seen.kind == "power" and drawn else others
+    named = [c for c in others if preset.value.casefold() in c.casefold()]
+    like = named or get_close_matches(preset.value, others, 1, 0.5)
+    if not like:
+        return [preset.value]
+    key = "column" if seen.kind == "price" else "value_column"
+    seen.form[key] = like[0]
+    seen.doubts.append(f"{key}: there is no {preset.value!r}; {like[0]!r} is taken for it")
+    return like[:1]
+
+
+def _adapted(seen: Inspection, rows: Sequence[Sequence[str]]) -> None:
+    """Change the form of a preset where the file shows another pattern of times, or several texts of its choice."""
+    choice, header = PRESETS[str(seen.preset)].choice, list(rows[0]) if rows else []
+
+    def cells(column: str) -> list[str]:
+        at = header.index(column)
+        return [row[at] for row in rows[1:] if len(row) > at and row[at]]
+
+    if choice in header and len(texts := list(dict.fromkeys(cells(choice)))) > 1:
+        seen.form["only"] = {choice: texts[0]}
+        seen.doubts.append(f"only: {choice} is {', '.join(map(repr, texts[:3]))}; the first is taken")
+    column = seen.form.get("time_column", "time")
+    times = [cell for cell in cells(column) if any(c.isdigit() for c in cell)] if column in header else []
+    fmt = FileFormat(time_format=seen.form.get("time_format", ""))
+    if times and not any(readable(cell, fmt) for cell in times) and (found := guess.patterns_of(times)):
+        seen.form["time_format"] = found[0]
+        seen.doubts.append(f"time_format: {found[0]!r} instead of the preset's")
 
 
 def _head(path: Path) -> tuple[list[list[str]], str]:

@@ -29,6 +29,8 @@ class Preset:
         Column of the values where the export has one that is always called so.
     signs
         Columns that its header has, or what its text begins with, by which it is recognised.
+    choice
+        Column of which one text is meant, where there are several.
     source
         Where the names of its columns are from: readers of the export that are public.
     hint
@@ -42,6 +44,7 @@ class Preset:
     signs: tuple[str, ...] = ()
     hint: str = ""
     source: str = ""
+    choice: str = ""
 
     def keys(self, kind: Kind) -> dict[str, Any]:
         """Return the keys of a file of this kind: the column of a price is called ``column``."""
@@ -88,8 +91,19 @@ PRESETS: dict[str, Preset] = {
          "unit": "per MWh"},
         "Day-ahead Price (EUR/MWh)",
         ("MTU (CET/CEST)", "Day-ahead Price (EUR/MWh)"),
-        "only: {Sequence: Sequence 1} where a zone has several; time_column: MTU (UTC) with time_zone: UTC",
+        "only: {Sequence: Sequence 1} where a zone has several",
         "readers of the exported files",
+        "Sequence",
+    ),
+    "entso-e-utc": Preset(
+        "ENTSO-E Transparency Platform, day-ahead prices in UTC (since 2025)",
+        "price",
+        {"time_column": "MTU (UTC)", "time_format": "%d/%m/%Y %H:%M:%S", "time_zone": "UTC", "unit": "per MWh"},
+        "Day-ahead Price (EUR/MWh)",
+        ("MTU (UTC)", "Day-ahead Price (EUR/MWh)"),
+        "only: {Sequence: Sequence 1} where a zone has several",
+        "readers of the exported files",
+        "Sequence",
     ),
     "entso-e-2024": Preset(
         "ENTSO-E Transparency Platform, day-ahead prices (until 2024)",

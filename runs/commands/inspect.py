@@ -132,8 +132,10 @@ def _keys(seen: Inspection, path: str) -> dict[str, Any]:
     """Return the keys of the file in a scenario."""
     if seen.preset is None:
         return {"path": path, **seen.form}
-    sheet = {"sheet": seen.form["sheet"]} if "sheet" in seen.form else {}
-    return {"path": path, "preset": seen.preset, **sheet}
+    usual = PRESETS[seen.preset].keys(seen.kind)
+    changed = ("sheet", "column", "value_column", "only", "time_format")
+    own = {k: v for k, v in seen.form.items() if k in changed and v != usual.get(k)}
+    return {"path": path, "preset": seen.preset, **own}
 
 
 def _naming(seen: Inspection, path: str) -> dict[str, Any]:

@@ -31,6 +31,7 @@ _PRICE = re.compile(
 )
 _MIDNIGHT = re.compile(r"[T ]00:00(:00)?$")
 _SLOT = re.compile(r"[A-Za-z]*\s*(?P<number>\d{1,3}[ABab]?|[012]\d[0-5]\d)")
+_QUOTED = re.compile(r'"[^"\n]*"')
 _EXCEL_TEXT = re.compile(r'^="(.*)"$')
 _SLOTS = 4  # different numbers, to be those of slots
 _SAMPLE = 400  # rows that are looked at
@@ -76,7 +77,7 @@ def encoding_of(path: Path) -> str:
 
 def separator_of(where: str, text: str) -> str:
     """Return the mark at which most lines have the same number of cells, more than one; a comma may be in numbers."""
-    head = "".join(text.splitlines(keepends=True)[:_SAMPLE])
+    head = _QUOTED.sub('"x"', "".join(text.splitlines(keepends=True)[:_SAMPLE]))
     scores = {}
     for mark in (";", "\t", "|", ","):
         widths = Counter(len(cells) for _, cells in csv_lines(where, head, mark))
@@ -153,9 +154,8 @@ def _reads(cell: str) -> bool:
 def _times(found: Guess, names: list[str], rows: list[list[str]], when: int) -> None:
     """Find how times are written: their column and pattern, and a column of the time of day or slot."""
     cells = [row[when] for row in rows if len(row) > when and any(c.isdigit() for c in row[when])]
-    patterns = [p for p in _PATTERNS if all(readable(c, FileFormat(time_format=p)) for c in cells)]
+    patterns = patterns_of(cells)
     if len({p[:8] for p in patterns} & {"%d/%m/%Y", "%m/%d/%Y"}) > 1:
-        patterns.sort(key=lambda p: _uneven(cells, p))
         found.doubts.append(
             f"time_format: day and month could be the other way round; {patterns[0]!r} is assumed"
         )
@@ -182,6 +182,14 @@ def _times(found: Guess, names: list[str], rows: list[list[str]], when: int) -> 
         if not np.isnat(read).any() and (_numbered(cells, clocks) or all(":" in t for t in clocks)):
             found.form["clock_column"] = name
             return
+
+
+def patterns_of(cells: list[str]) -> list[str]:
+    """Return the patterns that read all cells of times, "" for year first; of two readings of dates the nearer first."""
+    patterns = [p for p in _PATTERNS if all(readable(c, FileFormat(time_format=p)) for c in cells)]
+    if len({p[:8] for p in patterns} & {"%d/%m/%Y", "%m/%d/%Y"}) > 1:
+        patterns.sort(key=lambda p: _uneven(cells, p))
+    return patterns
 
 
 def _numbered(cells: list[str], clocks: list[str]) -> bool:
