@@ -292,6 +292,7 @@ EXIT_CODES = {
     "ClusterError": 2,
     "SolveError": 3,
     "Infeasible": 3,
+    "NoPowerFlow": 3,
     "NotOptimal": 3,
     "Refused": 3,
     "Unbounded": 3,
