@@ -50,11 +50,13 @@ def noon(hours=range(24), first="2026-06-29T22:00"):
 
 
 def written(folder: Path, readings=None, **changes) -> Path:
-    """Write a settlement and its readings, with sections replaced or changed by a function; return its file."""
+    """Write a settlement and its readings (a text), with sections replaced or changed by a function; return its file."""
     values = copy.deepcopy(FILE)
     for name, change in changes.items():
         values[name] = change(values[name]) if callable(change) else change
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "readings.csv").write_text(noon() if readings is None else readings)
+    if isinstance(readings, list):
+        values["readings"] = readings
+    (folder / "readings.csv").write_text(readings if isinstance(readings, str) else noon())
     (folder / "settlement.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     return folder / "settlement.yaml"

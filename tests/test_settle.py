@@ -405,6 +405,10 @@ FAULTS = {
         {"tables": rows("members", row0={"joined": "2026-06-10", "left": "2026-06-09"})},
         ["members.0.left: got '2026-06-09', want no day before 2026-06-10"],
     ),
+    "gaps that a file fills": (
+        {"readings": [{"path": "readings.csv", "unit": "Wh", "gaps": "zero"}]},
+        ["readings.0.gaps: got 'zero', want none: `missing` of the settlement says what is done"],
+    ),
     "mid-market without a tariff": (
         {"sharing": {"rule": "pro-rata", "price": {"rule": "mid-market"}}},
         ["members.3.tariff: got nothing, want a tariff, as the price of shared energy is mid-market"],
@@ -539,16 +543,18 @@ def test_days_on_which_the_clock_changes_have_92_or_100_quarter_hours(first, slo
 
 
 def test_several_registers_of_a_member_and_a_counter(tmp_path):
-    """Anna has two meters, of which one counts; PV is read from a file of its own."""
-    (tmp_path / "counter.csv").write_text("time,AT-2\n2026-06-29T22:00,100.0\n2026-06-30T22:00,102.4\n")
+    """Anna has two meters, of which one counts: 0.1 kWh in an hour, and 2.3 kWh in the 23 hours that nobody read."""
+    read = ["2026-06-29T22:00,100.0", "2026-06-29T23:00,100.1", "2026-06-30T22:00,102.4"]
+    (tmp_path / "counter.csv").write_text("\n".join(["time,AT-2", *read]) + "\n")
     point = {"point": "AT-2", "member": "anna", "direction": "withdrawal"}
     path = written(tmp_path, tables=added("points", point))
     counter = {"path": "counter.csv", "unit": "kWh cumulative", "time_zone": "UTC"}
+    counter |= {"gaps": "interpolate", "gaps_up_to_hours": 24}
     tree = settled(
         path,
         overrides=[f"readings=[{{path: readings.csv, unit: Wh, time_zone: UTC}}, {json.dumps(counter)}]"],
     )
-    assert at_noon(tree, "withdrawn") == [300, 600, 800, 0]  # 2.4 kWh over 24 hours
+    assert at_noon(tree, "withdrawn") == [300, 600, 800, 0]
 
 
 def test_participation_factors_of_a_member(tmp_path):

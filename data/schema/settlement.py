@@ -133,6 +133,14 @@ class MeterFile(SeriesFile):
         default=None, description="of all that is in the file (default: of the points in either)"
     )
 
+    @model_validator(mode="after")
+    def _missing_is_said_once(self) -> Self:
+        """Leave gaps to the settlement's ``missing``, but for a counter's, whose energy is known as a whole."""
+        bridged = self.gaps == "interpolate" and self.unit.endswith("cumulative")
+        if self.gaps != "refuse" and not bridged:
+            raise PydanticCustomError("gaps", "none: `missing` of the settlement says what is done")
+        return self
+
 
 class Fixed(Closed):
     """A price that was agreed on."""
