@@ -84,6 +84,8 @@ def compare(runs: Sequence[Run], names: Sequence[str] | None = None) -> xr.Datas
 
 def read(path: str | os.PathLike[str]) -> xr.Dataset | None:
     """Return what a file holds side by side: a stored comparison, or the points of a gathered sweep; None of others."""
+    if not (Path(path).is_file() or Path(path).is_dir()):
+        return None  # nothing, or a pipe, which would be waited for
     if sweep_results.holds(path):
         return sweep_results.comparison(sweep_results.read(path))
     if Path(path).suffix != ".nc":

@@ -119,7 +119,7 @@ def test_communities_feel_every_number_of_the_table(name):
             other = inputs[name].where(False, np.inf) if name in NO_LIMIT else inputs[name] * 0.97
             changed = oracle.solve(inputs.assign({name: other}))
             felt += changed.feasible and abs(changed.objective - least(seed, "p2p", least_charge)) > 1e-6
-        if felt == 3:
+        if felt == counts.all_or(3, 1):
             return
     raise AssertionError(f"{name} counts in {felt} communities")
 

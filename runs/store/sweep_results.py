@@ -11,7 +11,7 @@ import xarray as xr
 
 from ..version import version
 from . import atomic_file, atomic_folder, checksums, run_format
-from .atomic_file import RunFileError
+from .atomic_file import RunFileError, require_file
 
 if TYPE_CHECKING:
     from ...data.loading.sweep_file import Plan, Point
@@ -118,8 +118,10 @@ def holds(path: Any) -> bool:
     if not isinstance(path, str | os.PathLike):
         return False
     try:
-        if Path(path).suffix == ".zarr" and _KEY not in (Path(path) / ".zattrs").read_text(encoding="utf-8"):
-            return False  # a run, maybe a large one, whose checksums are compared when it is opened
+        if Path(path).suffix == ".zarr":
+            require_file(Path(path) / ".zattrs")
+            if _KEY not in (Path(path) / ".zattrs").read_text(encoding="utf-8"):
+                return False  # a run, maybe a large one, whose checksums are compared when it is opened
         return _KEY in read(path).attrs
     except (RunFileError, OSError, UnicodeDecodeError):
         return False
