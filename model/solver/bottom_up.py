@@ -45,7 +45,7 @@ from .basis import IDLE, at_rest, start_from
 from .components import Parts
 from .crowds import Crowds, crowds
 from .dual_face import published
-from .highs import Simplex, basic_solution, load, optimal, run
+from .highs import ITERATIONS_PER_ROW, Simplex, basic_solution, load, optimal, run, set_options
 from .tie_breaking import Selection, filled, perturbed, proves, rules, select
 from .windows import Start, near, started
 
@@ -55,6 +55,11 @@ TIED = 4.0
 """Perturbations of a cost by which a flow may fall short of paying to be priced in with those that pay."""
 SMALL = 5000
 """Rows up to which a start without peers is left to the primal simplex; beyond, the dual one needs fewer pivots."""
+DIRECTED = {"simplex_scale_strategy": 0, "dual_simplex_cost_perturbation_multiplier": 0.0}
+"""Options of HiGHS for programs with rows of directions, which have limits of power in the matrix.
+
+Factors made of these cost more pivots than they save; costs are perturbed by the weights of the tie-break already.
+"""
 
 
 class Optimum(NamedTuple):
@@ -152,6 +157,7 @@ class _BottomUp:
         self.parts = Parts(self.perturbed, inside)
         self._price_in_what_is_used()
         self.x, self.dual, self.selected = np.zeros(columns), np.zeros(rows), np.zeros(rows)
+        self.directed = len(crowds.whole.pairs.relaxable) > 0
         self.slots = crowds.slots(windows.slots(crowds.whole))
         self.solved: list[_SolvedPart] = []
         self.iterations = self.rounds = self.windows = 0
@@ -206,6 +212,8 @@ class _BottomUp:
         program = self.parts.piece(rows, columns)
         simplex, start = self._start(program, rows, columns)
         highs = load(program, self.time_limit, 0.0, simplex)
+        if self.directed:
+            set_options(highs, simplex_iteration_limit=ITERATIONS_PER_ROW * len(rows), **DIRECTED)
         start_from(highs, start.column_status, start.row_status)
         run(highs)
         if not optimal(highs):
@@ -236,10 +244,16 @@ class _BottomUp:
         return Simplex.WARM, start
 
     def _simplex(self, rows: int) -> Simplex:
-        """Return which simplex suits where a part starts: at rest or joined, it is feasible."""
+        """Return which simplex suits where a part starts: at rest or joined, it is feasible.
+
+        With rows of directions a join takes thousands of pivots, not dozens, and the primal simplex looks at all columns
+        in each.
+        """
         if self.rounds == 0 and self.started:
             return Simplex.WARM
-        return Simplex.PRIMAL if self.rounds or rows <= SMALL else Simplex.DUAL
+        if self.rounds:
+            return Simplex.DUAL if self.directed else Simplex.PRIMAL
+        return Simplex.PRIMAL if rows <= SMALL else Simplex.DUAL
 
     def _select(self, part: _SolvedPart) -> bool:
         """Select the optimum of a part by rule; return whether it has one."""

@@ -19,8 +19,8 @@ SEED = 20190617
 """HiGHS's random seed in every run."""
 
 
-_ITERATIONS_PER_ROW, _UNLIMITED = 10, 2**31 - 1
-"""Iterations per row after which a warm start is given up (it can stall with unperturbed costs); no limit."""
+ITERATIONS_PER_ROW, _UNLIMITED = 10, 2**31 - 1
+"""Iterations per row after which a run with unperturbed costs is given up (it can stall); no limit."""
 
 
 class Simplex(IntEnum):
@@ -54,7 +54,7 @@ def load(program: Program, time_limit: float | None, mip_gap: float, simplex: Si
         dual_simplex_cost_perturbation_multiplier=0.0 if simplex == Simplex.WARM else 1.0,
         simplex_dual_edge_weight_strategy=1 if simplex == Simplex.WARM else -1,
         simplex_iteration_limit=(
-            _ITERATIONS_PER_ROW * len(program.row_lower) if simplex == Simplex.WARM else _UNLIMITED
+            ITERATIONS_PER_ROW * len(program.row_lower) if simplex == Simplex.WARM else _UNLIMITED
         ),
         mip_rel_gap=mip_gap,
         time_limit=np.inf if time_limit is None else float(time_limit),
