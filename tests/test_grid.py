@@ -27,7 +27,7 @@ from otonari.model.results import collect
 from otonari.model.solver.solve import solve
 from otonari.runs.store import run_file
 
-from . import counts
+from . import counts, pages
 from .communities import random_community
 
 PHASES = "abc"
@@ -290,6 +290,23 @@ def test_breaches_are_told_and_are_an_error_only_where_asked(run):
     balanced = CliRunner().invoke(main, ["grid", str(run), "--balanced", "--json"])
     assert json.loads(balanced.stdout)["loads"] == "in equal parts on the phases"
     np.testing.assert_allclose(run_file.open_run(run)["network"]["voltage"].std("phase"), 0, atol=1e-9)
+
+
+def test_the_page_draws_the_power_flow(run, tmp_path):
+    copy, page = tmp_path / "copy.nc", tmp_path / "page.html"
+    assert CliRunner().invoke(main, ["grid", str(run), "-o", str(copy)]).exit_code == 0
+    assert CliRunner().invoke(main, ["report", str(copy), "-o", str(page)]).exit_code == 0
+    flow = run_file.open_run(copy)["network"].to_dataset()
+    read = pages.read(page.read_text(encoding="utf-8"))
+    assert read.faults == []
+    _, rows = read.table("Voltages")
+    drawn = np.array([*rows.values()])
+    np.testing.assert_allclose(drawn[:, 0], flow["voltage"].min(("node", "phase")), atol=5e-5)
+    np.testing.assert_allclose(drawn[:, 1], flow["voltage"].max(("node", "phase")), atol=5e-5)
+    header, rows = read.table("Loading of the network")
+    assert header[1:] == ["bank - grid"]
+    drawn = np.array([*rows.values()])[:, 0]
+    np.testing.assert_allclose(drawn, 100 * flow["loading"].sel(node="bank"), atol=0.05)
 
 
 def test_a_run_that_says_nothing_of_its_wires_is_refused(tmp_path):

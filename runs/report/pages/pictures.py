@@ -11,6 +11,7 @@ from ....data.inputs import devices
 from ... import markets
 from ..figures.figure import Figure
 from . import energy_pictures as energy
+from . import grid_pictures as grid
 from . import market_pictures as market
 from .opened_run import Run
 
@@ -47,6 +48,8 @@ PICTURES = [
     Picture(energy.charge, _stores),
     Picture(energy.driving, lambda run: bool(run.inputs.sizes["trip"])),
     Picture(market.agreed_and_delivered, lambda run: _traded(run) and run.market in markets.SIMULATED),
+    Picture(grid.voltages, grid.described),
+    Picture(grid.loadings, grid.rated),
     Picture(market.gain_by_kind),
     Picture(market.gain_by_member),
 ]

@@ -34,6 +34,11 @@ class Slots:
         first = np.flatnonzero(np.diff(self.period, prepend=-1))
         return np.asarray(np.add.reduceat(amounts, first, axis=-1))
 
+    def most(self, values: Array) -> Array:
+        """Return the greatest of the values (..., time) in each period."""
+        first = np.flatnonzero(np.diff(self.period, prepend=-1))
+        return np.asarray(np.maximum.reduceat(values, first, axis=-1))
+
     def last(self, values: Array) -> Array:
         """Return the values (..., time) at the end of each period."""
         return np.asarray(values[..., np.flatnonzero(np.diff(self.period, append=self.period[-1] + 1))])
