@@ -27,7 +27,7 @@ class _Whole(click.IntRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the number, as digits spell it."""
-        return _in_digits(self, value, super().convert(value, param, ctx), param, ctx)
+        return _in_digits(self, value, super().convert, param, ctx)
 
 
 class _Number(click.FloatRange):
@@ -35,13 +35,14 @@ class _Number(click.FloatRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the number, as digits spell it."""
-        return _in_digits(self, value, super().convert(value, param, ctx), param, ctx)
+        return _in_digits(self, value, super().convert, param, ctx)
 
 
-def _in_digits(kind: Any, given: Any, number: float, *where: Any) -> float:
+def _in_digits(kind: Any, given: Any, convert: Callable[..., float], *where: Any) -> float:
     """Return the number if it is one of a magnitude of at most 2^32; Python reads 1_0 as 10, and nobody means it."""
     if isinstance(given, str) and "_" in given:
         kind.fail(f"got {given!r}, want a number", *where)
+    number = convert(given, *where)
     if not abs(number) <= 2**32:
         want = "a magnitude of at most 2^32" if math.isfinite(number) else "a finite number"
         kind.fail(f"got {given!r}, want {want}", *where)
