@@ -285,7 +285,7 @@ def names(run, **changed):
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_every_figure_that_is_wrong_is_found(published, name):
     rng, tried = np.random.default_rng(7), 0
-    for run in published:
+    for run in counts.all_or(published, published[::3]):
         values = run["settlement"][name].values
         for place in rng.permutation(values.size)[: counts.examples(6)]:
             wrong = values.copy()
@@ -294,7 +294,7 @@ def test_every_figure_that_is_wrong_is_found(published, name):
             changed = run["settlement"].assign({name: run["settlement"][name].copy(data=wrong)})
             assert names(run, settlement=changed), (name, place)
             tried += 1
-    assert tried >= 10
+    assert tried >= counts.all_or(10, 4)
 
 
 def test_shares_as_of_one_meter_are_found(published):
