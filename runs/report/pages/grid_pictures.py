@@ -22,20 +22,20 @@ def rated(run: Run) -> bool:
 
 
 def voltages(run: Run) -> Figure:
-    """Return the lowest and the highest voltage of all nodes and phases (time,) [1] and the band [1]."""
+    """Return how far the lowest and the highest voltage of all nodes and phases are from nominal (time,) [%]."""
     network = _network(run)
-    voltage = network["voltage"].transpose("node", "phase", "time").values
+    voltage = 100 * (network["voltage"].transpose("node", "phase", "time").values - 1)
     lowest, highest = voltage.min(axis=(0, 1)), voltage.max(axis=(0, 1))
-    ends = {end: float(network.attrs[f"voltage_{end}"]) for end in ("low", "high")}
+    low, high = (100 * (float(network.attrs[f"voltage_{end}"]) - 1) for end in ("low", "high"))
     return lines(
         "Voltages",
-        f"The lowest and the highest voltage, phase to ground per nominal, of all nodes and phases; the band is "
-        f"{ends['low']:g} to {ends['high']:g} ({network.attrs['band']}).",
-        "p.u.",
+        "How far the lowest and the highest voltage of all nodes and phases are from nominal; the band is "
+        f"{low:+.0f} to {high:+.0f} % ({network.attrs['band']}).",
+        "%",
         run.slots.labels,
         run.slots.marks,
         {"lowest": -run.slots.most(-lowest), "highest": run.slots.most(highest)},
-        4,
+        2,
     )
 
 
