@@ -98,7 +98,7 @@ def test_a_car_that_cannot_charge_with_little_by_hand(monkeypatch, cut):
     assert ("binaries in 1 programs" in solution.method) is cut
 
 
-@pytest.mark.parametrize("seed", counts.share(RANDOM))
+@pytest.mark.parametrize("seed", counts.few(RANDOM))
 def test_a_random_community_part_by_part(apart, seed):
     """Guests, node limits, pairwise fees, equal and negative prices: the seeds hold them all."""
     inputs = random_community(seed, min_charge=True)

@@ -183,7 +183,7 @@ def examples(count):
 
 @pytest.mark.filterwarnings("default")
 def test_none_is_a_bug(good, tmp_path):
-    fuzz(good, tmp_path, examples(8), 1)
+    fuzz(good, tmp_path, examples(6), 1)
 
 
 @pytest.mark.slow

@@ -124,7 +124,7 @@ def test_communities_feel_every_number_of_the_table(name):
     raise AssertionError(f"{name} counts in {felt} communities")
 
 
-@pytest.mark.parametrize("seed", counts.share(range(250)))
+@pytest.mark.parametrize("seed", counts.all_or(range(250), range(36)))
 def test_model_equals_oracle(seed):
     inputs = drawn(seed)
     for market in MARKETS:
