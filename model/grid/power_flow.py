@@ -118,82 +118,108 @@ class _Edges:
 
 
 def _components(inputs: xr.Dataset) -> tuple[dict[Any, Any], _Edges]:
-    """Return the network as power-grid-model takes it: ids of nodes, edges, source and loads count up in this order."""
-    from power_grid_model import ComponentType, DatasetType, initialize_array
+    """Return the network as power-grid-model takes it; loads stand in the order of the nodes.
 
-    edges, grid = _Edges(inputs), {}
-    count = inputs.sizes["node"]
+    Of N nodes the ids are: n of a bus, N + n of the edge above it, 2 N + n of the bus between a transformer and the
+    line that follows it, 3 N + n of that line, 4 N of the source, 4 N + 1 + n of a load.
+    """
+    from power_grid_model import ComponentType
 
-    def made(kind: Any, size: int, **fields: Any) -> None:
-        array = initialize_array(DatasetType.input, kind, size)
-        for name, value in fields.items():
-            array[name] = value
-        grid[kind] = array
-
-    inner = 2 * count + np.arange(count)  # between a transformer and the line that follows it
+    edges, count = _Edges(inputs), inputs.sizes["node"]
+    inner = 2 * count + np.arange(count)
     ids = np.concatenate([edges.buses, inner[edges.unlike]])
-    made(ComponentType.node, len(ids), id=ids, u_rated=edges.voltage[ids % count])
-    upper, lower = edges.bus[edges.parent], edges.bus.copy()
-    one, rating = edges.one.copy(), np.where(np.isinf(edges.rating), _UNLIMITED, edges.rating)
+    return {
+        ComponentType.node: _array(ComponentType.node, id=ids, u_rated=edges.voltage[ids % count]),
+        ComponentType.line: _lines(edges, inner, count),
+        ComponentType.transformer: _transformers(edges, inner, count),
+        ComponentType.source: _array(
+            ComponentType.source,
+            id=np.array([4 * count]),
+            node=edges.bus[edges.root],
+            status=1,
+            u_ref=1.0,
+            sk=_STIFF,
+        ),
+        ComponentType.asym_load: _array(
+            ComponentType.asym_load,
+            id=4 * count + 1 + np.arange(count),
+            node=edges.bus,
+            status=1,
+            type=_CONSTANT_POWER,
+            p_specified=0.0,
+            q_specified=0.0,
+        ),
+    }, edges
+
+
+def _array(kind: Any, **fields: Any) -> Any:
+    """Return components of a kind, as many as there are ids, with these fields."""
+    from power_grid_model import DatasetType, initialize_array
+
+    array = initialize_array(DatasetType.input, kind, len(fields["id"]))
+    for name, value in fields.items():
+        array[name] = value
+    return array
+
+
+def _lines(edges: _Edges, inner: Array, count: int) -> Any:
+    """Return the lines, and behind each transformer that is ``unlike`` one that only the zero sequence feels."""
+    from power_grid_model import ComponentType
+
     at, behind = edges.line, edges.unlike
-    one[behind] -= _LITTLE  # which the line behind it has
     where = np.concatenate([at, behind])
-    first = np.concatenate([one[at], np.full(len(behind), _LITTLE)])
-    zero = np.concatenate([edges.zero[at], (edges.zero - one)[behind]])
-    made(
+    one = np.concatenate([edges.one[at], np.full(len(behind), _LITTLE)])
+    zero = np.concatenate([edges.zero[at], (edges.zero - edges.one)[behind] + _LITTLE])
+    return _array(
         ComponentType.line,
-        len(where),
         id=np.concatenate([count + at, 3 * count + behind]),
-        from_node=np.concatenate([upper[at], inner[behind]]),
-        to_node=lower[where],
+        from_node=np.concatenate([edges.bus[edges.parent[at]], inner[behind]]),
+        to_node=edges.bus[where],
         from_status=1,
         to_status=1,
         c1=0.0,
         tan1=0.0,
         c0=0.0,
         tan0=0.0,
-        r1=first.real,
-        x1=first.imag,
+        r1=one.real,
+        x1=one.imag,
         r0=zero.real,
         x0=zero.imag,
-        i_n=rating[where],
+        i_n=np.where(np.isinf(edges.rating), _UNLIMITED, edges.rating)[where],
     )
-    at = edges.transformer
-    lower[behind] = inner[behind]
-    power = (
-        np.sqrt(3) * edges.voltage[at] * np.minimum(rating[at], _MOST_RATED)
-    )  # [VA], the base of what follows
+
+
+def _transformers(edges: _Edges, inner: Array, count: int) -> Any:
+    """Return the transformers; those that are ``unlike`` end at the bus before the line behind them."""
+    from power_grid_model import ComponentType
+
+    at, unlike = edges.transformer, np.isin(edges.transformer, edges.unlike)
+    one = edges.one[at] - np.where(unlike, _LITTLE, 0.0)  # which the line behind it has
+    power = np.sqrt(3) * edges.voltage[at] * np.minimum(edges.rating[at], _MOST_RATED)  # [VA], the base
     base = edges.voltage[at] ** 2 / power  # [ohm]
-    made(
+    return _array(
         ComponentType.transformer,
-        len(at),
         id=count + at,
-        from_node=upper[at],
-        to_node=lower[at],
+        from_node=edges.bus[edges.parent[at]],
+        to_node=np.where(unlike, inner[at], edges.bus[at]),
         from_status=1,
         to_status=1,
-        u1=edges.voltage[edges.parent[at]],
-        u2=edges.voltage[at],
-        sn=power,
-        uk=np.abs(one[at]) / base,
-        pk=one[at].real / base * power,
-        i0=0.0,
-        p0=0.0,
         winding_from=_DELTA,
         winding_to=_STAR_GROUNDED,
         clock=11,
+        u1=edges.voltage[edges.parent[at]],
+        u2=edges.voltage[at],
+        sn=power,
+        uk=np.abs(one) / base,
+        pk=one.real / base * power,
+        i0=0.0,
+        p0=0.0,
         tap_side=0,
         tap_pos=0,
         tap_min=0,
         tap_max=0,
         tap_size=0.0,
     )
-    made(ComponentType.source, 1, id=4 * count, node=edges.bus[edges.root], status=1, u_ref=1.0, sk=_STIFF)
-    ids = 4 * count + 1 + np.arange(count)
-    made(ComponentType.asym_load, count, id=ids, node=edges.bus, status=1, type=_CONSTANT_POWER)
-    grid[ComponentType.asym_load]["p_specified"] = 0.0
-    grid[ComponentType.asym_load]["q_specified"] = 0.0
-    return grid, edges
 
 
 def _updates(grid: Any, edges: _Edges, real: Array, reactive: Array, source: Array) -> dict[Any, Any]:

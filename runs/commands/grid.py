@@ -51,7 +51,11 @@ def grid(
         figures = facts(inputs, network, found)
     stored = output or path
     kept = netcdf.write_run(tree, stored)
-    text = [_heading(tree, network), _voltages(inputs, network, found, limits), _edges(inputs, network)]
+    text = [
+        _heading(tree, network),
+        _voltages(inputs, figures, found, limits),
+        _edges(inputs, network, found),
+    ]
     text.append(
         shown(f"stored  {stored}" + (f" (the earlier, different file is now {kept})" if kept else ""))
     )
@@ -119,12 +123,11 @@ def _heading(tree: xr.DataTree, network: xr.Dataset) -> str:
     )
 
 
-def _voltages(inputs: xr.Dataset, network: xr.Dataset, found: Breaches, band: Band) -> str:
+def _voltages(inputs: xr.Dataset, figures: dict[str, Any], found: Breaches, band: Band) -> str:
     """Return the extremes of voltage, and what leaves the band."""
-    voltage = network["voltage"].transpose("node", "phase", "time").values
     rows = []
     for name, sign, outside in (("lowest", -1, found.low), ("highest", 1, found.high)):
-        at = _place(network, voltage, sign)
+        at = figures["voltage"][name]
         when = _local(inputs, at["time"])
         limit = band.low if sign < 0 else band.high
         rows.append(
@@ -139,13 +142,12 @@ def _voltages(inputs: xr.Dataset, network: xr.Dataset, found: Breaches, band: Ba
             ]
         )
     header = ["voltage", "p.u.", "limit", "node", "phase", "time", "breaches"]
-    losses = float((network["losses"].values * inputs["slot_hours"].values).sum())
-    lines = [table(header, rows), f"band    {band.source}", f"losses  {losses:,.2f} kWh"]
+    lines = [table(header, rows), f"band    {band.source}", f"losses  {figures['losses_kwh']:,.2f} kWh"]
     held = f"{found.slots} of {inputs.sizes['time']} slots break a limit" if found.any else "every slot holds"
     return "\n".join([*lines, held])
 
 
-def _edges(inputs: xr.Dataset, network: xr.Dataset) -> str:
+def _edges(inputs: xr.Dataset, network: xr.Dataset, found: Breaches) -> str:
     """Return the most loaded edges that have a rating."""
     rating = optional(inputs, "node_current_limit")
     loading = network["loading"].transpose("node", "time").values
@@ -156,7 +158,7 @@ def _edges(inputs: xr.Dataset, network: xr.Dataset) -> str:
     for n in order[:EDGES_SHOWN]:
         slot = int(loading[n].argmax())
         when = _local(inputs, inputs["time"].values[slot])
-        over = int((loading[n] > 1).sum())
+        over = int(found.overloaded[n].sum())
         edge = f"{names[n]} - {parents[n]}", f"{current[n, slot]:.1f}", f"{rating[n]:.0f}"
         rows.append([*edge, f"{loading[n, slot]:.1%}", when, f"{over:,}"])
     if not rows:
