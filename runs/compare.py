@@ -12,7 +12,7 @@ import xarray as xr
 
 from ..data import clock
 from ..model.settlement.account_lines import CARBON, MONEY, SHARES, TOTALS
-from .store import atomic_file, digest, run_file, run_format, sweep_results
+from .store import atomic_file, digest, netcdf, run_file, run_format, sweep_results
 from .text import as_csv
 
 COMPARED = {**TOTALS, **{name: line for name, line in MONEY.items() if line.compared}}
@@ -187,10 +187,7 @@ def write(comparison: xr.Dataset, path: str | os.PathLike[str]) -> Path | None:
         return atomic_file.publish_text(path, _csv(comparison))
     if path.suffix != ".nc":
         raise CompareError(f"{path}: got the ending {path.suffix!r}, want .csv or .nc")
-    encoding = {str(n): run_format.encode(v) for n, v in comparison.variables.items()}
-    return atomic_file.publish(
-        path, lambda name: comparison.to_netcdf(name, engine="netcdf4", encoding=encoding)
-    )
+    return netcdf.write_dataset(comparison, path)
 
 
 def _differences(trees: Sequence[xr.DataTree], names: Sequence[str]) -> str:

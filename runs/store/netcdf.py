@@ -6,6 +6,7 @@ same name is kept beside it as ``name.1.nc``, ``name.2.nc`` and so on.
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,12 @@ def write_run(tree: xr.DataTree, path: str | os.PathLike[str]) -> Path | None:
         return all(attributes.get(key) == value for key, value in identity.items())
 
     return publish(Path(path), lambda name: _fill(tree, name, stored), same)
+
+
+def write_dataset(dataset: xr.Dataset, path: Path, same: Callable[[Path], bool] | None = None) -> Path | None:
+    """Store a Dataset that is no run, encoded like the variables of one; see :func:`atomic_file.publish`."""
+    encoding = {str(n): encode(v) for n, v in dataset.variables.items()}
+    return publish(path, lambda name: dataset.to_netcdf(name, engine="netcdf4", encoding=encoding), same)
 
 
 def read_run(path: str | os.PathLike[str]) -> xr.DataTree:

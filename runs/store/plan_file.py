@@ -5,7 +5,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from . import atomic_file, run_format
+from . import atomic_file, netcdf, run_format
 from .atomic_file import RunFileError
 
 FORMAT = 1
@@ -23,14 +23,11 @@ def write(dataset: xr.Dataset, path: Path) -> Path | None:
         If it cannot be written, or if something that is no plan stands under that name.
     """
     dataset = dataset.assign_attrs(Conventions="CF-1.11", otonari_plan_format=FORMAT)
-    encoding = {str(n): run_format.encode(v) for n, v in dataset.variables.items()}
 
     def same(earlier: Path) -> bool:
         return read(earlier).equals(dataset)
 
-    return atomic_file.publish(
-        path, lambda name: dataset.to_netcdf(name, engine="netcdf4", encoding=encoding), same
-    )
+    return netcdf.write_dataset(dataset, path, same)
 
 
 def holds(path: str | os.PathLike[str]) -> bool:

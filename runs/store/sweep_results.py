@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ..version import version
-from . import atomic_file, atomic_folder, checksums, run_format
+from . import atomic_file, atomic_folder, checksums, netcdf, run_format
 from .atomic_file import RunFileError, require_file
 
 if TYPE_CHECKING:
@@ -78,10 +78,7 @@ def write(dataset: xr.Dataset, path: Path) -> Path | None:
 
     if path.suffix == ".zarr":
         return atomic_folder.publish(path, lambda name: _fill_zarr(dataset, name), same)
-    encoding = {str(n): run_format.encode(v) for n, v in dataset.variables.items()}
-    return atomic_file.publish(
-        path, lambda n: dataset.to_netcdf(n, engine="netcdf4", encoding=encoding), same
-    )
+    return netcdf.write_dataset(dataset, path, same)
 
 
 def read(path: str | os.PathLike[str]) -> xr.Dataset:

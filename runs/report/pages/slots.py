@@ -31,13 +31,16 @@ class Slots:
 
     def sum(self, amounts: Array) -> Array:
         """Return the sums over each period of amounts (..., time)."""
-        first = np.flatnonzero(np.diff(self.period, prepend=-1))
-        return np.asarray(np.add.reduceat(amounts, first, axis=-1))
+        return np.asarray(np.add.reduceat(amounts, self._first, axis=-1))
 
     def most(self, values: Array) -> Array:
         """Return the greatest of the values (..., time) in each period."""
-        first = np.flatnonzero(np.diff(self.period, prepend=-1))
-        return np.asarray(np.maximum.reduceat(values, first, axis=-1))
+        return np.asarray(np.maximum.reduceat(values, self._first, axis=-1))
+
+    @property
+    def _first(self) -> Array:
+        """Return the first slot of each period (period,)."""
+        return np.flatnonzero(np.diff(self.period, prepend=-1))
 
     def last(self, values: Array) -> Array:
         """Return the values (..., time) at the end of each period."""
