@@ -10,14 +10,14 @@ import xarray as xr
 from ..data.inputs.contract import require
 from ..data.inputs.devices import stores
 from .devices.battery import battery
+from .devices.charges.peak_charge import joint_peak_charge, peak_charge
+from .devices.charges.tier_charge import tier_charge
 from .devices.device import Device, Sets
 from .devices.household import household
 from .devices.investment import Sizes, investment
-from .devices.peak_charge import joint_peak_charge, peak_charge
 from .devices.peer_market import network
 from .devices.quoted_market import quoted
 from .devices.retailer import grid
-from .devices.tier_charge import tier_charge
 from .devices.vehicle import vehicle
 from .labels import Array
 from .lp.components import ArrayVar

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from ..labels import Array, positions
-from ..lp.expressions import Linear
-from ..topology.meters import Meters
-from ..topology.tiers import Tiers
-from .device import Device, Sets
+from ...labels import Array, positions
+from ...lp.expressions import Linear
+from ...topology.meters import Meters
+from ...topology.tiers import Tiers
+from ..device import Device, Sets
 
 
 def tier_charge(

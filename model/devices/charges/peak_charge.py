@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..labels import Array, positions
-from ..lp.expressions import Linear
-from ..topology.meters import Meters
-from ..topology.peaks import Peaks, of_tariff
-from .device import Device, Sets
+from ...labels import Array, positions
+from ...lp.expressions import Linear
+from ...topology.meters import Meters
+from ...topology.peaks import Peaks, of_tariff
+from ..device import Device, Sets
 
 
 def peak_charge(
