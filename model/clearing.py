@@ -14,7 +14,7 @@ from .devices.charges.peak_charge import joint_peak_charge, peak_charge
 from .devices.charges.tier_charge import tier_charge
 from .devices.device import Device, Sets
 from .devices.household import household
-from .devices.investment import Sizes, investment
+from .devices.investment import Sizes, investment, widen
 from .devices.peer_market import network
 from .devices.quoted_market import quoted
 from .devices.retailer import grid
@@ -106,6 +106,8 @@ def community_block(
         markets["network"] = quoted(inputs, meters, sets, quotes)
     elif peers:
         markets["network"] = network(inputs, meters, sets)
+    if "investment" in devices and market == "p2p":
+        widen(devices["investment"], inputs, markets["network"])
     for name, device in {**devices, **markets}.items():
         community.add_component(name, device)
     _rows(community, devices, list(markets.values()))

@@ -268,6 +268,7 @@ def _efficiency(trees: Sequence[xr.DataTree], names: Sequence[str], totals: xr.D
         digest.values(tree["inputs"].to_dataset(), "otonari inputs 1", digest.INPUTS_SCALE) for tree in trees
     ]
     kept = totals["congestion_rent"] + totals["make_whole"]  # below zero: what the rent gave to members
+    kept = kept - totals["line_income"]
     saved = (totals["saving"] + kept).values
     best = {same[k]: saved[k] for k, tree in enumerate(trees) if tree.attrs.get("market") == YARDSTICK}
     most = np.array([best.get(key, np.nan) for key in same])

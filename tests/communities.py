@@ -51,7 +51,7 @@ def community(case: dict) -> xr.Dataset:
             name = key if key in TABLE else f"{dim}_{key}"
             row = TABLE[name]
             default = row.absent if row.default is None else row.default
-            default = "" if name == "candidate_vehicle" else default
+            default = "" if name in ("candidate_vehicle", "candidate_node") else default
             values = [_entry(name, entry.get(key, default), len(hours)) for entry in entries.values()]
             variables[name] = (row.dims, np.array(values))
     if "trade_fee" in case:

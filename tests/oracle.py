@@ -378,7 +378,14 @@ def _trades(program, data, meters, probe):
             for node in down:
                 over_edge[node, t].append((trade, -1.0))
     for (node, _), terms in over_edge.items():
-        program.row(terms, -data["node_limit"][node], data["node_limit"][node])
+        wider = [
+            c
+            for c, of in data.get("candidate_node", {}).items()
+            if of == node and ("size", c) in program.columns
+        ]
+        limit = data["node_limit"][node] - sum(data["candidate_most"][c] for c in wider)
+        for net in (terms, minus(terms)):
+            program.row([*net, *((("size", c), -1.0) for c in wider)], -INF, limit)
     if probe:
         _, t, power = probe
         program.row(meters.buys["probe", t], max(power, 0.0), max(power, 0.0))

@@ -7,12 +7,14 @@ from .communities import _draft, community
 from .oracle import solve
 
 
-def random_plan(seed: int, crossing: bool = False, circle: bool | None = None, whole: bool = False):
+def random_plan(
+    seed: int, crossing: bool = False, circle: bool | None = None, whole: bool = False, line: bool = False
+):
     """Return the periods of a random plan and their weights: the first draft of the seed that can be cleared as it is.
 
     In a ``circle`` stores end with what they start with, whatever that is; by default in half of the plans. Of what is
     built ``whole`` some has a cost of building at all, and some comes in units; and
-    vehicles could take or give more.
+    vehicles could take or give more. With a ``line`` an edge could carry more, where there is one and fees are its own.
     """
     rng = np.random.default_rng([seed, 7])
     for _ in range(20):
@@ -22,6 +24,8 @@ def random_plan(seed: int, crossing: bool = False, circle: bool | None = None, w
         for candidate in case["candidates"].values() if whole else ():
             candidate["fixed_cost"] = float(rng.choice([0.0, rng.uniform(0.5, 12)]))
             candidate["unit"] = float(rng.choice([0.0, round(candidate["most"] / rng.uniform(1.2, 5), 2)]))
+        if line:
+            _add_line(rng, case)
         first = community(case)
         around = bool(rng.random() < 0.5) if circle is None else circle
         periods = [first] if rng.random() < 0.4 else [first, *(_another(rng, first) for _ in range(2))]
@@ -88,6 +92,26 @@ def _add_candidates(rng: np.random.Generator, case: dict, k: int, power: bool = 
         "cost": round(float(rng.uniform(0.1, 60)), 2),
         "output": rng.uniform(0, 1, slots).round(3).tolist(),
     }
+
+
+def _add_line(rng: np.random.Generator, case: dict) -> None:
+    """Narrow the edges of the tree, and let somebody widen one."""
+    case.pop("trade_fee", None)
+    edges = [name for name, node in case["nodes"].items() if node["parent"]]
+    for name in edges:
+        case["nodes"][name]["limit"] = round(float(rng.uniform(0, 1.5)), 3)
+    if edges:
+        most, edge = round(float(rng.uniform(0.5, 4)), 2), str(rng.choice(edges))
+        case["nodes"][edge]["limit"] += most
+        case["candidates"]["line"] = {
+            "owner": str(rng.choice(list(case["participants"]))),
+            "kind": "line",
+            "battery": "",
+            "node": edge,
+            "most": most,
+            "cost": round(float(rng.uniform(0.1, 15)), 2),
+            "output": [0.0] * len(case["slots"]),
+        }
 
 
 def _within(store: dict) -> bool:

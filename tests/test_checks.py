@@ -500,6 +500,11 @@ def charges_for_tiers_that_no_contract_has(i, r, t, s):
     s["tier_charges"] = 0 * s["bill"] + 2
 
 
+@breaks("line_income", "bill")
+def income_of_no_line(i, r, t, s):
+    s["line_income"] = 0 * s["bill"] + 2
+
+
 @breaks("investment_cost", "bill")
 def an_investment_that_nobody_planned(i, r, t, s):
     s["investment_cost"] = 0 * s["bill"] + 2

@@ -101,6 +101,7 @@ CANDIDATES = {
     "candidate_battery": ("candidate", ["", "store"]),
     "candidate_output": (("candidate", "time"), [[0.5] * 3, [0.0] * 3]),
     "candidate_vehicle": ("candidate", ["", ""]),
+    "candidate_node": ("candidate", ["", ""]),
     "candidate_most": ("candidate", [5.0, 8.0]),
     "candidate_cost": ("candidate", [3.0, 2.0]),
     "candidate_fixed_cost": ("candidate", [2.0, 0.0]),

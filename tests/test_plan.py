@@ -281,6 +281,41 @@ def test_a_faster_charger_is_built_where_petrol_costs_more():
             load_scenario(other)
 
 
+def test_a_line_is_owned_in_shares_and_its_rent_is_theirs():
+    """PV of b is behind an edge that carries nothing; a line pays, and of its rent each owner gets its share."""
+    scenario = json.loads(json.dumps(SMALL))
+    tables = scenario["tables"]
+    tables["nodes"] = [{"node": "root"}, {"node": "far", "parent": "root", "length_m": 100, "limit_kw": 0.0}]
+    tables["participants"][1] |= {"node": "far", "pv_kw": 8}
+    tables["batteries"] = []
+    scenario["fees"] = {"method": "by-length", "fee_per_kwh_m": 0.0}
+    line = {"kind": "line", "edge": "far", "shares": {"a": 0.75, "shop": 0.25}, "capacity_max": 20}
+    scenario["investment"]["candidates"] = {"cable": line | {"cost_per_kw": 30000, "lifetime_years": 30}}
+    found, [day] = planned_with_days(load_scenario(scenario))
+    assert found["participant"].values.tolist() == ["a", "b", "shop"]
+    cost, size = found["yearly_cost"].values[0], found["size"].values[0]
+    assert 0 < size < 20
+    assert found["investment"].values == pytest.approx([0.75 * cost, 0.0, 0.25 * cost])
+    earned = 365 * day.settlement["line_income"].values.sum()
+    assert earned == pytest.approx(cost)  # between nothing and the most
+    kept = float(found["network_rent_after"])
+    assert float(found["cost_after"].sum()) - kept == pytest.approx(found.attrs["objective"])
+    assert "line kW" in _members(found)
+    for wrong, want in (
+        ({"edge": "z"}, "a label of nodes"),
+        ({"edge": None}, "an edge, and owner or shares"),
+        ({"tilt_deg": 5}, "no tilt_deg of kind line"),
+    ):
+        other = json.loads(json.dumps(scenario))
+        other["investment"]["candidates"]["cable"].update(wrong)
+        with pytest.raises(InputError, match=want):
+            load_scenario(other)
+    standing = {"name": "standing", "part": "network", "basis": "per-day", "price": 20}
+    scenario["tariffs"]["t"]["components"] = [standing]
+    with pytest.raises(InputError, match="the tariff of a line, which has no meter"):
+        planned_inputs(load_scenario(scenario))
+
+
 def test_futures_share_what_is_built_and_one_future_is_the_plan():
     """One future that changes nothing is the plan; of two, each has its days, and the mean is planned for."""
     scenario = json.loads(json.dumps(SMALL))

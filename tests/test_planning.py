@@ -69,6 +69,104 @@ def test_what_is_built_whole_costs_what_the_oracle_says(seed):
         assert settled(inputs, results, solution.directions)[1] == []
 
 
+def two_ends(cost, owner="grid", limit=1.0, **terms):
+    """Return PV of 4 and 2 kW behind an edge of 1 kW, a home beyond that needs 3 kW at 30, and who could widen it."""
+    line = {
+        "owner": owner,
+        "kind": "line",
+        "battery": "",
+        "node": "a",
+        "most": 5.0,
+        "cost": cost,
+        "output": 0.0,
+    }
+    return community(
+        {
+            "slots": [1.0, 1.0],
+            "nodes": {
+                "root": {"parent": ""},
+                "a": {"parent": "root", "limit": limit + 5},
+                "b": {"parent": "root"},
+            },
+            "tariffs": {"t": {"retail_price": 30.0, "feed_in_price": 8.0}},
+            "participants": {
+                "roof": {"node": "a", "tariff": "t", "pv_available": [4.0, 2.0], "demand": 0.0},
+                "home": {"node": "b", "tariff": "t", "demand": 3.0},
+                "grid": {"node": "root", "tariff": "t", "demand": 0.0},
+            },
+            "candidates": {"line": line | terms},
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("cost", "size", "income", "rent"),
+    [
+        (44.5, 0.0, 0.0, 44.0),  # a kW saves 2 x 22 in both slots as long as both have more to send
+        (
+            43.5,
+            1.0,
+            43.5,
+            87.0,
+        ),  # beyond 2 kW only the first has: its kW earns its cost, and so does the one of before
+        (22.5, 1.0, 22.5, 45.0),
+        (21.5, 2.0, 43.0, 64.5),
+    ],
+)
+def test_a_line_is_built_where_it_breaks_even_and_earns_its_cost(cost, size, income, rent):
+    plan, solution = planned(two_ends(cost))
+    assert sizes(plan) == pytest.approx([size], abs=1e-9)
+    saved = 44 * min(size, 1) + 22 * max(size - 1, 0)
+    assert solution.objective == pytest.approx(88 + cost * size - saved)
+    (inputs, results), *_ = solved(plan)
+    account, found = settled(inputs, results)
+    assert found == []
+    assert account["line_income"].values == pytest.approx([0.0, 0.0, income])
+    assert account["investment_cost"].values == pytest.approx([0.0, 0.0, cost * size])
+    assert float(account["congestion_rent"].sum()) == pytest.approx(rent)
+    kept = float((account["congestion_rent"] - account["line_income"]).sum())
+    assert float(account["bill"].sum()) - kept == pytest.approx(solution.objective)
+    enlarge(plan)
+    solve(plan, start=solution, tie_break=False)
+    assert value_of_more(plan) == pytest.approx([44.0 if not size else 22.0 if size < 2 else 0.0], abs=1e-6)
+
+
+def test_nobody_builds_a_line_without_peers_and_a_closed_edge_opens():
+    assert sizes(planned(two_ends(1.0), market="grid-only")[0]) == pytest.approx([0.0])
+    plan, _ = planned(two_ends(5.0, limit=0.0, unit=2.5))
+    assert sizes(plan) == pytest.approx([2.5])  # 3 kW are needed, 5 would cost 12.5 more and save 11
+
+
+def test_lines_that_widen_nothing_are_refused():
+    wrong = two_ends(1.0).assign(candidate_node=("candidate", ["root"]))
+    assert [p.field for p in validate(wrong)] == ["candidate_node"]
+    wrong = two_ends(1.0).assign(candidate_node=("candidate", ["b"]))
+    assert [p.want for p in validate(wrong)] == ["at most the limit of its edge, which has one"]
+    wrong = two_ends(1.0, kind="pv")
+    assert [p.field for p in validate(wrong)] == ["candidate_node"]
+    pairs = two_ends(1.0).assign(trade_fee=(("node", "node_to"), np.ones((3, 3))))
+    assert any("the rent of an edge" in p.want for p in validate(pairs))
+
+
+@pytest.mark.parametrize("seed", counts.all_or(range(300, 340), (305,)))
+def test_lines_that_are_built_cost_what_the_oracle_says(seed):
+    periods, weights = random_plan(seed, line=True)
+    plan, solution = planned(*periods, weights=weights)
+    assert solution.objective == pytest.approx(oracle.plan(periods, weights).objective, **SAME)
+    lines = periods[0]["candidate_kind"].values == "line"
+    earned, weight = 0.0, np.array(weights) * len(weights) / sum(weights)
+    for (inputs, results), count in zip(solved(plan), weight, strict=True):
+        account, found = settled(inputs, results, solution.directions)
+        assert found == []
+        earned += count * float(account.get("line_income", 0 * account["bill"]).sum())
+    if lines.any() and not solution.directions:
+        size, most = float(sizes(plan)[lines][0]), float(periods[0]["candidate_most"].values[lines][0])
+        cost = size * sum(
+            w * float(p["candidate_cost"].values[lines][0]) for p, w in zip(periods, weight, strict=True)
+        )
+        assert earned == pytest.approx(cost, **SAME) if 1e-6 < size < most - 1e-6 else earned >= cost - 1e-4
+
+
 def settled(inputs, results, directions=0):
     """Return the accounts of a period and what its checks find, where a plan decided so many directions."""
     block = community_block(inputs, "grid-only")

@@ -428,6 +428,7 @@ def _candidates(inputs: xr.Dataset) -> Iterator[Problem]:
     size, most = optional(inputs, "candidate_size"), inputs["candidate_most"].values
     yield from _entries(inputs, "candidate_size", size > most, "at most candidate_most")
     yield from _raised_limits(inputs, np.isnan(size))
+    yield from _widened_edges(inputs, np.isnan(size))
     place = {label: b for b, label in enumerate(inputs["battery"].values.tolist())}
     at = np.array([place.get(label, -1) for label in battery.tolist()], dtype=int)
     known = own & (at >= 0)
@@ -447,6 +448,28 @@ def _candidates(inputs: xr.Dataset) -> Iterator[Problem]:
     kept = ~np.isnan(ends) | ~np.isnan(due).all(axis=1)
     want = "a battery without targets and without a limit at the end, until its size is decided"
     yield from _entries(inputs, "candidate_battery", open_ & kept, want)
+
+
+def _widened_edges(inputs: xr.Dataset, undecided: np.ndarray) -> Iterator[Problem]:
+    """Yield candidates for lines that widen no edge of the tree, another's too, or one without a limit of its size."""
+    node, line = optional(inputs, "candidate_node"), inputs["candidate_kind"].values == "line"
+    labels, counts = np.unique(node[line], return_counts=True)
+    inner = inputs["node"].values[inputs["node_parent"].values != ""]
+    alone = np.isin(node, inner) & ~np.isin(node, labels[counts > 1])
+    wrong = np.where(line, ~alone, node != "")
+    want = "a node below another of which it is the only line, where its kind is line, else nothing"
+    told = inputs.assign(candidate_node=(("candidate",), node))
+    yield from _entries(told, "candidate_node", wrong, want)
+    if "trade_fee" in inputs:
+        want = "no line where fees are of pairs of nodes: the rent of an edge is known on a tree"
+        yield from _entries(inputs, "candidate_kind", line, want)
+    place = {label: n for n, label in enumerate(inputs["node"].values.tolist())}
+    at = np.array([place.get(label, -1) for label in node.tolist()], dtype=int)
+    limit = inputs["node_limit"].values[at]
+    over = line & alone & ~(inputs["candidate_most"].values <= np.where(np.isfinite(limit), limit, -1.0))
+    yield from _entries(
+        inputs, "candidate_most", undecided & over, "at most the limit of its edge, which has one"
+    )
 
 
 def _raised_limits(inputs: xr.Dataset, undecided: np.ndarray) -> Iterator[Problem]:

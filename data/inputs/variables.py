@@ -62,8 +62,8 @@ Basis = Literal[
 ]
 BASES = get_args(Basis)
 """What a component of a tariff is counted by."""
-ASSETS = ("pv", "battery", "charger", "v2h")
-"""What a candidate is: more PV of its owner, a battery, or more power that a vehicle takes, or gives."""
+ASSETS = ("pv", "battery", "charger", "v2h", "line")
+"""What a candidate is: PV of its owner, a battery, more power that a vehicle takes, or gives, or capacity of an edge."""
 PEAK_OF = ("meter", "tariff")
 """Whose a peak is: that of each customer's meter, or one of all customers of the tariff together."""
 TIER_PERIODS = ("month", "day")
@@ -378,7 +378,7 @@ TABLE: dict[str, Variable] = {
         ("candidate",), "label", "participant who would own it", None, of="participant"
     ),
     "candidate_kind": Variable(
-        ("candidate",), "label", "what it is: pv, battery, charger or v2h", None, words=ASSETS
+        ("candidate",), "label", "what it is: pv, battery, charger, v2h or line", None, words=ASSETS
     ),
     "candidate_battery": Variable(
         ("candidate",), "label", "battery that it is, at its greatest size", None, of="battery", empty=True
@@ -389,6 +389,15 @@ TABLE: dict[str, Variable] = {
         "vehicle whose limit it raises, which is that of the greatest size",
         None,
         of="vehicle",
+        empty=True,
+        absent="",
+    ),
+    "candidate_node": Variable(
+        ("candidate",),
+        "label",
+        "node whose edge to its parent it widens, whose limit is that of the greatest size",
+        None,
+        of="node",
         empty=True,
         absent="",
     ),

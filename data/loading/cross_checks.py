@@ -197,7 +197,8 @@ def _owners(parts: Parts, place: Place) -> Iterator[Problem]:
             for name in (name for name in names if name not in known):
                 want = f"a label of participants{suggestion(name, sorted(known))}"
                 yield Problem(*place(("investment", "candidates", label, key)), repr(name), want)
-        for key, target in (("node", "nodes"), ("tariff", "tariffs"), ("vehicle", "vehicles")):
+        of = {"node": "nodes", "edge": "nodes", "tariff": "tariffs", "vehicle": "vehicles"}
+        for key, target in of.items():
             name, labels = getattr(candidate, key), parts.labels.get(target)
             if name is not None and labels is not None and name not in labels:
                 want = f"a label of {target}{suggestion(name, sorted(labels))}"

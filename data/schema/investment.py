@@ -34,13 +34,17 @@ class Finance(Closed):
 
 
 class Candidate(Closed):
-    """PV or a battery that a participant could build behind its meter, or several together on a meter of its own."""
+    """What a participant could build behind its meter or of the network, or several together on a meter of its own."""
 
-    kind: Literal["pv", "battery", "charger", "v2h"] = Field(
-        description="pv, battery (kWh), or kW that a vehicle takes (charger) or gives (v2h) beyond its limit"
+    kind: Literal["pv", "battery", "charger", "v2h", "line"] = Field(
+        description="pv, battery (kWh), or kW that a vehicle takes (charger) or gives (v2h), or an edge carries (line), "
+        "beyond its limit"
     )
     vehicle: Annotated[Label | None, LATER] = Field(
         default=None, description="charger, v2h: the vehicle; its owner would build it"
+    )
+    edge: Annotated[Label | None, LATER] = Field(
+        default=None, description="line: the node whose edge to its parent it widens; it has a limit_kw"
     )
     owner: Label | None = Field(default=None, description="participant who could build it")
     each: Literal["homes", "everybody"] | tuple[Label, ...] | None = Field(
@@ -99,12 +103,14 @@ class Candidate(Closed):
                 raise PydanticCustomError("vehicle", "a vehicle, and no owner, each or shares beside it")
         elif whose != 1:
             raise PydanticCustomError("owner", "one of owner, each and shares")
+        if self.kind == "line" and (self.edge is None or self.each is not None):
+            raise PydanticCustomError("edge", "an edge, and owner or shares of kind line")
         if self.shares is not None and abs(sum(self.shares.values()) - 1) > 1e-6:
             raise PydanticCustomError("shares", "shares that add up to 1")
         if self.shares is None and (self.node is not None or self.tariff is not None):
             raise PydanticCustomError("node", "no node or tariff: it is behind its owner's meter")
-        foreign = {"pv": _OF_BATTERY | _OF_VEHICLE, "battery": _OF_PV | _OF_VEHICLE}
-        for name in sorted(foreign.get(self.kind, _OF_PV | _OF_BATTERY)):
+        every = _OF_PV | _OF_BATTERY | _OF_VEHICLE | _OF_LINE
+        for name in sorted(every - _OF[self.kind]):
             if getattr(self, name) != type(self).model_fields[name].default:
                 raise PydanticCustomError(
                     "kind", "no {name} of kind {kind}", {"name": name, "kind": self.kind}
@@ -117,7 +123,7 @@ class Candidate(Closed):
         return float((self.cost_per_kwh if self.kind == "battery" else self.cost_per_kw) or 0.0)
 
 
-_OF_VEHICLE = frozenset(("vehicle",))
+_OF_VEHICLE, _OF_LINE = frozenset(("vehicle",)), frozenset(("edge",))
 _OF_PV = frozenset(("tilt_deg", "azimuth_deg", "mounting", "losses"))
 _OF_BATTERY = frozenset(
     (
@@ -129,6 +135,8 @@ _OF_BATTERY = frozenset(
         "wear_cost_per_kwh",
     )
 )
+_OF = {"pv": _OF_PV, "battery": _OF_BATTERY, "charger": _OF_VEHICLE, "v2h": _OF_VEHICLE, "line": _OF_LINE}
+"""The keys that candidates of a kind have, and others not."""
 
 
 class Future(Closed):

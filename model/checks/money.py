@@ -225,6 +225,24 @@ def _retail(run: Run) -> dict[str, Array]:
     return money
 
 
+def _line_income(run: Run) -> Array:
+    """Return what every participant gets for the capacity of lines that it built (P,): what prices leave at the ends."""
+    i, income = run.i, np.zeros(run.participants)
+    if "candidate_node" not in i or "price" not in run.r:
+        return income
+    parent = index(run.labels["node"], i["node_parent"])
+    for owner, node, size in zip(
+        index(run.labels["participant"], i["candidate_owner"]),
+        index(run.labels["node"], i["candidate_node"]),
+        i["candidate_size"],
+        strict=True,
+    ):
+        if node >= 0:
+            apart = abs(run.r["price"][parent[node]] - run.r["price"][node]) - i["node_fee"][node]
+            income[owner] += size * apart.clip(min=0.0) @ run.hours
+    return income
+
+
 def _peers(run: Run) -> tuple[dict[str, Array], dict[str, Array]]:
     """Return what every participant pays to and gets from peers (P,), by positions and nodal prices.
 
@@ -246,7 +264,7 @@ def _peers(run: Run) -> tuple[dict[str, Array], dict[str, Array]]:
             abroad = abroad + np.where(run.guest, _shared(run)[run.owner["vehicle"]], 0.0)
         np.add.at(money[name], run.owner["vehicle"], (guests * abroad).sum(axis=1))
         np.add.at(dropped[name], run.owner["vehicle"], _DROPPED * ((guests > 0) * abs(abroad)).sum(axis=1))
-    return money, dropped
+    return money | {"line_income": _line_income(run)}, dropped
 
 
 def _paid(run: Run, traded: Trades) -> dict[str, Array]:
@@ -255,6 +273,8 @@ def _paid(run: Run, traded: Trades) -> dict[str, Array]:
     money = {"peer_cost": np.zeros(run.participants), "peer_revenue": np.zeros(run.participants)}
     np.add.at(money["peer_cost"], traded.account["buyer"], traded.energy * total)
     np.add.at(money["peer_revenue"], traded.account["seller"], traded.energy * traded.price)
+    if not traded.congestion.any():
+        money["line_income"] = np.zeros(run.participants)
     return money
 
 
@@ -371,7 +391,8 @@ def _members(settlement: xr.Dataset, binaries: Array, marginal: bool) -> Iterato
     They see to those for whom no ``binaries`` (P,) decided.
     """
     s = arrays(settlement)
-    alone, paid, rent = s["bill_grid_only"], s["make_whole"], max(s["congestion_rent"].sum(), 0.0)
+    alone, paid = s["bill_grid_only"], s["make_whole"]
+    rent = max((s["congestion_rent"] - s["line_income"]).sum(), 0.0)
     prices = _bill(s, [name for name in SIGNS if name != "make_whole"])
     scale = np.asarray(sum(abs(s[name]) for name in SIGNS if name != "make_whole"))
     beside = s["breach_cost"] - s["final_energy_value"]

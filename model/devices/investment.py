@@ -1,4 +1,4 @@
-"""What could be built: the sizes of candidates, PV and batteries, that the program decides."""
+"""What could be built: the sizes of candidates that the program decides, and the rows that follow from them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import xarray as xr
 
 from ..labels import Array
 from ..lp.expressions import Linear
-from ..topology.candidates import Candidates, candidates
+from ..topology.candidates import Candidates, candidates, to_be_raised
 from ..topology.meters import Meters
 from .device import Device, Sets
 
@@ -104,20 +104,44 @@ def investment(
 def _raise_limits(block: Device, inputs: xr.Dataset, own: Candidates, vehicle: Device, size: Linear) -> None:
     """Hold what vehicles take and give to their limits, which in the inputs are those of the greatest sizes."""
     for name, limit in (("charge", "vehicle_charge_limit"), ("discharge", "vehicle_discharge_limit")):
-        mine = np.where(own.open, own.raises[limit], -1)
-        some = np.zeros(inputs.sizes["vehicle"], dtype=bool)
-        some[mine[mine >= 0]] = True
+        some = to_be_raised(inputs, limit)
         if not some.any():
             continue
-        less = (own.most - size).into(mine, some.shape)
-        slots = np.ones((len(some), inputs.sizes["time"]))
         block.row(
             f"vehicle_{name}_at_most",
-            vehicle.component(name).linear() <= inputs[limit].values[:, None] - less.times(slots),
+            vehicle.component(name).linear() <= _limit(inputs, own, limit, size),
             f"{name}[v,t] <= {limit}[v] - most[c] + size[c]",
             where=some[:, None],
             dims=("vehicle", "time"),
         )
+
+
+def widen(block: Device, inputs: xr.Dataset, network: Device) -> None:
+    """Hold flows over edges of the fee tree to what is built of their capacity, ``block`` being that of the sizes.
+
+    up[n,t] <= node_limit[n] - most[c] + size[c],  down likewise: the limit of the inputs is that of the greatest size.
+    """
+    own, some = candidates(inputs), to_be_raised(inputs, "node_limit")
+    if own is None or not some.any():
+        return
+    limit = _limit(inputs, own, "node_limit", block.decided.size)
+    for way in ("up", "down"):
+        block.row(
+            f"{way}_at_most",
+            network.component(way).linear() <= limit,
+            f"{way}[n,t] <= node_limit[n] - most[c] + size[c]",
+            where=some[:, None],
+            dims=("node", "time"),
+            rent=True,
+        )
+
+
+def _limit(inputs: xr.Dataset, own: Candidates, name: str, size: Linear) -> Linear:
+    """Return a limit (vehicle or node, time) [kW] by the sizes that raise it."""
+    most = np.where(to_be_raised(inputs, name), inputs[name].values, 0.0)
+    less = (own.most - size).into(np.where(own.open, own.raises[name], -1), most.shape)
+    limit: Linear = most[:, None] - less.times(np.ones((len(most), inputs.sizes["time"])))
+    return limit
 
 
 def _size_batteries(

@@ -14,6 +14,7 @@ import xarray as xr
 
 from ..labels import positions
 from ..lp.expressions import Linear, Relation
+from ..topology.candidates import to_be_raised
 from ..topology.fee_tree import ancestors, limited_edges
 from ..topology.meters import Meters, sum_at_nodes
 from ..topology.subtrees import subtrees
@@ -44,6 +45,7 @@ def tree(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
     )
     buyers_below, sellers_below = above.T @ buyers, above.T @ sellers
     limit = np.where(parent >= 0, inputs["node_limit"].values, 0.0)[:, None]
+    limit = np.where(to_be_raised(inputs, "node_limit")[:, None], loosened(limit), limit)
     most_up = np.minimum(sellers_below, buyers.sum(axis=0) - buyers_below)
     most_down = np.minimum(buyers_below, sellers.sum(axis=0) - sellers_below)
     edge = (parent >= 0)[:, None]

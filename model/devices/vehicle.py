@@ -5,7 +5,7 @@ import xarray as xr
 
 from ..labels import Array, positions
 from ..lp.expressions import Linear
-from ..topology.candidates import candidates
+from ..topology.candidates import to_be_raised
 from ..topology.meters import Meters
 from . import storage
 from .device import Device, Sets, loosened
@@ -53,14 +53,11 @@ def vehicle(inputs: xr.Dataset, meters: Meters, sets: Sets) -> Device:
 
 def limits_to_be_raised(inputs: xr.Dataset, *limits: Array) -> list[Array]:
     """Return bounds (vehicle, 1) of the power of vehicles: looser than their limit where that is to be decided."""
-    own = candidates(inputs)
-    if own is None:
-        return list(limits)
-    bounds = []
-    for limit, vehicle in zip(limits, own.raises.values(), strict=True):
-        raised = np.isin(np.arange(len(limit)), vehicle[own.open])[:, None]
-        bounds.append(np.where(raised, loosened(limit), limit))
-    return bounds
+    names = ("vehicle_charge_limit", "vehicle_discharge_limit")
+    return [
+        np.where(to_be_raised(inputs, name)[:, None], loosened(limit), limit)
+        for name, limit in zip(names, limits, strict=True)
+    ]
 
 
 def _trips(block: Device, inputs: xr.Dataset) -> tuple[Linear, Linear]:

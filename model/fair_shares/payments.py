@@ -178,7 +178,7 @@ def _paid(run: Run, rule: str, game: Game) -> Payments:
         return _by_prices(run, rule)
     fees = float(run.lines["network_fee"].sum())
     if rule == AS_BILLED:
-        rent = run.lines["congestion_rent"] + run.lines["make_whole"]
+        rent = run.lines["congestion_rent"] + run.lines["make_whole"] - run.lines["line_income"]
         return Payments(run.lines["bill"], fees, float(rent.sum()))
     shares, error, bound = game.split(rule)
     return Payments(run.yardstick - shares, fees, error=error, bound=bound)
@@ -203,4 +203,5 @@ def _by_prices(run: Run, rule: str) -> Payments:
     if rule != "marginal":
         return Payments(run.others + spent - got, fees, float(rent.sum()))
     whole = made_whole(lines)
-    return Payments(whole["bill"], fees, float(rent.sum() + whole["make_whole"].sum()))
+    kept = rent + whole["make_whole"] - run.lines["line_income"]
+    return Payments(whole["bill"], fees, float(kept.sum()))

@@ -13,7 +13,7 @@ from ..topology.traders import parties, traders
 
 Lines = Mapping[str, Array]
 """Money of accounts (participant,) by the names of `account_lines`, zeros where a run has no such line."""
-_PEERS = ("peer_cost", "peer_revenue", "make_whole")
+_PEERS = ("peer_cost", "peer_revenue", "make_whole", "line_income")
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,14 @@ _COMPONENTS = {
         measure="investment",
         compared=True,
     ),
+    "line_income": Line(
+        "received of the congestion rent for the capacity of lines that a plan builds",
+        sign=-1,
+        counterparty="network",
+        label="income of lines",
+        measure="income of lines",
+        compared=True,
+    ),
     "final_energy_value": Line(
         "worth of what stores hold at the end beyond what they would hold without peers; nobody pays it",
         measure="left in stores",
@@ -182,7 +190,14 @@ MONEY = {name: line for name, line in LINES.items() if line.unit == "currency"}
 SIGNS = {name: sign for sign in (1, -1) for name, line in MONEY.items() if line.sign == sign}
 """The lines that add up to the bill, with their signs: costs first, then revenues."""
 
-OPTIONAL = ("standing_charges", "peak_charges", "tier_charges", "investment_cost", "breach_cost")
+OPTIONAL = (
+    "standing_charges",
+    "peak_charges",
+    "tier_charges",
+    "investment_cost",
+    "line_income",
+    "breach_cost",
+)
 """Lines that only accounts have where tariffs have components, a plan builds, or targets of stores have a price;
 elsewhere they are zero, and not shown."""
 

@@ -4,10 +4,12 @@ A participant's account covers its own meter and its vehicles wherever they plug
 stand in `account_lines`::
 
     bill = grid_cost - feed_in_revenue + standing_charges + peak_charges + tier_charges + peer_cost - peer_revenue
-           + make_whole + imbalance_cost + fuel_cost + wear_cost + investment_cost
+           + make_whole + imbalance_cost + fuel_cost + wear_cost + investment_cost - line_income
 
 **Investment** is there where a plan says what is built (`planning`): the part of its annuities and upkeep in the
-horizon, which is the same without peers.
+horizon, which is the same without peers. Who builds a line gets, of the congestion rent, what its kW earn
+(``line_income``): of each slot of H hours, with the price p at both ends of the edge and its fee f,
+max(|p[parent] - p[node]| - f, 0) H for every kW; in proportion where peers pay another rent, nothing where none.
 
 **Standing charges**, **peak charges** and **tier charges** are there where tariffs have components (`data.inputs`);
 the first depend on no decision and are what they are without peers. ``component_cost`` (participant, component) says
@@ -55,6 +57,8 @@ from .origins import SOURCES, Origins, trace, variables
 
 NOISE = 1e-6
 """Energy [kWh] that is none: what solver and rounding leave between positions and trades."""
+NO_RENT = 1e-9
+"""Rent [currency] that is none."""
 _METERS = (("grid", "peer"), ("vehicle", "vehicle"))
 
 
@@ -132,7 +136,8 @@ def made_whole(lines: Mapping[str, Array]) -> dict[str, Array]:
     beside = _sum(sign * lines[name] for name, sign in unpaid.SIGNS.items() if name in lines)
     amounts = {n: lines[n] for n in SIGNS if n != "make_whole" and n in lines}
     bill, turnover = _sum(SIGNS[n] * a for n, a in amounts.items()), _sum(map(abs, amounts.values()))
-    paid = make_whole(bill, alone - beside, turnover, float(lines["congestion_rent"].sum()))
+    rent = float(lines["congestion_rent"].sum()) - float(np.sum(lines.get("line_income", 0.0)))
+    paid = make_whole(bill, alone - beside, turnover, rent)
     return {"make_whole": paid, "bill": bill + paid, "saving": alone - (bill + paid)}
 
 
@@ -143,7 +148,7 @@ def lines(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset) -> dict[s
     tariff = positions(inputs, "participant_tariff", "tariff")[who.account]
     bought = who.stack(results["grid_import"], results["vehicle_import"]) * hours
     sold = who.stack(results["grid_export"], results["vehicle_export"]) * hours
-    seller, buyer, _ = parties(inputs, trades)
+    seller, buyer, slot = parties(inputs, trades)
     energy = trades["trade_energy"].values
     revenue, fee, rent = (energy * trades[f"trade_{k}"].values for k in ("price", "fee", "congestion"))
     driver = positions(inputs, "trip_vehicle", "vehicle")
@@ -166,6 +171,7 @@ def lines(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset) -> dict[s
     account = {name: sum_at(place, money, size) for name, (place, money) in places.items()}
     account |= {"wear_cost": _sum(wear), "make_whole": np.zeros(size)}
     account |= contracts.charges(inputs, results, who) | _investment(inputs)
+    account |= _line_income(inputs, results, sum_at(slot, rent, len(hours)))
     account["bill"] = _sum(sign * account[name] for name, sign in SIGNS.items() if name in account)
     return account
 
@@ -176,6 +182,23 @@ def _investment(inputs: xr.Dataset) -> dict[str, Array]:
     if own is None:
         return {}
     return {"investment_cost": sum_at(own.owner, own.paid(), inputs.sizes["participant"])}
+
+
+def _line_income(inputs: xr.Dataset, results: xr.Dataset, rent: Array) -> dict[str, Array]:
+    """Return what owners of lines get (participant,) [currency] of the rent of slots (time,); see the module."""
+    own = candidates(inputs)
+    if own is None or not (lines := own.raises["node_limit"] >= 0).any():
+        return {}
+    income = np.zeros(inputs.sizes["participant"])
+    if "price" in results and rent.any():
+        price, parent = results["price"].values, positions(inputs, "node_parent", "node")
+        beyond = np.abs(price[parent] - price) - inputs["node_fee"].values[:, None]
+        scarcity = np.where(parent[:, None] >= 0, np.maximum(beyond, 0.0), 0.0) * inputs["slot_hours"].values
+        earned = (scarcity * np.abs(results["node_flow"].values)).sum(axis=0)
+        part = np.divide(rent, earned, out=np.zeros_like(rent), where=earned > NO_RENT)
+        per_kw = scarcity[own.raises["node_limit"][lines]] @ np.maximum(part, 0.0)
+        income = sum_at(own.owner[lines], np.nan_to_num(own.size[lines]) * per_kw, len(income))
+    return {"line_income": income}
 
 
 def _sum(amounts: Iterable[Array]) -> Array:

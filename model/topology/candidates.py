@@ -14,8 +14,12 @@ from ..labels import Array, places, positions
 RATINGS = ("capacity", "charge_limit", "discharge_limit")
 LEVELS = ("min_energy", "initial_energy", "final_energy")
 """What of a battery is proportional to its size: ratings, of which a watt is the least, and energies."""
-RAISED = {"charger": "vehicle_charge_limit", "v2h": "vehicle_discharge_limit"}
-"""Which limit of a vehicle candidates of a kind raise."""
+RAISED = {
+    "charger": ("vehicle", "vehicle_charge_limit"),
+    "v2h": ("vehicle", "vehicle_discharge_limit"),
+    "line": ("node", "node_limit"),
+}
+"""Of what candidates of a kind raise which limit."""
 NOISE = 1e-6
 """Size [kW, kWh] that is none: what the solver's tolerance leaves."""
 
@@ -25,8 +29,8 @@ class Candidates:
     """The C candidates of a community.
 
     ``open`` (C,) says whose size is to be decided; ``owner`` (C,) is the position of the participant, ``battery``
-    (C,) that of its battery or -1; ``raises`` (C,) by variable that of the vehicle whose limit it raises, or -1;
-    ``output`` (C, T) PV [kW/kW], 0 of batteries; ``most`` (C,) the greatest size [kW, kWh]; ``cost`` (C,) the cost
+    (C,) that of its battery or -1; ``raises`` (C,) by variable that of the vehicle or node whose limit it raises, or
+    -1; ``output`` (C, T) PV [kW/kW], 0 of batteries; ``most`` (C,) the greatest size [kW, kWh]; ``cost`` (C,) the cost
     per size over the horizon, ``fixed`` (C,) that of building at all, ``unit`` (C,) the size that is built whole, 0
     for any; ``size`` (C,) what is built, NaN where it is open.
     """
@@ -62,7 +66,7 @@ def candidates(inputs: xr.Dataset) -> Candidates | None:
         open=np.isnan(size),
         owner=positions(inputs, "candidate_owner", "participant"),
         battery=positions(inputs, "candidate_battery", "battery"),
-        raises={name: _raised(inputs, kind) for kind, name in RAISED.items()},
+        raises={name: _raised(inputs, kind, dim) for kind, (dim, name) in RAISED.items()},
         output=np.where(pv, optional(inputs, "candidate_output"), 0.0),
         most=inputs["candidate_most"].values,
         cost=inputs["candidate_cost"].values,
@@ -72,10 +76,19 @@ def candidates(inputs: xr.Dataset) -> Candidates | None:
     )
 
 
-def _raised(inputs: xr.Dataset, kind: str) -> Array:
-    """Return which vehicle (candidate,) each candidate of a kind is of, -1 for others."""
-    vehicle = places(inputs["vehicle"].values, optional(inputs, "candidate_vehicle"))
-    return np.where(inputs["candidate_kind"].values == kind, vehicle, -1)
+def _raised(inputs: xr.Dataset, kind: str, dim: str) -> Array:
+    """Return which vehicle or node (candidate,) each candidate of a kind is of, -1 for others."""
+    place = places(inputs[dim].values, optional(inputs, f"candidate_{dim}"))
+    return np.where(inputs["candidate_kind"].values == kind, place, -1)
+
+
+def to_be_raised(inputs: xr.Dataset, name: str) -> Array:
+    """Return of which vehicles or nodes a limit, by its variable, is to be decided, at the shape of the variable."""
+    own, some = candidates(inputs), np.zeros(inputs[name].shape, dtype=bool)
+    if own is not None:
+        place = own.raises[name]
+        some[place[own.open & (place >= 0)]] = True
+    return some
 
 
 def to_be_sized(inputs: xr.Dataset, device: str) -> Array:
@@ -89,8 +102,9 @@ def to_be_sized(inputs: xr.Dataset, device: str) -> Array:
 def built(inputs: xr.Dataset, size: Array) -> xr.Dataset:
     """Return the inputs with the open candidates built at sizes (candidate,) [kW, kWh].
 
-    Limits of vehicles are raised by them; their PV is part of ``pv_available``, their batteries have the ratings of
-    the size: proportional to it, but a watt (`data.inputs.variables.LEAST`) where they are less and not nothing.
+    Limits of vehicles and edges are raised by them; their PV is part of ``pv_available``, their batteries have the
+    ratings of the size: proportional to it, but a watt (`data.inputs.variables.LEAST`) where they are less and not
+    nothing.
     """
     own = candidates(inputs)
     if own is None:
@@ -106,10 +120,10 @@ def built(inputs: xr.Dataset, size: Array) -> xr.Dataset:
         values = inputs[f"battery_{name}"].values * share
         small = (share < 1) & (values > 0) & (values < LEAST) & (name in RATINGS)
         new[f"battery_{name}"] = np.where(small, LEAST, values)
-    for name, vehicle in own.raises.items():
-        raised = own.open & (vehicle >= 0)
+    for name, place in own.raises.items():
+        raised = own.open & (place >= 0)
         limit = inputs[name].values.copy()
-        limit[vehicle[raised]] -= (own.most - size)[raised]
+        limit[place[raised]] -= (own.most - size)[raised]
         new[name] = np.where((limit < LEAST) & (limit > NOISE), LEAST, np.where(limit > NOISE, limit, 0.0))
     sized = {"candidate_size": (("candidate",), size)}
     return inputs.assign({n: inputs[n].copy(data=v) for n, v in new.items()}).assign(sized)

@@ -23,7 +23,7 @@ MOST = 40
 """Members that stand one a line; beyond, kinds alone."""
 LOSS = 0.5
 """Less than that a year [currency] nobody counts as a loss."""
-_UNITS = {"pv": "kW", "battery": "kWh", "charger": "kW", "v2h": "kW"}
+_UNITS = {"pv": "kW", "battery": "kWh", "charger": "kW", "v2h": "kW", "line": "kW"}
 _SUMS = ("member_capital", "cost_before", "cost_after", "gain", "npv", "co2_before", "co2_after")
 
 

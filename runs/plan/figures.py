@@ -64,12 +64,25 @@ def of_year(runs: Sequence[Run], weights: Sequence[float]) -> dict[str, Array]:
     return {name: np.asarray(values) for name, values in total.items()}
 
 
+def rent_of_year(runs: Sequence[Run], weights: Sequence[float]) -> float:
+    """Return what of the congestion rent of a year the network keeps [currency], beyond owners of lines and members."""
+    total = 0.0
+    for run, weight in zip(runs, weights, strict=True):
+        signs = {"congestion_rent": 1.0, "make_whole": 1.0, "line_income": -1.0}
+        lines = (sign * run.settlement[n].values.sum() for n, sign in signs.items() if n in run.settlement)
+        total += weight * float(sum(lines))
+    return total
+
+
 RULES = ("mid-market", "supply-demand-ratio")
 """Price rules beside that of the plan, under which its trades are priced as well."""
 
 
 def by_rule(runs: Sequence[Run], weights: Sequence[float], rule: str) -> Array:
-    """Return the bills of a year (participant,) [currency] where a rule prices the trades, and nobody is made whole."""
+    """Return the bills of a year (participant,) [currency] where a rule prices all trades.
+
+    Nobody is made whole then, or pays a rent.
+    """
     total: Array = np.zeros(runs[0].inputs.sizes["participant"])
     for run, weight in zip(runs, weights, strict=True):
         traded, settlement = bilateral(run.inputs, run.results, rule), run.settlement
@@ -78,6 +91,8 @@ def by_rule(runs: Sequence[Run], weights: Sequence[float], rule: str) -> Array:
         paid = got + energy * (traded["trade_fee"].values + traded["trade_congestion"].values)
         bill = settlement["bill"].values - settlement["make_whole"].values
         bill = bill - settlement["peer_cost"].values + settlement["peer_revenue"].values
+        if "line_income" in settlement:
+            bill = bill + settlement["line_income"].values
         for side, money in (("buyer", paid), ("seller", -got)):
             at = places(run.inputs["participant"].values, traded[f"trade_{side}"].values)
             bill = bill + sum_at(at, money, len(bill))
@@ -148,6 +163,14 @@ def figures(
         "self_sufficiency_after": (_ratio(then["own"], then["used"]), "1", "own PV of what is used"),
     }
     whole = {
+        f"network_rent_{name}": (
+            np.asarray(rent_of_year(runs, weights)),
+            MONEY,
+            "congestion rent that the network keeps",
+        )
+        for name, runs in (("before", before), ("after", after))
+    }
+    whole |= {
         f"community_self_sufficiency_{name}": (
             np.asarray(_ratio(year["renewable"].sum(), year["used"].sum())),
             "1",

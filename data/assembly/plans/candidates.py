@@ -1,6 +1,7 @@
 """The inputs of a plan: those of a scenario, with what could be built."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import xarray as xr
@@ -10,10 +11,12 @@ from ...problems import InputError, Problem
 from ...schema.defaults import fill
 from ...schema.investment import Candidate
 from ...schema.scenario import Scenario
-from ...schema.table_rows import Battery, Participant, Vehicle
+from ...schema.table_rows import Battery, Node, Participant, Vehicle
 from .. import demand_and_pv
 from ..devices_and_trips import labels
 from ..inputs import build_inputs
+
+Row = TypeVar("Row", Vehicle, Node)
 
 DAYS = 365
 """Days of a year, in which annuities and upkeep are counted."""
@@ -114,9 +117,15 @@ def planned_inputs(scenario: Scenario) -> xr.Dataset:
     tables = scenario.tables
     batteries = (*tables.batteries, *(_battery(item) for item in own if item.kind == "battery"))
     people = (*tables.participants, *(_plant(item) for item in own if item.terms.shares))
-    vehicles = tuple(_raised(row, own) for row in tables.vehicles)
-    tables = tables.model_copy(update={"batteries": batteries, "participants": people, "vehicles": vehicles})
+    raised = {
+        "vehicles": tuple(
+            _raised(v, [i for i in own if i.terms.vehicle == v.vehicle]) for v in tables.vehicles
+        ),
+        "nodes": tuple(_raised(n, [i for i in own if i.terms.edge == n.node]) for n in tables.nodes),
+    }
+    tables = tables.model_copy(update={"batteries": batteries, "participants": people, **raised})
     inputs = build_inputs(scenario.model_copy(update={"tables": tables}))
+    _require_no_meter(scenario, inputs, own)
     known = [b.battery for b in scenario.tables.batteries]
     business = [p.participant for p in tables.participants if p.kind == "business"]
     kind = kinds(inputs.isel(battery=np.isin(inputs["battery"].values, known)), business)
@@ -131,6 +140,8 @@ def planned_inputs(scenario: Scenario) -> xr.Dataset:
     }
     if any(i.terms.vehicle for i in own):
         variables["candidate_vehicle"] = labels(i.terms.vehicle or "" for i in own)
+    if any(i.terms.edge for i in own):
+        variables["candidate_node"] = labels(i.terms.edge or "" for i in own)
     if any(i.terms.fixed_cost for i in own):
         once = [i.terms.fixed_cost * annuity(rate, i.years) for i in own]
         variables["candidate_fixed_cost"] = np.array(once) * share
@@ -148,15 +159,37 @@ def planned_inputs(scenario: Scenario) -> xr.Dataset:
     return inputs
 
 
-def _raised(row: Vehicle, own: list[Item]) -> Vehicle:
-    """Return a vehicle whose limits are those of the greatest sizes of the candidates that raise them."""
-    limits = {"charger": "charge_limit_kw", "v2h": "discharge_limit_kw"}
-    mine = [item for item in own if item.terms.vehicle == row.vehicle]
-    return row.model_copy(update={n: getattr(row, n) + i.most for i in mine if (n := limits[i.kind])})
+RAISED = {"charger": "charge_limit_kw", "v2h": "discharge_limit_kw", "line": "limit_kw"}
+"""Which limit of a vehicle, or of a node, candidates of a kind raise."""
+
+
+def _raised(row: Row, mine: list[Item]) -> Row:
+    """Return a vehicle or node whose limits are those of the greatest sizes of the candidates that raise them."""
+    limits = {RAISED[i.kind]: i.most for i in mine}
+    return row.model_copy(
+        update={n: None if (own := getattr(row, n)) is None else own + m for n, m in limits.items()}
+    )
+
+
+def _require_no_meter(scenario: Scenario, inputs: xr.Dataset, own: list[Item]) -> None:
+    """Raise InputError where a line owned in shares is on a tariff with standing charges: it has no meter to pay for."""
+    if "component_standing" not in inputs:
+        return
+    standing = (inputs["component_standing"].values != 0).reshape(inputs.sizes["component"], -1).any(axis=1)
+    charged = inputs["component_tariff"].values[standing]
+    tariff = dict(zip(inputs["participant"].values, inputs["participant_tariff"].values, strict=True))
+    want = "the tariff of a line, which has no meter, without standing charges"
+    problems = [
+        Problem(scenario.name, "", f"investment.candidates.{i.label}.tariff", str(tariff[i.owner]), want)
+        for i in own
+        if i.kind == "line" and i.terms.shares and tariff[i.owner] in charged
+    ]
+    if problems:
+        raise InputError(problems)
 
 
 def _plant(item: Item) -> Participant:
-    """Return the meter of a candidate that several own."""
+    """Return the account of a candidate that several own."""
     terms = item.terms
     return Participant(participant=item.label, kind="plant", node=terms.node, tariff=terms.tariff)
 
