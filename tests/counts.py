@@ -10,7 +10,7 @@ from hypothesis import settings
 
 ALL = 100
 """The examples of a property that states no count, in a nightly run."""
-PROFILES = {"ci": 25, "nightly": ALL}
+PROFILES = {"ci": 16, "nightly": ALL}
 FEWEST = 3
 
 

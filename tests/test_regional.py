@@ -74,10 +74,12 @@ def in_order(dataset, like):
 def test_regions_apart_are_the_community_as_one(cleared, folder, tmp_path):
     """Where no bank trades with the other: inputs, prices, bills and figures are those of a clearing as one.
 
-    Among equal optima a rule decides that weighs all columns of a program, so quantities may differ.
+    Among equal optima a rule decides that weighs all columns of a program, so quantities may differ. Who has none of an
+    optional input in a region, here another metering, has in the store what its absence stands for.
     """
-    one = single.run(folder, overrides=APART, output=tmp_path / "p2p.nc", record=False)
-    many = cleared(*APART, record=True, directory=tmp_path / "many")
+    changes = (*APART, "tables.participants.home-000003.metering=gross")
+    one = single.run(folder, overrides=changes, output=tmp_path / "p2p.nc", record=False)
+    many = cleared(*changes, record=True, directory=tmp_path / "many")
     assert many.tree.attrs["regions"] == 2
     assert (many.tree.attrs["certified_gap"], many.tree.attrs["status"]) == (0, "optimal")
     assert many.tree.attrs["objective"] == pytest.approx(one.tree.attrs["objective"], rel=1e-9)
@@ -85,6 +87,7 @@ def test_regions_apart_are_the_community_as_one(cleared, folder, tmp_path):
     assert {n: v for n, v in one.tree.attrs.items() if n == "market_id"}.items() <= many.tree.attrs.items()
     got, want = (o.tree["inputs"].to_dataset().load() for o in (many, one))
     xr.testing.assert_equal(in_order(got, want), want)
+    assert set(got["participant_metering"].values) == {"net", "gross"}
     for name in ("results", "settlement", "trades"):
         assert set(many.tree[name].variables) == set(one.tree[name].variables)
     got, want = (o.tree["settlement"].to_dataset().load() for o in (many, one))
@@ -94,15 +97,6 @@ def test_regions_apart_are_the_community_as_one(cleared, folder, tmp_path):
     xr.testing.assert_allclose(got.load(), want, atol=1e-6)
     assert not list((tmp_path / "out").glob("*regions*")), "nothing but the store is left"
     as_committed_from_one_file(many, one.tree, tmp_path)
-
-
-def test_an_optional_input_of_one_region_is_that_of_the_whole(cleared):
-    """Who has none in a region has in the store what its absence stands for."""
-    many = cleared(*APART, "tables.participants.home-000003.metering=gross")
-    assert many.tree.attrs["regions"] == 2
-    metering = many.tree["inputs"]["participant_metering"].load().to_series()
-    assert metering[metering == "gross"].index.tolist() == ["home-000003"]
-    assert set(metering) == {"net", "gross"}
 
 
 @pytest.mark.parametrize("battery", counts.all_or(["battery-000031", "battery-000003"], ["battery-000031"]))
