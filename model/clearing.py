@@ -173,19 +173,18 @@ def _rows(community: Community, devices: dict[str, Device], markets: list[Device
     )
     _one_direction(community, taken, given, devices)
     _behind_meters(community, devices, given)
-    import_limit, export_limit = meters.import_limit[:, None], meters.export_limit[:, None]
     community.row(
         "import_limit",
-        taken <= import_limit,
-        "imports[m,t] + purchase[m,t] <= import_limit[m]",
-        where=meters.draw_capacity > import_limit,
+        taken <= meters.import_limit,
+        "imports[m,t] + purchase[m,t] <= import_limit[m,t]",
+        where=meters.draw_capacity > meters.import_limit,
         lack="kW of connection for what it must draw",
     )
     community.row(
         "export_limit",
-        given <= export_limit,
-        "exports[m,t] + sale[m,t] <= export_limit[m]",
-        where=meters.give_capacity > export_limit,
+        given <= meters.export_limit,
+        "exports[m,t] + sale[m,t] <= export_limit[m,t]",
+        where=meters.give_capacity > meters.export_limit,
     )
     grid_exchange = (markets[0].taken - markets[0].given).over_entities()
     community.expression(
@@ -269,8 +268,8 @@ def _one_direction(community: Community, taken: Linear, given: Linear, devices: 
     directions; Balas, "Disjunctive programming", SIAM J. Alg. Disc. Meth. 6 (1985), doi:10.1137/0606047).
     """
     meters, where = community.meters, community.meters.directed
-    give_limit = np.minimum(meters.give_capacity, meters.export_limit[:, None])
-    draw_limit = np.minimum(meters.draw_capacity, meters.import_limit[:, None])
+    give_limit = np.minimum(meters.give_capacity, meters.export_limit)
+    draw_limit = np.minimum(meters.draw_capacity, meters.import_limit)
     giving = community.one_way(
         "giving",
         "1 while the meter gives, else 0",

@@ -86,7 +86,7 @@ def _of_directions(community: Any, giving: Array, limits: dict[str, Array]) -> A
     meters, worth = community.meters, giving * _saving(community, "give_own")
     for way, side, on, sign in (("export", "give", giving, 1.0), ("import", "draw", 1.0 - giving, -1.0)):
         most = on * _saving(community, f"{side}_at_most")
-        able = getattr(meters, f"{side}_capacity") < getattr(meters, f"{way}_limit")[:, None]
+        able = getattr(meters, f"{side}_capacity") < getattr(meters, f"{way}_limit")
         worth = worth + np.where(able, sign * most, 0.0)
         limits[way] = limits[way] + np.where(able, 0.0, most)
     return np.asarray(worth)

@@ -436,9 +436,15 @@ def _connection(program, data, meter, t, meters):
     most_drawn, most_given = (sum(program.columns[key][1] for key, _ in flows) for flows in (used, own))
     most_drawn += demand
     if meter[0] != "guest":
-        most_drawn = min(most_drawn, data["import_limit"][meters.owner[meter, t]])
-        most_given = min(most_given, data["export_limit"][meters.owner[meter, t]])
+        most_drawn = min(most_drawn, _most(data, "import", meters.owner[meter, t], t))
+        most_given = min(most_given, _most(data, "export", meters.owner[meter, t], t))
     _one_way(program, ("gives", meter, t), (supply, most_given), (draw, most_drawn))
+
+
+def _most(data, way, owner, t):
+    """Return what a connection lets through in a slot: its limit, or its operating envelope where that is less."""
+    envelope = data.get(f"{way}_envelope")
+    return min(data[f"{way}_limit"][owner], envelope[owner][t] if envelope else INF)
 
 
 def _one_way(program, key, *ways):

@@ -265,6 +265,8 @@ def test_every_number_is_held_to_its_bounds(name):
     may_be_endless = name in (
         "import_limit",
         "export_limit",
+        "import_envelope",
+        "export_envelope",
         "inverter_limit",
         "node_limit",
         "node_current_limit",

@@ -62,6 +62,8 @@ UNDRAWN = (
     *(name for name in TABLE if name.startswith(("component_", "peak_", "tier_", "candidate_"))),
     "participant_metering",
     "inverter_limit",
+    "import_envelope",
+    "export_envelope",
     "battery_gives",
     "day_peak",
     *(

@@ -19,7 +19,7 @@ from ..generators.weather_files import Layout
 from ..problems import InputError, Problem
 from ..schema.file_references import CarbonFile, PriceFile, ReadingsFile, SeriesFile, Weather
 from ..schema.scenario import Series, Site, Time
-from ..schema.table_rows import Participant
+from ..schema.table_rows import NO_COLUMN, Participant
 from ..series import plausibility
 from ..series.power_and_rates import read_power, read_rate
 from ..series.weather import COLUMNS
@@ -100,6 +100,23 @@ def power(
         rows = {participants[n]: output for n, output in zip(roofs, measured, strict=True)}
         _doubt_pv(frame, rows, series.pv.path, site)
     return use, pv
+
+
+def envelopes(frame: Frame, participants: Sequence[Participant], series: Series) -> dict[str, Any]:
+    """Return limits over time (participant, time) [kW], infinite for whoever has none; nothing without their files."""
+    columns: dict[str, Any] = {}
+    for way in ("import", "export"):
+        file: SeriesFile | None = getattr(series, f"{way}_limit")
+        if file is None:
+            continue
+        shared = file.value_column if file.meter_column is None else None
+        named = [getattr(p, f"{way}_limit_column") or shared or p.participant for p in participants]
+        rows = [n for n, column in enumerate(named) if column != NO_COLUMN]
+        limit = np.full((len(participants), len(frame.times)), np.inf)
+        owners = [participants[n].participant for n in rows]
+        limit[rows] = _measured(frame, file, owners, [named[n] for n in rows], "limit")
+        columns[f"{way}_envelope"] = ("participant", "time"), limit
+    return columns
 
 
 def _doubt_demand(frame: Frame, rows: dict[Participant, np.ndarray], where: str) -> None:

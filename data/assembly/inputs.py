@@ -42,6 +42,7 @@ def build_inputs(scenario: Scenario) -> xr.Dataset:
     )
     participants = scenario.tables.participants
     power = demand_and_pv.power(frame, participants, scenario.series, scenario.site, scenario.weather)
+    limits = demand_and_pv.envelopes(frame, participants, scenario.series)
     try:
         legs = devices_and_trips.trips(
             scenario.tables.vehicles, scenario.tables.trips, scenario.time, scenario.seed
@@ -49,6 +50,7 @@ def build_inputs(scenario: Scenario) -> xr.Dataset:
     except InputError as error:
         frame.problems += error.problems
     rates = {
+        **limits,
         **contracts(scenario.tariffs, participants, frame),
         "grid_carbon": (("time",), _intensity(scenario.carbon, frame)),
     }
@@ -104,6 +106,7 @@ def _of_parts(reading: Reading, listed: list[Problem]) -> list[Problem]:
     demand_and_pv.power(
         frame, rows, parts["series"], parts.get("site") or Site(), parts.get("weather") or Weather()
     )
+    demand_and_pv.envelopes(frame, rows, parts["series"])
     contracts(parts.get("tariffs") or {}, (), frame)
     _intensity(parts.get("carbon") or Carbon(), frame)
     return sorted({*listed, *frame.problems})

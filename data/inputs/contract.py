@@ -290,7 +290,7 @@ def _outside(name: str, row: Variable, values: np.ndarray) -> Iterator[tuple[np.
         return
     if not row.nan:
         yield np.isnan(values), "a number"
-    unlimited = name.endswith("_limit") and row.dims[0] not in devices.DEVICES
+    unlimited = name.endswith(("_limit", "_envelope")) and row.dims[0] not in devices.DEVICES
     if not unlimited:
         yield np.isinf(values), "a finite number"
     large = np.isfinite(values) & (np.abs(values) > MOST)

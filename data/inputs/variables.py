@@ -200,6 +200,17 @@ TABLE: dict[str, Variable] = {
     "export_limit": Variable(
         ("participant",), "kW", "connection limit on energy given", _INF, low=0, least=LEAST
     ),
+    **{
+        f"{way}_envelope": Variable(
+            ("participant", "time"),
+            "kW",
+            f"limit of the slot on energy {verb}: an operating envelope",
+            None,
+            low=0,
+            absent=_INF,
+        )
+        for way, verb in (("import", "drawn"), ("export", "given"))
+    },
     "inverter_limit": Variable(
         ("participant",),
         "kW",

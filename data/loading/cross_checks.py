@@ -135,6 +135,17 @@ def _pv(parts: Parts, place: Place) -> Iterator[Problem]:
             yield Problem(*place((*at, "pv_column_kw")), "nothing", want)
 
 
+def _envelopes(parts: Parts, place: Place) -> Iterator[Problem]:
+    """Yield columns of limits without a file."""
+    series = parts.sections.get("series")
+    for i, row in parts.rows.get("participants", {}).items() if series is not None else ():
+        for name in ("import_limit", "export_limit"):
+            column = getattr(row, f"{name}_column")
+            if column is not None and getattr(series, name) is None:
+                where = place(("tables", "participants", i, f"{name}_column"))
+                yield Problem(*where, repr(column), f"a file in series.{name}")
+
+
 def _trips(parts: Parts, place: Place) -> Iterator[Problem]:
     """Yield trips at times that do not exist, that overlap, or of vehicles whose trips are generated."""
     from ..clock import shows  # brings pandas: imported where it is needed
@@ -274,7 +285,7 @@ def _discounts(parts: Parts, place: Place) -> Iterator[Problem]:
                 yield Problem(*where, ", ".join(sorted(given)) or "none", want)
 
 
-_FURTHER = (_owners, _holidays, _contracted, _earlier_peaks, _earlier_energy, _discounts)
+_FURTHER = (_envelopes, _owners, _holidays, _contracted, _earlier_peaks, _earlier_energy, _discounts)
 """Checks between what plans and tariffs say and what they need elsewhere."""
 
 

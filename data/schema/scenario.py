@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from ..files.file_format import UNITS
 from .file_references import CarbonFile, SeriesFile, TableFile, Weather
 from .grid import Grid
 from .investment import Finance, Investment
@@ -84,6 +85,22 @@ class Series(Closed):
 
     demand: SeriesFile | None = Field(default=None, description="demand, one column per participant")
     pv: SeriesFile | None = Field(default=None, description="PV output, one column per participant or roof")
+    import_limit: Annotated[SeriesFile | None, LATER] = Field(
+        default=None,
+        description="most power drawn over time, one column per participant: operating envelopes",
+    )
+    export_limit: Annotated[SeriesFile | None, LATER] = Field(
+        default=None,
+        description="most power given over time, one column per participant: operating envelopes",
+    )
+
+    @model_validator(mode="after")
+    def _a_power(self) -> Self:
+        for name in ("import_limit", "export_limit"):
+            file = getattr(self, name)
+            if file is not None and (UNITS[file.unit].per_installed or UNITS[file.unit].counter):
+                raise PydanticCustomError(name, "a unit of power, or of energy per interval")
+        return self
 
 
 class Carbon(Closed):

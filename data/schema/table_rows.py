@@ -30,6 +30,10 @@ AWAY = "-"
 """Destination of a trip that ends where there is no plug."""
 
 
+NO_COLUMN = "-"
+"""Column of a participant without a limit over time."""
+
+
 class Participant(Closed):
     """A home, a business or a plant: its place in the network, its tariff, its demand and its PV.
 
@@ -48,6 +52,12 @@ class Participant(Closed):
     )
     import_limit_kw: Limit | None = Field(default=None, description="most power drawn (default: no limit)")
     export_limit_kw: Limit | None = Field(default=None, description="most power given (default: no limit)")
+    import_limit_column: Annotated[Column | None, LATER] = Field(
+        default=None, description='column of series.import_limit, "-" for none (default: its label)'
+    )
+    export_limit_column: Annotated[Column | None, LATER] = Field(
+        default=None, description='column of series.export_limit, "-" for none (default: its label)'
+    )
     contracted_kw: Annotated[NotNegative | None, LATER] = Field(
         default=None, description="power that the tariff charges per kW (default: import_limit_kw)"
     )

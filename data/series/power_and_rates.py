@@ -19,9 +19,9 @@ SMALL_NEGATIVE = 0.01
 """Negative readings down to this share of a column's largest reading are an instrument's offset (assumption):
 clipped to zero and noted. Larger ones are a problem."""
 
-ZERO_RUN_HOURS = {"demand": 3.0, "any": 24.0}
+ZERO_RUN_HOURS = {"demand": 3.0, "any": 24.0, "limit": np.inf}
 """Exact zeros for this long look like missing readings (assumption): used as they are, and noted. A home draws
-something at any hour, while PV rests at night."""
+something at any hour, while PV rests at night, and a limit may be 0."""
 
 
 def read_power(
@@ -56,7 +56,8 @@ def read_power(
     installed_kw
         Installed power, one or (column,), for the unit ``W/kW`` [kW].
     quantity
-        ``demand`` or ``any``: how long a run of exact zeros is noted (``ZERO_RUN_HOURS``).
+        ``demand``, ``any`` or ``limit``: how long a run of exact zeros is noted (``ZERO_RUN_HOURS``); a limit is no
+        reading, so that nothing of it is odd.
     holes
         Whether gaps and empty cells are left as NaN instead of being problems.
     strict
@@ -120,8 +121,9 @@ def power_over_slots(
     readings = in_years_of(mean_power(readings, installed_kw), times)
     used = near(readings, times, hours)
     zeros = _zero_runs(readings, used, ZERO_RUN_HOURS[quantity])
-    odd = [] if holes else list(oddities(readings, used))
-    odd += _days_of_zeros(readings, used) if strict and not holes else []  # else the notes on zeros tell it
+    plain = holes or quantity == "limit"
+    odd = [] if plain else list(oddities(readings, used))
+    odd += _days_of_zeros(readings, used) if strict and not plain else []  # else the notes on zeros tell it
     readings, clipped, problems = _clip(readings, used)
     problems += odd if strict else []
     clipped += [] if strict else map(str, odd)

@@ -15,6 +15,7 @@ import xarray as xr
 
 from ..errors import Cause, Infeasible
 from ..labels import Array, positions
+from ..topology.connections import connections
 from ..topology.inverters import generated, inverters
 from ..topology.stores import Stores, stores
 from ..topology.traders import tariff_prices, uncontrolled
@@ -227,8 +228,7 @@ def _connected(
     """Return charge, discharge (S,), net power (P + V,) and curtailment (P,) [kW] that the connections carry."""
     people, size = inputs.sizes["participant"], len(behind.free)
     most_in, most_out = (
-        np.concatenate([inputs[f"{n}_limit"].values, np.full(size - people, np.inf)])
-        for n in ("import", "export")
+        np.concatenate([limit[:, slot], np.full(size - people, np.inf)]) for limit in connections(inputs)
     )
 
     def net() -> Array:

@@ -18,6 +18,7 @@ from ...data.inputs.contract import optional
 from ..errors import Cause, Infeasible
 from ..labels import Array, positions
 from ..results import assemble, variable
+from ..topology.connections import connections
 from ..topology.meters import metered_gross
 from ..topology.stores import kept
 
@@ -94,29 +95,31 @@ def unmanaged(inputs: xr.Dataset) -> xr.Dataset:
     people, slots = demand.shape
     vehicles, batteries = (_Series(*np.zeros((3, len(store.owner), slots))) for store in (vehicle, battery))
     apart = np.where(metered_gross(inputs)[:, None], pv, 0.0)  # what PV gives at meters of its own
-    pv, limit, inverter = pv - apart, inputs["export_limit"].values, optional(inputs, "inverter_limit")
+    pv, inverter = pv - apart, optional(inputs, "inverter_limit")
+    most_drawn, most_given = connections(inputs)
     inward = optional(inputs, "battery_gives") == "home"
-    curtailed, electric = np.maximum(apart - limit[:, None], 0.0), np.zeros(inputs.sizes["trip"])
+    curtailed, electric = np.maximum(apart - most_given, 0.0), np.zeros(inputs.sizes["trip"])
     apart -= curtailed
     for t in range(slots):
         stored, tank = battery.kept[:, t] * stored, vehicle.kept[:, t] * tank
         tank = _drive(inputs, t, tank, vehicle.least, electric)
         net = demand[:, t] - pv[:, t]
         drawn = demand[:, t] - np.minimum(pv[:, t], inverter)
-        room = np.maximum(inputs["import_limit"].values - drawn, 0.0)
+        room = np.maximum(most_drawn[:, t] - drawn, 0.0)
         charge, discharge = _charge(vehicle, tank, host[:, t] >= 0, home[:, t], room, inputs, hours[t])
         tank = vehicle.after(tank, charge, discharge, hours[t])
         net += np.bincount(vehicle.owner[home[:, t]], (charge - discharge)[home[:, t]], minlength=people)
         vehicles.enter(t, charge, discharge, tank)
         beyond = np.maximum(pv[:, t] - inverter, 0.0)
-        charge, discharge = _follow(battery, stored, net, beyond, inward, hours[t])
+        spare = np.maximum(most_drawn[:, t] - net, 0.0)
+        charge, discharge = _follow(battery, stored, net, beyond, inward, spare, hours[t])
         charge, discharge, unused = _converted(battery, inverter, pv[:, t], charge, discharge)
         net, curtailed[:, t] = net + unused, curtailed[:, t] + unused
         stored = battery.after(stored, charge, discharge, hours[t])
         net += np.bincount(battery.owner, charge - discharge, minlength=people)
         batteries.enter(t, charge, discharge, stored)
-        _within(inputs, t, net)
-        curtailed[:, t] += np.clip(-net - limit, 0.0, pv[:, t] - unused)
+        _within(inputs, t, net - most_drawn[:, t])
+        curtailed[:, t] += np.clip(-net - most_given[:, t], 0.0, pv[:, t] - unused)
     return _results(inputs, batteries, vehicles, home, curtailed, apart, electric)
 
 
@@ -169,18 +172,18 @@ def _charge(
 
 
 def _follow(
-    battery: _Store, stored: Array, net: Array, beyond: Array, inward: Array, hours: float
+    battery: _Store, stored: Array, net: Array, beyond: Array, inward: Array, spare: Array, hours: float
 ) -> tuple[Array, Array]:
     """Return the power (B,) of batteries that store each meter's surplus and cover its deficit.
 
     ``beyond`` (P,) is the PV that an inverter does not convert, which they store in any case [kW]; ``inward`` (B,) give
-    to the home alone.
+    to the home alone; ``spare`` (P,) is what connections let through beyond the net power, for what charges by force.
     """
-    forced = battery.forced_charge(stored, hours)
+    forced = _shared(battery, spare, battery.forced_charge(stored, hours))
     forced_discharge = np.where(inward, 0.0, battery.discharge_to(stored, battery.capacity, hours))
     charge = forced + _shared(battery, np.maximum(-net, beyond), battery.most_charge(stored, hours) - forced)
-    spare = battery.discharge_to(stored, np.minimum(battery.least, stored), hours)
-    discharge = np.maximum(forced_discharge, _shared(battery, np.maximum(net, 0.0), spare))
+    able = battery.discharge_to(stored, np.minimum(battery.least, stored), hours)
+    discharge = np.maximum(forced_discharge, _shared(battery, np.maximum(net, 0.0), able))
     return charge, np.where(charge > 0, 0.0, discharge)
 
 
@@ -204,9 +207,8 @@ def _shared(battery: _Store, power: Array, able: Array) -> Array:
     return able * np.minimum(part, 1.0)[battery.owner]
 
 
-def _within(inputs: xr.Dataset, t: int, net: Array) -> None:
-    """Raise where a meter must draw more than its connection carries."""
-    over = net - inputs["import_limit"].values
+def _within(inputs: xr.Dataset, t: int, over: Array) -> None:
+    """Raise where a meter must draw more than its connection carries, by ``over`` (P,) [kW]."""
     lack, when = "kW of connection for what it must draw", _when(inputs["time"].values[t])
     causes = [
         Cause(str(inputs["participant"].values[p]), when, float(over[p]), lack)

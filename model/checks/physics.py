@@ -57,10 +57,11 @@ class Run:
 
     P participants, V vehicles, T slots: ``owner[device]`` (device,); ``at_home`` and ``guest`` (V, T); ``home`` (P,) and
     ``host_node`` (V, T) nodes; ``trip_slot`` and ``driver`` of every trip; ``gross`` (P,) who has PV on a meter of
-    its own; ``inverter_limit`` (P,) [kW]; ``inward`` (battery,) which give to the home alone.
+    its own; ``import_limit`` and ``export_limit`` (P, T), ``inverter_limit`` (P,) [kW]; ``inward`` (battery,) which give
+    to the home alone.
     """
 
-    def __init__(self, inputs: xr.Dataset, results: xr.Dataset):
+    def __init__(self, inputs: xr.Dataset, results: xr.Dataset, planned: bool = True):
         self.i = arrays(inputs)
         self._take(results)
         self.hours = self.i["slot_hours"]
@@ -81,6 +82,19 @@ class Run:
         self.inverter_limit = self.i.get("inverter_limit", np.full(self.participants, np.inf))
         self.inward = self.i.get("battery_gives", np.full(len(self.owner["battery"]), "anywhere")) == "home"
         self.gross = self.i.get("participant_metering", np.full(self.participants, "net")) == "gross"
+        self.import_limit = self._most("import", -np.inf if planned else self._uncontrolled())
+        self.export_limit = self._most("export", -np.inf)
+
+    def _most(self, way: str, least: Array | float) -> Array:
+        """Return the limit of connections (P, T) [kW], whose envelope lets through ``least`` in any case."""
+        limit, envelope = self.i[f"{way}_limit"][:, None], self.i.get(f"{way}_envelope", np.inf)
+        most = np.minimum(limit, np.maximum(envelope, least))
+        return np.broadcast_to(most, (self.participants, len(self.hours)))
+
+    def _uncontrolled(self) -> Array:
+        """Return what demand alone draws beside the PV behind its meter (P, T) [kW]: no envelope holds it back."""
+        behind = np.where(self.gross[:, None], 0.0, self.i["pv_available"])
+        return np.asarray(self.i["demand"] - behind)
 
     def _take(self, results: xr.Dataset) -> None:
         self.r = arrays(results)
@@ -205,8 +219,8 @@ def _meters(run: Run) -> Iterator[Finding]:
     yield Finding("participant balance", PARTICIPANT, abs(balance), flows)
     yield Finding("own generation", PARTICIPANT, r["supply"] - pv - discharge, flows)
     yield Finding("curtailment", PARTICIPANT, r["pv_curtailment"] - i["pv_available"], i["pv_available"])
-    yield Finding("import limit", PARTICIPANT, r["draw"] - i["import_limit"][:, None], drawn)
-    apart, limit = run.apart, i["export_limit"][:, None]  # each meter has its connection
+    yield Finding("import limit", PARTICIPANT, r["draw"] - run.import_limit, drawn)
+    apart, limit = run.apart, run.export_limit  # each meter has its connection
     yield Finding("export limit", PARTICIPANT, np.maximum(r["supply"] - apart, apart) - limit, given)
 
 
@@ -254,7 +268,7 @@ def _store(run: Run, device: str, planned: bool) -> Iterator[Finding]:
         np.subtract.at(change, (run.driver, run.trip_slot), spent)
     yield Finding(f"{device} energy", dims, abs(energy - left * before - change), before)
     yield from _limits(run, device, plugged)
-    free = np.isinf(run.i["import_limit"])[run.owner[device]][:, None] & plugged
+    free = np.isinf(run.import_limit)[run.owner[device]] & plugged
     if device == "battery":  # an inverter may hold it back, and a home that takes nothing
         wide = np.isinf(run.inverter_limit)[run.owner[device]][:, None]
         free, plugged = free & wide, plugged & wide & ~run.inward[:, None]

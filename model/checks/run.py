@@ -85,8 +85,9 @@ def check(
     if any(mismatches):
         return [Violation("labels", dim, np.nan) for dim in dict.fromkeys(mismatches) if dim]
     linear = not (inputs["vehicle_min_charge"].values > 0).any() if lp is None else lp
-    run = Run(inputs, results)
-    physical = physics(run, linear, prices != "traded")
+    planned = prices != "traded"
+    run = Run(inputs, results, planned)
+    physical = physics(run, linear, planned)
     if prices == "traded":
         physical = (finding for finding in physical if not finding.check.endswith("final energy"))
     traded = Trades(run, trades)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -10,7 +11,7 @@ import xarray as xr
 from ...data.inputs.currency import WATT_HOURS
 from .integer_fees import Wheeling, home_nodes
 from .order_book import BUY, MARKET_KEY, SELL, Order
-from .products import Product, Products, Rules, positions
+from .products import POSITIONS, Product, Products, Rules, positions
 from .records import NO_SLOT, Event
 
 SIDES = ("sell", "buy")
@@ -24,6 +25,18 @@ class Refusal(Exception):
     def __init__(self, code: str, words: str):
         self.code, self.words = code, words
         super().__init__(words)
+
+
+class Admitted(NamedTuple):
+    """What of an order's energy is taken [Wh], and where an envelope cuts it, which one and the words for it."""
+
+    energy: int
+    code: str = ""
+    words: str = ""
+
+    def tell(self, row: Event, asked: int) -> None:
+        """Note on the row that asks for some energy [Wh] what was cut of it."""
+        row.code, row.reason, row.refused = self.code, self.words, asked - self.energy
 
 
 class Admission:
@@ -62,16 +75,18 @@ class Admission:
             side=side,
             key=key(product, side, row.price),
             market=row.price is None,
-            energy=row.energy,
+            energy=0,
             sequence=sequence,
             origin=row.origin,
             green=side == SELL and row.origin in RENEWABLE,
             premium=premium,
-            open=row.energy,
+            open=0,
         )
         self.not_with_itself(order, order.key)
-        self.within_limits(order, row.energy)
-        self.commit(order, row.energy)
+        admitted = self.within_limits(order, row.energy)
+        admitted.tell(row, row.energy)
+        order.energy = order.open = admitted.energy
+        self.commit(order, admitted.energy)
         return order
 
     def product(self, slot: int) -> Product:
@@ -114,19 +129,27 @@ class Admission:
                     "self-trade", f"it would trade with the same meter's open order {other.order_id}"
                 )
 
-    def within_limits(self, order: Order, more: int) -> None:
-        """Refuse what the meter could not deliver beside all that it has traded and offers already."""
+    def within_limits(self, order: Order, more: int) -> Admitted:
+        """Refuse what the meter could not deliver beside all that it has traded and offers already.
+
+        Of what its envelope alone holds back, as much is taken as fits into it.
+        """
+        admitted = Admitted(more)
         if self._limits is None or more <= 0:
-            return
+            return admitted
         sides = self._limits.get((order.participant, order.node_label))
         if sides is None:
             raise Refusal("meter", f"{order.participant} has no meter at node {order.node_label}")
         position, used = self.product(order.slot).position, self._committed[_account(order)]
         for name, limit in sides[order.side].items():
-            free = limit[position] - used
+            free = max(limit[position] - used, 0)
             if more > free:
                 words = f"{kwh(more)} kWh exceed the {name.replace('-', ' ')} of {kwh(limit[position])} kWh"
-                raise Refusal(name, f"{words}, of which {kwh(max(free, 0))} kWh are free")
+                words = f"{words}, of which {kwh(free)} kWh are free"
+                if not free or not name.endswith("envelope"):
+                    raise Refusal(name, words)
+                admitted = Admitted(free, name, f"{words}: so much is taken")
+        return admitted
 
     def commit(self, order: Order, energy: int) -> None:
         """Count more (or less) energy as traded or offered by the order's meter."""
@@ -172,12 +195,12 @@ def _account(order: Order) -> tuple[str, str, int, int]:
 
 def _whole_limits(limits: xr.Dataset) -> dict[tuple[str, str], list[dict[str, list[int]]]]:
     """Return per meter, for selling and buying, the limits by name as lists of Wh over the slots."""
-    names = ("own_generation", "export_limit", "import_limit")
     whole = {
-        n: np.floor(np.minimum(limits[n].values, 1e12) * WATT_HOURS + 1e-6).astype(np.int64) for n in names
+        n: np.floor(np.minimum(limits[n].values, 1e12) * WATT_HOURS + 1e-6).astype(np.int64)
+        for n in POSITIONS
     }
     people, nodes = limits["meter_participant"].values.tolist(), limits["meter_node"].values.tolist()
-    sides = (names[:2], names[2:])
+    sides = (POSITIONS[:3], POSITIONS[3:])
     return {
         meter: [{n.replace("_", "-"): whole[n][k].tolist() for n in side} for side in sides]
         for k, meter in enumerate(zip(people, nodes, strict=True))

@@ -159,8 +159,11 @@ class Exchange:
         new = order.key if row.price is None else key(product, order.side, row.price)
         if new < order.key:
             admission.not_with_itself(order, new)
-        admission.within_limits(order, energy - order.energy)
-        admission.commit(order, energy - order.energy)
+        more = energy - order.energy
+        admitted = admission.within_limits(order, more)
+        admitted.tell(row, more)
+        energy = order.energy + admitted.energy
+        admission.commit(order, admitted.energy)
         row.taken = True
         stays = new == order.key and energy <= order.energy
         order.key, order.energy, order.open = new, energy, energy - order.traded
@@ -235,5 +238,6 @@ def _unmatched(order: Order, row: Event) -> None:
     """Note on a market order's row how much of it found no counterpart."""
     rest = order.energy - order.traded
     if rest:
-        row.code, row.refused = "no-counterpart", rest
-        row.reason = f"no order to match {kwh(rest)} of {kwh(order.energy)} kWh of this market order"
+        words = f"no order to match {kwh(rest)} of {kwh(order.energy)} kWh of this market order"
+        row.code, row.refused = row.code or "no-counterpart", row.refused + rest
+        row.reason = f"{row.reason}; {words}" if row.reason else words

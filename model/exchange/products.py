@@ -16,6 +16,7 @@ import xarray as xr
 from ...data.inputs.contract import optional
 from ...data.inputs.currency import Scale
 from ..labels import Array
+from ..topology.connections import connections
 from ..topology.meters import metered_gross
 
 MECHANISMS = ("continuous", "uniform", "pay-as-bid")
@@ -135,9 +136,9 @@ def positions(inputs: xr.Dataset, hosts: Array | None = None) -> xr.Dataset:
 
     ``own_generation`` (meter, time) is its PV and what its batteries, as far as they give to others and their inverter
     converts it, and the vehicles plugged in behind it can discharge; ``export_limit`` and ``import_limit`` (meter,
-    time) are those of its connection. PV that is metered gross has a connection of its own, with the same limit, and
-    adds to both what passes it. A vehicle plugged in away from its owner's premises is a meter of its owner at its
-    host's node, limited by its charger.
+    time) are those of its connection, ``export_envelope`` and ``import_envelope`` those of the slot, infinite without
+    any. PV that is metered gross has a connection of its own, with the same limits, and adds to all what passes it. A
+    vehicle plugged in away from its owner's premises is a meter of its owner at its host's node, limited by its charger.
     ``meter_participant`` and ``meter_node`` name the meters. ``hosts`` (vehicle, any): an exchange that does not
     know where vehicles will be takes their orders for every slot at any of these.
     """
@@ -145,9 +146,16 @@ def positions(inputs: xr.Dataset, hosts: Array | None = None) -> xr.Dataset:
     people, nodes = inputs["participant"].values.astype(str), inputs["participant_node"].values.astype(str)
     meters: dict[tuple[str, str], np.ndarray] = {}
     generation, gross = inputs["pv_available"].values, metered_gross(inputs)[:, None]
-    export = np.broadcast_to(inputs["export_limit"].values[:, None], generation.shape)
-    generation = np.where(gross, np.minimum(generation, export), generation)
-    export = export + np.where(gross, generation, 0.0)
+    generation = np.where(gross, np.minimum(generation, connections(inputs)[1]), generation)
+    passed = np.where(gross, generation, 0.0)
+    most_given, most_drawn = (
+        [
+            np.broadcast_to(inputs[f"{way}_limit"].values[:, None], passed.shape),
+            optional(inputs, f"{way}_envelope"),
+        ]
+        for way in ("export", "import")
+    )
+    most_given = [limit + passed for limit in most_given]
     place = {p: i for i, p in enumerate(people)}
     outward = np.where(
         optional(inputs, "battery_gives") == "home", 0.0, inputs["battery_discharge_limit"].values
@@ -156,8 +164,7 @@ def positions(inputs: xr.Dataset, hosts: Array | None = None) -> xr.Dataset:
         generation[place[str(owner)]] += power
     generation = np.minimum(generation, optional(inputs, "inverter_limit")[:, None])
     for i, (person, node) in enumerate(zip(people, nodes, strict=True)):
-        taken = np.full(len(hours), float(inputs["import_limit"].values[i]))
-        meters[person, node] = np.array([generation[i], export[i], taken])
+        meters[person, node] = np.array([limit[i] for limit in (generation, *most_given, *most_drawn)])
     known, hosts = hosts is None, inputs["vehicle_host"].values if hosts is None else hosts
     for v, owner in enumerate(inputs["vehicle_owner"].values.astype(str)):
         give, take = (float(inputs[f"vehicle_{n}_limit"].values[v]) for n in ("discharge", "charge"))
@@ -168,11 +175,11 @@ def positions(inputs: xr.Dataset, hosts: Array | None = None) -> xr.Dataset:
             if meter == home and not known:  # a visit next door that may never come makes no room at home
                 continue
             there = hosts[v] == host if known else True
-            guest = meters.setdefault(meter, np.zeros((3, len(hours))))
-            guest += np.where(there, np.array([[give], [give], [take]]), 0.0)
+            guest = meters.setdefault(meter, np.zeros((len(POSITIONS), len(hours))))
+            guest += np.where(there, np.array([[give], [give], [give], [take], [take]]), 0.0)
     stacked = np.array(list(meters.values())) * hours
     dims = ("meter", "time")
-    values = {n: (dims, stacked[:, k], {"units": "kWh"}) for k, n in enumerate(_POSITIONS)}
+    values = {n: (dims, stacked[:, k], {"units": "kWh"}) for k, n in enumerate(POSITIONS)}
     labels = {
         f"meter_{n}": (("meter",), np.array([k[i] for k in meters]))
         for i, n in enumerate(("participant", "node"))
@@ -180,4 +187,5 @@ def positions(inputs: xr.Dataset, hosts: Array | None = None) -> xr.Dataset:
     return xr.Dataset({**labels, **values}, coords={"time": inputs["time"].values})
 
 
-_POSITIONS = ("own_generation", "export_limit", "import_limit")
+POSITIONS = ("own_generation", "export_limit", "export_envelope", "import_limit", "import_envelope")
+"""What limits what a meter sells (the first three) and buys."""

@@ -20,6 +20,7 @@ from ...data.inputs.devices import DEVICES, Device, stores
 from ..labels import Array, positions
 from . import crossing
 from .candidates import candidates
+from .connections import connections
 from .peaks import members
 from .tiers import tiered
 
@@ -30,12 +31,12 @@ class Meters:
 
     ``demand`` and ``pv`` are what the meter's participants take and give uncontrolled (M, T); ``retail`` and
     ``feed_in`` its prices (M, T), ``shared`` what its tariff adds to a kWh from peers (M, T); ``node`` the position
-    of its node, -1 while it is nowhere (M, T); ``access`` its access fee (M, T); ``import_limit``, ``export_limit``
-    and ``inverter_limit`` (M,); ``tariff`` (M,) the position of its tariff. ``draws_at`` and ``gives_at`` (P,) say at
-    which meter a participant draws and gives, ``pv_at`` (P,) at which its PV is; ``guest`` (V,) is a vehicle's own meter
-    or -1; ``place`` (device, T) the meter that every device is behind, or -1, by the device's name. ``draw_share`` and
-    ``give_share`` (P, T) are a participant's parts of its meter; ``draw_capacity`` and ``give_capacity`` (M, T) are the
-    kW that the meter could draw and give at the most, net and whatever the prices; ``more`` (M, T) the PV that its
+    of its node, -1 while it is nowhere (M, T); ``access`` its access fee (M, T); ``import_limit`` and ``export_limit``
+    (M, T), ``inverter_limit`` (M,); ``tariff`` (M,) the position of its tariff. ``draws_at`` and ``gives_at`` (P,) say
+    at which meter a participant draws and gives, ``pv_at`` (P,) at which its PV is; ``guest`` (V,) is a vehicle's own
+    meter or -1; ``place`` (device, T) the meter that every device is behind, or -1, by the device's name. ``draw_share``
+    and ``give_share`` (P, T) are a participant's parts of its meter; ``draw_capacity`` and ``give_capacity`` (M, T) are
+    the kW that the meter could draw and give at the most, net and whatever the prices; ``more`` (M, T) the PV that its
     candidates could add; ``chargers`` (M, T) the kW of devices that can draw, ``curtailable`` (M, T) the kW of PV that
     it could pay not to use. ``crossing`` (M, T) says where drawing and giving at once could pay, ``below_zero`` (M, T)
     where charging and discharging at once could.
@@ -105,7 +106,7 @@ class Meters:
         Where a connection limit leaves less than all chargers behind the meter could take, each gets its
         share.
         """
-        headroom = np.maximum(self.import_limit[:, None] + self.pv - self.demand, 0.0)
+        headroom = np.maximum(self.import_limit + self.pv - self.demand, 0.0)
         more = self.chargers > headroom
         part = np.divide(headroom, self.chargers, out=np.ones_like(headroom), where=more)
         return np.asarray(limit * self.at(place, part))
@@ -158,8 +159,9 @@ def meters(
         cross, negative = crossing.at_tariffs(inputs, node, retail, feed_in, shared, peers), free
     else:  # a host model has one price for what its community takes and gives: only passing on could pay in it
         cross, negative = crossing.passing_on(inputs, node), np.zeros(node.shape, dtype=bool)
-    export_limit = rows.limit(inputs["export_limit"].values, rows.gives)
-    inverter_limit = rows.limit(optional(inputs, "inverter_limit"), rows.draws)
+    most_drawn, most_given = connections(inputs)
+    export_limit = rows.limit(most_given, rows.gives)
+    inverter_limit = rows.limit(optional(inputs, "inverter_limit")[:, None], rows.draws)[:, 0]
     curtailable = _curtailable(demand, pv, more, stored, free, export_limit, inverter_limit)
     give_capacity = np.maximum(pv + more - demand + stored, 0.0)
     if "battery_gives" in inputs:
@@ -176,7 +178,7 @@ def meters(
         shared=shared,
         node=node,
         access=np.where(node >= 0, inputs["node_access_fee"].values[node], 0.0),
-        import_limit=rows.limit(inputs["import_limit"].values, rows.draws),
+        import_limit=rows.limit(most_drawn, rows.draws),
         export_limit=export_limit,
         inverter_limit=inverter_limit,
         tariff=rows.tariff,
@@ -221,8 +223,8 @@ class _Rows:
 
     @staticmethod
     def limit(values: Array, whose: Array) -> Array:
-        """Return a limit of the participants (P,) at the meters (M,), by whose they are: none where it is nobody."""
-        return np.where(whose >= 0, values[whose], np.inf)
+        """Return limits of the participants (P, ...) at the meters (M, ...), by whose they are: none where nobody's."""
+        return np.where(whose[:, None] >= 0, values[whose], np.inf)
 
     def positions(self, inputs: xr.Dataset) -> tuple[Array, Array]:
         """Return what every participant takes and gives uncontrolled (P, T) [kW]: net in pools, unless metered gross."""
@@ -250,11 +252,12 @@ def _folds(inputs: xr.Dataset, cheap: Array, drivers: Array) -> Array:
     gross = metered_gross(inputs)
     tariff = positions(inputs, "participant_tariff", "tariff")
     without_choice &= gross | ~(cheap[tariff] & (pv > 0)).any(axis=1)
-    taken = np.where(gross[:, None], demand, demand - pv).max(axis=1)
-    given = np.where(gross[:, None], pv, pv - demand).max(axis=1)
-    limits = (("import_limit", taken), ("export_limit", given), ("inverter_limit", pv.max(axis=1)))
-    for name, power in limits:
-        without_choice &= optional(inputs, name) >= power
+    taken = np.where(gross[:, None], demand, demand - pv)
+    given = np.where(gross[:, None], pv, pv - demand)
+    most_drawn, most_given = connections(inputs)
+    limits = ((most_drawn, taken), (most_given, given), (optional(inputs, "inverter_limit")[:, None], pv))
+    for limit, power in limits:
+        without_choice &= (limit >= power).all(axis=1)
     return np.asarray(without_choice)
 
 
@@ -335,7 +338,7 @@ def _curtailable(
 ) -> Array:
     """Return the PV (meter, time) [kW] not to use which could pay: none, but for a limit or where energy is ``free``."""
     narrow = np.isfinite(inverter_limit)[:, None]
-    unwanted = np.isfinite(export_limit)[:, None] | free | narrow
+    unwanted = np.isfinite(export_limit) | free | narrow
     whole = (
         free | (stored > 0) | narrow | (more > 0)
     )  # else what is beyond the surplus is worth the demand that it covers

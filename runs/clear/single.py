@@ -90,12 +90,15 @@ def clear(
     if time_limit is not None and not 0 <= time_limit < float("inf"):
         raise ValueError(f"time_limit: got {time_limit}, want a finite number of seconds, or None")
     from ...model.settlement.price_rules import price_rule
+    from ...model.topology.connections import unavoidable
 
     rule = rule if market == "p2p" else "marginal"
     price_rule(rule)  # which raises what is wrong with it before anything is solved
     given = contract.complete(inputs)
     contract.require_decided(given)
     inputs = Arrays.of(given)
+    if market == "unmanaged":
+        inputs = unavoidable(inputs)
     options = {"minimum_charge": minimum_charge, "time_limit": time_limit, "mip_gap": mip_gap}
     stage("clearing each participant alone")
     alone, baseline, marginal = solved(

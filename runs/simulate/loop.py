@@ -20,6 +20,7 @@ from ...model.labels import places
 from ...model.settlement import trades
 from ...model.solver import solve
 from ...model.solver.basis import Basis
+from ...model.topology.connections import unavoidable
 from ...model.topology.stores import by_device, of_devices, of_stores, stores
 from ...model.topology.traders import parties, traders
 from ..markets import SIMULATED, require_simulated
@@ -99,6 +100,7 @@ class Simulation:
         self._limits = Arrays.of(
             positions(inputs.assign(pv_available=(("participant", "time"), peak)), hosts)
         )
+        self._happening = unavoidable(inputs)
         self._required = reachable_energy.required(timeline.announced())
         self._books: dict[int, ProductBook] = {}
         self._products = Products(inputs, options.rules, scale(inputs.attrs["currency"])).listed()
@@ -131,7 +133,9 @@ class Simulation:
         electric = np.where(place >= 0, np.append(planned.electric, 0.0)[place], electric)
         energy["vehicle"], driven = dispatch.drive(inputs, slot, energy["vehicle"], electric)
         contracted = deals.net(len(planned.net)) / hours
-        realised = dispatch.realise(inputs, slot, of_devices(inputs, energy), planned, contracted, least)
+        realised = dispatch.realise(
+            self._happening, slot, of_devices(inputs, energy), planned, contracted, least
+        )
         state.realised.enter(slot, realised)
         state.deals.append(delivery.deliver(inputs, slot, deals, realised.net))
         state.electric += driven

@@ -167,7 +167,8 @@ def grid_only(inputs: xr.Dataset) -> xr.Dataset:
     """Return each participant's own optimum, with foresight and without peers: what savings compare with."""
     from ...model import clearing, results
     from ...model.solver import solve
+    from ...model.topology.connections import unavoidable
 
-    block = clearing.community_block(inputs, "grid-only")
+    block = clearing.community_block(unavoidable(inputs), "grid-only")
     solve.solve(block)
     return results.collect(block)

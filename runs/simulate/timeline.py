@@ -20,6 +20,7 @@ from ...data.loading.scenario import load_scenario
 from ...data.problems import InputError
 from ...data.series.calendar import Calendar, calendar
 from ...model.agents.reachable_energy import reachable
+from ...model.topology.connections import connections
 from ...model.topology.peaks import going_on
 from ...model.topology.stores import has_targets, of_stores, with_stores, within_reach, without_final_limits
 from ..store import digest
@@ -74,7 +75,7 @@ class Timeline:
         forecast = METHODS[self.method].forecast
         demand = np.nan_to_num(forecast(PowerHistory("demand", self.demand, self.days), now, count).mean)
         pv = np.nan_to_num(forecast(PowerHistory("pv", self.pv, self.days), now, count).mean)
-        return np.minimum(demand, self.arrays["import_limit"].values[:, None] + pv), pv
+        return np.minimum(demand, connections(self.arrays)[0][:, slot : slot + count] + pv), pv
 
     def announced(self) -> xr.Dataset:
         """Return what happens, without targets and final energies whose reach depends on driving not known yet."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ....data.inputs.contract import optional
 from .case import SMALL, Case, Sentence
 
 TOPIC = "Limits"
@@ -24,13 +25,16 @@ def _connection(case: Case) -> Iterator[Sentence]:
         values = case.marginal[f"{way}_limit_value"].values[case.participant]
         if values[case.slot] > SMALL:
             limit = float(case.inputs[f"{way}_limit"].values[case.participant])
+            envelope = float(optional(case.inputs, f"{way}_envelope")[case.participant, case.slot])
             here, total = float(values[case.slot]), float(values.sum())
+            what = "envelope" if envelope < limit else "limit"
+            limit = min(limit, envelope)
             yield Sentence(
                 TOPIC,
-                f"Its {way} limit of {limit:g} kW binds: one more kW would have saved {case.money(here)} in the slot,"
+                f"Its {way} {what} of {limit:g} kW binds: one more kW would have saved {case.money(here)} in the slot,"
                 f" {case.money(total)} over the horizon.",
                 {
-                    "limit": f"{way}_limit",
+                    "limit": f"{way}_{what}",
                     "kw": limit,
                     "saving": here,
                     "saving_over_horizon": total,
