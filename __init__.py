@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .data.assembly.inputs import build_inputs
     from .data.loading.scenario import load_scenario
     from .model.clearing import community_block
+    from .model.hosts.pypsa_network import to_pypsa
     from .model.sharing.allocation import allocate
     from .model.solver.solve import solve
     from .runs.clear.block import settle_block
@@ -30,6 +31,7 @@ __all__ = [
     "settle",
     "settle_block",
     "solve",
+    "to_pypsa",
 ]
 
 _HOMES = {
@@ -43,6 +45,7 @@ _HOMES = {
     "settle": ".runs.settle.run",
     "settle_block": ".runs.clear.block",
     "allocate": ".model.sharing.allocation",
+    "to_pypsa": ".model.hosts.pypsa_network",
 }
 
 if not TYPE_CHECKING:  # else a type checker would take any misspelt name for a public one

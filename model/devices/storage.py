@@ -52,24 +52,16 @@ def energy(
 
     gain = given("charge_efficiency") * hours
     loss = hours / given("discharge_efficiency")
-    start, last = given("initial_energy"), np.zeros(len(hours), dtype=bool)
-    last[-1:] = True
     sized = to_be_sized(inputs, device)
     left = kept(inputs, device)
-    charged = course(start, gain * charge_capacity, left)
-    discharged = course(start, -loss * given("discharge_limit") * able, left)
-    lower = np.fmin(given("min_energy"), charged)  # NaN: without a start, from nowhere
-    upper = np.fmax(given("capacity"), discharged)
-    final = np.where(last, np.nan_to_num(given("final_energy"), nan=0.0), 0.0)
-    final_limit = np.where(last, optional(inputs, f"{device}_final_limit")[:, None], np.nan)
+    lower, upper = bounds(inputs, device, charge_capacity, able)
     target, price = (optional(inputs, f"{device}_{name}") for name in ("target", "target_price"))
-    firm = np.where(np.isnan(price)[:, None] & ~np.isnan(target), target, 0.0)
     stored = block.var(
         "energy",
         "kWh",
         "energy at the end of the slot",
-        lower=np.where(sized[:, None], 0.0, np.maximum(np.maximum(lower, final), firm)),
-        upper=np.where(sized[:, None], loosened(upper), np.fmin(upper, final_limit)),
+        lower=np.where(sized[:, None], 0.0, lower),
+        upper=np.where(sized[:, None], loosened(np.fmax(given("capacity"), upper)), upper),
         basic=True,
     )
     block.row(
@@ -86,6 +78,29 @@ def energy(
         balanced=True,
     )
     return _breach(block, stored, target, price) - _worth(inputs, device, stored)
+
+
+def bounds(inputs: xr.Dataset, device: str, charge_capacity: Array, able: Any) -> tuple[Array, Array]:
+    """Return the least and the most energy (store, time) [kWh] of the stores of a device, as in :func:`energy`.
+
+    Targets without a price are among the least.
+    """
+    hours = inputs["slot_hours"].values
+
+    def given(name: str) -> Array:
+        return np.asarray(inputs[f"{device}_{name}"].values)[:, None]
+
+    left, start, last = kept(inputs, device), given("initial_energy"), np.zeros(len(hours), dtype=bool)
+    last[-1:] = True
+    charged = course(start, given("charge_efficiency") * hours * charge_capacity, left)
+    discharged = course(start, -hours / given("discharge_efficiency") * given("discharge_limit") * able, left)
+    lower = np.fmin(given("min_energy"), charged)  # NaN: without a start, from nowhere
+    upper = np.fmax(given("capacity"), discharged)
+    final = np.where(last, np.nan_to_num(given("final_energy"), nan=0.0), 0.0)
+    final_limit = np.where(last, optional(inputs, f"{device}_final_limit")[:, None], np.nan)
+    target, price = (optional(inputs, f"{device}_{name}") for name in ("target", "target_price"))
+    firm = np.where(np.isnan(price)[:, None] & ~np.isnan(target), target, 0.0)
+    return np.maximum(np.maximum(lower, final), firm), np.fmin(upper, final_limit)
 
 
 def _start(block: Device, inputs: xr.Dataset, stored: Linear, sized: Array) -> Linear:

@@ -1,0 +1,1 @@
+"""The same community in other frameworks, stated with what these have."""
