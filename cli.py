@@ -416,6 +416,15 @@ def schema(settlement: bool) -> None:
 )
 @_set
 @click.option("-o", "--output", type=_FILE, help="File of the plan (.nc).")
+@click.option(
+    "--rule",
+    "rules",
+    multiple=True,
+    default=["as-billed", "mid-market", "supply-demand-ratio", "equal"],
+    show_default=True,
+    metavar="RULE",
+    help="Who gains if all pay by this rule, as of otonari prices. Several stand side by side.",
+)
 @click.option("--whole", is_flag=True, help="Operate what is built on every day of the horizon, too.")
 @click.option("--days", type=_FOLDER, help="Folder that gets a run file of each day, for otonari report.")
 @click.option("--time-limit", type=_POSITIVE, help="Seconds for each solve.")

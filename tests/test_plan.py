@@ -173,14 +173,45 @@ def test_the_days_of_a_plan_are_runs_and_plans_compare(planned, alone, folder):
     assert otonari("compare", p2p, day).exit_code == 2
 
 
-def test_gains_by_price_rule_differ_by_what_peers_pay_one_another(planned):
+def test_gains_by_rule_differ_by_what_peers_pay_one_another(planned):
     """What the community gains depends on no rule, but for congestion, of which there is none."""
     members, total = planned[0]["members"], planned[0]["totals"]["gain"]
     gains = [m["gain"] for m in members.values()]
-    for rule in ("mid-market", "supply-demand-ratio"):
+    assert [m["gain_by_rule"]["as-billed"] for m in members.values()] == pytest.approx(gains)
+    for rule in ("mid-market", "supply-demand-ratio", "equal"):
         other = [m["gain_by_rule"][rule] for m in members.values()]
         assert sum(other) == pytest.approx(total, abs=1e-3)
         assert other != pytest.approx(gains, abs=1.0)
+
+
+def test_bills_of_a_plan_are_by_the_rule_of_the_scenario(planned):
+    """Under another rule the same is built; bills are what the table of the first plan says of that rule."""
+    scenario, rules = json.loads(json.dumps(SMALL)), ("as-billed", "marginal", "shapley")
+    scenario["settlement"] = {"rule": "mid-market"}
+    found = planned_with_days(load_scenario(scenario), rules=rules)[0]
+    members, candidates = planned[0]["members"], planned[0]["candidates"]
+    assert found.attrs["price_rule"] == "mid-market"
+    assert found["size"].values == pytest.approx([c["size"] for c in candidates.values()])
+    gains = {
+        rule: [m["gain_by_rule"][rule] for m in members.values()] for rule in ("as-billed", "mid-market")
+    }
+    assert found["gain"].values == pytest.approx(gains["mid-market"])
+    assert found["gain_by_rule"].values[0] == pytest.approx(gains["mid-market"])
+    assert found["gain_by_rule"].values[1] == pytest.approx(gains["as-billed"])
+    assert found["gain_by_rule"].values[2].sum() == pytest.approx(planned[0]["totals"]["gain"])
+
+
+def test_rules_that_cannot_price_a_plan_are_refused_together(folder):
+    asked = ("mid-marked", "pay-as-bid", "fixed=x")
+    words = [word for rule in asked for word in ("--rule", rule)]
+    refused = otonari("plan", folder / "pair.yaml", "-o", folder / "none.nc", *words)
+    assert refused.exit_code == 2
+    assert all(repr(rule) in refused.output for rule in asked)
+    many = json.loads(json.dumps(SMALL))
+    more = [{"participant": f"p{n}", "persons": 1, "annual_kwh": 1000} for n in range(10)]
+    many["tables"]["participants"] += more
+    with pytest.raises(InputError, match="coalitions in a plan are of 12 participants"):
+        planned_with_days(load_scenario(many), rules=("shapley",))
 
 
 def test_other_commands_leave_aside_what_could_be_built():

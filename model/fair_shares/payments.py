@@ -70,9 +70,8 @@ def payments(run: Run, rules: Sequence[str]) -> xr.Dataset:
     InputError
         With every rule that does not exist, or cannot price this run.
     """
-    problems = [p for rule in rules for p in _problems(run, rule)]
-    if problems:
-        raise InputError(problems)
+    if wrong := problems(run, rules):
+        raise InputError(wrong)
     game = Game(run)
     paid = [_paid(run, rule, game) for rule in rules]
     rows = [_row(run, one) for one in paid]
@@ -138,8 +137,19 @@ def _row(run: Run, payments: Payments) -> _Row:
     return _Row(units, others, fees, rent)
 
 
-def _problems(run: Run, rule: str) -> list[Problem]:
-    """Return why a rule cannot say what members pay for a run."""
+def exact(run: Run, rules: Sequence[str]) -> Array:
+    """Return what every participant pays under each rule (rule, participant) [currency], to no whole unit of money."""
+    game = Game(run)
+    return np.array([_paid(run, rule, game).paid for rule in rules])
+
+
+def problems(run: Run, rules: Sequence[str], *, marginal: bool = False) -> list[Problem]:
+    """Return why rules cannot say what members pay for a run; ``marginal``: of one that will have marginal prices."""
+    return [p for rule in rules for p in _problems(run, rule, marginal or _has_marginal_prices(run.results))]
+
+
+def _problems(run: Run, rule: str, marginal: bool) -> list[Problem]:
+    """Return why a rule cannot say what members pay for a run, which has ``marginal`` prices or not."""
     name, equals, _ = rule.partition("=")
     people = run.inputs.sizes["participant"]
     if name not in RULES:
@@ -149,7 +159,7 @@ def _problems(run: Run, rule: str) -> list[Problem]:
             price_rules.price_rule(rule)
         except InputError as error:
             return list(error.problems)
-        if name != "marginal" or _has_marginal_prices(run.results):
+        if name != "marginal" or marginal:
             return []
         want = "another rule: the run has no marginal prices"
     elif equals:

@@ -169,17 +169,16 @@ def _kinds(figures: xr.Dataset) -> str:
 
 
 def _rules(figures: xr.Dataset) -> str:
-    """Return what each kind of participant gains a year under each price rule, and how many members lose."""
+    """Return what each kind of participant gains a year under each rule, and how many members lose."""
     money, kind = _money(figures), figures["participant_kind"].values.astype(str)
-    gains = {"marginal": figures["gain"].values}
-    gains |= {str(r): figures["gain_by_rule"].values[i] for i, r in enumerate(figures["rule"].values)}
+    gains = {str(r): figures["gain_by_rule"].values[i] for i, r in enumerate(figures["rule"].values)}
     rows = [(name, kind == name) for name in sorted(set(kind.tolist()))]
     lines = [
         [name, *(money(float(gain[own].sum())) for gain in gains.values())]
         for name, own in [*rows, ("all", np.ones(len(kind), dtype=bool))]
     ]
     lines.append(["members who lose", *(str(int((gain < -LOSS).sum())) for gain in gains.values())])
-    return table([f"gain {figures.attrs['currency']} by price rule", *gains], lines)
+    return table([f"gain {figures.attrs['currency']} by rule", *gains], lines)
 
 
 def compare(files: Sequence[Path], output: Path | None) -> Answer:

@@ -16,21 +16,12 @@ import numpy as np
 import xarray as xr
 
 from ...data.assembly.plans.candidates import Item, annuity
-from ...model.labels import Array, places, sum_at
-from ...model.settlement.trades import bilateral
+from ...model.labels import Array
+from .payments import Run, by_rule
 
 MONEY = "{currency}/year"
 _SUMS = ("bill", "investment_cost", "co2")
 _USES = ("demand_from", "driving_from")
-
-
-class Run(NamedTuple):
-    """A period as it is operated: inputs with what is built, results, trades, and settlement."""
-
-    inputs: xr.Dataset
-    results: xr.Dataset
-    trades: xr.Dataset
-    settlement: xr.Dataset
 
 
 class Terms(NamedTuple):
@@ -74,38 +65,13 @@ def rent_of_year(runs: Sequence[Run], weights: Sequence[float]) -> float:
     return total
 
 
-RULES = ("mid-market", "supply-demand-ratio")
-"""Price rules beside that of the plan, under which its trades are priced as well."""
-
-
-def by_rule(runs: Sequence[Run], weights: Sequence[float], rule: str) -> Array:
-    """Return the bills of a year (participant,) [currency] where a rule prices all trades.
-
-    Nobody is made whole then, or pays a rent.
-    """
-    total: Array = np.zeros(runs[0].inputs.sizes["participant"])
-    for run, weight in zip(runs, weights, strict=True):
-        traded, settlement = bilateral(run.inputs, run.results, rule), run.settlement
-        energy = traded["trade_energy"].values
-        got = energy * traded["trade_price"].values
-        paid = got + energy * (traded["trade_fee"].values + traded["trade_congestion"].values)
-        bill = settlement["bill"].values - settlement["make_whole"].values
-        bill = bill - settlement["peer_cost"].values + settlement["peer_revenue"].values
-        if "line_income" in settlement:
-            bill = bill + settlement["line_income"].values
-        for side, money in (("buyer", paid), ("seller", -got)):
-            at = places(run.inputs["participant"].values, traded[f"trade_{side}"].values)
-            bill = bill + sum_at(at, money, len(bill))
-        total = total + weight * bill
-    return total
-
-
 def figures(
     before: Sequence[Run],
     after: Sequence[Run],
     weights: Sequence[float],
     worth: Array,
     terms: Terms,
+    rules: Sequence[str],
 ) -> xr.Dataset:
     """Return the figures of a plan, over candidate and participant, with totals.
 
@@ -117,6 +83,8 @@ def figures(
         How many times a year each period counts.
     worth : (candidate,)
         What one more kW or kWh saves, in a year [currency].
+    rules : sequence of str
+        Under which gains are told beside those of the bills.
     """
     inputs = after[0].inputs
     plants = [item.label for item in terms.items if item.terms.shares]
@@ -146,7 +114,7 @@ def figures(
         {name: values @ split for name, values in of_year(runs, weights).items()} for runs in (before, after)
     )
     gain = first["bill"] - then["bill"]
-    rules = np.stack([(by_rule(before, weights, r) - by_rule(after, weights, r)) @ split for r in RULES])
+    ruled = (by_rule(before, weights, rules) - by_rule(after, weights, rules)) @ split
     capital = (size * price + once) @ owned
     saved = gain + then["investment_cost"] - (size * upkeep) @ owned
     own: dict[str, tuple[Array, str, str]] = {
@@ -190,9 +158,9 @@ def figures(
         "participant_kind": (("participant",), inputs["participant_kind"].values[member]),
         "gain_by_rule": (
             ("rule", "participant"),
-            rules,
+            ruled,
             {
-                "long_name": "gain where a rule prices all trades",
+                "long_name": "gain where all pay by a rule",
                 "units": MONEY.format(currency=inputs.attrs["currency"]),
             },
         ),
@@ -203,7 +171,7 @@ def figures(
         ),
     }
     coords = {
-        "rule": np.array(RULES),
+        "rule": np.array(rules, dtype=str),
         "candidate": inputs["candidate"].values,
         "participant": np.array(people, dtype=str),
     }

@@ -22,7 +22,8 @@ from ...model.lp import deferred_scipy  # noqa: F401 - before SciPy
 from ..clear import single
 from ..store import netcdf, plan_file, run_format
 from ..version import version
-from .figures import Run, Terms, figures
+from .figures import Terms, figures
+from .payments import RULES, Run, require
 
 Stage = Callable[[str], None]
 log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ def run(
     output: Path | None = None,
     days: Path | None = None,
     whole: bool = False,
+    rules: Sequence[str] = RULES,
     time_limit: float | None = None,
     stage: Stage = log.info,
 ) -> Outcome:
@@ -70,6 +72,8 @@ def run(
         Folder that gets a run file of each day with what is built.
     whole : bool
         Whether to operate what is built on every day of the horizon too, where some stand for all.
+    rules : sequence of str
+        Rules of `fair_shares.payments` under which gains are told, beside the bills, which are by the scenario's.
     time_limit : float, optional
         Seconds for each solve of a part.
 
@@ -84,7 +88,8 @@ def run(
     """
     stage("reading the scenario")
     scenario = load_scenario(source, overrides)
-    found, runs = planned(scenario, market, whole=whole, time_limit=time_limit, stage=stage)
+    options: dict[str, Any] = {"whole": whole, "rules": rules, "time_limit": time_limit, "stage": stage}
+    found, runs = planned(scenario, market, **options)
     output = output or Path("runs-out") / scenario.name / "plan.nc"
     stage("storing")
     for day, of_day in zip(found["day"].values.tolist(), runs, strict=True) if days else ():
@@ -101,6 +106,7 @@ def planned(
     market: str = MARKETS[0],
     *,
     whole: bool = False,
+    rules: Sequence[str] = RULES,
     time_limit: float | None = None,
     stage: Stage = log.info,
 ) -> tuple[xr.Dataset, list[Run]]:
@@ -117,12 +123,15 @@ def planned(
     stage("building the inputs")
     inputs = planned_inputs(scenario)
     _require_months(scenario, inputs)
+    rules = tuple(dict.fromkeys(rules)) if market == "p2p" else ("as-billed",)
+    require(inputs, rules)
     horizon = _of_futures(scenario, inputs)
     periods, weights = horizon.periods, horizon.weights
+    how = Operation(market, scenario.settlement.stated, time_limit)
     stage("clearing as it is")
     nothing = np.zeros(inputs.sizes["candidate"])
     as_it_is = [built(period, nothing) for period in periods]
-    before, _ = _operated(as_it_is, weights, market, time_limit)
+    before, _ = _operated(as_it_is, weights, how)
     stage("planning")
     block = planning.plan_block(list(map(Arrays.of, periods)), weights, market, minimum_charge=False)
     solution = _solve(block, time_limit, one_way=False)
@@ -130,10 +139,10 @@ def planned(
     if any(planning.both_ways(period.results) for period in periods_planned):
         stage("deciding directions")
         as_planned = [built(period, size) for period in periods]
-        after, operated = _operated(as_planned, weights, market, time_limit)
+        after, operated = _operated(as_planned, weights, how)
         solution = _within(solution, operated)
     else:
-        after = [_settled(period, market, solution, time_limit) for period in periods_planned]
+        after = [_settled(period, how, solution) for period in periods_planned]
     stage("asking what more is worth")
     planning.enlarge(block)
     _solve(block, time_limit, start=solution.basis, tie_break=False, one_way=False)
@@ -145,12 +154,13 @@ def planned(
         every = {"objective_of_all_days": _of_all_days(inputs, size, market, time_limit)}
     terms = Terms(scenario.finance.discount_rate, scenario.finance.years, items(scenario))
     hash_ = digest(scenario)
-    found = figures(before, after, weights, worth, terms).assign(horizon.told)
+    found = figures(before, after, weights, worth, terms, rules).assign(horizon.told)
     found = found.assign_attrs(
         title=f"{scenario.name}: plan, {market} market",
         scenario=scenario.name,
         scenario_hash=hash_,
         market=market,
+        price_rule=how.rule,
         otonari_version=version(),
         solver=solution.solver,
         method=solution.method,
@@ -166,6 +176,14 @@ def planned(
         scenario_definition=json.dumps(effective(scenario), ensure_ascii=False),
     )
     return found, after
+
+
+class Operation(NamedTuple):
+    """How periods are operated and settled: the market, the rule of its prices, and seconds for each solve of a part."""
+
+    market: str
+    rule: str
+    time_limit: float | None
 
 
 class Horizon(NamedTuple):
@@ -268,14 +286,14 @@ def _require_months(scenario: Scenario, inputs: xr.Dataset) -> None:
 
 
 def _operated(
-    periods: Sequence[xr.Dataset], weights: Sequence[float], market: str, time_limit: float | None
+    periods: Sequence[xr.Dataset], weights: Sequence[float], how: Operation
 ) -> tuple[list[Run], Any]:
     """Return periods in which nothing more is built, and the solution."""
     from ...model import planning
 
-    block = planning.plan_block(list(map(Arrays.of, periods)), weights, market, minimum_charge=False)
-    solution = _solve(block, time_limit)
-    return [_settled(period, market, solution, time_limit) for period in planning.solved(block)], solution
+    block = planning.plan_block(list(map(Arrays.of, periods)), weights, how.market, minimum_charge=False)
+    solution = _solve(block, how.time_limit)
+    return [_settled(period, how, solution) for period in planning.solved(block)], solution
 
 
 def _of_all_days(inputs: xr.Dataset, size: Any, market: str, time_limit: float | None) -> float:
@@ -311,12 +329,13 @@ def _solve(block: Any, time_limit: float | None, **solving: Any) -> Any:
     return solve.solve(block, time_limit=time_limit, threads=os.cpu_count() or 1, **solving)
 
 
-def _settled(period: Any, market: str, solution: Any, time_limit: float | None) -> Run:
+def _settled(period: Any, how: Operation, solution: Any) -> Run:
     """Return a period settled against each participant alone with what is built, and checked."""
-    options = {"minimum_charge": False, "time_limit": time_limit, "mip_gap": 1e-4}
+    options = {"minimum_charge": False, "time_limit": how.time_limit, "mip_gap": 1e-4}
     inputs, results = period
-    alone = results
-    if market != "grid-only":
+    alone, rule = results, "marginal"
+    if how.market != "grid-only":
         alone, baseline, _ = single.solved(inputs, "grid-only", options, threads=None, tie_break=False)
         solution = baseline if baseline.directions > solution.directions else solution
-    return Run(inputs, *single.settled(inputs, market, results, alone, solution, False))
+        rule = how.rule
+    return Run(inputs, *single.settled(inputs, how.market, results, alone, solution, False, rule))
