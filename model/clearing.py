@@ -8,11 +8,12 @@ import numpy as np
 import xarray as xr
 
 from ..data.inputs.contract import require
-from ..data.inputs.devices import stores
+from ..data.inputs.devices import present, stores
 from .devices.battery import battery
 from .devices.charges.peak_charge import joint_peak_charge, peak_charge
 from .devices.charges.tier_charge import tier_charge
 from .devices.device import Device, Sets
+from .devices.heat_pump import heat_pump
 from .devices.household import household
 from .devices.investment import Sizes, investment, widen
 from .devices.peer_market import network
@@ -33,6 +34,7 @@ DEVICES: dict[str, Callable[[xr.Dataset, Meters, Sets], Device]] = {
     "household": household,
     "battery": battery,
     "vehicle": vehicle,
+    "heat_pump": heat_pump,
 }
 """What stands behind the meters: the function that builds each device."""
 
@@ -97,7 +99,8 @@ def community_block(
     community.add_component("sets", sets)
 
     given = inputs if minimum_charge else relaxed(inputs)
-    devices = {name: build(given, meters, sets) for name, build in DEVICES.items()}
+    there = {"household", *present(inputs)}
+    devices = {name: build(given, meters, sets) for name, build in DEVICES.items() if name in there}
     if "candidate" in inputs.sizes:
         behind = devices["household"], devices["battery"], devices["vehicle"]
         devices["investment"] = investment(given, meters, sets, *behind, sizes)

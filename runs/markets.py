@@ -64,6 +64,10 @@ def require_simulated(inputs: "xr.Dataset", mode: str = "exchange") -> None:
         names = inputs["tier"].values.tolist()
         raise InputError([Problem("tariffs", name, "price", "'tiered'", want) for name in names])
     require_no_joint_peaks(inputs, "a simulation: its agents plan for a meter of their own")
+    if "heat_pump" in inputs.sizes:
+        names = inputs["heat_pump"].values.tolist()
+        want = "none, in a simulation: its agents do not know heat pumps yet"
+        raise InputError([Problem("heat_pumps", name, "", "a heat pump", want) for name in names])
 
 
 def require_no_joint_peaks(inputs: "xr.Dataset", where: str) -> None:

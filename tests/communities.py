@@ -24,6 +24,7 @@ _GROUPS = {
     "trips": "trip",
     "nodes": "node",
     "candidates": "candidate",
+    "heat_pumps": "heat_pump",
 }
 
 
@@ -72,16 +73,22 @@ def _entry(name: str, value, slots: int):
 
 
 def random_community(
-    seed: int, min_charge: bool = False, crossing: bool = False, gross: bool = False, terms: bool = False
+    seed: int,
+    min_charge: bool = False,
+    crossing: bool = False,
+    gross: bool = False,
+    terms: bool = False,
+    heat: bool = False,
 ) -> xr.Dataset:
     """Return a small random community that can be cleared: the first feasible draft of the seed.
 
     ``min_charge`` gives its vehicles a least charging power; ``crossing`` gives it prices that cross, and devices and
     meters that could gain by them; ``gross`` gives PV on meters of their own to most who have a battery or a vehicle;
-    ``terms`` gives stores what few have: self-discharge, targets, and a worth of what they hold at the end.
+    ``terms`` gives stores what few have: self-discharge, targets, and a worth of what they hold at the end; ``heat``
+    gives it heat pumps.
     Many tests draw the same seeds: each is drawn once, and every test has a copy.
     """
-    return first_feasible(seed, min_charge, crossing, gross, terms).copy(deep=True)
+    return first_feasible(seed, min_charge, crossing, gross, terms, heat).copy(deep=True)
 
 
 def metered_net(inputs: xr.Dataset) -> xr.Dataset:
@@ -91,7 +98,12 @@ def metered_net(inputs: xr.Dataset) -> xr.Dataset:
 
 @lru_cache(maxsize=1000)
 def first_feasible(
-    seed: int, min_charge: bool, crossing: bool = False, gross: bool = False, terms: bool = False
+    seed: int,
+    min_charge: bool,
+    crossing: bool = False,
+    gross: bool = False,
+    terms: bool = False,
+    heat: bool = False,
 ) -> xr.Dataset:
     rng = np.random.default_rng(seed)
     for _ in range(20):
@@ -100,6 +112,8 @@ def first_feasible(
             _meter_gross(rng, case)
         if terms:
             _add_terms(rng, case)
+        if heat:
+            _add_heat_pumps(rng, case)
         inputs = community(case)
         if solve(inputs, "grid-only").feasible:
             return inputs
@@ -198,6 +212,33 @@ def _add_terms(rng: np.random.Generator, case: dict) -> None:
         due = rng.random(len(case["slots"])) < 0.3
         store["target"] = np.where(due, round(store["capacity"] * rng.uniform(0.2, 1), 3), np.nan).tolist()
         store["target_price"] = _number(rng, 1, 60) if rng.random() < 0.6 else np.nan
+
+
+def _add_heat_pumps(rng: np.random.Generator, case: dict) -> None:
+    """Give two or three heat pumps to the community, a third with a backup; some start below their minimum."""
+    hours = np.array(case["slots"])
+    people, slots = case["participants"], len(hours)
+    case["heat_pumps"] = {}
+    for k in range(rng.integers(2, 4)):
+        owner = str(rng.choice(list(people)))
+        capacity, limit = _number(rng, 2, 8), _number(rng, 0.5, 2)
+        cop = rng.uniform(1.8, 5, slots).round(3)
+        least = round(capacity * rng.choice([0, 0.1, 0.3]), 3)
+        cold = least > 0 and rng.random() < 0.4 and np.isinf(people[owner]["import_limit"])
+        demand = (rng.uniform(0, 1.2, slots) * (limit * cop) * (rng.random(slots) < 0.7)).round(3)
+        case["heat_pumps"][f"boiler{k}"] = {
+            "owner": owner,
+            "power_limit": round(limit + (backup := _number(rng, 0.3, 1) * (rng.random() < 0.4)), 3),
+            "backup_limit": round(backup, 3),
+            "cop": cop.tolist(),
+            "heat_demand": (demand * (0.2 if cold else 1.0)).tolist(),
+            "capacity": capacity,
+            "min_heat": least,
+            "initial_heat": _number(rng, 0, least) if cold else (start := _number(rng, least, capacity)),
+            "final_heat": float(rng.choice([np.nan, 0.0 if cold else round(start * rng.uniform(0, 1), 3)])),
+            "standing_loss": _number(rng, 0.05, 0.6) * (rng.random() < 0.7),
+            "timer": (rng.random(slots) < 0.6).astype(float).tolist(),
+        }
 
 
 def _nodes(rng: np.random.Generator) -> dict:

@@ -301,6 +301,8 @@ def behind_meters(program, data, meters):
             meters.inverter[p, t].append((pv, 1.0))
     for b, owner in data["battery_owner"].items():
         _storage(program, data, "battery", b, [owner for _ in slots], meters)
+    for h in data.get("heat_pump_owner", {}):
+        _heat_pump(program, data, h, meters)
     return sum(_vehicle(program, data, v, meters) for v in data["vehicle_owner"])
 
 
@@ -335,6 +337,9 @@ def directions(inputs: xr.Dataset, results: xr.Dataset) -> dict:
                 shut["charges", label, t] = power <= MOVES, power >= -MOVES
                 if host:
                     net[host if host == owner else ("guest", label), t] += power
+    for label, owner in data.get("heat_pump_owner", {}).items():
+        for t, power in enumerate(moved["heat_pump_power"][label]):
+            net[owner, t] += power
     return shut | {("gives", *key): (power >= -MOVES, power <= MOVES) for key, power in net.items()}
 
 
@@ -542,6 +547,45 @@ def _storage(program, data, device, label, places, meters, driven=None):
         program.row([*before, *gain, *minus((driven or {}).get(t, [])), (energy, -1.0)], -start, -start)
 
 
+def _heat_pump(program, data, h, meters):
+    """Add a heat pump: what pump and backup take by a column each, and what its tank holds.
+
+    heat[t] = kept * heat[t-1] + cop * pump * hours + backup * hours - heat demand * hours
+    """
+    own = {name: data[f"heat_pump_{name}"][h] for name in _HEAT}
+    most = data.get("heat_pump_backup_limit", {}).get(h, 0.0)
+    loss = data.get("heat_pump_standing_loss", {}).get(h, 0.0)
+    least = own["min_heat"]
+    full = own["initial_heat"]  # as far as full power brings heat that starts below its least
+    for t, hours in enumerate(data["slot_hours"]):
+        kept = (1 - loss) ** (hours / 24)
+        pump = program.var("pump", h, t, upper=own["power_limit"] - most)
+        backup = program.var("backup", h, t, upper=most)
+        meters.takes[own["owner"], t] += [(pump, 1.0), (backup, 1.0)]
+        made = [(pump, own["cop"][t] * hours), (backup, hours)]
+        drawn = own["heat_demand"][t] * hours
+        if full < least:
+            full = kept * full + own["cop"][t] * (own["power_limit"] - most) * hours + most * hours - drawn
+        lower = min(max(full, 0.0), least)
+        full = lower
+        if t == len(data["slot_hours"]) - 1 and not isnan(own["final_heat"]):
+            lower = max(lower, own["final_heat"])
+        heat = program.var("heat", h, t, lower=lower, upper=own["capacity"])
+        before = [(program.key("heat", h, t - 1), kept)] if t else []
+        start = 0.0 if t else kept * own["initial_heat"]
+        program.row([*before, *made, (heat, -1.0)], drawn - start, drawn - start)
+
+
+_HEAT = (
+    "owner",
+    "power_limit",
+    "cop",
+    "heat_demand",
+    "capacity",
+    "min_heat",
+    "initial_heat",
+    "final_heat",
+)
 _STORAGE = (
     "capacity",
     "min_energy",

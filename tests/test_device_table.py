@@ -183,10 +183,15 @@ def test_a_ledger_records_what_the_load_consumes(tmp_path):
     ledger.verify(tmp_path / "book")
 
 
-@pytest.mark.parametrize("device", ["battery", "vehicle", "switched_load"])
+@pytest.mark.parametrize("device", ["battery", "vehicle", "heat_pump", "switched_load"])
 def test_a_row_names_variables_over_its_device(device):
     """Inputs of the variable table, and results that the model has; what is no store has none of a store's."""
     row, table = devices.DEVICES[device], variables.TABLE
+    inputs = (
+        contract.complete(communities.random_community(4000, heat=True))
+        if device == "heat_pump"
+        else street()
+    )
     assert table[row.owner].of == "participant"
     for name in filter(None, (row.draw_limit, row.give_limit)):
         assert (table[name].dims, table[name].unit) == ((device,), "kW")
@@ -194,9 +199,9 @@ def test_a_row_names_variables_over_its_device(device):
     assert (
         (f"{device}_initial_energy" in table)
         == (device in devices.stores())
-        == (device not in devices.loads())
+        == (device not in devices.loads(inputs))
     )
-    block = clearing.community_block(street(), "grid-only").component(device)
+    block = clearing.community_block(inputs, "grid-only").component(device)
     units = {f"{device}_{var.local_name}": var.unit for var in block.component_objects(Var)}
     assert all(units[name] == "kW" for name in (row.draw, row.give) if name)
     assert not row.energy or units[row.energy] == "kWh"

@@ -41,7 +41,7 @@ def community(nodes=(("here", "", 0.0),), **extra):
         "node_access_fee": ("node", [0.25] * len(names)),
     }
     coords = {"participant": ["sun", "shade"], "time": TIMES, "tariff": ["retail"], "node": list(names)}
-    for name in ("battery", "vehicle", "trip"):
+    for name in ("battery", "vehicle", "trip", "heat_pump"):
         if any(key.startswith(f"{name}_") for key in extra):
             coords[name] = [f"the-{name}"]
     return complete(xr.Dataset(table | extra, coords=coords, attrs={"currency": "JPY"}))
@@ -88,6 +88,17 @@ TARGET = {
     "battery_final_value": ("battery", [12.0]),
     "battery_self_discharge": ("battery", [0.5]),
 }
+HEAT = {
+    "heat_pump_owner": ("heat_pump", ["sun"]),
+    "heat_pump_power_limit": ("heat_pump", [2.0]),
+    "heat_pump_backup_limit": ("heat_pump", [0.8]),
+    "heat_pump_cop": (("heat_pump", "time"), [[3.0, 2.5]]),
+    "heat_pump_heat_demand": (("heat_pump", "time"), [[1.5, 0.5]]),
+    "heat_pump_capacity": ("heat_pump", [4.0]),
+    "heat_pump_min_heat": ("heat_pump", [0.5]),
+    "heat_pump_initial_heat": ("heat_pump", [1.0]),
+    "heat_pump_standing_loss": ("heat_pump", [0.2]),
+}
 HYBRID = {"inverter_limit": ("participant", [1.8, np.inf]), "battery_gives": ("battery", ["home"])}
 CAR_TARGET = {
     "vehicle_target": (("vehicle", "time"), [[3.0, np.nan]]),
@@ -103,6 +114,8 @@ CASES = {
     "vehicle": (community(**VEHICLE), "grid-only"),
     "vehicle-target": (community(**VEHICLE, **CAR_TARGET), "grid-only"),
     "vehicle-guest": (community(**GUEST), "p2p"),
+    "heat-pump": (community(**HEAT), "grid-only"),
+    "one-direction-heat-pump": (community(TREE, **store("battery"), **HEAT, **CROSSING), "p2p"),
     "network-tree": (community(TREE), "p2p"),
     "network-pairs": (community(TREE, **PAIRS), "p2p"),
     "peak-charge": (

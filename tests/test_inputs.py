@@ -40,6 +40,12 @@ def raw() -> xr.Dataset:
             "trip_arrival": (("trip",), [TIME[1] + np.timedelta64(50, "m")]),
             "trip_distance": (("trip",), [10.0]),
             "node_parent": (("node",), ["", "a"]),
+            "heat_pump_owner": (("heat_pump",), ["home-2"]),
+            "heat_pump_power_limit": (("heat_pump",), [6.0]),
+            "heat_pump_cop": (("heat_pump", "time"), [[3.0, 3.5, 4.0]]),
+            "heat_pump_heat_demand": (("heat_pump", "time"), [[0.0, 1.0, 0.0]]),
+            "heat_pump_capacity": (("heat_pump",), [8.0]),
+            "heat_pump_initial_heat": (("heat_pump",), [4.0]),
         },
         coords={
             "participant": ["home-1", "home-2"],
@@ -49,6 +55,7 @@ def raw() -> xr.Dataset:
             "vehicle": ["car"],
             "trip": ["car/1"],
             "node": ["a", "b"],
+            "heat_pump": ["boiler"],
         },
         attrs={"currency": "JPY"},
     )
@@ -173,8 +180,8 @@ def planted(name, value, at=()):
         else {}
     )
     more = CANDIDATES if name in CANDIDATES else more
-    if name == "inverter_limit":
-        more = {name: ("participant", optional(complete(raw()), name))}
+    if name in ("inverter_limit", "heat_pump_backup_limit"):
+        more = {name: (TABLE[name].dims, optional(complete(raw()), name))}
     inputs = complete(raw().assign(more))
     values = (
         inputs[name].values.astype("<U24") if inputs[name].dtype.kind == "U" else inputs[name].values.copy()
@@ -204,8 +211,11 @@ def test_complete_fills_in_the_table():
 
 def test_complete_without_devices():
     devices = ("battery", "vehicle", "trip")
-    inputs = complete(raw().drop_dims(devices))
+    inputs = complete(raw().drop_dims((*devices, "heat_pump")))
     assert [inputs.sizes[d] for d in devices] == [0, 0, 0]
+    assert not [
+        name for name in inputs.variables if "heat_pump" in name
+    ]  # as inputs were before there were any
     assert validate(inputs) == []
     assert inputs["vehicle_host"].shape == (0, 3)
 
@@ -331,6 +341,17 @@ PLANTED = [
         "trip=car/1",
         "car",
         'a vehicle whose vehicle_host is "" while it drives',
+    ),
+    ("heat_pump_min_heat", 9.0, 0, "heat_pump=boiler", "9.0", "at most heat_pump_capacity"),
+    ("heat_pump_initial_heat", 9.0, 0, "heat_pump=boiler", "9.0", "at most heat_pump_capacity"),
+    ("heat_pump_final_heat", 9.0, 0, "heat_pump=boiler", "9.0", "at most heat_pump_capacity"),
+    (
+        "heat_pump_owner",
+        "home-3",
+        0,
+        "heat_pump=boiler",
+        "home-3",
+        "a label of dimension 'participant' (did you mean 'home-2'?)",
     ),
     ("node_parent", "b", 1, "node=b", "a cycle b > b", "a tree"),
     ("node_parent", "", 1, "node=b", "a second root beside 'a'", "one node whose parent is blank"),

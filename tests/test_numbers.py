@@ -212,7 +212,7 @@ def test_net_positions_near_nothing_clear(net):
 
 
 def test_a_community_of_noise_alone_has_no_shares():
-    still = raw().drop_dims(["battery", "vehicle", "trip"])
+    still = raw().drop_dims(["battery", "vehicle", "trip", "heat_pump"])
     for name in ("demand", "pv_available"):
         still[name] = xr.full_like(still[name], 1e-7)
     settlement = otonari.clear(still)["settlement"]

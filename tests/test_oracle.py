@@ -76,6 +76,7 @@ UNDRAWN = (
     ),
     *(f"node_{z}{sequence}" for z in ("resistance", "reactance") for sequence in ("", "_zero")),
     *(f"{store}_{name}" for store in ("battery", "vehicle") for name in TERMS),
+    *(name for name in TABLE if name.startswith("heat_pump_")),
 )
 """What random communities do not draw yet, or only where a test asks for it."""
 

@@ -102,8 +102,10 @@ def complete(dataset: xr.Dataset) -> xr.Dataset:
             array = dataset.variables[name]
             values = array.transpose(*row.dims).values if set(array.dims) == set(row.dims) else array.values
             dims = row.dims if set(array.dims) == set(row.dims) else array.dims
-        elif row.default in (None, "derived") or (
-            row.default is REQUIRED and 0 not in (sizes[d] for d in row.dims)
+        elif (
+            row.default in (None, "derived")
+            or not all(d in sizes for d in row.dims)
+            or (row.default is REQUIRED and 0 not in (sizes[d] for d in row.dims))
         ):
             continue
         else:
@@ -240,7 +242,8 @@ def _structure(inputs: xr.Dataset) -> Iterator[Problem]:
     wanted = {name for dim, names in _NAMED.items() if dim in inputs.dims for name in names}
     for name, row in TABLE.items():
         if name not in inputs:
-            if row.default is not None or name in wanted:
+            absent = any(d in devices.LATER and d not in inputs.dims for d in row.dims)
+            if not absent and (row.default is not None or name in wanted):
                 yield _problem(name, "nothing", f"a variable over {row.dims}")
             continue
         array = inputs.variables[name]
@@ -409,6 +412,21 @@ def _devices(inputs: xr.Dataset) -> Iterator[Problem]:
         yield from _entries(inputs, "inverter_limit", over, want)
     over = inputs["vehicle_min_charge"].values > inputs["vehicle_charge_limit"].values
     yield from _entries(inputs, "vehicle_min_charge", over, "at most vehicle_charge_limit")
+    yield from _heat_pumps(inputs)
+
+
+def _heat_pumps(inputs: xr.Dataset) -> Iterator[Problem]:
+    """Yield limits of heat pumps and their tanks that contradict one another."""
+    if "heat_pump" not in inputs.dims:
+        return
+    of = "heat_pump_"
+    for name, most in (
+        *((f"{of}{heat}_heat", f"{of}capacity") for heat in ("min", "initial", "final")),
+        (f"{of}backup_limit", f"{of}power_limit"),
+    ):
+        if name in inputs:
+            over = inputs[name].values > inputs[most].values
+            yield from _entries(inputs, name, over, f"at most {most}")
 
 
 def _candidates(inputs: xr.Dataset) -> Iterator[Problem]:

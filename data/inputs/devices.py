@@ -6,6 +6,7 @@ belong to every participant and are no rows.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,8 @@ class Device:
     (device, time): ``draw`` and ``give`` [kW] at its AC side, and ``energy``, what it holds at the end of a slot [kWh].
 
     What holds energy is a *store*, and has the inputs of a store as well (`variables`): initial and final energy,
-    capacity, efficiencies, wear. What holds none is a *load*: it consumes what it takes. Only stores give or have a
-    host.
+    capacity, efficiencies, wear. What holds none is a *load*: it consumes what it takes, be it to hold it as heat.
+    Only stores give or have a host.
     """
 
     owner: str
@@ -51,8 +52,17 @@ def _store(device: str, host: str = "") -> Device:
 DEVICES: dict[str, Device] = {
     "battery": _store("battery"),
     "vehicle": _store("vehicle", host="vehicle_host"),
+    "heat_pump": Device("heat_pump_owner", "heat_pump_power", "heat_pump_power_limit"),
 }
 """THE device table: one row per device."""
+LATER = ("heat_pump",)
+"""Devices that the first version of the table did not have: where nobody has one, the inputs have no such dim, so that
+earlier digests hold."""
+
+
+def present(dataset: Any) -> dict[str, Device]:
+    """Return the rows of the devices whose dim a Dataset has, in the order of the table."""
+    return {name: device for name, device in DEVICES.items() if name in dataset.sizes}
 
 
 def stores() -> dict[str, Device]:
@@ -60,6 +70,6 @@ def stores() -> dict[str, Device]:
     return {name: device for name, device in DEVICES.items() if device.energy}
 
 
-def loads() -> dict[str, Device]:
-    """Return the rows of the devices that store nothing, in the order of the table."""
-    return {name: device for name, device in DEVICES.items() if not device.energy}
+def loads(dataset: Any) -> dict[str, Device]:
+    """Return the rows of the devices of a Dataset that store no electricity, in the order of the table."""
+    return {name: device for name, device in present(dataset).items() if not device.energy}

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from .devices import DEVICES
+from .devices import DEVICES, LATER
 
 DIMS = (
     "participant",
@@ -42,7 +42,7 @@ KINDS = (
     "pv+battery+ev",
     "battery",
 )
-OPTIONAL_DIMS = ("component", "peak", "tier", "month", "day", "node_to", "candidate")
+OPTIONAL_DIMS = ("component", "peak", "tier", "month", "day", "node_to", "candidate", *LATER)
 """Dims that are there where a variable over them is."""
 RATES = ("price", "credit", "standing", "contracted")
 """Rates of a component of a tariff, each a variable ``component_RATE``."""
@@ -177,6 +177,45 @@ def _storage(device: str) -> dict[str, Variable]:
     }
 
 
+_OF_PUMP, _PUMP_IN_TIME = ("heat_pump",), ("heat_pump", "time")
+_HEAT_PUMP: dict[str, Variable] = {
+    "heat_pump_owner": Variable(_OF_PUMP, "label", "participant who owns it", of="participant"),
+    "heat_pump_power_limit": Variable(
+        _OF_PUMP, "kW", "most power that pump and resistive backup take together", low=0, least=LEAST
+    ),
+    "heat_pump_backup_limit": Variable(
+        _OF_PUMP, "kW", "part of it that the resistive backup takes", None, low=0, least=LEAST, absent=0.0
+    ),
+    "heat_pump_cop": Variable(
+        _PUMP_IN_TIME, "1", "heat per electricity that the pump takes", low=0, high=20, low_open=True
+    ),
+    "heat_pump_heat_demand": Variable(_PUMP_IN_TIME, "kW", "heat drawn from its tank", low=0, noise=NOISE),
+    "heat_pump_capacity": Variable(_OF_PUMP, "kWh", "most heat that its tank holds", low=0),
+    "heat_pump_min_heat": Variable(_OF_PUMP, "kWh", "least heat that its tank keeps", 0.0, low=0),
+    "heat_pump_initial_heat": Variable(_OF_PUMP, "kWh", "heat in its tank at the start", low=0),
+    "heat_pump_final_heat": Variable(
+        _OF_PUMP, "kWh", "least heat at the end; NaN = free", ("heat_pump_initial_heat",), low=0, nan=True
+    ),
+    "heat_pump_standing_loss": Variable(
+        _OF_PUMP,
+        "1/day",
+        "share of its heat that the tank loses in a day",
+        None,
+        low=0,
+        high=0.999,
+        absent=0.0,
+    ),
+    "heat_pump_timer": Variable(
+        _PUMP_IN_TIME,
+        "1",
+        "1 where its own control heats, 0 where its clock lets it rest",
+        None,
+        low=0,
+        high=1,
+        absent=1.0,
+    ),
+}
+"""Rows of heat pumps. Heat counts from the temperature of cold water, or of the lowest comfort."""
 _PRICE = "{currency}/kWh"
 _SIZE = "kW, kWh"
 """Unit of the size of a candidate: kW of PV, kWh of a battery."""
@@ -333,6 +372,7 @@ TABLE: dict[str, Variable] = {
     "vehicle_fuel_economy": Variable(
         ("vehicle",), "km/L", "distance per litre; NaN = no engine", np.nan, low=0, low_open=True, nan=True
     ),
+    **_HEAT_PUMP,
     "trip_vehicle": Variable(("trip",), "label", "vehicle that drives", of="vehicle"),
     "trip_departure": Variable(("trip",), "UTC", "departure"),
     "trip_arrival": Variable(("trip",), "UTC", "arrival"),

@@ -1,9 +1,10 @@
 """The market that nobody manages: charge on arrival, a greedy battery, no peers.
 
-What happens without a plan, slot by slot: a vehicle charges at full power from the moment it is plugged in until it is
-full, and drives on electricity as far as its battery reaches; a battery stores what PV is left over and gives it back
-at the first deficit. PV that is metered gross is no battery's to store; PV beyond the limit of a shared inverter is
-stored if it can be, else not used. Nothing looks ahead, so final energies and targets of stores are no targets here.
+What happens without a plan, slot by slot: a heat pump heeds its thermostat (`thermostats`); a vehicle charges at full
+power from the moment it is plugged in until it is full, and drives on electricity as far as its battery reaches; a
+battery stores what PV is left over and gives it back at the first deficit. PV that is metered gross is no battery's to
+store; PV beyond the limit of a shared inverter is stored if it can be, else not used. Nothing looks ahead, so final
+energies and targets of stores are no targets here.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ..results import assemble, variable
 from ..topology.connections import connections
 from ..topology.meters import metered_gross
 from ..topology.stores import kept
+from .thermostats import Thermostats
 
 TIGHT = 1e-9
 """kW or kWh by which a limit may be missed before it counts."""
@@ -85,7 +87,7 @@ def unmanaged(inputs: xr.Dataset) -> xr.Dataset:
         Where demand exceeds a connection, or a vehicle without an engine runs dry, with who, when and how much.
     """
     hours, demand, pv = (inputs[n].values for n in ("slot_hours", "demand", "pv_available"))
-    battery, vehicle = _store(inputs, "battery"), _store(inputs, "vehicle")
+    battery, vehicle, pumps = _store(inputs, "battery"), _store(inputs, "vehicle"), Thermostats(inputs)
     host = positions(inputs, "vehicle_host", "participant")
     home = host == vehicle.owner[:, None]
     stored, tank = (
@@ -103,9 +105,10 @@ def unmanaged(inputs: xr.Dataset) -> xr.Dataset:
     for t in range(slots):
         stored, tank = battery.kept[:, t] * stored, vehicle.kept[:, t] * tank
         tank = _drive(inputs, t, tank, vehicle.least, electric)
-        net = demand[:, t] - pv[:, t]
         drawn = demand[:, t] - np.minimum(pv[:, t], inverter)
         room = np.maximum(most_drawn[:, t] - drawn, 0.0)
+        heating = pumps.draw(t, room)
+        net, room = demand[:, t] - pv[:, t] + heating, room - heating
         charge, discharge = _charge(vehicle, tank, host[:, t] >= 0, home[:, t], room, inputs, hours[t])
         tank = vehicle.after(tank, charge, discharge, hours[t])
         net += np.bincount(vehicle.owner[home[:, t]], (charge - discharge)[home[:, t]], minlength=people)
@@ -120,7 +123,7 @@ def unmanaged(inputs: xr.Dataset) -> xr.Dataset:
         batteries.enter(t, charge, discharge, stored)
         _within(inputs, t, net - most_drawn[:, t])
         curtailed[:, t] += np.clip(-net - most_given[:, t], 0.0, pv[:, t] - unused)
-    return _results(inputs, batteries, vehicles, home, curtailed, apart, electric)
+    return _results(inputs, batteries, vehicles, pumps, home, curtailed, apart, electric)
 
 
 def _store(inputs: xr.Dataset, device: str) -> _Store:
@@ -226,6 +229,7 @@ def _results(
     inputs: xr.Dataset,
     batteries: _Series,
     vehicles: _Series,
+    pumps: Thermostats,
     home: Array,
     curtailed: Array,
     apart: Array,
@@ -233,7 +237,7 @@ def _results(
 ) -> xr.Dataset:
     """Return the results Dataset; whatever a meter lacks or has left, and what PV gives ``apart``, is the retailer's."""
     owner = positions(inputs, "vehicle_owner", "participant")
-    net = inputs["demand"].values - inputs["pv_available"].values + curtailed + apart
+    net = inputs["demand"].values - inputs["pv_available"].values + curtailed + apart + pumps.drawn()
     np.add.at(net, positions(inputs, "battery_owner", "participant"), batteries.charge - batteries.discharge)
     power = vehicles.charge - vehicles.discharge
     np.add.at(net, owner, np.where(home, power, 0.0))
@@ -258,4 +262,4 @@ def _results(
             f"{device}_discharge": variable(dims, series.discharge, "kW", "AC power given back"),
             f"{device}_energy": variable(dims, series.energy, "kWh", "energy at the end of the slot"),
         }
-    return assemble(inputs, variables)
+    return assemble(inputs, variables | pumps.variables())

@@ -112,6 +112,10 @@ def recount(run: Run, alone: Run, settlement: xr.Dataset, marginal: bool = True)
         if f"{name}_target_price" in run.i and f"{name}_target" in run.i:
             lack = (run.r[f"{name}_breach"] - alone.r[f"{name}_breach"]).sum(axis=1)
             np.add.at(breach, run.owner[name], lack * np.nan_to_num(run.i[f"{name}_target_price"]))
+    if "heat_pump" in run.owner and not marginal:
+        heat = run.r["heat_pump_heat"][:, -1] - alone.r["heat_pump_heat"][:, -1]
+        cop = (run.i["heat_pump_cop"] * run.hours).sum(axis=1) / run.hours.sum()
+        np.add.at(value, run.owner["heat_pump"], heat * mean[run.owner["heat_pump"]] / cop)
     for line, want in (("final_energy_value", value), ("breach_cost", breach)):
         if line in settlement or want.any():
             got = settlement[line].values if line in settlement else 0.0

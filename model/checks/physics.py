@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from ...data.inputs.arrays import derived
-from ...data.inputs.devices import DEVICES, loads, stores
+from ...data.inputs.devices import DEVICES, loads, present, stores
 from ..labels import Array
 
 _OTHERS = (
@@ -69,7 +69,8 @@ class Run:
         dims = ("participant", "vehicle", "node", "tariff", "time", "day")
         self.labels = {d: inputs[d].values for d in dims if d in inputs.dims}
         people = self.labels["participant"]
-        self.owner = {name: index(people, self.i[row.owner]) for name, row in DEVICES.items()}
+        self.sizes = inputs.sizes
+        self.owner = {name: index(people, self.i[row.owner]) for name, row in present(inputs).items()}
         host = index(people, self.i["vehicle_host"])
         self.plugged = host >= 0
         self.at_home = self.plugged & (host == self.owner["vehicle"][:, None])
@@ -167,7 +168,7 @@ def physics(run: Run, linear: bool, planned: bool = True) -> Iterator[Finding]:
     yield from _meters(run)
     yield from _guests(run)
     yield from _inverters(run)
-    for device in (name for name in loads() if len(run.owner[name])):
+    for device in (name for name in loads(run) if len(run.owner[name])):
         yield from _limits(run, device, True)
     for device in stores():
         yield from _store(run, device, planned)
@@ -211,7 +212,7 @@ def _meters(run: Run) -> Iterator[Finding]:
     drawn, given = r["grid_import"] + r["peer_purchase"], r["grid_export"] + r["peer_sale"]
     pv = run.generated
     discharge = run.behind_meters({name: row.give for name, row in stores().items()})
-    charge = run.behind_meters({name: row.draw for name, row in DEVICES.items()})
+    charge = run.behind_meters({name: row.draw for name, row in present(run).items()})
     flows = drawn + given + i["demand"] + i["pv_available"] + charge + discharge
     yield Finding("draw", PARTICIPANT, abs(r["draw"] - drawn), drawn)
     yield Finding("supply", PARTICIPANT, abs(r["supply"] - given), given)

@@ -4,12 +4,13 @@ None of the modules that hold the checks shares code with the model, the trades 
 Datasets and the device table alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
+from . import loads
 from .directions import directions
 from .money import Trades, audit, recount
 from .origins import provenance
@@ -87,7 +88,7 @@ def check(
     linear = not (inputs["vehicle_min_charge"].values > 0).any() if lp is None else lp
     planned = prices != "traded"
     run = Run(inputs, results, planned)
-    physical = physics(run, linear, planned)
+    physical: Iterable[Finding] = (*physics(run, linear, planned), *loads.physics(run, planned))
     if prices == "traded":
         physical = (finding for finding in physical if not finding.check.endswith("final energy"))
     traded = Trades(run, trades)
@@ -105,6 +106,7 @@ def check(
     if settlement is not None and grid_only is not None:
         findings += [
             *physics(alone := run.beside(grid_only), linear),
+            *loads.physics(alone),
             *directions(alone),
             *recount(run, alone, settlement, prices != "traded"),
         ]

@@ -64,7 +64,7 @@ def followed(run: Run, traded: Trades) -> Used:
         {use: Matrix((people, people + 1)) for use in USES},
         *np.zeros((5, people)),
     )
-    loads = {name: row.draw for name, row in devices.loads().items()}
+    loads = {name: row.draw for name, row in devices.loads(run).items()}
     consumed = ((run.i["demand"] + run.behind_meters(loads)) * run.hours).T
     stores, meters = Stores(run), Meters(run, traded)
     held, carbon = _retail(stores.start, people), stores.start * run.i["grid_carbon"].mean()

@@ -14,7 +14,7 @@ import xarray as xr
 from pyomo.core.base.block import ScalarBlock
 from pyomo.core.base.set import Set
 
-from ...data.inputs.devices import DEVICES
+from ...data.inputs.devices import present
 from ..labels import Array
 from ..lp.components import ArrayVar
 from ..lp.expressions import Linear, Relation
@@ -35,7 +35,7 @@ class Sets(ScalarBlock):
     def __init__(self, inputs: xr.Dataset, meters: Meters):
         super().__init__(concrete=True)
         times = np.datetime_as_string(inputs["time"].values, unit="m").tolist()
-        labels = {d: inputs[d].values.tolist() for d in (*DEVICES, "trip", "node")}
+        labels = {d: inputs[d].values.tolist() for d in (*present(inputs), "trip", "node")}
         if "peak" in inputs.sizes:
             labels["tariff"] = inputs["tariff"].values.tolist()
         if "tier" in inputs.sizes:

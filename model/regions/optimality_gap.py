@@ -34,6 +34,7 @@ import xarray as xr
 from scipy import sparse
 from scipy.optimize import linprog
 
+from ...data.inputs.devices import present
 from ..labels import Array, positions
 from ..topology.fee_tree import from_leaves
 from ..topology.meters import meters, sum_at_nodes
@@ -101,7 +102,9 @@ def border(inputs: xr.Dataset, results: xr.Dataset) -> Border:
     bought = traded("peer_purchase", "vehicle_purchase")
     sold = traded("peer_sale", "vehicle_sale")
     tied = (bought > 0) | (sold > 0)
-    tied[home[positions(inputs, "battery_owner", "participant")]] = True
+    for device in present(inputs).values():
+        if not device.host:
+            tied[home[positions(inputs, device.owner, "participant")]] = True
     tied[guest[place, slot], slot] = True
     tied[home[tiered(inputs)]] = True
     return Border(

@@ -170,7 +170,7 @@ def _with_pv_meters(run: Flows, owner: Array) -> Flows:
 def _loads(inputs: xr.Dataset, results: xr.Dataset) -> Array:
     """Return what the loads of each participant draw (P, T) [kW]."""
     power = np.zeros((inputs.sizes["participant"], inputs.sizes["time"]))
-    for name, row in devices.loads().items():
+    for name, row in devices.loads(inputs).items():
         if not inputs.sizes[name]:  # what nobody has need not stand in the results
             continue
         owner = positions(inputs, row.owner, "participant")

@@ -10,7 +10,7 @@ lacks of its targets, L::
 The ``value`` is the ``final_value`` of the inputs. Where it says none, it is zero in markets that plan, which keep final
 energies. Where nobody plans, or plans fail, stores do not end as they should, and a bill alone would call it dear to
 charge and cheap to run empty: there (``planned=False``) it is what it takes to put a kWh there, mean retail price of the
-owner's tariff / charge efficiency, by hours.
+owner's tariff / charge efficiency, by hours. Heat in tanks counts like energy in stores, over the mean COP.
 """
 
 import numpy as np
@@ -31,6 +31,8 @@ def unpaid(
     size, store = inputs.sizes["participant"], stores(inputs)
     more = (of_stores(results, "energy") - of_stores(grid_only, "energy"))[:, -1]
     lines = {"final_energy_value": sum_at(store.owner, more * _value(inputs, planned), size)}
+    if "heat_pump" in inputs.sizes and not planned:
+        lines["final_energy_value"] += _heat(inputs, results, grid_only)
     if (~np.isnan(optional_of_stores(inputs, "target_price"))).any():
         breach = _breach_cost(inputs, results) - _breach_cost(inputs, grid_only)
         lines["breach_cost"] = sum_at(store.owner, breach, size)
@@ -48,10 +50,25 @@ def _value(inputs: xr.Dataset, planned: bool) -> Array:
     said = optional_of_stores(inputs, "final_value")
     if planned:
         return np.nan_to_num(said)
-    store, hours = stores(inputs), inputs["slot_hours"].values
+    store = stores(inputs)
+    return np.where(np.isnan(said), _mean_retail(inputs)[store.owner] / store.charge_efficiency, said)
+
+
+def _mean_retail(inputs: xr.Dataset) -> Array:
+    """Return the mean retail price of every participant's tariff (P,) [currency/kWh]."""
+    hours = inputs["slot_hours"].values
     mean = inputs["retail_price"].values @ hours / hours.sum()
-    tariff = positions(inputs, "participant_tariff", "tariff")[store.owner]
-    return np.where(np.isnan(said), mean[tariff] / store.charge_efficiency, said)
+    return np.asarray(mean[positions(inputs, "participant_tariff", "tariff")])
+
+
+def _heat(inputs: xr.Dataset, results: xr.Dataset, grid_only: xr.Dataset) -> Array:
+    """Return what the heat that tanks hold at the end beyond that without peers is worth (P,) [currency]."""
+    hours, owner = inputs["slot_hours"].values, positions(inputs, "heat_pump_owner", "participant")
+    ends = [
+        run["heat_pump_heat"].transpose("heat_pump", "time").values[:, -1] for run in (results, grid_only)
+    ]
+    value = _mean_retail(inputs)[owner] * hours.sum() / (inputs["heat_pump_cop"].values @ hours)
+    return sum_at(owner, (ends[0] - ends[1]) * value, inputs.sizes["participant"])
 
 
 def _breach_cost(inputs: xr.Dataset, results: xr.Dataset) -> Array:

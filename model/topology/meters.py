@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from ...data.inputs.contract import optional
-from ...data.inputs.devices import DEVICES, Device, stores
+from ...data.inputs.devices import Device, present, stores
 from ..labels import Array, positions
 from . import crossing
 from .candidates import candidates
@@ -148,7 +148,7 @@ def meters(
     np.add.at(pv, rows.pv_at, given)
     np.add.at(more, rows.pv_at, _more_pv(inputs))
     plug = np.where(home, rows.draws_at[owner][:, None], np.where(away, rows.guest[:, None], -1))
-    place = {name: plug if row.host else _at_home(inputs, row, rows) for name, row in DEVICES.items()}
+    place = {name: plug if row.host else _at_home(inputs, row, rows) for name, row in present(inputs).items()}
     chargers, stored = _device_limits(inputs, place, node.shape)
     retail, feed_in = (inputs[f"{side}_price"].values[rows.tariff] for side in ("retail", "feed_in"))
     shared = optional(inputs, "shared_fee")[rows.tariff]
@@ -247,7 +247,7 @@ def _folds(inputs: xr.Dataset, cheap: Array, drivers: Array) -> Array:
     owner = positions(inputs, "vehicle_owner", "participant")
     without_choice = ~np.isin(participants, choosers) & ~(np.isin(participants, owner) & members(inputs))
     without_choice &= ~tiered(inputs)
-    for device in (row for row in DEVICES.values() if not row.host):
+    for device in (row for row in present(inputs).values() if not row.host):
         without_choice &= ~np.isin(participants, positions(inputs, device.owner, "participant"))
     gross = metered_gross(inputs)
     tariff = positions(inputs, "participant_tariff", "tariff")
@@ -322,7 +322,7 @@ def _device_limits(
     inputs: xr.Dataset, place: Mapping[str, Array], shape: tuple[int, ...]
 ) -> tuple[Array, Array]:
     """Return what the devices behind each meter can draw, and what its stores can give (meter, time) [kW]."""
-    draws = {name: inputs[row.draw_limit].values for name, row in DEVICES.items()}
+    draws = {name: inputs[row.draw_limit].values for name, row in present(inputs).items()}
     gives = {name: inputs[row.give_limit].values for name, row in stores().items()}
     return _sum_at_meters(draws, place, shape), _sum_at_meters(gives, place, shape)
 

@@ -283,12 +283,17 @@ def settled(
 
 def _missing(inputs: xr.Dataset, results: xr.Dataset, market: str) -> dict[str, float]:
     """Return what stores lack of targets, and at the end, of a market that does not plan for it [kWh]."""
+    from ...model.devices.heat_pump import unmet
     from ...model.topology.stores import breaches, missing, of_stores
 
     lacking = breaches(results)
     if market != "unmanaged":
         return lacking
-    return lacking | {"final_energy_missing": missing(inputs, of_stores(results, "energy")[:, -1])}
+    return (
+        lacking
+        | unmet(inputs, results)
+        | {"final_energy_missing": missing(inputs, of_stores(results, "energy")[:, -1])}
+    )
 
 
 def _within(first: Any, better: Any, mip_gap: float) -> Any:

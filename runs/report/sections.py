@@ -161,7 +161,7 @@ def balance(tree: xr.DataTree) -> dict[str, float]:
         stored += float((results[f"{device}_energy"].isel(time=-1) - begin).sum())
         lost += total(results[f"{device}_charge"] * (1 - inputs[f"{device}_charge_efficiency"]))
         lost += total(results[f"{device}_discharge"] * (1 / inputs[f"{device}_discharge_efficiency"] - 1))
-    loads = {name: row for name, row in devices.loads().items() if inputs.sizes[name]}
+    loads = {name: row for name, row in devices.loads(inputs).items() if inputs.sizes[name]}
     parts = {
         "PV, after curtailment": total(inputs["pv_available"] - results["pv_curtailment"]),
         "from the retailer": total(results["grid_import"]) + total(results["vehicle_import"]),

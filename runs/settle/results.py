@@ -8,7 +8,7 @@ import xarray as xr
 from ...data.assembly.sharing_community import Community
 from ...data.inputs.contract import kinds
 from ...data.inputs.currency import scale
-from ...data.inputs.devices import DEVICES
+from ...data.inputs.devices import present
 from ...data.problems import InputError, Problem
 from ...data.schema.settlement import POOL, Settlement
 from ...model.checks.sharing import require_shared
@@ -136,7 +136,7 @@ def _results(inputs: xr.Dataset, shared: SharedEnergy) -> xr.Dataset:
     none = np.zeros((0, inputs.sizes["time"]))
     for name in ("vehicle_import", "vehicle_export", "vehicle_purchase", "vehicle_sale"):
         variables[name] = (("vehicle", "time"), none, {"units": "kW"})
-    for device, row in DEVICES.items():
+    for device, row in present(inputs).items():
         for name, unit in ((row.draw, "kW"), (row.give, "kW"), (row.energy, "kWh")):
             variables |= {name: ((device, "time"), none, {"units": unit})} if name else {}
     for name, unit in (("trip_fuel", "L"), ("trip_electric_distance", "km")):
@@ -144,7 +144,7 @@ def _results(inputs: xr.Dataset, shared: SharedEnergy) -> xr.Dataset:
     nothing = np.zeros((inputs.sizes["participant"], inputs.sizes["time"]), dtype=np.int8)
     variables["pv_curtailment"] = (_PER_SLOT, nothing, {"long_name": "PV that was not used", "units": "kW"})
     return xr.Dataset(
-        variables, coords={name: inputs[name] for name in ("participant", "time", "trip", *DEVICES)}
+        variables, coords={name: inputs[name] for name in ("participant", "time", "trip", *present(inputs))}
     )
 
 

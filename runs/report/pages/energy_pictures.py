@@ -53,7 +53,7 @@ def supply_and_demand(run: Run) -> Figure:
         if inputs.sizes[name]:
             series[_several(name)] = power(row.give)
     series["demand"] = -inputs["demand"].values.sum(axis=0)
-    for name, row in devices.DEVICES.items():
+    for name, row in devices.present(inputs).items():
         if inputs.sizes[name]:
             label = f"into {_several(name)}" if row.energy else name.replace("_", " ")
             series[label] = -power(row.draw)
