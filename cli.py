@@ -957,7 +957,7 @@ def forecast_vehicle(file: Path, as_json: bool, verbose: bool, quiet: bool, **op
 def simulate(
     scenario: str, no_ledger: bool, as_json: bool, verbose: bool, quiet: bool, **options: Any
 ) -> None:
-    """Simulate days of a scenario: forecasts, orders, trades, and what came of them.
+    """Simulate days of a scenario, or of a stored plan: forecasts, orders, trades, and what came of them.
 
     Every slot is written into a journal beside the run file and committed to the ledger as it closes; the same command
     goes on where an interrupted one stopped. Ctrl-C stops after the slot; a second one at once.

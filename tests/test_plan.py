@@ -8,14 +8,17 @@ import pytest
 from click.testing import CliRunner
 
 from otonari.cli import main
+from otonari.data.assembly.inputs import build_inputs
 from otonari.data.assembly.plans import representative_days
-from otonari.data.assembly.plans.candidates import annuity, items, planned_inputs
+from otonari.data.assembly.plans.candidates import annuity, items
+from otonari.data.assembly.plans.inputs import planned_inputs
 from otonari.data.loading.scenario import digest, effective, load_scenario
 from otonari.data.problems import InputError
+from otonari.model.topology.candidates import built
 from otonari.runs.clear.single import clear
 from otonari.runs.commands.plan import _members
 from otonari.runs.plan.run import planned as planned_with_days
-from otonari.runs.store import plan_file
+from otonari.runs.store import plan_file, run_file
 from otonari.runs.store.atomic_file import RunFileError
 
 from .communities import community
@@ -136,17 +139,53 @@ def test_the_figures_of_a_plan_agree_with_one_another(planned):
 def test_sizes_that_a_scenario_has_cost_what_the_plan_says(planned, folder):
     """The scenario with what was built in its tables, cleared as any other: a plan of nothing more costs the same."""
     facts, _ = planned
-    built = json.loads(json.dumps(SMALL))
-    people = built["tables"]["participants"]
+    sized = json.loads(json.dumps(SMALL))
+    people = sized["tables"]["participants"]
     for person, before in zip(people, (0, 4), strict=False):
         person["pv_kw"] = before + facts["candidates"][f"pv@{person['participant']}"]["size"]
-    del built["investment"]["candidates"]["pv"]
-    cells = built["investment"]["candidates"]["cells"]
+    del sized["investment"]["candidates"]["pv"]
+    cells = sized["investment"]["candidates"]["cells"]
     cells["capacity_max"], cells["cost_per_kwh"] = max(facts["candidates"]["cells"]["size"], 1e-3), 0.0
-    (folder / "built.yaml").write_text(json.dumps(built))
+    (folder / "built.yaml").write_text(json.dumps(sized))
     again = json.loads(otonari("plan", folder / "built.yaml", "-o", folder / "built.nc", "--json").stdout)
     spent = sum(c["yearly_cost"] for c in facts["candidates"].values())
     assert again["objective"] + spent == pytest.approx(facts["objective"], abs=1.0)
+
+
+def test_what_is_built_is_what_the_plan_operates(planned):
+    """A scenario that says what is built of its candidates has the inputs of the plan at these sizes."""
+    sizes = {label: c["size"] for label, c in planned[0]["candidates"].items()}
+    scenario = json.loads(json.dumps(SMALL))
+    open_ = planned_inputs(load_scenario(scenario))
+    want = built(open_, np.array(list(sizes.values())))
+    scenario["investment"]["built"] = sizes
+    inputs = build_inputs(load_scenario(scenario))
+    for name in ("pv_available", "battery_capacity", "battery_charge_limit", "battery_discharge_limit"):
+        assert inputs[name].values == pytest.approx(want[name].values), name
+    assert inputs["battery"].values.tolist() == want["battery"].values.tolist()
+    assert inputs["participant_kind"].values.tolist() == ["pv+battery", "pv+battery", "business"]
+    del sizes["cells"]
+    assert planned_inputs(load_scenario(scenario))["candidate"].values.tolist() == ["cells"]
+    sizes |= {"pv@a": 9, "cell": 1}
+    with pytest.raises(InputError, match=r"(?s)want at most 3, its capacity_max.*want a candidate"):
+        build_inputs(load_scenario(scenario))
+
+
+def test_a_plan_is_simulated_and_its_gain_is_told_beside_the_planned_one(planned, folder):
+    facts, file = planned
+    run = folder / "sim" / "built.nc"
+    words = ("simulate", file, "--days", 1, "--warm-up-days", 1, "-o", run, "--no-ledger", "--json")
+    told = json.loads(otonari(*words).stdout)
+    trees = [run_file.open_run(path)["settlement"] for path in (told["as_it_is"], run)]
+    before, after = (tree["bill"].values - tree["final_energy_value"].values for tree in trees)
+    invested = np.array([m["investment"] for m in facts["members"].values()]) / 365
+    gains = {way: [told["gains"][who][way] for who in facts["members"]] for way in told["total"]}
+    assert gains["realised"] == pytest.approx(before - after - invested)
+    assert gains["planned"] == pytest.approx([m["gain"] / 365 for m in facts["members"].values()])
+    assert sum(gains["foresight"]) == pytest.approx(told["total"]["foresight"])
+    assert told["total"]["realised"] != pytest.approx(told["total"]["planned"], abs=1.0)
+    refused = otonari("simulate", file, "--set", "investment.built.cells=99", "--no-ledger", "-o", run)
+    assert "investment.built.cells" in refused.output
 
 
 def test_a_plan_is_told_by_candidate_member_and_kind(alone):
@@ -219,8 +258,6 @@ def test_other_commands_leave_aside_what_could_be_built():
     bare = load_scenario({k: v for k, v in SMALL.items() if k not in ("investment", "finance")})
     assert digest(scenario) != digest(bare)
     assert digest(load_scenario(effective(scenario))) == digest(scenario)
-    from otonari.data.assembly.inputs import build_inputs
-
     inputs = build_inputs(scenario)
     assert inputs.drop_attrs().equals(build_inputs(bare).drop_attrs())
     planned = planned_inputs(scenario)

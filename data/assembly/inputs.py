@@ -21,6 +21,7 @@ from ..series import plausibility
 from . import demand_and_pv, devices_and_trips
 from .contracts import contracts, coordinates, shared_fees
 from .fees import extent, fee_network
+from .plans import candidates
 
 __all__ = ["build_inputs", "problems"]
 
@@ -36,12 +37,14 @@ def build_inputs(scenario: Scenario) -> xr.Dataset:
     InputError
         With every problem of the files and of the inputs.
     """
-    scenario = fill(scenario)
+    built = candidates.standing(scenario)
+    scenario = fill(candidates.sized(scenario, built))
     frame = demand_and_pv.frame(
         scenario.time, scenario.seed, scenario.holidays, scenario.readings == "strict"
     )
     participants = scenario.tables.participants
-    power = demand_and_pv.power(frame, participants, scenario.series, scenario.site, scenario.weather)
+    demand, pv = demand_and_pv.power(frame, participants, scenario.series, scenario.site, scenario.weather)
+    _add_built(pv, scenario, built)
     limits = demand_and_pv.envelopes(frame, participants, scenario.series)
     try:
         legs = devices_and_trips.trips(
@@ -63,7 +66,7 @@ def build_inputs(scenario: Scenario) -> xr.Dataset:
     if frame.problems:
         raise InputError(sorted(frame.problems))
     scenario = scenario.model_copy(update={"fees": fees})
-    inputs = complete(_dataset(scenario, frame, power, legs, rates))
+    inputs = complete(_dataset(scenario, frame, (demand, pv), legs, rates))
     business = [p.participant for p in participants if p.kind == "business"]
     inputs["participant_kind"] = inputs["participant_kind"].copy(data=kinds(inputs, business))
     faults = validate(inputs)
@@ -74,6 +77,14 @@ def build_inputs(scenario: Scenario) -> xr.Dataset:
     if frame.filled:
         inputs.attrs["filled"] = json.dumps(_filled(frame), ensure_ascii=False)
     return inputs
+
+
+def _add_built(pv: np.ndarray, scenario: Scenario, built: Sequence[candidates.Item]) -> None:
+    """Add the PV of what is built to that of the participants (participant, time) [kW]."""
+    place = {row.participant: n for n, row in enumerate(scenario.tables.participants)}
+    output = candidates.output(scenario, list(built)) if any(i.kind == "pv" for i in built) else ()
+    for item, per_kw in zip(built, output, strict=False):
+        pv[place[item.owner]] += item.most * per_kw
 
 
 def problems(source: Source, overrides: Sequence[str] = ()) -> list[Problem]:

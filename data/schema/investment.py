@@ -11,6 +11,7 @@ from .values import (
     Efficiency,
     Label,
     Limit,
+    Line,
     Losses,
     Mounting,
     Name,
@@ -155,6 +156,10 @@ class Investment(Closed):
     futures: Annotated[dict[Name, Future], LATER] = Field(
         default={},
         description="label -> what may come; sizes are those of the least expected cost (default: one)",
+    )
+    built: Annotated[dict[Line, NotNegative], LATER] = Field(
+        default={},
+        description="label -> kW or kWh of what is built already; not planned again (default: nothing)",
     )
     representative_days: Annotated[Annotated[Whole, Field(ge=1, le=366)] | None, LATER] = Field(
         default=None, description="days of the horizon that stand for all of it (default: all, as one)"

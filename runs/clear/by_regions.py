@@ -138,6 +138,8 @@ def _outline(source: str | Path, overrides: Sequence[str], relax: bool) -> Outli
         raise dask_cluster.ClusterError(
             f"prices by {rule}: trades between regions have marginal ones; want no --workers"
         )
+    if (whole.sections.get("investment") or {}).get("built"):
+        raise dask_cluster.ClusterError("investment.built: what is built is in no table; want no --workers")
     joint = [
         f"{label}/{c['name']}"
         for label, tariff in whole.sections["tariffs"].items()

@@ -320,7 +320,10 @@ def defined(source: str | Path, market: str | None) -> tuple[Any, str]:
     if Path(source).suffix != ".nc":
         return source, market or MARKETS[0]
     from .. import markets
+    from ..store import plan_file
 
+    if plan_file.holds(source):
+        return plan_file.definition(source), market or MARKETS[0]
     attributes = run_file.open_run(source).attrs
     if "scenario_definition" not in attributes:
         raise atomic_file.RunFileError(source, "holds no scenario: it was cleared from inputs")

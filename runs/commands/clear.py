@@ -1,17 +1,26 @@
 """The commands that run markets: clear a scenario, simulate its days, sweep its keys; what is said of a stored run."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from ...data.inputs import deferred_dask  # noqa: F401 - before Datasets
+from ...data.problems import shown
 from ...model.lp import deferred_scipy  # noqa: F401 - before SciPy
 from .. import compare
 from ..archive import Outcome
 from ..report import tables
+from ..text import table
 from .answer import Answer
+
+if TYPE_CHECKING:
+    from ..simulate.of_plan import Gains
+
+MOST = 40
+"""Members whose gains stand one a line; beyond, their sum alone."""
 
 
 def clear(
@@ -39,11 +48,36 @@ def clear(
 
 
 def simulate(scenario: str, **options: Any) -> Answer | None:
-    """Simulate and store days of a scenario, None if it was stopped; see :func:`otonari.runs.simulate.run.run`."""
-    from ..simulate import run
+    """Simulate and store days of a scenario, or of what a plan builds; None if it was stopped.
 
+    See :func:`otonari.runs.simulate.run.run` and :mod:`otonari.runs.simulate.of_plan`.
+    """
+    from ..simulate import of_plan, run
+    from ..store import plan_file
+
+    if Path(scenario).suffix == ".nc" and plan_file.holds(scenario):
+        gains = of_plan.run(Path(scenario), **options)
+        return None if gains is None else _gained(gains)
     outcome = run.run(scenario, **options)
     return None if outcome is None else stored(outcome)
+
+
+def _gained(gains: "Gains") -> Answer:
+    """Return what a command says of a simulated plan: the run with what is built, and what that gains."""
+    answer, gain = stored(gains.built), gains.gain
+    currency, ways = gain.attrs["units"], [str(way) for way in gain["way"].values]
+    members = {str(p): gain.sel(participant=p).values.tolist() for p in gain["participant"].values}
+    total = gain.values.sum(axis=1).tolist()
+    rows = [[name, *(f"{v:,.2f}" for v in values)] for name, values in [*members.items(), ("all", total)]]
+    told = {name: dict(zip(ways, values, strict=True)) for name, values in members.items()}
+    facts = {
+        "gains": told,
+        "total": dict(zip(ways, total, strict=True)),
+        "as_it_is": str(gains.as_it_is.path),
+    }
+    text = table([f"{gain.attrs['long_name']} {currency}", *ways], rows[-1:] if len(members) > MOST else rows)
+    beside = shown(f"stored  {gains.as_it_is.path}, the same days as they are")
+    return replace(answer, facts=answer.facts | facts, text="\n\n".join([answer.text, beside, text]))
 
 
 def sweep(file: Path, **options: Any) -> tuple[Answer, int]:

@@ -114,7 +114,8 @@ def planned(
 
     Minimum charge powers of vehicles are left aside, and stores end with what they start with, whatever that is.
     """
-    from ...data.assembly.plans.candidates import items, planned_inputs
+    from ...data.assembly.plans.candidates import items
+    from ...data.assembly.plans.inputs import planned_inputs
     from ...model import planning
     from ...model.topology.candidates import built
 
@@ -196,7 +197,7 @@ class Horizon(NamedTuple):
 
 def _of_futures(scenario: Scenario, inputs: xr.Dataset) -> Horizon:
     """Return the periods of a plan in each of its futures; representative days are those of the scenario."""
-    from ...data.assembly.plans.candidates import planned_inputs
+    from ...data.assembly.plans.inputs import planned_inputs
 
     assert scenario.investment is not None
     if not scenario.investment.futures:
@@ -227,7 +228,7 @@ def _require_the_same(scenario: Scenario, label: str, inputs: xr.Dataset, other:
 def _horizon(scenario: Scenario, chosen_by: xr.Dataset, inputs: xr.Dataset) -> Horizon:
     """Return the periods of a plan: the horizon as one, or the days that stand for it, by whatever inputs say so."""
     from ...data.assembly.plans import representative_days
-    from ...data.assembly.plans.candidates import DAYS
+    from ...data.assembly.plans.inputs import DAYS
 
     assert scenario.investment is not None
     number, every = scenario.investment.representative_days, representative_days.days(inputs)
@@ -299,7 +300,7 @@ def _operated(
 def _of_all_days(inputs: xr.Dataset, size: Any, market: str, time_limit: float | None) -> float:
     """Return the cost of a year [currency] in which every day of the horizon is operated with sizes (candidate,)."""
     from ...data.assembly.plans import representative_days
-    from ...data.assembly.plans.candidates import DAYS
+    from ...data.assembly.plans.inputs import DAYS
     from ...model import planning
     from ...model.topology.candidates import built
 

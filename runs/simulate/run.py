@@ -49,7 +49,7 @@ def simulate(line: Timeline, options: Options, state: State | None = None) -> xr
 
 
 def run(
-    source: str | Path,
+    source: Any,
     days: int,
     mode: str = "exchange",
     *,
@@ -69,8 +69,8 @@ def run(
 
     Parameters
     ----------
-    source : str or path
-        Bundled name, scenario file or folder.
+    source : str, path or mapping
+        Bundled name, scenario file or folder, or an effective scenario.
     days : int
         Local days from the scenario's start on.
     mode : {"exchange", "co-optimized"}

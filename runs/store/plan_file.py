@@ -1,7 +1,9 @@
 """The figures of a plan: one Dataset over candidate and participant, stored as NetCDF, and read back."""
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
@@ -37,6 +39,25 @@ def holds(path: str | os.PathLike[str]) -> bool:
     except RunFileError:
         return False
     return True
+
+
+def definition(path: str | os.PathLike[str], *, built: bool = True) -> dict[str, Any]:
+    """Return the effective scenario of a plan, with what it builds as built (``investment.built``), or as it was.
+
+    Raises
+    ------
+    RunFileError
+        As of :func:`read`, or if it holds no scenario.
+    """
+    figures = read(path)
+    try:
+        scenario = dict(json.loads(figures.attrs["scenario_definition"]))
+        sizes = zip(figures["candidate"].values.tolist(), figures["size"].values.tolist(), strict=True)
+        new = {label: size for label, size in sizes if size > 0} if built else {}
+        scenario["investment"]["built"] = scenario["investment"].get("built", {}) | new
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunFileError(path, f"scenario_definition: got no scenario of a plan: {error}") from error
+    return scenario
 
 
 def read(path: str | os.PathLike[str]) -> xr.Dataset:

@@ -1,25 +1,19 @@
-"""The inputs of a plan: those of a scenario, with what could be built."""
+"""What a scenario could build, and what it has built: candidates, and tables with these in them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
-import xarray as xr
 
-from ...inputs.contract import complete, kinds, validate
-from ...problems import InputError, Problem
+from ...inputs.variables import LEAST
+from ...problems import InputError, Problem, suggestion
 from ...schema.defaults import fill
 from ...schema.investment import Candidate
 from ...schema.scenario import Scenario
 from ...schema.table_rows import Battery, Node, Participant, Vehicle
 from .. import demand_and_pv
-from ..devices_and_trips import labels
-from ..inputs import build_inputs
 
 Row = TypeVar("Row", Vehicle, Node)
-
-DAYS = 365
-"""Days of a year, in which annuities and upkeep are counted."""
 
 
 @dataclass(frozen=True)
@@ -61,17 +55,10 @@ def annuity(rate: float, years: float) -> float:
     return rate / (1.0 - (1.0 + rate) ** -years) if rate else 1.0 / years
 
 
-def items(scenario: Scenario) -> list[Item]:
-    """Return what each participant could build; ``each`` names one for each, labelled ``candidate@participant``.
-
-    Raises
-    ------
-    InputError
-        If a label is that of a battery or participant already, or the scenario says nothing of what could be built.
-    """
+def listed(scenario: Scenario) -> list[Item]:
+    """Return what each participant could build; ``each`` names one for each, labelled ``candidate@participant``."""
     if scenario.investment is None:
-        want = "what could be built: investment.candidates"
-        raise InputError([Problem(scenario.name, "", "investment", "nothing", want)])
+        return []
     rows = scenario.tables.participants
     homes = [p.participant for p in rows if p.kind == "home"]
     groups = {"homes": homes, "everybody": [p.participant for p in rows if p.kind != "plant"]}
@@ -85,7 +72,66 @@ def items(scenario: Scenario) -> list[Item]:
             label = name if each is None else f"{name}@{owner}"
             values = terms.capacity_max, terms.price, terms.maintenance_per_year, terms.lifetime_years
             found.append(Item(label, owner, terms.kind, *values, terms))
-    batteries, people = {b.battery for b in scenario.tables.batteries}, {p.participant for p in rows}
+    return found
+
+
+def items(scenario: Scenario) -> list[Item]:
+    """Return what is to be decided: all candidates but those that are built.
+
+    Raises
+    ------
+    InputError
+        If a label is that of a battery or participant already, or the scenario says nothing of what could be built.
+    """
+    built = scenario.investment.built if scenario.investment else {}
+    found = [item for item in listed(scenario) if item.label not in built]
+    if not found:
+        want = "what could be built: investment.candidates"
+        raise InputError([Problem(scenario.name, "", "investment", "nothing", want)])
+    _require_own_labels(scenario, found)
+    return found
+
+
+def standing(scenario: Scenario) -> list[Item]:
+    """Return what a scenario says is built of its candidates, at its size in place of the greatest.
+
+    Raises
+    ------
+    InputError
+        If something is built that is no candidate, or more of it than the most; or as of `items`.
+    """
+    built = scenario.investment.built if scenario.investment else {}
+    most = {item.label: item.most for item in listed(scenario)} if built else {}
+    problems = [
+        Problem(
+            scenario.name,
+            "",
+            f"investment.built.{label}",
+            f"{size:g}" if label in most else repr(label),
+            f"at most {most[label]:g}, its capacity_max"
+            if label in most
+            else f"a candidate{suggestion(label, most)}",
+        )
+        for label, size in built.items()
+        if size > most.get(label, -1.0) * (1 + 1e-9)
+    ]
+    if problems:
+        raise InputError(problems)
+    found = [_at(item, built[item.label]) for item in listed(scenario) if built.get(item.label, 0.0) > 0]
+    _require_own_labels(scenario, found)
+    return found
+
+
+def _at(item: Item, size: float) -> Item:
+    """Return an item as it stands at a size; of a line in common, whose rent nobody is paid, no account is left."""
+    bare = item.terms.model_copy(update={"shares": None}) if item.kind == "line" else item.terms
+    return replace(item, most=size, terms=bare)
+
+
+def _require_own_labels(scenario: Scenario, own: list[Item]) -> None:
+    """Raise InputError where a candidate has the label of a battery, or of a participant."""
+    batteries = {b.battery for b in scenario.tables.batteries}
+    people = {p.participant for p in scenario.tables.participants}
     problems = [
         Problem(
             scenario.name,
@@ -94,69 +140,27 @@ def items(scenario: Scenario) -> list[Item]:
             repr(i.label),
             f"a label that no {what} has",
         )
-        for i in found
+        for i in own
         for what, taken in (("battery", batteries), ("participant", people))
         if i.label in taken and (i.terms.shares if what == "participant" else i.kind == "battery")
     ]
     if problems:
         raise InputError(problems)
-    return found
 
 
-def planned_inputs(scenario: Scenario) -> xr.Dataset:
-    """Return the inputs of a scenario with its candidates, as :func:`otonari.build_inputs` does without them.
-
-    ``candidate_cost`` is the part of annuity and upkeep that falls on the horizon.
-
-    Raises
-    ------
-    InputError
-        With every problem of the files and of the inputs, or where there is nothing to plan.
-    """
-    own = items(scenario)
+def sized(scenario: Scenario, own: list[Item]) -> Scenario:
+    """Return a scenario whose tables have items at their greatest sizes; but for PV, which is `output`."""
     tables = scenario.tables
-    batteries = (*tables.batteries, *(_battery(item) for item in own if item.kind == "battery"))
-    people = (*tables.participants, *(_plant(item) for item in own if item.terms.shares))
     raised = {
         "vehicles": tuple(
             _raised(v, [i for i in own if i.terms.vehicle == v.vehicle]) for v in tables.vehicles
         ),
         "nodes": tuple(_raised(n, [i for i in own if i.terms.edge == n.node]) for n in tables.nodes),
     }
+    batteries = (*tables.batteries, *(_battery(item) for item in own if item.kind == "battery"))
+    people = (*tables.participants, *(_plant(item) for item in own if item.terms.shares))
     tables = tables.model_copy(update={"batteries": batteries, "participants": people, **raised})
-    inputs = build_inputs(scenario.model_copy(update={"tables": tables}))
-    _require_no_meter(scenario, inputs, own)
-    known = [b.battery for b in scenario.tables.batteries]
-    business = [p.participant for p in tables.participants if p.kind == "business"]
-    kind = kinds(inputs.isel(battery=np.isin(inputs["battery"].values, known)), business)
-    share = scenario.time.days / DAYS
-    rate = scenario.finance.discount_rate
-    variables = {
-        "candidate_owner": labels(i.owner for i in own),
-        "candidate_kind": labels(i.kind for i in own),
-        "candidate_battery": labels(i.label if i.kind == "battery" else "" for i in own),
-        "candidate_most": np.array([i.most for i in own]),
-        "candidate_cost": np.array([i.per_year(rate) for i in own]) * share,
-    }
-    if any(i.terms.vehicle for i in own):
-        variables["candidate_vehicle"] = labels(i.terms.vehicle or "" for i in own)
-    if any(i.terms.edge for i in own):
-        variables["candidate_node"] = labels(i.terms.edge or "" for i in own)
-    if any(i.terms.fixed_cost for i in own):
-        once = [i.terms.fixed_cost * annuity(rate, i.years) for i in own]
-        variables["candidate_fixed_cost"] = np.array(once) * share
-    if any(i.terms.unit_size for i in own):
-        variables["candidate_unit"] = np.array([i.terms.unit_size for i in own])
-    given = {name: (("candidate",), values) for name, values in variables.items()}
-    output = (("candidate", "time"), _output(scenario, own))
-    inputs = complete(
-        inputs.assign({**given, "candidate_output": output})
-        .assign(participant_kind=inputs["participant_kind"].copy(data=kind))
-        .assign_coords(candidate=labels(i.label for i in own))
-    )
-    if faults := validate(inputs):
-        raise InputError(faults)
-    return inputs
+    return scenario.model_copy(update={"tables": tables})
 
 
 RAISED = {"charger": "charge_limit_kw", "v2h": "discharge_limit_kw", "line": "limit_kw"}
@@ -171,23 +175,6 @@ def _raised(row: Row, mine: list[Item]) -> Row:
     )
 
 
-def _require_no_meter(scenario: Scenario, inputs: xr.Dataset, own: list[Item]) -> None:
-    """Raise InputError where a line owned in shares is on a tariff with standing charges: it has no meter to pay for."""
-    if "component_standing" not in inputs:
-        return
-    standing = (inputs["component_standing"].values != 0).reshape(inputs.sizes["component"], -1).any(axis=1)
-    charged = inputs["component_tariff"].values[standing]
-    tariff = dict(zip(inputs["participant"].values, inputs["participant_tariff"].values, strict=True))
-    want = "the tariff of a line, which has no meter, without standing charges"
-    problems = [
-        Problem(scenario.name, "", f"investment.candidates.{i.label}.tariff", str(tariff[i.owner]), want)
-        for i in own
-        if i.kind == "line" and i.terms.shares and tariff[i.owner] in charged
-    ]
-    if problems:
-        raise InputError(problems)
-
-
 def _plant(item: Item) -> Participant:
     """Return the account of a candidate that several own."""
     terms = item.terms
@@ -196,7 +183,7 @@ def _plant(item: Item) -> Participant:
 
 def _battery(item: Item) -> Battery:
     """Return a battery at its greatest size."""
-    terms, most = item.terms, item.most
+    terms, most = item.terms, max(item.most, LEAST)
     return Battery(
         battery=item.label,
         owner=item.owner,
@@ -210,7 +197,7 @@ def _battery(item: Item) -> Battery:
     )
 
 
-def _output(scenario: Scenario, own: list[Item]) -> np.ndarray:
+def output(scenario: Scenario, own: list[Item]) -> np.ndarray:
     """Return what a kW of each candidate for PV gives (candidate, time) [kW], 0 of batteries."""
     scenario = fill(scenario)
     frame = demand_and_pv.frame(scenario.time, scenario.seed)
