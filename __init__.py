@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .runs.clear.block import settle_block
     from .runs.clear.single import clear
     from .runs.compare import compare
+    from .runs.report.plots import plot
     from .runs.settle.run import settle
     from .runs.store.run_file import open_run
 
@@ -28,6 +29,7 @@ __all__ = [
     "compare",
     "load_scenario",
     "open_run",
+    "plot",
     "settle",
     "settle_block",
     "solve",
@@ -46,7 +48,11 @@ _HOMES = {
     "settle_block": ".runs.clear.block",
     "allocate": ".model.sharing.allocation",
     "to_pypsa": ".model.hosts.pypsa_network",
+    "plot": ".runs.report.plots.plot",
 }
+
+_MODULES = ("plot",)
+"""Names that stand for a module."""
 
 if not TYPE_CHECKING:  # else a type checker would take any misspelt name for a public one
 
@@ -59,7 +65,8 @@ if not TYPE_CHECKING:  # else a type checker would take any misspelt name for a 
             raise AttributeError(f"module 'otonari' has no attribute {name!r}")
         from importlib import import_module
 
-        return getattr(import_module(_HOMES[name], __name__), name)
+        home = import_module(_HOMES[name], __name__)
+        return home if name in _MODULES else getattr(home, name)
 
 
 def __dir__() -> list[str]:

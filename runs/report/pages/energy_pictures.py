@@ -5,11 +5,11 @@ import numpy as np
 from ....data.inputs import devices
 from .. import sections
 from ..figures.areas import stacked
-from ..figures.axes import Array
 from ..figures.bars import bars
 from ..figures.energy_flow import energy_flow
 from ..figures.figure import Figure
 from ..figures.heat_map import heat_map
+from ..powers import powers
 from .opened_run import MEMBERS, MOST, Run, left_out
 
 COLOURS = {
@@ -22,6 +22,7 @@ COLOURS = {
     "into vehicles": 6,
     **dict.fromkeys(("to retailer", "to the retailer"), 7),
     "losses of charging and discharging": 8,
+    **dict.fromkeys(("peers", "to peers"), 9),
 }
 """Colours of what is the same in several figures."""
 
@@ -42,29 +43,13 @@ def flow(run: Run) -> Figure:
 
 def supply_and_demand(run: Run) -> Figure:
     """Return the community's power by source, above zero, and by use, below [kW]."""
-    results, inputs = run.results, run.inputs
-
-    def power(*names: str) -> Array:
-        return np.asarray(sum(results[n].values.sum(axis=0) for n in names))
-
-    series = {"PV": inputs["pv_available"].values.sum(axis=0) - power("pv_curtailment")}
-    series["retailer"] = power("grid_import", "vehicle_import")
-    for name, row in devices.stores().items():
-        if inputs.sizes[name]:
-            series[_several(name)] = power(row.give)
-    series["demand"] = -inputs["demand"].values.sum(axis=0)
-    for name, row in devices.present(inputs).items():
-        if inputs.sizes[name]:
-            label = f"into {_several(name)}" if row.energy else name.replace("_", " ")
-            series[label] = -power(row.draw)
-    series["to retailer"] = -power("grid_export", "vehicle_export")
     return stacked(
         "Supply and demand",
         "Mean power of all members together: what they got from each source above zero, what they used it for below.",
         "kW",
         run.slots.labels,
         run.slots.marks,
-        {n: run.slots.mean(v) for n, v in series.items() if np.abs(v).max(initial=0.0) > 1e-6},
+        {name: run.slots.mean(power) for name, power in powers(run.inputs, run.results).items()},
         COLOURS,
     )
 
@@ -132,7 +117,3 @@ def driving(run: Run) -> Figure:
         "vehicle",
         2,
     )
-
-
-def _several(device: str) -> str:
-    return {"battery": "batteries"}.get(device, f"{device}s")
