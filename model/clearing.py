@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -20,6 +21,8 @@ from .devices.peer_market import network
 from .devices.quoted_market import quoted
 from .devices.retailer import grid
 from .devices.vehicle import vehicle
+from .devices.wires import could_break, wires
+from .grid.network_limits import Rows, stated
 from .labels import Array
 from .lp.components import ArrayVar
 from .lp.expressions import Linear
@@ -56,6 +59,7 @@ def community_block(
     quotes: xr.Dataset | None = None,
     pool: bool = True,
     sizes: Sizes | None = None,
+    rows: Rows | None = None,
 ) -> Community:
     """Build the model of a community's market as a Pyomo Block.
 
@@ -79,6 +83,10 @@ def community_block(
     sizes : Sizes, optional
         Sizes of candidates that another block decides, for several communities that are one in different times
         (`planning`); by default the block decides those of its candidates itself.
+    rows : mapping, optional
+        Limits of the network (`network_limits`) that are rows of the block, where the inputs state some: (node, phase,
+        time) bool by family. By default all that whatever meters draw and give could break. With none of them the block
+        is that of inputs that state no limits.
 
     Raises
     ------
@@ -91,7 +99,9 @@ def community_block(
     if (market == "quoted") != (quotes is not None):
         raise ValueError(f"quotes: want them for the quoted market and for no other, got market {market!r}")
     peers = market != "grid-only"
-    meters = meters_of(inputs, peers=peers, priced=own_tariff, quotes=quotes, pool=pool)
+    meters, rows = _meters_and_rows(
+        inputs, rows, market != "quoted", peers=peers, priced=own_tariff, quotes=quotes, pool=pool
+    )
     sets = Sets(inputs, meters)
     community = Community(("meter", "time"), inputs, meters, sets)
     community.inputs, community.meters, community.market = inputs, meters, market
@@ -114,7 +124,28 @@ def community_block(
     for name, device in {**devices, **markets}.items():
         community.add_component(name, device)
     _rows(community, devices, list(markets.values()))
+    if rows:
+        drawn = _sum(m.taken - m.given for m in markets.values())
+        community.add_component("wires", wires(inputs, meters, sets, drawn, rows))
     return community
+
+
+def _meters_and_rows(
+    inputs: xr.Dataset, rows: Rows | None, kept: bool, **options: Any
+) -> tuple[Meters, Rows | None]:
+    """Return the meters, and the limits of the network that they keep, None for none.
+
+    Where power over the network is scarce everybody is a meter of its own, at its own phase, and PV is a choice.
+    """
+    asked = kept and stated(inputs) and (rows is None or any(mask.any() for mask in rows.values()))
+    if not asked:
+        return meters_of(inputs, **options), None
+    meters = meters_of(inputs, **{**options, "pool": False}, scarce=True)
+    if rows is None:
+        rows = could_break(inputs, meters)
+        if not any(mask.any() for mask in rows.values()):
+            return meters_of(inputs, **options), None
+    return meters, rows
 
 
 def relaxed(inputs: xr.Dataset) -> xr.Dataset:

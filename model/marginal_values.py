@@ -16,7 +16,7 @@ from pyomo.core.base.var import Var
 from ..data.inputs.arrays import assembled
 from ..data.inputs.devices import stores
 from .labels import Array, positions
-from .results import tier_values
+from .results import scarcity_of, tier_values
 from .topology.meters import Meters, metered_gross
 
 AT_REST = 1e-9
@@ -52,7 +52,7 @@ def marginal_values(community: Any, price: Array | None) -> xr.Dataset | None:
         return np.asarray(np.where(drawing, values[meters.draws_at], values[meters.gives_at]))
 
     limits["export"] = _with_pv(meters, limits["export"])
-    least, value = _cheapest(community, price), own(worth) / hours
+    least, value = _cheapest(community, price) + _scarcity(community), own(worth) / hours
     value = np.where(own(exists & at_work), value, np.where(own(exists), np.minimum(value, least), least))
     dims, unit = ("participant", "time"), f"{currency}/kWh"
     doc = "cost of one more kWh used behind the meter"
@@ -108,6 +108,12 @@ def _moved(community: Any) -> Array:
         for name in ("imports", "exports", "purchase", "sale")
     ]
     return np.asarray(sum(family.dense() for family in families if family is not None))
+
+
+def _scarcity(community: Any) -> Array | float:
+    """Return what one more kWh drawn costs others by what is scarce in the network (participant, time)."""
+    found = scarcity_of(community)
+    return 0.0 if found is None else np.asarray(sum(found[1].values()))
 
 
 def _cheapest(community: Any, price: Array | None) -> Array:

@@ -16,6 +16,8 @@ from pyomo.core.base.var import Var
 
 from ..data.inputs.arrays import assembled
 from ..data.inputs.devices import stores
+from .grid.loads import PHASES
+from .grid.scarcity import scarcity
 from .labels import Array, positions
 from .lp.components import ArrayVar
 from .topology.fee_tree import limited_edges
@@ -56,11 +58,41 @@ def collect(community: Any) -> xr.Dataset:
             solution |= _family(family, meters)
     network = community.component("network")
     if network is not None and not all(f.stored for f in community.component_objects(Var)):
-        _take_duals(community.model(), network)
+        for market in filter(None, (network, community.component("wires"))):
+            _take_duals(community.model(), market)
     nodes = {} if network is None else _nodes(network, inputs, currency, community.weight)
-    return assemble(
-        inputs, solution | nodes | _peaks(community) | _joint_peaks(community) | _tiers(community)
-    )
+    values = _peaks(community) | _joint_peaks(community) | _tiers(community)
+    found = assemble(inputs, solution | nodes | values | (scarce := _scarcity(community)))
+    return found.assign_coords(phase=("phase", np.array(PHASES))) if scarce else found
+
+
+def scarcity_of(community: Any) -> tuple[dict[str, Array], dict[str, Array]] | None:
+    """Return values and prices of what is scarce in the network (`grid.scarcity`); None without rows of it, or duals."""
+    wires = community.component("wires")
+    rows = [] if wires is None else list(wires.component_objects(Constraint))
+    if wires is None or any(family.dual is None for family in rows):
+        return None
+    duals = {family.local_name: family.dense_dual() / community.weight for family in rows}
+    return scarcity(community.inputs, duals)
+
+
+def _scarcity(community: Any) -> dict[str, Any]:
+    """Return what is scarce in the network as results variables, where there is something to say."""
+    if (found := scarcity_of(community)) is None:
+        return {}
+    values, prices = found
+    units = {"voltage_value": "V", "edge_value": "kW", "voltage_price": "kWh", "congestion_price": "kWh"}
+    docs = {
+        "voltage_value": "saving by one more volt at the limit: + of the highest voltage, - of the lowest",
+        "edge_value": "saving by one more kW of the edge to the parent: + towards the node, - to the parent",
+        "voltage_price": "what one more kWh drawn costs others for scarce voltage",
+        "congestion_price": "what one more kWh drawn costs others for full lines and transformers",
+    }
+    dims = dict.fromkeys(values, ("node", "phase", "time")) | dict.fromkeys(prices, ("participant", "time"))
+    return {
+        name: variable(dims[name], own, f"{community.inputs.attrs['currency']}/{units[name]}", docs[name])
+        for name, own in (values | prices).items()
+    }
 
 
 def _slot_rows(block: Any) -> list[Any] | None:

@@ -267,7 +267,8 @@ def _efficiency(trees: Sequence[xr.DataTree], names: Sequence[str], totals: xr.D
     same = [
         digest.values(tree["inputs"].to_dataset(), "otonari inputs 1", digest.INPUTS_SCALE) for tree in trees
     ]
-    kept = totals["congestion_rent"] + totals["make_whole"]  # below zero: what the rent gave to members
+    rents = [n for n in ("congestion_rent", "congestion_charges", "voltage_charges") if n in totals]
+    kept = totals["make_whole"] + sum(totals[n] for n in rents)  # below zero: what rents gave to members
     kept = kept - totals["line_income"]
     saved = (totals["saving"] + kept).values
     best = {same[k]: saved[k] for k, tree in enumerate(trees) if tree.attrs.get("market") == YARDSTICK}

@@ -21,7 +21,8 @@ def feeder(grid: Grid | None, nodes: Sequence[Node], slots: int) -> tuple[Column
 
     ``node_voltage`` [V], ``node_edge``, ``node_resistance``, ``node_reactance`` and those of the zero sequence [ohm],
     ``node_current_limit`` [A] (node,): each of the edge to the parent, at the node's voltage; ``source_voltage``
-    (time,) [1].
+    (time,) [1]. Where a clearing keeps limits, ``node_voltage_low``, ``node_voltage_high`` and ``node_loading_limit``
+    (node,) [1], within their margin.
     """
     if grid is None and not any(node.electrical for node in nodes):
         return {}, []
@@ -49,7 +50,18 @@ def feeder(grid: Grid | None, nodes: Sequence[Node], slots: int) -> tuple[Column
         "node_reactance_zero": (d, impedance[:, 1].imag),
         "node_current_limit": (d, np.array([edge[1] for edge in edges])),
         "source_voltage": (("time",), np.full(slots, grid.source_voltage)),
+        **_limits(grid, len(nodes)),
     }, []
+
+
+def _limits(grid: Grid, count: int) -> Columns:
+    """Return the limits (node,) that a clearing keeps; nothing where it keeps none."""
+    kept = {
+        "node_voltage_low": grid.voltage_low + grid.margin,
+        "node_voltage_high": grid.voltage_high - grid.margin,
+        "node_loading_limit": 1 - grid.margin,
+    }
+    return {n: (("node",), np.full(count, value)) for n, value in kept.items() if grid.limits == "rows"}
 
 
 def connections(grid: Grid | None, participants: Sequence[Participant], seed: int) -> dict[str, Any]:

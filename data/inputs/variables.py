@@ -72,6 +72,8 @@ PHASES = ("a", "b", "c", "abc")
 """What a participant is connected to: one phase, or all three in equal parts."""
 EDGES = ("line", "transformer")
 """What the edge from a node to its parent is: a line or cable, or a transformer (Dyn)."""
+NETWORK_LIMITS = ("node_voltage_low", "node_voltage_high", "node_loading_limit")
+"""Variables of which one makes a clearing keep limits of its network."""
 GIVES = ("anywhere", "home")
 """What a battery gives to: whoever its owner's meter reaches, or its owner's home alone."""
 METERING = ("net", "gross")
@@ -419,6 +421,28 @@ TABLE: dict[str, Variable] = {
         "rated current of the edge to the parent, at the node's voltage",
         None,
         low=0,
+        low_open=True,
+        absent=_INF,
+    ),
+    **{
+        f"node_voltage_{side}": Variable(
+            ("node",),
+            "1",
+            f"{extreme} voltage that a clearing keeps, per nominal",
+            None,
+            low=0.5,
+            high=1.5,
+            absent=absent,
+        )
+        for side, extreme, absent in (("low", "least", 0.5), ("high", "greatest", 1.5))
+    },
+    "node_loading_limit": Variable(
+        ("node",),
+        "1",
+        "greatest current of the edge to the parent that a clearing lets flow, per rating",
+        None,
+        low=0,
+        high=2,
         low_open=True,
         absent=_INF,
     ),

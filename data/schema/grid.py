@@ -1,10 +1,13 @@
 """The schema of a feeder: what the network of a scenario is to a power flow."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from .values import Closed, Positive, Real
+from .values import LATER, Closed, Positive, Real
+
+Voltage = Annotated[Real, Field(ge=0.8, le=1.2)]
 
 
 class Grid(Closed):
@@ -20,3 +23,23 @@ class Grid(Closed):
         default=0.95,
         description="of demand, lagging, of participants that state none; PV and stores draw none",
     )
+    limits: Annotated[Literal["none", "rows"], LATER] = Field(
+        default="none",
+        description="whether a clearing keeps voltages and ratings: not, or as rows of its program",
+    )
+    voltage_low: Annotated[Voltage, LATER] = Field(
+        default=0.9, description="least voltage that a clearing keeps, per nominal"
+    )
+    voltage_high: Annotated[Voltage, LATER] = Field(
+        default=1.1, description="greatest voltage that a clearing keeps, per nominal"
+    )
+    margin: Annotated[Real, Field(ge=0, le=0.1), LATER] = Field(
+        default=0.01,
+        description="by which a clearing stays inside: per nominal of voltages, per rating of currents",
+    )
+
+    @model_validator(mode="after")
+    def _band(self) -> "Grid":
+        if self.voltage_low + self.margin >= self.voltage_high - self.margin:
+            raise PydanticCustomError("band", "voltage_low below voltage_high, each with its margin")
+        return self

@@ -396,7 +396,12 @@ def _members(settlement: xr.Dataset, binaries: Array, marginal: bool) -> Iterato
     """
     s = arrays(settlement)
     alone, paid = s["bill_grid_only"], s["make_whole"]
-    rent = max((s["congestion_rent"] - s["line_income"]).sum(), 0.0)
+    kept = {
+        n: SIGNS.get(n, 1)
+        for n, line in MONEY.items()
+        if line.counterparty == "network" and n != "network_fee"
+    }
+    rent = max(sum(sign * s[name].sum() for name, sign in kept.items()), 0.0)
     prices = _bill(s, [name for name in SIGNS if name != "make_whole"])
     scale = np.asarray(sum(abs(s[name]) for name in SIGNS if name != "make_whole"))
     beside = s["breach_cost"] - s["final_energy_value"]

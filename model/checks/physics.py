@@ -32,11 +32,21 @@ _OTHERS = (
     "source",
     "origin",
     "candidate",
+    "phase",
     "time",
 )
 PARTICIPANT = ("participant", "time")
 VEHICLE = ("vehicle", "time")
-SIGNED = ("price", "sale_price", "offer_value", "node_flow")
+SIGNED = (
+    "price",
+    "sale_price",
+    "offer_value",
+    "node_flow",
+    "voltage_value",
+    "edge_value",
+    "voltage_price",
+    "congestion_price",
+)
 
 
 class Finding(NamedTuple):

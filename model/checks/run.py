@@ -13,6 +13,8 @@ import xarray as xr
 from . import loads
 from .directions import directions
 from .money import Trades, audit, recount
+from .network.charges import charges
+from .network.limits import network
 from .origins import provenance
 from .physics import Finding, Run, physics
 from .prices import equilibrium, means
@@ -95,6 +97,7 @@ def check(
     findings = [
         *physical,
         *directions(run),
+        *network(run),
         *audit(run, traded, settlement, linear, decided, prices == "marginal"),
     ]
     if prices != "traded":
@@ -109,6 +112,8 @@ def check(
             *loads.physics(alone),
             *directions(alone),
             *recount(run, alone, settlement, prices != "traded"),
+            *network(alone),
+            *charges(run, alone, settlement, prices == "marginal"),
         ]
     return [violation for finding in findings for violation in _worst(finding, inputs, tolerance)]
 

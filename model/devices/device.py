@@ -15,6 +15,8 @@ from pyomo.core.base.block import ScalarBlock
 from pyomo.core.base.set import Set
 
 from ...data.inputs.devices import present
+from ..grid.loads import PHASES
+from ..grid.network_limits import stated
 from ..labels import Array
 from ..lp.components import ArrayVar
 from ..lp.expressions import Linear, Relation
@@ -41,6 +43,8 @@ class Sets(ScalarBlock):
         if "tier" in inputs.sizes:
             labels["participant"] = inputs["participant"].values.tolist()
         labels |= {d: inputs[d].values.tolist() for d in ("month", "day", "candidate") if d in inputs.sizes}
+        if stated(inputs):
+            labels["phase"] = list(PHASES)
         labels |= {"meter": meters.label.tolist(), "time": times, "node_to": labels["node"]}
         for dim, entries in labels.items():
             self.add_component(dim, Set(initialize=entries, ordered=True, dimen=1))

@@ -25,7 +25,7 @@ from ...data.inputs.contract import InputError, Problem, suggestion
 from ...data.inputs.currency import scale
 from ..labels import Array, sum_at
 from ..settlement import price_rules
-from ..settlement.account_lines import SIGNS
+from ..settlement.account_lines import MONEY, SIGNS
 from ..settlement.accounts import made_whole
 from ..settlement.make_whole import NO_LOSS
 from ..settlement.price_rules import PRICE_RULES, BilateralTrades, Prices
@@ -188,7 +188,7 @@ def _paid(run: Run, rule: str, game: Game) -> Payments:
         return _by_prices(run, rule)
     fees = float(run.lines["network_fee"].sum())
     if rule == AS_BILLED:
-        rent = run.lines["congestion_rent"] + run.lines["make_whole"] - run.lines["line_income"]
+        rent = run.lines["congestion_rent"] + run.lines["make_whole"] + _charges(run)
         return Payments(run.lines["bill"], fees, float(rent.sum()))
     shares, error, bound = game.split(rule)
     return Payments(run.yardstick - shares, fees, error=error, bound=bound)
@@ -213,5 +213,12 @@ def _by_prices(run: Run, rule: str) -> Payments:
     if rule != "marginal":
         return Payments(run.others + spent - got, fees, float(rent.sum()))
     whole = made_whole(lines)
-    kept = rent + whole["make_whole"] - run.lines["line_income"]
+    kept = rent + whole["make_whole"] + _charges(run)
     return Payments(whole["bill"], fees, float(kept.sum()))
+
+
+def _charges(run: Run) -> Array:
+    """Return what members pay to the network at marginal prices beside fees and congestion rent (participant,)."""
+    return np.asarray(
+        sum(sign * run.lines[n] for n, sign in SIGNS.items() if MONEY[n].counterparty == "network")
+    )

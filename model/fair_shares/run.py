@@ -7,13 +7,14 @@ import numpy as np
 import xarray as xr
 
 from ..labels import Array, sum_at
-from ..settlement.account_lines import SIGNS
+from ..settlement.account_lines import MONEY, SIGNS
 from ..settlement.unpaid import SIGNS as BESIDE
 from ..topology.traders import parties, traders
 
 Lines = Mapping[str, Array]
 """Money of accounts (participant,) by the names of `account_lines`, zeros where a run has no such line."""
-_PEERS = ("peer_cost", "peer_revenue", "make_whole", "line_income")
+_WITHIN = ("peers", "members", "network")
+"""Counterparties that a rule decides about: peers, and the network by what it keeps as a rent."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,9 @@ class Run:
     @property
     def others(self) -> Array:
         """What each member pays to others than peers and network (participant,) [currency]."""
-        return np.asarray(sum(SIGNS[n] * self.lines[n] for n in SIGNS if n not in _PEERS))
+        return np.asarray(
+            sum(SIGNS[n] * self.lines[n] for n in SIGNS if MONEY[n].counterparty not in _WITHIN)
+        )
 
     @property
     def yardstick(self) -> Array:

@@ -17,20 +17,28 @@ def taken(inputs: xr.Dataset, results: xr.Dataset) -> tuple[Array, Array]:
     participant's power factor, ``q = p tan(arccos(power_factor))``; inverters of PV and stores draw none.
     """
     order = ("participant", "time")
-    net = (results["draw"] - results["supply"]).transpose(*order).values
-    factor = optional(inputs, "power_factor")
-    reactive = inputs["demand"].transpose(*order).values * np.tan(np.arccos(factor))[:, None]
+    draw, supply = (results[way].transpose(*order).values for way in ("draw", "supply"))
+    net = draw - supply
     node = positions(inputs, "participant_node", "node")
     share = phase_shares(inputs)
-    slots = inputs.sizes["time"]
-    real, imaginary = np.zeros((2, inputs.sizes["node"], len(PHASES), slots))
+    real = np.zeros((inputs.sizes["node"], len(PHASES), inputs.sizes["time"]))
     np.add.at(real, node, share[:, :, None] * net[:, None, :])
-    np.add.at(imaginary, node, share[:, :, None] * reactive[:, None, :])
     for host, slot, power in _guests(inputs, results):
         np.add.at(
             real, (node[host][:, None], np.arange(len(PHASES)), slot[:, None]), share[host] * power[:, None]
         )
-    return real, imaginary
+    return real, reactive_demand(inputs)
+
+
+def reactive_demand(inputs: xr.Dataset) -> Array:
+    """Return the reactive power [kvar] that demand draws at nodes (node, phase, time), whatever stores and PV do."""
+    factor = optional(inputs, "power_factor")
+    demand = inputs["demand"].transpose("participant", "time").values
+    reactive = demand * np.tan(np.arccos(factor))[:, None]
+    power = np.zeros((inputs.sizes["node"], len(PHASES), inputs.sizes["time"]))
+    node = positions(inputs, "participant_node", "node")
+    np.add.at(power, node, phase_shares(inputs)[:, :, None] * reactive[:, None, :])
+    return power
 
 
 def phase_shares(inputs: xr.Dataset) -> Array:
@@ -44,7 +52,7 @@ def _guests(inputs: xr.Dataset, results: xr.Dataset) -> list[tuple[Array, Array,
     """Return host, slot and power taken [kW] of vehicles plugged in away from home, where there are any."""
     sides = {"vehicle_import": 1, "vehicle_purchase": 1, "vehicle_export": -1, "vehicle_sale": -1}
     known = [
-        sign * results[name].transpose("vehicle", "time").fillna(0.0).values
+        sign * np.nan_to_num(results[name].transpose("vehicle", "time").values)
         for name, sign in sides.items()
         if name in results
     ]

@@ -1,8 +1,8 @@
 """Linear algebra over whole arrays of variables: what the devices are written in.
 
 A :class:`Linear` is an array of linear expressions, one for each entry of its shape, kept as sparse terms.
-It knows ``+``, ``-``, times an array, a shift in time, a sum, a placement by position, a repetition with factors, and
-comparison; nothing more. The last axis of a two-dimensional expression is time.
+It knows ``+``, ``-``, times an array, a shift in time, a sum, a placement by position, a repetition with factors, sums
+with weights, and comparison; nothing more. The last axis of a two-dimensional expression is time.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 from ..labels import Array
 
@@ -131,6 +132,16 @@ class Linear:
             row, column = row * width + each, np.repeat(term.column, width)
             terms.append(Term(term.variable, row[some], column[some], coefficient[some]))
         return Linear(factors.shape, self.constant[:, None] * factors, terms)
+
+    def weighted(self, weights: sparse.csr_array, shape: tuple[int, ...]) -> Linear:
+        """Return sums of entries with weights (target, entry), both flat: ``weights @ self``, of a shape."""
+        terms = []
+        for term in self.terms:
+            size = (weights.shape[1], int(term.column.max(initial=-1)) + 1)
+            entries = sparse.csr_array((term.coefficient, (term.row, term.column)), shape=size)
+            product = (weights @ entries).tocoo()
+            terms.append(Term(term.variable, product.row, product.col, product.data))
+        return Linear(shape, (weights @ self.constant.ravel()).reshape(shape), terms)
 
     def sum(self) -> Linear:
         """Return the sum of all entries, an expression of shape ()."""

@@ -51,6 +51,22 @@ _COMPONENTS = {
         counterparty="retailer",
         label="dearer tiers",
     ),
+    "congestion_charges": Line(
+        "paid for full lines and transformers by what is drawn beyond what would be without peers; below zero: received",
+        sign=1,
+        counterparty="network",
+        label="full lines and transformers",
+        measure="full lines",
+        compared=True,
+    ),
+    "voltage_charges": Line(
+        "paid for scarce voltage by what is drawn beyond what would be without peers; below zero: received",
+        sign=1,
+        counterparty="network",
+        label="scarce voltage",
+        measure="scarce voltage",
+        compared=True,
+    ),
     "peer_cost": Line(
         "paid for energy from peers, with network fees and congestion rent",
         sign=1,
@@ -194,12 +210,14 @@ OPTIONAL = (
     "standing_charges",
     "peak_charges",
     "tier_charges",
+    "congestion_charges",
+    "voltage_charges",
     "investment_cost",
     "line_income",
     "breach_cost",
 )
-"""Lines that only accounts have where tariffs have components, a plan builds, or targets of stores have a price;
-elsewhere they are zero, and not shown."""
+"""Lines that only accounts have where tariffs have components, limits of a network are rows, a plan builds, or targets
+of stores have a price; elsewhere they are zero, and not shown."""
 
 LATER = ("make_whole", "final_energy_value", *OPTIONAL)
 """Lines that files do not have which were stored before the settlement had them: there they are zero."""

@@ -3,8 +3,9 @@
 A participant's account covers its own meter and its vehicles wherever they plug in, at its own tariff. Its lines
 stand in `account_lines`::
 
-    bill = grid_cost - feed_in_revenue + standing_charges + peak_charges + tier_charges + peer_cost - peer_revenue
-           + make_whole + imbalance_cost + fuel_cost + wear_cost + investment_cost - line_income
+    bill = grid_cost - feed_in_revenue + standing_charges + peak_charges + tier_charges + congestion_charges
+           + voltage_charges + peer_cost - peer_revenue + make_whole + imbalance_cost + fuel_cost + wear_cost
+           + investment_cost - line_income
 
 **Investment** is there where a plan says what is built (`planning`): the part of its annuities and upkeep in the
 horizon, which is the same without peers. Who builds a line gets, of the congestion rent, what its kW earn
@@ -16,6 +17,9 @@ the first depend on no decision and are what they are without peers. ``component
 what each component comes to; over the components of the tariff it adds up to grid_cost - feed_in_revenue and these
 charges. Peaks are those of the participant's own meter (`topology.peaks`), whatever vehicles draw elsewhere, or one of
 all customers (`topology.joint_peaks`); tiers count what is bought on the account (`topology.tiers`).
+
+**Congestion charges** and **voltage charges** are there where a clearing keeps limits of its network, at marginal
+prices (`grid.network_charges`).
 
 **Imbalance.** Who has traded more than its meter shows pays ``imbalance_fee`` for what is short, to the operator of the
 exchange, and no peer gets it. Of each meter and slot, with c = bought less sold by contract [kWh]: a buyer (c > 0)
@@ -47,6 +51,7 @@ import xarray as xr
 
 from ...data.inputs import devices
 from ...data.inputs.arrays import assembled
+from ..grid.network_charges import CHARGES, network_charges
 from ..labels import Array, positions, sum_at
 from ..topology.candidates import candidates
 from ..topology.traders import Traders, parties, traders
@@ -98,6 +103,9 @@ def settle(
     who, dims = traders(inputs), ("participant",)
     account = lines(inputs, results, trades)
     account["bill_grid_only"] = lines(inputs, grid_only, trades.isel(trade=slice(0)))["bill"]
+    if prices == "marginal":
+        account |= (charged := network_charges(inputs, results, grid_only))
+        account["bill"] = account["bill"] + _sum(charged.values()) if charged else account["bill"]
     account["saving"] = account["bill_grid_only"] - account["bill"]
     account |= unpaid.unpaid(inputs, results, grid_only, planned=prices != "traded")
     if prices == "marginal":
@@ -136,7 +144,8 @@ def made_whole(lines: Mapping[str, Array]) -> dict[str, Array]:
     beside = _sum(sign * lines[name] for name, sign in unpaid.SIGNS.items() if name in lines)
     amounts = {n: lines[n] for n in SIGNS if n != "make_whole" and n in lines}
     bill, turnover = _sum(SIGNS[n] * a for n, a in amounts.items()), _sum(map(abs, amounts.values()))
-    rent = float(lines["congestion_rent"].sum()) - float(np.sum(lines.get("line_income", 0.0)))
+    rents = {"congestion_rent": 1, "line_income": -1} | dict.fromkeys(CHARGES, 1)
+    rent = sum(sign * float(lines[n].sum()) for n, sign in rents.items() if n in lines)
     paid = make_whole(bill, alone - beside, turnover, rent)
     return {"make_whole": paid, "bill": bill + paid, "saving": alone - (bill + paid)}
 

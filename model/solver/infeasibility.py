@@ -179,5 +179,7 @@ def _family_cause(family: Any, entry: int, amount: float) -> Cause:
     label, kind = family.labels()[entry], family.dims[0]
     if not family.lack:
         return Cause(f"{family.name}[{_index(label)}]", "any time", amount, "to be met")
-    entity, when = (label[0], f"{label[1]}Z") if len(family.dims) > 1 else (label, "any time")
-    return Cause(entity if kind == "meter" else f"{kind} {entity}", when, amount, family.lack)
+    entity, when = (label[0], f"{label[-1]}Z") if len(family.dims) > 1 else (label, "any time")
+    who = entity if kind == "meter" else f"{kind} {entity}"
+    further = zip(family.dims[1:-1], label[1:-1], strict=True) if len(family.dims) > 2 else ()
+    return Cause(", ".join([who, *(f"{dim} {of}" for dim, of in further)]), when, amount, family.lack)

@@ -119,6 +119,7 @@ def meters(
     priced: bool = True,
     quotes: xr.Dataset | None = None,
     pool: bool = True,
+    scarce: bool = False,
 ) -> Meters:
     """Return the meters of the inputs.
 
@@ -132,6 +133,8 @@ def meters(
         ``price`` and ``sale_price`` (node, time) [currency/kWh] at which peers trade, if they are given.
     pool : bool
         Whether participants without a choice fold; else each is a meter of its own.
+    scarce : bool
+        Whether power over the network may cost something itself, so that not using one's own PV could pay anywhere.
     """
     owner = positions(inputs, "vehicle_owner", "participant")
     host = positions(inputs, "vehicle_host", "participant")
@@ -162,7 +165,7 @@ def meters(
     most_drawn, most_given = connections(inputs)
     export_limit = rows.limit(most_given, rows.gives)
     inverter_limit = rows.limit(optional(inputs, "inverter_limit")[:, None], rows.draws)[:, 0]
-    curtailable = _curtailable(demand, pv, more, stored, free, export_limit, inverter_limit)
+    curtailable = _curtailable(demand, pv, more, stored, free | scarce, export_limit, inverter_limit)
     give_capacity = np.maximum(pv + more - demand + stored, 0.0)
     if "battery_gives" in inputs:
         kept = np.where(inputs["battery_gives"] == "home", inputs["battery_discharge_limit"], 0.0)

@@ -45,6 +45,7 @@ def settle_block(block: Any) -> xr.DataTree:
     otonari.model.checks.run.CheckError
         If the solution contradicts the inputs though nobody edited the block's own rows or variables.
     """
+    from ...model.grid.network_limits import stated
     from ...model.marginal_values import marginal_values
     from ...model.results import collect
     from ...model.settlement import accounts, trades
@@ -62,7 +63,7 @@ def settle_block(block: Any) -> xr.DataTree:
             f"{block.name} has no prices: want it solved by otonari.solve, or a suffix dual of the model"
         )
     baseline = community_block(inputs, "grid-only", minimum_charge=block.minimum_charge)
-    solve(baseline, tie_break=False)
+    solve(baseline, tie_break=stated(inputs))
     alone = collect(baseline)
     traded = trades.bilateral(inputs, results)
     settled = accounts.settle(inputs, results, traded, alone)

@@ -150,6 +150,10 @@ def _outline(source: str | Path, overrides: Sequence[str], relax: bool) -> Outli
         raise dask_cluster.ClusterError(
             f"a peak of all customers of a tariff ({', '.join(joint)}): it joins all regions; want no --workers"
         )
+    if (whole.sections.get("grid") or {}).get("limits", "none") != "none":
+        raise dask_cluster.ClusterError(
+            "limits of the network (grid.limits): they join all regions; want no --workers, or grid.limits=none"
+        )
     return whole
 
 

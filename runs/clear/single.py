@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -222,17 +223,22 @@ def solved(
 
     Binaries are as the results ``decided`` have them, if there are any.
     """
-    from ...model import clearing, results
+    from ...model import clearing
     from ...model.marginal_values import marginal_values
+    from ...model.network_clearing import solve_within_limits
     from ...model.solver import solve
 
-    block = clearing.community_block(inputs, market, minimum_charge=options["minimum_charge"])
-    if decided is not None:
-        clearing.decide_as(block, decided)
+    def build(rows: Any) -> Any:
+        block = clearing.community_block(inputs, market, minimum_charge=options["minimum_charge"], rows=rows)
+        if decided is not None:
+            clearing.decide_as(block, decided)
+        return block
+
     limits = {name: options[name] for name in ("time_limit", "mip_gap")}
-    solution = solve.solve(block, **limits, threads=threads or os.cpu_count() or 1, **solving)
+    limits |= {"threads": threads or os.cpu_count() or 1} | solving
+    begin = limits.pop("start", None)
+    block, solution, collected = solve_within_limits(build, partial(solve.solve, **limits), inputs, begin)
     log.info("%s: %s, objective %.6f, %s", market, solution.status, solution.objective, solution.proof)
-    collected = results.collect(block)
     price = collected["price"].values if "price" in collected else None
     marginal = marginal_values(block, price)
     clearing.dismantle(block)

@@ -8,14 +8,36 @@ from ....data.inputs.contract import optional
 from .case import SMALL, Case, Sentence
 
 TOPIC = "Limits"
+_MOST = 3
 
 
 def limits(case: Case) -> Iterator[Sentence]:
     """Yield the limits that bind in the slot around the participant: its connection, and edges to the root."""
-    found = [*_connection(case), *_edges(case)]
+    found = [*_connection(case), *_edges(case), *_network(case)]
     if not found and case.marginal is not None:
         found = [Sentence(TOPIC, "No limit of its connection or of the edges above it binds in this slot.")]
     yield from found
+
+
+def _network(case: Case) -> Iterator[Sentence]:
+    """Yield the limits of the network that bind in the slot, the dearest first: voltages and ratings."""
+    for name, unit, above, below in (
+        ("voltage_value", "volt", "highest voltage", "lowest voltage"),
+        ("edge_value", "kW", "rating of its edge, towards it,", "rating of its edge, to the root,"),
+    ):
+        if name not in case.results:
+            continue
+        value = case.results[name].transpose("node", "phase", "time").values[:, :, case.slot]
+        order = np.argsort(-abs(value), axis=None, kind="stable")[:_MOST]
+        for node, phase in zip(*np.unravel_index(order, value.shape), strict=True):
+            if (worth := abs(float(value[node, phase]))) > SMALL:
+                at, label = str(case.results["phase"].values[phase]), case.label(int(node))
+                yield Sentence(
+                    TOPIC,
+                    f"At {label}, phase {at}, the {above if value[node, phase] > 0 else below} binds: one more {unit}"
+                    f" would have saved {case.money(worth)} in the slot.",
+                    {"limit": name, "node": label, "phase": at, "saving": worth},
+                )
 
 
 def _connection(case: Case) -> Iterator[Sentence]:

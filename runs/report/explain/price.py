@@ -52,7 +52,26 @@ def price(case: Case) -> Iterator[Sentence]:
             f"{as_much if sunny and optional(case.inputs, 'participant_metering')[p] != 'gross' else ''}.",
             {"meter_value": value},
         )
+    yield from _scarcity(case)
     yield from _deals(case)
+
+
+def _scarcity(case: Case) -> Iterator[Sentence]:
+    """Yield what one more kWh drawn at the participant's connection costs others by what is scarce in the network."""
+    prices = {"voltage": case.scarcity("voltage_price"), "full edges": case.scarcity("congestion_price")}
+    parts = {kind: float(price[case.participant]) for kind, price in prices.items()}
+    parts = {kind: price for kind, price in parts.items() if abs(price) > SMALL}
+    if not parts:
+        return
+    total, who = sum(parts.values()), shown(case.name)
+    cost, pays = ("cost", "pays") if total > 0 else ("saved", "gets")
+    told = {kind: price if total > 0 else -price for kind, price in parts.items()}
+    yield Sentence(
+        TOPIC,
+        f"Wires were scarce: one more kWh drawn there {cost} others {case.price(abs(total))} = {sum_of(told, case)}."
+        f" {who} {pays} that for what it draws beyond what it would without peers, whoever the energy is from.",
+        {"scarcity": total, "parts": parts},
+    )
 
 
 def _who_sets(case: Case, node: int, at_node: float) -> Iterator[Sentence]:
@@ -99,7 +118,7 @@ def _at_the_margin(case: Case, node: int, price: float) -> Iterator[tuple[str, s
             q = case.people.index(str(owner))
             if value is None or case.node[q] != node or _in_part(case, device, s) is None:
                 continue
-            own = float(value[q])
+            own = float(value[q] - case.scarcity("voltage_price")[q] - case.scarcity("congestion_price")[q])
             if min(abs(own - price - case.access(node)), abs(own - price + case.access(node))) < 1e-5:
                 name = shown(str(case.inputs[device].values[s]))
                 yield case.people[q], f"its {device} {name} {_in_part(case, device, s)}", own
