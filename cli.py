@@ -241,6 +241,30 @@ def _require_regional(market: str | None, output: Path | None, **options: Any) -
     _require_suffix(output, ".zarr")
 
 
+def _require_day_ahead(market: str | None, output: Path | None, **options: Any) -> None:
+    if market not in (None, "p2p"):
+        raise click.UsageError(f"--market: got {market}; only the p2p market is contracted a day ahead")
+    asked = ("rule", "no_ledger", "directory", "key", "relax", "workers", "scheduler")
+    if others := [name for name in asked if options[name]]:
+        flags = {"directory": "--ledger", "no_ledger": "--no-ledger"}
+        told = ", ".join(flags.get(name, f"--{name}") for name in others)
+        raise click.UsageError(
+            f"{told}: not with --scenarios, whose prices are marginal and which commits nothing"
+        )
+    _require_suffix(output, ".nc")
+
+
+def _futures(plan: str, scenarios: int | None, mode: str) -> int:
+    """Return for how many futures a simulation plans."""
+    if plan == "expected" and scenarios is not None:
+        raise click.UsageError("--scenarios: only --plan stochastic has any")
+    if plan == "stochastic" and mode != "co-optimized":
+        raise click.UsageError(
+            "--plan: agents on an exchange plan for what they expect; want --mode co-optimized"
+        )
+    return (scenarios or 5) if plan == "stochastic" else 1
+
+
 def _of_rule(rule: str | None) -> tuple[str, ...]:
     """Return the overrides that state a rule of prices among peers, as ``fixed=25``."""
     if rule is None:
@@ -278,12 +302,20 @@ def main() -> None:
 @click.option("--relax", is_flag=True, help="Ignore minimum charge powers.")
 @click.option("--workers", type=_Whole(min=1), help="Clear by regions, in so many processes here.")
 @click.option("--scheduler", metavar="ADDRESS", help="Clear by regions, on a Dask cluster.")
+@click.option(
+    "--scenarios",
+    type=_Whole(1, 200),
+    help="Contract a day ahead for so many futures: those of uncertainty: in the scenario, or forecasts.",
+)
+@click.option("--seed", type=_Whole(0, 2**32 - 1), help="Of the futures that are forecast.  [default: 0]")
 @_strict
 @common
 def clear(
     scenario: str,
     market: str,
     rule: str | None,
+    scenarios: int | None,
+    seed: int | None,
     no_ledger: bool,
     strict: bool,
     as_json: bool,
@@ -298,7 +330,21 @@ def clear(
 
     With --workers or --scheduler a community larger than memory is cleared by regions of its fee tree, and stored in
     chunks as runs-out/SCENARIO/p2p.zarr; what is done stays if it is stopped, and the same command goes on from there.
+
+    With --scenarios peers contract before it is known which of several futures comes, and each future is dispatched;
+    what is decided and what it costs not to know is stored as runs-out/SCENARIO/day-ahead.nc. Nothing is committed.
     """
+    if scenarios is None and seed is not None:
+        raise click.UsageError("--seed: only --scenarios has one")
+    if scenarios is not None:
+        _require_day_ahead(market, rule=rule, no_ledger=no_ledger, **options)
+        options["overrides"] += ("readings=strict",) if strict else ()
+        names = ("overrides", "output", "time_limit")
+        given = {name: options[name] for name in names} | {"stage": _stage(verbose, quiet)}
+        from .runs.commands import clear
+
+        _print(clear.day_ahead(scenario, scenarios, seed or 0, **given), as_json, quiet)
+        return
     _require_ledger(options, no_ledger or market in ("grid-only", "unmanaged"))
     options["overrides"] += ("readings=strict",) if strict else ()
     options["overrides"] += _of_rule(rule)
@@ -935,6 +981,14 @@ def forecast_vehicle(file: Path, as_json: bool, verbose: bool, quiet: bool, **op
     show_default=True,
     help="Agents that bid, or the community planned as one at every slot.",
 )
+@click.option(
+    "--plan",
+    type=click.Choice(["expected", "stochastic"]),
+    default="expected",
+    show_default=True,
+    help="Whether it is planned for what is expected, or for several futures (co-optimized).",
+)
+@click.option("--scenarios", type=_Whole(2, 50), help="Futures of a stochastic plan.  [default: 5]")
 @_set
 @click.option(
     "--warm-up-days",
@@ -949,13 +1003,20 @@ def forecast_vehicle(file: Path, as_json: bool, verbose: bool, quiet: bool, **op
     type=_Whole(0, 2**32 - 1),
     default=0,
     show_default=True,
-    help="Of who comes first of those who come at once.",
+    help="Of who comes first of those who come at once, and of futures.",
 )
 @click.option("-o", "--output", type=_FILE, help="Run file (.nc).  [default: runs-out/SCENARIO/MODE.nc]")
 @_ledger_options
 @common
 def simulate(
-    scenario: str, no_ledger: bool, as_json: bool, verbose: bool, quiet: bool, **options: Any
+    scenario: str,
+    plan: str,
+    scenarios: int | None,
+    no_ledger: bool,
+    as_json: bool,
+    verbose: bool,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Simulate days of a scenario, or of a stored plan: forecasts, orders, trades, and what came of them.
 
@@ -964,6 +1025,7 @@ def simulate(
     """
     _require_ledger(options, no_ledger)
     _require_suffix(options["output"], ".nc")
+    options["futures"] = _futures(plan, scenarios, options["mode"])
     _stage(verbose, quiet)("simulating")
     from .runs.commands import clear
 

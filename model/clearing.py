@@ -282,11 +282,11 @@ def _behind_meters(community: Community, devices: dict[str, Device], given: Line
         "give_outward",
         given <= used + _sum(d.discharged - d.inward for d in devices.values()),
         "exports[m,t] + sale[m,t] <= pv[m,t] - curtailment[m,t] + sum over stores that give anywhere of discharge[s,t]",
-        where=_touches(battery.inward) & (meters.give_capacity > 0),
+        where=touches(battery.inward) & (meters.give_capacity > 0),
     )
 
 
-def _touches(power: Linear) -> Array:
+def touches(power: Linear) -> Array:
     """Return which entries of an array of expressions have a variable."""
     some = np.zeros(power.shape, dtype=bool)
     for term in power.terms:

@@ -7,6 +7,9 @@ share the sizes of their candidates, so that they are one program::
 
 with the weights on average 1, and cost[d] the cost of a period, its part of what is built included. Stores are carried
 within a period: without an initial energy (NaN) they end with what they start with, whatever that is.
+
+Periods may be of several *futures*, of which one comes, as likely as its periods weigh. The sum is the expected cost
+then, of which a part may be weighed by the worst futures instead (`tail`).
 """
 
 from __future__ import annotations
@@ -28,6 +31,8 @@ from .labels import Array
 from .lp.expressions import Linear
 from .lp.rows import ArrayCost
 from .results import collect
+from .risk import NEUTRAL, Risk
+from .tail import tail
 from .topology.candidates import built
 
 BOTH = 1e-6
@@ -37,9 +42,24 @@ WATT = 1e-3
 
 
 class Plan(ScalarBlock):
-    """The periods of a plan, blocks ``period_1`` and so on, of which the first has the sizes of candidates."""
+    """The periods of a plan, blocks ``period_1`` and so on, of which the first has the sizes of candidates.
+
+    ``weights`` (period,) are on average 1; ``future`` (period,) is the position of the future that each is of.
+    """
 
     periods: list[Community]
+    weights: Array
+    future: Array
+    risk: Risk
+
+    @property
+    def probability(self) -> Array:
+        """How likely each future is (future,)."""
+        return np.asarray(np.bincount(self.future, self.weights) / self.weights.sum())
+
+    def by_future(self) -> Array:
+        """Return how often each period (period,) counts if its future comes."""
+        return np.asarray(self.weights / self.probability[self.future])
 
     @property
     def investment(self) -> Any:
@@ -53,6 +73,8 @@ def plan_block(
     market: str = "p2p",
     *,
     minimum_charge: bool = True,
+    future: Sequence[int] | None = None,
+    risk: Risk = NEUTRAL,
 ) -> Plan:
     """Build the model of a plan as a Pyomo Block.
 
@@ -65,28 +87,68 @@ def plan_block(
         How often each period counts; only their proportions matter. Default: alike.
     market, minimum_charge
         As of :func:`community_block`.
+    future : sequence of int, optional
+        Position of the future that each period is of. Default: one.
+    risk : Risk
+        How the costs of futures are weighed.
 
     Raises
     ------
     InputError
         With every problem of the inputs.
     """
-    count = np.ones(len(periods)) if weights is None else np.asarray(weights, dtype=float)
+    sizes: Sizes | None = None
+    blocks = []
+    for inputs in periods:
+        blocks.append(community_block(inputs, market, minimum_charge=minimum_charge, sizes=sizes))
+        if sizes is None and blocks[0].component("investment") is not None:
+            sizes = blocks[0].component("investment").decided
+    return joined(blocks, weights, future=future, risk=risk)
+
+
+def joined(
+    blocks: Sequence[Community],
+    weights: Sequence[float] | None = None,
+    *,
+    future: Sequence[int] | None = None,
+    risk: Risk = NEUTRAL,
+) -> Plan:
+    """Return the blocks of periods as one plan; parameters as of :func:`plan_block`."""
+    count = np.ones(len(blocks)) if weights is None else np.asarray(weights, dtype=float)
     count = count * len(count) / count.sum()
     plan = Plan(concrete=True)
-    sizes: Sizes | None = None
-    plan.periods = []
+    plan.periods, plan.weights, plan.risk = list(blocks), count, risk
+    plan.future = np.zeros(len(blocks), dtype=int) if future is None else np.asarray(future)
     plan.spent = Linear(())
-    for number, (inputs, weight) in enumerate(zip(periods, count.tolist(), strict=True), start=1):
-        block = community_block(inputs, market, minimum_charge=minimum_charge, sizes=sizes)
+    for number, (block, weight) in enumerate(zip(blocks, count.tolist(), strict=True), start=1):
         block.weight = weight
         plan.add_component(f"period_{number}", block)
-        plan.periods.append(block)
         plan.spent = plan.spent + weight * block.spent
-        if sizes is None and block.component("investment") is not None:
-            sizes = block.component("investment").decided
+    if risk.weight > 0 and len(plan.probability) > 1:
+        _weigh(plan)
     plan.add_component("cost", ArrayCost(doc="weighted cost of the periods, in currency"))
     return plan
+
+
+def _weigh(plan: Plan) -> None:
+    """Let the worst futures of a plan count more: what is built costs the same in all of them."""
+    labels = [str(number) for number in range(1, len(plan.probability) + 1)]
+    built, cost = Linear(()), Linear((len(labels),))
+    for block, weight, once, at in zip(
+        plan.periods, plan.weights, plan.by_future(), plan.future, strict=True
+    ):
+        investment = block.component("investment")
+        own = Linear(()) if investment is None else investment.spent
+        built = built + float(weight) * own
+        cost = cost + (float(once) * (block.spent - own)).into(np.array([at]), cost.shape)
+    plan.add_component("tail", tail(cost, plan.probability, plan.risk, labels))
+    plan.spent = built + plan.component("tail").spent
+
+
+def costs(plan: Plan) -> Array:
+    """Return what each future of a solved plan costs (future,) if it comes, in the unit of the objective."""
+    spent = np.array([float(block.spent.values()) for block in plan.periods])
+    return np.bincount(plan.future, spent * plan.by_future())
 
 
 class Period(NamedTuple):
@@ -102,10 +164,22 @@ def sizes(plan: Plan) -> Array:
     return np.zeros(0) if block is None else np.asarray(block.component("size").dense())
 
 
+def weighed(plan: Plan) -> list[Community]:
+    """Return the periods of a solved plan, each with the weight that its cost had in the optimum."""
+    own = plan.component("tail")
+    factor = np.ones(len(plan.probability)) if own is None else own.factors(plan.probability, plan.risk)
+    for block, weight, future in zip(plan.periods, plan.weights, plan.future, strict=True):
+        block.weight = float(weight * factor[future])
+    return plan.periods
+
+
 def solved(plan: Plan) -> list[Period]:
-    """Return the periods of a solved plan, built as it says; stores without an initial energy have the plan's."""
+    """Return the periods of a solved plan, built as it says; stores without an initial energy have the plan's.
+
+    Prices are those of each period: its duals over what its cost counted in the optimum.
+    """
     done = []
-    for block in plan.periods:
+    for block in weighed(plan):
         results = collect(block).drop_vars("candidate_size", errors="ignore")
         inputs = block.inputs if plan.investment is None else built(block.inputs, sizes(plan))
         done.append(Period(*_started(inputs, results)))

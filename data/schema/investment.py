@@ -1,5 +1,6 @@
-"""What a plan may build, and what money costs."""
+"""What a plan may build, what money costs, and what may come."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -149,6 +150,24 @@ class Future(Closed):
     )
 
 
+class Risk(Closed):
+    """How much the worst futures count beside what is expected."""
+
+    weight: Annotated[Real, Field(ge=0, le=0.99)] = Field(
+        default=0.0,
+        description="part of the cost that is the conditional value at risk, the rest is expected",
+    )
+    level: Annotated[Real, Field(ge=0, lt=1)] = Field(
+        default=0.95, description="conditional value at risk: mean cost of the worst 1 - level"
+    )
+
+
+def require_likely(futures: Mapping[str, Future]) -> None:
+    """Raise where there are futures whose probabilities do not add up to 1."""
+    if futures and abs(sum(future.probability for future in futures.values()) - 1) > 1e-6:
+        raise PydanticCustomError("futures", "probabilities that add up to 1")
+
+
 class Investment(Closed):
     """What a plan may build."""
 
@@ -161,12 +180,26 @@ class Investment(Closed):
         default={},
         description="label -> kW or kWh of what is built already; not planned again (default: nothing)",
     )
+    risk: Annotated[Risk, LATER] = Field(default=Risk(), description="how much the worst futures count")
     representative_days: Annotated[Annotated[Whole, Field(ge=1, le=366)] | None, LATER] = Field(
         default=None, description="days of the horizon that stand for all of it (default: all, as one)"
     )
 
     @model_validator(mode="after")
     def _likely(self) -> Self:
-        if self.futures and abs(sum(f.probability for f in self.futures.values()) - 1) > 1e-6:
-            raise PydanticCustomError("futures", "probabilities that add up to 1")
+        require_likely(self.futures)
+        return self
+
+
+class Uncertainty(Closed):
+    """What may come of a day that is cleared ahead."""
+
+    futures: Annotated[dict[Name, Future], LATER] = Field(
+        default={}, description="label -> what may come (default: paths of forecasts)"
+    )
+    risk: Annotated[Risk, LATER] = Field(default=Risk(), description="how much the worst futures count")
+
+    @model_validator(mode="after")
+    def _likely(self) -> Self:
+        require_likely(self.futures)
         return self

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from ..files.file_format import UNITS
 from .file_references import CarbonFile, SeriesFile, TableFile, Weather
 from .grid import Grid
-from .investment import Finance, Investment
+from .investment import Finance, Investment, Uncertainty
 from .table_rows import Battery, Node, Participant, Trip, Vehicle
 from .tariffs_and_fees import Exchange, Fees, LevelFees, PeerPrices, Tariff
 from .values import (
@@ -168,6 +168,9 @@ class Scenario(Closed):
     )
     investment: Annotated[Investment | None, LATER] = Field(
         default=None, description="what otonari plan may build; other commands leave it aside"
+    )
+    uncertainty: Annotated[Uncertainty, LATER] = Field(
+        default=Uncertainty(), description="what may come of a day that is cleared ahead"
     )
     finance: Annotated[Finance, LATER] = Field(
         default=Finance(), description="interest, and the years that a plan looks ahead"

@@ -50,23 +50,13 @@ class Sets(ScalarBlock):
             self.add_component(dim, Set(initialize=entries, ordered=True, dimen=1))
 
 
-class Device(ScalarBlock):
-    """One device (or market) as a Pyomo Block of array-backed components.
+class Families(ScalarBlock):
+    """A Pyomo Block of array-backed components; ``dims`` names the sets of its families, ``axes`` are all by name."""
 
-    ``dims`` names the sets of its families; the sockets are those of the module.
-    """
-
-    def __init__(self, dims: tuple[str, ...], inputs: xr.Dataset, meters: Meters, sets: Sets):
+    def __init__(self, dims: tuple[str, ...], axes: dict[str, Set]):
         super().__init__(concrete=True)
-        self.dims, self.meters = dims, meters
-        self.axes = dict(sets.component_map(Set))
-        zero = Linear((len(meters.label), inputs.sizes["time"]))
-        self.draw, self.charged, self.discharged = zero, zero, zero
-        self.charge_limit, self.discharge_limit = zero.constant, zero.constant
-        self.inward = zero
-        self.spent = Linear(())
+        self.dims, self.axes = dims, axes
         self.one_ways: list[OneWay] = []
-        self.cost = ArrayCost(doc="cost of the block over the horizon, in currency")
 
     def var(
         self,
@@ -169,6 +159,20 @@ class Device(ScalarBlock):
         """Add a named array of expressions that a host model may use."""
         family = ArrayExpression(tuple(self.axes[d] for d in dims or self.dims), linear, doc)
         self.add_component(name, family)
+
+
+class Device(Families):
+    """One device (or market): its families, and the sockets of the module."""
+
+    def __init__(self, dims: tuple[str, ...], inputs: xr.Dataset, meters: Meters, sets: Sets):
+        super().__init__(dims, dict(sets.component_map(Set)))
+        self.meters = meters
+        zero = Linear((len(meters.label), inputs.sizes["time"]))
+        self.draw, self.charged, self.discharged = zero, zero, zero
+        self.charge_limit, self.discharge_limit = zero.constant, zero.constant
+        self.inward = zero
+        self.spent = Linear(())
+        self.cost = ArrayCost(doc="cost of the block over the horizon, in currency")
 
 
 def peer_trade(block: Device, meters: Meters, cut: Subtrees | None = None) -> tuple[Linear, Linear]:

@@ -12,6 +12,7 @@ from ...data.problems import shown
 from ...model.lp import deferred_scipy  # noqa: F401 - before SciPy
 from .. import compare
 from ..archive import Outcome
+from ..futures import told
 from ..report import tables
 from ..text import table
 from .answer import Answer
@@ -45,6 +46,34 @@ def clear(
     from ..clear import single
 
     return stored(single.run(scenario, market, stage=stage, **options))
+
+
+def day_ahead(scenario: str, number: int, seed: int, **options: Any) -> Answer:
+    """Contract a day ahead for several futures, and store it; see :func:`otonari.runs.clear.day_ahead.run`."""
+    from ..clear import day_ahead
+
+    outcome = day_ahead.run(scenario, number, seed, **options)
+    figures, currency = outcome.figures, outcome.figures.attrs["currency"]
+
+    money = tables.number
+    parts = [shown(figures.attrs["title"]), told(figures, money, "as contracted", "by the mean's", currency)]
+    came = {name: float(v) for name, v in figures.items() if str(name).startswith("came_cost")}
+    if came:
+        of = dict(
+            zip(came, ("as contracted", "by the mean's contracts", "if it had been known"), strict=True)
+        )
+        parts += ["what came costs " + ", ".join(f"{money(v)} {currency} {of[n]}" for n, v in came.items())]
+    kept = f" (the earlier one: {outcome.kept})" if outcome.kept else ""
+    parts += [shown(f"stored  {outcome.path}{kept}")]
+    attributes = {str(k): v for k, v in figures.attrs.items() if k != "scenario_definition"}
+    totals = {str(n): float(v) for n, v in figures.items() if not v.dims}
+    futures = {
+        str(label): {str(n): v.values[i].item() for n, v in figures.items() if v.dims == ("future",)}
+        for i, label in enumerate(figures["future"].values)
+    }
+    facts = {**attributes, "totals": totals, "futures": futures}
+    paths = {"path": str(outcome.path), "kept": outcome.kept and str(outcome.kept)}
+    return Answer({**facts, **paths}, "\n\n".join(parts))
 
 
 def simulate(scenario: str, **options: Any) -> Answer | None:

@@ -14,6 +14,7 @@ from ...data.problems import shown
 from ...model.labels import Array
 from .. import compare as comparison
 from ..compare import CompareError
+from ..futures import told
 from ..plan import run
 from ..store import plan_file
 from ..text import table
@@ -37,6 +38,7 @@ def plan(scenario: str, *, stage: Callable[[str], None], **options: Any) -> Answ
     kept = f" (the earlier one: {outcome.kept})" if outcome.kept else ""
     parts += [_kinds(figures)]
     parts += [_rules(figures)] if figures.attrs["market"] == "p2p" else []
+    parts += [futures(figures)] if "future" in figures.sizes else []
     parts += [shown(f"stored  {outcome.path}{kept}")]
     notes = [shown(f"note: {note}") for note in json.loads(figures.attrs["notes"])]
     if misses:
@@ -68,7 +70,8 @@ def facts(figures: xr.Dataset) -> dict[str, Any]:
             }
             for i, label in enumerate(figures[dim].values)
         }
-        for dim in ("candidate", "participant")
+        for dim in ("candidate", "participant", "future")
+        if dim in figures.sizes
     }
     for label, member in over["participant"].items():
         gains = figures["gain_by_rule"].sel(participant=label)
@@ -76,6 +79,8 @@ def facts(figures: xr.Dataset) -> dict[str, Any]:
     totals = {str(n): float(v) for n, v in figures.items() if not v.dims} | _totals(figures, np.s_[:])
     days = dict(zip(figures["day"].values.tolist(), figures["day_count"].values.tolist(), strict=True))
     told = {"candidates": over["candidate"], "members": over["participant"], "totals": totals, "days": days}
+    if "future" in over:
+        told["futures"] = over["future"]
     return {**attributes, **told, "misses": _misses(figures)}
 
 
@@ -225,6 +230,12 @@ def _of_members(figures: xr.Dataset, kind: str) -> Array:
     """Return what of a kind every participant builds (participant,)."""
     of_kind = figures["candidate_kind"].values == kind
     return np.asarray((figures["size"].values * of_kind) @ figures["owned"].values)
+
+
+def futures(figures: xr.Dataset) -> str:
+    """Return a line for each future that was planned for."""
+    unit = f"{figures.attrs['currency']} a year"
+    return told(figures, _money(figures), "as planned", "built for the mean", unit)
 
 
 def _money(figures: xr.Dataset) -> Callable[[float], str]:

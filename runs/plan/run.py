@@ -19,10 +19,12 @@ from ...data.inputs.arrays import Arrays, as_dataset
 from ...data.loading.scenario import Scenario, digest, effective, load_scenario
 from ...data.problems import InputError, Problem
 from ...model.lp import deferred_scipy  # noqa: F401 - before SciPy
+from ...model.risk import NEUTRAL, Risk
 from ..clear import single
 from ..store import netcdf, plan_file, run_format
 from ..version import version
 from .figures import Terms, figures
+from .futures import Futures, days_of, of_not_knowing
 from .payments import RULES, Run, require
 
 Stage = Callable[[str], None]
@@ -127,32 +129,41 @@ def planned(
     rules = tuple(dict.fromkeys(rules)) if market == "p2p" else ("as-billed",)
     require(inputs, rules)
     horizon = _of_futures(scenario, inputs)
-    periods, weights = horizon.periods, horizon.weights
+    periods, weights = horizon.futures.periods, horizon.futures.weights
     how = Operation(market, scenario.settlement.stated, time_limit)
     stage("clearing as it is")
     nothing = np.zeros(inputs.sizes["candidate"])
     as_it_is = [built(period, nothing) for period in periods]
-    before, _ = _operated(as_it_is, weights, how)
+    before, _ = _operated(as_it_is, horizon.futures, how)
     stage("planning")
-    block = planning.plan_block(list(map(Arrays.of, periods)), weights, market, minimum_charge=False)
+    block = _block(periods, horizon.futures, market)
     solution = _solve(block, time_limit, one_way=False)
-    periods_planned, size = planning.solved(block), planning.sizes(block)
+    periods_planned, size, cost = planning.solved(block), planning.sizes(block), planning.costs(block)
     if any(planning.both_ways(period.results) for period in periods_planned):
         stage("deciding directions")
         as_planned = [built(period, size) for period in periods]
-        after, operated = _operated(as_planned, weights, how)
+        after, operated = _operated(as_planned, horizon.futures, how)
         solution = _within(solution, operated)
     else:
         after = [_settled(period, how, solution) for period in periods_planned]
     stage("asking what more is worth")
     planning.enlarge(block)
     _solve(block, time_limit, start=solution.basis, tie_break=False, one_way=False)
-    per_year = float(np.mean(weights))
+    per_year = days_of(weights)
     worth = planning.value_of_more(block) * per_year
-    every = {}
+    every: dict[str, float] = {}
     if whole and scenario.investment and scenario.investment.representative_days and not futures:
         stage("operating what is built on every day")
         every = {"objective_of_all_days": _of_all_days(inputs, size, market, time_limit)}
+    if futures:
+        stage("asking what knowing the future is worth")
+
+        def relaxed(block: Any) -> Any:
+            return _solve(block, time_limit, tie_break=False, one_way=False)
+
+        every_future = of_not_knowing(horizon.futures, cost * per_year, market, relaxed)
+        horizon.told.update({str(n): v for n, v in every_future.variables.items()})
+        every |= {str(n): v for n, v in every_future.attrs.items()}
     terms = Terms(scenario.finance.discount_rate, scenario.finance.years, items(scenario))
     hash_ = digest(scenario)
     found = figures(before, after, weights, worth, terms, rules).assign(horizon.told)
@@ -190,9 +201,13 @@ class Operation(NamedTuple):
 class Horizon(NamedTuple):
     """The periods of a plan, how many times a year each counts, and what is told of them."""
 
-    periods: list[xr.Dataset]
-    weights: list[float]
+    futures: Futures
     told: dict[str, Any]
+
+
+def _certain(periods: list[xr.Dataset], weights: list[float]) -> Futures:
+    """Return periods of which all come."""
+    return Futures(periods, weights, [0] * len(periods), [""], np.ones(1), NEUTRAL)
 
 
 def _of_futures(scenario: Scenario, inputs: xr.Dataset) -> Horizon:
@@ -205,14 +220,20 @@ def _of_futures(scenario: Scenario, inputs: xr.Dataset) -> Horizon:
     periods: list[xr.Dataset] = []
     weights: list[float] = []
     days: list[str] = []
-    for label, future in scenario.investment.futures.items():
+    of: list[int] = []
+    for number, (label, future) in enumerate(scenario.investment.futures.items()):
         other = planned_inputs(load_scenario(effective(scenario), future.set))
         _require_the_same(scenario, label, inputs, other)
         own = _horizon(scenario, inputs, other)
-        periods += own.periods
-        weights += [weight * future.probability for weight in own.weights]
+        periods += own.futures.periods
+        weights += [weight * future.probability for weight in own.futures.weights]
         days += [f"{day}-{label}" for day in own.told["day"].values]
-    return Horizon(periods, weights, own.told | _told(days, weights))
+        of += [number] * len(own.futures.periods)
+    labels = list(scenario.investment.futures)
+    probability = np.array([future.probability for future in scenario.investment.futures.values()])
+    risk = Risk(scenario.investment.risk.weight, scenario.investment.risk.level)
+    futures = Futures(periods, weights, of, labels, probability / probability.sum(), risk)
+    return Horizon(futures, own.told | _told(days, weights))
 
 
 def _require_the_same(scenario: Scenario, label: str, inputs: xr.Dataset, other: xr.Dataset) -> None:
@@ -233,12 +254,13 @@ def _horizon(scenario: Scenario, chosen_by: xr.Dataset, inputs: xr.Dataset) -> H
     assert scenario.investment is not None
     number, every = scenario.investment.representative_days, representative_days.days(inputs)
     if number is None:
-        return Horizon([circular(inputs)], [DAYS / len(every.first)], _told(every.label[:1], [DAYS]))
+        whole = _certain([circular(inputs)], [DAYS / len(every.first)])
+        return Horizon(whole, _told(every.label[:1], [DAYS]))
     which = representative_days.chosen(chosen_by, number)
     periods = [circular(representative_days.of_day(inputs, every, day)) for day in which.day]
     weights = (which.stands_for * DAYS / len(every.first)).tolist()
     misses = representative_days.errors(chosen_by, which)
-    return Horizon(periods, weights, _told(every.label[which.day], weights, misses))
+    return Horizon(_certain(periods, weights), _told(every.label[which.day], weights, misses))
 
 
 def _told(
@@ -286,15 +308,23 @@ def _require_months(scenario: Scenario, inputs: xr.Dataset) -> None:
     )
 
 
-def _operated(
-    periods: Sequence[xr.Dataset], weights: Sequence[float], how: Operation
-) -> tuple[list[Run], Any]:
+def _operated(periods: Sequence[xr.Dataset], futures: Futures, how: Operation) -> tuple[list[Run], Any]:
     """Return periods in which nothing more is built, and the solution."""
     from ...model import planning
 
-    block = planning.plan_block(list(map(Arrays.of, periods)), weights, how.market, minimum_charge=False)
+    block = _block(periods, futures, how.market)
     solution = _solve(block, how.time_limit)
     return [_settled(period, how, solution) for period in planning.solved(block)], solution
+
+
+def _block(periods: Sequence[xr.Dataset], futures: Futures, market: str) -> Any:
+    """Return the block of a plan for periods in the place of those of its futures."""
+    from ...model import planning
+
+    own = list(map(Arrays.of, periods))
+    return planning.plan_block(
+        own, futures.weights, market, minimum_charge=False, future=futures.of, risk=futures.risk
+    )
 
 
 def _of_all_days(inputs: xr.Dataset, size: Any, market: str, time_limit: float | None) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -10,7 +11,15 @@ import xarray as xr
 from ...data.inputs.arrays import Arrays
 from ...data.inputs.currency import scale
 from ...model import clearing, results
-from ...model.agents import bidding, delivery, dispatch, planning, price_expectations, reachable_energy
+from ...model.agents import (
+    bidding,
+    delivery,
+    dispatch,
+    hedging,
+    planning,
+    price_expectations,
+    reachable_energy,
+)
 from ...model.agents.dispatch import Dispatch
 from ...model.agents.order_management import OrderRow, ProductBook
 from ...model.exchange.deals import Deals
@@ -24,6 +33,7 @@ from ...model.topology.connections import unavoidable
 from ...model.topology.stores import by_device, of_devices, of_stores, stores
 from ...model.topology.traders import parties, traders
 from ..markets import SIMULATED, require_simulated
+from .futures import futures
 from .timeline import Timeline
 
 INTRADAY = 2
@@ -38,7 +48,8 @@ class Options:
 
     ``mode``: agents on an exchange, or the community co-optimized anew at each slot; ``window`` slots are planned
     ahead (None: to the end); ``rules`` of the exchange; ``weight`` of the newest prices in what agents expect;
-    ``seed`` of who comes first of those who come at once.
+    ``seed`` of who comes first of those who come at once, and of futures; ``futures`` for which the co-optimized
+    community plans, 1: for what is expected.
     """
 
     mode: str = "exchange"
@@ -46,10 +57,18 @@ class Options:
     rules: Rules = field(default_factory=Rules)
     weight: float = 0.3
     seed: int = 0
+    futures: int = 1
 
     def __post_init__(self) -> None:
         if self.mode not in SIMULATED:
             raise ValueError(f"mode: got {self.mode!r}, want one of {', '.join(SIMULATED)}")
+        if self.futures > 1 and self.mode == SIMULATED[0]:
+            raise ValueError("futures: agents on an exchange plan for what they expect, want one")
+
+    def stated(self) -> dict[str, Any]:
+        """Return the options as plain values; one future goes without saying."""
+        every = asdict(self)
+        return {name: value for name, value in every.items() if name != "futures" or value != 1}
 
 
 @dataclass
@@ -122,8 +141,7 @@ class Simulation:
         count = min(left, self.options.window or left)
         drawn = np.maximum(state.realised.net[: inputs.sizes["participant"], :slot], 0.0)
         seen = self.timeline.window(slot, count, state.energy, drawn)
-        exchange = self.options.mode == "exchange"
-        planned, deals = self._exchanged(seen) if exchange else _cleared(seen, state.basis)
+        planned, deals = self._planned(seen, drawn)
         least = np.maximum(self._required[:, slot], reachable_energy.required(seen)[:, 0])
         value = by_device(inputs, planned.value[:, 0])["vehicle"]
         held = stores(inputs).kept[:, slot] * state.energy
@@ -142,6 +160,18 @@ class Simulation:
         state.energy, state.slot, state.basis = realised.energy, slot + 1, planned.basis
         self._books.pop(slot, None)
         state.books = {k: book.rows for k, book in self._books.items()}
+
+    def _planned(self, seen: xr.Dataset, drawn: np.ndarray) -> tuple[planning.Plan, Deals]:
+        """Return the plan that devices follow and the deals of the slot that closes."""
+        state, options = self.state, self.options
+        if options.mode == "exchange":
+            return self._exchanged(seen)
+        if options.futures > 1:
+            number = options.futures, options.seed
+            own = futures(self.timeline, state.slot, seen.sizes["time"], state.energy, *number, drawn)
+            if len(own.inputs) > 1:
+                return hedging.hedged(seen, own.inputs, own.probability, state.basis)
+        return _cleared(seen, state.basis)
 
     def _exchanged(self, seen: xr.Dataset) -> tuple[planning.Plan, Deals]:
         """Return the agents' plan and the deals of the slot that closes, after they have traded."""

@@ -1,7 +1,7 @@
 """The realised results of a simulation as Datasets: trades and deliveries, results, and the run of all slots."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -153,7 +153,7 @@ def account(inputs: xr.Dataset, state: State, options: Options) -> xr.DataTree:
     tree.attrs = {
         "market": options.mode,
         "otonari_version": version(),
-        "options": json.dumps(asdict(options), sort_keys=True),
+        "options": json.dumps(options.stated(), sort_keys=True),
         "status": "simulated",
         "objective": float(settlement["bill"].sum()) + unpaid.cost(inputs, results),
         **breaches(results),

@@ -4,7 +4,6 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +55,7 @@ def run(
     overrides: Sequence[str] = (),
     warm_up: int = WARM_UP_DAYS,
     seed: int = 0,
+    futures: int = 1,
     output: Path | None = None,
     directory: Path | None = None,
     record: bool = True,
@@ -80,7 +80,9 @@ def run(
     warm_up : int
         Days before the first one that forecasts learn from; fewer where measured files do not reach so far.
     seed : int
-        Of who comes first of those who place orders at once.
+        Of who comes first of those who place orders at once, and of futures.
+    futures : int
+        For so many the co-optimized community plans at each slot; 1: for what is expected.
     output : path, optional
         Run file (default ``runs-out/<scenario>/<mode>.nc``).
     directory, record, key
@@ -111,11 +113,12 @@ def run(
         rules=markets.rules(scenario.exchange),
         weight=scenario.exchange.learning_weight,
         seed=seed,
+        futures=futures,
     )
     first = Simulation(line, options).state  # refuses what agents cannot do before anything is written
     output = output or Path("runs-out") / scenario.name / f"{mode}.nc"
     hash_ = digest(scenario)
-    what = {"scenario": hash_, "options": asdict(options), "warm_up": line.known, "timeline": line.hash}
+    what = {"scenario": hash_, "options": options.stated(), "warm_up": line.known, "timeline": line.hash}
     own = _sha256(what)
     names = _named(scenario, mode, hash_, own)
     book = (directory or ledger.beside(output, scenario.market_id, own)) if record else None

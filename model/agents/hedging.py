@@ -1,0 +1,120 @@
+"""A common plan for several futures: contracts and dispatch of the slot that closes, decided before it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+
+from ..day_ahead import Contracts, contracted, day_ahead_block, expected, results
+from ..exchange.deals import Deals
+from ..labels import Array, positions
+from ..planning import weighed
+from ..risk import NEUTRAL, Risk
+from ..settlement import trades
+from ..solver.basis import Basis
+from ..solver.solve import solve
+from ..topology.traders import parties
+from .planning import Plan, of_block
+
+
+def hedged(
+    seen: xr.Dataset,
+    futures: Sequence[xr.Dataset],
+    probability: Array,
+    start: Basis | None = None,
+    risk: Risk = NEUTRAL,
+) -> tuple[Plan, Deals]:
+    """Return the community's plan for several futures, and the deals of its first slot.
+
+    What stores do in the first slot and what peers contract for it is the same in all futures (`day_ahead`); later slots
+    are each future's own. The plan is the mean of the futures, the value of stored energy its expectation.
+
+    Parameters
+    ----------
+    seen : xr.Dataset
+        The inputs as expected, whose trips the plan is for.
+    futures : sequence of xr.Dataset
+        Inputs of each, with the same slots and entities but for trips.
+    probability : Array
+        (future,).
+    start : Basis, optional
+        Of the plan before.
+    risk : Risk
+        How the costs of futures are weighed.
+    """
+    block = day_ahead_block(futures, probability.tolist(), risk=risk, shared=1, committed=1)
+    solution = solve(block, start=start, tie_break=False)
+    plans = [of_block(own, inputs, True) for own, inputs in zip(weighed(block), futures, strict=True)]
+
+    def mean(name: str, weights: Array = probability) -> Array:
+        return np.asarray(np.tensordot(weights, np.stack([getattr(plan, name) for plan in plans]), axes=1))
+
+    prices = expected(block, results(block))
+    deals = _deals(seen.isel(time=[0]), contracted(block), prices)
+    every = ("charge", "discharge", "wanted", "net", "peak_value", "beyond")
+    plan = replace(
+        plans[0],
+        **{name: mean(name) for name in every},
+        value=mean("value", np.full(len(plans), 1 / len(plans))),  # duals count their futures already
+        ceiling=np.min([own.ceiling for own in plans], axis=0),
+        electric=_electric(seen, futures, plans, probability),
+        basis=solution.basis,
+    )
+    hours = float(seen["slot_hours"].values[0])
+    plan.wanted[:, 0] = (
+        plan.net[:, 0] - deals.net(len(plan.net)) / hours
+    )  # contracts may be more than is expected
+    return plan, deals
+
+
+def _electric(
+    seen: xr.Dataset, futures: Sequence[xr.Dataset], plans: Sequence[Plan], probability: Array
+) -> Array:
+    """Return how far expected trips (trip,) go on electricity [km]: the mean over the futures that have them."""
+    total, weight = np.zeros((2, seen.sizes["trip"]))
+    for inputs, plan, likely in zip(futures, plans, probability, strict=True):
+        order = {label: k for k, label in enumerate(inputs["trip"].values.tolist())}
+        at = np.array([order.get(label, -1) for label in seen["trip"].values.tolist()], dtype=int)
+        total += np.where(at >= 0, likely * np.append(plan.electric, 0.0)[at], 0.0)
+        weight += np.where(at >= 0, likely, 0.0)
+    return np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
+
+
+def _deals(first: xr.Dataset, contracts: Contracts, prices: dict[str, Array]) -> Deals:
+    """Return the trades of a slot that contracts stand for, at the prices that are expected at the nodes (node, T).
+
+    Where expected prices at both ends differ by less than the fee of the way, both sides bear the difference.
+    """
+    pairs = list(zip(contracts.label.tolist(), contracts.node.tolist(), strict=True))
+    rows = {pair: k for k, pair in enumerate(pairs)}
+    home = positions(first, "participant_node", "node")
+    host = positions(first, "vehicle_host", "participant")[:, 0]
+    who = {
+        "participant": zip(first["participant"].values.tolist(), home.tolist(), strict=True),
+        "vehicle": zip(
+            (f"guest:{car}" for car in first["vehicle"].values.tolist()),
+            np.where(host >= 0, home[host], -1).tolist(),
+            strict=True,
+        ),
+    }
+    power = {}
+    for (dim, own), kind in zip(who.items(), ("peer", "vehicle"), strict=True):
+        at = np.array([rows.get(pair, -1) for pair in own], dtype=int)
+        for side in ("purchase", "sale"):
+            values = np.append(getattr(contracts, side)[:, 0], 0.0)[at]
+            power[f"{kind}_{side}"] = dim, values[:, None]
+    agreed = xr.Dataset(
+        {name: ((dim, "time"), values) for name, (dim, values) in power.items()}
+        | {name: (("node", "time"), values[:, :1]) for name, values in prices.items()}
+    )
+    if contracts.transfer is not None:
+        agreed["node_transfer"] = ("node", "node_to", "time"), contracts.transfer[:, :, :1]
+    made = trades.bilateral(first, agreed)
+    seller, buyer, _ = parties(first, made)
+    columns = {n: made[f"trade_{n}"].values for n in ("energy", "price", "fee", "congestion", "contracted")}
+    short = np.minimum(columns["congestion"], 0.0)
+    columns |= {"price": columns["price"] + short / 2, "congestion": columns["congestion"] - short}
+    return Deals(seller, buyer, **columns)
