@@ -326,7 +326,8 @@ def clear(
     """Clear a scenario: a bundled name, a file, a folder, or a run file that is cleared again.
 
     Without SCENARIO the bundled higashi-fuji is cleared; the days of a simulated run are cleared as one.
-    The run is stored as runs-out/SCENARIO/MARKET.nc; the blocks of a p2p market go to a ledger beside it.
+    The run is stored as runs-out/SCENARIO/MARKET.nc, a what-if as MARKET-HASH.nc; the blocks of a p2p market go to a
+    ledger beside it.
 
     With --workers or --scheduler a community larger than memory is cleared by regions of its fee tree, and stored in
     chunks as runs-out/SCENARIO/p2p.zarr; what is done stays if it is stopped, and the same command goes on from there.

@@ -23,6 +23,15 @@ class Outcome:
     commit: ledger.Commit | None = None
 
 
+def default_path(scenario: str, run: str, changed: bool, hash_: str, ending: str = ".nc") -> Path:
+    """Return where a run of a scenario is stored where nobody names a file; a what-if leaves the scenario's own alone.
+
+    >>> default_path("town", "p2p", True, "40119133ab").as_posix()
+    'runs-out/town/p2p-40119133.nc'
+    """
+    return Path("runs-out") / scenario / f"{run}{f'-{hash_[:8]}' if changed else ''}{ending}"
+
+
 def correct(path: Path, directory: Path, key: Path | None = None) -> Outcome:
     """Correct a ledger by a stored run: reverse the clearings of its slots that differ, and record them anew.
 

@@ -123,7 +123,11 @@ def test_clear_a_run_file(otonari, day):
 
 def test_clear_says_what_it_kept(otonari, remembered):
     otonari("clear", "six-kinds", "--no-ledger")
-    result = otonari("clear", "six-kinds", "--no-ledger", "--set", LESS)
+    own = Path("runs-out/six-kinds/p2p.nc").read_bytes()
+    what_if = json.loads(otonari("clear", "six-kinds", "--no-ledger", "--set", LESS, "--json").stdout)
+    assert what_if["path"] == f"runs-out/six-kinds/p2p-{what_if['scenario_hash'][:8]}.nc"
+    assert Path("runs-out/six-kinds/p2p.nc").read_bytes() == own, "a what-if has a name of its own"
+    result = otonari("clear", "six-kinds", "--no-ledger", "--set", LESS, "-o", "runs-out/six-kinds/p2p.nc")
     assert "the earlier, different run is now runs-out/six-kinds/p2p.1.nc" in result.stdout
 
 

@@ -46,7 +46,7 @@ def run(
     source, overrides, relax, directory, record, key, time_limit
         As for :func:`single.run`; the time limit holds for each solve of a region.
     output : path, optional
-        The store (default ``runs-out/<scenario>/p2p.zarr``), in a folder that all workers see.
+        The store (default ``runs-out/<scenario>/p2p.zarr``, of a what-if ``p2p-<hash>.zarr``), in a folder that all workers see.
     scheduler, workers
         As for :func:`sweep.run`.
     progress : callable
@@ -71,7 +71,9 @@ def run(
     dask_cluster.require("clearing by regions", "distributed", "zarr")
     stage("reading the scenario")
     whole = _outline(source, overrides, relax)
-    path = (output or Path("runs-out") / whole.sections["name"] / f"p2p{zarr.SUFFIX}").absolute()
+    changed = bool(overrides) or relax
+    own = archive.default_path(str(whole.sections["name"]), "p2p", changed, whole.hash, zarr.SUFFIX)
+    path = (output or own).absolute()
     if path.exists():
         zarr.attributes_of(path)  # what is no run is refused before anything is cleared
     folder = path.with_name(f"{path.stem}-regions-{whole.hash[:8]}")

@@ -163,7 +163,7 @@ def run(
     relax : bool
         Clear without minimum charge powers; this is then part of the scenario.
     output : path, optional
-        Run file (default ``runs-out/<scenario>/<market>.nc``).
+        Run file (default ``runs-out/<scenario>/<market>.nc``, of a what-if ``<market>-<hash>.nc``).
     directory : path, optional
         Of the ledger (default: what ``ledger.beside`` says).
     record : bool
@@ -180,11 +180,11 @@ def run(
     if relax:
         scenario = _relaxed(scenario)
     tree = cleared(scenario, market, time_limit=time_limit, stage=stage)
-    output = output or Path("runs-out") / scenario.name / f"{market}.nc"
+    hash_ = str(tree.attrs["scenario_hash"])
+    output = output or archive.default_path(scenario.name, market, bool(overrides) or relax, hash_)
     stage("storing")
     if not record or market not in markets.RECORDED:
         return Outcome(tree, output, netcdf.write_run(tree, output))
-    hash_ = str(tree.attrs["scenario_hash"])
     return archive.store(tree, output, directory or ledger.beside(output, scenario.market_id, hash_), key)
 
 

@@ -20,6 +20,7 @@ from ...data.loading.scenario import Scenario, digest, effective, load_scenario
 from ...data.problems import InputError, Problem
 from ...model.lp import deferred_scipy  # noqa: F401 - before SciPy
 from ...model.risk import NEUTRAL, Risk
+from .. import archive
 from ..clear import single
 from ..store import netcdf, plan_file, run_format
 from ..version import version
@@ -69,7 +70,7 @@ def run(
     overrides : sequence of str
         ``key.path=value`` each.
     output : path, optional
-        File (default ``runs-out/<scenario>/plan.nc``).
+        File (default ``runs-out/<scenario>/plan.nc``, of a what-if ``plan-<hash>.nc``).
     days : path, optional
         Folder that gets a run file of each day with what is built.
     whole : bool
@@ -92,7 +93,7 @@ def run(
     scenario = load_scenario(source, overrides)
     options: dict[str, Any] = {"whole": whole, "rules": rules, "time_limit": time_limit, "stage": stage}
     found, runs = planned(scenario, market, **options)
-    output = output or Path("runs-out") / scenario.name / "plan.nc"
+    output = output or archive.default_path(scenario.name, "plan", bool(overrides), digest(scenario))
     stage("storing")
     for day, of_day in zip(found["day"].values.tolist(), runs, strict=True) if days else ():
         tree = run_format.as_tree(*map(as_dataset, of_day))

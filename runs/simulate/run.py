@@ -84,7 +84,7 @@ def run(
     futures : int
         For so many the co-optimized community plans at each slot; 1: for what is expected.
     output : path, optional
-        Run file (default ``runs-out/<scenario>/<mode>.nc``).
+        Run file (default ``runs-out/<scenario>/<mode>.nc``, of a what-if ``<mode>-<hash>.nc``).
     directory, record, key
         Of the ledger, as for :func:`runs.single.run`; without a market id of the scenario's own, each simulation with
         other options has its own ledger.
@@ -116,8 +116,8 @@ def run(
         futures=futures,
     )
     first = Simulation(line, options).state  # refuses what agents cannot do before anything is written
-    output = output or Path("runs-out") / scenario.name / f"{mode}.nc"
     hash_ = digest(scenario)
+    output = output or archive.default_path(scenario.name, mode, bool(overrides), hash_)
     what = {"scenario": hash_, "options": options.stated(), "warm_up": line.known, "timeline": line.hash}
     own = _sha256(what)
     names = _named(scenario, mode, hash_, own)
