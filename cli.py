@@ -5,6 +5,7 @@ import gc
 import logging
 import math
 import os
+import platform
 import signal
 import sys
 import traceback
@@ -49,6 +50,8 @@ def _in_digits(kind: Any, given: Any, convert: Callable[..., float], *where: Any
     return number
 
 
+_PARTS = {"HiGHS": "highspy", "Pyomo": "pyomo", "xarray": "xarray"}
+"""What the version names beside the program itself: name and package."""
 _POSITIVE = _Number(min=0, min_open=True)
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 _directory = click.argument("directory", type=_FOLDER)
@@ -225,7 +228,8 @@ _ledger_options = _together(
 
 def _require_suffix(path: Path | None, *endings: str) -> None:
     if path and path.suffix not in endings:
-        raise click.UsageError(f"--output: got {path}, want a name that ends in {' or '.join(endings)}")
+        wanted = " or ".join(filter(None, endings))
+        raise click.UsageError(f"--output: got {path}, want a name that ends in {wanted}")
 
 
 def _require_ledger(options: dict[str, Any], none: bool) -> None:
@@ -276,8 +280,20 @@ def _of_rule(rule: str | None) -> tuple[str, ...]:
     return f"settlement.rule={name}", *more, *unasked
 
 
+def _version(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
+    """Print the versions of the program, of its solver and of what a result may hang on."""
+    if asked:
+        from .runs.version import version
+
+        parts = (f"{name} {version(package)}" for name, package in _PARTS.items())
+        _say(f"otonari {version()} ({', '.join(parts)}, Python {platform.python_version()})")
+        context.exit()
+
+
 @click.group(cls=_Reporting, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="otonari", prog_name="otonari")
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show it."
+)
 def main() -> None:
     """Clear and plan local peer-to-peer electricity markets."""
     gc.set_threshold(
@@ -392,10 +408,31 @@ def validate(
 
 
 @main.command()
+@click.option("--browser/--no-browser", default=None, help="Open the page.  [default: on a terminal]")
+@common
+def demo(browser: bool | None, as_json: bool, verbose: bool, quiet: bool) -> None:
+    """Clear the bundled day and show its page: figures of energy, prices, trades and bills, in one file."""
+    from .runs.commands import clear, report
+
+    stage = _stage(verbose, quiet)
+    run = Path("runs-out", "demo", "p2p.nc")
+    single: dict[str, Any] = {"workers": None, "scheduler": None, "progress": lambda done, of: None}
+    clear.clear(DEFAULT, None, output=run, record=False, stage=stage, **single)
+    stage("drawing the page")
+    page = run.with_suffix(".html")
+    _print(report.report(run, page), as_json, quiet)
+    if browser or (browser is None and not quiet and sys.stdout.isatty()):
+        click.launch(page.resolve().as_uri())
+
+
+@main.command()
 @_directory
 @click.option("--template", default=DEFAULT, show_default=True, help="Bundled scenario, town or sharing.")
 @click.option("--homes", type=_Whole(1, 999_999), help="Homes of a town.  [default: 1000]")
 @click.option("--seed", type=_Whole(0, 2**32 - 1), help="Of a town, or of readings.  [default: 1]")
+@click.option(
+    "--name", help="Of the scenario: its runs go to runs-out/NAME.  [default: that of the template]"
+)
 @common
 def init(directory: Path, template: str, as_json: bool, verbose: bool, quiet: bool, **of_town: Any) -> None:
     """Write a commented scenario that clears as it is. Nothing is ever overwritten.
@@ -584,7 +621,10 @@ def compare(runs: tuple[Path, ...], output: Path | None, as_json: bool, verbose:
     help="Of bills in HTML: en, ja, or a .json file of phrases.  [default: en, where the output ends in .html]",
 )
 @click.option(
-    "-o", "--output", type=_FILE, help="File (of bills .csv, too), or folder of bills.  [default: stdout]"
+    "-o",
+    "--output",
+    type=_FILE,
+    help="File: .html, .md or .txt, of bills .csv too; or folder of bills.  [default: stdout]",
 )
 @click.option(
     "--ledger", "directory", type=_FOLDER, help="Of the receipts of bills.  [default: beside the run file]"
@@ -611,6 +651,8 @@ def report(as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
         raise click.UsageError("several bills: give --output FOLDER")
     if run.is_dir() and run.suffix != ".zarr" and not billing:
         raise click.UsageError(f"got the folder {run}, want a run, or whom to bill of the runs in it")
+    if not several and not (output and output.is_dir()):
+        _require_suffix(output, "", ".html", ".md", ".txt", *([".csv"] if billing else []))
     if output and output.exists() and run.is_file() and run.samefile(output):
         raise click.UsageError(f"--output: got {output}, which is the run, want another name")
     _stage(verbose, quiet)("reading the run")

@@ -1,6 +1,7 @@
 """Runs side by side: totals, and sums per kind of participant and per hour, as one Dataset over ``scenario``."""
 
 import contextlib
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,7 +59,7 @@ def compare(runs: Sequence[Run], names: Sequence[str] | None = None) -> xr.Datas
         If a file is not a run.
     """
     if len(runs) == 1 and names is None and sweep_results.holds(runs[0]):
-        return sweep_results.comparison(sweep_results.read(runs[0]))
+        return sweep_results.comparison(sweep_results.read(runs[0])).assign_attrs(title=TITLE)
     trees = [run if isinstance(run, xr.DataTree) else run_file.open_run(run) for run in runs]
     names = _names(trees) if names is None else list(names)
     if not trees or len(names) != len(trees) or len(set(names)) != len(names):
@@ -222,15 +223,60 @@ def _csv(comparison: xr.Dataset) -> str:
 
 
 def _names(trees: Sequence[xr.DataTree]) -> list[str]:
-    """Return scenario and market of each run, numbered from the second of a name on."""
+    """Return scenario and market of each run; of one name, what their scenarios differ in, or numbers from 2 on."""
+    plain = [
+        " ".join(str(tree.attrs[k]) for k in ("scenario", "market") if tree.attrs.get(k)) or "run"
+        for tree in trees
+    ]
+    alike = {p: [tree for tree, q in zip(trees, plain, strict=True) if q == p] for p in plain}
+    told = {p: iter(_told_apart(group)) for p, group in alike.items()}
     names: list[str] = []
-    for tree in trees:
-        plain = " ".join(str(tree.attrs[k]) for k in ("scenario", "market") if tree.attrs.get(k)) or "run"
-        name, number = plain, 2
+    for own in plain:
+        more = next(told[own])
+        name = first = f"{own} {more}" if more else own
+        number = 2
         while name in names:
-            name, number = f"{plain} ({number})", number + 1
+            name, number = f"{first} ({number})", number + 1
         names.append(name)
     return names
+
+
+def _told_apart(trees: Sequence[xr.DataTree], most: int = 3) -> list[str]:
+    """Return the keys, at ``most`` so many, in which the scenarios of runs differ, with their values; else nothing."""
+    leaves = [_leaves(_definition(tree)) for tree in trees]
+    keys = [
+        key
+        for key in dict.fromkeys(key for each in leaves for key in each)
+        if len({str(each.get(key)) for each in leaves}) > 1
+    ]
+    if not 0 < len(keys) <= most:
+        return [""] * len(trees)
+    words = sweep_results.short(keys)
+    return [
+        ", ".join(
+            f"{word} {sweep_results.label(each.get(key))}" for word, key in zip(words, keys, strict=True)
+        )
+        for each in leaves
+    ]
+
+
+def _definition(tree: xr.DataTree) -> Any:
+    """Return the scenario that a run was cleared of; nothing where it holds none that can be read."""
+    with contextlib.suppress(ValueError, TypeError):
+        return json.loads(tree.attrs.get("scenario_definition", "{}"))
+    return {}
+
+
+def _leaves(value: Any, path: str = "") -> dict[str, Any]:
+    """Return what a scenario says by dotted keys; rows of tables by their numbers."""
+    if not isinstance(value, dict | list):
+        return {path: value}
+    inside = value.items() if isinstance(value, dict) else enumerate(value)
+    return {
+        name: leaf
+        for key, part in inside
+        for name, leaf in _leaves(part, f"{path}.{key}".removeprefix(".")).items()
+    }
 
 
 def _by_kind(inputs: xr.Dataset, settlement: xr.Dataset, currency: str) -> xr.Dataset:

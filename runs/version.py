@@ -4,8 +4,8 @@ import contextlib
 import importlib.metadata
 
 
-def version() -> str:
-    """Return the version of this software."""
+def version(package: str = "otonari") -> str:
+    """Return the version of an installed package, by default of this software."""
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        return importlib.metadata.version("otonari")
+        return importlib.metadata.version(package)
     return "unknown"

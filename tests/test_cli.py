@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner
 
 import otonari as otonari_package
@@ -379,6 +380,26 @@ def test_init_writes_what_clears(otonari):
     assert not Path("other").exists()
 
 
+@pytest.mark.parametrize("template", ["six-kinds", "town", "sharing"])
+def test_init_names_a_scenario(otonari, template):
+    otonari("init", "mine", "--template", template, "--name", "our.street_2")
+    (definition,) = Path("mine").glob("*.yaml")
+    assert yaml.safe_load(definition.read_text(encoding="utf-8"))["name"] == "our.street_2"
+    assert "'our street'" in otonari("init", "other", "--name", "our street", code=2).stderr
+    assert not Path("other").exists()
+
+
+def test_a_report_is_what_its_ending_says_or_refused(otonari, day):
+    for who in ([], ["home-01"]):
+        assert ".html or .md or .txt" in otonari("report", day / "p2p.nc", *who, "-o", "x.pdf", code=2).stderr
+    assert everything(".") == []
+
+
+def test_the_demo_is_a_page(otonari, remembered):
+    assert otonari("demo").stdout == "wrote runs-out/demo/p2p.html\n"
+    assert Path("runs-out/demo/p2p.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
 def test_schema(otonari):
     assert json.loads(otonari("schema").stdout)["properties"]["schema_version"]
 
@@ -628,7 +649,10 @@ def test_an_operators_year_in_a_nutshell(otonari, remembered):
 
 
 def test_version_and_help(otonari):
-    assert otonari("--version").stdout.startswith("otonari, version ")
+    for part in ("otonari 0", "HiGHS 1.", "Pyomo 6.", "Python 3."):
+        assert part in otonari("--version").stdout
+    shell = CliRunner().invoke(main, [], prog_name="otonari", env={"_OTONARI_COMPLETE": "bash_source"})
+    assert "complete -o nosort" in shell.stdout
     for command in (
         [],
         ["clear"],

@@ -1,6 +1,7 @@
 """Runs side by side: totals, kinds and differences, in tables and files."""
 
 import csv
+import json
 import os
 
 import numpy as np
@@ -91,6 +92,37 @@ def test_names(runs):
             compare.compare(runs[:2], names)
     with pytest.raises(ValueError, match="got 0 runs"):
         compare.compare([])
+
+
+def test_runs_of_one_name_are_told_apart_by_what_was_changed(runs):
+    def said(**changes):
+        tree = runs[1].copy()
+        definition = {"fuel": {"price": 135.5}, "fees": {"price": 5.0, "levels": [1]}}
+        for key, value in changes.items():
+            definition[key]["price"] = value
+        tree.attrs = {**tree.attrs, "scenario": "s", "scenario_definition": json.dumps(definition)}
+        return tree
+
+    names = compare.compare([said(), said(fuel=170)])["scenario"].values.tolist()
+    assert names == ["s p2p price 135.5", "s p2p price 170"]
+    names = compare.compare([said(), said(fuel=170, fees=6)])["scenario"].values.tolist()
+    assert names[1] == "s p2p fuel.price 170, fees.price 6"
+    assert compare.compare([said(), said()])["scenario"].values.tolist() == ["s p2p", "s p2p (2)"]
+
+
+def test_a_table_of_many_runs_fits_and_says_what_it_leaves_out(runs):
+    many = xr.concat([compare.compare(runs[1:2])] * 70, "scenario")
+    keys = {"tariffs.day.price": np.arange(70.0), "tariffs.night.price": np.arange(70) % 2}
+    many = many.assign_coords(
+        scenario=[f"a long name {k}" for k in range(70)],
+        **{n: ("scenario", v) for n, v in keys.items()},
+    )
+    lines = tables.compared(many).splitlines()
+    assert max(map(len, lines[:-1])) <= tables.WIDTH
+    assert lines[1].split()[:2] == ["day", "night"]
+    assert lines[2].split()[:2] == ["price", "price"]
+    assert len(lines) == 3 + tables.MOST_ROWS + 2
+    assert lines[-1] == "left out: 10 more lines; otonari compare ... -o FILE.csv has all"
 
 
 def test_currencies_do_not_mix(runs):

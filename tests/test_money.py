@@ -65,7 +65,7 @@ def run(request, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         printed = otonari("clear", "lines.yaml", "-o", "run.nc")
-        otonari("report", "run.nc", "shade", "-o", "shade.bill")
+        otonari("report", "run.nc", "shade", "-o", "shade.md")
     return request.param, folder, printed
 
 
@@ -94,12 +94,10 @@ def test_what_bills_prove_is_what_the_fees_are(cleared):
     assert energy > 1000
     exact = energy * round(fee * 10 ** (3 + digits))
     assert sum(b["totals"]["fees"] for b in blocks[1:]) == exact  # Wh times the exact fee, in units of money
-    answer = json.loads(
-        otonari("ledger", "check", "shade.bill", "--checkpoint", "ledger/checkpoint", "--json")
-    )
+    answer = json.loads(otonari("ledger", "check", "shade.md", "--checkpoint", "ledger/checkpoint", "--json"))
     assert (answer["fees"], answer["money"]) == (exact, money)
     [fees] = [
-        n for n in Path("shade.bill").read_text(encoding="utf-8").splitlines() if "network fees on it" in n
+        n for n in Path("shade.md").read_text(encoding="utf-8").splitlines() if "network fees on it" in n
     ]
     assert fees.split()[-3:] == [
         f"{fee:.{digits + 2}f}",
@@ -112,7 +110,7 @@ def test_what_bills_prove_is_what_the_fees_are(cleared):
 
 def test_a_bill_of_another_currency_is_found(cleared):
     currency, *_ = cleared
-    with open("shade.bill") as file:
+    with open("shade.md") as file:
         forged = file.read().replace(currency, "USD")
     with open("forged.bill", "w") as file:
         file.write(forged)

@@ -46,7 +46,7 @@ def run(
     source, overrides, relax, directory, record, key, time_limit
         As for :func:`single.run`; the time limit holds for each solve of a region.
     output : path, optional
-        The store (default ``runs-out/<scenario>/p2p.zarr``, of a what-if ``p2p-<hash>.zarr``), in a folder that all workers see.
+        The store (default ``runs-out/<scenario>/p2p.zarr``, of a what-if ``p2p-<hash>.zarr``), where all workers see it.
     scheduler, workers
         As for :func:`sweep.run`.
     progress : callable

@@ -1,8 +1,14 @@
 """The command that begins a scenario."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from ...data.loading import scenario, sharing_template, town
+from ...data.problems import InputError, Problem
+from ...data.schema.values import Name
 from ..store import atomic_file
 from .answer import Answer
 
@@ -10,8 +16,17 @@ HOMES, SEED = 1000, 1
 """Of a town, where nothing else is asked for."""
 
 
-def init(directory: Path, template: str, homes: int | None = None, seed: int | None = None) -> Answer:
-    """Write the files of a template into a folder: of a bundled scenario, or of what is made on the spot."""
+def init(
+    directory: Path,
+    template: str,
+    homes: int | None = None,
+    seed: int | None = None,
+    name: str | None = None,
+) -> Answer:
+    """Write the files of a template into a folder: of a bundled scenario, or of what is made on the spot.
+
+    They clear as ``name``, by default as the template does; raises :class:`InputError` where it is none.
+    """
     command = "clear"
     if template == town.NAME:
         files = town.files(homes or HOMES, SEED if seed is None else seed)
@@ -20,6 +35,20 @@ def init(directory: Path, template: str, homes: int | None = None, seed: int | N
         command = "settle"
     else:
         files = scenario.template_files(template)
-    written = atomic_file.write_new(directory, files)
+    written = atomic_file.write_new(directory, files if name is None else _named(files, name))
     lines = [*(f"wrote {path}" for path in written), f"next: otonari {command} {directory}"]
     return Answer([str(path) for path in written], "\n".join(lines))
+
+
+def _named(files: Mapping[str, bytes], name: str) -> dict[str, bytes]:
+    """Return files of which the scenario, or settlement, has another name."""
+    try:
+        TypeAdapter(Name).validate_python(name)
+    except ValidationError as error:
+        want = "letters, digits, . _ -, beginning with a letter or digit"
+        raise InputError([Problem("init", "", "--name", repr(name), want)]) from error
+    line = f'name: "{name}"'.encode()
+    return {
+        path: re.sub(rb"(?m)^name:.*$", line, content, count=1) if path.endswith(".yaml") else content
+        for path, content in files.items()
+    }

@@ -3,6 +3,7 @@
 import json
 import math
 from datetime import UTC, tzinfo
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from ...data.inputs.devices import stores
 from ...data.problems import shown
 from ...model.settlement.account_lines import CARBON, LINES, SHARES, TOTALS
 from ..archive import Outcome
+from ..store import sweep_results
 from ..text import table
 
 if TYPE_CHECKING:
@@ -55,6 +57,8 @@ _COSTS = ("bill", "bill_grid_only", "saving")
 DRIVING = ("renewable_driving_share", "renewable_charge_share")
 WIDTH = 100
 """Columns of a terminal that a comparison fits into."""
+MOST_ROWS = 60
+"""Lines of a table of many runs."""
 
 
 def number(value: float, unit: str = "") -> str:
@@ -245,15 +249,57 @@ def swept(outcome: "Swept") -> dict[str, Any]:
 
 
 def _across(comparison: xr.Dataset, names: list[str]) -> str:
-    """Return a line per run."""
-    arrays = [comparison[n] for n in ACROSS if n in comparison]
-    units = {a.name: "%" if a.attrs["units"] == "1" else str(a.attrs["units"]) for a in arrays}
-    header = ["", *(f"{LABELS[str(a.name)]} {units[a.name]}" for a in arrays)]
-    rows = [
-        [name, *(number(float(a.values[i]), a.attrs["units"]).split(" ")[0] for a in arrays)]
-        for i, name in enumerate(names)
+    """Return a line per run, as many measures of it as a terminal is wide, and how to see what is left out."""
+    named = _by_axis(comparison, names)
+    columns = {**named, **{n: _column(comparison[n]) for n in ACROSS if n in comparison}}
+    shown = list(columns)
+    while len(shown) > len(named) + 1 and _width([columns[n] for n in shown]) > WIDTH:
+        shown.pop()
+    rows = [[columns[n][1][i] for n in shown] for i in range(min(len(names), MOST_ROWS))]
+    left = [LABELS[n] for n in columns if n not in shown]
+    left += [f"{len(names) - MOST_ROWS} more lines"] if len(names) > MOST_ROWS else []
+    more = f"\n\nleft out: {', '.join(left)}; otonari compare ... -o FILE.csv has all" if left else ""
+    heads = list(zip(*_level([columns[n][0] for n in shown]), strict=True))
+    return table(heads[0], [*heads[1:], *rows]) + more
+
+
+Column = tuple[list[str], list[str]]
+"""The lines of its head, and its cells."""
+
+
+def _column(values: xr.DataArray) -> Column:
+    """Return the column of a measure over runs."""
+    unit = str(values.attrs["units"])
+    head = f"{LABELS[str(values.name)]} {'%' if unit == '1' else unit}"
+    cells = [number(float(value), unit).split(" ")[0] for value in values.values]
+    return wrap(head, 12, break_long_words=False, break_on_hyphens=False), cells
+
+
+def _by_axis(comparison: xr.Dataset, names: list[str]) -> dict[str, Column]:
+    """Return what tells runs apart: a column per key of a sweep, or their names."""
+    axes = [
+        str(n)
+        for n, c in comparison.coords.items()
+        if n != "scenario" and c.dims == ("scenario",) and len(set(c.values.tolist())) > 1
     ]
-    return table(header, rows)
+    if len(set(zip(*(comparison[n].values.tolist() for n in axes), strict=True))) != len(names):
+        return {"": ([""], names)}
+    short = dict(zip(axes, sweep_results.short(axes), strict=True))
+    return {
+        n: (short[n].split("."), [sweep_results.label(v) for v in comparison[n].values.tolist()])
+        for n in axes
+    }
+
+
+def _level(heads: list[list[str]]) -> list[list[str]]:
+    """Return heads of as many lines each, those of fewer on the ground."""
+    most = max(map(len, heads))
+    return [[""] * (most - len(head)) + head for head in heads]
+
+
+def _width(columns: list[Column]) -> int:
+    """Return how wide a table of columns is."""
+    return sum(2 + max(map(len, [*head, *cells])) for head, cells in columns) - 2
 
 
 def _measure(array: xr.DataArray, label: str, change: bool) -> list[str]:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,9 +134,11 @@ def comparison(dataset: xr.Dataset) -> xr.Dataset:
     flat = dataset.stack(scenario=axes, create_index=False).transpose("scenario", ...)
     done = flat["reason"].values == ""
     shown = [name for name in axes if dataset.sizes[name] > 1] or ["market"]
-    names = [", ".join(_named(n, flat[n].values[i]) for n in shown) for i in np.flatnonzero(done)]
+    words = dict(zip(shown, short(shown), strict=True))
+    names = [", ".join(_named(words[n], flat[n].values[i]) for n in shown) for i in np.flatnonzero(done)]
     kept = flat.isel(scenario=done).drop_vars(["reason", "scenario_hash"])
     kept = kept.assign_coords(scenario=np.array(names, dtype=str))
+    kept.attrs.pop(_KEY, None)  # it is no sweep any more
     if not done.all():
         reasons = list(dict.fromkeys(flat["reason"].values[~done].tolist()))
         more = f" and {len(reasons) - 1} other reasons" if len(reasons) > 1 else ""
@@ -144,10 +146,33 @@ def comparison(dataset: xr.Dataset) -> xr.Dataset:
     return kept
 
 
-def _named(axis: str, label: Any) -> str:
-    """Return a label with the last word of its dimension; cases and markets speak for themselves."""
-    text = f"{label:.12g}" if isinstance(label, float) else str(label)
-    return text if axis in ("case", "market") else f"{axis.rpartition('.')[2]} {text}"
+def short(keys: Sequence[str]) -> list[str]:
+    """Return each key by as many of its last words as tell it from all others.
+
+    >>> short(["fees.access", "tariffs.day.price", "tariffs.night.price"])
+    ['access', 'day.price', 'night.price']
+    """
+    words = [key.split(".") for key in keys]
+
+    def ends(n: int, count: int) -> list[str]:
+        return words[n][-count:]
+
+    def apart(n: int, count: int) -> bool:
+        others = (ends(k, count) for k in range(len(words)) if k != n)
+        return count == len(words[n]) or ends(n, count) not in others
+
+    counts = [next(c for c in range(1, len(w) + 1) if apart(n, c)) for n, w in enumerate(words)]
+    return [".".join(ends(n, count)) for n, count in enumerate(counts)]
+
+
+def label(value: Any) -> str:
+    """Return the text of a label on a dimension."""
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def _named(word: str, value: Any) -> str:
+    """Return a label with the word of its dimension; cases and markets speak for themselves."""
+    return label(value) if word in ("case", "market") else f"{word} {label(value)}"
 
 
 def _fill_zarr(dataset: xr.Dataset, name: str) -> None:
