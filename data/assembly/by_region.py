@@ -31,6 +31,7 @@ CHUNK = 2000
 _NOBODY: dict[str, list[dict[str, Any]]] = {"participants": [{"participant": "-", "persons": 1}]}
 _LABELS = {
     "batteries": ("battery", "owner"),
+    "heat_pumps": ("heat_pump", "owner"),
     "nodes": ("node", "parent"),
     "participants": ("participant", "node", "tariff"),
     "trips": ("vehicle", "destination"),
@@ -51,10 +52,10 @@ class Outline:
 
     ``sections`` is the effective scenario without the rows of its tables, ``hash`` its digest with them. The fee tree
     (node,): ``node`` labels, ``parent`` positions (-1 at the root), ``fee``, ``limit`` and ``access`` as in the inputs,
-    ``crowd`` participants at each. ``batteries`` are their labels; ``home`` is the position of the node of each
-    participant, ``garage`` of each vehicle's owner; ``ties`` (k, 2) are the nodes of a vehicle's owner and of another
-    host. ``least_charge`` says whether a vehicle has a minimum charge power, ``pairwise`` whether fees are those of
-    pairs of nodes, or one by where all participants are.
+    ``crowd`` participants at each. ``batteries`` and ``heat_pumps`` are their labels; ``home`` is the position of the
+    node of each participant, ``garage`` of each vehicle's owner; ``ties`` (k, 2) are the nodes of a vehicle's owner and
+    of another host. ``least_charge`` says whether a vehicle has a minimum charge power, ``pairwise`` whether fees are
+    those of pairs of nodes, or one by where all participants are.
     """
 
     sections: Mapping[str, Any]
@@ -67,6 +68,7 @@ class Outline:
     crowd: np.ndarray
     ties: np.ndarray
     batteries: Sequence[str]
+    heat_pumps: Sequence[str]
     home: Mapping[str, int]
     garage: Mapping[str, int]
     least_charge: bool
@@ -159,6 +161,7 @@ def _outline(source: Source, overrides: Sequence[str]) -> Outline:
         crowd=np.bincount(list(home.values()), minlength=len(nodes)),
         ties=_ties(labels, home, garage),
         batteries=[str(label) for label in labels["batteries", "battery"]],
+        heat_pumps=[str(label) for label in labels["heat_pumps", "heat_pump"]],
         home=home,
         garage=garage,
         least_charge=least,

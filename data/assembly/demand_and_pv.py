@@ -17,7 +17,7 @@ from ..files.regular_file import EACH, sha256
 from ..generators import demand, solar, sun
 from ..generators.weather_files import Layout
 from ..problems import InputError, Problem
-from ..schema.file_references import CarbonFile, PriceFile, ReadingsFile, SeriesFile, Weather
+from ..schema.file_references import CarbonFile, CopFile, PriceFile, ReadingsFile, SeriesFile, Weather
 from ..schema.scenario import Series, Site, Time
 from ..schema.table_rows import NO_COLUMN, Participant
 from ..series import plausibility
@@ -88,16 +88,16 @@ def power(
             columns[n] = p.demand_column or p.participant
     if series.demand is not None:
         owners = [participants[n].participant for n in columns]
-        use[list(columns)] = _measured(frame, series.demand, owners, list(columns.values()), "demand")
+        use[list(columns)] = measured(frame, series.demand, owners, list(columns.values()), "demand")
         _doubt_demand(frame, {participants[n]: use[n] for n in columns}, series.demand.path)
     pv = generated_pv(frame, participants, site, weather)
     roofs = {n: p.pv_column for n, p in enumerate(participants) if p.pv_column is not None}
     if series.pv is not None:
         installed = [participants[n].pv_column_kw or 0.0 for n in roofs]
         owners = [participants[n].participant for n in roofs]
-        measured = _measured(frame, series.pv, owners, list(roofs.values()), "any", installed)
-        pv[list(roofs)] += measured
-        rows = {participants[n]: output for n, output in zip(roofs, measured, strict=True)}
+        output = measured(frame, series.pv, owners, list(roofs.values()), "any", installed)
+        pv[list(roofs)] += output
+        rows = {participants[n]: output for n, output in zip(roofs, output, strict=True)}
         _doubt_pv(frame, rows, series.pv.path, site)
     return use, pv
 
@@ -114,7 +114,7 @@ def envelopes(frame: Frame, participants: Sequence[Participant], series: Series)
         rows = [n for n, column in enumerate(named) if column != NO_COLUMN]
         limit = np.full((len(participants), len(frame.times)), np.inf)
         owners = [participants[n].participant for n in rows]
-        limit[rows] = _measured(frame, file, owners, [named[n] for n in rows], "limit")
+        limit[rows] = measured(frame, file, owners, [named[n] for n in rows], "limit")
         columns[f"{way}_envelope"] = ("participant", "time"), limit
     return columns
 
@@ -169,24 +169,32 @@ def _generated(frame: Frame, row: Participant, site: Site) -> np.ndarray:
 
 def rate(frame: Frame, file: PriceFile | CarbonFile, least: float = -np.inf) -> np.ndarray:
     """Return a price [currency/kWh] or an intensity [kg/kWh] over the slots (time,); problems go to the frame."""
-    quantity = "price" if isinstance(file, PriceFile) else "carbon"
+    quantity, unit = ("price" if isinstance(file, PriceFile) else "carbon"), _PER_KWH[file.unit]
+    return unit * _read(frame, file, file.column, quantity, least / unit)
+
+
+def cop(frame: Frame, file: CopFile, column: str) -> np.ndarray:
+    """Return a coefficient of performance over the slots (time,) [1]; problems go to the frame."""
+    return _read(frame, file, column, "cop", 0.0)
+
+
+def _read(frame: Frame, file: ReadingsFile, column: str, quantity: str, least: float) -> np.ndarray:
+    """Return the means over the slots (time,) of a column that holds no energy; problems go to the frame."""
 
     def work() -> np.ndarray:
         pinned(file)
-        form, unit = format_of(frame, file), _PER_KWH[file.unit]
-        filled: dict[str, np.ndarray] = {}
-        slots = (frame.times, frame.hours)
-        values, notes = read_rate(file.path, file.column, form, *slots, least / unit, filled)
+        form, filled = format_of(frame, file), dict[str, np.ndarray]()
+        values, notes = read_rate(file.path, column, form, frame.times, frame.hours, least, filled)
         frame.notes += [
             note for note in notes if note not in frame.notes
         ]  # a price may be read more than once
         frame.filled |= {(quantity, file.path, c): where for c, where in filled.items() if where.any()}
-        return unit * values
+        return values
 
     return frame.attempt(work, (len(frame.times),))
 
 
-def _measured(
+def measured(
     frame: Frame,
     file: SeriesFile,
     owners: list[str],
@@ -250,14 +258,10 @@ def generated_pv(
     frame.notes += _place_notes(frame, site)
 
     def work() -> np.ndarray:
-        content = pinned(weather)
         if not rows:
+            pinned(weather)
             return power[:0]
-        options = {name: getattr(weather, name) for name in ("path", "format", "shift_minutes")}
-        options["layout"] = _layout(weather, frame.time.time_zone)
-        instants = frame.times.to_numpy().astype("datetime64[ns]").tobytes()
-        sky = _sky(instants, frame.hours, place, content, source=weather.source, **options)
-        frame.notes += sky.attrs.get("notes", [])
+        sky = over_slots(frame, place, weather)
         size, tilt, azimuth, losses = (
             np.array([getattr(participants[n], name) for n in rows], dtype=float)
             for name in ("pv_kw", "pv_tilt_deg", "pv_azimuth_deg", "pv_losses")
@@ -267,6 +271,31 @@ def generated_pv(
 
     power[rows] = frame.attempt(work, (len(rows), len(frame.times)))
     return power
+
+
+def outdoors(frame: Frame, site: Site, weather: Weather) -> np.ndarray:
+    """Return the temperature outdoors (time,) [C]; problems and notes go to the frame."""
+    place = sun.Site(site.latitude_deg, site.longitude_deg, site.altitude_m)
+    if weather.source == "clear-sky":
+        frame.notes.append(
+            f"weather: a clear sky has no temperature; heat pumps have {solar.CLEAR_SKY_TEMPERATURE:g} C"
+        )
+
+    def work() -> np.ndarray:
+        return np.asarray(over_slots(frame, place, weather)["temp_air"].to_numpy())
+
+    return frame.attempt(work, (len(frame.times),))
+
+
+def over_slots(frame: Frame, place: sun.Site, weather: Weather) -> pd.DataFrame:
+    """Return the weather of the slots, see :func:`solar.weather`; its notes go to the frame, each once."""
+    content = pinned(weather)
+    options = {name: getattr(weather, name) for name in ("path", "format", "shift_minutes")}
+    options["layout"] = _layout(weather, frame.time.time_zone)
+    instants = frame.times.to_numpy().astype("datetime64[ns]").tobytes()
+    sky = _sky(instants, frame.hours, place, content, source=weather.source, **options)
+    frame.notes += [note for note in sky.attrs.get("notes", []) if note not in frame.notes]
+    return sky
 
 
 def _layout(weather: Weather, time_zone: str) -> Layout:

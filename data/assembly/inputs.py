@@ -21,6 +21,7 @@ from ..series import plausibility
 from . import demand_and_pv, devices_and_trips
 from .contracts import contracts, coordinates, shared_fees
 from .fees import extent, fee_network
+from .loads.heat_pumps import heat_pumps
 from .plans import candidates
 
 __all__ = ["build_inputs", "problems"]
@@ -56,6 +57,7 @@ def build_inputs(scenario: Scenario) -> xr.Dataset:
         **limits,
         **contracts(scenario.tariffs, participants, frame),
         "grid_carbon": (("time",), _intensity(scenario.carbon, frame)),
+        **heat_pumps(frame, scenario.tables.heat_pumps, scenario.series, scenario.site, scenario.weather),
     }
     shared, fees = _shared(scenario, frame)
     rates |= shared

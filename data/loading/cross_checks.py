@@ -22,6 +22,7 @@ REFERENCES = (
     ("trips", "vehicle", "vehicles"),
     ("trips", "destination", "participants"),
     ("nodes", "parent", "nodes"),
+    ("heat_pumps", "owner", "participants"),
 )
 """Table and column of each label, and what it names."""
 
@@ -52,7 +53,7 @@ NOTHING = Parts({}, {}, {}, {})
 
 def inconsistencies(parts: Parts, place: Place) -> list[Problem]:
     """Return every inconsistency between parts that are valid on their own."""
-    checks = (_duplicate_labels, _references, _nodes, _demand, _pv, _trips, _gate, *_FURTHER)
+    checks = (_duplicate_labels, _references, _nodes, _demand, _pv, _heat, _trips, _gate, *_FURTHER)
     return [problem for check in checks for problem in check(parts, place)]
 
 
@@ -143,6 +144,17 @@ def _envelopes(parts: Parts, place: Place) -> Iterator[Problem]:
             column = getattr(row, f"{name}_column")
             if column is not None and getattr(series, name) is None:
                 where = place(("tables", "participants", i, f"{name}_column"))
+                yield Problem(*where, repr(column), f"a file in series.{name}")
+
+
+def _heat(parts: Parts, place: Place) -> Iterator[Problem]:
+    """Yield columns of heat or COP without a file."""
+    series = parts.sections.get("series")
+    for i, row in parts.rows.get("heat_pumps", {}).items() if series is not None else ():
+        for name in ("heat", "cop"):
+            column = getattr(row, f"{name}_column")
+            if column is not None and getattr(series, name) is None:
+                where = place(("tables", "heat_pumps", i, f"{name}_column"))
                 yield Problem(*where, repr(column), f"a file in series.{name}")
 
 

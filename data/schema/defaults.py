@@ -33,6 +33,7 @@ def settled(scenario: Scenario) -> Scenario:
             "batteries": tuple(_stored(b) for b in tables.batteries),
             "vehicles": tuple(_patterned(_stored(v)) for v in tables.vehicles),
             "nodes": tables.nodes or (Node(node=ROOT),),
+            "heat_pumps": tuple(_with(h, initial_heat_kwh=(h.least + h.most) / 2) for h in tables.heat_pumps),
         }
     )
     carbon = carbon if carbon.grid else _with(carbon, grid_kg_per_kwh=GRID_KG_PER_KWH)
@@ -50,6 +51,7 @@ def inherited(scenario: Scenario) -> Scenario:
             "batteries": tuple(_ending(b, scenario) for b in tables.batteries),
             "vehicles": tuple(_fuelled(_ending(v, scenario), scenario) for v in tables.vehicles),
             "nodes": tuple(_with(n, access_fee_per_kwh=access) for n in tables.nodes),
+            "heat_pumps": tuple(_with(h, final_heat_kwh=h.initial_heat_kwh) for h in tables.heat_pumps),
         }
     )
     tariffs = {label: _tariff(tariff, zone) for label, tariff in scenario.tariffs.items()}

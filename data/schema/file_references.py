@@ -230,6 +230,10 @@ class CarbonFile(ReadingsFile):
     unit: Literal["kg/kWh", "g/kWh"] = Field(default="kg/kWh", description="carbon dioxide per energy")
 
 
+class CopFile(ReadingsFile):
+    """Coefficients of performance of heat pumps over time, heat per electricity, one column per heat pump."""
+
+
 WeatherColumn = Literal["ghi", "dni", "dhi", "temp_air"]
 
 

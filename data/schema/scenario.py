@@ -6,9 +6,10 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from ..files.file_format import UNITS
-from .file_references import CarbonFile, SeriesFile, TableFile, Weather
+from .file_references import CarbonFile, CopFile, SeriesFile, TableFile, Weather
 from .grid import Grid
 from .investment import Finance, Investment, Uncertainty
+from .loads.heat_pumps import HeatPump
 from .table_rows import Battery, Node, Participant, Trip, Vehicle
 from .tariffs_and_fees import Exchange, Fees, LevelFees, PeerPrices, Tariff
 from .values import (
@@ -78,6 +79,9 @@ class Tables(Closed):
     vehicles: tuple[Vehicle, ...] = Field(default=(), description="plug-in vehicles")
     trips: tuple[Trip, ...] = Field(default=(), description="trips of the vehicles that have no pattern")
     nodes: tuple[Node, ...] = Field(default=(), description="fee network (default: one node)")
+    heat_pumps: Annotated[tuple[HeatPump, ...], LATER] = Field(
+        default=(), description="heat pumps for hot water or space heating, with their tanks"
+    )
 
 
 class Series(Closed):
@@ -94,9 +98,16 @@ class Series(Closed):
         description="most power given over time, one column per participant: operating envelopes",
     )
 
+    heat: Annotated[SeriesFile | None, LATER] = Field(
+        default=None, description="heat drawn from tanks of heat pumps, a column per heat_column"
+    )
+    cop: Annotated[CopFile | None, LATER] = Field(
+        default=None, description="coefficients of performance of heat pumps, a column per cop_column"
+    )
+
     @model_validator(mode="after")
     def _a_power(self) -> Self:
-        for name in ("import_limit", "export_limit"):
+        for name in ("import_limit", "export_limit", "heat"):
             file = getattr(self, name)
             if file is not None and (UNITS[file.unit].per_installed or UNITS[file.unit].counter):
                 raise PydanticCustomError(name, "a unit of power, or of energy per interval")

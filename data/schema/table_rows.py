@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from .loads.heat_pumps import HeatPump
 from .targets import Target, Targets, target
 from .values import (
     LATER,
@@ -357,5 +358,6 @@ TABLES: dict[str, tuple[type[Closed], str]] = {
     "vehicles": (Vehicle, "vehicle"),
     "trips": (Trip, ""),
     "nodes": (Node, "node"),
+    "heat_pumps": (HeatPump, "heat_pump"),
 }
 """Table name -> its row, and the column that must be unique."""

@@ -116,6 +116,7 @@ def _committed(
         "participant": list(whole.home),
         "battery": whole.batteries,
         "vehicle": list(whole.garage),
+        **({"heat_pump": whole.heat_pumps} if whole.heat_pumps else {}),
     }
     done = records_by_region.commit(stored.tree, shares, order, book, signer)
     zarr.add_attributes(stored.path, {"ledger_head": done.head, "ledger_checkpoint": done.checkpoint})

@@ -186,11 +186,14 @@ def _make(group: Any, of: str, name: str, layouts: Sequence[Layout], values: Any
     own = [layout.variables[of][name] for layout in layouts if name in layout.variables[of]]
     dims, _, attrs = own[0]
     kinds = [np.dtype(kind) for _, kind, _ in own]
-    if len(own) < len(layouts):
+    lacks = any(  # and not its dim as well
+        name not in layout.variables[of] and all(d in layout.sizes[of] for d in dims) for layout in layouts
+    )
+    if lacks:
         kinds.append(absent.dtype)
     every = [layout.sizes[of] for layout in layouts]
-    shape = [sum(s[d] for s in every) if _in_pieces(d) else every[0][d] for d in dims]
-    chunks = [max(s[d] for s in every) if _in_pieces(d) else every[0][d] for d in dims]
+    shape = [sum(s.get(d, 0) for s in every) if _in_pieces(d) else every[0][d] for d in dims]
+    chunks = [max(s.get(d, 0) for s in every) if _in_pieces(d) else every[0][d] for d in dims]
     kind = max(kinds, key=lambda t: t.itemsize)
     if values is not None:
         values = np.asarray(values)
@@ -210,7 +213,7 @@ def _make(group: Any, of: str, name: str, layouts: Sequence[Layout], values: Any
     )
     if values is not None:
         array[...] = values
-    elif len(own) < len(layouts):
+    elif lacks:
         array[...] = absent
 
 

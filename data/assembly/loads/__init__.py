@@ -1,0 +1,1 @@
+"""Variables of devices that store no electricity, from their rows."""

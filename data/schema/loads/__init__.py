@@ -1,0 +1,1 @@
+"""Rows of tables of devices that store no electricity."""
