@@ -15,12 +15,14 @@ from otonari.data.assembly.plans.inputs import planned_inputs
 from otonari.data.loading.scenario import digest, effective, load_scenario
 from otonari.data.problems import InputError
 from otonari.model.topology.candidates import built
+from otonari.runs.clear import sweep
 from otonari.runs.clear.single import clear
 from otonari.runs.commands.plan import _members
 from otonari.runs.plan.run import planned as planned_with_days
 from otonari.runs.store import plan_file, run_file
 from otonari.runs.store.atomic_file import RunFileError
 
+from . import pages
 from .communities import community
 
 SMALL = {
@@ -207,8 +209,18 @@ def test_the_days_of_a_plan_are_runs_and_plans_compare(planned, alone, folder):
     lines = {line.split("  ")[0]: line.split()[-2:] for line in table.stdout.splitlines() if line}
     assert lines["built pv kW"] == ["6.0", "6.0"]
     stored = [plan_file.read(file) for file in (p2p, other)]
-    assert lines["gain JPY/year"] == [f"{float(p['gain'].sum()):,.1f}" for p in stored]
+    assert lines["gain of a year JPY"] == [f"{float(p['gain'].sum()):,.0f}" for p in stored]
     assert "gain" in (folder / "plans.csv").read_text()
+    assert otonari("report", p2p).stdout.startswith("pair: plan, p2p market")
+    page = folder / "plan.html"
+    assert otonari("report", p2p, "-o", page).exit_code == 0
+    shown, plan = pages.read(page.read_text()), stored[0]
+    assert shown.faults == []
+    built = shown.table("Built: pv")[1]
+    assert {who: row[0] for who, row in built.items()} == {"a": 3.0, "b": 3.0, "shop": 0.0}
+    for k, rule in enumerate(plan["rule"].values):
+        gains = [row[0] for row in shown.table(f"Gain by the rule {rule}")[1].values()]
+        assert gains == pytest.approx(plan["gain_by_rule"].values[k], abs=0.5)
     assert otonari("compare", p2p, day).exit_code == 2
 
 
@@ -506,3 +518,71 @@ def test_a_file_that_is_no_plan_is_refused(folder, planned):
     other.to_netcdf(folder / "other.nc")
     with pytest.raises(RunFileError, match="got plan format 2, want plan format 1"):
         plan_file.read(folder / "other.nc")
+
+
+@pytest.fixture(scope="module")
+def front(folder, cluster):
+    """Plans at three prices of carbon dioxide, on workers."""
+    (folder / "front.yaml").write_text(json.dumps(FRONT))
+    return sweep.run(folder / "front.yaml", folder / "front", scheduler=cluster.scheduler_address)
+
+
+FRONT = {
+    "schema_version": 1,
+    "name": "front",
+    "command": "plan",
+    "scenario": "pair.yaml",
+    "set": {
+        "investment.candidates.pv.cost_per_kw": 600000,
+        "investment.candidates.cells.cost_per_kwh": 150000,
+    },
+    "grid": {"carbon.price_per_kg": [0, 30, 200]},
+}
+
+
+def test_plans_at_prices_of_carbon_dioxide_are_a_front(front, folder, cluster):
+    """As the price rises less is emitted, at a greater cost; the cost of a year leaves the price out."""
+    found = front.dataset.squeeze("market")
+    cost, co2 = found["cost"].values, found["co2_after"].values
+    assert (np.diff(co2) < -1.0).all()
+    assert (np.diff(cost) > 1.0).all()
+    prices = found["carbon.price_per_kg"].values
+    assert found["cost_after"].values == pytest.approx(cost + prices * co2)
+    assert (
+        sweep.run(folder / "front.yaml", folder / "front", scheduler=cluster.scheduler_address).already == 3
+    )
+    table = otonari("compare", front.path).stdout.splitlines()
+    assert [table[0].find(f"price_per_kg {price}") > 0 for price in (0, 30, 200)] == [True] * 3
+    page = folder / "front.html"
+    assert otonari("report", front.path, "-o", page).exit_code == 0
+    shown = pages.read(page.read_text())
+    assert shown.faults == []
+    points = shown.table("Cost against carbon dioxide")[1]
+    assert np.array(list(points.values())) == pytest.approx(np.column_stack([co2, cost]), abs=0.5)
+    (folder / "front.yaml").write_text(json.dumps(FRONT | {"markets": ["unmanaged"]}))
+    with pytest.raises(InputError, match="of which there are plans"):
+        sweep.run(folder / "front.yaml", folder / "front", scheduler=cluster.scheduler_address)
+
+
+def test_a_price_of_carbon_dioxide_is_on_retail_power_and_fuel_and_a_line_of_its_own():
+    """At 10 a kg and 0.5 kg a kWh energy is 5 dearer; where bills have lines the levy is one, and adds up."""
+    scenario = json.loads(json.dumps(SMALL)) | {"carbon": {"price_per_kg": 10}}
+    assert build_inputs(load_scenario(scenario))["retail_price"].values == pytest.approx(35.0)
+    vat = {"name": "vat", "part": "tax", "basis": "percent", "price": 10, "of": ["energy"]}
+    scenario["tariffs"]["t"]["components"] = [vat]
+    scenario["tables"]["vehicles"] = [
+        {
+            "vehicle": "car",
+            "owner": "a",
+            "capacity_kwh": 10,
+            "charge_limit_kw": 3,
+            "fuel_economy_km_per_litre": 15,
+        }
+        | {"electric_economy_km_per_kwh": 8}
+    ]
+    inputs = build_inputs(load_scenario(scenario))
+    assert inputs["retail_price"].values == pytest.approx(38.0)
+    assert inputs["fuel_price"].values == pytest.approx([135.5 + 23.2])
+    run = clear(inputs, "p2p")
+    levy = run["settlement"]["component_cost"].sel(component="t/carbon dioxide").values
+    assert levy == pytest.approx(10 * run["settlement"]["co2"].values)

@@ -17,9 +17,11 @@ costs as much as any other, and each day of a month 1/28 to 1/31 of the month.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from ..clock import local
 from ..inputs.variables import RATES
@@ -66,6 +68,39 @@ def contracts(tariffs: Mapping[str, Tariff], rows: Sequence[Participant], frame:
         columns["contracted_power"] = (("participant",), np.array([p or 0.0 for p in power]))
     kept = [(label, own.component, own.peaks, own.tiers) for label, own in listed]
     return columns | _peaks(kept, rows, frame) | _tiers(kept, rows, frame)
+
+
+def with_carbon_price(inputs: xr.Dataset, price: float) -> xr.Dataset:
+    """Return inputs in which carbon dioxide has a price [currency/kg]: a levy on retail power and on fuel.
+
+    retail_price + price * grid_carbon and fuel_price + price * fuel_carbon; where there are components, a levy of each
+    tariff more, ``TARIFF/carbon dioxide``. Energy that is given away earns none.
+    """
+    if not price:
+        return inputs
+    levy, tariffs = price * inputs["grid_carbon"].values, inputs["tariff"].values
+    changed: dict[str, Any] = {
+        "retail_price": (("tariff", "time"), inputs["retail_price"].values + levy),
+        "fuel_price": (("vehicle",), inputs["fuel_price"].values + price * inputs["fuel_carbon"].values),
+    }
+    if "component" not in inputs.sizes:
+        return inputs.assign(changed)
+    levies = np.tile(levy, (len(tariffs), 1))
+    own: dict[str, Any] = {
+        "component_tariff": tariffs,
+        "component_part": "levy",
+        "component_basis": "per-kwh",
+    }
+    own |= {"component_price": levies}
+    if "component_price" not in inputs:
+        nothing = np.zeros((inputs.sizes["component"], len(levy)))
+        inputs = inputs.assign(component_price=(("component", "time"), nothing))
+    for name, variable in inputs.data_vars.items():
+        if "component" in variable.dims:
+            more = np.broadcast_to(own.get(str(name), 0.0), (len(tariffs), *variable.shape[1:]))
+            changed[str(name)] = (variable.dims, np.concatenate([variable.values, more]))
+    names = [*inputs["component"].values, *(f"{tariff}/carbon dioxide" for tariff in tariffs)]
+    return inputs.drop_dims("component").assign(changed).assign_coords(component=labels(names))
 
 
 def coordinates(tariffs: Mapping[str, Tariff], frame: Frame) -> dict[str, np.ndarray]:

@@ -19,7 +19,7 @@ from ..schema.scenario import Carbon, Scenario, Site
 from ..schema.tariffs_and_fees import CommonLevelFees, ExtentFees, FeeMethod
 from ..series import plausibility
 from . import demand_and_pv, devices_and_trips
-from .contracts import contracts, coordinates, shared_fees
+from .contracts import contracts, coordinates, shared_fees, with_carbon_price
 from .fees import extent, fee_network
 from .loads.heat_pumps import heat_pumps
 from .plans import candidates
@@ -68,7 +68,8 @@ def build_inputs(scenario: Scenario) -> xr.Dataset:
     if frame.problems:
         raise InputError(sorted(frame.problems))
     scenario = scenario.model_copy(update={"fees": fees})
-    inputs = complete(_dataset(scenario, frame, (demand, pv), legs, rates))
+    stated = _dataset(scenario, frame, (demand, pv), legs, rates)
+    inputs = complete(with_carbon_price(stated, scenario.carbon.price_per_kg))
     business = [p.participant for p in participants if p.kind == "business"]
     inputs["participant_kind"] = inputs["participant_kind"].copy(data=kinds(inputs, business))
     faults = validate(inputs)

@@ -35,6 +35,7 @@ class Sweep(Closed):
     scenario: Label = Field(
         description="bundled scenario, or a scenario file or folder relative to this file"
     )
+    command: Literal["clear", "plan"] = Field(default="clear", description="clear, or plan how much to build")
     set: dict[Key, Any] = Field(default_factory=dict, description="changes of all points: key path -> value")
     cases: dict[Label, dict[Key, Any]] = Field(
         default_factory=dict, description="label -> changes that belong together"
@@ -146,7 +147,10 @@ def _labels(values: Sequence[Any]) -> list[Setting]:
 def _inconsistencies(
     sweep: Sweep, axes: Mapping[str, Sequence[Choice]], located: LocatedValues
 ) -> Iterator[Problem]:
-    """Yield labels that occur twice, keys that two dimensions change, and more points than the limit."""
+    """Yield labels that occur twice, keys that two dimensions change, more points than the limit, and odd markets."""
+    if sweep.command == "plan" and "unmanaged" in sweep.markets:
+        at = located.place(("markets", sweep.markets.index("unmanaged")))
+        yield Problem(*at, "unmanaged", "p2p or grid-only, of which there are plans")
     for choices in axes.values():
         seen: set[Setting] = set()
         for choice in choices:

@@ -124,6 +124,9 @@ class Carbon(Closed):
         default=None, description="file of retail power's, instead of grid_kg_per_kwh"
     )
     fuel_kg_per_litre: NotNegative = Field(default=2.32, description="fuel burnt")
+    price_per_kg: Annotated[NotNegative, LATER] = Field(
+        default=0.0, description="price of carbon dioxide, on top of retail power and fuel"
+    )
 
     @model_validator(mode="after")
     def _one(self) -> Self:

@@ -1,17 +1,19 @@
-"""Sweeps: every point of a plan cleared on Dask, stored at once under its hash, and gathered into one Dataset.
+"""Sweeps: every point cleared, or planned, on Dask, stored at once under its hash, and gathered into one Dataset.
 
 What it leaves behind can always be gone on with: a point whose run is stored and intact is not cleared again.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from ...data.loading import sweep_file
-from ...data.loading.scenario import digest, load_scenario
+from ...data.loading.scenario import Scenario, digest, load_scenario
 from .. import compare
 from ..store import atomic_file, netcdf, run_file, sweep_results
 from ..version import version
@@ -30,7 +32,7 @@ class SweepError(ValueError):
 
 @dataclass(frozen=True)
 class Task:
-    """All that a worker needs to know of a point."""
+    """All that a worker needs to know of a point; ``plan``: how much to build is asked, not how to run what is there."""
 
     source: str
     overrides: tuple[str, ...]
@@ -38,6 +40,7 @@ class Task:
     scenario_hash: str
     path: str
     time_limit: float | None
+    plan: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,8 @@ def run(
 def clear_point(task: Task) -> tuple[xr.Dataset | str, bool]:
     """Return a point's figures, or why there are none, and whether it was cleared just now; runs on a worker."""
     try:
+        if task.plan:
+            return _planned(task)
         if (tree := _stored(task)) is not None:
             return figures(tree), False
         return figures(_cleared(task)), True
@@ -120,11 +125,39 @@ def clear_point(task: Task) -> tuple[xr.Dataset | str, bool]:
         return reason(error), True
 
 
-def _cleared(task: Task) -> xr.DataTree:
-    """Clear a point and store its run."""
+def _planned(task: Task) -> tuple[xr.Dataset, bool]:
+    """Return the totals of a point's plan, and whether it was planned just now; its file is stored."""
+    from ..plan import run as planning
+    from ..plan.totals import totals
+    from ..store import plan_file
+
+    path = Path(task.path)
+    stored = plan_file.read(path) if plan_file.holds(path) else None
+    fresh = stored is None or not _is_of(task, stored.attrs)
+    if fresh:
+        stored, _ = planning.planned(_scenario(task), task.market, time_limit=task.time_limit, threads=1)
+        plan_file.write(stored, path)
+    assert stored is not None
+    return totals(stored).assign_coords(kind=np.array([], dtype=str)), fresh
+
+
+def _scenario(task: Task) -> Scenario:
+    """Return the scenario of a point."""
     scenario = load_scenario(task.source, task.overrides)
     if digest(scenario) != task.scenario_hash:
         raise SweepError("its files are not what they were when the sweep began, or not here")
+    return scenario
+
+
+def _is_of(task: Task, attributes: Mapping[Any, Any]) -> bool:
+    """Return whether what is stored is of a point, by this version."""
+    want = (task.scenario_hash, task.market, version())
+    return want == tuple(attributes.get(name) for name in ("scenario_hash", "market", "otonari_version"))
+
+
+def _cleared(task: Task) -> xr.DataTree:
+    """Clear a point and store its run."""
+    scenario = _scenario(task)
     tree = single.cleared(scenario, task.market, time_limit=task.time_limit, threads=1)
     _set_aside(Path(task.path))
     netcdf.write_run(tree, task.path)
@@ -149,9 +182,7 @@ def _stored(task: Task) -> xr.DataTree | None:
         tree = run_file.open_run(task.path)
     except atomic_file.RunFileError:
         return None
-    want = (task.scenario_hash, task.market, version())
-    got = tuple(tree.attrs.get(name) for name in ("scenario_hash", "market", "otonari_version"))
-    return tree if got == want else None
+    return tree if _is_of(task, tree.attrs) else None
 
 
 def _set_aside(path: Path) -> None:
@@ -176,6 +207,7 @@ def reason(error: Exception) -> str:
 
 
 def _task(plan: sweep_file.Plan, point: sweep_file.Point, folder: Path) -> Task:
-    name = f"{point.scenario_hash[:16]}-{point.market}.nc"
-    limit = plan.sweep.time_limit_seconds
-    return Task(plan.source, point.overrides, point.market, point.scenario_hash, str(folder / name), limit)
+    planned = plan.sweep.command == "plan"
+    name = f"{point.scenario_hash[:16]}-{point.market}{'-plan' if planned else ''}.nc"
+    limit, of = plan.sweep.time_limit_seconds, (point.overrides, point.market, point.scenario_hash)
+    return Task(plan.source, *of, str(folder / name), limit, planned)

@@ -11,20 +11,18 @@ import xarray as xr
 from ...data.inputs import deferred_dask  # noqa: F401 - before Datasets
 from ...data.inputs.currency import decimals
 from ...data.problems import shown
-from ...model.labels import Array
 from .. import compare as comparison
 from ..compare import CompareError
 from ..futures import told
 from ..plan import run
+from ..plan.totals import LOSS, UNITS, of_members, side_by_side
+from ..report import tables
 from ..store import plan_file
 from ..text import table
 from .answer import Answer
 
 MOST = 40
 """Members that stand one a line; beyond, kinds alone."""
-LOSS = 0.5
-"""Less than that a year [currency] nobody counts as a loss."""
-_UNITS = {"pv": "kW", "battery": "kWh", "charger": "kW", "v2h": "kW", "line": "kW"}
 _SUMS = ("member_capital", "cost_before", "cost_after", "gain", "npv", "co2_before", "co2_after")
 
 
@@ -32,14 +30,8 @@ def plan(scenario: str, *, stage: Callable[[str], None], **options: Any) -> Answ
     """Plan what a scenario may build, and store the figures; see :func:`otonari.runs.plan.run.run`."""
     outcome = run.run(scenario, stage=stage, **options)
     figures = outcome.figures
-    parts = [_heading(figures), _candidates(figures)]
-    misses = _misses(figures)
-    parts += [_members(figures)] if figures.sizes["participant"] <= MOST else []
     kept = f" (the earlier one: {outcome.kept})" if outcome.kept else ""
-    parts += [_kinds(figures)]
-    parts += [_rules(figures)] if figures.attrs["market"] == "p2p" else []
-    parts += [futures(figures)] if "future" in figures.sizes else []
-    parts += [shown(f"stored  {outcome.path}{kept}")]
+    misses = _misses(figures)
     notes = [shown(f"note: {note}") for note in json.loads(figures.attrs["notes"])]
     if misses:
         told = ", ".join(f"{q} {100 * m['duration_error']:.1f} %" for q, m in misses.items())
@@ -53,9 +45,19 @@ def plan(scenario: str, *, stage: Callable[[str], None], **options: Any) -> Answ
         notes.append(f"note: on every day of the horizon what is built costs {told}")
     return Answer(
         {**facts(figures), "path": str(outcome.path), "kept": outcome.kept and str(outcome.kept)},
-        "\n\n".join(parts),
+        f"{text(figures)}\n\n{shown(f'stored  {outcome.path}{kept}')}",
         notes=tuple(notes),
     )
+
+
+def text(figures: xr.Dataset) -> str:
+    """Return the tables of a plan: what is built, what members pay and gain, and by which rule."""
+    parts = [_heading(figures), _candidates(figures)]
+    parts += [_members(figures)] if figures.sizes["participant"] <= MOST else []
+    parts += [_kinds(figures)]
+    parts += [_rules(figures)] if figures.attrs["market"] == "p2p" else []
+    parts += [futures(figures)] if "future" in figures.sizes else []
+    return "\n\n".join(parts)
 
 
 def facts(figures: xr.Dataset) -> dict[str, Any]:
@@ -121,7 +123,7 @@ def _candidates(figures: xr.Dataset) -> str:
     for name in dict.fromkeys(names.tolist()):
         own = names == name
         size, price, next_ = (figures[n].values[own] for n in ("size", "price", "worthwhile_price"))
-        unit = _UNITS[str(figures["candidate_kind"].values[own][0])]
+        unit = UNITS[str(figures["candidate_kind"].values[own][0])]
         lines.append(
             [
                 name,
@@ -140,8 +142,8 @@ def _candidates(figures: xr.Dataset) -> str:
 def _members(figures: xr.Dataset) -> str:
     """Return a line for each participant."""
     money, currency = _money(figures), figures.attrs["currency"]
-    kinds = [kind for kind in _UNITS if kind in figures["candidate_kind"].values]
-    sizes = {kind: _of_members(figures, kind) for kind in kinds}
+    kinds = [kind for kind in UNITS if kind in figures["candidate_kind"].values]
+    sizes = {kind: of_members(figures, kind) for kind in kinds}
     lines = [
         [
             str(label),
@@ -152,7 +154,7 @@ def _members(figures: xr.Dataset) -> str:
         ]
         for i, label in enumerate(figures["participant"].values.tolist())
     ]
-    built = [f"{kind} {_UNITS[kind]}" for kind in kinds]
+    built = [f"{kind} {UNITS[kind]}" for kind in kinds]
     header = ["member", *built, f"{currency} a year", "then", "gain", "NPV", "payback", "own PV %", "then %"]
     return table(header, lines)
 
@@ -194,42 +196,12 @@ def compare(files: Sequence[Path], output: Path | None) -> Answer:
         raise CompareError(f"compare: got plans in {', '.join(sorted(currencies))}, want one currency")
     names = [file.stem for file in files]
     names = names if len(set(names)) == len(names) else [str(file) for file in files]
-    lines = {name: [_compared(plan)[name] for plan in plans] for name in _compared(plans[0])}
-    compared = xr.Dataset(
-        {n: (("scenario",), [v for v, _ in values], {"units": values[0][1]}) for n, values in lines.items()},
-        coords={"scenario": np.array(names, dtype=str)},
-        attrs={"title": "comparison of plans", "currency": currencies.pop()},
-    )
-    rows = [
-        [f"{name.replace('_', ' ')} {values[0][1]}".removesuffix(" 1"), *(f"{v:,.1f}" for v, _ in values)]
-        for name, values in lines.items()
-    ]
-    text = table(["plan", *names], rows)
+    compared = side_by_side(plans, names)
+    lines = tables.compared_plans(compared)
     kept = comparison.write(compared, output) if output else None
     if output:
-        text += shown(f"stored  {output}" + (f" (the earlier one: {kept})" if kept else "")).join(
-            ["\n\n", ""]
-        )
-    return Answer(compared.to_dict(), text)
-
-
-def _compared(plan: xr.Dataset) -> dict[str, tuple[float, str]]:
-    """Return the figures by which plans are compared, each with its unit."""
-    currency, totals = plan.attrs["currency"], _totals(plan, np.s_[:])
-    own = {f"built {kind}": (float(_of_members(plan, kind).sum()), unit) for kind, unit in _UNITS.items()}
-    own |= {name: (totals[name], f"{currency}/year") for name in ("cost_before", "cost_after", "gain")}
-    own |= {name: (totals[name], str(currency)) for name in ("capital", "npv")}
-    own |= {name: (totals[name], "kg/year") for name in ("co2_before", "co2_after")}
-    own["members who lose"] = float((plan["gain"].values < -LOSS).sum()), "1"
-    for when in ("before", "after"):
-        own[f"self_sufficiency_{when}"] = 100 * float(plan[f"community_self_sufficiency_{when}"]), "%"
-    return own
-
-
-def _of_members(figures: xr.Dataset, kind: str) -> Array:
-    """Return what of a kind every participant builds (participant,)."""
-    of_kind = figures["candidate_kind"].values == kind
-    return np.asarray((figures["size"].values * of_kind) @ figures["owned"].values)
+        lines += "\n\n" + shown(f"stored  {output}" + (f" (the earlier one: {kept})" if kept else ""))
+    return Answer(compared.to_dict(), lines)
 
 
 def futures(figures: xr.Dataset) -> str:

@@ -14,13 +14,15 @@ from .answer import Answer
 
 
 def report(run: Path, output: Path | None) -> Answer:
-    """Report a run, a comparison or a sweep on one page, with figures where the output ends in .html."""
+    """Report a run, a plan, a comparison or a sweep on one page, with figures where the output ends in .html."""
     from ..report.page import facts, report
     from ..report.pages.comparison_page import comparison_page
     from ..report.pages.run_page import run_page
     from ..store import atomic_file
 
     figured = output is not None and output.suffix == ".html"
+    if plan_file.holds(run):
+        return _plan(run, output)
     compared = comparison.read(run)
     with run_file.reading(run):
         if compared is not None:
@@ -33,6 +35,21 @@ def report(run: Path, output: Path | None) -> Answer:
         return Answer(figures, page.removesuffix("\n"))
     kept = {output: atomic_file.publish_text(output, page)}
     return Answer({"paths": [str(output)], "facts": figures}, _wrote(kept))
+
+
+def _plan(file: Path, output: Path | None) -> Answer:
+    """Report a stored plan: its tables, or a page of figures where the output ends in .html."""
+    from ..report.pages.plan_page import plan_page
+    from ..store import atomic_file
+    from . import plan
+
+    figures = plan_file.read(file)
+    text = plan.text(figures)
+    if output is None:
+        return Answer(plan.facts(figures), text)
+    page = plan_page(figures, text) if output.suffix == ".html" else text + "\n"
+    kept = {output: atomic_file.publish_text(output, page)}
+    return Answer({"paths": [str(output)], "facts": plan.facts(figures)}, _wrote(kept))
 
 
 def bills(

@@ -111,6 +111,7 @@ def planned(
     whole: bool = False,
     rules: Sequence[str] = RULES,
     time_limit: float | None = None,
+    threads: int | None = None,
     stage: Stage = log.info,
 ) -> tuple[xr.Dataset, list[Run]]:
     """Return the figures of a plan (`figures.figures`), whose attributes say how it was found, and its days.
@@ -131,14 +132,14 @@ def planned(
     require(inputs, rules)
     horizon = _of_futures(scenario, inputs)
     periods, weights = horizon.futures.periods, horizon.futures.weights
-    how = Operation(market, scenario.settlement.stated, time_limit)
+    how = Operation(market, scenario.settlement.stated, time_limit, threads)
     stage("clearing as it is")
     nothing = np.zeros(inputs.sizes["candidate"])
     as_it_is = [built(period, nothing) for period in periods]
     before, _ = _operated(as_it_is, horizon.futures, how)
     stage("planning")
     block = _block(periods, horizon.futures, market)
-    solution = _solve(block, time_limit, one_way=False)
+    solution = _solve(block, how, one_way=False)
     periods_planned, size, cost = planning.solved(block), planning.sizes(block), planning.costs(block)
     if any(planning.both_ways(period.results) for period in periods_planned):
         stage("deciding directions")
@@ -149,18 +150,18 @@ def planned(
         after = [_settled(period, how, solution) for period in periods_planned]
     stage("asking what more is worth")
     planning.enlarge(block)
-    _solve(block, time_limit, start=solution.basis, tie_break=False, one_way=False)
+    _solve(block, how, start=solution.basis, tie_break=False, one_way=False)
     per_year = days_of(weights)
     worth = planning.value_of_more(block) * per_year
     every: dict[str, float] = {}
     if whole and scenario.investment and scenario.investment.representative_days and not futures:
         stage("operating what is built on every day")
-        every = {"objective_of_all_days": _of_all_days(inputs, size, market, time_limit)}
+        every = {"objective_of_all_days": _of_all_days(inputs, size, how)}
     if futures:
         stage("asking what knowing the future is worth")
 
         def relaxed(block: Any) -> Any:
-            return _solve(block, time_limit, tie_break=False, one_way=False)
+            return _solve(block, how, tie_break=False, one_way=False)
 
         every_future = of_not_knowing(horizon.futures, cost * per_year, market, relaxed)
         horizon.told.update({str(n): v for n, v in every_future.variables.items()})
@@ -174,6 +175,7 @@ def planned(
         scenario_hash=hash_,
         market=market,
         price_rule=how.rule,
+        carbon_price=scenario.carbon.price_per_kg,
         otonari_version=version(),
         solver=solution.solver,
         method=solution.method,
@@ -192,11 +194,15 @@ def planned(
 
 
 class Operation(NamedTuple):
-    """How periods are operated and settled: the market, the rule of its prices, and seconds for each solve of a part."""
+    """How periods are operated and settled.
+
+    The market, the rule of its prices, seconds for each solve of a part, and threads (None: those of the machine).
+    """
 
     market: str
     rule: str
     time_limit: float | None
+    threads: int | None
 
 
 class Horizon(NamedTuple):
@@ -314,7 +320,7 @@ def _operated(periods: Sequence[xr.Dataset], futures: Futures, how: Operation) -
     from ...model import planning
 
     block = _block(periods, futures, how.market)
-    solution = _solve(block, how.time_limit)
+    solution = _solve(block, how)
     return [_settled(period, how, solution) for period in planning.solved(block)], solution
 
 
@@ -328,7 +334,7 @@ def _block(periods: Sequence[xr.Dataset], futures: Futures, market: str) -> Any:
     )
 
 
-def _of_all_days(inputs: xr.Dataset, size: Any, market: str, time_limit: float | None) -> float:
+def _of_all_days(inputs: xr.Dataset, size: Any, how: Operation) -> float:
     """Return the cost of a year [currency] in which every day of the horizon is operated with sizes (candidate,)."""
     from ...data.assembly.plans import representative_days
     from ...data.assembly.plans.inputs import DAYS
@@ -339,7 +345,7 @@ def _of_all_days(inputs: xr.Dataset, size: Any, market: str, time_limit: float |
     days = [circular(representative_days.of_day(inputs, every, d)) for d in range(len(every.first))]
     periods = [Arrays.of(built(day, size)) for day in days]
     solution = _solve(
-        planning.plan_block(periods, None, market, minimum_charge=False), time_limit, tie_break=False
+        planning.plan_block(periods, None, how.market, minimum_charge=False), how, tie_break=False
     )
     return float(solution.objective) * DAYS / len(days)
 
@@ -355,10 +361,12 @@ def _within(relaxed: Any, operated: Any) -> Any:
     )
 
 
-def _solve(block: Any, time_limit: float | None, **solving: Any) -> Any:
+def _solve(block: Any, how: Operation, **solving: Any) -> Any:
     from ...model.solver import solve
 
-    return solve.solve(block, time_limit=time_limit, threads=os.cpu_count() or 1, **solving)
+    return solve.solve(
+        block, time_limit=how.time_limit, threads=how.threads or os.cpu_count() or 1, **solving
+    )
 
 
 def _settled(period: Any, how: Operation, solution: Any) -> Run:
@@ -367,7 +375,7 @@ def _settled(period: Any, how: Operation, solution: Any) -> Run:
     inputs, results = period
     alone, rule = results, "marginal"
     if how.market != "grid-only":
-        alone, baseline, _ = single.solved(inputs, "grid-only", options, threads=None, tie_break=False)
+        alone, baseline, _ = single.solved(inputs, "grid-only", options, threads=how.threads, tie_break=False)
         solution = baseline if baseline.directions > solution.directions else solution
         rule = how.rule
     return Run(inputs, *single.settled(inputs, how.market, results, alone, solution, False, rule))

@@ -13,8 +13,10 @@ from ...data import clock
 from ...data.inputs.currency import decimals
 from ...data.inputs.devices import stores
 from ...data.problems import shown
+from ...model.labels import Array
 from ...model.settlement.account_lines import CARBON, LINES, SHARES, TOTALS
 from ..archive import Outcome
+from ..plan.totals import MEASURES, with_front
 from ..store import sweep_results
 from ..text import table
 
@@ -51,6 +53,8 @@ ACROSS = (
     "co2",
 )
 """Measures that a table with a line per run shows."""
+BESIDE = ("cost_before", "cost_after", "npv", "co2_before", "self_sufficiency_before")
+"""Measures of plans that such a table leaves out."""
 MOST_COLUMNS = 4
 """More runs than that stand one a line."""
 _COSTS = ("bill", "bill_grid_only", "saving")
@@ -168,6 +172,8 @@ def compared(comparison: xr.Dataset) -> str:
     The difference to the first run stands in brackets where the table is not too wide for it. Of many runs: a line
     per run, with the measures ``ACROSS``.
     """
+    if "cost_after" in comparison:
+        return compared_plans(comparison)
     names = [str(n) for n in comparison["scenario"].values]
     if not 0 < len(names) <= MOST_COLUMNS:
         return _across(comparison, names)
@@ -183,6 +189,31 @@ def compared(comparison: xr.Dataset) -> str:
     remark = comparison["efficiency"].attrs.get("comment", "") if "efficiency" in comparison else ""
     parts = [text + (f"\nefficiency: {shown(remark)}" if remark else ""), _hours(comparison, names)]
     return "\n\n".join(filter(None, parts))
+
+
+def compared_plans(compared: xr.Dataset) -> str:
+    """Return a line per measure and a column per plan; of many plans, or points of a sweep, a line per plan."""
+    names, compared = [str(n) for n in compared["scenario"].values], with_front(compared)
+    few = len(names) <= MOST_COLUMNS
+    present = [
+        name
+        for name, label in MEASURES.items()
+        if name in compared and (few or name not in BESIDE) and (compared[name].values != 0).any()
+    ]
+    units = {name: str(compared[name].attrs["units"]).removesuffix("/year") for name in present}
+    titles = {name: f"{MEASURES[name]} {units[name]}".removesuffix(" 1") for name in present}
+    values = {name: _of_plans(compared[name].values, units[name]) for name in present}
+    if few:
+        return table(["plan", *names], [[titles[name], *values[name]] for name in present])
+    rows = [[name, *(values[measure][i] for measure in present)] for i, name in enumerate(names)]
+    return table(["plan", *titles.values()], rows)
+
+
+def _of_plans(values: Array, unit: str) -> list[str]:
+    """Return figures of plans: counts whole, money of a year without cents, sizes and shares with one decimal."""
+    if unit == "1":
+        return [f"{v:.0f}" for v in values]
+    return [f"{v:,.1f}" if unit in ("kW", "kWh", "%") else f"{v:,.0f}" for v in values]
 
 
 def _hours(comparison: xr.Dataset, names: list[str]) -> str:

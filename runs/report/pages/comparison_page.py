@@ -10,6 +10,7 @@ from ..figures.drawing import escaped
 from ..figures.figure import Figure
 from ..figures.heat_map import heat_map, numbered
 from ..figures.lines import lines, points
+from . import plan_page
 from .document import columns, document, gallery
 
 MOST = 60
@@ -21,17 +22,20 @@ COURSES = 8
 def comparison_page(compared: xr.Dataset) -> str:
     """Return runs side by side as a page of figures that needs nothing but itself; see :mod:`otonari.runs.compare`."""
     title = str(compared.attrs.get("title", "comparison of runs"))
-    facts = [f"{compared.sizes['scenario']} runs"]
+    what = "plans" if "cost_after" in compared else "runs"
+    facts = [f"{compared.sizes['scenario']} {what}"]
     facts += [str(compared.attrs["comment"])] if compared.attrs.get("comment") else []
     names = "".join(f"<li>{escaped(name)}" for name in compared["scenario"].values)
     text = columns("Table", tables.compared(compared))
-    parts = {"Runs": f"<ol>{names}</ol>", "Figures": gallery(figures(compared)), "Table": text}
+    parts = {what.capitalize(): f"<ol>{names}</ol>", "Figures": gallery(figures(compared)), "Table": text}
     return document(title, facts, parts)
 
 
 def figures(compared: xr.Dataset) -> list[Figure]:
     """Return the figures of a comparison: cost against carbon dioxide, cost, trades by hour, saving by kind."""
     names = [f"{k}: {n}" for k, n in enumerate(compared["scenario"].values, 1)]
+    if "cost_after" in compared:
+        return plan_page.figures(compared, names)
     currency = str(compared.attrs.get("currency", compared["bill"].attrs.get("units", "")))
     shown = [
         _against(compared, names, currency),
