@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..data.inputs.contract import require
+from ..data.inputs.contract import optional, require
 from ..data.inputs.devices import present, stores
 from .devices.battery import battery
 from .devices.charges.peak_charge import joint_peak_charge, peak_charge
@@ -17,6 +17,7 @@ from .devices.device import Device, Sets
 from .devices.heat_pump import heat_pump
 from .devices.household import household
 from .devices.investment import Sizes, investment, widen
+from .devices.loads.flexible_load import flexible_load
 from .devices.peer_market import network
 from .devices.quoted_market import quoted
 from .devices.retailer import grid
@@ -38,6 +39,7 @@ DEVICES: dict[str, Callable[[xr.Dataset, Meters, Sets], Device]] = {
     "battery": battery,
     "vehicle": vehicle,
     "heat_pump": heat_pump,
+    "flexible_load": flexible_load,
 }
 """What stands behind the meters: the function that builds each device."""
 
@@ -74,7 +76,7 @@ def community_block(
         Whether ``cost`` includes the retailer; False leaves energy from the grid to the host model, which
         prices ``net_exchange``.
     minimum_charge : bool
-        Whether vehicles obey ``vehicle_min_charge`` (binaries) or may charge with less.
+        Whether vehicles obey ``vehicle_min_charge``, and loads ``flexible_load_min_power`` (binaries), or may draw less.
     quotes : xr.Dataset, optional
         ``price`` and ``sale_price`` (node, time) [currency/kWh] of the quoted market, access fees not in them.
     pool : bool
@@ -149,9 +151,9 @@ def _meters_and_rows(
 
 
 def relaxed(inputs: xr.Dataset) -> xr.Dataset:
-    """Return the inputs without minimum charge powers."""
-    least = inputs["vehicle_min_charge"]
-    return inputs.assign(vehicle_min_charge=least.copy(data=np.zeros(least.shape)))
+    """Return the inputs without minimum powers of vehicles and loads."""
+    names = [n for n in ("vehicle_min_charge", "flexible_load_min_power") if n in inputs]
+    return inputs.assign({n: inputs[n].copy(data=np.zeros(inputs[n].shape)) for n in names})
 
 
 def decide_as(community: Community, results: xr.Dataset) -> None:
@@ -171,6 +173,11 @@ def decide_as(community: Community, results: xr.Dataset) -> None:
     for device in stores():
         charging = results[f"{device}_charge"].values > results[f"{device}_discharge"].values
         _fix(community.component(device).component("charging"), charging)
+    if (loads := community.component("flexible_load")) is not None:
+        drawn = results["flexible_load_power"].values - optional(community.inputs, "flexible_load_demand")
+        _fix(loads.component("running"), drawn > 0)
+        if loads.component("start") is not None:
+            _fix(loads.component("start"), results["flexible_load_start"].values > 0.5)
 
 
 def dismantle(community: Community) -> None:

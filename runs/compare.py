@@ -104,16 +104,16 @@ def summary(tree: xr.DataTree) -> xr.Dataset:
     """Return the totals of a run over its horizon, what its participants pay, by kind, and when they trade.
 
     ``saving`` counts what stores hold at the end (``final_energy_value``): start and end alike, else the market that
-    empties them would be cheap; and what they lack of their targets (``breach_cost``). ``made_whole`` is what
-    participants receive in make-whole payments, ``make_whole`` what all pay less that: below zero where congestion
-    rent made up the rest. Shares are the community's, as the settlement defines them; NaN where there is nothing to
-    share, or where the file was stored before the settlement had it.
+    empties them would be cheap; what they lack of their targets (``breach_cost``), and demand that was shed
+    (``shed_cost``). ``made_whole`` is what participants receive in make-whole payments, ``make_whole`` what all pay less
+    that: below zero where congestion rent made up the rest. Shares are the community's, as the settlement defines them;
+    NaN where there is nothing to share, or where the file was stored before the settlement had it.
     """
     inputs, results, settlement = (tree[g].to_dataset() for g in ("inputs", "results", "settlement"))
     currency = str(tree.attrs["currency"])
     hours = inputs["slot_hours"]
     line = {name: run_format.account_line(settlement, name) for name in COMPARED}
-    line["saving"] = line["saving"] + line["final_energy_value"] - line["breach_cost"]
+    line["saving"] = line["saving"] + line["final_energy_value"] - line["breach_cost"] - line["shed_cost"]
     money = {name: (float(values.sum()), currency) for name, values in line.items()}
     saving, alone = money["saving"][0], money["bill_grid_only"][0]
     totals: dict[str, tuple[Any, str]] = {
@@ -287,10 +287,11 @@ def _by_kind(inputs: xr.Dataset, settlement: xr.Dataset, currency: str) -> xr.Da
     for name in BY_KIND:
         amounts = settlement[name].values
         if name == "saving":
-            value, lack = (
-                run_format.account_line(settlement, n) for n in ("final_energy_value", "breach_cost")
+            value, lack, shed = (
+                run_format.account_line(settlement, n)
+                for n in ("final_energy_value", "breach_cost", "shed_cost")
             )
-            amounts = amounts + (value - lack).values
+            amounts = amounts + (value - lack - shed).values
         values = np.bincount(place, weights=amounts, minlength=len(kinds))
         data[f"kind_{name}"] = (("kind",), values, {"units": "kg" if name in CARBON else currency})
     return xr.Dataset(data, coords={"kind": kinds.astype(str)})

@@ -10,7 +10,7 @@ import xarray as xr
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-from otonari.data.inputs.contract import TABLE, complete, optional
+from otonari.data.inputs.contract import TABLE, complete, optional, validate
 
 from . import counts
 from .oracle import solve
@@ -25,6 +25,8 @@ _GROUPS = {
     "nodes": "node",
     "candidates": "candidate",
     "heat_pumps": "heat_pump",
+    "flexible_loads": "flexible_load",
+    "tasks": "task",
 }
 
 
@@ -48,6 +50,12 @@ def community(case: dict) -> xr.Dataset:
         entries = case.get(group, {})
         if entries:
             coords[dim] = np.array(list(entries), dtype=str)
+        if steps := max((len(entry.get("shape", ())) for entry in entries.values()), default=0):
+            coords["step"] = np.arange(1, steps + 1).astype(str)
+            for entry in entries.values():
+                own = list(entry.get("shape", ()))
+                entry["shape"] = own + [np.nan] * (steps - len(own))
+                entry["step_hours"] = entry.get("step_hours", np.nan)
         for key in dict.fromkeys(k for entry in entries.values() for k in entry):
             name = key if key in TABLE else f"{dim}_{key}"
             row = TABLE[name]
@@ -79,16 +87,17 @@ def random_community(
     gross: bool = False,
     terms: bool = False,
     heat: bool = False,
+    loads: bool = False,
 ) -> xr.Dataset:
     """Return a small random community that can be cleared: the first feasible draft of the seed.
 
     ``min_charge`` gives its vehicles a least charging power; ``crossing`` gives it prices that cross, and devices and
     meters that could gain by them; ``gross`` gives PV on meters of their own to most who have a battery or a vehicle;
     ``terms`` gives stores what few have: self-discharge, targets, and a worth of what they hold at the end; ``heat``
-    gives it heat pumps.
+    gives it heat pumps, ``loads`` flexible loads of all kinds.
     Many tests draw the same seeds: each is drawn once, and every test has a copy.
     """
-    return first_feasible(seed, min_charge, crossing, gross, terms, heat).copy(deep=True)
+    return first_feasible(seed, min_charge, crossing, gross, terms, heat, loads).copy(deep=True)
 
 
 def metered_net(inputs: xr.Dataset) -> xr.Dataset:
@@ -104,6 +113,7 @@ def first_feasible(
     gross: bool = False,
     terms: bool = False,
     heat: bool = False,
+    loads: bool = False,
 ) -> xr.Dataset:
     rng = np.random.default_rng(seed)
     for _ in range(20):
@@ -114,7 +124,11 @@ def first_feasible(
             _add_terms(rng, case)
         if heat:
             _add_heat_pumps(rng, case)
+        if loads:
+            _add_loads(rng, case)
         inputs = community(case)
+        if loads and validate(inputs):
+            continue
         if solve(inputs, "grid-only").feasible:
             return inputs
     raise AssertionError(f"no feasible community in 20 drafts of seed {seed}")
@@ -239,6 +253,39 @@ def _add_heat_pumps(rng: np.random.Generator, case: dict) -> None:
             "standing_loss": _number(rng, 0.05, 0.6) * (rng.random() < 0.7),
             "timer": (rng.random(slots) < 0.6).astype(float).tolist(),
         }
+
+
+def _add_loads(rng: np.random.Generator, case: dict) -> None:
+    """Give homes three to five flexible loads, of each kind one at least, with one or two windows each."""
+    people, end = case["participants"], float(np.sum(case["slots"]))
+    loads, tasks = case.setdefault("flexible_loads", {}), case.setdefault("tasks", {})
+    for k in range(int(rng.integers(3, 6))):
+        owner, limit = str(rng.choice(list(people))), _number(rng, 0.5, 4)
+        load = loads[f"load{k}"] = {"owner": owner, "power_limit": limit}
+        shed, shape, least = k == 0, k == 1 or rng.random() < 0.3, rng.random() < 0.3
+        borders = np.sort(np.round(rng.uniform(0, end, 2) * 60) / 60) if rng.random() < 0.6 else [0.0, end]
+        windows = [tuple(map(float, borders))]
+        if rng.random() < 0.4:
+            middle = float(rng.choice(np.cumsum(case["slots"])[:-1]))
+            windows = [(0.0, middle), (middle, end)]
+        if shed:
+            load["flexible_load_demand"] = np.round(rng.uniform(0, limit, len(case["slots"])), 3).tolist()
+            load["shed_price"] = _number(rng, 5, 45)
+        elif shape:
+            load["shape"] = np.round(rng.uniform(0.1, limit, int(rng.integers(1, 4))), 3).tolist()
+            load["step_hours"] = float(rng.choice([0.25, 0.5, end / 6]))
+        elif least:
+            load["min_power"] = round(0.6 * limit, 3)
+        if np.isfinite(people[owner]["import_limit"]):
+            people[owner]["import_limit"] = round(people[owner]["import_limit"] + limit, 3)
+        for n, (begin, deadline) in enumerate(windows):
+            energy = round(limit * (deadline - begin) * rng.uniform(0.1, 0.5), 3)
+            if shed and rng.random() < 0.5:
+                energy = float("nan")
+            if not shed and shape:
+                energy = float(np.sum(load["shape"])) * load["step_hours"]
+            label = f"load{k}/{n}"
+            tasks[label] = {"load": f"load{k}", "earliest": begin, "deadline": deadline, "energy": energy}
 
 
 def _nodes(rng: np.random.Generator) -> dict:

@@ -303,7 +303,78 @@ def behind_meters(program, data, meters):
         _storage(program, data, "battery", b, [owner for _ in slots], meters)
     for h in data.get("heat_pump_owner", {}):
         _heat_pump(program, data, h, meters)
-    return sum(_vehicle(program, data, v, meters) for v in data["vehicle_owner"])
+    shed = sum(_flexible_load(program, data, load, meters) for load in data.get("flexible_load_owner", {}))
+    return shed + sum(_vehicle(program, data, v, meters) for v in data["vehicle_owner"])
+
+
+def _flexible_load(program, data, load, meters):
+    """Add a flexible load: a column for each kW that it may draw or not; return what shedding all of it costs.
+
+    A run is enumerated: for every slot with which it may begin, what it draws in every slot thereafter.
+    """
+    owner, hours = data["flexible_load_owner"][load], data["slot_hours"]
+    demand = data.get("flexible_load_demand", {}).get(load, [0.0] * len(hours))
+    price = data.get("flexible_load_shed_price", {}).get(load, float("nan"))
+    shape = [x for x in data.get("flexible_load_shape", {}).get(load, []) if not isnan(x)]
+    start = data["time"][0]
+    begins = [float((time - start) / np.timedelta64(1, "s")) / 3600 for time in data["time"]]
+    ends = [begin + length for begin, length in zip(begins, hours, strict=True)]
+    cost = 0.0
+    shedding = set()
+    for task in [k for k, whose in data.get("task_load", {}).items() if whose == load]:
+        earliest, deadline = (
+            float((data[f"task_{n}"][task] - start) / np.timedelta64(1, "s")) / 3600
+            for n in ("earliest", "deadline")
+        )
+        inside = [t for t in range(len(hours)) if begins[t] >= earliest - 1e-6 and ends[t] <= deadline + 1e-6]
+        energy = data["task_energy"][task]
+        if shape:
+            _run(program, data, load, task, shape, inside, deadline, begins, ends, meters)
+        elif isnan(price):
+            limit, least = (data.get(f"flexible_load_{n}", {}).get(load, 0.0) for n in _POWERS)
+            drawn = [program.var("load", load, t, upper=limit) for t in inside]
+            program.row([(key, hours[t]) for key, t in zip(drawn, inside, strict=True)], energy, energy)
+            for key, t in zip(drawn, inside, strict=True):
+                meters.takes[owner, t].append((key, 1.0))
+                if least > 0:
+                    _semicontinuous(program, key, least, limit)
+        else:
+            served = [program.var("served", load, t, upper=demand[t], cost=-price * hours[t]) for t in inside]
+            cost += sum(price * demand[t] * hours[t] for t in inside)
+            shedding.update(inside)
+            if not isnan(energy):
+                wanted = sum(demand[t] * hours[t] for t in inside)
+                program.row(
+                    [(key, hours[t]) for key, t in zip(served, inside, strict=True)], wanted - energy, INF
+                )
+            for key, t in zip(served, inside, strict=True):
+                meters.takes[owner, t].append((key, 1.0))
+    for t in range(len(hours)):
+        if t not in shedding:
+            meters.demand[owner, t] += demand[t]
+    return cost
+
+
+_POWERS = ("power_limit", "min_power")
+
+
+def _run(program, data, load, task, shape, inside, deadline, begins, ends, meters):
+    """Add one run of a shape: a whole column for each slot of the window with which it begins and still ends in time."""
+    step, owner = data["flexible_load_step_hours"][load], data["flexible_load_owner"][load]
+    starts = []
+    for s in inside:
+        if begins[s] + step * len(shape) > deadline + 1e-3:
+            continue
+        start = program.var("starts", task, s, upper=1.0, whole=True)
+        starts.append((start, 1.0))
+        for t in range(s, len(begins)):
+            energy = 0.0
+            for k, power in enumerate(shape):
+                first, last = begins[s] + k * step, begins[s] + (k + 1) * step
+                energy += power * max(min(last, ends[t]) - max(first, begins[t]), 0.0)
+            if energy > 0:
+                meters.takes[owner, t].append((start, energy / (ends[t] - begins[t])))
+    program.row([*starts, (program.var("never", task, upper=0.0), 1.0)], 1.0, 1.0)
 
 
 def _add_meter(meters, data, meter, t, host, payer, demand=0.0):
@@ -438,7 +509,9 @@ def _connection(program, data, meter, t, meters):
     program.row([*draw, *minus(supply), *own, *minus(used)], demand, demand)
     if inward := meters.inward[meter, t]:  # what leaves the meter is PV and what other stores give
         program.row([*supply, *minus(own), *inward], -INF, 0.0)
-    most_drawn, most_given = (sum(program.columns[key][1] for key, _ in flows) for flows in (used, own))
+    most_drawn, most_given = (
+        sum(program.columns[key][1] * factor for key, factor in flows) for flows in (used, own)
+    )
     most_drawn += demand
     if meter[0] != "guest":
         most_drawn = min(most_drawn, _most(data, "import", meters.owner[meter, t], t))

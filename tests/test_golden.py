@@ -105,6 +105,23 @@ CAR_TARGET = {
     "vehicle_target_price": ("vehicle", [20.0]),
 }
 
+RUN = {
+    "flexible_load": ("flexible_load", ["washer", "boiler", "cooling"]),
+    "step": ("step", ["1", "2"]),
+    "task": ("task", ["washer/1", "boiler/1", "cooling/1"]),
+    "flexible_load_owner": ("flexible_load", ["sun", "shade", "shade"]),
+    "flexible_load_power_limit": ("flexible_load", [2.0, 3.0, 1.0]),
+    "flexible_load_min_power": ("flexible_load", [0.0, 1.0, 0.0]),
+    "flexible_load_demand": (("flexible_load", "time"), [[0.0, 0.0], [0.0, 0.0], [1.0, 0.5]]),
+    "flexible_load_shed_price": ("flexible_load", [np.nan, np.nan, 25.0]),
+    "flexible_load_shape": (("flexible_load", "step"), [[2.0, 1.0], [np.nan] * 2, [np.nan] * 2]),
+    "flexible_load_step_hours": ("flexible_load", [0.5, np.nan, np.nan]),
+    "task_load": ("task", ["washer", "boiler", "cooling"]),
+    "task_earliest": ("task", TIMES[[0, 0, 0]]),
+    "task_deadline": ("task", TIMES[[1, 1, 1]] + HOUR),
+    "task_energy": ("task", [1.5, 3.5, 0.8]),
+}
+
 CASES = {
     "household": (community(), "grid-only"),
     "household-limited": (community(**LIMITED), "grid-only"),
@@ -116,6 +133,7 @@ CASES = {
     "vehicle-guest": (community(**GUEST), "p2p"),
     "heat-pump": (community(**HEAT), "grid-only"),
     "one-direction-heat-pump": (community(TREE, **store("battery"), **HEAT, **CROSSING), "p2p"),
+    "flexible-load": (community(**RUN), "grid-only"),
     "network-tree": (community(TREE), "p2p"),
     "network-pairs": (community(TREE, **PAIRS), "p2p"),
     "peak-charge": (

@@ -46,6 +46,8 @@ def raw() -> xr.Dataset:
             "heat_pump_heat_demand": (("heat_pump", "time"), [[0.0, 1.0, 0.0]]),
             "heat_pump_capacity": (("heat_pump",), [8.0]),
             "heat_pump_initial_heat": (("heat_pump",), [4.0]),
+            "flexible_load_owner": (("flexible_load",), ["home-1", "home-2"]),
+            "flexible_load_power_limit": (("flexible_load",), [3.0, 3.0]),
         },
         coords={
             "participant": ["home-1", "home-2"],
@@ -56,6 +58,7 @@ def raw() -> xr.Dataset:
             "trip": ["car/1"],
             "node": ["a", "b"],
             "heat_pump": ["boiler"],
+            "flexible_load": ["cooling", "washer"],
         },
         attrs={"currency": "JPY"},
     )
@@ -118,6 +121,22 @@ CANDIDATES = {
 """PV that could be built, and a battery."""
 
 
+LOADS = {
+    "step": ("step", ["1", "2"]),
+    "task": ("task", ["cooling/1", "washer/1"]),
+    "flexible_load_min_power": ("flexible_load", [0.0, 0.0]),
+    "flexible_load_demand": (("flexible_load", "time"), [[1.0] * 3, [0.0] * 3]),
+    "flexible_load_shed_price": ("flexible_load", [20.0, np.nan]),
+    "flexible_load_shape": (("flexible_load", "step"), [[np.nan, np.nan], [2.0, 1.0]]),
+    "flexible_load_step_hours": ("flexible_load", [np.nan, 1.0]),
+    "task_load": ("task", ["cooling", "washer"]),
+    "task_earliest": ("task", TIME[[0, 0]]),
+    "task_deadline": ("task", TIME[[2, 2]] + np.timedelta64(1, "h")),
+    "task_energy": ("task", [2.0, 3.0]),
+}
+"""A load that may be shed, and a run of a fixed shape."""
+
+
 def test_the_price_of_a_peak_is_the_sum_of_its_components():
     assert validate(complete(raw().assign(PEAKS))) == []
     [problem] = validate(planted("peak_price", 4.0))
@@ -140,6 +159,30 @@ def test_the_step_of_a_tier_is_the_sum_of_its_components():
     assert (problem.field, problem.got) == ("tier_price", "4.0")
     lacking = {n: v for n, v in TIERS.items() if n != "tier_start"}
     assert [p.field for p in validate(complete(raw().assign(lacking)))] == ["tier_start"]
+
+
+def test_flexible_loads_and_their_tasks_are_whole():
+    assert validate(complete(raw().assign(LOADS))) == []
+    lacking = {n: v for n, v in LOADS.items() if n != "task_deadline"}
+    assert [p.field for p in validate(complete(raw().assign(lacking)))] == ["task_deadline"]
+    for name, value, at, want in (
+        ("flexible_load_power_limit", 1.5, 1, "at most flexible_load_power_limit"),
+        ("flexible_load_min_power", 3.5, 1, "at most flexible_load_power_limit"),
+        ("flexible_load_shape", np.nan, (1, 0), "steps one after another"),
+        ("flexible_load_step_hours", np.nan, 1, "more than 0 h where there is a shape, else NaN"),
+        ("flexible_load_step_hours", 1.0, 0, "more than 0 h where there is a shape, else NaN"),
+        ("flexible_load_shed_price", 20.0, 1, "NaN where a load has a shape"),
+        (
+            "task_deadline",
+            TIME[0] + np.timedelta64(59, "m"),
+            0,
+            "a window that holds a slot of the horizon or more",
+        ),
+        ("task_deadline", TIME[2] + np.timedelta64(2, "h"), 0, "a deadline within the horizon"),
+        ("task_load", "washer", 0, "a begin after the deadline of the load's task before"),
+        ("task_energy", 2.9, 1, "the energy of the load's shape"),
+    ):
+        assert want in {p.want for p in validate(planted(name, value, at))}, (name, value)
 
 
 def test_a_charger_raises_a_limit_of_its_owners_vehicle():
@@ -179,7 +222,9 @@ def planted(name, value, at=()):
         if name.startswith("component_")
         else {}
     )
-    more = CANDIDATES if name in CANDIDATES else more
+    more = (
+        CANDIDATES if name in CANDIDATES else LOADS if name.startswith(("flexible_load_", "task_")) else more
+    )
     if name in ("inverter_limit", "heat_pump_backup_limit"):
         more = {name: (TABLE[name].dims, optional(complete(raw()), name))}
     inputs = complete(raw().assign(more))
@@ -211,7 +256,7 @@ def test_complete_fills_in_the_table():
 
 def test_complete_without_devices():
     devices = ("battery", "vehicle", "trip")
-    inputs = complete(raw().drop_dims((*devices, "heat_pump")))
+    inputs = complete(raw().drop_dims((*devices, "heat_pump", "flexible_load")))
     assert [inputs.sizes[d] for d in devices] == [0, 0, 0]
     assert not [
         name for name in inputs.variables if "heat_pump" in name
@@ -252,6 +297,8 @@ def test_every_number_is_held_to_its_bounds(name):
             dataset[name] = row.dims, np.full((2, 3), 5.0)
     elif name in CANDIDATES:
         dataset = complete(raw().assign(CANDIDATES))
+    elif name in LOADS or name == "flexible_load_power_limit":
+        dataset = complete(raw().assign(LOADS))
     elif row.default is None:
         coords = {"node_to": dataset["node"].values} if "node_to" in row.dims else {}
         some = np.full([{**dataset.sizes, "node_to": 2}[d] for d in row.dims], min(5.0, row.high))

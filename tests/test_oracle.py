@@ -60,6 +60,7 @@ CONTRACTS = ("shared_fee", "slot_day", "day_month", "earlier_peak", "earlier_ene
 UNDRAWN = (
     *CONTRACTS,
     *(name for name in TABLE if name.startswith(("component_", "peak_", "tier_", "candidate_"))),
+    *(name for name in TABLE if name.startswith(("flexible_load_", "task_"))),
     "participant_metering",
     "inverter_limit",
     "import_envelope",

@@ -67,7 +67,11 @@ def cleared(cluster, folder, tmp_path, monkeypatch):
 def in_order(dataset, like):
     """Return a group with its entries in the order of another one."""
     return dataset.sel(
-        {d: like[d].values for d in ("participant", "battery", "vehicle", "trip") if d in like.dims}
+        {
+            d: like[d].values
+            for d in ("participant", "battery", "vehicle", "flexible_load", "task", "trip")
+            if d in like.dims
+        }
     )
 
 
@@ -109,6 +113,8 @@ def test_targets_of_one_region_are_those_of_the_whole(cleared, folder, tmp_path,
         f"{store}.target_by=08:00",
         f"{store}.target_breach_per_kwh=50",
         f"{store}.final_value_per_kwh=20",
+        "tables.loads=[{load: boiler, owner: home-000031, energy_kwh: 5, power_kw: 1}, "
+        "{load: cooling, owner: home-000003, shed_per_kwh: 30}]",
     )
     many = cleared(*APART, *target)
     one = single.run(folder, overrides=(*APART, *target), output=tmp_path / "p2p.nc", record=False)
@@ -116,6 +122,8 @@ def test_targets_of_one_region_are_those_of_the_whole(cleared, folder, tmp_path,
     for name in ("objective", "target_missing"):
         assert many.tree.attrs[name] == pytest.approx(one.tree.attrs[name], abs=1e-3), name
     assert many.tree.attrs["target_missing"] > 1
+    loads = many.tree["inputs"]
+    assert sorted(loads["flexible_load"].values.tolist()) == sorted(loads["task_load"].values.tolist())
     got, want = (
         in_order(o.tree["results"].to_dataset().load(), one.tree["results"].to_dataset()) for o in (many, one)
     )
@@ -123,7 +131,7 @@ def test_targets_of_one_region_are_those_of_the_whole(cleared, folder, tmp_path,
     settled = many.tree["settlement"].to_dataset().load()
     assert settled["breach_cost"].dims == ("participant",)
     figures, alike = (compare.summary(o.tree) for o in (many, one))
-    for name in ("saving", "breach_cost", "final_energy_value"):
+    for name in ("saving", "breach_cost", "shed_cost", "final_energy_value"):
         assert float(figures[name]) == pytest.approx(float(alike[name]), abs=1e-3), name
 
 

@@ -32,6 +32,7 @@ _NOBODY: dict[str, list[dict[str, Any]]] = {"participants": [{"participant": "-"
 _LABELS = {
     "batteries": ("battery", "owner"),
     "heat_pumps": ("heat_pump", "owner"),
+    "loads": ("load", "owner"),
     "nodes": ("node", "parent"),
     "participants": ("participant", "node", "tariff"),
     "trips": ("vehicle", "destination"),
@@ -53,9 +54,10 @@ class Outline:
     ``sections`` is the effective scenario without the rows of its tables, ``hash`` its digest with them. The fee tree
     (node,): ``node`` labels, ``parent`` positions (-1 at the root), ``fee``, ``limit`` and ``access`` as in the inputs,
     ``crowd`` participants at each. ``batteries`` and ``heat_pumps`` are their labels; ``home`` is the position of the
-    node of each participant, ``garage`` of each vehicle's owner; ``ties`` (k, 2) are the nodes of a vehicle's owner and
-    of another host. ``least_charge`` says whether a vehicle has a minimum charge power, ``pairwise`` whether fees are
-    those of pairs of nodes, or one by where all participants are.
+    node of each participant, ``garage`` of each vehicle's owner, ``loads`` of each flexible load's; ``ties`` (k, 2) are
+    the nodes of a vehicle's owner and of another host. ``least_charge`` says whether a vehicle has a minimum charge
+    power, ``load_decisions`` whether binaries decide about a load, ``pairwise`` whether fees are those of pairs of
+    nodes, or one by where all participants are.
     """
 
     sections: Mapping[str, Any]
@@ -71,7 +73,9 @@ class Outline:
     heat_pumps: Sequence[str]
     home: Mapping[str, int]
     garage: Mapping[str, int]
+    loads: Mapping[str, int]
     least_charge: bool
+    load_decisions: bool
     pairwise: bool
     located: LocatedValues
     overrides: tuple[str, ...]
@@ -132,7 +136,7 @@ def _outline(source: Source, overrides: Sequence[str]) -> Outline:
     sections = effective(scenario)
     del sections["tables"]
     pinned = Scenario.model_validate(sections | {"tables": _NOBODY})  # each file is read for its SHA-256 once
-    labels, nodes, hash_, least = _read(located, changes, sections, counted(pinned))
+    labels, nodes, hash_, least, decisions = _read(located, changes, sections, counted(pinned))
     _refer(labels, sections["tariffs"])
     pairwise = (
         scenario.fees.pairwise or scenario.fees.of_whole or any(t.shared() for t in scenario.tariffs.values())
@@ -164,7 +168,12 @@ def _outline(source: Source, overrides: Sequence[str]) -> Outline:
         heat_pumps=[str(label) for label in labels["heat_pumps", "heat_pump"]],
         home=home,
         garage=garage,
+        loads={
+            str(load): home[str(owner)]
+            for load, owner in zip(labels["loads", "load"], labels["loads", "owner"], strict=True)
+        },
         least_charge=least,
+        load_decisions=decisions,
         pairwise=pairwise,
         located=located,
         overrides=tuple(overrides),
@@ -188,15 +197,15 @@ Labels = dict[tuple[str, str], list[str | None]]
 
 def _read(
     located: LocatedValues, changes: tuple[str, ...], sections: Mapping[str, Any], values: Mapping[str, Any]
-) -> tuple[Labels, Rows, str, bool]:
-    """Return the labels of all rows, the nodes, the digest, and whether a vehicle has a minimum charge power."""
+) -> tuple[Labels, Rows, str, bool, bool]:
+    """Return the labels of all rows, the nodes, the digest, and whether a vehicle, and a load, needs binaries."""
     labels: Labels = {(name, column): [] for name, columns in _LABELS.items() for column in columns}
     empty: dict[str, Rows] = {name: [] for name in sorted(TABLES)}
     marker = '"tables":{' + ",".join(f'"{name}":[]' for name in empty) + "}"
     before, after = canonical_json({**values, "tables": empty}).split(marker)
     digest = hashlib.sha256(f'{before}"tables":{{'.encode())
     nodes: Rows = []
-    least = False
+    least = decisions = False
     later, tables = later_defaults(Tables), ""
     for name in _LABELS:
         opening, between = f'{tables}"{name}":[', ""
@@ -212,10 +221,13 @@ def _read(
                 labels[name, column] += [r[column] and sys.intern(r[column]) for r in rows]
             nodes += rows if name == "nodes" else []
             least |= name == "vehicles" and any(row["min_charge_kw"] for row in rows)
+            decisions |= name == "loads" and any(
+                row["min_power_kw"] or row["shape"] is not None or not row["interruptible"] for row in rows
+            )
         if not opening:
             digest.update(b"]")
     digest.update(f"}}{after}".encode())
-    return labels, nodes, digest.hexdigest(), least
+    return labels, nodes, digest.hexdigest(), least, decisions
 
 
 def _pieces(

@@ -21,6 +21,7 @@ from ..series import plausibility
 from . import demand_and_pv, devices_and_trips
 from .contracts import contracts, coordinates, shared_fees, with_carbon_price
 from .fees import extent, fee_network
+from .loads.flexible_loads import FlexibleLoads, flexible_loads
 from .loads.heat_pumps import heat_pumps
 from .plans import candidates
 
@@ -67,15 +68,16 @@ def build_inputs(scenario: Scenario) -> xr.Dataset:
         rates |= network | connections(scenario.grid, participants, scenario.seed)
     if frame.problems:
         raise InputError(sorted(frame.problems))
+    loads = flexible_loads(scenario.tables.loads, participants, demand, scenario.time, frame.times.to_numpy())
     scenario = scenario.model_copy(update={"fees": fees})
-    stated = _dataset(scenario, frame, (demand, pv), legs, rates)
+    stated = _dataset(scenario, frame, (loads.demand, pv), legs, rates, loads)
     inputs = complete(with_carbon_price(stated, scenario.carbon.price_per_kg))
     business = [p.participant for p in participants if p.kind == "business"]
     inputs["participant_kind"] = inputs["participant_kind"].copy(data=kinds(inputs, business))
     faults = validate(inputs)
     if faults:
         raise InputError(faults)
-    frame.notes += [*_left_out(scenario, inputs), *_odd_prices(inputs)]
+    frame.notes += [*_left_out(scenario, inputs), *loads.notes, *_odd_prices(inputs)]
     inputs.attrs["notes"] = json.dumps(frame.notes, ensure_ascii=False)
     if frame.filled:
         inputs.attrs["filled"] = json.dumps(_filled(frame), ensure_ascii=False)
@@ -132,6 +134,7 @@ def _dataset(
     power: tuple[np.ndarray, np.ndarray],
     legs: pd.DataFrame,
     rates: dict[str, Any],
+    loads: FlexibleLoads,
 ) -> xr.Dataset:
     """Return the inputs as far as the scenario states them."""
     rows, tables = scenario.tables.participants, scenario.tables
@@ -157,6 +160,7 @@ def _dataset(
         **devices_and_trips.targets("battery", tables.batteries, scenario.time, time + step),
         **devices_and_trips.targets("vehicle", tables.vehicles, scenario.time, time + step),
         **devices_and_trips.drives(tables.vehicles),
+        **loads.columns,
         "vehicle_host": (("vehicle", "time"), devices_and_trips.hosts(tables.vehicles, legs, time, hours)),
         **trips,
         **fee_network(tables.nodes, scenario.fees, [str(row.node) for row in rows]),
@@ -170,7 +174,7 @@ def _dataset(
         "trip": trip_labels,
         "node": devices_and_trips.labels(n.node for n in tables.nodes),
     }
-    coords |= coordinates(scenario.tariffs, frame)
+    coords |= loads.coordinates | coordinates(scenario.tariffs, frame)
     attrs = {
         "scenario": scenario.name,
         "currency": scenario.currency,

@@ -13,6 +13,7 @@ from ..problems import InputError, Problem, suggestion
 from . import devices
 from .arrays import Field, derived
 from .currency import MINOR_DIGITS, WANTED
+from .tasks import contradictions
 from .tree import faults
 from .variables import DIMS, KINDS, OPTIONAL_DIMS, REQUIRED, TABLE, Variable, attributes
 
@@ -54,6 +55,8 @@ _NAMED = {
         "slot_day",
         "day_month",
     ),
+    "task": ("task_load", "task_earliest", "task_deadline", "task_energy"),
+    "step": ("flexible_load_shape", "flexible_load_step_hours"),
     "candidate": (
         "candidate_owner",
         "candidate_kind",
@@ -412,6 +415,8 @@ def _devices(inputs: xr.Dataset) -> Iterator[Problem]:
         yield from _entries(inputs, "inverter_limit", over, want)
     over = inputs["vehicle_min_charge"].values > inputs["vehicle_charge_limit"].values
     yield from _entries(inputs, "vehicle_min_charge", over, "at most vehicle_charge_limit")
+    for name, wrong, want in contradictions(inputs):
+        yield from _entries(inputs, name, wrong, want)
     yield from _heat_pumps(inputs)
 
 

@@ -53,9 +53,10 @@ DEVICES: dict[str, Device] = {
     "battery": _store("battery"),
     "vehicle": _store("vehicle", host="vehicle_host"),
     "heat_pump": Device("heat_pump_owner", "heat_pump_power", "heat_pump_power_limit"),
+    "flexible_load": Device("flexible_load_owner", "flexible_load_power", "flexible_load_power_limit"),
 }
 """THE device table: one row per device."""
-LATER = ("heat_pump",)
+LATER = ("heat_pump", "flexible_load")
 """Devices that the first version of the table did not have: where nobody has one, the inputs have no such dim, so that
 earlier digests hold."""
 

@@ -21,6 +21,8 @@ DIMS = (
     "month",
     "day",
     *DEVICES,
+    "task",
+    "step",
     "trip",
     "node",
     "node_to",
@@ -42,7 +44,7 @@ KINDS = (
     "pv+battery+ev",
     "battery",
 )
-OPTIONAL_DIMS = ("component", "peak", "tier", "month", "day", "node_to", "candidate", *LATER)
+OPTIONAL_DIMS = ("component", "peak", "tier", "month", "day", "task", "step", "node_to", "candidate", *LATER)
 """Dims that are there where a variable over them is."""
 RATES = ("price", "credit", "standing", "contracted")
 """Rates of a component of a tariff, each a variable ``component_RATE``."""
@@ -375,6 +377,61 @@ TABLE: dict[str, Variable] = {
         ("vehicle",), "km/L", "distance per litre; NaN = no engine", np.nan, low=0, low_open=True, nan=True
     ),
     **_HEAT_PUMP,
+    "flexible_load_owner": Variable(
+        ("flexible_load",), "label", "participant behind whose meter it is", of="participant"
+    ),
+    "flexible_load_power_limit": Variable(
+        ("flexible_load",), "kW", "most power that it draws", low=0, least=LEAST
+    ),
+    "flexible_load_min_power": Variable(
+        ("flexible_load",), "kW", "least power while it runs", None, low=0, least=LEAST, absent=0.0
+    ),
+    "flexible_load_demand": Variable(
+        ("flexible_load", "time"),
+        "kW",
+        "power that it draws whatever its tasks, but for what is shed",
+        None,
+        low=0,
+        noise=NOISE,
+        absent=0.0,
+    ),
+    "flexible_load_shed_price": Variable(
+        ("flexible_load",),
+        _PRICE,
+        "value of a kWh of its demand that is shed; NaN = none may be",
+        None,
+        low=0,
+        nan=True,
+        absent=np.nan,
+    ),
+    "flexible_load_shape": Variable(
+        ("flexible_load", "step"),
+        "kW",
+        "power in each step of a run from begin to end; NaN = ended, or no run of a fixed shape",
+        None,
+        low=0,
+        nan=True,
+    ),
+    "flexible_load_step_hours": Variable(
+        ("flexible_load",),
+        "h",
+        "length of a step of its shape; NaN = it has none",
+        None,
+        low=0,
+        low_open=True,
+        nan=True,
+    ),
+    "task_load": Variable(("task",), "label", "flexible load whose task it is", None, of="flexible_load"),
+    "task_earliest": Variable(("task",), "UTC", "begin of the window of a task", None),
+    "task_deadline": Variable(("task",), "UTC", "end of the window of a task", None),
+    "task_energy": Variable(
+        ("task",),
+        "kWh",
+        "energy that the load draws in the window, or sheds at the most; NaN = no limit of what is shed",
+        None,
+        low=0,
+        nan=True,
+    ),
     "trip_vehicle": Variable(("trip",), "label", "vehicle that drives", of="vehicle"),
     "trip_departure": Variable(("trip",), "UTC", "departure"),
     "trip_arrival": Variable(("trip",), "UTC", "arrival"),
@@ -508,7 +565,7 @@ TABLE: dict[str, Variable] = {
 
 Absent are components where every tariff has its all-in prices alone, ``shared_fee`` where energy from peers pays the
 fees of the network alone, ``trade_fee`` where the tree holds, candidates where nothing is planned,
-``participant_metering`` where nobody's PV is metered apart, and of stores what none of a device has.
+``participant_metering`` where nobody's PV is metered apart, and of stores and loads what none of a device has.
 A candidate whose size is decided is part of ``pv_available``, or of the ratings of its battery; until then it is
 no part of PV, and its battery has the ratings of the greatest size."""
 

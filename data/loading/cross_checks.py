@@ -19,6 +19,7 @@ REFERENCES = (
     ("batteries", "owner", "participants"),
     ("vehicles", "owner", "participants"),
     ("vehicles", "work", "participants"),
+    ("loads", "owner", "participants"),
     ("trips", "vehicle", "vehicles"),
     ("trips", "destination", "participants"),
     ("nodes", "parent", "nodes"),

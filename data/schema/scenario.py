@@ -9,6 +9,7 @@ from ..files.file_format import UNITS
 from .file_references import CarbonFile, CopFile, SeriesFile, TableFile, Weather
 from .grid import Grid
 from .investment import Finance, Investment, Uncertainty
+from .loads.flexible_loads import FlexibleLoad
 from .loads.heat_pumps import HeatPump
 from .table_rows import Battery, Node, Participant, Trip, Vehicle
 from .tariffs_and_fees import Exchange, Fees, LevelFees, PeerPrices, Tariff
@@ -77,6 +78,9 @@ class Tables(Closed):
     participants: tuple[Participant, ...] = Field(min_length=1, description="homes and businesses")
     batteries: tuple[Battery, ...] = Field(default=(), description="stationary batteries")
     vehicles: tuple[Vehicle, ...] = Field(default=(), description="plug-in vehicles")
+    loads: Annotated[tuple[FlexibleLoad, ...], LATER] = Field(
+        default=(), description="flexible loads: deferrable, of a fixed shape, curtailable"
+    )
     trips: tuple[Trip, ...] = Field(default=(), description="trips of the vehicles that have no pattern")
     nodes: tuple[Node, ...] = Field(default=(), description="fee network (default: one node)")
     heat_pumps: Annotated[tuple[HeatPump, ...], LATER] = Field(

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from .loads.flexible_loads import FlexibleLoad
 from .loads.heat_pumps import HeatPump
 from .targets import Target, Targets, target
 from .values import (
@@ -356,6 +357,7 @@ TABLES: dict[str, tuple[type[Closed], str]] = {
     "participants": (Participant, "participant"),
     "batteries": (Battery, "battery"),
     "vehicles": (Vehicle, "vehicle"),
+    "loads": (FlexibleLoad, "load"),
     "trips": (Trip, ""),
     "nodes": (Node, "node"),
     "heat_pumps": (HeatPump, "heat_pump"),

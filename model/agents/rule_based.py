@@ -1,10 +1,10 @@
 """The market that nobody manages: charge on arrival, a greedy battery, no peers.
 
-What happens without a plan, slot by slot: a heat pump heeds its thermostat (`thermostats`); a vehicle charges at full
-power from the moment it is plugged in until it is full, and drives on electricity as far as its battery reaches; a
-battery stores what PV is left over and gives it back at the first deficit. PV that is metered gross is no battery's to
-store; PV beyond the limit of a shared inverter is stored if it can be, else not used. Nothing looks ahead, so final
-energies and targets of stores are no targets here.
+What happens without a plan, slot by slot: flexible loads run at once (`at_once`), and a heat pump heeds its thermostat
+(`thermostats`); a vehicle charges at full power from the moment it is plugged in until it is full, and drives on
+electricity as far as its battery reaches; a battery stores what PV is left over and gives it back at the first deficit.
+PV that is metered gross is no battery's to store; PV beyond the limit of a shared inverter is stored if it can be, else
+not used. Nothing looks ahead, so final energies and targets of stores are no targets here.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ..results import assemble, variable
 from ..topology.connections import connections
 from ..topology.meters import metered_gross
 from ..topology.stores import kept
+from .at_once import AtOnce
 from .thermostats import Thermostats
 
 TIGHT = 1e-9
@@ -84,10 +85,12 @@ def unmanaged(inputs: xr.Dataset) -> xr.Dataset:
     Raises
     ------
     Infeasible
-        Where demand exceeds a connection, or a vehicle without an engine runs dry, with who, when and how much.
+        Where demand exceeds a connection, a vehicle without an engine runs dry, or a load is not served by its deadline,
+        with who, when and how much.
     """
     hours, demand, pv = (inputs[n].values for n in ("slot_hours", "demand", "pv_available"))
-    battery, vehicle, pumps = _store(inputs, "battery"), _store(inputs, "vehicle"), Thermostats(inputs)
+    battery, vehicle = _store(inputs, "battery"), _store(inputs, "vehicle")
+    loads, pumps = AtOnce(inputs), Thermostats(inputs)
     host = positions(inputs, "vehicle_host", "participant")
     home = host == vehicle.owner[:, None]
     stored, tank = (
@@ -105,10 +108,10 @@ def unmanaged(inputs: xr.Dataset) -> xr.Dataset:
     for t in range(slots):
         stored, tank = battery.kept[:, t] * stored, vehicle.kept[:, t] * tank
         tank = _drive(inputs, t, tank, vehicle.least, electric)
-        drawn = demand[:, t] - np.minimum(pv[:, t], inverter)
-        room = np.maximum(most_drawn[:, t] - drawn, 0.0)
-        heating = pumps.draw(t, room)
-        net, room = demand[:, t] - pv[:, t] + heating, room - heating
+        usable = most_drawn[:, t] + np.minimum(pv[:, t], inverter)
+        used = demand[:, t] + loads.draw(t, usable - demand[:, t])
+        used += pumps.draw(t, np.maximum(usable - used, 0.0))
+        net, room = used - pv[:, t], np.maximum(usable - used, 0.0)
         charge, discharge = _charge(vehicle, tank, host[:, t] >= 0, home[:, t], room, inputs, hours[t])
         tank = vehicle.after(tank, charge, discharge, hours[t])
         net += np.bincount(vehicle.owner[home[:, t]], (charge - discharge)[home[:, t]], minlength=people)
@@ -123,7 +126,7 @@ def unmanaged(inputs: xr.Dataset) -> xr.Dataset:
         batteries.enter(t, charge, discharge, stored)
         _within(inputs, t, net - most_drawn[:, t])
         curtailed[:, t] += np.clip(-net - most_given[:, t], 0.0, pv[:, t] - unused)
-    return _results(inputs, batteries, vehicles, pumps, home, curtailed, apart, electric)
+    return _results(inputs, batteries, vehicles, (loads, pumps), home, curtailed, apart, electric)
 
 
 def _store(inputs: xr.Dataset, device: str) -> _Store:
@@ -229,7 +232,7 @@ def _results(
     inputs: xr.Dataset,
     batteries: _Series,
     vehicles: _Series,
-    pumps: Thermostats,
+    others: tuple[AtOnce, Thermostats],
     home: Array,
     curtailed: Array,
     apart: Array,
@@ -237,7 +240,8 @@ def _results(
 ) -> xr.Dataset:
     """Return the results Dataset; whatever a meter lacks or has left, and what PV gives ``apart``, is the retailer's."""
     owner = positions(inputs, "vehicle_owner", "participant")
-    net = inputs["demand"].values - inputs["pv_available"].values + curtailed + apart + pumps.drawn()
+    net = inputs["demand"].values - inputs["pv_available"].values + curtailed + apart
+    net += sum(other.drawn() for other in others)
     np.add.at(net, positions(inputs, "battery_owner", "participant"), batteries.charge - batteries.discharge)
     power = vehicles.charge - vehicles.discharge
     np.add.at(net, owner, np.where(home, power, 0.0))
@@ -262,4 +266,6 @@ def _results(
             f"{device}_discharge": variable(dims, series.discharge, "kW", "AC power given back"),
             f"{device}_energy": variable(dims, series.energy, "kWh", "energy at the end of the slot"),
         }
-    return assemble(inputs, variables | pumps.variables())
+    for other in others:
+        variables |= other.variables()
+    return assemble(inputs, variables)

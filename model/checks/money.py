@@ -13,6 +13,7 @@ from ...data.inputs.devices import stores
 from ..labels import Array
 from ..settlement.account_lines import LATER, MONEY, SIGNS
 from .contracts import components, standing, tier_charges
+from .loads import decided_loads, shed_cost
 from .peaks import peak_charges
 from .physics import Finding, Run, arrays, edges, index
 
@@ -95,7 +96,7 @@ def audit(
 def recount(run: Run, alone: Run, settlement: xr.Dataset, marginal: bool = True) -> Iterator[Finding]:
     """Yield the checks of what rests on the results ``alone`` of a market without peers.
 
-    That is ``bill_grid_only``, and what counts beside the bill: energy in stores at the end, and lacking of targets.
+    That is ``bill_grid_only``, and what counts beside the bill: energy left in stores, lacking of targets, and shed.
     """
     own = _retail(alone)
     bill = _bill(own, [name for name in SIGNS if name in own])
@@ -103,7 +104,9 @@ def recount(run: Run, alone: Run, settlement: xr.Dataset, marginal: bool = True)
     yield Finding("bill_grid_only", _ACCOUNT, abs(settlement["bill_grid_only"].values - bill), scale)
     tariff = index(run.labels["tariff"], run.i["participant_tariff"])
     mean = (run.i["retail_price"] @ run.hours / run.hours.sum())[tariff]
-    value, breach = np.zeros((2, run.participants))
+    value, breach, shed = np.zeros((3, run.participants))
+    if "flexible_load_shed_price" in run.i:
+        np.add.at(shed, run.owner["flexible_load"], shed_cost(run) - shed_cost(alone))
     for name in stores():
         more = run.r[f"{name}_energy"][:, -1] - alone.r[f"{name}_energy"][:, -1]
         usual = 0.0 if marginal else mean[run.owner[name]] / run.i[f"{name}_charge_efficiency"]
@@ -116,7 +119,7 @@ def recount(run: Run, alone: Run, settlement: xr.Dataset, marginal: bool = True)
         heat = run.r["heat_pump_heat"][:, -1] - alone.r["heat_pump_heat"][:, -1]
         cop = (run.i["heat_pump_cop"] * run.hours).sum(axis=1) / run.hours.sum()
         np.add.at(value, run.owner["heat_pump"], heat * mean[run.owner["heat_pump"]] / cop)
-    for line, want in (("final_energy_value", value), ("breach_cost", breach)):
+    for line, want in (("final_energy_value", value), ("breach_cost", breach), ("shed_cost", shed)):
         if line in settlement or want.any():
             got = settlement[line].values if line in settlement else 0.0
             yield Finding(line, _ACCOUNT, abs(got - want), abs(want))
@@ -355,14 +358,16 @@ def _totals(run: Run, traded: Trades, settlement: xr.Dataset, marginal: bool) ->
 def _by_binaries(run: Run, linear: bool, decided: bool) -> Array:
     """Return for whom (P,) binaries may have decided: all others plan linearly, and lose nothing at prices alone.
 
-    Those are whose vehicles have a minimum charging power that holds, and where directions were decided those who could
-    gain by two at once: with a store where prices cross, with a store or PV where energy costs less than nothing. With
+    Those are whose vehicles or loads have a minimum power that holds, whose loads have runs, and where directions were
+    decided those who could gain by two at once: with a store where prices cross, with a store or PV where energy costs
+    less than nothing. With
     their retail price r and feed-in price f, what their tariff adds to energy from peers s, the highest r - s of
     the dearest tiers and the lowest f of anybody, R and F, and the least access fee b, a peer pays them at the most
     R - 2 b and takes at the least F + 2 b + s. Whether fees per pair reward to pass energy on is not asked: then it is
     whoever has a store.
     """
     i, binaries = run.i, np.zeros(run.participants, dtype=bool)
+    binaries |= decided_loads(run, linear)
     if not linear:
         binaries[run.owner["vehicle"][i["vehicle_min_charge"] > 0]] = True
     if not decided:
@@ -404,7 +409,7 @@ def _members(settlement: xr.Dataset, binaries: Array, marginal: bool) -> Iterato
     rent = max(sum(sign * s[name].sum() for name, sign in kept.items()), 0.0)
     prices = _bill(s, [name for name in SIGNS if name != "make_whole"])
     scale = np.asarray(sum(abs(s[name]) for name in SIGNS if name != "make_whole"))
-    beside = s["breach_cost"] - s["final_energy_value"]
+    beside = s["breach_cost"] + s["shed_cost"] - s["final_energy_value"]
     worse = prices + beside - alone
     owed = np.where(worse > _LOSS * np.maximum(scale, 1.0), worse, 0.0) * marginal
     due, spare = owed.sum(), np.maximum(-worse, 0.0)

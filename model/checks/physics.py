@@ -19,6 +19,8 @@ from ...data.inputs.devices import DEVICES, loads, present, stores
 from ..labels import Array
 
 _OTHERS = (
+    "task",
+    "step",
     "trip",
     "trade",
     "tariff",
@@ -76,7 +78,7 @@ class Run:
         self._take(results)
         self.hours = self.i["slot_hours"]
         self.participants, self.vehicles = inputs.sizes["participant"], inputs.sizes["vehicle"]
-        dims = ("participant", "vehicle", "node", "tariff", "time", "day")
+        dims = ("participant", "vehicle", "flexible_load", "node", "tariff", "time", "day")
         self.labels = {d: inputs[d].values for d in dims if d in inputs.dims}
         people = self.labels["participant"]
         self.sizes = inputs.sizes

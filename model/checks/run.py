@@ -65,8 +65,8 @@ def check(
     grid_only : xr.Dataset, optional
         The results of the market without peers: ``bill_grid_only`` is computed again from them.
     lp : bool, optional
-        Whether minimum charging powers were relaxed; else they hold, and prices alone promise nothing to whose vehicles
-        have one. Default: whether no vehicle has one.
+        Whether minimum powers were relaxed; else they hold, and prices alone promise nothing to whose vehicles or loads
+        have one. Default: whether none has one.
     decided : bool
         Whether directions of meters and stores may have been decided by binaries: then prices alone promise nothing to
         whom two at once would have paid.
@@ -87,10 +87,13 @@ def check(
     ]
     if any(mismatches):
         return [Violation("labels", dim, np.nan) for dim in dict.fromkeys(mismatches) if dim]
-    linear = not (inputs["vehicle_min_charge"].values > 0).any() if lp is None else lp
+    least = ("vehicle_min_charge", "flexible_load_min_power")
+    linear = (
+        not any((inputs[name].values > 0).any() for name in least if name in inputs) if lp is None else lp
+    )
     planned = prices != "traded"
     run = Run(inputs, results, planned)
-    physical: Iterable[Finding] = (*physics(run, linear, planned), *loads.physics(run, planned))
+    physical: Iterable[Finding] = (*physics(run, linear, planned), *loads.physics(run, linear, planned))
     if prices == "traded":
         physical = (finding for finding in physical if not finding.check.endswith("final energy"))
     traded = Trades(run, trades)
@@ -109,7 +112,7 @@ def check(
     if settlement is not None and grid_only is not None:
         findings += [
             *physics(alone := run.beside(grid_only), linear),
-            *loads.physics(alone),
+            *loads.physics(alone, linear),
             *directions(alone),
             *recount(run, alone, settlement, prices != "traded"),
             *network(alone),

@@ -135,6 +135,11 @@ _COMPONENTS = {
         measure="lacking of targets",
         compared=True,
     ),
+    "shed_cost": Line(
+        "value of demand that is shed beyond what would be without peers; nobody pays it",
+        measure="shed demand",
+        compared=True,
+    ),
 }
 
 FORMULA = " ".join(
@@ -215,9 +220,10 @@ OPTIONAL = (
     "investment_cost",
     "line_income",
     "breach_cost",
+    "shed_cost",
 )
 """Lines that only accounts have where tariffs have components, limits of a network are rows, a plan builds, or targets
-of stores have a price; elsewhere they are zero, and not shown."""
+of stores or what is shed have a price; elsewhere they are zero, and not shown."""
 
 LATER = ("make_whole", "final_energy_value", *OPTIONAL)
 """Lines that files do not have which were stored before the settlement had them: there they are zero."""

@@ -26,7 +26,8 @@ exchange, and no peer gets it. Of each meter and slot, with c = bought less sold
 is short by max(c - drawn, 0), a seller by max(-c - given, 0). A counterpart whose own meter kept the contract
 pays nothing. Clearings deliver what they trade.
 
-**Beside the bill** stand ``final_energy_value`` and, where targets of stores have a price, ``breach_cost`` (`unpaid`).
+**Beside the bill** stand ``final_energy_value`` and, where targets of stores have a price, ``breach_cost``, and where
+demand may be shed, ``shed_cost`` (`unpaid`).
 
 Carbon dioxide is what the retail power and the fuel of an account emit; energy given away earns no credit. That of
 driving is its fuel's and, through the stores, that of the electricity driven (`origins`); beside it stands what the same

@@ -37,9 +37,9 @@ class Meters:
     meter or -1; ``place`` (device, T) the meter that every device is behind, or -1, by the device's name. ``draw_share``
     and ``give_share`` (P, T) are a participant's parts of its meter; ``draw_capacity`` and ``give_capacity`` (M, T) are
     the kW that the meter could draw and give at the most, net and whatever the prices; ``more`` (M, T) the PV that its
-    candidates could add; ``chargers`` (M, T) the kW of devices that can draw, ``curtailable`` (M, T) the kW of PV that
-    it could pay not to use. ``crossing`` (M, T) says where drawing and giving at once could pay, ``below_zero`` (M, T)
-    where charging and discharging at once could.
+    candidates could add; ``chargers`` (M, T) the kW of devices that can draw, ``firm`` (M, T) those of them that have
+    deadlines, ``curtailable`` (M, T) the kW of PV that it could pay not to use. ``crossing`` (M, T) says where drawing
+    and giving at once could pay, ``below_zero`` (M, T) where charging and discharging at once could.
     """
 
     label: Array
@@ -65,6 +65,7 @@ class Meters:
     draw_capacity: Array
     give_capacity: Array
     chargers: Array
+    firm: Array
     curtailable: Array
     crossing: Array
     below_zero: Array
@@ -103,12 +104,12 @@ class Meters:
     def charging_capacity(self, place: Array, limit: Array) -> Array:
         """Return the kW (device, time) that each charger can take at the meters ``place`` (device, time), -1 = none.
 
-        Where a connection limit leaves less than all chargers behind the meter could take, each gets its
-        share.
+        Where a connection limit leaves less than all chargers behind the meter could take, beside loads with deadlines,
+        each gets its share.
         """
-        headroom = np.maximum(self.import_limit + self.pv - self.demand, 0.0)
-        more = self.chargers > headroom
-        part = np.divide(headroom, self.chargers, out=np.ones_like(headroom), where=more)
+        headroom = np.maximum(self.import_limit + self.pv - self.demand - self.firm, 0.0)
+        chargers = self.chargers - self.firm
+        part = np.divide(headroom, chargers, out=np.ones_like(headroom), where=chargers > headroom)
         return np.asarray(limit * self.at(place, part))
 
 
@@ -195,6 +196,7 @@ def meters(
         draw_capacity=np.maximum(demand - pv + np.minimum(curtailable, pv) + chargers, 0.0),
         give_capacity=give_capacity,
         chargers=chargers,
+        firm=_sum_at_meters(_firm(inputs), place, node.shape),
         curtailable=curtailable,
         crossing=cross,
         below_zero=negative,
@@ -328,6 +330,12 @@ def _device_limits(
     draws = {name: inputs[row.draw_limit].values for name, row in present(inputs).items()}
     gives = {name: inputs[row.give_limit].values for name, row in stores().items()}
     return _sum_at_meters(draws, place, shape), _sum_at_meters(gives, place, shape)
+
+
+def _firm(inputs: xr.Dataset) -> dict[str, Array]:
+    """Return the limits (device,) [kW], by name, of devices that must draw by a deadline."""
+    name = "flexible_load"
+    return {name: inputs[f"{name}_power_limit"].values} if name in present(inputs) else {}
 
 
 def _curtailable(

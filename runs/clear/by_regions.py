@@ -115,6 +115,7 @@ def _committed(
     order = {
         "participant": list(whole.home),
         "battery": whole.batteries,
+        "flexible_load": list(whole.loads),
         "vehicle": list(whole.garage),
         **({"heat_pump": whole.heat_pumps} if whole.heat_pumps else {}),
     }
@@ -127,11 +128,16 @@ def _committed(
 def _outline(source: str | Path, overrides: Sequence[str], relax: bool) -> Outline:
     definition, _ = single.defined(source, "p2p")
     whole = outline(definition, overrides)
-    if whole.least_charge and relax:
-        whole = outline(definition, [*overrides, "tables.vehicles.*.min_charge_kw=0"])
+    least = {"vehicles.*.min_charge_kw": whole.least_charge, "loads.*.min_power_kw": whole.load_decisions}
+    if relax and any(least.values()):
+        whole = outline(definition, [*overrides, *(f"tables.{key}=0" for key, some in least.items() if some)])
     if whole.least_charge:
         raise dask_cluster.ClusterError(
             "minimum charge powers: no gap could be certified; want --relax, or no --workers"
+        )
+    if whole.load_decisions:
+        raise dask_cluster.ClusterError(
+            "loads with runs, or with a least power without --relax: no gap could be certified; want no --workers"
         )
     if whole.pairwise:
         raise dask_cluster.ClusterError(

@@ -57,7 +57,7 @@ def clear(
         Peers co-optimized; each participant alone, which is solved in every case, to compare with; or nobody
         plans: vehicles charge on arrival, batteries follow the meter.
     minimum_charge : bool
-        Whether vehicles obey ``vehicle_min_charge``.
+        Whether vehicles obey ``vehicle_min_charge``, and loads ``flexible_load_min_power``.
     time_limit : float, optional
         Seconds for each of the two solves, finite.
     mip_gap : float
@@ -345,6 +345,8 @@ def defined(source: str | Path, market: str | None) -> tuple[Any, str]:
 
 
 def _relaxed(scenario: Scenario) -> Scenario:
-    """Return the scenario without minimum charge powers."""
+    """Return the scenario without minimum powers of vehicles and loads."""
     vehicles = tuple(v.model_copy(update={"min_charge_kw": 0.0}) for v in scenario.tables.vehicles)
-    return scenario.model_copy(update={"tables": scenario.tables.model_copy(update={"vehicles": vehicles})})
+    loads = tuple(load.model_copy(update={"min_power_kw": 0.0}) for load in scenario.tables.loads)
+    tables = scenario.tables.model_copy(update={"vehicles": vehicles, "loads": loads})
+    return scenario.model_copy(update={"tables": tables})

@@ -44,7 +44,7 @@ def of_regions(tree: xr.DataTree, shares: Sequence[Path], order: Order) -> Itera
     shares : sequence of path
         The files that :func:`write_shares` made, of all regions in the order of the run.
     order : mapping
-        Labels of participants, batteries and vehicles in the order of the scenario.
+        Labels of participants, batteries, vehicles and flexible loads in the order of the scenario.
     """
     stored = tree["inputs"].to_dataset()
     inputs, results = (_ordered(tree[g].to_dataset(), stored, order) for g in ("inputs", "results"))
@@ -82,10 +82,12 @@ def commit(
 
 def _ordered(dataset: xr.Dataset, inputs: xr.Dataset, order: Order) -> xr.Dataset:
     """Return a group in the order of the scenario, its values still on the disk."""
-    place = {dim: _places(inputs[dim].values, labels) for dim, labels in order.items()}
-    rank = {label: n for n, label in enumerate(order["vehicle"])}
-    drivers = inputs["trip_vehicle"].values
-    place["trip"] = np.argsort([rank[str(v)] for v in drivers], kind="stable").astype(int)
+    place = {d: _places(inputs[d].values, labels) for d, labels in order.items() if d in inputs.dims}
+    for dim, device in (("trip", "vehicle"), ("task", "flexible_load")):
+        if dim in inputs.dims:
+            rank = {label: n for n, label in enumerate(order[device])}
+            whose = inputs[f"{dim}_{device.removeprefix('flexible_')}"].values
+            place[dim] = np.argsort([rank[str(label)] for label in whose], kind="stable").astype(int)
     return dataset.isel({dim: at for dim, at in place.items() if dim in dataset.dims})
 
 

@@ -41,7 +41,7 @@ LABELS = {
     "driving_co2_reduction": "less than petrol",
 }
 """Measures that a table shows, in their order, and what they are called there."""
-RARE = ("imbalance_energy", "imbalance_cost", "made_whole", "final_energy_value", "breach_cost")
+RARE = ("imbalance_energy", "imbalance_cost", "made_whole", "final_energy_value", "breach_cost", "shed_cost")
 """Measures that are shown only where there is something of them."""
 ACROSS = (
     "bill",
@@ -153,7 +153,7 @@ def cleared(summary: xr.Dataset, currency: str) -> str:
         "driving_co2",
         "driving_co2_reduction",
     ]
-    rare = ("made_whole", "final_energy_value", "breach_cost")
+    rare = ("made_whole", "final_energy_value", "breach_cost", "shed_cost")
     shown += [name for name in rare if abs(float(summary[name])) > 1e-6]
     figures = [[LABELS[n], number(float(summary[n]), summary[n].attrs["units"])] for n in shown]
     return f"{table(header, kinds)}\n\n{table(['community', ''], figures)}"

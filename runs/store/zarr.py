@@ -21,7 +21,7 @@ from ...data.inputs.devices import DEVICES
 from . import atomic_file, atomic_folder, checksums, netcdf, run_format
 
 SUFFIX = ".zarr"
-ENTITIES = ("participant", "trip", "trade", "origin")
+ENTITIES = ("participant", "task", "trip", "trade", "origin")
 """Dimensions, beside those of devices, along which the pieces of a run follow one another; all others are alike."""
 
 Fixed = Mapping[str, Mapping[str, Any]]
@@ -187,7 +187,7 @@ def _make(group: Any, of: str, name: str, layouts: Sequence[Layout], values: Any
     dims, _, attrs = own[0]
     kinds = [np.dtype(kind) for _, kind, _ in own]
     lacks = any(  # and not its dim as well
-        name not in layout.variables[of] and all(d in layout.sizes[of] for d in dims) for layout in layouts
+        name not in layout.variables[of] and all(layout.sizes[of].get(d) for d in dims) for layout in layouts
     )
     if lacks:
         kinds.append(absent.dtype)

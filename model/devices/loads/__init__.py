@@ -1,0 +1,1 @@
+"""Loads that wait, run in a fixed shape, or may be shed."""
