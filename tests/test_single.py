@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
@@ -241,6 +242,37 @@ def test_a_receipt_is_the_peer_part_of_the_bill(outcome):
         assert len(proofs) == 24
         assert paid == pytest.approx(float(mine["peer_cost"]), abs=24 * 5 * 40e-3)
         assert earned == pytest.approx(float(mine["peer_revenue"]), abs=24 * 5 * 40e-3)
+
+
+def test_a_stranger_finds_the_groups_and_what_values_mean(outcome, tmp_path):
+    """As the CF conventions have it: names, units, axes, cells of time and how values stand for them."""
+    with xr.open_dataset(outcome.path) as root:
+        assert not root.variables
+        assert root.attrs["groups"] == "inputs, results, trades, settlement, marginal"
+        assert "open_datatree" in root.attrs["comment"]
+    hours = outcome.tree["inputs"]["slot_hours"].values
+    with netCDF4.Dataset(outcome.path) as file:
+        for group in file.groups.values():
+            for name, variable in group.variables.items():
+                said = {key: variable.getncattr(key) for key in variable.ncattrs()}
+                label = variable.dtype is str and variable.dimensions == (name,)
+                assert label or name == "time_bnds" or said.get("long_name"), name
+                assert variable.dtype is str or name == "time_bnds" or "units" in said, name
+                assert set(variable.dimensions) <= {*group.dimensions}, name
+                mean = "time" in variable.dimensions and said.get("units") == "kW"
+                assert not mean or said["cell_methods"] == "time: mean", name
+            if "time" in group.variables:
+                time = group["time"]
+                assert (time.standard_name, time.axis, time.bounds) == ("time", "T", "time_bnds")
+                assert "Asia/Tokyo" in time.comment
+                begin, end = group["time_bnds"][:].T
+                assert (begin == time[:]).all()
+                assert (end - begin == 3600 * hours).all()
+    shutil.copy(outcome.path, tmp_path / "edited.nc")
+    with netCDF4.Dataset(tmp_path / "edited.nc", "a") as file:
+        file["results/time_bnds"][0, 1] += 60
+    with pytest.raises(atomic_file.RunFileError, match="edited: results/time_bnds"):
+        run_file.open_run(tmp_path / "edited.nc")
 
 
 def test_again_changes_nothing_but_wall_times(copy, place):

@@ -10,16 +10,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from .atomic_file import RunFileError, first_line, publish, require_file
 from .run_format import (
     BESIDE,
+    BOUNDS,
     FORMAT,
     attributes_digest,
+    bounds,
     digests,
     encode,
     groups,
+    hints,
     plain,
     require_digests,
     require_format,
@@ -78,6 +82,7 @@ def read_run(path: str | os.PathLike[str]) -> xr.DataTree:
             tree = xr.DataTree.from_dict({f"/{g}": plain(file[g].to_dataset()) for g in groups(file)})
     except Exception as error:  # the libraries below raise anything on a mangled file
         raise RunFileError(path, f"damaged: {first_line(error)}") from error
+    tree = _without_bounds(tree, path)
     tree.attrs = attributes
     require_digests(path, tree, attributes)
     if attributes.get("attributes_digest") != attributes_digest(attributes):
@@ -109,16 +114,44 @@ def _fill(tree: xr.DataTree, name: str, stored: dict[str, str]) -> None:
 
     into: Any = backends.NetCDF4DataStore
     given = {str(name): value for name, value in tree.attrs.items()}
-    attributes = {"Conventions": "CF-1.11", **given, "otonari_run_format": FORMAT, **stored}
+    first, own = (
+        hints(tree),
+        {"otonari_run_format": FORMAT, **stored},
+    )  # hints first: of many, readers show the first
+    attributes = {"Conventions": "CF-1.11", **first, **given, **first, **own}
     attributes["attributes_digest"] = attributes_digest(attributes)
     values: Any = _Values()
     with Dataset(name, "w", format="NETCDF4") as file:
         xr.Dataset(attrs=attributes).dump_to_store(into(file))
         for group in groups(tree):
-            dataset = tree[group].to_dataset().drop_encoding()
+            dataset = _with_bounds(tree, group).drop_encoding()
             encoding = {str(n): encode(v) for n, v in dataset.variables.items()}
             dataset.dump_to_store(into(file.createGroup(group)), writer=values, encoding=encoding)
         values.write()
+
+
+def _with_bounds(tree: xr.DataTree, group: str) -> xr.Dataset:
+    """Return a group as a file has it: with the bounds of its slots."""
+    dataset, cells = tree[group].to_dataset(), bounds(tree, group)
+    if cells is None:
+        return dataset
+    dataset = dataset.assign({BOUNDS: (("time", "bnds"), cells)})
+    dataset["time"].attrs = {**dataset["time"].attrs, "bounds": BOUNDS}
+    return dataset
+
+
+def _without_bounds(tree: xr.DataTree, path: str | os.PathLike[str]) -> xr.DataTree:
+    """Return a run as it was before it was written; raise :class:`RunFileError` where bounds are not those of slots."""
+    for group in groups(tree):
+        dataset, want = tree[group].to_dataset(), bounds(tree, group)
+        if BOUNDS not in dataset:
+            continue
+        if want is None or not np.array_equal(dataset[BOUNDS].values, want):
+            raise RunFileError(path, f"damaged or edited: {group}/{BOUNDS}")
+        dataset = dataset.drop_vars(BOUNDS)
+        dataset["time"].attrs.pop("bounds", None)
+        tree[group] = xr.DataTree(dataset)
+    return tree
 
 
 class _Values:

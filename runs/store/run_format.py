@@ -17,6 +17,8 @@ FORMAT = 1
 """Version of the layout, in the root attribute ``otonari_run_format``."""
 
 
+BOUNDS = "time_bnds"
+"""Begin and end of each slot, in every group of a file that has time; they follow from ``slot_hours``."""
 GROUPS = ("inputs", "results", "trades", "settlement")
 MARGINAL = "marginal"
 NETWORK = "network"
@@ -34,15 +36,50 @@ def as_tree(*datasets: xr.Dataset, **further: xr.Dataset) -> xr.DataTree:
     groups = {
         f"/{g}": d.copy() for g, d in zip((*GROUPS, *further), (*datasets, *further.values()), strict=True)
     }
+    zone = str(groups["/inputs"].attrs.get("time_zone", "UTC"))
     for group in groups.values():
         if "time" in group.coords:
-            group["time"].attrs |= TIME_ATTRIBUTES
+            group["time"].attrs |= {**TIME_ATTRIBUTES, "comment": f"days are those of {zone}"}
+            for variable in group.data_vars.values():
+                if "time" in variable.dims and _is_mean(str(variable.attrs.get("units", ""))):
+                    variable.attrs["cell_methods"] = "time: mean"
     return xr.DataTree.from_dict(groups)
+
+
+def _is_mean(unit: str) -> bool:
+    """Return whether a value over time is the mean of its slot, by its unit: power, and what a kWh costs or emits."""
+    return unit == "kW" or unit.endswith("/kWh")
 
 
 def account_line(settlement: xr.Dataset, name: str) -> xr.DataArray:
     """Return a line of the accounts (participant,); 0 of money that the file was stored before the settlement had."""
     return settlement["bill"] * 0.0 if name in LATER and name not in settlement else settlement[name]
+
+
+def hints(tree: xr.DataTree) -> dict[str, str]:
+    """Return the root attributes for who opens a file of groups as one Dataset and sees none of its variables."""
+    return {
+        "groups": ", ".join(groups(tree)),
+        "comment": "All variables are in groups: xarray.open_datatree(FILE), or open_dataset(FILE, group='results').",
+    }
+
+
+def bounds(tree: xr.DataTree, group: str) -> np.ndarray[Any, Any] | None:
+    """Return begin and end of each slot (time, 2) of a group, as CF has the cells of a mean; None without its hours."""
+    inputs, own = tree["inputs"].to_dataset(), tree[group].to_dataset()
+    if "time" not in own.coords or "slot_hours" not in inputs:
+        return None
+    begin, hours = own["time"].values, inputs["slot_hours"].values
+    plain = begin.dtype.kind == "M" and hours.dtype.kind == "f" and begin.shape == hours.shape
+    if (
+        not plain
+        or not np.isfinite(hours).all()
+        or np.isnat(begin).any()
+        or abs(hours).max(initial=0.0) > 1e5
+    ):
+        return None
+    seconds = np.rint(3600 * hours).astype("timedelta64[s]")
+    return np.stack([begin, begin + seconds], axis=1).astype("datetime64[ns]")
 
 
 def digests(tree: xr.DataTree) -> dict[str, str]:

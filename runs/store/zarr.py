@@ -89,7 +89,7 @@ def write(
         stored.update(run_format.digests(_opened(name)))
         _consolidate(name)
         checksums.write(Path(name))
-        own = {"otonari_run_format": run_format.FORMAT, **stored}
+        own = {**run_format.hints(_opened(name)), "otonari_run_format": run_format.FORMAT, **stored}
         add_attributes(Path(name), {"Conventions": "CF-1.11", **attributes, **own})
 
     def same(earlier: Path) -> bool:
