@@ -555,15 +555,18 @@ def settle(
     _print(answer, as_json, quiet)
 
 
-@main.command()
-@click.argument("run", type=_FILE, metavar="RUN.nc")
-@click.option(
+_band = click.option(
     "--band",
     type=click.Choice(["EN 50160", "GB", "JP"]),
     default="EN 50160",
     show_default=True,
     help="Band that voltages are held against.",
 )
+
+
+@main.command()
+@click.argument("run", type=_FILE, metavar="RUN.nc")
+@_band
 @click.option("--balanced", is_flag=True, help="Count every load in equal parts on the phases.")
 @click.option("--strict", is_flag=True, help="Exit with code 3 where a limit is broken.")
 @click.option(
@@ -584,6 +587,49 @@ def grid(run: Path, strict: bool, as_json: bool, verbose: bool, quiet: bool, **o
     _print(answer, as_json, quiet)
     if broken and strict:
         raise click.exceptions.Exit(3)
+
+
+@main.command()
+@click.argument("scenario", metavar="SCENARIO|RUN.nc")
+@click.option(
+    "--shares",
+    type=click.Choice(["equal", "connection", "max-min"]),
+    default="max-min",
+    show_default=True,
+    help="The same kW for all, the same part of their connections, or more for those whom no full limit concerns.",
+)
+@_band
+@click.option(
+    "--demand/--no-demand",
+    default=True,
+    show_default=True,
+    help="Let each draw at least what its demand draws in the scenario.",
+)
+@click.option(
+    "--able/--all",
+    default=True,
+    show_default=True,
+    help="Give nobody more than its demand, PV and devices could draw or give; or share among all alike.",
+)
+@_set
+@click.option(
+    "-o", "--output", type=_NO_FOLDER, help="CSV or NetCDF file.  [default: runs-out/SCENARIO/envelopes.csv]"
+)
+@common
+def envelopes(
+    scenario: str, output: Path | None, as_json: bool, verbose: bool, quiet: bool, **options: Any
+) -> None:
+    """Compute operating envelopes: the most that each connection may draw and give, slot by slot.
+
+    Whatever the others do within theirs, voltages and ratings of the feeder hold: shares of the linear power flow at the
+    worst corner of every limit, verified and corrected by the full one. Needs the extra grid. A scenario names the file
+    as series.import_limit and series.export_limit.
+    """
+    _require_suffix(output, ".csv", ".nc")
+    stage = _stage(verbose, quiet)
+    from .runs.commands import grid
+
+    _print(grid.envelopes(scenario, output, stage=stage, **options), as_json, quiet)
 
 
 @main.command()

@@ -1,6 +1,6 @@
-"""The command that asks whether the feeder holds: a power flow of every slot of a run."""
+"""The commands that ask whether the feeder holds, and what it leaves to each connection: `grid` and `envelopes`."""
 
-from importlib import metadata, util
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ from ...data.inputs.contract import optional
 from ...data.problems import InputError, Problem, shown
 from ...model.grid.limits import BANDS, EN_50160, Band, Breaches, breaches, worst
 from ...model.grid.power_flow import power_flow
+from ..grid import envelopes as operating_envelopes
+from ..grid.wires import require_wires
 from ..store import netcdf, run_file, run_format, zarr
 from ..text import table
 from .answer import Answer
 
-EXTRA = "power_grid_model"
 EDGES_SHOWN = 8
 """Most edges that a table lists, the most loaded first."""
 
@@ -62,18 +63,18 @@ def grid(
     return Answer({**figures, "path": str(stored)}, "\n\n".join(text)), found.any
 
 
+def envelopes(source: str, output: Path | None, **options: Any) -> Answer:
+    """Compute and store operating envelopes; see :func:`otonari.runs.grid.envelopes.compute`."""
+    return Answer(*operating_envelopes.compute(source, output, **options))
+
+
 def _run(path: Path) -> xr.DataTree:
     """Return a run that says what its network is to a power flow."""
     if path.suffix == zarr.SUFFIX:
         want = "a run file (.nc): nothing is added to a store of regions"
         raise InputError([Problem(str(path), "", "RUN", path.name, want)])
     tree = run_file.open_run(path)
-    if "node_voltage" not in tree["inputs"]:
-        want = "cable, r_ohm and x_ohm, or transformer_kva of nodes, and a section grid, when it was cleared"
-        raise InputError([Problem(str(path), "", "network", "nothing said of its wires", want)])
-    if util.find_spec(EXTRA) is None:
-        want = "the extra grid: pip install 'otonari[grid]'"
-        raise InputError([Problem(str(path), "", "power-grid-model", "not installed", want)])
+    require_wires(path, tree["inputs"].to_dataset())
     return tree
 
 
