@@ -59,7 +59,7 @@ def _limits(grid: Grid, count: int) -> Columns:
     kept = {
         "node_voltage_low": grid.voltage_low + grid.margin,
         "node_voltage_high": grid.voltage_high - grid.margin,
-        "node_loading_limit": 1 - grid.margin,
+        "node_loading_limit": 1 - grid.rating_margin,
     }
     return {n: (("node",), np.full(count, value)) for n, value in kept.items() if grid.limits == "rows"}
 

@@ -34,8 +34,11 @@ class Grid(Closed):
         default=1.1, description="greatest voltage that a clearing keeps, per nominal"
     )
     margin: Annotated[Real, Field(ge=0, le=0.1), LATER] = Field(
-        default=0.01,
-        description="by which a clearing stays inside: per nominal of voltages, per rating of currents",
+        default=0.01, description="by which a clearing stays inside these voltages, per nominal"
+    )
+    rating_margin: Annotated[Real, Field(ge=0, le=0.5), LATER] = Field(
+        default=0.05,
+        description="by which a clearing stays below rated currents, which bear losses too, per rating",
     )
 
     @model_validator(mode="after")

@@ -30,9 +30,9 @@ def charges(run: Run, alone: Run, settlement: xr.Dataset, marginal: bool) -> Ite
         scale = (abs(price * own) @ run.hours).sum()
         yield Finding(f"{kind}_charges", ("participant",), abs(s[f"{kind}_charges"] - paid), scale)
         value = run.r[name]
-        kept = sum(
-            float((np.maximum(sign * value, 0.0) * np.where(value != 0, spare[end][0], 0.0)).sum())
-            for sign, end in zip((1, -1), ENDS[name], strict=True)
-        )
+        kept = 0.0
+        for sign, end in zip((1, -1), ENDS[name], strict=True):
+            on = np.maximum(sign * value, 0.0)
+            kept += float((on[on > 0] * spare[end][0][on > 0]).sum())
         total = s[f"{kind}_charges"].sum()
         yield Finding(f"{kind} rent of the network", (), np.asarray(abs(total - kept)), scale)
