@@ -47,9 +47,9 @@ def require_marginal(scenario: "Scenario", where: str) -> None:
 def require_simulated(inputs: "xr.Dataset", mode: str = "exchange") -> None:
     """Raise InputError for what a simulation does not take.
 
-    That is gross metering, tiers, joint peaks, heat pumps, limits of the network, and shared fees on orders. Orders are
-    those of a meter at a node: which of two meters of a participant's at one node they are for, they do not say, nor by
-    whose tariff a kWh from peers would be charged.
+    That is gross metering, tiers, joint peaks, flexible loads, limits of the network, and shared fees on orders. Orders
+    are those of a meter at a node: which of two meters of a participant's at one node they are for, they do not say,
+    nor by whose tariff a kWh from peers would be charged.
     """
     from ..data.inputs.variables import NETWORK_LIMITS
     from ..data.problems import InputError, Problem
@@ -70,10 +70,6 @@ def require_simulated(inputs: "xr.Dataset", mode: str = "exchange") -> None:
         want = "none, in a simulation: its agents do not plan for them yet"
         raise InputError([Problem("loads", name, "load", repr(name), want) for name in names])
     require_no_joint_peaks(inputs, "a simulation: its agents plan for a meter of their own")
-    if "heat_pump" in inputs.sizes:
-        names = inputs["heat_pump"].values.tolist()
-        want = "none, in a simulation: its agents do not know heat pumps yet"
-        raise InputError([Problem("heat_pumps", name, "", "a heat pump", want) for name in names])
     if any(name in inputs for name in NETWORK_LIMITS):
         want = "'none', in a simulation: its agents know nothing of the network"
         raise InputError([Problem("grid", "", "limits", "'rows'", want)])

@@ -2,13 +2,20 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import otonari
 from otonari.data.inputs.contract import TABLE, complete
+from otonari.model.agents import heat_pumps
+from otonari.model.agents.bidding import order_intents
+from otonari.model.agents.planning import plan
 from otonari.model.checks.run import check
 from otonari.model.clearing import community_block
 from otonari.model.errors import Infeasible
 from otonari.model.solver.solve import solve
+from otonari.model.topology.stores import without_final_limits
+from otonari.runs.simulate import run, timeline
+from otonari.runs.simulate.loop import Options
 from otonari.runs.store import run_format
 
 from . import communities, counts, oracle
@@ -140,7 +147,7 @@ def test_model_equals_oracle_where_prices_cross(seed):
 OF_PUMPS = [n for n, row in TABLE.items() if row.dims[0] == "heat_pump" and row.unit != "label"]
 
 
-@pytest.mark.parametrize("name", [name for name in OF_PUMPS if name != "heat_pump_timer"])
+@pytest.mark.parametrize("name", counts.few([name for name in OF_PUMPS if name != "heat_pump_timer"]))
 def test_communities_feel_every_number_of_a_heat_pump(name):
     for seed in range(4000, 4020):
         inputs = communities.random_community(seed, heat=True)
@@ -150,7 +157,7 @@ def test_communities_feel_every_number_of_a_heat_pump(name):
     raise AssertionError(f"{name} counts in no community")
 
 
-@pytest.mark.parametrize("seed", counts.few(range(4000, 4060, 5)))
+@pytest.mark.parametrize("seed", counts.all_or(range(4000, 4060, 5), [4000, 4010]))
 def test_communities_with_heat_pumps_pass_all_checks(seed):
     inputs = communities.random_community(seed, heat=True)
     for market in (*MARKETS, "unmanaged"):
@@ -220,6 +227,73 @@ def test_heat_that_no_tank_has_is_not_given():
     assert tree["results"]["heat_pump_heat"].values[0] == pytest.approx([4.0, 3.0, 0.0, 2.0])
     assert tree.attrs["heat_unmet"] == pytest.approx(1.0)
     assert tree["settlement"]["final_energy_value"].sel(participant="sun") == pytest.approx(2.0 * 20 / 3)
+
+
+def simulated(inputs, mode, **options):
+    """Return a simulation of inputs whose slots are of one length."""
+    inputs.attrs["time_zone"] = "UTC"
+    return run.simulate(timeline.of_inputs(inputs, inputs, **options), Options(mode))
+
+
+EVEN = (4000, 4001, 4002, 4004, 4006, 4007)
+"""Seeds of communities with slots of one length."""
+
+
+@pytest.mark.parametrize("seed", counts.all_or(EVEN, EVEN[:2]))
+def test_perfect_forecasts_to_the_end_give_the_single_clearing(seed):
+    inputs = communities.metered_net(communities.random_community(seed, heat=True))
+    inputs = without_final_limits(inputs)
+    best = solve(community_block(inputs)).objective
+    tree = simulated(inputs, "co-optimized", foresight=True)
+    rent = float(tree["settlement"]["congestion_rent"].sum())
+    assert tree.attrs["objective"] - rent == pytest.approx(best, rel=1e-4, abs=1e-4)
+    assert tree.attrs["heat_unmet"] == 0
+
+
+@pytest.mark.parametrize("mode", ["exchange", "co-optimized"])
+@pytest.mark.parametrize("seed", counts.all_or(EVEN, EVEN[:1]))
+def test_heat_that_nobody_expected_passes_the_checks(seed, mode):
+    """Without history no heat is expected at all; what tanks do not have is told, and nothing else gives way."""
+    tree = simulated(communities.metered_net(communities.random_community(seed, heat=True)), mode)
+    unmet = (tree["results"]["heat_pump_unmet"] * tree["inputs"]["slot_hours"]).sum()
+    assert tree.attrs["heat_unmet"] == pytest.approx(float(unmet))
+    assert (tree["results"]["heat_pump_heat"].values >= 0).all()
+
+
+def test_an_agent_bids_for_a_heat_pump_what_its_heat_is_worth():
+    """Half a kW now is cheaper but not enough for the 2 kWh drawn in the second hour: more of it would save 30 then."""
+    inputs = street(
+        (3.0, 0.0),
+        (31.0, 30.0),
+        cop=3.0,
+        power_limit=0.5,
+        initial_heat=0.0,
+        final_heat=0.0,
+        heat_demand=[0.0, 2.0],
+    )
+    inputs = inputs.assign(heat_pump_owner=("heat_pump", ["shade"]))
+    quotes = xr.Dataset({n: (("node", "time"), [[29.0, 40.0]]) for n in ("price", "sale_price")})
+    planned = plan(inputs, quotes)
+    (bid,) = [
+        intent
+        for intent in order_intents(inputs, planned, 0, np.zeros(2), (0.0, 50.0))
+        if intent.part != "home"
+    ]
+    assert (bid.side, bid.energy) == ("buy", 0.5)
+    assert bid.price == pytest.approx(30.0)
+
+
+def test_a_tank_keeps_what_is_expected_to_be_drawn():
+    """4 kWh an hour are expected, 3 are made: an hour before both, 5 kWh less what 2 hours make of 8 are to be there."""
+    inputs = street(
+        (0.0,) * 4, (20.0,) * 4, cop=3.0, final_heat=0.0, heat_demand=[0.0, 0.0, 4.0, 4.0], initial_heat=0.0
+    )
+    assert heat_pumps.required(inputs) == pytest.approx([0.0])
+    assert heat_pumps.required(inputs.isel(time=slice(1, 4))) == pytest.approx([2.0])
+    short = heat_pumps.within_reach(inputs.isel(time=slice(1, 4)), ends=True)
+    assert short["heat_pump_heat_demand"].values[0] == pytest.approx([0.0, 4.0, 4.0])
+    short = heat_pumps.within_reach(inputs.isel(time=slice(2, 4)), ends=True)
+    assert short["heat_pump_heat_demand"].values[0] == pytest.approx([3.0, 3.0])
 
 
 def test_without_heat_pumps_inputs_have_no_trace_of_them():

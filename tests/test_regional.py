@@ -81,7 +81,8 @@ def test_regions_apart_are_the_community_as_one(cleared, folder, tmp_path):
     Among equal optima a rule decides that weighs all columns of a program, so quantities may differ. Who has none of an
     optional input in a region, here another metering, has in the store what its absence stands for.
     """
-    changes = (*APART, "tables.participants.home-000003.metering=gross")
+    boiler = "{heat_pump: boiler, owner: home-000003, power_limit_kw: 1, cop: 3, tank_kwh: 12, persons: 2}"
+    changes = (*APART, "tables.participants.home-000003.metering=gross", f"tables.heat_pumps=[{boiler}]")
     one = single.run(folder, overrides=changes, output=tmp_path / "p2p.nc", record=False)
     many = cleared(*changes, record=True, directory=tmp_path / "many")
     assert many.tree.attrs["regions"] == 2
@@ -92,6 +93,7 @@ def test_regions_apart_are_the_community_as_one(cleared, folder, tmp_path):
     got, want = (o.tree["inputs"].to_dataset().load() for o in (many, one))
     xr.testing.assert_equal(in_order(got, want), want)
     assert set(got["participant_metering"].values) == {"net", "gross"}
+    assert got["heat_pump_owner"].values.tolist() == ["home-000003"]
     for name in ("results", "settlement", "trades"):
         assert set(many.tree[name].variables) == set(one.tree[name].variables)
     got, want = (o.tree["settlement"].to_dataset().load() for o in (many, one))

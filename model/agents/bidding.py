@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from ..labels import Array, sum_at
-from ..topology.stores import stores
 from ..topology.traders import tariff_prices, traders, uncontrolled
+from .heat_pumps import with_heat_pumps
 from .planning import Plan
 
 WATT_HOUR = 1e-3
@@ -34,9 +34,9 @@ class OrderIntent:
 
 
 class _Side(NamedTuple):
-    """One side of the market: net and uncontrolled power, contracts (P + V,), power of stores (S,) [kW], prices.
+    """One side of the market: net and uncontrolled power, contracts (P + V,), power of stores (S + H,) [kW], prices.
 
-    ``tariff`` (P + V,) and ``limit`` (S,) [currency/kWh] are the opportunity costs of home and store.
+    ``tariff`` (P + V,) and ``limit`` (S + H,) [currency/kWh] are the opportunity costs of home and store.
     """
 
     name: str
@@ -56,11 +56,12 @@ def order_intents(
     With the marginal value v of stored energy: a bid for demand that nobody controls is limited by the retail price, a
     bid to charge by min(charge efficiency * v - p, retail), where drawing one more kWh adds p to peak charges; an ask
     of surplus PV by the feed-in price, an ask to discharge by max(v / discharge efficiency + wear, feed-in).
+    Heat pumps bid like stores, with their COP for the charge efficiency.
     ``contracted`` (P + V,) [kW] is bought less sold already and serves deficits first. A limit is moved into the price
     ``band`` [currency/kWh] of the slot as far as its trader gains by it, or the order is left out. A green participant
     adds its premium to its bids, as far as the band lets it.
     """
-    who, behind = traders(inputs), stores(inputs).trader[:, slot]
+    who, behind = traders(inputs), with_heat_pumps(inputs, slot).trader[:, slot]
     hours = float(inputs["slot_hours"].values[slot])
     green = inputs["green_premium"].values[who.account]
     found = []
@@ -76,15 +77,17 @@ def order_intents(
 
 def _sides(inputs: xr.Dataset, planned: Plan, slot: int, contracted: Array) -> tuple[_Side, _Side]:
     """Return what the traders would buy and what they would sell in a slot."""
-    store, (retail, feed_in) = stores(inputs), tariff_prices(inputs, slot)
+    store, (retail, feed_in) = with_heat_pumps(inputs, slot), tariff_prices(inputs, slot)
     behind, value = store.trader[:, slot], planned.value[:, slot]
     net, free = planned.net[:, slot], uncontrolled(inputs)[:, slot]
     peak = planned.peak_value[:, slot][behind]
     bid = np.minimum(store.charge_efficiency * value - peak, retail[behind])
     ask = np.maximum(value / store.discharge_efficiency + store.wear_cost, feed_in[behind])
+    taken = planned.charge[:, slot].copy()
+    taken[len(taken) - len(planned.backup) :] += planned.backup[:, slot]
     bought, sold = np.maximum(contracted, 0.0), np.maximum(-contracted, 0.0)
     return (
-        _Side("buy", net, free, bought, planned.charge[:, slot], retail, bid),
+        _Side("buy", net, free, bought, taken, retail, bid),
         _Side("sell", -net, -free, sold, planned.discharge[:, slot], feed_in, ask),
     )
 

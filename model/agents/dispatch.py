@@ -14,12 +14,13 @@ import numpy as np
 import xarray as xr
 
 from ..errors import Cause, Infeasible
-from ..labels import Array, positions
+from ..labels import Array, positions, sum_at
 from ..topology.connections import connections
-from ..topology.inverters import generated, inverters
-from ..topology.stores import Stores, stores
+from ..topology.inverters import generated
+from ..topology.stores import Stores
 from ..topology.traders import tariff_prices, uncontrolled
 from .behind_meters import Behind
+from .heat_pumps import backup, behind_inverters, count, with_heat_pumps
 from .planning import Plan
 
 TIGHT = 1e-6
@@ -29,8 +30,10 @@ TIGHT = 1e-6
 class Dispatch(NamedTuple):
     """What stores and meters did in a slot, or (...) in every slot.
 
-    ``charge``, ``discharge`` (S, ...) [kW]; ``energy`` (S, ...) stored at the end of the slot [kWh]; ``net``
-    (P + V, ...) what is drawn at the meters less what is given, ``curtailment`` (P, ...) of PV [kW].
+    ``charge``, ``discharge`` (S + H, ...) [kW], of stores and after them heat pumps; ``energy`` (S + H, ...) stored at
+    the end of the slot [kWh]; ``net`` (P + V, ...) what is drawn at the meters less what is given, ``curtailment``
+    (P, ...) of PV [kW]; ``backup`` (H, ...) what backups of heat pumps take, ``unmet`` (H, ...) heat that is
+    asked for and not there [kW].
     """
 
     charge: Array
@@ -38,6 +41,8 @@ class Dispatch(NamedTuple):
     energy: Array
     net: Array
     curtailment: Array
+    backup: Array
+    unmet: Array
 
     def slots(self, first: int, last: int) -> Dispatch:
         """Return the dispatch of slots from ``first`` up to ``last``."""
@@ -110,13 +115,13 @@ def realise(
     slot : int
         Position of the slot in it.
     energy : Array
-        (S,) after the departures of the slot [kWh].
+        (S + H,) after the departures and the heat drawn in the slot [kWh].
     planned : Plan
         Whose first slot is this one.
     contracted : Array
         (P + V,) power bought less sold [kW].
     least : Array
-        (S,) that must be stored at the end of the slot, whatever it costs [kWh].
+        (S + H,) that must be stored at the end of the slot, whatever it costs [kWh].
 
     Raises
     ------
@@ -124,15 +129,24 @@ def realise(
         If a meter must draw more than its connection carries.
     """
     own, hours = inputs.isel(time=[slot]), float(inputs["slot_hours"].values[slot])
-    store, free = stores(own), uncontrolled(own)[:, 0]
+    store, free, heated = with_heat_pumps(own, 0), uncontrolled(own)[:, 0], np.zeros(0)
+    if count(own):
+        first = len(energy) - count(own)
+        heated = backup(own, 0, energy[first:], least[first:], planned.backup[:, 0])
+        energy = np.append(energy[:first], energy[first:] + heated * hours)
+        free = free + sum_at(store.trader[first:, 0], heated, len(free))
     limits = _limits(store, energy, hours, np.maximum(store.min_energy, least))
-    behind = Behind(own, store.trader[:, 0], free, inverters(own), generated(own)[:, 0])
+    behind = Behind(own, store.trader[:, 0], free, behind_inverters(own), generated(own)[:, 0])
     expected = contracted + planned.wanted[:, 0]
     charge, discharge = _deviate(store, limits, planned, behind, expected, tariff_prices(inputs, slot))
     charge = store.chargeable(charge, limits.c_max, limits.c_min)
     charge, discharge, net, curtailment = _connected(inputs, slot, store, limits, behind, charge, discharge)
     change = store.charge_efficiency * charge * hours - discharge * hours / store.discharge_efficiency
-    return Dispatch(charge, discharge, energy + change, net, curtailment)
+    energy, unmet = energy + change, np.zeros(len(heated))
+    if len(heated):
+        unmet = np.maximum(-energy[-len(heated) :], 0.0) / hours
+        energy[-len(heated) :] = np.maximum(energy[-len(heated) :], 0.0)
+    return Dispatch(charge, discharge, energy, net, curtailment, heated, unmet)
 
 
 class _Limits(NamedTuple):

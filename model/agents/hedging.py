@@ -54,7 +54,7 @@ def hedged(
 
     prices = expected(block, results(block))
     deals = _deals(seen.isel(time=[0]), contracted(block), prices)
-    every = ("charge", "discharge", "wanted", "net", "peak_value", "beyond")
+    every = ("charge", "discharge", "wanted", "net", "peak_value", "beyond", "backup")
     plan = replace(
         plans[0],
         **{name: mean(name) for name in every},

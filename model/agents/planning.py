@@ -22,18 +22,20 @@ from ..topology.inverters import generated, inverters
 from ..topology.peaks import peaks
 from ..topology.stores import stores
 from ..topology.traders import at_traders, traders, uncontrolled
+from .heat_pumps import count, with_heat_pumps
 
 
 @dataclass(frozen=True)
 class Plan:
     """What the participants mean to do over the T slots of the inputs that they planned on.
 
-    ``charge``, ``discharge`` (S, T) [kW]; ``value`` (S, T) what one more kWh in the store at the end of a slot is worth
+    ``charge``, ``discharge`` (S + H, T) [kW], of stores and after them heat pumps;
+    ``value`` (S + H, T) what one more kWh in the store at the end of a slot is worth
     [currency/kWh]; ``electric`` (trip,) distance on electricity [km]; ``wanted`` (P + V, T) power that is to be
     exchanged with the retailer in any case, + taken [kW]; ``net`` (P + V, T) power at the meter, + drawn [kW];
     ``peak_value`` (P + V, T) what drawing one more kWh adds to peak charges [currency/kWh], ``ceiling`` (P + V,) the
-    power in the first slot [kW] beyond which it adds ``beyond`` (P + V,) [currency/kWh]; ``basis`` is where a later plan
-    may start from.
+    power in the first slot [kW] beyond which it adds ``beyond`` (P + V,) [currency/kWh]; ``backup`` (H, T) [kW] is what
+    backups of heat pumps take; ``basis`` is where a later plan may start from.
     """
 
     charge: Array
@@ -45,6 +47,7 @@ class Plan:
     peak_value: Array
     ceiling: Array
     beyond: Array
+    backup: Array
     basis: Basis | None = field(default=None, repr=False)
 
 
@@ -86,6 +89,13 @@ def of_block(block: Any, inputs: xr.Dataset, wanted: bool, basis: Basis | None =
     value = -np.concatenate([block.component(d).energy_balance.dense_dual() for d in devices.stores()])
     net = uncontrolled(inputs) + at_traders(store.trader, charge - discharge, len(traders(inputs).account))
     net = net + inverters(inputs).unused(generated(inputs), charge, discharge)
+    backup = np.zeros((0, net.shape[1]))
+    if count(inputs):
+        pumps, power = block.heat_pump, block.heat_pump.power.dense()
+        backup, owners = pumps.backup.dense(), with_heat_pumps(inputs, 0).trader[len(store.owner) :]
+        net = net + at_traders(owners, power, len(net))
+        charge, discharge = np.vstack([charge, power - backup]), np.vstack([discharge, np.zeros(power.shape)])
+        value = np.vstack([value, -pumps.heat_balance.dense_dual()])
     target = np.zeros_like(net)
     if wanted:
         meters, power = block.meters, block.grid.imports.dense() - block.grid.exports.dense()
@@ -96,7 +106,8 @@ def of_block(block: Any, inputs: xr.Dataset, wanted: bool, basis: Basis | None =
         guest = meters.guest >= 0
         target[size:][guest] = power[meters.guest[guest]]
     electric = block.vehicle.electric_distance.dense()
-    return Plan(charge, discharge, value, electric, target, net, *_peaks(block, inputs, net), basis)
+    peaks_of = _peaks(block, inputs, net)
+    return Plan(charge, discharge, value, electric, target, net, *peaks_of, backup, basis)
 
 
 def _peaks(block: Any, inputs: xr.Dataset, net: Array) -> tuple[Array, Array, Array]:

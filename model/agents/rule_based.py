@@ -23,7 +23,7 @@ from ..topology.connections import connections
 from ..topology.meters import metered_gross
 from ..topology.stores import kept
 from .at_once import AtOnce
-from .thermostats import Thermostats
+from .controls.thermostats import Thermostats
 
 TIGHT = 1e-9
 """kW or kWh by which a limit may be missed before it counts."""

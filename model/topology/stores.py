@@ -157,10 +157,10 @@ def breaches(results: xr.Dataset) -> dict[str, float]:
 
 
 def by_device(dataset: xr.Dataset, values: Array) -> dict[str, Array]:
-    """Return values (S, ...) of all stores apart: those of batteries, and those of vehicles."""
+    """Return values (S, ...) of all stores apart, of batteries and of vehicles; what comes after them is left out."""
     names = list(devices.stores())
     ends = np.cumsum([dataset.sizes[device] for device in names])
-    return dict(zip(names, np.split(values, ends[:-1]), strict=True))
+    return dict(zip(names, np.split(values[: ends[-1]], ends[:-1]), strict=True))
 
 
 def of_devices(dataset: xr.Dataset, values: Mapping[str, Array]) -> Array:
@@ -187,4 +187,5 @@ def without_final_limits(inputs: xr.Dataset) -> xr.Dataset:
 
 def missing(inputs: xr.Dataset, energy: Array) -> float:
     """Return what stores lack of their final energies [kWh] where they end with an energy (S,) [kWh]."""
-    return float(np.nansum(np.maximum(of_stores(inputs, "final_energy") - energy, 0.0)))
+    final = of_stores(inputs, "final_energy")
+    return float(np.nansum(np.maximum(final - energy[: len(final)], 0.0)))

@@ -183,6 +183,9 @@ def slot_digests(inputs: xr.Dataset, results: xr.Dataset, counted: Scale) -> lis
     of_prices = digest.slots(prices, "otonari prices of a slot 1", counted.price)
     of_results = digest.slots(results, "otonari results of a slot 1", digest.RESULTS_SCALE)
     started = inputs.assign({f"{d}_initial_energy": _beginning(inputs, results, d) for d in devices.stores()})
+    if "heat_pump" in inputs.sizes:
+        begun = _before(inputs["heat_pump_initial_heat"], results["heat_pump_heat"], "heat_pump")
+        started = started.assign(heat_pump_initial_heat=begun)
     departs = {"trip": _departs(inputs)}
     of_inputs = digest.slots_of(started, "otonari inputs of a slot 1", digest.INPUTS_SCALE, departs)
     names = ("inputs", "prices", "results")
@@ -217,15 +220,19 @@ def shares(
 def slot_inputs(inputs: xr.Dataset, stored: np.ndarray[Any, Any], first: int, last: int) -> xr.Dataset:
     """Return the inputs of slots ``first`` to ``last`` (exclusive) alone, as if the run had begun with them.
 
-    ``stored`` (battery + vehicle, time) [kWh] is what was stored at the end of each slot. Trips are those that depart
-    in the slots.
+    ``stored`` (battery + vehicle + heat_pump, time) [kWh] is what was stored at the end of each slot. Trips are those
+    that depart in the slots.
     """
     departs = _departs(inputs)
     among = np.flatnonzero((departs >= first) & (departs < last))
     selected = inputs.isel(time=slice(first, last), trip=among)
     if not first:
         return selected
-    return with_stores(selected, "initial_energy", stored[:, first - 1])
+    begun = with_stores(selected, "initial_energy", stored[:, first - 1])
+    if "heat_pump" not in inputs.sizes:
+        return begun
+    heat = stored[len(stored) - inputs.sizes["heat_pump"] :, first - 1]
+    return begun.assign(heat_pump_initial_heat=inputs["heat_pump_initial_heat"].copy(data=heat))
 
 
 def _departs(inputs: xr.Dataset) -> np.ndarray[Any, Any]:
@@ -236,9 +243,13 @@ def _departs(inputs: xr.Dataset) -> np.ndarray[Any, Any]:
 
 def _beginning(inputs: xr.Dataset, results: xr.Dataset, device: str) -> tuple[Any, ...]:
     """Return what is stored at the beginning of each slot (store, time) [kWh], as a variable."""
-    name, end = inputs[f"{device}_initial_energy"], results[f"{device}_energy"].transpose(device, "time")
-    first = name.values.reshape(-1, 1)
-    return (device, "time"), np.hstack([first, end.values[:, :-1]]), name.attrs
+    return _before(inputs[f"{device}_initial_energy"], results[f"{device}_energy"], device)
+
+
+def _before(initial: xr.DataArray, ends: xr.DataArray, device: str) -> tuple[Any, ...]:
+    """Return what is there at the beginning of each slot (device, time), as a variable, from the ``ends`` of slots."""
+    first, end = initial.values.reshape(-1, 1), ends.transpose(device, "time").values
+    return (device, "time"), np.hstack([first, end[:, :-1]]), initial.attrs
 
 
 def accounts(

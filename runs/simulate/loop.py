@@ -15,6 +15,7 @@ from ...model.agents import (
     bidding,
     delivery,
     dispatch,
+    heat_pumps,
     hedging,
     planning,
     price_expectations,
@@ -30,7 +31,7 @@ from ...model.settlement import trades
 from ...model.solver import solve
 from ...model.solver.basis import Basis
 from ...model.topology.connections import unavoidable
-from ...model.topology.stores import by_device, of_devices, of_stores, stores
+from ...model.topology.stores import by_device, of_devices
 from ...model.topology.traders import parties, traders
 from ..markets import SIMULATED, require_simulated
 from .futures import futures
@@ -73,7 +74,7 @@ class Options:
 
 @dataclass
 class State:
-    """Where a simulation stands: the next ``slot``, stored ``energy`` (S,) [kWh], and all that was realised so far.
+    """Where a simulation stands: the next ``slot``, ``energy`` (S + H,) [kWh] of stores and tanks, and all realised.
 
     ``prices`` (side, node, time of day) are the expected ones [currency/kWh]; ``realised`` is the dispatch over all T
     slots, ``electric`` (trip,) the distance driven on electricity [km], ``deals`` what was delivered in each slot;
@@ -144,16 +145,18 @@ class Simulation:
         planned, deals = self._planned(seen, drawn)
         least = np.maximum(self._required[:, slot], reachable_energy.required(seen)[:, 0])
         value = by_device(inputs, planned.value[:, 0])["vehicle"]
-        held = stores(inputs).kept[:, slot] * state.energy
+        held = heat_pumps.with_heat_pumps(inputs, slot).kept[:, slot] * state.energy
         energy, required = (by_device(inputs, kwh) for kwh in (held, least))
         electric = dispatch.unplanned_distance(inputs, energy["vehicle"], required["vehicle"], value)
         place = places(seen["trip"].values, inputs["trip"].values)
         electric = np.where(place >= 0, np.append(planned.electric, 0.0)[place], electric)
         energy["vehicle"], driven = dispatch.drive(inputs, slot, energy["vehicle"], electric)
         contracted = deals.net(len(planned.net)) / hours
-        realised = dispatch.realise(
-            self._happening, slot, of_devices(inputs, energy), planned, contracted, least
-        )
+        stored = of_devices(inputs, energy)
+        if heat_pumps.count(inputs):
+            heat = held[len(stored) :] - inputs["heat_pump_heat_demand"].values[:, slot] * hours
+            stored, least = np.append(stored, heat), np.append(least, heat_pumps.required(seen))
+        realised = dispatch.realise(self._happening, slot, stored, planned, contracted, least)
         state.realised.enter(slot, realised)
         state.deals.append(delivery.deliver(inputs, slot, deals, realised.net))
         state.electric += driven
@@ -198,9 +201,9 @@ class Simulation:
 
 
 def _begin(inputs: xr.Dataset, expectations: price_expectations.Expectations) -> State:
-    energy = of_stores(inputs, "initial_energy")
+    energy, pumps = heat_pumps.held(inputs), heat_pumps.count(inputs)
     slots, who = inputs.sizes["time"], len(traders(inputs).account)
-    rows = (*[len(energy)] * 3, who, inputs.sizes["participant"])
+    rows = (*[len(energy)] * 3, who, inputs.sizes["participant"], pumps, pumps)
     realised = Dispatch(*(np.zeros((size, slots)) for size in rows))
     return State(0, energy, expectations.values, realised, np.zeros(inputs.sizes["trip"]))
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...model.agents.controls.thermostats import of_heat_pumps
+from ...model.devices.heat_pump import unmet
 from ...model.exchange.deals import joined
 from ...model.labels import positions
 from ...model.results import assemble, variable
@@ -107,6 +109,9 @@ def _devices(inputs: xr.Dataset, state: State) -> dict[str, Any]:
     ):
         for device, values in by_device(inputs, series).items():
             variables[f"{device}_{name}"] = variable((device, "time"), values, unit, doc)
+    if pumps := len(realised.backup):
+        power = realised.charge[-pumps:] + realised.backup
+        variables |= of_heat_pumps(power, realised.backup, realised.energy[-pumps:], realised.unmet)
     variables["pv_curtailment"] = variable(
         ("participant", "time"), state.realised.curtailment, "kW", "PV output not used"
     )
@@ -157,6 +162,7 @@ def account(inputs: xr.Dataset, state: State, options: Options) -> xr.DataTree:
         "status": "simulated",
         "objective": float(settlement["bill"].sum()) + unpaid.cost(inputs, results),
         **breaches(results),
+        **unmet(inputs, results),
         "final_energy_missing": missing(inputs, state.energy),
         "currency": inputs.attrs["currency"],
     }

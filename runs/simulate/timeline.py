@@ -19,6 +19,7 @@ from ...data.inputs.arrays import Arrays
 from ...data.loading.scenario import load_scenario
 from ...data.problems import InputError
 from ...data.series.calendar import Calendar, calendar
+from ...model.agents import heat_pumps
 from ...model.agents.reachable_energy import reachable
 from ...model.topology.connections import connections
 from ...model.topology.peaks import going_on
@@ -32,7 +33,8 @@ class Timeline:
     """The simulated slots, and the days before them.
 
     ``inputs`` is what really happens over T slots; ``demand`` and ``pv`` (P, H + T) [kW] begin H slots earlier, as
-    ``known`` says; ``days`` is the calendar of all H + T slots. ``foresight``: forecasts are what really happens;
+    ``known`` says, and so does ``heat`` (heat_pump, H + T) [kW] that is drawn, where there are heat pumps;
+    ``days`` is the calendar of all H + T slots. ``foresight``: forecasts are what really happens;
     else ``method`` of ``METHODS`` makes them.
     """
 
@@ -44,6 +46,7 @@ class Timeline:
     driving: Driving
     foresight: bool = False
     method: str = PROFILE
+    heat: np.ndarray | None = None
 
     @cached_property
     def arrays(self) -> xr.Dataset:
@@ -60,6 +63,8 @@ class Timeline:
             "host": (("vehicle", "slot"), self.driving.hosts),
             **{f"round_{name}": ("round", values) for name, values in vars(rounds).items()},
         }
+        if self.heat is not None:
+            every["heat"] = (("heat_pump", "slot"), self.heat)
         return digest.values(xr.Dataset(every), "otonari timeline 1", digest.INPUTS_SCALE)
 
     def expected(self, slot: int, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -76,6 +81,17 @@ class Timeline:
         demand = np.nan_to_num(forecast(PowerHistory("demand", self.demand, self.days), now, count).mean)
         pv = np.nan_to_num(forecast(PowerHistory("pv", self.pv, self.days), now, count).mean)
         return np.minimum(demand, connections(self.arrays)[0][:, slot : slot + count] + pv), pv
+
+    def expected_heat(self, slot: int, count: int) -> np.ndarray:
+        """Return the heat (heat_pump, count) [kW] that is expected to be drawn from slot ``slot`` on."""
+        assert self.heat is not None
+        now = self.known + slot
+        if self.foresight:
+            return self.heat[:, now : now + count]
+        if now == 0:
+            return np.zeros((len(self.heat), count))
+        history = PowerHistory("demand", self.heat, self.days)
+        return np.asarray(np.nan_to_num(METHODS[self.method].forecast(history, now, count).mean))
 
     def announced(self) -> xr.Dataset:
         """Return what happens, without targets and final energies whose reach depends on driving not known yet."""
@@ -95,8 +111,8 @@ class Timeline:
     ) -> xr.Dataset:
         """Return the inputs of ``count`` slots from ``slot`` on as the agents expect them.
 
-        ``energy`` (battery + vehicle,) [kWh] is what is stored at its start, ``drawn`` (P, slot) [kW] what meters have
-        drawn so far, where peaks are charged: they count as reached. Targets hold, and where the window
+        ``energy`` (battery + vehicle + heat_pump,) [kWh] is what is stored at its start, ``drawn`` (P, slot) [kW] what
+        meters have drawn so far, where peaks are charged: they count as reached. Targets hold, and where the window
         reaches the end of the simulation final energies, as far as the chargers still get there; whoever ends with more
         may.
         """
@@ -110,6 +126,12 @@ class Timeline:
             inputs = inputs.drop_dims("trip").assign_coords(trip=changed.pop("trip"))
         demand, pv = self.expected(slot, count)
         values: dict[str, Any] = {"demand": demand, "pv_available": pv}
+        energy, tanks = np.split(energy, [len(energy) - heat_pumps.count(whole)])
+        if self.heat is not None:
+            values |= {
+                "heat_pump_heat_demand": self.expected_heat(slot, count),
+                "heat_pump_initial_heat": tanks,
+            }
         changed |= {name: inputs[name].copy(data=array) for name, array in values.items()}
         expected = with_stores(inputs.assign(changed), "initial_energy", np.maximum(energy, 0.0))
         ends = slot + count == whole.sizes["time"]
@@ -117,7 +139,7 @@ class Timeline:
         if ends or has_targets(whole):
             most = reachable(expected)
             final, expected = np.minimum(final, most[:, -1]), within_reach(expected, most)
-        return with_stores(expected, "final_energy", final)
+        return with_stores(heat_pumps.within_reach(expected, ends=ends), "final_energy", final)
 
 
 def timeline(
@@ -165,4 +187,5 @@ def of_inputs(
         "japan" if holidays == "none" and zone == "Asia/Tokyo" else holidays,
     )
     demand, pv = (earlier[name].values for name in ("demand", "pv_available"))
-    return Timeline(inputs, demand, pv, known, days, driving(earlier, days), foresight)
+    heat = earlier["heat_pump_heat_demand"].values if "heat_pump" in earlier.sizes else None
+    return Timeline(inputs, demand, pv, known, days, driving(earlier, days), foresight, heat=heat)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from ...data.inputs.contract import optional
-from ..devices.heat_pump import kept
-from ..labels import Array, positions, sum_at
-from ..results import variable
+from ....data.inputs.contract import optional
+from ...devices.heat_pump import kept
+from ...labels import Array, positions, sum_at
+from ...results import variable
 
 DIMS = ("heat_pump", "time")
 

@@ -1,0 +1,1 @@
+"""What devices do on controls of their own, where nobody plans."""
