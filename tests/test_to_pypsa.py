@@ -9,6 +9,7 @@ import pytest
 import otonari
 from otonari.data.problems import InputError
 from otonari.model.hosts import expressible
+from otonari.model.hosts.pypsa_network import state
 
 from .communities import community, random_community
 
@@ -96,6 +97,30 @@ BATTERY = {
     "charge_efficiency": 0.9,
     "discharge_efficiency": 0.9,
 }
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_statement_names_every_component_once_and_every_bus_that_it_uses(seed):
+    """What `to_pypsa` hands to a network, held here without one."""
+    seen = {}
+
+    def add(component, names, **values):
+        assert len(set(names)) == len(names)
+        assert not set(seen.setdefault(component, {})) & set(names)
+        for name, value in values.items():
+            assert not isinstance(value, np.ndarray) or value.shape[-1] == len(names), (component, name)
+        columns = {name: value if isinstance(value, list) else None for name, value in values.items()}
+        for k, label in enumerate(names):
+            seen[component][label] = {name: value[k] for name, value in columns.items() if value}
+
+    for kind in ("crossing", "min_charge", "gross", "terms"):
+        seen.clear()
+        state(add, random_community(seed, **{kind: True}), "p2p")
+        ends = {
+            bus for part in seen.values() for row in part.values() for k, bus in row.items() if "bus" in k
+        }
+        assert ends - {""} <= set(seen["Bus"]), kind
+        assert any(name.startswith("purchase ") for name in seen["Link"]) or kind == "min_charge"
 
 
 def test_what_pypsa_cannot_hold_is_refused_by_name():

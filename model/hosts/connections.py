@@ -89,15 +89,15 @@ def _inward(inputs: xr.Dataset, meters: Meters) -> Array:
 
 def _gated(meters: Meters) -> Array:
     """Return which meters (M,) have a connection that could bind, or a direction to choose."""
-    gated = meters.directed | (meters.draw_capacity > meters.import_limit[:, None])
-    return np.asarray((gated | (meters.give_capacity > meters.export_limit[:, None])).any(axis=1))
+    gated = meters.directed | (meters.draw_capacity > meters.import_limit)
+    return np.asarray((gated | (meters.give_capacity > meters.export_limit)).any(axis=1))
 
 
 def _add_gates(add: Families, meters: Meters, buses: Connections, gated: Array) -> None:
     """Add the links through which meters draw and give, within their connection and one way at a time."""
     at = np.flatnonzero(gated)
-    draw = np.minimum(meters.draw_capacity, meters.import_limit[:, None])[at]
-    give = np.minimum(meters.give_capacity, meters.export_limit[:, None])[at]
+    draw = np.minimum(meters.draw_capacity, meters.import_limit)[at]
+    give = np.minimum(meters.give_capacity, meters.export_limit)[at]
     labels = meters.label[at].tolist()
     names = _named("direction", labels)
     way = add_switches(add, names, (draw, give), meters.directed[at])

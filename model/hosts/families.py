@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,15 @@ from ..labels import Array
 
 
 class Families:
-    """A PyPSA network that grows by families of components; those that could never carry anything are left out.
+    """Families of components, each handed to ``add`` (as PyPSA's ``Network.add``) at once.
 
-    ``network`` is the ``pypsa.Network``, whose snapshots are the slots. Powers are (n, time) [kW]: the greatest of
-    each is its ``p_nom``, the others are per unit of it. Names are a family's word and a label.
+    Powers are (n, time) [kW]: the greatest of each is its ``p_nom``, the others are per unit of it; what could never
+    carry anything is left out. ``carriers`` are those that were named.
     """
 
-    def __init__(self, network: Any):
-        self.network = network
+    def __init__(self, add: Callable[..., Any]):
+        self.add = add
+        self.carriers: set[str] = set()
 
     def buses(self, names: Iterable[str], carrier: str) -> None:
         """Add buses."""
@@ -93,7 +94,8 @@ class Families:
     def _add(self, component: str, names: list[str], **values: Any) -> None:
         """Add components; what is (n, time) becomes a series where it changes."""
         if names:
-            self.network.add(component, names, **{key: _series(value) for key, value in values.items()})
+            self.carriers |= {values["carrier"]} if "carrier" in values else set()
+            self.add(component, names, **{key: _series(value) for key, value in values.items()})
 
 
 def _series(value: Any) -> Any:

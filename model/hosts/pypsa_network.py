@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
@@ -59,15 +60,17 @@ def to_pypsa(inputs: xr.Dataset, market: str = "p2p") -> Network:
     network.set_snapshots(inputs["time"].to_index().rename("snapshot"))
     for weighting in network.snapshot_weightings.columns:
         network.snapshot_weightings[weighting] = inputs["slot_hours"].values
-    meters = meters_of(inputs, peers=market == "p2p", pool=False)
-    add = Families(network)
-    buses = add_meters(add, inputs, meters)
-    add_retailer(add, meters, buses)
-    if market == "p2p":
-        add_peers(add, inputs, meters, buses)
-    add_stores(add, inputs, meters, buses)
-    carriers = {
-        name for part in ("buses", "generators", "links", "stores") for name in getattr(network, part).carrier
-    }
-    network.add("Carrier", sorted(carriers))
+    state(network.add, inputs, market)
     return network
+
+
+def state(add: Callable[..., Any], inputs: xr.Dataset, market: str) -> None:
+    """State a community by components of PyPSA: each family is handed to ``add``, as ``Network.add`` takes it."""
+    meters = meters_of(inputs, peers=market == "p2p", pool=False)
+    families = Families(add)
+    buses = add_meters(families, inputs, meters)
+    add_retailer(families, meters, buses)
+    if market == "p2p":
+        add_peers(families, inputs, meters, buses)
+    add_stores(families, inputs, meters, buses)
+    add("Carrier", sorted(families.carriers))

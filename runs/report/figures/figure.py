@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .drawing import WIDTH, escaped
+from .style import drawn
 
 Row = Sequence[str | float]
 
@@ -33,6 +34,16 @@ class Figure:
             f"<p>{description}</p>"
             f"<details><summary>{escaped(words)}: {title}</summary>"
             f"{table(self.title, self.header, self.rows, self.decimals)}</details></figure>"
+        )
+
+    def svg(self) -> str:
+        """Return the drawing as a file of its own, with its title and description, for light and dark."""
+        height = round(self.height)
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}"'
+            f' viewBox="0 0 {WIDTH} {height}" role="img"><title>{escaped(self.title)}</title>'
+            f"<desc>{escaped(self.description)}</desc><style>{drawn()}</style>"
+            f'<rect width="{WIDTH}" height="{height}" style="fill:var(--paper)"/>{self.drawing}</svg>\n'
         )
 
 

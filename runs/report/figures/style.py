@@ -51,10 +51,14 @@ h1{font-size:1.5rem;line-height:1.25}h2{font-size:1.2rem;margin:2rem 0 .5rem}
 figure{margin:0;min-width:0}figcaption{font-weight:600}
 figure p,.soft,header li{color:var(--soft);font-size:.9rem}figure p{margin:.3rem 0}
 svg{display:block;width:100%;height:auto;max-width:40rem;margin:.5rem 0}
+"""
+_DRAWN = """
 svg text{font:12px system-ui,sans-serif;fill:var(--ink)}svg .q{fill:var(--soft)}
 svg .m{text-anchor:middle}svg .e{text-anchor:end}
 .g,.x{fill:none;stroke:var(--grid)}.x{stroke:var(--bar)}.k{fill:var(--bar)}.n{fill:none;stroke:var(--bar)}
 .l{fill:none!important;stroke-width:1.6;stroke-linejoin:round}.dash{stroke-dasharray:4 3}
+"""
+_REST = """
 .total{font-size:1.25rem}ol,ul{padding-left:1.4rem}code{font-size:.9em}
 summary{cursor:pointer;color:var(--soft);font-size:.9rem}
 .wide{overflow-x:auto;max-height:26rem}pre.wide{max-height:none;font-size:.8rem}
@@ -78,7 +82,19 @@ def shades(mode: str) -> list[str]:
 
 
 def sheet() -> str:
-    """Return the style sheet."""
+    """Return the style sheet of a page."""
+    colours, classes = _colours()
+    return f"{colours}{_RULES.rstrip()}{_DRAWN.rstrip()}{_REST}{classes}"
+
+
+def drawn() -> str:
+    """Return the style sheet of a drawing by itself."""
+    colours, classes = _colours()
+    return f"{colours}{_DRAWN}{classes}"
+
+
+def _colours() -> tuple[str, str]:
+    """Return the colours as custom properties, for light and dark and print, and the classes that bear them."""
     light, dark = (
         ";".join(f"--{n}:{c}" for n, c in {**own, **{f"h{k}": s for k, s in enumerate(shades(mode))}}.items())
         for own, mode in ((LIGHT, "light"), (DARK, "dark"))
@@ -87,7 +103,8 @@ def sheet() -> str:
     classes = "".join(f".{c}{{fill:var(--{c});stroke:none}}.l.{c}{{stroke:var(--{c})}}" for c in colours)
     return (
         f":root{{color-scheme:light dark;{light}}}\n@media (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"
-        f"@media print{{:root{{color-scheme:light;{light}}}}}{_RULES}{classes}"
+        f"@media print{{:root{{color-scheme:light;{light}}}}}",
+        classes,
     )
 
 
