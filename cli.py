@@ -433,13 +433,21 @@ def demo(browser: bool | None, as_json: bool, verbose: bool, quiet: bool) -> Non
 @click.option(
     "--name", help="Of the scenario: its runs go to runs-out/NAME.  [default: that of the template]"
 )
+@click.option(
+    "--feeder",
+    type=click.Path(path_type=Path),
+    help="A network: JSON of pandapower, or a folder of CSV tables of SimBench or OpenDSS.",
+)
 @common
 def init(directory: Path, template: str, as_json: bool, verbose: bool, quiet: bool, **of_town: Any) -> None:
     """Write a commented scenario that clears as it is. Nothing is ever overwritten.
 
     The template town is made on the spot: homes of six kinds, businesses and PHEVs on a tree of fees. The template
-    sharing is a settlement: twelve members, a PV plant in common, and a month of their readings.
+    sharing is a settlement: twelve members, a PV plant in common, and a month of their readings. With --feeder the
+    scenario stands on the network of a file: a participant for each load, on its phases.
     """
+    if of_town["feeder"] and template != DEFAULT:
+        raise click.UsageError("--feeder: makes a scenario of its own, not of a template")
     if template != "town" and of_town["homes"] is not None:
         raise click.UsageError("--homes: only the template town has it")
     if template not in ("town", "sharing") and of_town["seed"] is not None:

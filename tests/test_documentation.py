@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +84,7 @@ def test_the_table_of_the_first_page(otonari_):
 
 def written(folder):
     """Write the files that the first page's commands speak of."""
+    shutil.copy(ROOT / "tests" / "feeders" / "street.json", folder / "net.json")
     when = pd.date_range("2020-03-02", periods=42 * 48, freq="30min")
     rng = np.random.default_rng(1)
     shape = 0.3 + 0.2 * np.sin(np.arange(len(when)) * 2 * np.pi / 48)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from ...data.loading import scenario, sharing_template, town
-from ...data.problems import InputError, Problem
+from ...data.loading import feeder_template, scenario, sharing_template, town
+from ...data.problems import InputError, Problem, shown
 from ...data.schema.values import Name
 from ..store import atomic_file
 from .answer import Answer
@@ -22,13 +22,18 @@ def init(
     homes: int | None = None,
     seed: int | None = None,
     name: str | None = None,
+    feeder: Path | None = None,
 ) -> Answer:
     """Write the files of a template into a folder: of a bundled scenario, or of what is made on the spot.
 
-    They clear as ``name``, by default as the template does; raises :class:`InputError` where it is none.
+    With ``feeder`` they are a scenario on the network of that file. They clear as ``name``, by default as the template
+    does; raises :class:`InputError` where it is none, or the network cannot be read.
     """
     command = "clear"
-    if template == town.NAME:
+    notes: tuple[str, ...] = ()
+    if feeder is not None:
+        files, notes = feeder_template.files(feeder)
+    elif template == town.NAME:
         files = town.files(homes or HOMES, SEED if seed is None else seed)
     elif template == sharing_template.NAME:
         files = sharing_template.files(sharing_template.SEED if seed is None else seed)
@@ -37,7 +42,8 @@ def init(
         files = scenario.template_files(template)
     written = atomic_file.write_new(directory, files if name is None else _named(files, name))
     lines = [*(f"wrote {path}" for path in written), f"next: otonari {command} {directory}"]
-    return Answer([str(path) for path in written], "\n".join(lines))
+    told = tuple(shown(f"note: {note}") for note in notes)
+    return Answer([str(path) for path in written], "\n".join(lines), notes=told)
 
 
 def _named(files: Mapping[str, bytes], name: str) -> dict[str, bytes]:
