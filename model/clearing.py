@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -150,10 +150,13 @@ def _meters_and_rows(
     return meters, rows
 
 
-def relaxed(inputs: xr.Dataset) -> xr.Dataset:
-    """Return the inputs without minimum powers of vehicles and loads."""
-    names = [n for n in ("vehicle_min_charge", "flexible_load_min_power") if n in inputs]
-    return inputs.assign({n: inputs[n].copy(data=np.zeros(inputs[n].shape)) for n in names})
+LEAST_POWERS = ("vehicle_min_charge", "flexible_load_min_power")
+
+
+def relaxed(inputs: xr.Dataset, names: Collection[str] = LEAST_POWERS) -> xr.Dataset:
+    """Return the inputs without minimum powers, by default of vehicles and loads."""
+    there = [n for n in names if n in inputs]
+    return inputs.assign({n: inputs[n].copy(data=np.zeros(inputs[n].shape)) for n in there})
 
 
 def decide_as(community: Community, results: xr.Dataset) -> None:

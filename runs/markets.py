@@ -65,10 +65,6 @@ def require_simulated(inputs: "xr.Dataset", mode: str = "exchange") -> None:
         want = "tiered-average, in a simulation: its agents do not know in which tier a kWh will be"
         names = inputs["tier"].values.tolist()
         raise InputError([Problem("tariffs", name, "price", "'tiered'", want) for name in names])
-    if "flexible_load" in inputs.sizes:
-        names = inputs["flexible_load"].values.tolist()
-        want = "none, in a simulation: its agents do not plan for them yet"
-        raise InputError([Problem("loads", name, "load", repr(name), want) for name in names])
     require_no_joint_peaks(inputs, "a simulation: its agents plan for a meter of their own")
     if any(name in inputs for name in NETWORK_LIMITS):
         want = "'none', in a simulation: its agents know nothing of the network"

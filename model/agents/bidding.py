@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from ..labels import Array, sum_at
+from ..labels import Array, positions, sum_at
 from ..topology.traders import tariff_prices, traders, uncontrolled
 from .heat_pumps import with_heat_pumps
 from .planning import Plan
@@ -56,17 +56,21 @@ def order_intents(
     With the marginal value v of stored energy: a bid for demand that nobody controls is limited by the retail price, a
     bid to charge by min(charge efficiency * v - p, retail), where drawing one more kWh adds p to peak charges; an ask
     of surplus PV by the feed-in price, an ask to discharge by max(v / discharge efficiency + wear, feed-in).
-    Heat pumps bid like stores, with their COP for the charge efficiency.
+    Heat pumps bid like stores, with their COP for the charge efficiency; flexible loads by what a kWh drawn by them is
+    worth.
     ``contracted`` (P + V,) [kW] is bought less sold already and serves deficits first. A limit is moved into the price
     ``band`` [currency/kWh] of the slot as far as its trader gains by it, or the order is left out. A green participant
     adds its premium to its bids, as far as the band lets it.
     """
     who, behind = traders(inputs), with_heat_pumps(inputs, slot).trader[:, slot]
     hours = float(inputs["slot_hours"].values[slot])
+    loads = positions(inputs, "flexible_load_owner", "participant") if len(planned.load) else behind[:0]
+    labels = [f"store{s}" for s in range(len(behind))] + [f"load{n}" for n in range(len(loads))]
+    behind = np.append(behind, loads)
     green = inputs["green_premium"].values[who.account]
     found = []
     for side in _sides(inputs, planned, slot, contracted):
-        for m, part, limit, kw in _parts(side, behind):
+        for m, part, limit, kw in _parts(_with_loads(side, inputs, planned, slot), behind, labels):
             buys = side.name == "buy"
             price = round(float(min(limit, band[1]) if buys else max(limit, band[0])), 3)
             premium = round(min(float(green[m]), band[1] - price), 3) if buys else 0.0
@@ -92,8 +96,21 @@ def _sides(inputs: xr.Dataset, planned: Plan, slot: int, contracted: Array) -> t
     )
 
 
-def _parts(side: _Side, behind: Array) -> list[tuple[int, str, float, float]]:
-    """Return trader, part, limit [currency/kWh] and open power [kW] of homes, then of stores in proportion."""
+def _with_loads(side: _Side, inputs: xr.Dataset, planned: Plan, slot: int) -> _Side:
+    """Return a side with flexible loads behind its stores: they buy what they draw, and sell nothing."""
+    if not len(planned.load):
+        return side
+    owner = positions(inputs, "flexible_load_owner", "participant")
+    worth = planned.load_value[:, slot] - planned.peak_value[owner, slot]
+    moved = planned.load[:, slot] if side.name == "buy" else np.zeros(len(owner))
+    return side._replace(
+        moved=np.append(side.moved, moved),
+        limit=np.append(side.limit, np.minimum(worth, side.tariff[owner])),
+    )
+
+
+def _parts(side: _Side, behind: Array, labels: list[str]) -> list[tuple[int, str, float, float]]:
+    """Return trader, part, limit [currency/kWh] and open power [kW] of homes, then of stores and loads in proportion."""
     size, have = len(side.net), side.contracted
     home = np.clip(side.uncontrolled, 0.0, np.maximum(side.net, 0.0))
     rest = np.maximum(side.net - np.maximum(home, have), 0.0)
@@ -101,5 +118,5 @@ def _parts(side: _Side, behind: Array) -> list[tuple[int, str, float, float]]:
     share = np.divide(side.moved, total, out=np.zeros_like(side.moved), where=total > 0)
     parts = [(m, "home", side.tariff[m], max(home[m] - have[m], 0.0)) for m in range(size)]
     return parts + [
-        (int(m), f"store{s}", side.limit[s], rest[m] * share[s]) for s, m in enumerate(behind.tolist())
+        (int(m), labels[s], side.limit[s], rest[m] * share[s]) for s, m in enumerate(behind.tolist())
     ]

@@ -27,13 +27,18 @@ TIGHT = 1e-6
 """Prices [currency/kWh] and powers [kW] that differ by less are the same."""
 
 
+NOTHING = np.zeros(0)
+"""What no flexible loads draw."""
+
+
 class Dispatch(NamedTuple):
     """What stores and meters did in a slot, or (...) in every slot.
 
     ``charge``, ``discharge`` (S + H, ...) [kW], of stores and after them heat pumps; ``energy`` (S + H, ...) stored at
     the end of the slot [kWh]; ``net`` (P + V, ...) what is drawn at the meters less what is given, ``curtailment``
     (P, ...) of PV [kW]; ``backup`` (H, ...) what backups of heat pumps take, ``unmet`` (H, ...) heat that is
-    asked for and not there [kW].
+    asked for and not there [kW]; ``load``, ``start`` (L, ...) [kW, 0 or 1] are of flexible loads, which draw what they
+    do before stores move (`flexible_loads`).
     """
 
     charge: Array
@@ -43,6 +48,8 @@ class Dispatch(NamedTuple):
     curtailment: Array
     backup: Array
     unmet: Array
+    load: Array = NOTHING
+    start: Array = NOTHING
 
     def slots(self, first: int, last: int) -> Dispatch:
         """Return the dispatch of slots from ``first`` up to ``last``."""

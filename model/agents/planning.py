@@ -13,8 +13,10 @@ import numpy as np
 import xarray as xr
 
 from ...data.inputs import devices
-from ..clearing import community_block
-from ..labels import Array
+from ...data.inputs.contract import optional
+from ..clearing import community_block, relaxed
+from ..devices.loads.tasks import tasks
+from ..labels import Array, positions
 from ..results import peak_values
 from ..solver.basis import Basis
 from ..solver.solve import solve
@@ -35,7 +37,9 @@ class Plan:
     exchanged with the retailer in any case, + taken [kW]; ``net`` (P + V, T) power at the meter, + drawn [kW];
     ``peak_value`` (P + V, T) what drawing one more kWh adds to peak charges [currency/kWh], ``ceiling`` (P + V,) the
     power in the first slot [kW] beyond which it adds ``beyond`` (P + V,) [currency/kWh]; ``backup`` (H, T) [kW] is what
-    backups of heat pumps take; ``basis`` is where a later plan may start from.
+    backups of heat pumps take; ``basis`` is where a later plan may start from. ``load``, ``start`` (L, T) [kW, 0 or 1]
+    are of flexible loads, ``load_value`` (L, T) is what one more kWh drawn by them is worth [currency/kWh]: what it
+    saves in another slot of its window, or by not being shed.
     """
 
     charge: Array
@@ -49,6 +53,9 @@ class Plan:
     beyond: Array
     backup: Array
     basis: Basis | None = field(default=None, repr=False)
+    load: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    start: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    load_value: Array = field(default_factory=lambda: np.zeros((0, 0)))
 
 
 def plan(inputs: xr.Dataset, quotes: xr.Dataset, start: Basis | None = None) -> Plan:
@@ -68,9 +75,14 @@ def plan(inputs: xr.Dataset, quotes: xr.Dataset, start: Basis | None = None) -> 
     SolveError
         If nobody could plan like this.
     """
-    block = community_block(inputs, "quoted", minimum_charge=False, quotes=quotes)
+    block = community_block(without_least_charge(inputs), "quoted", quotes=quotes)
     solution = solve(block, tie_break=False, start=start)
     return of_block(block, inputs, wanted=False, basis=solution.basis)
+
+
+def without_least_charge(inputs: xr.Dataset) -> xr.Dataset:
+    """Return the inputs without minimum charge powers, which hold in the plan all the same."""
+    return relaxed(inputs, ("vehicle_min_charge",))
 
 
 def of_block(block: Any, inputs: xr.Dataset, wanted: bool, basis: Basis | None = None) -> Plan:
@@ -96,6 +108,9 @@ def of_block(block: Any, inputs: xr.Dataset, wanted: bool, basis: Basis | None =
         net = net + at_traders(owners, power, len(net))
         charge, discharge = np.vstack([charge, power - backup]), np.vstack([discharge, np.zeros(power.shape)])
         value = np.vstack([value, -pumps.heat_balance.dense_dual()])
+    load, start, load_value = _loads(block, inputs)
+    if len(load):
+        np.add.at(net, positions(inputs, "flexible_load_owner", "participant"), load)
     target = np.zeros_like(net)
     if wanted:
         meters, power = block.meters, block.grid.imports.dense() - block.grid.exports.dense()
@@ -107,7 +122,23 @@ def of_block(block: Any, inputs: xr.Dataset, wanted: bool, basis: Basis | None =
         target[size:][guest] = power[meters.guest[guest]]
     electric = block.vehicle.electric_distance.dense()
     peaks_of = _peaks(block, inputs, net)
-    return Plan(charge, discharge, value, electric, target, net, *peaks_of, backup, basis)
+    return Plan(
+        charge, discharge, value, electric, target, net, *peaks_of, backup, basis, load, start, load_value
+    )
+
+
+def _loads(block: Any, inputs: xr.Dataset) -> tuple[Array, Array, Array]:
+    """Return what flexible loads draw, where their runs begin, and what a kWh drawn by them is worth (L, T)."""
+    loads, none = block.component("flexible_load"), np.zeros((0, inputs.sizes["time"]))
+    if loads is None:
+        return none, none, none
+    own, power, start = tasks(inputs), loads.power.dense(), loads.component("start")
+    begins = np.zeros(power.shape) if start is None else start.dense()
+    value = np.full(power.shape, np.inf)
+    load, slot = np.nonzero(own.within & own.deferrable[:, None])
+    value[load, slot] = loads.energy_by_deadline.dense_dual()[load, own.last[own.of_slot[load, slot]]]
+    price = optional(inputs, "flexible_load_shed_price")[:, None]
+    return power, begins, np.where(own.within & own.sheds[:, None], price, value)
 
 
 def _peaks(block: Any, inputs: xr.Dataset, net: Array) -> tuple[Array, Array, Array]:

@@ -22,7 +22,7 @@ from ..results import assemble, variable
 from ..topology.connections import connections
 from ..topology.meters import metered_gross
 from ..topology.stores import kept
-from .at_once import AtOnce
+from .controls.at_once import AtOnce
 from .controls.thermostats import Thermostats
 
 TIGHT = 1e-9

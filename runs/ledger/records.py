@@ -16,6 +16,7 @@ import xarray as xr
 
 from ...data.inputs import devices
 from ...data.inputs.currency import LARGEST, Scale, scale
+from ...model.agents import flexible_loads
 from ...model.settlement import tracing
 from ...model.topology.stores import with_stores
 from ..store import digest
@@ -186,6 +187,9 @@ def slot_digests(inputs: xr.Dataset, results: xr.Dataset, counted: Scale) -> lis
     if "heat_pump" in inputs.sizes:
         begun = _before(inputs["heat_pump_initial_heat"], results["heat_pump_heat"], "heat_pump")
         started = started.assign(heat_pump_initial_heat=begun)
+    if "flexible_load" in inputs.sizes:  # their tasks are of many slots
+        drawn = results["flexible_load_power"].transpose("flexible_load", "time")
+        started = flexible_loads.alone(started, drawn.values)
     departs = {"trip": _departs(inputs)}
     of_inputs = digest.slots_of(started, "otonari inputs of a slot 1", digest.INPUTS_SCALE, departs)
     names = ("inputs", "prices", "results")

@@ -10,11 +10,13 @@ import xarray as xr
 
 from ...data.inputs.arrays import Arrays
 from ...data.inputs.currency import scale
+from ...data.problems import InputError, Problem
 from ...model import clearing, results
 from ...model.agents import (
     bidding,
     delivery,
     dispatch,
+    flexible_loads,
     heat_pumps,
     hedging,
     planning,
@@ -108,6 +110,10 @@ class Simulation:
     def __init__(self, timeline: Timeline, options: Options, state: State | None = None):
         self.timeline, self.options, inputs = timeline, options, timeline.arrays
         require_simulated(inputs, options.mode)
+        if options.futures > 1 and "flexible_load" in inputs.sizes:
+            want = "none, where a plan is for several futures"
+            names = inputs["flexible_load"].values.tolist()
+            raise InputError([Problem("loads", name, "load", repr(name), want) for name in names])
         self._expectations = price_expectations.Expectations(
             inputs, timeline.days.slots_per_day, options.weight
         )
@@ -141,7 +147,8 @@ class Simulation:
         left = inputs.sizes["time"] - slot
         count = min(left, self.options.window or left)
         drawn = np.maximum(state.realised.net[: inputs.sizes["participant"], :slot], 0.0)
-        seen = self.timeline.window(slot, count, state.energy, drawn)
+        before = flexible_loads.Drawn(state.realised.load[:, :slot], state.realised.start[:, :slot])
+        seen = self.timeline.window(slot, count, state.energy, drawn, before)
         planned, deals = self._planned(seen, drawn)
         least = np.maximum(self._required[:, slot], reachable_energy.required(seen)[:, 0])
         value = by_device(inputs, planned.value[:, 0])["vehicle"]
@@ -156,13 +163,25 @@ class Simulation:
         if heat_pumps.count(inputs):
             heat = held[len(stored) :] - inputs["heat_pump_heat_demand"].values[:, slot] * hours
             stored, least = np.append(stored, heat), np.append(least, heat_pumps.required(seen))
-        realised = dispatch.realise(self._happening, slot, stored, planned, contracted, least)
-        state.realised.enter(slot, realised)
+        happening, loads = self._with_loads(before, seen, planned, contracted)
+        realised = dispatch.realise(happening, slot, stored, planned, contracted, least)
+        state.realised.enter(slot, realised._replace(load=loads.power, start=loads.start))
         state.deals.append(delivery.deliver(inputs, slot, deals, realised.net))
         state.electric += driven
         state.energy, state.slot, state.basis = realised.energy, slot + 1, planned.basis
         self._books.pop(slot, None)
         state.books = {k: book.rows for k, book in self._books.items()}
+
+    def _with_loads(
+        self, before: flexible_loads.Drawn, seen: xr.Dataset, planned: planning.Plan, contracted: np.ndarray
+    ) -> tuple[xr.Dataset, flexible_loads.Drawn]:
+        """Return what really happens, with what flexible loads draw in the next slot as demand, and what that is."""
+        if "flexible_load" not in seen.sizes:
+            return self._happening, flexible_loads.Drawn(np.zeros(0), np.zeros(0))
+        loads = flexible_loads.drawn(self._happening, before, seen, planned, contracted)
+        demand = self._happening["demand"].values.copy()
+        demand[:, self.state.slot] += flexible_loads.of_owners(self._happening, loads.power)
+        return self._happening.assign(demand=self._happening["demand"].copy(data=demand)), loads
 
     def _planned(self, seen: xr.Dataset, drawn: np.ndarray) -> tuple[planning.Plan, Deals]:
         """Return the plan that devices follow and the deals of the slot that closes."""
@@ -203,14 +222,15 @@ class Simulation:
 def _begin(inputs: xr.Dataset, expectations: price_expectations.Expectations) -> State:
     energy, pumps = heat_pumps.held(inputs), heat_pumps.count(inputs)
     slots, who = inputs.sizes["time"], len(traders(inputs).account)
-    rows = (*[len(energy)] * 3, who, inputs.sizes["participant"], pumps, pumps)
+    loads = inputs.sizes.get("flexible_load", 0)
+    rows = (*[len(energy)] * 3, who, inputs.sizes["participant"], pumps, pumps, loads, loads)
     realised = Dispatch(*(np.zeros((size, slots)) for size in rows))
     return State(0, energy, expectations.values, realised, np.zeros(inputs.sizes["trip"]))
 
 
 def _cleared(seen: xr.Dataset, start: Basis | None) -> tuple[planning.Plan, Deals]:
     """Return the community's common plan and the deals of its first slot, at the nodal prices."""
-    block = clearing.community_block(seen, "p2p", minimum_charge=False)
+    block = clearing.community_block(planning.without_least_charge(seen), "p2p")
     solution = solve.solve(block, start=start)
     first = seen.isel(time=[0])
     contracted = trades.bilateral(first, results.collect(block).isel(time=[0]))

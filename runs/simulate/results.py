@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...model.agents.controls.at_once import of_flexible_loads
 from ...model.agents.controls.thermostats import of_heat_pumps
+from ...model.agents.flexible_loads import alone
 from ...model.devices.heat_pump import unmet
 from ...model.exchange.deals import joined
 from ...model.labels import positions
@@ -26,6 +28,7 @@ def since(inputs: xr.Dataset, state: State, first: int) -> tuple[xr.Dataset, Sta
     """Return the inputs and the state of the slots from ``first`` up to where a simulation stands, by themselves."""
     last = state.slot
     part = records.slot_inputs(inputs, state.realised.energy, first, last)
+    part = alone(part, state.realised.load[:, first:last])
     trips = np.isin(inputs["trip"].values, part["trip"].values)
     by_itself = replace(
         state,
@@ -112,6 +115,8 @@ def _devices(inputs: xr.Dataset, state: State) -> dict[str, Any]:
     if pumps := len(realised.backup):
         power = realised.charge[-pumps:] + realised.backup
         variables |= of_heat_pumps(power, realised.backup, realised.energy[-pumps:], realised.unmet)
+    if "flexible_load" in inputs.sizes:
+        variables |= of_flexible_loads(realised.load, realised.start)
     variables["pv_curtailment"] = variable(
         ("participant", "time"), state.realised.curtailment, "kW", "PV output not used"
     )

@@ -16,10 +16,11 @@ from ...data.assembly.inputs import build_inputs
 from ...data.forecast.interface import PowerHistory
 from ...data.forecast.methods import METHODS, PROFILE
 from ...data.inputs.arrays import Arrays
+from ...data.inputs.contract import optional
 from ...data.loading.scenario import load_scenario
 from ...data.problems import InputError
 from ...data.series.calendar import Calendar, calendar
-from ...model.agents import heat_pumps
+from ...model.agents import flexible_loads, heat_pumps
 from ...model.agents.reachable_energy import reachable
 from ...model.topology.connections import connections
 from ...model.topology.peaks import going_on
@@ -47,6 +48,7 @@ class Timeline:
     foresight: bool = False
     method: str = PROFILE
     heat: np.ndarray | None = None
+    load: np.ndarray | None = None
 
     @cached_property
     def arrays(self) -> xr.Dataset:
@@ -65,6 +67,8 @@ class Timeline:
         }
         if self.heat is not None:
             every["heat"] = (("heat_pump", "slot"), self.heat)
+        if self.load is not None:
+            every["load"] = (("flexible_load", "slot"), self.load)
         return digest.values(xr.Dataset(every), "otonari timeline 1", digest.INPUTS_SCALE)
 
     def expected(self, slot: int, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -93,6 +97,17 @@ class Timeline:
         history = PowerHistory("demand", self.heat, self.days)
         return np.asarray(np.nan_to_num(METHODS[self.method].forecast(history, now, count).mean))
 
+    def expected_load(self, slot: int, count: int) -> np.ndarray:
+        """Return the demand (flexible_load, count) [kW] that is expected of loads that may be shed."""
+        assert self.load is not None
+        now = self.known + slot
+        if self.foresight or not self.load.any():
+            return self.load[:, now : now + count]
+        if now == 0:
+            return np.zeros((len(self.load), count))
+        history = PowerHistory("demand", self.load, self.days)
+        return np.asarray(np.nan_to_num(METHODS[self.method].forecast(history, now, count).mean))
+
     def announced(self) -> xr.Dataset:
         """Return what happens, without targets and final energies whose reach depends on driving not known yet."""
         if self.foresight:
@@ -107,14 +122,19 @@ class Timeline:
         return self.arrays.assign(known)
 
     def window(
-        self, slot: int, count: int, energy: np.ndarray, drawn: np.ndarray | None = None
+        self,
+        slot: int,
+        count: int,
+        energy: np.ndarray,
+        drawn: np.ndarray | None = None,
+        loads: flexible_loads.Drawn | None = None,
     ) -> xr.Dataset:
         """Return the inputs of ``count`` slots from ``slot`` on as the agents expect them.
 
         ``energy`` (battery + vehicle + heat_pump,) [kWh] is what is stored at its start, ``drawn`` (P, slot) [kW] what
         meters have drawn so far, where peaks are charged: they count as reached. Targets hold, and where the window
         reaches the end of the simulation final energies, as far as the chargers still get there; whoever ends with more
-        may.
+        may. ``loads`` is what flexible loads have drawn so far (L, slot).
         """
         whole = without_final_limits(self.arrays)
         before = np.zeros((whole.sizes["participant"], slot)) if drawn is None else drawn
@@ -139,7 +159,10 @@ class Timeline:
         if ends or has_targets(whole):
             most = reachable(expected)
             final, expected = np.minimum(final, most[:, -1]), within_reach(expected, most)
-        return with_stores(heat_pumps.within_reach(expected, ends=ends), "final_energy", final)
+        expected = with_stores(heat_pumps.within_reach(expected, ends=ends), "final_energy", final)
+        if loads is None or self.load is None:
+            return expected
+        return flexible_loads.ahead(whole, expected, loads, self.expected_load(slot, count))
 
 
 def timeline(
@@ -188,4 +211,5 @@ def of_inputs(
     )
     demand, pv = (earlier[name].values for name in ("demand", "pv_available"))
     heat = earlier["heat_pump_heat_demand"].values if "heat_pump" in earlier.sizes else None
-    return Timeline(inputs, demand, pv, known, days, driving(earlier, days), foresight, heat=heat)
+    load = optional(earlier, "flexible_load_demand") if "flexible_load" in earlier.sizes else None
+    return Timeline(inputs, demand, pv, known, days, driving(earlier, days), foresight, heat=heat, load=load)

@@ -111,7 +111,7 @@ def runs(inputs: xr.Dataset) -> Runs:
     b[s].
     """
     own = tasks(inputs)
-    if not own.shaped.any():
+    if not own.shaped[own.load].any():
         return Runs(np.full(own.of_slot.shape, NONE), [])
     time, ends = _clock(inputs)
     begin, end = ((moment - time[0]) / np.timedelta64(1, "h") for moment in (time, ends))

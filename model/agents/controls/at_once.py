@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ...data.inputs.contract import optional
-from ..devices.loads.tasks import NONE, runs, tasks
-from ..errors import Cause, Infeasible
-from ..labels import Array, positions, sum_at
-from ..results import variable
+from ....data.inputs.contract import optional
+from ...devices.loads.tasks import NONE, runs, tasks
+from ...errors import Cause, Infeasible
+from ...labels import Array, positions, sum_at
+from ...results import variable
 
 TIGHT = 1e-9
 """Energy [kWh] that a task may lack before it counts."""
