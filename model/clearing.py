@@ -22,7 +22,8 @@ from .devices.peer_market import network
 from .devices.quoted_market import quoted
 from .devices.retailer import grid
 from .devices.vehicle import vehicle
-from .devices.wires import could_break, wires
+from .devices.wires import could_break, loss_cost, wires
+from .grid.loss_factors import loss_prices
 from .grid.network_limits import Rows, stated
 from .labels import Array
 from .lp.components import ArrayVar
@@ -62,6 +63,7 @@ def community_block(
     pool: bool = True,
     sizes: Sizes | None = None,
     rows: Rows | None = None,
+    base: xr.Dataset | None = None,
 ) -> Community:
     """Build the model of a community's market as a Pyomo Block.
 
@@ -89,6 +91,9 @@ def community_block(
         Limits of the network (`network_limits`) that are rows of the block, where the inputs state some: (node, phase,
         time) bool by family. By default all that whatever meters draw and give could break. With none of them the block
         is that of inputs that state no limits.
+    base : xr.Dataset, optional
+        Results without peers, where inputs have ``lost_energy_price``: what is drawn beyond them pays for the losses
+        that it adds (`loss_factors`). Without them losses cost nothing.
 
     Raises
     ------
@@ -102,7 +107,14 @@ def community_block(
         raise ValueError(f"quotes: want them for the quoted market and for no other, got market {market!r}")
     peers = market != "grid-only"
     meters, rows = _meters_and_rows(
-        inputs, rows, market != "quoted", peers=peers, priced=own_tariff, quotes=quotes, pool=pool
+        inputs,
+        rows,
+        market != "quoted",
+        base is not None,
+        peers=peers,
+        priced=own_tariff,
+        quotes=quotes,
+        pool=pool,
     )
     sets = Sets(inputs, meters)
     community = Community(("meter", "time"), inputs, meters, sets)
@@ -126,28 +138,32 @@ def community_block(
     for name, device in {**devices, **markets}.items():
         community.add_component(name, device)
     _rows(community, devices, list(markets.values()))
+    drawn = _sum(m.taken - m.given for m in markets.values())
     if rows:
-        drawn = _sum(m.taken - m.given for m in markets.values())
         community.add_component("wires", wires(inputs, meters, sets, drawn, rows))
+    community.loss_price = None if base is None else loss_prices(inputs, base)
+    if base is not None:
+        lost = loss_cost(inputs, meters, drawn, community.loss_price, base)
+        community.spent = community.spent + lost
     return community
 
 
 def _meters_and_rows(
-    inputs: xr.Dataset, rows: Rows | None, kept: bool, **options: Any
+    inputs: xr.Dataset, rows: Rows | None, kept: bool, lossy: bool, **options: Any
 ) -> tuple[Meters, Rows | None]:
     """Return the meters, and the limits of the network that they keep, None for none.
 
-    Where power over the network is scarce everybody is a meter of its own, at its own phase, and PV is a choice.
+    Where power over the network is scarce, or pays for losses, everybody is a meter of its own, at its own phase, and
+    PV is a choice.
     """
     asked = kept and stated(inputs) and (rows is None or any(mask.any() for mask in rows.values()))
-    if not asked:
-        return meters_of(inputs, **options), None
-    meters = meters_of(inputs, **{**options, "pool": False}, scarce=True)
-    if rows is None:
-        rows = could_break(inputs, meters)
-        if not any(mask.any() for mask in rows.values()):
-            return meters_of(inputs, **options), None
-    return meters, rows
+    apart = {**options, "pool": False, "scarce": True}
+    if asked:
+        meters = meters_of(inputs, **apart)
+        rows = could_break(inputs, meters) if rows is None else rows
+        if any(mask.any() for mask in rows.values()):
+            return meters, rows
+    return meters_of(inputs, **(apart if lossy else options)), None
 
 
 LEAST_POWERS = ("vehicle_min_charge", "flexible_load_min_power")

@@ -111,9 +111,10 @@ def _moved(community: Any) -> Array:
 
 
 def _scarcity(community: Any) -> Array | float:
-    """Return what one more kWh drawn costs others by what is scarce in the network (participant, time)."""
+    """Return what one more kWh drawn costs others by what is scarce on the wires, and in losses (participant, time)."""
     found = scarcity_of(community)
-    return 0.0 if found is None else np.asarray(sum(found[1].values()))
+    scarce = 0.0 if found is None else np.asarray(sum(found[1].values()))
+    return scarce if community.loss_price is None else scarce + community.loss_price
 
 
 def _cheapest(community: Any, price: Array | None) -> Array:

@@ -61,6 +61,9 @@ def collect(community: Any) -> xr.Dataset:
         for market in filter(None, (network, community.component("wires"))):
             _take_duals(community.model(), market)
     nodes = {} if network is None else _nodes(network, inputs, currency, community.weight)
+    if community.loss_price is not None:
+        unit, doc = f"{currency}/kWh", "what one more kWh drawn costs in losses of the network"
+        nodes |= {"loss_price": variable(("participant", "time"), community.loss_price, unit, doc)}
     values = _peaks(community) | _joint_peaks(community) | _tiers(community)
     found = assemble(inputs, solution | nodes | values | (scarce := _scarcity(community)))
     return found.assign_coords(phase=("phase", np.array(PHASES))) if scarce else found

@@ -51,7 +51,7 @@ def require_simulated(inputs: "xr.Dataset", mode: str = "exchange") -> None:
     are those of a meter at a node: which of two meters of a participant's at one node they are for, they do not say,
     nor by whose tariff a kWh from peers would be charged.
     """
-    from ..data.inputs.variables import NETWORK_LIMITS
+    from ..data.inputs.variables import LOSSES, NETWORK_LIMITS
     from ..data.problems import InputError, Problem
     from ..model.topology.meters import metered_gross
 
@@ -66,9 +66,11 @@ def require_simulated(inputs: "xr.Dataset", mode: str = "exchange") -> None:
         names = inputs["tier"].values.tolist()
         raise InputError([Problem("tariffs", name, "price", "'tiered'", want) for name in names])
     require_no_joint_peaks(inputs, "a simulation: its agents plan for a meter of their own")
-    if any(name in inputs for name in NETWORK_LIMITS):
-        want = "'none', in a simulation: its agents know nothing of the network"
-        raise InputError([Problem("grid", "", "limits", "'rows'", want)])
+    known = {"limits": (NETWORK_LIMITS, "'rows'", "'none'"), "losses": (LOSSES, "'marginal'", "'retailer'")}
+    for key, (names, got, want) in known.items():
+        if any(name in inputs for name in names):
+            want = f"{want}, in a simulation: its agents know nothing of the network"
+            raise InputError([Problem("grid", "", key, got, want)])
 
 
 def require_no_joint_peaks(inputs: "xr.Dataset", where: str) -> None:

@@ -77,6 +77,7 @@ UNDRAWN = (
         "node_voltage_low",
         "node_voltage_high",
         "node_loading_limit",
+        "lost_energy_price",
     ),
     *(f"node_{z}{sequence}" for z in ("resistance", "reactance") for sequence in ("", "_zero")),
     *(f"{store}_{name}" for store in ("battery", "vehicle") for name in TERMS),

@@ -22,7 +22,7 @@ def feeder(grid: Grid | None, nodes: Sequence[Node], slots: int) -> tuple[Column
     ``node_voltage`` [V], ``node_edge``, ``node_resistance``, ``node_reactance`` and those of the zero sequence [ohm],
     ``node_current_limit`` [A] (node,): each of the edge to the parent, at the node's voltage; ``source_voltage``
     (time,) [1]. Where a clearing keeps limits, ``node_voltage_low``, ``node_voltage_high`` and ``node_loading_limit``
-    (node,) [1], within their margin.
+    (node,) [1], within their margin; ``lost_energy_price`` (time,), where who causes losses pays for them.
     """
     if grid is None and not any(node.electrical for node in nodes):
         return {}, []
@@ -51,7 +51,14 @@ def feeder(grid: Grid | None, nodes: Sequence[Node], slots: int) -> tuple[Column
         "node_current_limit": (d, np.array([edge[1] for edge in edges])),
         "source_voltage": (("time",), np.full(slots, grid.source_voltage)),
         **_limits(grid, len(nodes)),
+        **_losses(grid, slots),
     }, []
+
+
+def _losses(grid: Grid, slots: int) -> Columns:
+    """Return the price of lost energy (time,), where who causes it pays; nothing where the retailers do."""
+    price = grid.loss_price_per_kwh
+    return {} if price is None else {"lost_energy_price": (("time",), np.full(slots, price, dtype=float))}
 
 
 def _limits(grid: Grid, count: int) -> Columns:

@@ -76,6 +76,8 @@ EDGES = ("line", "transformer")
 """What the edge from a node to its parent is: a line or cable, or a transformer (Dyn)."""
 NETWORK_LIMITS = ("node_voltage_low", "node_voltage_high", "node_loading_limit")
 """Variables of which one makes a clearing keep limits of its network."""
+LOSSES = ("lost_energy_price",)
+"""Variables with which who causes losses of the network pays for them."""
 GIVES = ("anywhere", "home")
 """What a battery gives to: whoever its owner's meter reaches, or its owner's home alone."""
 METERING = ("net", "gross")
@@ -502,6 +504,14 @@ TABLE: dict[str, Variable] = {
         high=2,
         low_open=True,
         absent=_INF,
+    ),
+    "lost_energy_price": Variable(
+        ("time",),
+        _PRICE,
+        "price of energy lost in the network, where who causes it pays",
+        None,
+        low=0,
+        absent=0.0,
     ),
     "trade_fee": Variable(
         ("node", "node_to"), _PRICE, "fee per pair of nodes, instead of the tree", None, low=0

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from .values import LATER, Closed, Positive, Real
+from .values import LATER, Closed, NotNegative, Positive, Real
 
 Voltage = Annotated[Real, Field(ge=0.8, le=1.2)]
 
@@ -40,6 +40,19 @@ class Grid(Closed):
         default=0.05,
         description="by which a clearing stays below rated currents, which bear losses too, per rating",
     )
+    losses: Annotated[Literal["retailer", "marginal"], LATER] = Field(
+        default="retailer",
+        description="who pays for losses: the retailers, or whoever causes more of them by trading",
+    )
+    loss_price_per_kwh: Annotated[NotNegative | None, LATER] = Field(
+        default=None, description="price of energy that is lost, where losses are marginal"
+    )
+
+    @model_validator(mode="after")
+    def _priced(self) -> "Grid":
+        if (self.losses == "marginal") != (self.loss_price_per_kwh is not None):
+            raise PydanticCustomError("losses", "loss_price_per_kwh beside losses: marginal, and only there")
+        return self
 
     @model_validator(mode="after")
     def _band(self) -> "Grid":

@@ -48,6 +48,7 @@ SIGNED = (
     "edge_value",
     "voltage_price",
     "congestion_price",
+    "loss_price",
 )
 
 

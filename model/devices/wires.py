@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from scipy import sparse
 
-from ..grid.loads import PHASES
+from ..grid.loads import PHASES, drawn_at
 from ..grid.network_limits import Rows, network_limits
 from ..labels import Array, positions
 from ..lp.expressions import Linear
@@ -69,6 +69,18 @@ def connected_to(inputs: xr.Dataset, meters: Meters) -> Array:
     host = positions(inputs, "vehicle_host", "participant")[guests]
     place[meters.guest[guests]] = np.where(meters.node[meters.guest[guests]] >= 0, host, -1)
     return place
+
+
+def loss_cost(inputs: xr.Dataset, meters: Meters, drawn: Linear, price: Array, base: xr.Dataset) -> Linear:
+    """Return the cost of what meters add to losses by drawing (meter, time) beyond a base flow [currency].
+
+    sum over meters and slots of price[p,t] * drawn[m,t] * hours[t], less the same of the base, with the ``price``
+    (participant, time) of `loss_factors` at the connection p of each meter.
+    """
+    place, hours = connected_to(inputs, meters), inputs["slot_hours"].values
+    at = np.where(place >= 0, price[place, np.arange(len(hours))], 0.0)
+    added: Linear = (at * hours * drawn).sum()
+    return added - float((price * drawn_at(inputs, base) * hours).sum())
 
 
 def could_break(inputs: xr.Dataset, meters: Meters) -> Rows:

@@ -16,29 +16,31 @@ def taken(inputs: xr.Dataset, results: xr.Dataset) -> tuple[Array, Array]:
     vehicles plugged in away from home at their hosts' nodes, on the hosts' phases. Demand draws reactive power by the
     participant's power factor, ``q = p tan(arccos(power_factor))``; inverters of PV and stores draw none.
     """
-    order = ("participant", "time")
-    draw, supply = (results[way].transpose(*order).values for way in ("draw", "supply"))
-    net = draw - supply
-    node = positions(inputs, "participant_node", "node")
-    share = phase_shares(inputs)
-    real = np.zeros((inputs.sizes["node"], len(PHASES), inputs.sizes["time"]))
-    np.add.at(real, node, share[:, :, None] * net[:, None, :])
+    return at_nodes(inputs, drawn_at(inputs, results)), reactive_demand(inputs)
+
+
+def drawn_at(inputs: xr.Dataset, results: xr.Dataset) -> Array:
+    """Return what is drawn less what is given at every connection (participant, time) [kW], by guests there too."""
+    draw, supply = (results[way].transpose("participant", "time").values for way in ("draw", "supply"))
+    net = np.array(draw - supply)
     for host, slot, power in _guests(inputs, results):
-        np.add.at(
-            real, (node[host][:, None], np.arange(len(PHASES)), slot[:, None]), share[host] * power[:, None]
-        )
-    return real, reactive_demand(inputs)
+        np.add.at(net, (host, slot), power)
+    return net
+
+
+def at_nodes(inputs: xr.Dataset, power: Array) -> Array:
+    """Return powers of connections (participant, time) by node and phase (node, phase, time)."""
+    total = np.zeros((inputs.sizes["node"], len(PHASES), inputs.sizes["time"]))
+    node = positions(inputs, "participant_node", "node")
+    np.add.at(total, node, phase_shares(inputs)[:, :, None] * power[:, None, :])
+    return total
 
 
 def reactive_demand(inputs: xr.Dataset) -> Array:
     """Return the reactive power [kvar] that demand draws at nodes (node, phase, time), whatever stores and PV do."""
     factor = optional(inputs, "power_factor")
     demand = inputs["demand"].transpose("participant", "time").values
-    reactive = demand * np.tan(np.arccos(factor))[:, None]
-    power = np.zeros((inputs.sizes["node"], len(PHASES), inputs.sizes["time"]))
-    node = positions(inputs, "participant_node", "node")
-    np.add.at(power, node, phase_shares(inputs)[:, :, None] * reactive[:, None, :])
-    return power
+    return at_nodes(inputs, demand * np.tan(np.arccos(factor))[:, None])
 
 
 def phase_shares(inputs: xr.Dataset) -> Array:

@@ -1,4 +1,4 @@
-"""What accounts pay for what is scarce in the network: full lines and transformers, and voltage.
+"""What accounts pay for what is scarce in the network, full lines and transformers and voltage, and for its losses.
 
 Where a clearing keeps limits of its network, one more kWh that a participant draws costs all others a price s (the
 duals of these limits; `grid.scarcity`), below zero where it relieves them. Everybody holds the right to the net power
@@ -11,6 +11,8 @@ These are financial transmission rights (Hogan, "Contract networks for electric 
 Regulatory Economics 4 (1992), doi:10.1007/BF00133621). Since d0 keeps the limits, what is paid in all is never less
 than nothing: y (headroom at d0) of every limit that binds, which the network keeps. And since everybody's plan is its
 own best one at these prices, for which it could have kept d0 at no charge, nobody is worse off than without peers.
+Losses are charged alike, at the price of `loss_factors`: a right to d0 and a price for every kWh beyond it, which in all
+is what trading adds to the cost of losses, to the first order; where it relieves the wires, less than nothing.
 Vehicles plugged in elsewhere pay, on their owner's account, the price at their host's connection.
 """
 
@@ -20,13 +22,19 @@ import xarray as xr
 from ..labels import Array, positions, sum_at
 from ..topology.traders import traders
 
-CHARGES = {"congestion_charges": "congestion_price", "voltage_charges": "voltage_price"}
+CHARGES = {
+    "congestion_charges": "congestion_price",
+    "voltage_charges": "voltage_price",
+    "loss_charges": "loss_price",
+}
 """The lines, and the prices that they are of."""
+RENTS = ("congestion_charges", "voltage_charges")
+"""Lines that the network keeps; with charges for losses it buys the energy that is lost."""
 
 
 def network_charges(inputs: xr.Dataset, results: xr.Dataset, grid_only: xr.Dataset) -> dict[str, Array]:
-    """Return the charges (participant,) [currency] of a clearing; nothing where it keeps no limits of its network."""
-    if "voltage_price" not in results:
+    """Return the charges (participant,) [currency] of a clearing; nothing where wires have no price."""
+    if not any(name in results for name in CHARGES.values()):
         return {}
     who, size = traders(inputs), inputs.sizes["participant"]
     beyond = (_net(inputs, results) - _net(inputs, grid_only)) * inputs["slot_hours"].values
@@ -34,6 +42,8 @@ def network_charges(inputs: xr.Dataset, results: xr.Dataset, grid_only: xr.Datas
     slot = np.arange(inputs.sizes["time"])
     lines = {}
     for line, name in CHARGES.items():
+        if name not in results:
+            continue
         price = results[name].transpose("participant", "time").values
         abroad = np.where(who.node[size:] >= 0, price[host, slot], 0.0)
         paid = (np.concatenate([price, abroad]) * beyond).sum(axis=1)

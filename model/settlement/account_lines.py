@@ -67,6 +67,14 @@ _COMPONENTS = {
         measure="scarce voltage",
         compared=True,
     ),
+    "loss_charges": Line(
+        "paid for losses of the network by what is drawn beyond what would be without peers; below zero: received",
+        sign=1,
+        counterparty="retailer",
+        label="losses of the network",
+        measure="losses",
+        compared=True,
+    ),
     "peer_cost": Line(
         "paid for energy from peers, with network fees and congestion rent",
         sign=1,
@@ -217,13 +225,14 @@ OPTIONAL = (
     "tier_charges",
     "congestion_charges",
     "voltage_charges",
+    "loss_charges",
     "investment_cost",
     "line_income",
     "breach_cost",
     "shed_cost",
 )
-"""Lines that only accounts have where tariffs have components, limits of a network are rows, a plan builds, or targets
-of stores or what is shed have a price; elsewhere they are zero, and not shown."""
+"""Lines that only accounts have where tariffs have components, limits of a network are rows or its losses marginal,
+a plan builds, or targets of stores have a price; elsewhere they are zero, and not shown."""
 
 LATER = ("make_whole", "final_energy_value", *OPTIONAL)
 """Lines that files do not have which were stored before the settlement had them: there they are zero."""

@@ -4,8 +4,8 @@ A participant's account covers its own meter and its vehicles wherever they plug
 stand in `account_lines`::
 
     bill = grid_cost - feed_in_revenue + standing_charges + peak_charges + tier_charges + congestion_charges
-           + voltage_charges + peer_cost - peer_revenue + make_whole + imbalance_cost + fuel_cost + wear_cost
-           + investment_cost - line_income
+           + voltage_charges + loss_charges + peer_cost - peer_revenue + make_whole + imbalance_cost + fuel_cost
+           + wear_cost + investment_cost - line_income
 
 **Investment** is there where a plan says what is built (`planning`): the part of its annuities and upkeep in the
 horizon, which is the same without peers. Who builds a line gets, of the congestion rent, what its kW earn
@@ -18,8 +18,8 @@ what each component comes to; over the components of the tariff it adds up to gr
 charges. Peaks are those of the participant's own meter (`topology.peaks`), whatever vehicles draw elsewhere, or one of
 all customers (`topology.joint_peaks`); tiers count what is bought on the account (`topology.tiers`).
 
-**Congestion charges** and **voltage charges** are there where a clearing keeps limits of its network, at marginal
-prices (`grid.network_charges`).
+**Congestion charges** and **voltage charges** are there where a clearing keeps limits of its network, **loss charges**
+where who causes losses pays for them, at marginal prices (`grid.network_charges`).
 
 **Imbalance.** Who has traded more than its meter shows pays ``imbalance_fee`` for what is short, to the operator of the
 exchange, and no peer gets it. Of each meter and slot, with c = bought less sold by contract [kWh]: a buyer (c > 0)
@@ -52,7 +52,7 @@ import xarray as xr
 
 from ...data.inputs import devices
 from ...data.inputs.arrays import assembled
-from ..grid.network_charges import CHARGES, network_charges
+from ..grid.network_charges import RENTS, network_charges
 from ..labels import Array, positions, sum_at
 from ..topology.candidates import candidates
 from ..topology.traders import Traders, parties, traders
@@ -145,7 +145,7 @@ def made_whole(lines: Mapping[str, Array]) -> dict[str, Array]:
     beside = _sum(sign * lines[name] for name, sign in unpaid.SIGNS.items() if name in lines)
     amounts = {n: lines[n] for n in SIGNS if n != "make_whole" and n in lines}
     bill, turnover = _sum(SIGNS[n] * a for n, a in amounts.items()), _sum(map(abs, amounts.values()))
-    rents = {"congestion_rent": 1, "line_income": -1} | dict.fromkeys(CHARGES, 1)
+    rents = {"congestion_rent": 1, "line_income": -1} | dict.fromkeys(RENTS, 1)
     rent = sum(sign * float(lines[n].sum()) for n, sign in rents.items() if n in lines)
     paid = make_whole(bill, alone - beside, turnover, rent)
     return {"make_whole": paid, "bill": bill + paid, "saving": alone - (bill + paid)}

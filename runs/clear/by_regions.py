@@ -159,9 +159,10 @@ def _outline(source: str | Path, overrides: Sequence[str], relax: bool) -> Outli
         raise dask_cluster.ClusterError(
             f"a peak of all customers of a tariff ({', '.join(joint)}): it joins all regions; want no --workers"
         )
-    if (whole.sections.get("grid") or {}).get("limits", "none") != "none":
+    wires = whole.sections.get("grid") or {}
+    if wires.get("limits", "none") != "none" or wires.get("losses", "retailer") != "retailer":
         raise dask_cluster.ClusterError(
-            "limits of the network (grid.limits): they join all regions; want no --workers, or grid.limits=none"
+            "limits or losses of the network (grid.limits, grid.losses): they join all regions; want no --workers"
         )
     return whole
 

@@ -217,11 +217,12 @@ def solved(
     *,
     threads: int | None,
     decided: xr.Dataset | None = None,
+    base: xr.Dataset | None = None,
     **solving: Any,
 ) -> Solved:
     """Return the results of a market, its solution and marginal values; ties matter where more than bills is wanted.
 
-    Binaries are as the results ``decided`` have them, if there are any.
+    Binaries are as the results ``decided`` have them, if there are any; ``base`` is that of marginal losses.
     """
     from ...model import clearing
     from ...model.marginal_values import marginal_values
@@ -229,7 +230,9 @@ def solved(
     from ...model.solver import solve
 
     def build(rows: Any) -> Any:
-        block = clearing.community_block(inputs, market, minimum_charge=options["minimum_charge"], rows=rows)
+        block = clearing.community_block(
+            inputs, market, minimum_charge=options["minimum_charge"], rows=rows, base=base
+        )
         if decided is not None:
             clearing.decide_as(block, decided)
         return block
@@ -257,12 +260,16 @@ def _among_peers(
 
     Where binaries within their gap cost more, they are what each participant decides ``alone``.
     """
+    from ...model.grid.loss_factors import PRICED
+
     stage("clearing the neighbourhood")
-    results, solution, marginal = solved(inputs, "p2p", options, threads=threads, start=baseline)
+    flow = {"base": alone if PRICED in inputs else None}
+    results, solution, marginal = solved(inputs, "p2p", options, threads=threads, start=baseline, **flow)
     if solution.objective <= baseline.objective + 1e-7 * max(1.0, abs(baseline.objective)):
         return results, solution, marginal
     stage("clearing the neighbourhood with what each decides alone")
-    results, better, marginal = solved(inputs, "p2p", options, threads=threads, start=baseline, decided=alone)
+    more = {"start": baseline, "decided": alone} | flow
+    results, better, marginal = solved(inputs, "p2p", options, threads=threads, **more)
     return results, _within(solution, better, options["mip_gap"]), marginal
 
 

@@ -5,34 +5,50 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
-from ..physics import Finding, Run, arrays, index
+from ...labels import Array
+from ..physics import PARTICIPANT, Finding, Run, arrays, index
 from .flow import ENDS, Wires, headrooms, load_of, net_draw
 
 
 def charges(run: Run, alone: Run, settlement: xr.Dataset, marginal: bool) -> Iterator[Finding]:
-    """Yield what accounts pay for scarce wires, against the plan ``alone`` that every account has without peers."""
-    s = arrays(settlement)
-    if "voltage_value" not in run.r or not marginal:
-        for name in ("congestion_charges", "voltage_charges"):
-            if name in s:
-                yield Finding(name, ("participant",), abs(s[name]))
-        return
-    at = np.arange(len(run.hours))
-    host = index(run.labels["participant"], run.i["vehicle_host"])
+    """Yield what accounts pay for wires, against the plan ``alone`` that every account has without peers."""
+    s, turnover = arrays(settlement), {}
+    for kind in ("voltage", "congestion", "loss"):
+        paid = np.zeros(run.participants)
+        if marginal and f"{kind}_price" in run.r:
+            paid, turnover[kind] = _paid(run, alone, run.r[f"{kind}_price"])
+        got = s.get(f"{kind}_charges", np.zeros(run.participants))
+        yield Finding(f"{kind}_charges", ("participant",), abs(got - paid), turnover.get(kind, 1.0))
+    if "voltage" in turnover:
+        spare = headrooms(run, *Wires(run).flow(load_of(alone)))[2]
+        for kind, name in (("voltage", "voltage_value"), ("congestion", "edge_value")):
+            kept = 0.0
+            for sign, end in zip((1, -1), ENDS[name], strict=True):
+                on = np.maximum(sign * run.r[name], 0.0)
+                kept += float((on[on > 0] * spare[end][0][on > 0]).sum())
+            off = abs(s[f"{kind}_charges"].sum() - kept)
+            yield Finding(f"{kind} rent of the network", (), np.asarray(off), turnover[kind])
+    if "loss" in turnover:
+        yield Finding("loss_price", PARTICIPANT, abs(run.r["loss_price"] - _of_losses(run, alone)))
+
+
+def _paid(run: Run, alone: Run, price: Array) -> tuple[Array, float]:
+    """Return what accounts (participant,) pay at prices of connections (participant, time), and their turnover."""
     own, guests = (mine - theirs for mine, theirs in zip(net_draw(run), net_draw(alone), strict=True))
-    wires = Wires(run)
-    _, _, spare = headrooms(run, *wires.flow(load_of(alone)))
-    for kind, name in (("voltage", "voltage_value"), ("congestion", "edge_value")):
-        price = run.r[f"{kind}_price"]
-        paid = ((price * own) @ run.hours).copy()
-        abroad = np.where(run.guest, price[host, at], 0.0) * guests
-        np.add.at(paid, run.owner["vehicle"], abroad @ run.hours)
-        scale = (abs(price * own) @ run.hours).sum()
-        yield Finding(f"{kind}_charges", ("participant",), abs(s[f"{kind}_charges"] - paid), scale)
-        value = run.r[name]
-        kept = 0.0
-        for sign, end in zip((1, -1), ENDS[name], strict=True):
-            on = np.maximum(sign * value, 0.0)
-            kept += float((on[on > 0] * spare[end][0][on > 0]).sum())
-        total = s[f"{kind}_charges"].sum()
-        yield Finding(f"{kind} rent of the network", (), np.asarray(abs(total - kept)), scale)
+    host = index(run.labels["participant"], run.i["vehicle_host"])
+    abroad = np.where(run.guest, price[host, np.arange(len(run.hours))], 0.0) * guests
+    paid = (price * own) @ run.hours
+    np.add.at(paid, run.owner["vehicle"], abroad @ run.hours)
+    return paid, float((abs(price * own) @ run.hours).sum())
+
+
+def _of_losses(run: Run, alone: Run) -> Array:
+    """Return what one more kWh drawn costs in losses (participant, time) [currency/kWh], from the plan ``alone``."""
+    drop, _ = Wires(run).flow(load_of(alone))
+    factor = drop / run.i.get("source_voltage", np.ones(len(run.hours))) ** 2
+    names = run.i.get("participant_phase", np.full(run.participants, "abc"))
+    own = [
+        factor[n, ["abc".index(f) for f in name]].mean(axis=0)
+        for n, name in zip(run.home, names, strict=True)
+    ]
+    return np.asarray(np.array(own) * run.i["lost_energy_price"])

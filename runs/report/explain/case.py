@@ -94,8 +94,8 @@ class Case:
             None if self.marginal is None else np.asarray(self.marginal["meter_value"].values[:, self.slot])
         )
 
-    def scarcity(self, name: str) -> Array:
-        """Return a price of scarce wires at every connection in the slot (participant,) [currency/kWh], 0 of none."""
+    def wire_price(self, name: str) -> Array:
+        """Return a price of the wires at every connection in the slot (participant,) [currency/kWh], 0 of none."""
         return self.power(name) if name in self.results else np.zeros(len(self.people))
 
     def power(self, name: str) -> Array:

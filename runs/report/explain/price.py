@@ -57,9 +57,9 @@ def price(case: Case) -> Iterator[Sentence]:
 
 
 def _scarcity(case: Case) -> Iterator[Sentence]:
-    """Yield what one more kWh drawn at the participant's connection costs others by what is scarce in the network."""
-    prices = {"voltage": case.scarcity("voltage_price"), "full edges": case.scarcity("congestion_price")}
-    parts = {kind: float(price[case.participant]) for kind, price in prices.items()}
+    """Yield what one more kWh drawn at the participant's connection costs others on the wires."""
+    names = {"voltage": "voltage_price", "full edges": "congestion_price", "losses": "loss_price"}
+    parts = {kind: float(case.wire_price(name)[case.participant]) for kind, name in names.items()}
     parts = {kind: price for kind, price in parts.items() if abs(price) > SMALL}
     if not parts:
         return
@@ -68,7 +68,7 @@ def _scarcity(case: Case) -> Iterator[Sentence]:
     told = {kind: price if total > 0 else -price for kind, price in parts.items()}
     yield Sentence(
         TOPIC,
-        f"Wires were scarce: one more kWh drawn there {cost} others {case.price(abs(total))} = {sum_of(told, case)}."
+        f"Wires have a price: one more kWh drawn there {cost} others {case.price(abs(total))} = {sum_of(told, case)}."
         f" {who} {pays} that for what it draws beyond what it would without peers, whoever the energy is from.",
         {"scarcity": total, "parts": parts},
     )
@@ -118,7 +118,8 @@ def _at_the_margin(case: Case, node: int, price: float) -> Iterator[tuple[str, s
             q = case.people.index(str(owner))
             if value is None or case.node[q] != node or _in_part(case, device, s) is None:
                 continue
-            own = float(value[q] - case.scarcity("voltage_price")[q] - case.scarcity("congestion_price")[q])
+            wires = sum(case.wire_price(n)[q] for n in ("voltage_price", "congestion_price", "loss_price"))
+            own = float(value[q] - wires)
             if min(abs(own - price - case.access(node)), abs(own - price + case.access(node))) < 1e-5:
                 name = shown(str(case.inputs[device].values[s]))
                 yield case.people[q], f"its {device} {name} {_in_part(case, device, s)}", own
