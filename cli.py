@@ -573,25 +573,36 @@ _band = click.option(
 
 
 @main.command()
-@click.argument("run", type=_FILE, metavar="RUN.nc")
+@click.argument("runs", nargs=-1, required=True, type=_FILE, metavar="RUN...")
 @_band
+@click.option(
+    "--against",
+    multiple=True,
+    type=click.Choice(["p2p", "grid-only", "unmanaged"]),
+    help="Beside what this market would make of the first run's inputs.",
+)
 @click.option("--balanced", is_flag=True, help="Count every load in equal parts on the phases.")
 @click.option("--strict", is_flag=True, help="Exit with code 3 where a limit is broken.")
 @click.option(
-    "-o", "--output", type=_NO_FOLDER, help="Run file with the power flow.  [default: RUN.nc itself]"
+    "-o", "--output", type=_NO_FOLDER, help="Run file with the power flow of one run.  [default: RUN itself]"
 )
 @common
-def grid(run: Path, strict: bool, as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
+def grid(
+    runs: tuple[Path, ...], strict: bool, as_json: bool, verbose: bool, quiet: bool, **options: Any
+) -> None:
     """Ask whether the feeder holds: the power flow of every slot of a run, voltages, loadings and losses.
 
     The scenario says what the wires are: a section grid, and cables, impedances or transformers of its nodes. The power
-    flow is stored in the run file, as the group network. Needs the extra grid.
+    flow is stored in the run file, as the group network, or beside a store of regions. Several runs, and other markets
+    of the same days (--against), are told side by side. Needs the extra grid.
     """
     _require_suffix(options["output"], ".nc")
+    if options["output"] and len(runs) > 1:
+        raise click.UsageError("--output: only with one RUN")
     _stage(verbose, quiet)("power flow")
     from .runs.commands import grid
 
-    answer, broken = grid.grid(run, **options)
+    answer, broken = grid.grid(runs, **options)
     _print(answer, as_json, quiet)
     if broken and strict:
         raise click.exceptions.Exit(3)

@@ -317,3 +317,99 @@ def test_a_run_that_says_nothing_of_its_wires_is_refused(tmp_path):
     done = CliRunner().invoke(main, ["grid", str(path)])
     assert done.exit_code == 2
     assert "nothing said of its wires" in done.output
+
+
+def test_a_day_that_newton_alone_solves_is_solved(european, monkeypatch):
+    """Iterated currents give up after one step here: the other method decides, to the same voltages."""
+    from power_grid_model import CalculationMethod, PowerGridModel
+    from power_grid_model.errors import IterationDiverge
+
+    _, real, reactive, inputs = european
+    usual = power_flow.solved(inputs, real[:, :, None], reactive[:, :, None])
+    asked, solve_it = [], PowerGridModel.calculate_power_flow
+
+    def diverging(self, **options):
+        asked.append(options["calculation_method"])
+        if asked[-1] == CalculationMethod.iterative_current:
+            raise IterationDiverge("no")
+        return solve_it(self, **options)
+
+    monkeypatch.setattr(PowerGridModel, "calculate_power_flow", diverging)
+    found = power_flow.solved(inputs, real[:, :, None], reactive[:, :, None])
+    assert asked == [CalculationMethod.iterative_current, CalculationMethod.newton_raphson]
+    np.testing.assert_allclose(found["voltage"], usual["voltage"], atol=1e-8)
+
+
+def test_markets_stand_side_by_side(run, tmp_path):
+    """Each row as the run alone tells it; what other markets would do is found from the inputs, and stored nowhere."""
+    copy, other = tmp_path / "p2p.nc", tmp_path / "unmanaged.nc"
+    copy.write_bytes(run.read_bytes())
+    done = CliRunner().invoke(
+        main, ["clear", str(copy), "--market", "unmanaged", "-o", str(other), "--no-ledger"]
+    )
+    assert done.exit_code == 0, done.output
+    words = ["grid", str(copy), str(other), "--band", "JP", "--against", "unmanaged", "--json"]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    first, second, again = json.loads(done.stdout)["runs"]
+    assert second["path"] == str(other)
+    assert again["path"] is None
+    for name in ("voltage", "breaches", "loading"):
+        assert again[name] == second[name]
+    assert again["losses_kwh"] == pytest.approx(second["losses_kwh"])
+    alone = json.loads(CliRunner().invoke(main, ["grid", str(copy), "--band", "JP", "--json"]).stdout)
+    assert {key: first[key] for key in alone if key != "path"} == {
+        k: v for k, v in alone.items() if k != "path"
+    }
+    text = CliRunner().invoke(main, words[:-1]).output
+    assert (first["breaches"]["slots"], second["breaches"]["slots"]) == (2, 1)
+    assert "p2p beside unmanaged: limits break in 1 slot more; greatest loading from" in text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["p2p.nc", "unmanaged.nc"]
+    both = CliRunner().invoke(main, ["grid", str(copy), str(other), "-o", str(tmp_path / "x.nc")])
+    assert both.exit_code == 2
+
+
+def test_what_is_drawn_above_envelopes_is_told(tmp_path, monkeypatch):
+    """A home whose demand exceeds its envelope where nobody plans: in the notes of the run and beside its flow."""
+    limit, path = tmp_path / "limit.csv", tmp_path / "unmanaged.nc"
+    times = [f"2020-08-19T{hour:02}:00" for hour in range(0, 24, 4)]
+    limit.write_text("\n".join(["time,pv", *(f"{time},0.1" for time in times)]) + "\n")
+    words = ["clear", "six-kinds", "--market", "unmanaged", "-o", str(path)]
+    sets = ["grid={}", "time.slot_minutes=240", f"series.import_limit.path={limit}"]
+    sets += ["tables.participants.*.import_limit_column=pv"]
+    done = CliRunner().invoke(main, [*words, *(a for text in sets for a in ("--set", text))])
+    assert done.exit_code == 0, done.output
+    assert "kWh are drawn above import envelopes in" in done.output
+    tree = run_file.open_run(path)
+    over = np.maximum(tree["results"]["draw"].values - 0.1, 0.0)
+    assert f"note: {4 * over.sum():.3f} kWh are drawn above" in done.output
+
+
+@pytest.mark.slow
+def test_stores_of_regions_and_simulated_days_have_power_flows(tmp_path):
+    """The flow of a store of regions is a file beside it; a simulated day is told beside one that nobody manages."""
+    store = tmp_path / "p2p.zarr"
+    words = ["clear", "feeder", "--workers", "1", "--no-ledger", "-o", str(store)]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    done = CliRunner().invoke(main, ["grid", str(store), "--json"])
+    assert done.exit_code == 0, done.output
+    facts = json.loads(done.stdout)
+    beside = xr.load_dataset(tmp_path / "p2p.network.nc")
+    assert facts["path"] == str(tmp_path / "p2p.network.nc")
+    assert facts["voltage"]["highest"]["value"] == float(beside["voltage"].max())
+    assert beside.attrs["results_digest"] == run_file.open_run(store).attrs["results_digest"]
+    words = [
+        "simulate",
+        "feeder",
+        "--days",
+        "1",
+        "--no-ledger",
+        "-o",
+        str(tmp_path / "exchange.nc"),
+        "--json",
+    ]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    first, second = json.loads(done.stdout)["feeder"]
+    assert (first["market"], second["market"]) == ("exchange", "unmanaged")
+    assert first["losses_kwh"] < second["losses_kwh"]

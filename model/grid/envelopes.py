@@ -23,7 +23,7 @@ from ...data.inputs.contract import optional
 from ...data.inputs.devices import present, stores
 from ..errors import Cause, Infeasible, NoPowerFlow
 from ..labels import Array, positions
-from ..topology.connections import connections
+from ..topology.connections import connections, drawn_by_demand
 from .filling import fill
 from .limits import Band
 from .worst_corners import DOWN, HIGH, LESS, LOW, UP, Corners, Limits, limits
@@ -77,7 +77,7 @@ def envelopes(
         limits, which must be finite; ``max-min``: as ``equal``, and who takes nothing of a limit that is reached gets
         more.
     demand : bool
-        Whether each may draw in any case what its demand draws without its PV: it cannot be shed.
+        Whether each may draw in any case what its demand draws beside its PV: it cannot be shed.
     able : bool
         Whether nobody gets more than its highest demand and its chargers draw, its highest PV and its stores give.
 
@@ -91,7 +91,7 @@ def envelopes(
     most, guests = np.minimum(_most(inputs, able), UNLIMITED), _guests(inputs)
     least = np.zeros_like(most)
     if demand:
-        drawn = _rounded_up(inputs["demand"].values)
+        drawn = _rounded_up(drawn_by_demand(inputs))
         least[: len(drawn)] = np.minimum(drawn, most[: len(drawn)])
     every = limits(inputs, band)
     near = every.chosen((every.use @ (most + guests) > every.headroom - NEAR).any(axis=1))

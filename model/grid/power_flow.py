@@ -1,7 +1,8 @@
 """Power flow of a radial feeder over all slots, by power-grid-model.
 
 An edge is a line or a transformer (delta above, grounded star below: Dyn); nodes between which there is no impedance are
-one bus. The source holds its voltage at the root. Loads have constant power. Newton-Raphson, as in the library.
+one bus. The source holds its voltage at the root. Loads have constant power. The library iterates currents, whose
+matrix it factorizes once for all slots; where that does not converge, Newton and Raphson's method decides.
 """
 
 from typing import Any
@@ -17,6 +18,7 @@ from .loads import PHASES, taken
 
 TOLERANCE = 1e-9
 """Of voltages, per unit, at which a power flow has converged."""
+METHOD = "iterated currents"
 MOST_ITERATIONS = 50
 _DELTA, _STAR_GROUNDED = 2, 1
 _CONSTANT_POWER = 0
@@ -75,12 +77,15 @@ def solved(inputs: xr.Dataset, real: Array, reactive: Array) -> xr.Dataset:
         "symmetric": False,
         "error_tolerance": TOLERANCE,
         "max_iterations": MOST_ITERATIONS,
-        "calculation_method": CalculationMethod.newton_raphson,
     }
+    quick, sure = CalculationMethod.iterative_current, CalculationMethod.newton_raphson
     try:
-        found = solver.calculate_power_flow(update_data=update, **options)
-    except PowerGridError as error:
-        raise NoPowerFlow(_unsolved(inputs, error)) from error
+        found = solver.calculate_power_flow(update_data=update, calculation_method=quick, **options)
+    except PowerGridError:
+        try:
+            found = solver.calculate_power_flow(update_data=update, calculation_method=sure, **options)
+        except PowerGridError as error:
+            raise NoPowerFlow(_unsolved(inputs, error)) from error
     return _answer(inputs, found, edges)
 
 

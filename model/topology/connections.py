@@ -8,6 +8,8 @@ from ...data.inputs.contract import optional
 from ..labels import Array
 
 WAYS = ("import", "export")
+SMALL = 1e-6
+"""Power [kW] by which an envelope may be passed: the solver's own error."""
 
 
 @derived
@@ -32,8 +34,22 @@ def unavoidable(inputs: xr.Dataset) -> xr.Dataset:
     """
     if "import_envelope" not in inputs:
         return inputs
+    envelope = inputs["import_envelope"]
+    most = np.maximum(envelope.values, drawn_by_demand(inputs))
+    return inputs.assign(import_envelope=envelope.copy(data=most))
+
+
+def drawn_by_demand(inputs: xr.Dataset) -> Array:
+    """Return what demand alone draws beside the PV behind its meter (participant, time) [kW], at least 0."""
     apart = optional(inputs, "participant_metering") == "gross"
     behind = np.where(apart[:, None], 0.0, inputs["pv_available"].values)
-    drawn = inputs["demand"].values - behind
-    envelope = inputs["import_envelope"]
-    return inputs.assign(import_envelope=envelope.copy(data=np.maximum(envelope.values, drawn)))
+    return np.asarray(np.maximum(inputs["demand"].values - behind, 0.0))
+
+
+def above_envelopes(inputs: xr.Dataset, results: xr.Dataset) -> Array:
+    """Return what connections draw beyond their import envelopes (participant, time) [kW], where nobody could plan."""
+    order = ("participant", "time")
+    if "import_envelope" not in inputs:
+        return np.zeros([inputs.sizes[dim] for dim in order])
+    over = results["draw"].transpose(*order).values - inputs["import_envelope"].transpose(*order).values
+    return np.where(over > SMALL, over, 0.0)

@@ -88,7 +88,17 @@ def simulate(scenario: str, **options: Any) -> Answer | None:
         gains = of_plan.run(Path(scenario), **options)
         return None if gains is None else _gained(gains)
     outcome = run.run(scenario, **options)
-    return None if outcome is None else stored(outcome)
+    return None if outcome is None else _with_feeder(stored(outcome), outcome)
+
+
+def _with_feeder(answer: Answer, outcome: Outcome) -> Answer:
+    """Return what is said of a simulated run, and what its days do to the feeder where that is known."""
+    from ..grid import markets
+
+    flows, text = markets.of_simulation(outcome.path, outcome.tree)
+    if not text:
+        return answer
+    return replace(answer, facts={**answer.facts, "feeder": flows}, text=f"{answer.text}\n\n{text}")
 
 
 def _gained(gains: "Gains") -> Answer:

@@ -1,6 +1,6 @@
 """The commands that ask whether the feeder holds, and what it leaves to each connection: `grid` and `envelopes`."""
 
-from importlib import metadata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,11 @@ import xarray as xr
 
 from ...data import clock
 from ...data.inputs.contract import optional
-from ...data.problems import InputError, Problem, shown
-from ...model.grid.limits import BANDS, EN_50160, Band, Breaches, breaches, worst
-from ...model.grid.power_flow import power_flow
+from ...data.problems import shown
+from ...model.grid.limits import EN_50160
 from ..grid import envelopes as operating_envelopes
+from ..grid.day import Flow, flow
+from ..grid.markets import alternatives, side_by_side
 from ..grid.wires import require_wires
 from ..store import netcdf, run_file, run_format, zarr
 from ..text import table
@@ -24,43 +25,43 @@ EDGES_SHOWN = 8
 
 
 def grid(
-    path: Path, *, band: str = EN_50160, balanced: bool = False, output: Path | None = None
+    runs: Sequence[Path],
+    *,
+    band: str = EN_50160,
+    balanced: bool = False,
+    against: Sequence[str] = (),
+    output: Path | None = None,
 ) -> tuple[Answer, bool]:
-    """Run the power flow of a stored run and store it with the run; return whether a limit is broken, too.
+    """Run the power flow of stored runs and store it with each; return whether a limit is broken by one, too.
 
-    The group ``network`` is added to the run (or to a copy, ``output``); nothing else of it changes.
+    The group ``network`` is added to a run file (or to a copy of the only one, ``output``), and nothing else of it
+    changes; of a store of regions it is a file of its own beside the store. Several runs, and what other markets would
+    make of the first one's inputs (``against``), are told side by side.
 
     Raises
     ------
     InputError
-        If the run says nothing of its network, or if power-grid-model is not installed.
+        If a run says nothing of its network, or if power-grid-model is not installed.
     """
-    tree = _run(path)
-    limits = BANDS[band]
-    with run_file.reading(path):
-        inputs = tree["inputs"].to_dataset()
-        network = power_flow(inputs, tree["results"].to_dataset(), balanced=balanced)
-        found = breaches(network, limits)
-        network.attrs = {
-            "method": f"power-grid-model {metadata.version('power-grid-model')}, Newton-Raphson, three-phase",
-            "loads": "in equal parts on the phases" if balanced else "on the participants' phases",
-            "band": band,
-            "voltage_low": limits.low,
-            "voltage_high": limits.high,
-        }
-        tree[run_format.NETWORK] = xr.DataTree(network)
-        figures = facts(inputs, network, found)
-    stored = output or path
-    kept = netcdf.write_run(tree, stored)
-    text = [
-        _heading(tree, network),
-        _voltages(inputs, figures, found, limits),
-        _edges(inputs, network, found),
-    ]
-    text.append(
-        shown(f"stored  {stored}" + (f" (the earlier, different file is now {kept})" if kept else ""))
-    )
-    return Answer({**figures, "path": str(stored)}, "\n\n".join(text)), found.any
+    how: dict[str, Any] = {"band": band, "balanced": balanced}
+    flows, facts, stored = list[Flow](), list[dict[str, Any]](), list[str]()
+    trees = [_run(path) for path in runs]
+    for path, tree in zip(runs, trees, strict=True):
+        with run_file.reading(path):
+            flows.append(flow(tree, **how))
+        place, kept = _store(path, tree, flows[-1], output)
+        facts.append({"market": flows[-1].market, **flows[-1].figures, "path": str(place)})
+        stored.append(f"stored  {place}" + (f" (the earlier, different file is now {kept})" if kept else ""))
+    broken = any(one.found.any for one in flows)
+    if len(runs) == 1 and not against:
+        one, inputs = flows[0], trees[0]["inputs"].to_dataset()
+        text = [_heading(one), _voltages(inputs, one), _edges(inputs, one), *map(shown, stored)]
+        return Answer(facts[0], "\n\n".join(text)), broken
+    with run_file.reading(runs[0]):
+        others = list(alternatives(trees[0], against, **how))
+    facts += [{"market": other.market, **other.figures, "path": None} for other in others]
+    text = [side_by_side([*flows, *others]), "\n".join(map(shown, stored))]
+    return Answer({"runs": facts}, "\n\n".join(text)), broken
 
 
 def envelopes(source: str, output: Path | None, **options: Any) -> Answer:
@@ -70,62 +71,30 @@ def envelopes(source: str, output: Path | None, **options: Any) -> Answer:
 
 def _run(path: Path) -> xr.DataTree:
     """Return a run that says what its network is to a power flow."""
-    if path.suffix == zarr.SUFFIX:
-        want = "a run file (.nc): nothing is added to a store of regions"
-        raise InputError([Problem(str(path), "", "RUN", path.name, want)])
     tree = run_file.open_run(path)
     require_wires(path, tree["inputs"].to_dataset())
     return tree
 
 
-def facts(inputs: xr.Dataset, network: xr.Dataset, found: Breaches) -> dict[str, Any]:
-    """Return what a machine wants to know of a power flow: extremes and where they are, breaches, losses."""
-    hours = inputs["slot_hours"].values
-    voltage = network["voltage"].transpose("node", "phase", "time").values
-    ends = {name: _place(network, voltage, sign) for name, sign in (("lowest", -1), ("highest", 1))}
-    loading = network["loading"].transpose("node", "time").values
-    node, slot = worst(loading, 1)
-    losses = float((network["losses"].values * hours).sum())
-    supplied = float(inputs["demand"].dot(inputs["slot_hours"]).sum())
-    return {
-        **dict(network.attrs),
-        "voltage": ends,
-        "loading": {
-            "greatest": float(loading[node, slot]),
-            "node": str(network["node"].values[node]),
-            "time": str(network["time"].values[slot])[:19],
-        },
-        "losses_kwh": losses,
-        "losses_per_demand": losses / supplied if supplied else float("nan"),
-        "breaches": {
-            "low": int(found.low.sum()),
-            "high": int(found.high.sum()),
-            "overloaded": int(found.overloaded.sum()),
-            "slots": found.slots,
-        },
-    }
+def _store(path: Path, tree: xr.DataTree, one: Flow, output: Path | None) -> tuple[Path, Path | None]:
+    """Store a power flow with its run, or beside a store of regions; return where, and where an earlier file is now."""
+    if path.suffix == zarr.SUFFIX:
+        place = output or path.with_name(f"{path.stem}.network.nc")
+        named = {name: tree.attrs[name] for name in ("scenario_hash", "results_digest") if name in tree.attrs}
+        return place, netcdf.write_dataset(one.network.assign_attrs(named), place)
+    tree[run_format.NETWORK] = xr.DataTree(one.network)
+    place = output or path
+    return place, netcdf.write_run(tree, place)
 
 
-def _place(network: xr.Dataset, voltage: Any, sign: int) -> dict[str, Any]:
-    node, phase, slot = worst(voltage, sign)
-    labels = {dim: network[dim].values for dim in ("node", "phase", "time")}
-    return {
-        "value": float(voltage[node, phase, slot]),
-        "node": str(labels["node"][node]),
-        "phase": str(labels["phase"][phase]),
-        "time": str(labels["time"][slot])[:19],
-    }
+def _heading(one: Flow) -> str:
+    attrs = one.network.attrs
+    return shown(f"{one.scenario}  {one.market}: {attrs['method']}; loads {attrs['loads']}")
 
 
-def _heading(tree: xr.DataTree, network: xr.Dataset) -> str:
-    attrs = tree.attrs
-    return shown(
-        f"{attrs['scenario']}  {attrs['market']}: {network.attrs['method']}; loads {network.attrs['loads']}"
-    )
-
-
-def _voltages(inputs: xr.Dataset, figures: dict[str, Any], found: Breaches, band: Band) -> str:
+def _voltages(inputs: xr.Dataset, one: Flow) -> str:
     """Return the extremes of voltage, and what leaves the band."""
+    figures, found, band = one.figures, one.found, one.band
     rows = []
     for name, sign, outside in (("lowest", -1, found.low), ("highest", 1, found.high)):
         at = figures["voltage"][name]
@@ -148,8 +117,9 @@ def _voltages(inputs: xr.Dataset, figures: dict[str, Any], found: Breaches, band
     return "\n".join([*lines, held])
 
 
-def _edges(inputs: xr.Dataset, network: xr.Dataset, found: Breaches) -> str:
+def _edges(inputs: xr.Dataset, one: Flow) -> str:
     """Return the most loaded edges that have a rating."""
+    network, found = one.network, one.found
     rating = optional(inputs, "node_current_limit")
     loading = network["loading"].transpose("node", "time").values
     current = network["current"].max("phase").transpose("node", "time").values

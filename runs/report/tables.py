@@ -15,6 +15,7 @@ from ...data.inputs.devices import stores
 from ...data.problems import shown
 from ...model.labels import Array
 from ...model.settlement.account_lines import CARBON, LINES, SHARES, TOTALS
+from ...model.topology.connections import above_envelopes
 from ..archive import Outcome
 from ..plan.totals import MEASURES, with_front
 from ..store import sweep_results
@@ -90,9 +91,25 @@ def heading(tree: xr.DataTree) -> str:
 
 
 def notes(tree: xr.DataTree) -> list[str]:
-    """Return what was odd in the data, and what stores lack of their targets, a sentence each."""
+    """Return what was odd in the data, what stores lack of their targets, and what is above envelopes: sentences."""
     odd = json.loads(tree["inputs"].attrs.get("notes", "[]"))
-    return [shown(f"note: {note}") for note in [*odd, *breaches(tree)]]
+    return [shown(f"note: {note}") for note in [*odd, *breaches(tree), *above(tree)]]
+
+
+def above(tree: xr.DataTree) -> list[str]:
+    """Return how much is drawn above import envelopes, and where the most: demand that nobody could hold back."""
+    inputs, results = (tree[group].to_dataset() for group in ("inputs", "results"))
+    over = above_envelopes(inputs, results)
+    if not over.any():
+        return []
+    p, t = np.unravel_index(over.argmax(), over.shape)
+    energy = float((over * inputs["slot_hours"].values).sum())
+    when = (
+        inputs["time"].values[t].astype("datetime64[s]").item().replace(tzinfo=UTC).astimezone(_zone(inputs))
+    )
+    most = f"{inputs['participant'].values[p]}, {over[p, t]:.3f} kW at {when:%Y-%m-%d %H:%M}"
+    slots = int((over > 0).any(axis=0).sum())
+    return [f"{energy:.3f} kWh are drawn above import envelopes in {slots} slots, the most by {most}"]
 
 
 def breaches(tree: xr.DataTree, most: int = 5) -> list[str]:

@@ -1,0 +1,106 @@
+"""Power flows of several markets side by side: whether trading helps the feeder or hurts it."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from ...data.inputs.arrays import Arrays, as_dataset
+from ...data.problems import shown
+from ...model.errors import Infeasible
+from ..markets import SIMULATED
+from ..store import run_file
+from ..text import table
+from .day import Flow, flow, flow_of
+from .wires import computable
+
+HEADER = ("market", "lowest p.u.", "highest", "loading", "slots that break", "losses kWh")
+
+
+def alternatives(tree: xr.DataTree, markets: Sequence[str], **how: Any) -> Iterator[Flow]:
+    """Yield the power flows of a run's inputs as other markets would have it: found here, and stored nowhere.
+
+    The days of a simulation are cleared as one, with foresight.
+    """
+    inputs = Arrays.of(tree["inputs"].to_dataset())
+    for market in markets:
+        results = as_dataset(_results(inputs, market))
+        yield flow_of(as_dataset(inputs), results, str(tree.attrs.get("scenario", "")), market, **how)
+
+
+def _results(inputs: xr.Dataset, market: str) -> xr.Dataset:
+    """Return the results of a market, unsettled."""
+    from ...model import clearing, results
+    from ...model.agents import rule_based
+    from ...model.solver import solve
+    from ...model.topology.connections import unavoidable
+
+    if market == "unmanaged":
+        return rule_based.unmanaged(unavoidable(inputs))
+    block = clearing.community_block(inputs, market)
+    solve.solve(block)
+    return results.collect(block)
+
+
+def of_simulation(path: Path, tree: xr.DataTree) -> tuple[list[dict[str, Any]], str]:
+    """Return what simulated days do to their feeder, beside those that nobody manages and the other mode's, if stored.
+
+    Facts of each market, and a table; nothing where the scenario says nothing of its wires or nobody could compute it.
+    """
+    if "node_voltage" not in tree["inputs"] or not computable():
+        return [], ""
+    flows = [flow(run) for run in (tree, *_simulated_beside(path, tree))]
+    try:
+        flows += alternatives(tree, ["unmanaged"])
+    except Infeasible as error:
+        missing = f"unmanaged: {error}"
+    else:
+        missing = ""
+    facts = [{"market": one.market, **one.figures} for one in flows]
+    return facts, "\n".join(filter(None, [side_by_side(flows), shown(missing)]))
+
+
+def _simulated_beside(path: Path, tree: xr.DataTree) -> list[xr.DataTree]:
+    """Return the runs of the other modes of the same simulated days that are stored beside a run."""
+    others = [path.with_name(f"{mode}.nc") for mode in SIMULATED if mode != tree.attrs["market"]]
+    runs = [run_file.open_run(other) for other in others if other.exists()]
+    inputs = tree["inputs"].to_dataset()
+    return [run for run in runs if run["inputs"].to_dataset().equals(inputs)]
+
+
+def side_by_side(flows: Sequence[Flow]) -> str:
+    """Return a table of power flows, a row each, and a sentence of what each does beside the day that nobody manages."""
+    enveloped, scenarios = any(f.enveloped for f in flows), {f.scenario for f in flows}
+    rows = []
+    for f in flows:
+        own = f.figures
+        row = [
+            f.market if len(scenarios) == 1 else f"{f.scenario} {f.market}",
+            f"{own['voltage']['lowest']['value']:.4f}",
+            f"{own['voltage']['highest']['value']:.4f}",
+            f"{own['loading']['greatest']:.1%}",
+            f"{own['breaches']['slots']} of {f.slots}",
+            f"{own['losses_kwh']:,.2f}",
+        ]
+        above = own["above_envelopes"]
+        rows.append([*row, f"{above['kwh']:.2f} kWh in {above['slots']}"] if enveloped else row)
+    header = [*HEADER, *(["above envelopes"] if enveloped else [])]
+    lines = [shown(line) for line in table(header, rows).splitlines()]
+    nobody = [f for f in flows if f.market == "unmanaged"]
+    said = [_beside(f, nobody[0]) for f in flows if f.market != "unmanaged"] if nobody else []
+    return "\n".join([*lines, *said])
+
+
+def _beside(one: Flow, nobody: Flow) -> str:
+    """Return in a sentence what a market does to the feeder beside the day that nobody manages."""
+    own, other = one.figures, nobody.figures
+    here, there = own["breaches"]["slots"], other["breaches"]["slots"]
+    apart = abs(here - there)
+    way = "more" if here > there else "fewer"
+    more = f"{apart} slot{'' if apart == 1 else 's'} {way}" if apart else "as many slots"
+    loading = f"{other['loading']['greatest']:.1%} to {own['loading']['greatest']:.1%}"
+    losses = f"{other['losses_kwh']:,.2f} to {own['losses_kwh']:,.2f} kWh"
+    return shown(
+        f"{one.market} beside unmanaged: limits break in {more}; greatest loading from {loading}, losses from {losses}"
+    )
