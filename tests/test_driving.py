@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from otonari.model.agents import dispatch, planning, price_expectations
+from otonari.model.exchange.exchange import Rules
 from otonari.runs.simulate import results, run, timeline
 from otonari.runs.simulate.loop import Options, Simulation
 
@@ -128,17 +129,17 @@ def test_nothing_is_read_of_what_comes_later(now, course):
 
 
 def test_a_guest_that_never_comes_trades_nothing():
-    # at midnight the car orders the site's sun for the day; it stays at home, and takes what sun there is at home
+    # where the gate closes hours before, the car orders the site's sun; it stays at home, and takes what sun there is
     inputs = commuter(last=False)
     inputs["pv_available"].loc["home"] = inputs["pv_available"].loc["site"].values / 3
     line = last_days(inputs)
-    simulation = Simulation(line, Options(window=24))
-    simulation.step()
-    placed = [
-        row for rows in simulation.state.books.values() for row in rows if row[4] == "buy" and row[3] == "b"
-    ]
-    assert any(row[2] == "home" for row in placed)
-    tree = run.simulate(line, Options(window=24))  # `account` checks physics and money
+    options = Options(window=24, rules=Rules(gate_minutes=400))
+    simulation, placed = Simulation(line, options), []
+    for _ in range(8):
+        simulation.step()
+        placed += [row for rows in simulation.state.books.values() for row in rows]
+    assert any(row.participant == "home" and row.side == "buy" and row.node == "b" for row in placed)
+    tree = run.simulate(line, options)  # `account` checks physics and money
     found = tree["results"]
     assert float(found["vehicle_purchase"].sum() + found["vehicle_sale"].sum()) == 0
     charge = found["vehicle_charge"].values[0]

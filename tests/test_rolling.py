@@ -187,6 +187,28 @@ def test_the_seed_decides_and_nothing_else():
     same(*runs)
 
 
+def test_who_gains_most_by_trading_trades_first_whoever_comes_first():
+    """One kWh of sun between deficits worth 30 and 20 JPY, within the band from 8 to 30, for fees of 2 x 1 JPY.
+
+    After the share x of the session bids stand at 8 + 22 x and 8 + 12 x, the ask at 30 - 22 x: the first bid covers ask
+    and fees from x = 24/44 on, in round 9 of 16, at 20.375 against 17.625; the second one only from x = 24/34 on.
+    """
+    tariffs = {
+        name: {"retail_price": price, "feed_in_price": 8} for name, price in (("dear", 30), ("cheap", 20))
+    }
+    people = {name: {"node": "bank", "tariff": name, "demand": [1], "pv_available": [0]} for name in tariffs}
+    people["sun"] = {"node": "bank", "tariff": "dear", "demand": [0], "pv_available": [1]}
+    nodes = {"bank": {"parent": "", "access_fee": 1}}
+    inputs = community({"slots": [1], "nodes": nodes, "tariffs": tariffs, "participants": people})
+    line = timeline.of_inputs(inputs, inputs, foresight=True)
+    prices = set()
+    for seed in range(6):
+        trades = run.simulate(line, Options(seed=seed))["trades"].to_dataset()
+        assert trades["trade_buyer"].values.tolist() == ["dear"]
+        prices.add(round(float(trades["trade_price"].values[0]), 3))
+    assert prices == {17.625, 18.375}  # of the ask, or of the bid less fees: of whoever came first
+
+
 def test_perfect_forecasts_to_the_end_give_the_single_clearing():
     inputs = build_inputs(load_scenario("six-kinds", [LONG]))
     rolled = run.simulate(timeline.of_inputs(inputs, inputs, foresight=True), Options("co-optimized"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,9 @@ from .planning import Plan
 
 WATT_HOUR = 1e-3
 """Least energy of an order [kWh]: an exchange counts in whole Wh."""
+
+ROUNDS = 16
+"""Of a continuous session, in which agents come from what they hope for to what energy is worth to them."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,16 @@ class OrderIntent:
     price: float
     energy: float
     premium: float = 0.0
+
+
+def conceded(intent: OrderIntent, share: float, band: tuple[float, float]) -> OrderIntent:
+    """Return an intent whose limit lies a ``share`` of the way from the best end of the price band to its own.
+
+    Where everybody concedes alike, bid and ask meet the sooner the more their trade gains: those who gain most trade
+    first, whoever comes first.
+    """
+    best = band[0] if intent.side == "buy" else band[1]
+    return replace(intent, price=round(best + share * (intent.price - best), 3))
 
 
 class _Side(NamedTuple):

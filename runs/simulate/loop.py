@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -28,7 +29,7 @@ from ...model.agents.order_management import OrderRow, ProductBook
 from ...model.exchange.deals import Deals
 from ...model.exchange.exchange import Rules, positions
 from ...model.exchange.products import Products
-from ...model.labels import places
+from ...model.labels import Array, places
 from ...model.settlement import trades
 from ...model.solver import solve
 from ...model.solver.basis import Basis
@@ -39,8 +40,6 @@ from ..markets import SIMULATED, require_simulated
 from .futures import futures
 from .timeline import Timeline
 
-INTRADAY = 2
-"""Products that are traded anew at every slot: of the open ones, the one that closes first and the next."""
 SPARE_PV = 1.2
 """Most PV that an exchange lets a meter offer, relative to the most of the days before. Assumption."""
 
@@ -200,18 +199,31 @@ class Simulation:
         slot, count, options = self.state.slot, seen.sizes["time"], self.options
         quotes = self._expectations.quotes(seen, self._place[slot : slot + count])
         planned, node = planning.plan(seen, quotes, self.state.basis), traders(seen).node
-        turn = np.random.default_rng([options.seed, slot]).permutation(len(planned.net))
+        turn = np.random.default_rng([options.seed, slot]).permutation(len(planned.net)).tolist()
         placed, products = self._products[slot].start, self._products[slot : slot + count]
-        ahead = [k for k, product in enumerate(products) if product.opens <= placed < product.gate]
-        daily = slot == 0 or self._place[slot] == 0
-        for k in ahead if daily else ahead[:INTRADAY]:
-            book, at = self._book(slot + k), node[:, k]
-            contracted = book.deals(at).net(len(planned.net)) / seen["slot_hours"].values[k]
-            wanted = bidding.order_intents(seen, planned, k, contracted, products[k].band)
-            book.place(placed, slot, wanted, turn.tolist(), at)
+        following = self._products[slot + 1].start if slot + 1 < len(self._products) else math.inf
+        for k, product in enumerate(products):
+            if product.opens <= placed < product.gate <= following:
+                self._trade(k, seen, planned, node[:, k], turn)
         deals, learned = self._book(slot).close(node[:, 0])
         self._expectations.learn(int(self._place[slot]), learned)
         return planned, deals
+
+    def _trade(self, k: int, seen: xr.Dataset, planned: planning.Plan, at: Array, turn: list[int]) -> None:
+        """Let the agents trade product ``k`` of what they see, which closes before they plan anew."""
+        slot, rules = self.state.slot, self.options.rules
+        book, product, placed = self._book(slot + k), self._products[slot + k], self._products[slot].start
+        rounds = bidding.ROUNDS if rules.mechanism == "continuous" else 1
+        traded, wanted = -1.0, []
+        for n in range(rounds):
+            deals = book.deals(at)
+            if deals.energy.sum() != traded:
+                traded = deals.energy.sum()
+                contracted = deals.net(len(planned.net)) / seen["slot_hours"].values[k]
+                wanted = bidding.order_intents(seen, planned, k, contracted, product.band)
+            share, moment = (n + 1) / rounds, placed + (product.gate - placed) * n // rounds
+            asked = [bidding.conceded(intent, share, product.band) for intent in wanted]
+            book.place(moment, slot * rounds + n, asked, turn, at)
 
     def _book(self, slot: int) -> ProductBook:
         if slot not in self._books:
