@@ -42,7 +42,7 @@ def home(demand=(0, 1), pv=(0, 0), battery=True, **more):
             | more,
             "peer": {"node": "bank", "tariff": "flat", "demand": [0, 0], "pv_available": [5, 5]},
         },
-        "batteries": {"b": BATTERY} if battery else {},
+        "batteries": {"b": BATTERY if battery is True else battery} if battery else {},
     }
     return community(case)
 
@@ -95,6 +95,21 @@ def test_discharge_is_offered_at_its_cost():
     assert bidding.order_intents(inputs, plan, 1, np.zeros(2), BAND)[0] == bidding.OrderIntent(
         0, "store0", "sell", 19.0, 0.72
     )
+
+
+def test_what_is_to_be_charged_later_at_the_same_value_may_come_forward():
+    # 0.45 kWh more at the end: charged in hour 1 at 10 + 1, so that a kWh stored is worth 11 / 0.9 in both hours, and a
+    # seller at 11 or less in hour 0 is as good; at 13 + 1 in hour 1 it is charged in hour 0, and nothing is left
+    store = BATTERY | {"initial_energy": 1, "final_energy": 1.45}
+    inputs = home(demand=(0, 0), battery=store)
+    plan = planning.plan(inputs, quotes(12, 10))
+    assert plan.charge[0] == pytest.approx([0, 0.5])
+    assert plan.forward[0] == pytest.approx([0.5, 0])
+    first = bidding.order_intents(inputs, plan, 0, np.zeros(2), BAND)[0]
+    assert first == bidding.OrderIntent(0, "store0", "buy", 11.0, 0.5)
+    narrow = home(demand=(0, 0), battery=store, import_limit=0.3)
+    assert bidding.order_intents(narrow, plan, 0, np.zeros(2), BAND)[0].energy == 0.3
+    assert planning.plan(inputs, quotes(12, 13)).forward[0] == pytest.approx([0, 0])
 
 
 def test_what_is_contracted_is_not_ordered_again_and_never_resold():

@@ -86,7 +86,8 @@ def test_a_row_of_the_table_is_scored_by_the_back_test(monkeypatch):
 
 def test_a_simulation_plans_with_the_method_that_it_names():
     past = history(3)
-    known = xr.Dataset({"import_limit": ("participant", [1000.0])})
+    limit = ("participant", [1000.0])
+    known = xr.Dataset({"import_limit": limit, "export_limit": limit}, coords={"time": np.arange(2)})
     line = Timeline(known, past.power, 0 * past.power, 48, past.calendar, None, method="yesterday")
     assert line.expected(0, 2)[0].tolist() == [[24.0, 25.0]]
     assert replace(line, method="latest").expected(0, 2)[0].tolist() == [[47.0, 47.0]]

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from ..labels import Array, positions, sum_at
+from ..topology.connections import connections
 from ..topology.traders import tariff_prices, traders, uncontrolled
 from .heat_pumps import with_heat_pumps
 from .planning import Plan
@@ -67,10 +68,10 @@ def order_intents(
     """Return the orders that the traders want to be open for a slot, by trader, limited by opportunity cost.
 
     With the marginal value v of stored energy: a bid for demand that nobody controls is limited by the retail price, a
-    bid to charge by min(charge efficiency * v - p, retail), where drawing one more kWh adds p to peak charges; an ask
-    of surplus PV by the feed-in price, an ask to discharge by max(v / discharge efficiency + wear, feed-in).
-    Heat pumps bid like stores, with their COP for the charge efficiency; flexible loads by what a kWh drawn by them is
-    worth.
+    bid to charge, what is planned for now and what might come forward, by min(charge efficiency * v - p, retail), where
+    drawing one more kWh adds p to peak charges; an ask of surplus PV by the feed-in price, an ask to discharge by
+    max(v / discharge efficiency + wear, feed-in). Heat pumps bid like stores, with their COP for the charge efficiency;
+    flexible loads by what a kWh drawn by them is worth.
     ``contracted`` (P + V,) [kW] is bought less sold already and serves deficits first. A limit is moved into the price
     ``band`` [currency/kWh] of the slot as far as its trader gains by it, or the order is left out. A green participant
     adds its premium to its bids, as far as the band lets it.
@@ -97,14 +98,18 @@ def _sides(inputs: xr.Dataset, planned: Plan, slot: int, contracted: Array) -> t
     store, (retail, feed_in) = with_heat_pumps(inputs, slot), tariff_prices(inputs, slot)
     behind, value = store.trader[:, slot], planned.value[:, slot]
     net, free = planned.net[:, slot], uncontrolled(inputs)[:, slot]
+    carried = np.full(len(net), np.inf)
+    carried[: inputs.sizes["participant"]] = connections(inputs)[0][:, slot]
+    most = np.minimum(carried, planned.ceiling)
+    drawn = np.minimum(net + sum_at(behind, planned.forward[:, slot], len(net)), np.maximum(most, net))
     peak = planned.peak_value[:, slot][behind]
     bid = np.minimum(store.charge_efficiency * value - peak, retail[behind])
     ask = np.maximum(value / store.discharge_efficiency + store.wear_cost, feed_in[behind])
-    taken = planned.charge[:, slot].copy()
+    taken = planned.charge[:, slot] + planned.forward[:, slot]
     taken[len(taken) - len(planned.backup) :] += planned.backup[:, slot]
     bought, sold = np.maximum(contracted, 0.0), np.maximum(-contracted, 0.0)
     return (
-        _Side("buy", net, free, bought, taken, retail, bid),
+        _Side("buy", drawn, free, bought, taken, retail, bid),
         _Side("sell", -net, -free, sold, planned.discharge[:, slot], feed_in, ask),
     )
 

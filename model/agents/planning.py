@@ -22,29 +22,34 @@ from ..solver.basis import Basis
 from ..solver.solve import solve
 from ..topology.inverters import generated, inverters
 from ..topology.peaks import peaks
-from ..topology.stores import stores
+from ..topology.stores import Stores, stores
 from ..topology.traders import at_traders, traders, uncontrolled
 from .heat_pumps import count, with_heat_pumps
+
+SAME = 1e-6
+"""Values of stored energy [currency/kWh] that differ by less are the same."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """What the participants mean to do over the T slots of the inputs that they planned on.
 
-    ``charge``, ``discharge`` (S + H, T) [kW], of stores and after them heat pumps;
-    ``value`` (S + H, T) what one more kWh in the store at the end of a slot is worth
-    [currency/kWh]; ``electric`` (trip,) distance on electricity [km]; ``wanted`` (P + V, T) power that is to be
-    exchanged with the retailer in any case, + taken [kW]; ``net`` (P + V, T) power at the meter, + drawn [kW];
-    ``peak_value`` (P + V, T) what drawing one more kWh adds to peak charges [currency/kWh], ``ceiling`` (P + V,) the
-    power in the first slot [kW] beyond which it adds ``beyond`` (P + V,) [currency/kWh]; ``backup`` (H, T) [kW] is what
-    backups of heat pumps take; ``basis`` is where a later plan may start from. ``load``, ``start`` (L, T) [kW, 0 or 1]
-    are of flexible loads, ``load_value`` (L, T) is what one more kWh drawn by them is worth [currency/kWh]: what it
-    saves in another slot of its window, or by not being shed.
+    ``charge``, ``discharge`` (S + H, T) [kW], of stores and after them heat pumps; ``value`` (S + H, T) what one more
+    kWh in the store at the end of a slot is worth [currency/kWh]; ``forward`` (S + H, T) power [kW] by which a store
+    might charge more in a slot, and less later, at the same value, none of heat pumps; ``electric`` (trip,) distance
+    on electricity [km]; ``wanted`` (P + V, T) power that is to be exchanged with the retailer in any case, + taken
+    [kW]; ``net`` (P + V, T) power at the meter, + drawn [kW]; ``peak_value`` (P + V, T) what drawing one more kWh
+    adds to peak charges [currency/kWh], ``ceiling`` (P + V,) the power in the first slot [kW] beyond which it adds
+    ``beyond`` (P + V,) [currency/kWh]; ``backup`` (H, T) [kW] is what backups of heat pumps take; ``basis`` is where
+    a later plan may start from. ``load``, ``start`` (L, T) [kW, 0 or 1] are of flexible loads, ``load_value`` (L, T)
+    is what one more kWh drawn by them is worth [currency/kWh]: what it saves in another slot of its window, or by not
+    being shed.
     """
 
     charge: Array
     discharge: Array
     value: Array
+    forward: Array
     electric: Array
     wanted: Array
     net: Array
@@ -97,8 +102,10 @@ def of_block(block: Any, inputs: xr.Dataset, wanted: bool, basis: Basis | None =
     )
     before = np.concatenate([store.initial_energy[:, None], energy[:, :-1]], axis=1)
     gain = store.charge_efficiency[:, None] * inputs["slot_hours"].values
-    charge = store.chargeable(charge, (store.capacity[:, None] - store.kept * before) / gain)
+    most = (store.capacity[:, None] - store.kept * before) / gain
+    charge = store.chargeable(charge, most)
     value = -np.concatenate([block.component(d).energy_balance.dense_dual() for d in devices.stores()])
+    forward = _forward(store, charge, discharge, value, most)
     net = uncontrolled(inputs) + at_traders(store.trader, charge - discharge, len(traders(inputs).account))
     net = net + inverters(inputs).unused(generated(inputs), charge, discharge)
     backup = np.zeros((0, net.shape[1]))
@@ -108,6 +115,7 @@ def of_block(block: Any, inputs: xr.Dataset, wanted: bool, basis: Basis | None =
         net = net + at_traders(owners, power, len(net))
         charge, discharge = np.vstack([charge, power - backup]), np.vstack([discharge, np.zeros(power.shape)])
         value = np.vstack([value, -pumps.heat_balance.dense_dual()])
+        forward = np.vstack([forward, np.zeros(power.shape)])
     load, start, load_value = _loads(block, inputs)
     if len(load):
         np.add.at(net, positions(inputs, "flexible_load_owner", "participant"), load)
@@ -123,7 +131,19 @@ def of_block(block: Any, inputs: xr.Dataset, wanted: bool, basis: Basis | None =
     electric = block.vehicle.electric_distance.dense()
     peaks_of = _peaks(block, inputs, net)
     return Plan(
-        charge, discharge, value, electric, target, net, *peaks_of, backup, basis, load, start, load_value
+        charge,
+        discharge,
+        value,
+        forward,
+        electric,
+        target,
+        net,
+        *peaks_of,
+        backup,
+        basis,
+        load,
+        start,
+        load_value,
     )
 
 
@@ -139,6 +159,22 @@ def _loads(block: Any, inputs: xr.Dataset) -> tuple[Array, Array, Array]:
     value[load, slot] = loads.energy_by_deadline.dense_dual()[load, own.last[own.of_slot[load, slot]]]
     price = optional(inputs, "flexible_load_shed_price")[:, None]
     return power, begins, np.where(own.within & own.sheds[:, None], price, value)
+
+
+def _forward(store: Stores, charge: Array, discharge: Array, value: Array, most: Array) -> Array:
+    """Return by how much more stores might charge in each slot (S, T) [kW] instead of later, as far as ``most`` goes.
+
+    While a store is neither full nor empty a kWh has the same value v in it, but for standing losses, whenever it was
+    charged: v[t] = kept[t+1] v[t+1]. What is planned to be charged until that ends is wanted as much at once, and
+    whether a later slot has sellers is not known yet.
+    """
+    later = np.zeros_like(charge)
+    for t in range(charge.shape[1] - 2, -1, -1):
+        same = np.abs(value[:, t] - store.kept[:, t + 1] * value[:, t + 1]) < SAME
+        later[:, t] = np.where(same, charge[:, t + 1] + later[:, t + 1], 0.0)
+    limit = np.where(store.plugged & (discharge <= 0), store.charge_limit[:, None], 0.0)
+    more = store.chargeable(np.minimum(charge + later, limit), most) - charge
+    return np.asarray(np.maximum(more, 0.0))
 
 
 def _peaks(block: Any, inputs: xr.Dataset, net: Array) -> tuple[Array, Array, Array]:
