@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from otonari.data.forecast.driving_course import Course
+from otonari.data.forecast.driving_paths import PastDays, drawn_course
 from otonari.data.forecast.interface import PowerHistory
 from otonari.data.forecast.methods import METHODS, PROFILE
 from otonari.data.forecast.power import profile_forecast
@@ -73,3 +75,42 @@ def test_draws_are_as_many_as_their_weights_say():
         number = np.bincount(drawn(weights, 16, np.random.default_rng(seed)), minlength=4)
         assert (np.abs(number - 16 * weights) <= 1).all()
     assert drawn([1.0, 0.0], 4, np.random.default_rng(0)).tolist() == [0, 0, 0, 0]
+
+
+def driven(days):
+    """Return a car that is at home, leaves at slot 2 with 3 kWh or stays, and comes back at slot 4 (of six)."""
+    place = np.zeros((1, len(days), SIZE), dtype=int)
+    leaving = np.zeros((1, len(days), SIZE))
+    for k, goes in enumerate(days):
+        if goes:
+            place[0, k, 2:4], leaving[0, k, 2] = -1, 3.0
+    return PastDays(place, leaving, np.zeros(len(days) + 2, dtype=bool))
+
+
+NO_ROUNDS = tuple(np.zeros(0, dtype=kind) for kind in (int, int, int, float))
+STAYS = Course(np.zeros((1, SIZE), dtype=int), *NO_ROUNDS)
+REST = Course(np.zeros((1, 3), dtype=int), *NO_ROUNDS)
+HOME, AWAY = np.array([0]), np.array([-1])
+
+
+def test_a_course_goes_like_a_past_day():
+    rng = np.random.default_rng(1)
+    course = drawn_course(driven([True]), np.arange(SIZE), HOME, HOME, STAYS, rng)
+    assert course.place.tolist() == [[0, 0, -1, -1, 0, 0]]
+    assert [course.departs.tolist(), course.returns.tolist(), course.energy.tolist()] == [[2], [4], [3.0]]
+    past = driven([True] * 30 + [False] * 10)
+    gone = [len(drawn_course(past, np.arange(SIZE), HOME, HOME, STAYS, rng).energy) for _ in range(200)]
+    weight = np.exp(-np.arange(40, 0, -1) / 90)
+    assert np.mean(gone) == pytest.approx(weight[:30].sum() / weight.sum(), abs=0.1)
+
+
+def test_a_course_goes_on_from_where_the_car_is():
+    """In slot 3 a car that is away had left; at home it stays; and where no day went so, as it is expected."""
+    rng, past, rest = np.random.default_rng(2), driven([True, False, True]), np.arange(3, SIZE)
+    away = drawn_course(past, rest, AWAY, AWAY, REST, rng)
+    assert away.place.tolist() == [[-1, 0, 0]]
+    assert len(away.energy) == 0  # it has left already
+    for _ in range(5):
+        assert drawn_course(past, rest, HOME, HOME, REST, rng).place.tolist() == [[0, 0, 0]]
+    elsewhere = drawn_course(past, rest, HOME, np.array([4]), Course(np.array([[4, 4, 4]]), *NO_ROUNDS), rng)
+    assert elsewhere.place.tolist() == [[4, 4, 4]]

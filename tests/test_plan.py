@@ -407,6 +407,8 @@ def test_futures_share_what_is_built_and_one_future_is_the_plan():
     same = planned_with_days(load_scenario(scenario))[0]
     assert same["day"].values.tolist() == ["2020-08-19-as-is"]
     assert same["size"].values == pytest.approx(one["size"].values)
+    assert float(same["stochastic_value"]) == float(same["information_value"]) == 0.0
+    assert same["future_cost"].values == pytest.approx(same["future_cost_if_known"].values)
     assert same.attrs["objective"] == pytest.approx(one.attrs["objective"])
     futures |= {"as-is": {"probability": 0.4}, "dear": {"probability": 0.6, "set": [f"{price}=60"]}}
     both = planned_with_days(load_scenario(scenario))[0]

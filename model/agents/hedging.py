@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from ..day_ahead import Contracts, contracted, day_ahead_block, expected, results
-from ..exchange.deals import Deals
+from ..day_ahead import Contracts, contracted, day_ahead_block, results
+from ..exchange.deals import Deals, joined
 from ..labels import Array, positions
 from ..planning import weighed
 from ..risk import NEUTRAL, Risk
@@ -46,14 +47,21 @@ def hedged(
         How the costs of futures are weighed.
     """
     block = day_ahead_block(futures, probability.tolist(), risk=risk, shared=1, committed=1)
-    solution = solve(block, start=start, tie_break=False)
+    solution = solve(block, start=start, tie_break=False, one_way=False)
     plans = [of_block(own, inputs, True) for own, inputs in zip(weighed(block), futures, strict=True)]
 
     def mean(name: str, weights: Array = probability) -> Array:
         return np.asarray(np.tensordot(weights, np.stack([getattr(plan, name) for plan in plans]), axes=1))
 
-    prices = expected(block, results(block))
-    deals = _deals(seen.isel(time=[0]), contracted(block), prices)
+    first, each = seen.isel(time=[0]), [of_future.isel(time=[0]) for of_future in results(block)]
+    likely = {
+        name: _mean([of_future[name] for of_future in each], probability)
+        for name in _TRADED
+        if name in each[0]
+    }
+    most = _agreed(first, contracted(block))
+    more = likely | {name: np.maximum(power - likely[name], 0.0) for name, power in most.items()}
+    deals = joined([_deals(first, power) for power in (likely, more)])
     every = ("charge", "discharge", "wanted", "net", "peak_value", "beyond", "backup")
     plan = replace(
         plans[0],
@@ -83,36 +91,57 @@ def _electric(
     return np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
 
 
-def _deals(first: xr.Dataset, contracts: Contracts, prices: dict[str, Array]) -> Deals:
-    """Return the trades of a slot that contracts stand for, at the prices that are expected at the nodes (node, T).
+_TRADED = (
+    "peer_purchase",
+    "peer_sale",
+    "vehicle_purchase",
+    "vehicle_sale",
+    "node_transfer",
+    "price",
+    "sale_price",
+)
 
-    Where expected prices at both ends differ by less than the fee of the way, both sides bear the difference.
-    """
+
+def _mean(values: Sequence[Any], probability: Array) -> Array:
+    """Return the mean of the values of futures."""
+    return np.asarray(np.tensordot(probability, np.stack([own.values for own in values]), axes=1))
+
+
+def _agreed(first: xr.Dataset, contracts: Contracts) -> dict[str, Array]:
+    """Return what participants and vehicles away from home contract in a slot, as results have it [kW]."""
     pairs = list(zip(contracts.label.tolist(), contracts.node.tolist(), strict=True))
     rows = {pair: k for k, pair in enumerate(pairs)}
     home = positions(first, "participant_node", "node")
     host = positions(first, "vehicle_host", "participant")[:, 0]
+    visitors = [f"guest:{car}" for car in first["vehicle"].values.tolist()]
     who = {
-        "participant": zip(first["participant"].values.tolist(), home.tolist(), strict=True),
-        "vehicle": zip(
-            (f"guest:{car}" for car in first["vehicle"].values.tolist()),
-            np.where(host >= 0, home[host], -1).tolist(),
-            strict=True,
-        ),
+        "peer": zip(first["participant"].values.tolist(), home.tolist(), strict=True),
+        "vehicle": zip(visitors, np.where(host >= 0, home[host], -1).tolist(), strict=True),
     }
     power = {}
-    for (dim, own), kind in zip(who.items(), ("peer", "vehicle"), strict=True):
+    for kind, own in who.items():
         at = np.array([rows.get(pair, -1) for pair in own], dtype=int)
         for side in ("purchase", "sale"):
-            values = np.append(getattr(contracts, side)[:, 0], 0.0)[at]
-            power[f"{kind}_{side}"] = dim, values[:, None]
-    agreed = xr.Dataset(
-        {name: ((dim, "time"), values) for name, (dim, values) in power.items()}
-        | {name: (("node", "time"), values[:, :1]) for name, values in prices.items()}
-    )
+            power[f"{kind}_{side}"] = np.append(getattr(contracts, side)[:, 0], 0.0)[at][:, None]
     if contracts.transfer is not None:
-        agreed["node_transfer"] = ("node", "node_to", "time"), contracts.transfer[:, :, :1]
-    made = trades.bilateral(first, agreed)
+        power["node_transfer"] = contracts.transfer[:, :, :1]
+    return power
+
+
+def _deals(first: xr.Dataset, power: dict[str, Array]) -> Deals:
+    """Return the trades of a slot behind what is bought and sold [kW], at the prices that are expected at the nodes.
+
+    Where expected prices at both ends differ by less than the fee of the way, both sides bear the difference.
+    """
+    dims = {
+        "peer": ("participant", "time"),
+        "vehicle": ("vehicle", "time"),
+        "node": ("node", "node_to", "time"),
+    }
+    made = trades.bilateral(
+        first,
+        xr.Dataset({n: (dims.get(n.partition("_")[0], ("node", "time")), v) for n, v in power.items()}),
+    )
     seller, buyer, _ = parties(first, made)
     columns = {n: made[f"trade_{n}"].values for n in ("energy", "price", "fee", "congestion", "contracted")}
     short = np.minimum(columns["congestion"], 0.0)

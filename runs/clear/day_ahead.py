@@ -134,8 +134,9 @@ def given(scenario: Scenario, number: int) -> Futures:
     probability = np.array([future.probability for future in own.values()])
     net = np.stack([(i["demand"] - i["pv_available"]).values.ravel() for i in inputs])
     chosen, likely = fast_forward(net, probability / probability.sum(), number)
-    labels = list(own)
-    return Futures([inputs[k] for k in chosen], [labels[k] for k in chosen], likely)
+    order, labels = np.argsort(chosen), list(own)
+    kept = chosen[order].tolist()
+    return Futures([inputs[k] for k in kept], [labels[k] for k in kept], likely[order])
 
 
 def forecast(

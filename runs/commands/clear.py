@@ -52,7 +52,11 @@ def day_ahead(scenario: str, number: int, seed: int, **options: Any) -> Answer:
     """Contract a day ahead for several futures, and store it; see :func:`otonari.runs.clear.day_ahead.run`."""
     from ..clear import day_ahead
 
-    outcome = day_ahead.run(scenario, number, seed, **options)
+    return contracted(day_ahead.run(scenario, number, seed, **options))
+
+
+def contracted(outcome: Any) -> Answer:
+    """Return what a command says of a day ahead: what each future costs, what not knowing it costs, and the file."""
     figures, currency = outcome.figures, outcome.figures.attrs["currency"]
 
     money = tables.number

@@ -17,6 +17,7 @@ import xarray as xr
 from ...data.forecast.driving import vehicle_forecast
 from ...data.forecast.driving_course import EARLY, ENOUGH, Course, expected_course
 from ...data.forecast.driving_history import Trips
+from ...data.forecast.driving_paths import PastDays, drawn_course
 from ...data.series.calendar import Calendar
 from ...model.labels import positions
 
@@ -30,7 +31,8 @@ class Driving:
     ``cars`` (C,) are their positions among the vehicles, ``usable`` (C,) the energy that they can drive with [kWh];
     ``rounds`` last from the first slot without a plug to the next one with one; ``place`` (C, H + T) tells where they
     are plugged in: 0 at home, k at participant k - 1, -1 nowhere; ``grid`` (C, day, slot) is the same by local day.
-    ``hosts`` (vehicle, H + T) holds the labels of all vehicles' hosts.
+    ``hosts`` (vehicle, H + T) holds the labels of all vehicles' hosts; ``leaves`` (round,) is the place in the calendar
+    at which each round begins.
     """
 
     cars: np.ndarray
@@ -41,6 +43,7 @@ class Driving:
     days: Calendar
     time_zone: str
     hosts: np.ndarray
+    leaves: np.ndarray
 
     def course(self, time: np.datetime64, now: int, count: int) -> Course:
         """Return the course that is expected of ``count`` slots from ``now`` on, which begins at ``time``.
@@ -65,21 +68,40 @@ class Driving:
         )
         return expected_course(forecast, ahead, self.place[:, max(now - 1, 0)], self.place[:, now])
 
+    def drawn(self, time: np.datetime64, now: int, count: int, rng: np.random.Generator) -> Course:
+        """Return a course of ``count`` slots from ``now`` on as past days went; see :meth:`course`."""
+        days, slots = self.days, self.days.slots_per_day
+        today, first = int(days.place[now]) // slots, int(days.place[0] > 0)
+        ahead = days.place[now : now + count] - today * slots
+        known = self.rounds.arrival <= time
+        leaving = np.zeros(self.grid.shape)
+        vehicle, energy = self.rounds.vehicle[known], self.rounds.energy[known]
+        np.add.at(
+            leaving, (vehicle, *divmod(self.leaves[known], slots)), np.minimum(energy, self.usable[vehicle])
+        )
+        past = PastDays(self.grid[:, first:today], leaving[:, first:today], days.off[first:])
+        expected = self.course(time, now, count)
+        if today <= first:
+            return expected
+        return drawn_course(past, ahead, self.place[:, max(now - 1, 0)], self.place[:, now], expected, rng)
+
     def _first(self) -> date:
         """Return the first day that is recorded wholly."""
         return self.days.first_day + timedelta(days=int(self.days.place[0] > 0))
 
-    def expected(self, inputs: xr.Dataset, known: int, slot: int, count: int) -> dict[str, Any]:
+    def expected(
+        self, inputs: xr.Dataset, known: int, slot: int, count: int, course: Course | None = None
+    ) -> dict[str, Any]:
         """Return the variables of trips and hosts as they are expected over ``count`` slots from ``slot`` on.
 
-        ``inputs`` begin ``known`` slots after the history.
+        ``inputs`` begin ``known`` slots after the history; ``course`` is by default the expected one.
         """
         announced = ~np.isin(positions(inputs, "trip_vehicle", "vehicle"), self.cars)
         kept, times = announced & departures(inputs, slot, count), _borders(inputs, slot, count)
         trips = {name: inputs[name].values[kept] for name in ("trip", *TRIP)}
         host = inputs["vehicle_host"].values[:, slot : slot + count]
         if len(self.cars):
-            course = self.course(times[0], known + slot, count)
+            course = course or self.course(times[0], known + slot, count)
             labels = np.concatenate([["", ""], inputs["participant"].values])
             owner = inputs["vehicle_owner"].values[self.cars]
             host = host.astype(np.promote_types(host.dtype, labels.dtype))
@@ -114,7 +136,8 @@ def driving(earlier: xr.Dataset, days: Calendar) -> Driving:
     usable = (earlier["vehicle_capacity"] - earlier["vehicle_min_energy"]).values[cars]
     zone = str(earlier.attrs.get("time_zone", "UTC"))
     rounds = _rounds(earlier, cars, place < 0)
-    return Driving(cars, usable, rounds, place, grid, days, zone, earlier["vehicle_host"].values)
+    leaves = days.place[np.searchsorted(earlier["time"].values, rounds.departure)]
+    return Driving(cars, usable, rounds, place, grid, days, zone, earlier["vehicle_host"].values, leaves)
 
 
 def _rounds(inputs: xr.Dataset, cars: np.ndarray, out: np.ndarray) -> Trips:

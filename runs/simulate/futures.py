@@ -42,7 +42,9 @@ def futures(
     demand, pv = (error_paths(method, history, now, count) for history in histories)
     if number < 2 or not len(demand) or line.foresight:
         return Futures([seen], np.ones(1))
-    rng = np.random.default_rng([seed, slot])
+    rng = np.random.default_rng(
+        [seed, int(line.days.day[now])]
+    )  # a day keeps its paths: the next plan starts nearby
     day = drawn(np.ones(len(demand)), max(PATHS, len(demand)), rng)
     power = {
         "demand": seen["demand"].values + demand[day],
@@ -53,8 +55,13 @@ def futures(
     power["demand"] = np.clip(power["demand"], 0.0, limit + power["pv_available"])
     net = ((power["demand"] - power["pv_available"]) * seen["slot_hours"].values).reshape(len(day), -1)
     chosen, probability = fast_forward(net, np.full(len(day), 1 / len(day)), number)
-    made = [_changed(seen, {name: values[k] for name, values in power.items()}) for k in chosen]
-    return Futures(made, probability)
+    order = np.argsort(chosen)
+    time, made = seen["time"].values[0], []
+    for k in chosen[order]:
+        course = line.driving.drawn(time, now, count, rng) if len(line.driving.cars) else None
+        own = line.window(slot, count, energy, drawn_before, course=course)
+        made.append(_changed(own, {name: values[k] for name, values in power.items()}))
+    return Futures(made, probability[order])
 
 
 def _within(pv: np.ndarray, before: np.ndarray, expected: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from ...data.assembly.inputs import build_inputs
+from ...data.forecast.driving_course import Course
 from ...data.forecast.interface import PowerHistory
 from ...data.forecast.methods import METHODS, PROFILE
 from ...data.inputs.arrays import Arrays
@@ -128,13 +129,15 @@ class Timeline:
         energy: np.ndarray,
         drawn: np.ndarray | None = None,
         loads: flexible_loads.Drawn | None = None,
+        course: Course | None = None,
     ) -> xr.Dataset:
         """Return the inputs of ``count`` slots from ``slot`` on as the agents expect them.
 
         ``energy`` (battery + vehicle + heat_pump,) [kWh] is what is stored at its start, ``drawn`` (P, slot) [kW] what
         meters have drawn so far, where peaks are charged: they count as reached. Targets hold, and where the window
         reaches the end of the simulation final energies, as far as the chargers still get there; whoever ends with more
-        may. ``loads`` is what flexible loads have drawn so far (L, slot).
+        may. ``loads`` is what flexible loads have drawn so far (L, slot). Cars take the
+        ``course``, by default the expected one.
         """
         whole = without_final_limits(self.arrays)
         before = np.zeros((whole.sizes["participant"], slot)) if drawn is None else drawn
@@ -142,7 +145,7 @@ class Timeline:
         if self.foresight:
             inputs = inputs.isel(trip=np.flatnonzero(departures(whole, slot, count)))
         else:
-            changed = self.driving.expected(whole, self.known, slot, count)
+            changed = self.driving.expected(whole, self.known, slot, count, course)
             inputs = inputs.drop_dims("trip").assign_coords(trip=changed.pop("trip"))
         demand, pv = self.expected(slot, count)
         values: dict[str, Any] = {"demand": demand, "pv_available": pv}
