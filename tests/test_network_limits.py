@@ -285,6 +285,13 @@ def test_the_command_keeps_the_feeder(tmp_path):
     assert said.exit_code == 0, said.output
     assert f"saved others {-scarce[p, t]:.4f} EUR/kWh = {-scarce[p, t]:.4f} (full edges)" in said.output
     assert "the rating of its edge, to the root, binds" in said.output
+    told = CliRunner().invoke(
+        main, ["explain", str(path["rows"]), "--participant", who, "--time", when[11:16], "--json"]
+    )
+    trades = [s for s in json.loads(told.stdout)["sentences"] if s["topic"] == "Trades that were not made"]
+    lacks = [s["costs"] - s["brings"] for s in trades if "costs" in s]
+    assert lacks
+    assert min(lacks) > -1e-6, "at the optimum no trade would have brought more than it cost"
 
 
 def test_prices_are_what_one_more_kw_costs():

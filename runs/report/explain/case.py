@@ -18,6 +18,8 @@ from ..figures.axes import Array
 
 SMALL = 1e-6
 """Power, energy and money below this are nothing."""
+WIRE_PRICES = {"voltage": "voltage_price", "full edges": "congestion_price", "losses": "loss_price"}
+"""Results that are prices of the wires, by what they are for."""
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from ....data.problems import shown
-from .case import SMALL, Case, Sentence, sum_of
+from .case import SMALL, WIRE_PRICES, Case, Sentence, sum_of
 
 TOPIC = "Trades that were not made"
 _NEAREST = 3
@@ -13,8 +15,8 @@ _NAMED = 6
 def partners(case: Case, named: Sequence[str] = ()) -> Iterator[Sentence]:
     """Yield why the participant did not trade with those who are ``named``, by default the nearest to a trade.
 
-    With the marginal values v of both meters a kWh from i to j costs v[i] + fees + congestion and brings v[j]: at the
-    optimum never less than it brings.
+    With the marginal values v of both meters, and prices s of the wires there, a kWh from i to j costs v[i] - s[i] +
+    fees + congestion + s[j] and brings v[j]: at the optimum never less than it brings.
     """
     value = case.meter_value
     if value is None or "price" not in case.results:
@@ -67,11 +69,14 @@ def _trade(case: Case, other: int) -> Sentence:
     """Return what a kWh between both would cost and bring, the way in which less is lacking and it could go."""
     value = case.meter_value
     assert value is not None
+    price = np.sum([case.wire_price(name) for name in WIRE_PRICES.values()], axis=0)
     options = []
     for seller, buyer in ((other, case.participant), (case.participant, other)):
         way = case.way(int(case.node[seller]), int(case.node[buyer]))
         if abs(case.shared_fee[buyer]) > SMALL:
             way["by the buyer's tariff"] = float(case.shared_fee[buyer])
+        if abs(wires := float(price[buyer] - price[seller])) > SMALL:
+            way["what the wires cost more where it is drawn"] = wires
         parts = {f"what it is worth to {shown(case.people[seller])}": float(value[seller])} | way
         options.append((sum(parts.values()) - float(value[buyer]), seller, buyer, parts))
     lack, seller, buyer, parts = min(options, key=lambda option: (option[0] < -SMALL, option[0]))

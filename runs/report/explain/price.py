@@ -7,7 +7,7 @@ import numpy as np
 from ....data.inputs import devices
 from ....data.inputs.contract import optional
 from ....data.problems import shown
-from .case import SMALL, Case, Sentence, sum_of
+from .case import SMALL, WIRE_PRICES, Case, Sentence, sum_of
 
 TOPIC = "Price"
 _MOST = 5
@@ -58,8 +58,7 @@ def price(case: Case) -> Iterator[Sentence]:
 
 def _scarcity(case: Case) -> Iterator[Sentence]:
     """Yield what one more kWh drawn at the participant's connection costs others on the wires."""
-    names = {"voltage": "voltage_price", "full edges": "congestion_price", "losses": "loss_price"}
-    parts = {kind: float(case.wire_price(name)[case.participant]) for kind, name in names.items()}
+    parts = {kind: float(case.wire_price(name)[case.participant]) for kind, name in WIRE_PRICES.items()}
     parts = {kind: price for kind, price in parts.items() if abs(price) > SMALL}
     if not parts:
         return
@@ -118,7 +117,7 @@ def _at_the_margin(case: Case, node: int, price: float) -> Iterator[tuple[str, s
             q = case.people.index(str(owner))
             if value is None or case.node[q] != node or _in_part(case, device, s) is None:
                 continue
-            wires = sum(case.wire_price(n)[q] for n in ("voltage_price", "congestion_price", "loss_price"))
+            wires = sum(case.wire_price(name)[q] for name in WIRE_PRICES.values())
             own = float(value[q] - wires)
             if min(abs(own - price - case.access(node)), abs(own - price + case.access(node))) < 1e-5:
                 name = shown(str(case.inputs[device].values[s]))
