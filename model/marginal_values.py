@@ -30,7 +30,8 @@ def marginal_values(community: Any, price: Array | None) -> xr.Dataset | None:
 
     With the duals y of the rows, per unit of their right-hand side, of a cost that is least::
 
-        energy_value[s,t] = -y_energy_balance[s,t]        import_limit_value[p,t] = -y_import_limit[m(p),t]
+        energy_value[s,t] = -y_energy_balance[s,t]        heat_value[h,t] = -y_heat_balance[h,t]
+        import_limit_value[p,t] = -y_import_limit[m(p),t]
         meter_value[p,t] * hours[t] = -y_balance[m(p),t]
 
     where ``giving`` is decided, with what the rows of a direction (`clearing`) add to both: they say of what is given
@@ -69,6 +70,10 @@ def marginal_values(community: Any, price: Array | None) -> xr.Dataset | None:
             held.reshape(inputs.sizes[device], len(hours)),
             {"long_name": doc, "units": unit},
         )
+    if "heat_pump" in inputs.sizes:
+        warm = -community.component("heat_pump").heat_balance.dense_dual()
+        doc = "worth of one more kWh of heat held at the end of the slot"
+        values["heat_pump_heat_value"] = (("heat_pump", "time"), warm, {"long_name": doc, "units": unit})
     return assembled(inputs, values)
 
 

@@ -14,6 +14,7 @@ from otonari.model.clearing import community_block
 from otonari.model.errors import Infeasible
 from otonari.model.solver.solve import solve
 from otonari.model.topology.stores import without_final_limits
+from otonari.runs.report.explain.explain import explain
 from otonari.runs.simulate import run, timeline
 from otonari.runs.simulate.loop import Options
 from otonari.runs.store import run_format
@@ -294,6 +295,16 @@ def test_a_tank_keeps_what_is_expected_to_be_drawn():
     assert short["heat_pump_heat_demand"].values[0] == pytest.approx([0.0, 4.0, 4.0])
     short = heat_pumps.within_reach(inputs.isel(time=slice(2, 4)), ends=True)
     assert short["heat_pump_heat_demand"].values[0] == pytest.approx([3.0, 3.0])
+
+
+def test_an_explanation_says_what_heat_is_worth():
+    """0.5 kW at a COP of 2 and 30 each are the last kWh of heat: 15 a kWh, in the first hour as in the second."""
+    tree = otonari.clear(street())
+    tree.attrs["title"] = "street"
+    _, said = explain(tree, "sun", "00:00")
+    (tank,) = [sentence.figures for sentence in said if "tank" in sentence.figures]
+    assert (tank["heat"], tank["cop"]) == (3.0, 3.0)
+    assert tank["heat_value"] == pytest.approx(15.0)
 
 
 def test_without_heat_pumps_inputs_have_no_trace_of_them():
