@@ -172,3 +172,11 @@ def test_a_page_is_readable_and_its_links_lead_somewhere(page):
         assert (page.parent / target).exists(), target
     prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
     assert [line for line in prose.splitlines() if len(line) > 120 and not line.startswith("|")] == []
+
+
+def test_the_reference_documents_every_name_and_input_as_it_is():
+    """Written anew by ``python -m tests.reference``, with the variables of runs of all kinds."""
+    from otonari.runs.report.reference import reference
+
+    page = (ROOT / "runs" / "REFERENCE.md").read_text(encoding="utf-8")
+    assert page.startswith(reference(otonari, [])), "out of date: python -m tests.reference"
