@@ -14,6 +14,7 @@ from otonari.model.planning import enlarge, plan_block, sizes, solved, value_of_
 from otonari.model.results import collect
 from otonari.model.settlement import accounts, trades, unpaid
 from otonari.model.solver.solve import solve
+from otonari.model.topology import fee_tree
 from otonari.model.topology.candidates import built
 
 from . import counts, oracle
@@ -378,3 +379,18 @@ def test_the_published_case_of_two_meters_that_build():
     model, block = with_contracted_power(two_meters(0.5, 1.0, candidates))
     assert otonari.solve(model).objective == pytest.approx(0.00625)
     assert collect(block)["candidate_size"].values == pytest.approx([0.5, 1.0])
+
+
+@pytest.mark.parametrize("seed", counts.all_or(range(400, 430), (401, 408)))
+def test_plans_from_the_leaves_of_the_tree_are_the_optimum_of_one_program(monkeypatch, seed):
+    """Sizes tie the periods of a meter, no two meters: subtrees of one are solved first, with the proof of the whole."""
+    periods, weights = random_plan(seed, line=seed % 3 == 0)
+    whole = solve(plan_block(periods, weights), mip_gap=TIGHT)
+    monkeypatch.setattr(fee_tree, "METERS", 1)
+    plan, solution = planned(*periods, weights=weights)
+    assert solution.objective == pytest.approx(whole.objective, **SAME)
+    assert "from the leaves" in solution.method or "trade_fee" in periods[0]
+    proof = solution.proof
+    assert max(proof["primal_residual"], proof["dual_residual"], proof["duality_gap"]) <= 1e-6
+    for inputs, results in solved(plan):
+        assert settled(inputs, results, solution.directions)[1] == []

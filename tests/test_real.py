@@ -171,3 +171,66 @@ def test_the_month_under_every_rule_of_prices(month):
     assert said["as-billed"]["payment"] == pytest.approx(said["mid-market"]["payment"], abs=0.01)
     assert said["equal"]["gini"] == pytest.approx(0, abs=1e-6)
     assert said["nucleolus"]["gini"] > said["shapley"]["gini"] > said["mid-market"]["gini"]
+
+
+@pytest.mark.slow
+def test_the_homes_plan_batteries_and_all_gain_by_equal_parts_alone(real_data, tmp_path):
+    """A year by four days: prices and costs are assumptions. A shared battery pays, batteries of homes do not.
+
+    Who sells PV that neighbours now store pays more for it; where what is saved is split in equal parts nobody loses.
+    """
+    homes = (real_data / "fontana_homes" / "demand_kw.csv").read_text().partition("\n")[0].split(",")[1:]
+    evening = [{"start": "16:00", "end": "21:00", "price_per_kwh": 0.45}]
+    battery = {"kind": "battery", "lifetime_years": 15}
+    shares = dict.fromkeys(homes, 1 / len(homes))
+    scenario = {
+        "schema_version": 1,
+        "name": "fontana",
+        "currency": "USD",
+        "time": {"start": "2016-08-01", "days": 364, "slot_minutes": 60, "time_zone": "Etc/GMT+8"},
+        "site": {"latitude_deg": 34.1, "longitude_deg": -117.4},
+        "series": {
+            name: {"path": str(real_data / "fontana_homes" / f"{name}_kw.csv"), "unit": "kW"}
+            for name in ("demand", "pv")
+        },
+        "tables": {
+            "nodes": [
+                {"node": "root"},
+                *({"node": f"n{k}", "parent": "root", "level": "lv"} for k in range(3)),
+            ],
+            "participants": [
+                {"participant": home, "demand_column": home, "pv_column": home, "node": f"n{n % 3}"}
+                for n, home in enumerate(homes)
+            ],
+        },
+        "fees": {"method": "by-level", "levels": {"lv": 0.02}},
+        "tariffs": {
+            "home": {
+                "energy": {"type": "time-of-use", "price_per_kwh": 0.28, "windows": evening},
+                "feed_in": {"type": "flat", "price_per_kwh": 0.08},
+            }
+        },
+        "investment": {
+            "representative_days": 4,
+            "candidates": {
+                "battery": battery | {"each": "homes", "capacity_max": 13.5, "cost_per_kwh": 700},
+                "shared": battery | {"shares": shares, "capacity_max": 100, "cost_per_kwh": 500},
+            },
+        },
+    }
+    (tmp_path / "scenario.yaml").write_text(yaml.safe_dump(scenario))
+    said = json.loads(run(tmp_path, "plan", "scenario.yaml", "-o", "plan.nc", "--json"))
+    sizes = {label: c["size"] for label, c in said["candidates"].items()}
+    assert sizes.pop("shared") > 50
+    assert sum(sizes.values()) == pytest.approx(0, abs=1e-6)
+    assert all(c["worthwhile_price"] < 700 for label, c in said["candidates"].items() if label != "shared")
+    totals = said["totals"]
+    assert totals["cost_after"] == pytest.approx(said["objective"])
+    assert totals["gain"] > 0.05 * totals["cost_before"]
+    assert totals["community_self_sufficiency_after"] > (totals["community_self_sufficiency_before"] + 0.05)
+    gains = {
+        rule: [m["gain_by_rule"][rule] for m in said["members"].values()] for rule in ("as-billed", "equal")
+    }
+    assert min(gains["as-billed"]) < -50
+    assert min(gains["equal"]) > 0
+    assert sum(gains["equal"]) == pytest.approx(sum(gains["as-billed"]), abs=0.01)
