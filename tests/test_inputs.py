@@ -327,6 +327,7 @@ def test_every_number_is_held_to_its_bounds(name):
         "inverter_limit",
         "node_limit",
         "node_current_limit",
+        "node_loading_limit",
     )
     assert (name in with_first(np.inf)) == (not may_be_endless)
 

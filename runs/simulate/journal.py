@@ -23,7 +23,7 @@ from ...model.solver.basis import ABSENT, Basis
 from ..ledger import durable_files
 from .loop import State
 
-FORMAT = 4
+FORMAT = 5
 """Of the lines: part of a simulation's identity, so that what was written otherwise is never gone on with."""
 _DEALS = {"seller": np.int64, "buyer": np.int64} | dict.fromkeys(
     ("energy", "price", "fee", "congestion", "contracted"), np.float64
