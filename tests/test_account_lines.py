@@ -18,6 +18,7 @@ def run():
     return neighbourhood.run()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", LINES)
 def test_the_checks_hold_every_line(run, name):
     """A line that no check computes again could hold any amount."""

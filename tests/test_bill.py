@@ -498,6 +498,7 @@ def test_all_participants_of_higashi_fuji(tmp_path):
     check_all(done.path, tmp_path / "bills", 21)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("mode", SIMULATED)
 def test_bills_and_corrections_of_simulated_markets(tmp_path, mode):
     options = {

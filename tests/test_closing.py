@@ -23,6 +23,8 @@ from otonari.runs.store import atomic_file, run_file
 
 from .disks import HOWS, Disk, Killed
 
+pytestmark = pytest.mark.thorough
+
 SLOTS, WARM_UP = 12, 2
 LONG = "time.slot_minutes=120"
 GROUPS = ("inputs", "results", "trades", "settlement")

@@ -21,6 +21,8 @@ from .benchmarks.neighbourhood import neighbourhood
 from .benchmarks.variants import three_tariffs
 from .communities import community, random_community
 
+pytestmark = pytest.mark.thorough
+
 RANDOM = range(25)
 
 

@@ -24,6 +24,8 @@ from . import counts, tracer
 from .communities import communities, community, features, metered_net, of_examples, random_community
 from .test_origin import TOLERANCE, slots_of
 
+pytestmark = pytest.mark.thorough
+
 OWN, PEERS, RETAIL = range(3)
 USES = ("demand", "driving", "distance")
 

@@ -58,6 +58,7 @@ def test_a_random_tree_clears_as_the_single_program_does(small, seed):
     assert_same(climbed(inputs, solve(community_block(inputs, "grid-only"))), expected)
 
 
+@pytest.mark.thorough
 def test_the_random_trees_are_cleared_in_all_ways(small):
     """Some stay in several subtrees, some are joined to one; pairwise fees and single meters are one program."""
     ways = {"one program": 0, "apart": 0, "joined": 0}

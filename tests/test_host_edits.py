@@ -14,6 +14,8 @@ from otonari.model.solver.solve import solve
 from . import counts
 from .communities import community, random_community
 
+pytestmark = pytest.mark.thorough
+
 BATTERY = {"owner": "a", "capacity": 4, "charge_limit": 2, "discharge_limit": 2, "initial_energy": 2} | {
     f"{way}_efficiency": 0.9 for way in ("charge", "discharge")
 }

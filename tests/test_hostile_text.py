@@ -27,6 +27,8 @@ from . import counts
 from .books import KEY
 from .test_bill import keep, street
 
+pytestmark = pytest.mark.thorough
+
 STEERING = [
     "\x1b[2J",
     "\x9b2J",

@@ -29,6 +29,8 @@ from .books import (
     store,
 )
 
+pytestmark = pytest.mark.thorough
+
 
 def refused(folder, *errors, **options):
     with pytest.raises(errors or (ledger.LedgerTampered, ledger.LedgerTorn)) as caught:

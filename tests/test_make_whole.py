@@ -28,6 +28,8 @@ from otonari.runs.report.bills import bill, issue, page
 from . import counts
 from .communities import community, of_examples, random_community
 
+pytestmark = pytest.mark.thorough
+
 few = of_examples(100)
 money = arrays(float, 4, elements=st.floats(-1000, 1000))
 

@@ -15,6 +15,8 @@ from click.testing import CliRunner
 import otonari.data
 from otonari.cli import main
 
+pytestmark = pytest.mark.thorough
+
 SIX_KINDS = Path(otonari.data.__file__).parent / "scenarios" / "six-kinds"
 YAML, PEOPLE, BATTERIES, CARS = "scenario.yaml", "participants.csv", "batteries.csv", "vehicles.csv"
 TRIPS, NODES, DEMAND = "trips.csv", "nodes.csv", "demand.csv"

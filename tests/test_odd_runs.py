@@ -18,6 +18,8 @@ from otonari.runs.store import netcdf, run_file, run_format
 
 from .test_bill import keep, street
 
+pytestmark = pytest.mark.thorough
+
 COMMANDS = ("report", "report --json", "compare", "compare --json", "bill", "bills", "correct", "clear")
 
 

@@ -17,6 +17,8 @@ from otonari.data.generators import solar, sun
 
 from . import counts
 
+pytestmark = pytest.mark.thorough
+
 YEAR = pd.date_range("2021-01-01", periods=8760, freq="h")
 SHIPPED = Path(pvlib.__file__).parent / "data" / "723170TYA.CSV"
 SITES = {

@@ -11,6 +11,8 @@ from otonari.data.files.file_format import FileFormat
 from otonari.data.series.inspection import inspect
 from otonari.data.series.power_and_rates import read_power
 
+pytestmark = pytest.mark.thorough
+
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Tokyo", "Australia/Sydney", "UTC", "+05:30")
 DAYS = ("2025-01-15", "2025-03-30", "2025-10-26", "2025-03-09", "2025-11-02", "2025-04-06", "2025-10-05")
 PATTERNS = (

@@ -31,6 +31,8 @@ from . import counts
 from .clusters import local
 from .communities import metered_net
 
+pytestmark = pytest.mark.thorough
+
 COARSE = ("time.slot_minutes=240", "tables.vehicles.*.work=")
 APART = (*COARSE, "fees.levels.bank=40")
 """A fee beyond what two banks could gain from each other."""

@@ -44,6 +44,7 @@ def test_the_page(tree, golden):
     golden("report.md", page.report(tree))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("market", ["p2p", "grid-only", "unmanaged"])
 def test_every_market_has_a_report(tmp_path, market):
     path, written = tmp_path / "run.nc", tmp_path / "report.md"

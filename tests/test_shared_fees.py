@@ -212,6 +212,7 @@ def test_italy_pays_a_premium_on_shared_energy_by_the_zonal_price(tmp_path, zona
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("crossing", [False, True])
 @pytest.mark.parametrize("seed", range(10))
 def test_any_community_with_fees_by_tariff(seed, crossing):
