@@ -21,6 +21,8 @@ from . import counts
 from .books import KEY, OTHER, blocks_of, contents, cut_short, make, record, records
 from .disks import HOWS, Disk, Killed
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

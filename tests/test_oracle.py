@@ -44,6 +44,7 @@ def least(seed, market="p2p", min_charge=False, crossing=False):
     return oracle.solve(drawn(seed, min_charge, crossing), market).objective
 
 
+@pytest.mark.thorough
 def test_communities_are_valid_and_tell_their_seed():
     for seed in SEEDS:
         assert validate(drawn(seed)) == [], seed
@@ -100,6 +101,7 @@ def test_communities_cover_every_variable_of_the_table():
         assert other, name
 
 
+@pytest.mark.thorough
 def test_communities_hold_every_feature():
     """Each feature occurs often enough to be met in combination with others."""
     counts = dict.fromkeys(FEATURES, 0)
@@ -117,6 +119,7 @@ COUNTING = [
 NO_LIMIT = ("import_limit", "export_limit", "node_limit")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", COUNTING)
 def test_communities_feel_every_number_of_the_table(name):
     """A limit that never binds, or a price that never counts, would test nothing: here the cost differs."""
@@ -178,6 +181,7 @@ def test_model_equals_oracle_with_the_terms_of_stores_where_something_is_decided
         assert found.objective == pytest.approx(oracle.solve(inputs, market).objective, **DECIDED), market
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", counts.few(range(2000, 2060, 5)))
 def test_communities_with_the_terms_of_stores_pass_all_checks(seed):
     inputs = random_community(seed, terms=True)
@@ -188,6 +192,7 @@ def test_communities_with_the_terms_of_stores_pass_all_checks(seed):
             assert market == "unmanaged"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", [f"battery_{name}" for name in TERMS])
 def test_communities_feel_the_terms_of_stores(name):
     """Each counts: with a little less of it the cost is another one."""
@@ -199,6 +204,7 @@ def test_communities_feel_the_terms_of_stores(name):
     assert felt >= 3
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["inverter_limit", "battery_gives"])
 def test_communities_feel_what_is_shared_behind_a_meter(name):
     felt = 0
@@ -217,6 +223,7 @@ def test_the_rule_costs_something_where_prices_cross():
     assert cheaper >= counts.all_or(20, 6)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", counts.few(CROSSING[:60]))
 def test_communities_in_a_host_model_go_one_way(seed):
     """Two blocks side by side cost what they cost alone."""

@@ -274,6 +274,7 @@ def test_a_lost_scheduler_is_said_and_loses_nothing(tmp_path):
     assert run_file.open_run(stored).attrs["market"] == "p2p"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["figures.nc", "figures.zarr"])
 def test_the_dataset_is_read_back_and_an_earlier_one_is_kept(swept, tmp_path, name):
     target = tmp_path / "made" / name

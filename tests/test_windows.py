@@ -70,6 +70,7 @@ def test_a_random_community_clears_as_one_whatever_its_windows(cut, seed):
     assert_same(cleared(inputs, start=cleared(inputs, "grid-only")[0], one_way=not crossing), whole)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", counts.all_or(RANDOM, RANDOM[40:80]))
 def test_ties_break_alike_in_the_parts_that_an_optimal_face_falls_into(monkeypatch, seed):
     inputs = random_community(seed)
