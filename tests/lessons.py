@@ -22,6 +22,7 @@ FIGURES = {
     "own-meters": (energy_pictures.supply_and_demand, ["clear own-meters -o run.nc"]),
     "fees-and-tariffs": (market_pictures.gain_by_member, ["clear fees-and-tariffs -o run.nc"]),
     "higashi-fuji": (energy_pictures.charge, ["clear higashi-fuji -o run.nc"]),
+    "all-electric": (energy_pictures.supply_and_demand, ["clear all-electric -o run.nc"]),
     "agents": (market_pictures.agreed_and_delivered, ["simulate agents --days 1 -o run.nc"]),
     "sharing": (
         market_pictures.gain_by_member,
