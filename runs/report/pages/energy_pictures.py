@@ -21,7 +21,8 @@ COLOURS = {
     "into batteries": 5,
     "into vehicles": 6,
     **dict.fromkeys(("to retailer", "to the retailer"), 7),
-    "losses of charging and discharging": 8,
+    "losses of charging and discharging": 5,
+    "heat pump": 8,
     **dict.fromkeys(("peers", "to peers"), 9),
 }
 """Colours of what is the same in several figures."""
