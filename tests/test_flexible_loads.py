@@ -71,6 +71,12 @@ def test_energy_by_a_deadline_is_drawn_when_it_is_cheapest():
     assert early.attrs["objective"] == pytest.approx(1 * 30 + 1 * 20)
 
 
+def test_a_community_may_lose_its_loads():
+    """1 of the 2 kWh of PV is sold to the neighbour, who pays access fees, and 1 to the retailer."""
+    alone = otonari.clear(boiler().isel(flexible_load=[], task=[]))
+    assert alone.attrs["objective"] == pytest.approx(2 * 0.25 - 8)
+
+
 def test_a_least_power_rules_out_what_is_less():
     """1 and 2 kW would be best; at 1.5 kW at least, two slots at just that are."""
     tree = otonari.clear(boiler(min_power=1.5))

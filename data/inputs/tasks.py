@@ -41,7 +41,9 @@ def _shapes(inputs: xr.Dataset) -> Iterator[Wrong]:
 def _tasks(inputs: xr.Dataset) -> Iterator[Wrong]:
     """Yield windows without a slot, or that overlap, and energies that are not those of a shape."""
     labels = inputs["flexible_load"].values.tolist()
-    load = np.array([labels.index(x) if x in labels else -1 for x in inputs["task_load"].values.tolist()])
+    load = np.array(
+        [labels.index(x) if x in labels else -1 for x in inputs["task_load"].values.tolist()], dtype=int
+    )
     time = inputs["time"].values
     ends = time + np.round(inputs["slot_hours"].values * 3.6e12).astype("timedelta64[ns]")
     earliest, deadline = inputs["task_earliest"].values, inputs["task_deadline"].values
