@@ -3,6 +3,7 @@
 import ast
 import graphlib
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ MODULES = sorted(
         *(path for path in FLOORS if "scenarios" not in path.parts),
     ]  # lessons are a user's own
 )
+FLOORS = ("cli", "face", "runs", "model", "data")
 OUTSIDE = {"os", "io", "time", "pathlib", "subprocess", "socket", "random", "tempfile", "shutil", "datetime"}
 
 
@@ -29,10 +31,23 @@ def floor_of(path):
     return {"cli.py": "cli", "__init__.py": "face"}.get(first, first)
 
 
+@cache
+def seen(path):
+    """Return what a file imports, and the names of what it calls; parsed once."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    calls = [n.func for n in nodes if isinstance(n, ast.Call)]
+    names = {c.attr if isinstance(c, ast.Attribute) else getattr(c, "id", "") for c in calls}
+    return tuple(_imported(path, nodes)), names
+
+
 def imported(path):
     """Return (inside, module) of every import of a file, wherever it stands; inside the package from its root."""
+    return seen(path)[0]
+
+
+def _imported(path, nodes):
     package = ("", *path.relative_to(ROOT).parts[:-1])
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from ((False, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -45,30 +60,30 @@ def packages(path):
     return {module.partition(".")[0] for inside, module in imported(path) if not inside}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=label)
-def test_a_module_imports_only_what_its_floor_allows(path):
-    floor, packs = floor_of(path), packages(path)
-    inside = {module for inside, module in imported(path) if inside}
-    assert "otonari" not in packs, "inside the package imports are relative"
-    assert floor == "model" or not packs & {"pyomo", "highspy"}
-    assert floor == "cli" or "click" not in packs
-    assert label(path) == "runs/clear/dask_cluster.py" or not packs & {"dask", "distributed"}
-    assert label(path) == "data/generators/deferred_pvlib.py" or "pvlib" not in packs
+@pytest.mark.parametrize("floor", FLOORS)
+def test_modules_import_only_what_their_floor_allows(floor):
+    for path in (p for p in MODULES if floor_of(p) == floor):
+        require_allowed(label(path), floor, packages(path), {m for inside, m in imported(path) if inside})
+
+
+def require_allowed(name, floor, packs, inside):
+    assert "otonari" not in packs, f"{name}: inside the package imports are relative"
+    assert floor == "model" or not packs & {"pyomo", "highspy"}, name
+    assert floor == "cli" or "click" not in packs, name
+    assert name == "runs/clear/dask_cluster.py" or not packs & {"dask", "distributed"}, name
+    assert name == "data/generators/deferred_pvlib.py" or "pvlib" not in packs, name
     if floor == "model":
         others = {m for m in inside if not m.startswith("model")}
-        assert all(m.startswith("data.inputs.") for m in others), others
-        assert not packs & OUTSIDE, "no file, clock or environment in model/"
+        assert all(m.startswith("data.inputs.") for m in others), (name, others)
+        assert not packs & OUTSIDE, f"{name}: no file, clock or environment in model/"
     if floor == "data":
-        assert all(m.startswith("data.") for m in inside)
-        assert not packs & {"time", "subprocess", "socket", "random", "tempfile", "shutil"}
+        assert all(m.startswith("data.") for m in inside), name
+        assert not packs & {"time", "subprocess", "socket", "random", "tempfile", "shutil"}, name
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if floor_of(p) != "runs"], ids=label)
-def test_only_runs_writes(path):
-    text = path.read_text(encoding="utf-8")
-    calls = [n.func for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Call)]
-    names = {c.attr if isinstance(c, ast.Attribute) else getattr(c, "id", "") for c in calls}
-    assert not names & {
+@pytest.mark.parametrize("floor", [floor for floor in FLOORS if floor != "runs"])
+def test_only_runs_writes(floor):
+    writing = {
         "write_text",
         "write_bytes",
         "to_netcdf",
@@ -77,6 +92,8 @@ def test_only_runs_writes(path):
         "unlink",
         "mkdir",
     }
+    found = {label(path): seen(path)[1] & writing for path in MODULES if floor_of(path) == floor}
+    assert not {name: calls for name, calls in found.items() if calls}
 
 
 def test_no_module_imports_itself_through_others():
