@@ -1,8 +1,11 @@
 """The reference of the public names and of the variables of Datasets, as a page, from docstrings and tables."""
 
+import ast
 import inspect
+import textwrap
 from collections.abc import Iterable
 from types import ModuleType
+from typing import Any
 
 import xarray as xr
 
@@ -61,10 +64,19 @@ def _of_name(name: str, thing: object) -> str:
         return "\n".join(
             [f"### otonari.{name}", "", (inspect.getdoc(thing) or "").split("\n\n")[0], "", *own]
         )
-    signature = f"otonari.{name}{inspect.signature(thing)}"  # type: ignore[arg-type]
+    signature = f"otonari.{name}{_signature(thing)}"
     return "\n".join(
         [f"### otonari.{name}", "", "```text", signature, "", inspect.getdoc(thing) or "", "```", ""]
     )
+
+
+def _signature(function: Any) -> str:
+    """Return the parameters of a function as its source has them: how types are shown depends on their libraries."""
+    (node,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
+    if not isinstance(node, ast.FunctionDef):
+        raise TypeError(f"{function}: want a function")
+    returned = "" if node.returns is None else f" -> {ast.unparse(node.returns)}"
+    return f"({ast.unparse(node.args)}){returned}"
 
 
 def _of_input(name: str, row: Variable) -> tuple[str, ...]:
