@@ -353,9 +353,9 @@ def clear(
     """
     if scenarios is None and seed is not None:
         raise click.UsageError("--seed: only --scenarios has one")
+    options["overrides"] += ("readings=strict",) if strict else ()
     if scenarios is not None:
         _require_day_ahead(market, rule=rule, no_ledger=no_ledger, **options)
-        options["overrides"] += ("readings=strict",) if strict else ()
         names = ("overrides", "output", "time_limit")
         given = {name: options[name] for name in names} | {"stage": _stage(verbose, quiet)}
         from .runs.commands import clear
@@ -363,7 +363,6 @@ def clear(
         _print(clear.day_ahead(scenario, scenarios, seed or 0, **given), as_json, quiet)
         return
     _require_ledger(options, no_ledger or market in ("grid-only", "unmanaged"))
-    options["overrides"] += ("readings=strict",) if strict else ()
     options["overrides"] += _of_rule(rule)
     by_regions = bool(options["workers"] or options["scheduler"])
     if by_regions:

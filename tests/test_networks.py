@@ -149,6 +149,16 @@ def test_what_is_no_tree_or_no_network_is_refused_with_every_reason(tmp_path):
     for path, want in cases.items():
         assert want in otonari("init", tmp_path / "s", "--feeder", path, code=2).stderr
         assert not (tmp_path / "s").exists()
+    buses = json.loads(told["_object"]["bus"]["_object"])
+    buses["columns"][buses["columns"].index("vn_kv")] = "volts"
+    told["_object"]["bus"]["_object"] = json.dumps(buses)
+    (tmp_path / "volts.json").write_text(json.dumps(told))
+    with pytest.raises(InputError, match="a network as pandapower's to_json writes it"):
+        read(tmp_path / "volts.json")
+    shutil.rmtree(tmp_path / "net")
+    astray = SIMBENCH["Line.csv"].replace("L2;A;B;", "L2;A;C;")
+    with pytest.raises(InputError, match="edge=L2: bus: got 'C', want a bus of the network"):
+        read(written(tmp_path, SIMBENCH, Line=astray))
     shutil.rmtree(tmp_path / "net")
     line = SIMBENCH["Line.csv"].replace("L2;A;B;thin", "L2;A;C;thick")
     with pytest.raises(InputError, match=r"Line.csv:3: type: got 'thick'"):

@@ -94,6 +94,7 @@ def rows(network: Network) -> tuple[list[dict[str, object]], list[dict[str, obje
     InputError
         For each edge that closes a loop, each load that nothing reaches, and a network without loads.
     """
+    _require_buses(network)
     one = _representatives(network)
     parent, faults = _tree(network, one)
     nodes: list[dict[str, object]] = []
@@ -112,6 +113,20 @@ def rows(network: Network) -> tuple[list[dict[str, object]], list[dict[str, obje
     if faults:
         raise InputError(faults)
     return nodes, people
+
+
+def _require_buses(network: Network) -> None:
+    """Raise :class:`InputError` for what stands at a bus that the network does not have."""
+    at = [(bus, edge.name, "edge") for edge in network.edges for bus in edge.ends]
+    at += [(load.bus, load.name, "load") for load in network.loads]
+    at += [(bus, " and ".join(pair), "switch") for pair in network.joined for bus in pair]
+    faults = [
+        Problem(network.where, f"{kind}={name}", "bus", repr(bus), "a bus of the network")
+        for bus, name, kind in at
+        if bus not in network.voltage
+    ]
+    if faults:
+        raise InputError(faults)
 
 
 def _representatives(network: Network) -> dict[str, str]:

@@ -29,16 +29,23 @@ def read(path: Path) -> Network:
         If it is no such file, or has no external grid or several.
     """
     tables = _Tables(path)
+    try:
+        return _network(tables)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise tables.refused(error) from error
+
+
+def _network(tables: "_Tables") -> Network:
     sources = list(tables.rows("ext_grid"))
     if len(sources) != 1:
-        raise InputError([Problem(str(path), "", "ext_grid", f"{len(sources)} external grids", "one")])
+        raise InputError([Problem(tables.where, "", "ext_grid", f"{len(sources)} external grids", "one")])
     source = sources[0]
     ratio, faults = _tap(tables, source)
     if faults:
         raise InputError(faults)
     notes = [f"{count} {name} left out" for name in LEFT_OUT if (count := len(tables.indexed(name)))]
     return Network(
-        str(path),
+        tables.where,
         {tables.bus(k): 1000 * row["vn_kv"] for k, row in tables.indexed("bus")},
         tables.bus(source["bus"]),
         float(source.get("vm_pu") or 1.0) * ratio,
@@ -58,20 +65,29 @@ class _Tables:
 
     def __init__(self, path: Path) -> None:
         self.where = str(path)
+        self._read: dict[str, list[tuple[Any, Row]]] = {}
         try:
             self._tables = json.loads(content(path, "a network in JSON", MOST))["_object"]
-            self.indexed("bus")
             names = {k: str(row.get("name") or "").strip() for k, row in self.indexed("bus")}
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            if isinstance(error, InputError):
-                raise
-            want = "a network as pandapower's to_json writes it"
-            raise InputError([Problem(self.where, "", "file", "something else", want)]) from error
+            raise self.refused(error) from error
         named = len({*names.values()}) == len(names) and all(names.values())
         self._labels = {k: names[k] if named else f"bus {k}" for k in names}
 
+    def refused(self, error: Exception) -> InputError:
+        """Return the error of a file that is no such network, or one that is known already."""
+        if isinstance(error, InputError):
+            return error
+        want = "a network as pandapower's to_json writes it"
+        return InputError([Problem(self.where, "", "file", "something else", want)])
+
     def indexed(self, name: str) -> list[tuple[Any, Row]]:
         """Return the rows of a table that are in service, with their numbers."""
+        if name not in self._read:
+            self._read[name] = self._in_service(name)
+        return self._read[name]
+
+    def _in_service(self, name: str) -> list[tuple[Any, Row]]:
         held = self._tables.get(name)
         if held is None:
             return []

@@ -50,11 +50,13 @@ class Parts:
 
 
 NOTHING = Parts({}, {}, {}, {})
+OF_FILES = {"participants": ("import_limit", "export_limit"), "heat_pumps": ("heat", "cop")}
+"""Series by table, of whose files a row may name a column."""
 
 
 def inconsistencies(parts: Parts, place: Place) -> list[Problem]:
     """Return every inconsistency between parts that are valid on their own."""
-    checks = (_duplicate_labels, _references, _nodes, _demand, _pv, _heat, _trips, _gate, *_FURTHER)
+    checks = (_duplicate_labels, _references, _nodes, _demand, _pv, _columns, _trips, _gate, *_FURTHER)
     return [problem for check in checks for problem in check(parts, place)]
 
 
@@ -137,26 +139,16 @@ def _pv(parts: Parts, place: Place) -> Iterator[Problem]:
             yield Problem(*place((*at, "pv_column_kw")), "nothing", want)
 
 
-def _envelopes(parts: Parts, place: Place) -> Iterator[Problem]:
-    """Yield columns of limits without a file."""
+def _columns(parts: Parts, place: Place) -> Iterator[Problem]:
+    """Yield columns of limits, heat or COP without a file."""
     series = parts.sections.get("series")
-    for i, row in parts.rows.get("participants", {}).items() if series is not None else ():
-        for name in ("import_limit", "export_limit"):
-            column = getattr(row, f"{name}_column")
-            if column is not None and getattr(series, name) is None:
-                where = place(("tables", "participants", i, f"{name}_column"))
-                yield Problem(*where, repr(column), f"a file in series.{name}")
-
-
-def _heat(parts: Parts, place: Place) -> Iterator[Problem]:
-    """Yield columns of heat or COP without a file."""
-    series = parts.sections.get("series")
-    for i, row in parts.rows.get("heat_pumps", {}).items() if series is not None else ():
-        for name in ("heat", "cop"):
-            column = getattr(row, f"{name}_column")
-            if column is not None and getattr(series, name) is None:
-                where = place(("tables", "heat_pumps", i, f"{name}_column"))
-                yield Problem(*where, repr(column), f"a file in series.{name}")
+    for table, names in OF_FILES.items() if series is not None else ():
+        for i, row in parts.rows.get(table, {}).items():
+            for name in names:
+                column = getattr(row, f"{name}_column")
+                if column is not None and getattr(series, name) is None:
+                    where = place(("tables", table, i, f"{name}_column"))
+                    yield Problem(*where, repr(column), f"a file in series.{name}")
 
 
 def _trips(parts: Parts, place: Place) -> Iterator[Problem]:
@@ -298,7 +290,7 @@ def _discounts(parts: Parts, place: Place) -> Iterator[Problem]:
                 yield Problem(*where, ", ".join(sorted(given)) or "none", want)
 
 
-_FURTHER = (_envelopes, _owners, _holidays, _contracted, _earlier_peaks, _earlier_energy, _discounts)
+_FURTHER = (_owners, _holidays, _contracted, _earlier_peaks, _earlier_energy, _discounts)
 """Checks between what plans and tariffs say and what they need elsewhere."""
 
 
