@@ -415,8 +415,7 @@ def demo(browser: bool | None, as_json: bool, verbose: bool, quiet: bool) -> Non
 
     stage = _stage(verbose, quiet)
     run = Path("runs-out", "demo", "p2p.nc")
-    single: dict[str, Any] = {"workers": None, "scheduler": None, "progress": lambda done, of: None}
-    clear.clear(DEFAULT, None, output=run, record=False, stage=stage, **single)
+    clear.clear(DEFAULT, output=run, record=False, stage=stage)
     stage("drawing the page")
     page = run.with_suffix(".html")
     _print(report.report(run, page), as_json, quiet)

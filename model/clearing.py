@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..data.inputs.contract import optional, require
+from ..data.inputs.contract import optional
 from ..data.inputs.devices import present, stores
+from ..data.inputs.validation import require
 from .devices.battery import battery
 from .devices.charges.peak_charge import joint_peak_charge, peak_charge
 from .devices.charges.tier_charge import tier_charge

@@ -10,7 +10,8 @@ import xarray as xr
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-from otonari.data.inputs.contract import TABLE, complete, optional, validate
+from otonari.data.inputs.contract import TABLE, complete, optional
+from otonari.data.inputs.validation import validate
 
 from . import counts
 from .oracle import solve

@@ -8,7 +8,7 @@ import yaml
 
 from otonari.data.assembly.inputs import build_inputs, problems
 from otonari.data.generators import trips
-from otonari.data.inputs.contract import validate
+from otonari.data.inputs.validation import validate
 from otonari.data.loading import scenario
 from otonari.data.loading.scenario import effective, load_scenario
 from otonari.data.problems import InputError

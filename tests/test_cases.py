@@ -12,7 +12,7 @@ import pytest
 import yaml
 from numpy.testing import assert_allclose
 
-from otonari.data.inputs.contract import validate
+from otonari.data.inputs.validation import validate
 from otonari.runs.clear.single import clear
 
 from .communities import community

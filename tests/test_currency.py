@@ -3,7 +3,8 @@
 import pytest
 
 from otonari.data.inputs import currency
-from otonari.data.inputs.contract import complete, validate
+from otonari.data.inputs.contract import complete
+from otonari.data.inputs.validation import validate
 from otonari.data.problems import InputError
 
 from .test_inputs import raw

@@ -9,7 +9,8 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otonari.data.inputs.contract import DIMS, KINDS, TABLE, complete, kinds, optional, require, validate
+from otonari.data.inputs.contract import DIMS, KINDS, TABLE, complete, kinds, optional
+from otonari.data.inputs.validation import require, validate
 from otonari.data.inputs.variables import REQUIRED
 from otonari.data.problems import InputError, Problem
 

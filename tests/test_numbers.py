@@ -12,7 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 
 import otonari
 from otonari.cli import _Number, _Whole, main
-from otonari.data.inputs.contract import TABLE, complete, validate
+from otonari.data.inputs.contract import TABLE, complete
+from otonari.data.inputs.validation import validate
 from otonari.data.inputs.variables import LEAST, NOISE
 from otonari.data.loading import orders_file, sweep_file
 from otonari.data.schema.scenario import Scenario

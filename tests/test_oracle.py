@@ -6,7 +6,8 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 
-from otonari.data.inputs.contract import TABLE, optional, validate
+from otonari.data.inputs.contract import TABLE, optional
+from otonari.data.inputs.validation import validate
 from otonari.model.clearing import community_block
 from otonari.model.errors import Infeasible
 from otonari.model.results import collect

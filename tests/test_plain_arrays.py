@@ -6,7 +6,7 @@ import xarray as xr
 
 import otonari
 from otonari.data.inputs.arrays import Arrays, Field, as_dataset, assembled, derived
-from otonari.data.inputs.contract import validate
+from otonari.data.inputs.validation import validate
 from otonari.model.labels import positions
 from otonari.model.topology.stores import stores
 from otonari.model.topology.traders import traders

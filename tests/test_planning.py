@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 import otonari
-from otonari.data.inputs.contract import validate
+from otonari.data.inputs.validation import validate
 from otonari.data.problems import InputError
 from otonari.model.checks.run import check
 from otonari.model.clearing import community_block

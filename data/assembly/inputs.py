@@ -9,7 +9,8 @@ import pandas as pd
 import xarray as xr
 
 from ..feeders.electrical import connections, feeder
-from ..inputs.contract import complete, kinds, validate
+from ..inputs.contract import complete, kinds
+from ..inputs.validation import validate
 from ..loading.scenario import Reading, Source, read
 from ..problems import InputError, Problem
 from ..schema import horizon

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from ...data.inputs.contract import InputError, Problem, require
+from ...data.inputs.contract import InputError, Problem
+from ...data.inputs.validation import require
 from ..topology.meters import meters as meters_of
 from .connections import add_meters
 from .expressible import require_expressible

@@ -19,6 +19,7 @@ import xarray as xr
 from ...data.inputs import (
     contract,
     deferred_dask,  # noqa: F401 - before Datasets
+    validation,
 )
 from ...data.inputs.arrays import Arrays, as_dataset
 from ...data.loading.scenario import Scenario, digest, effective, load_scenario
@@ -96,7 +97,7 @@ def clear(
     rule = rule if market == "p2p" else "marginal"
     price_rule(rule)  # which raises what is wrong with it before anything is solved
     given = contract.complete(inputs)
-    contract.require_decided(given)
+    validation.require_decided(given)
     inputs = Arrays.of(given)
     if market == "unmanaged":
         inputs = unavoidable(inputs)

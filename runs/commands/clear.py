@@ -26,12 +26,12 @@ MOST = 40
 
 def clear(
     scenario: str,
-    market: str | None,
+    market: str | None = None,
     *,
-    workers: int | None,
-    scheduler: str | None,
+    workers: int | None = None,
+    scheduler: str | None = None,
     stage: Callable[[str], None],
-    progress: Callable[[int, int], None],
+    progress: Callable[[int, int], None] = lambda done, of: None,
     **options: Any,
 ) -> Answer:
     """Clear and store a scenario: by regions where there are workers or a scheduler, else as one.

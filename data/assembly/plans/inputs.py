@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ...inputs.contract import complete, kinds, validate
+from ...inputs.contract import complete, kinds
+from ...inputs.validation import validate
 from ...problems import InputError, Problem
 from ...schema.scenario import Scenario
 from ..devices_and_trips import labels

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from otonari.data.inputs.contract import require
+from otonari.data.inputs.validation import require
 
 
 @dataclass(frozen=True)
