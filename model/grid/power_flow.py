@@ -24,8 +24,8 @@ _DELTA, _STAR_GROUNDED = 2, 1
 _CONSTANT_POWER = 0
 _UNLIMITED = 1e9
 """Rated current [A] of a line that states none."""
-_STIFF = 1e12
-"""Short-circuit power of the source [VA]: its voltage is held."""
+_STIFF = 1e15
+"""Short-circuit power of the source [VA]: its voltage is held, to 1e-10 under 100 kW."""
 _MOST_RATED = 1e4
 """Greatest rated current [A] that is the base of a transformer's impedance."""
 _NONE = 1e-9
