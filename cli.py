@@ -436,14 +436,18 @@ def demo(browser: bool | None, as_json: bool, verbose: bool, quiet: bool) -> Non
     type=click.Path(path_type=Path),
     help="A network: JSON of pandapower, or a folder of CSV tables of SimBench or OpenDSS.",
 )
+@click.option("--settles", type=_FILE, metavar="RUN.nc", help="A stored run whose days are to be settled.")
 @common
 def init(directory: Path, template: str, as_json: bool, verbose: bool, quiet: bool, **of_town: Any) -> None:
     """Write a commented scenario that clears as it is. Nothing is ever overwritten.
 
     The template town is made on the spot: homes of six kinds, businesses and PHEVs on a tree of fees. The template
     sharing is a settlement: twelve members, a PV plant in common, and a month of their readings. With --feeder the
-    scenario stands on the network of a file: a participant for each load, on its phases.
+    scenario stands on the network of a file: a participant for each load, on its phases. With --settles it is a
+    settlement of a stored run by the key that realises it, with what its meters would show in place of readings.
     """
+    if of_town["settles"] and (of_town["feeder"] or template != DEFAULT):
+        raise click.UsageError("--settles: makes a settlement of its own, not of a template")
     if of_town["feeder"] and template != DEFAULT:
         raise click.UsageError("--feeder: makes a scenario of its own, not of a template")
     if template != "town" and of_town["homes"] is not None:

@@ -21,10 +21,13 @@ import otonari as otonari_package
 from otonari import data
 from otonari.cli import main
 from otonari.data.loading import town
+from otonari.data.loading.scenario import bundled, load_scenario
+from otonari.data.schema.tariffs_and_fees import Tariff
 from otonari.model.sharing.allocation import allocate
 from otonari.model.sharing.traded import traded
 from otonari.runs.ledger import ledger
 from otonari.runs.ledger.format.errors import LedgerError, LedgerLocked, LedgerTampered
+from otonari.runs.settle import of_run
 from otonari.runs.store import netcdf, run_file
 
 from . import counts
@@ -494,6 +497,31 @@ def test_coefficients(otonari, day, exhaustive, decimals):
     np.add.at(bought, (buyer, slot), energy)
     assert (got == bought).all()
     assert bought.sum() == facts["traded_wh"] > 10_000
+
+
+def test_settles_a_run(otonari, day):
+    """A settlement of a run by its key, from meters that show the plan, shares what was traded, to the Wh."""
+    otonari("init", "month", "--settles", day / "p2p.nc")
+    (month,) = json.loads(otonari("settle", "month", "--json").stdout)["months"]
+    allocation = run_file.open_run(month["path"])["allocation"]
+    tree = run_file.open_run(day / "p2p.nc")
+    volumes = traded(*(tree[group].to_dataset() for group in ("inputs", "results", "trades")))
+    seller, buyer, slot, energy = volumes.contracts
+    for name, party in (("shared", buyer), ("sold", seller)):
+        want = np.zeros_like(volumes.withdrawn)
+        np.add.at(want, (party, slot), energy)
+        assert (allocation[name].values == want).all()
+    refused = otonari("init", "alone", "--settles", day / "grid-only.nc", code=2)
+    assert "grid-only.nc: market: got 'grid-only', want one of p2p, exchange, co-optimized" in refused.stderr
+    assert not Path("alone").exists()
+
+
+@pytest.mark.parametrize("name", bundled())
+def test_a_settlement_has_the_tariffs_of_its_run(name):
+    """What is left out of plain values of tariffs says nothing: they are read as they were."""
+    terms = load_scenario(name)
+    plain = yaml.safe_load(of_run._settlement(terms, "p2p.nc"))["tariffs"]
+    assert {label: Tariff.model_validate(own) for label, own in plain.items()} == terms.tariffs
 
 
 def test_prices_that_nobody_knows(otonari, day):

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from ...data.loading import feeder_template, scenario, sharing_template, town
 from ...data.problems import InputError, Problem, shown
 from ...data.schema.values import Name
+from ..settle import of_run
 from ..store import atomic_file
 from .answer import Answer
 
@@ -23,16 +24,20 @@ def init(
     seed: int | None = None,
     name: str | None = None,
     feeder: Path | None = None,
+    settles: Path | None = None,
 ) -> Answer:
     """Write the files of a template into a folder: of a bundled scenario, or of what is made on the spot.
 
-    With ``feeder`` they are a scenario on the network of that file. They clear as ``name``, by default as the template
-    does; raises :class:`InputError` where it is none, or the network cannot be read.
+    With ``feeder`` they are a scenario on the network of that file, with ``settles`` a settlement of that run. They
+    clear as ``name``, by default as the template does; raises :class:`InputError` where it is none, or the network
+    cannot be read, and :class:`RunFileError` where the run is none of peers that trade.
     """
     command = "clear"
     notes: tuple[str, ...] = ()
     if feeder is not None:
         files, notes = feeder_template.files(feeder)
+    elif settles is not None:
+        files, command = of_run.files(settles), "settle"
     elif template == town.NAME:
         files = town.files(homes or HOMES, SEED if seed is None else seed)
     elif template == sharing_template.NAME:

@@ -10,18 +10,11 @@ import numpy as np
 from ...data.inputs import deferred_dask  # noqa: F401 - before Datasets
 from ...data.inputs.currency import decimals
 from ...data.problems import shown
-from ...model.labels import Array
-from ...model.sharing.coefficients import coefficients as realising
-from ...model.sharing.traded import Traded, traded
-from ..settle import run
-from ..settle import trades as trades_by_slot
+from ..settle import key, run
 from ..settle.run import Month
-from ..store import atomic_file, run_file
-from ..text import as_csv, table
+from ..store import atomic_file
+from ..text import table
 from .answer import Answer
-
-REST = "(surplus)"
-"""The column of what is given to nobody."""
 
 
 def settle(
@@ -115,53 +108,23 @@ def _kept(month: Month) -> str:
 
 
 def coefficients(run: Path, output: Path, *, decimals: int, exhaustive: bool) -> Answer:
-    """Write the coefficients that realise a stored run; see :func:`otonari.model.sharing.coefficients.coefficients`."""
-    tree = run_file.open_run(run)
-    with run_file.reading(run):
-        inputs, results, trades, _ = trades_by_slot.groups(tree)
-        volumes = traded(inputs, results, trades)
-    producers = np.flatnonzero(volumes.injected.any(axis=1))
-    seller, *others = volumes.contracts
-    contracts = (np.searchsorted(producers, seller), *others)
-    meters = volumes.injected[producers], volumes.withdrawn
-    key = realising(*meters, contracts, decimals=decimals, exhaustive=exhaustive)
-    kept = atomic_file.publish_text(output, _csv(inputs["time"].values, volumes, producers, key, decimals))
+    """Write the key that realises a stored run; see :func:`otonari.runs.settle.key.of_run`."""
+    own = key.of_run(run, decimals=decimals, exhaustive=exhaustive)
+    volumes, slots = own.volumes, len(own.time)
+    kept = atomic_file.publish_text(output, own.csv())
     facts = {
         "path": str(output),
         "kept": kept and str(kept),
         "decimals": decimals,
-        "producers": volumes.label[producers].tolist(),
+        "producers": volumes.label[own.producers].tolist(),
         "members": volumes.label.tolist(),
-        "slots": key.shape[-1],
+        "slots": slots,
         "traded_wh": int(volumes.contracts[3].sum()),
         "injected_wh": int(volumes.injected.sum()),
     }
     text = f"stored  {output}" + (f" (the earlier, different file is now {kept})" if kept else "")
-    sizes = f"{len(producers)} producers, {len(volumes.label)} members, {key.shape[-1]} slots, {decimals} decimals"
+    sizes = (
+        f"{len(own.producers)} producers, {len(volumes.label)} members, {slots} slots, {decimals} decimals"
+    )
     text += f"\nkey     {sizes}: {facts['traded_wh']:,} Wh traded of {facts['injected_wh']:,} Wh injected"
     return Answer(facts, text)
-
-
-def _csv(times: Array, volumes: Traded, producers: Array, key: Array, decimals: int) -> str:
-    """Return a line per slot and producer: a coefficient for each member, and the rest; together exactly one."""
-    whole = 10**decimals
-    rows = [
-        [
-            np.datetime_as_string(time, unit="s") + "Z",
-            volumes.label[j],
-            *map(_decimal, units, [decimals] * len(units)),
-        ]
-        for t, time in enumerate(times)
-        for k, j in enumerate(producers)
-        for units in [[*key[k, :, t].tolist(), whole - int(key[k, :, t].sum())]]
-    ]
-    return as_csv(["time", "producer", *volumes.label, REST], rows)
-
-
-def _decimal(units: int, decimals: int) -> str:
-    """Return units of the last decimal as text.
-
-    >>> _decimal(300, 3), _decimal(1000, 3)
-    ('0.300', '1.000')
-    """
-    return f"{units // 10**decimals}.{units % 10**decimals:0{decimals}d}"
