@@ -694,6 +694,11 @@ def compare(runs: tuple[Path, ...], output: Path | None, as_json: bool, verbose:
     help="File: .html, .md or .txt, of bills .csv too; or folder of bills.  [default: stdout]",
 )
 @click.option(
+    "--time",
+    help="Local time of the slot whose orders or trades a page shows: YYYY-MM-DD HH:MM, or HH:MM of the first day."
+    "  [default: the slot with the most trade]",
+)
+@click.option(
     "--ledger", "directory", type=_FOLDER, help="Of the receipts of bills.  [default: beside the run file]"
 )
 @common
@@ -704,6 +709,7 @@ def report(as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
     bills are of all the runs of a market in it.
     """
     run, everybody, output = options.pop("run"), options.pop("everybody"), options["output"]
+    time = options.pop("time")
     billing = everybody or bool(options["participants"])
     several = everybody or len(set(options["participants"])) > 1
     if everybody and options["participants"]:
@@ -720,12 +726,14 @@ def report(as_json: bool, verbose: bool, quiet: bool, **options: Any) -> None:
         raise click.UsageError(f"got the folder {run}, want a run, or whom to bill of the runs in it")
     if not several and not (output and output.is_dir()):
         _require_suffix(output, "", ".html", ".md", ".txt", *([".csv"] if billing else []))
+    if time is not None and (billing or output is None or output.suffix != ".html"):
+        raise click.UsageError("--time: only the page of a run shows a single slot: give --output FILE.html")
     if output and output.exists() and run.is_file() and run.samefile(output):
         raise click.UsageError(f"--output: got {output}, which is the run, want another name")
     _stage(verbose, quiet)("reading the run")
     from .runs.commands import report
 
-    answer = report.bills(run, **options) if billing else report.report(run, output)
+    answer = report.bills(run, **options) if billing else report.report(run, output, time)
     _print(answer, as_json, quiet)
 
 

@@ -185,6 +185,27 @@ def test_orders_become_deals_and_lessons():
     assert (deals.seller.tolist(), deals.buyer.tolist(), deals.energy.tolist()) == ([1], [0], [2.0])
     assert (deals.price.tolist(), deals.fee.tolist()) == ([28.0], [2.0])
     assert sorted(learned) == [(0, 0, 1.0, 29.0), (0, 0, 2.0, 29.0), (1, 0, 2.0, 29.0)]
+    # the ask that was withdrawn untraded is on no level
+    rows = zip(*(column.tolist() for column in product.ladder), strict=True)
+    assert [*rows] == [(0, 8.0, 2.0, 2.0), (1, 30.0, 3.0, 2.0)]
+
+
+@pytest.mark.parametrize("mechanism", ["continuous", "uniform"])
+def test_the_ladder_adds_up_orders_of_a_price_and_is_sorted(mechanism):
+    """Two bids of 30 are one level; an auction leaves nothing open, and yet its ladder has what was not traded."""
+    inputs = home(demand=(3, 3), battery=False)
+    at = int(inputs["time"].values.astype("datetime64[us]").astype(np.int64)[0])
+    product = ProductBook(inputs, 0, positions(inputs), Rules(mechanism=mechanism))
+    asks = [bidding.OrderIntent(1, part, "sell", price, 0.5) for part, price in (("home", 9.0), ("b", 8.0))]
+    bids = [bidding.OrderIntent(0, part, "buy", 30.0, 1.0) for part in ("home", "b")]
+    product.place(at, 0, asks + bids, [0, 1], HERE)
+    deals, _ = product.close(HERE)
+    assert deals.energy.sum() == pytest.approx(1.0)
+    ladder = product.ladder
+    assert ladder.side.tolist() == [0, 0, 1]
+    assert ladder.price.tolist() == [8.0, 9.0, 30.0]
+    assert ladder.energy.tolist() == [0.5, 0.5, 2.0]
+    assert ladder.traded.tolist() == [0.5, 0.5, 1.0]
 
 
 def test_a_book_is_the_same_after_it_is_made_again():

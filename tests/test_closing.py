@@ -27,7 +27,7 @@ pytestmark = pytest.mark.thorough
 
 SLOTS, WARM_UP = 12, 2
 LONG = "time.slot_minutes=120"
-GROUPS = ("inputs", "results", "trades", "settlement")
+GROUPS = ("inputs", "results", "trades", "settlement", "forecast", "order_book")
 ROOT = Path(__file__).resolve().parent.parent
 SECRET = b"s" * 32
 

@@ -94,6 +94,33 @@ def test_a_simulation_plans_with_the_method_that_it_names():
 
 
 @pytest.mark.parametrize("quantity", ["demand", "pv"])
+@pytest.mark.parametrize("days", [3, 12])
+def test_the_forecast_of_all_together_is_that_of_their_sum(days, quantity):
+    """Of arrays alike it is theirs, so many times over; errors that cancel leave no spread. Cold and warm."""
+    past = history(days, quantity=quantity)
+    rng, now = np.random.default_rng(3), 24 * days - 30
+    one = rng.gamma(4.0, 0.25, past.power.shape)
+
+    def made(*rows):
+        return METHODS["profile"].forecast(PowerHistory(quantity, np.vstack(rows), past.calendar), now, 24)
+
+    alone, alike = made(one), made(one, one, one).total
+    np.testing.assert_allclose(alike.mean, 3 * alone.mean)
+    np.testing.assert_allclose(alike.quantiles, 3 * alone.quantiles)
+    wide = np.ptp(alone.quantiles, axis=0)
+    both = made(one, one.max() + 0.2 - one)  # a home and its mirror image: the sum is ever the same
+    total = both.total.quantiles
+    if days > 3:
+        assert (np.ptp(total, axis=0) < 0.5 * wide).mean() > 0.9
+    nobody = made(one, np.full_like(one, np.nan)).total
+    np.testing.assert_allclose(nobody.quantiles, alone.quantiles)
+    points = METHODS["yesterday"].forecast(
+        PowerHistory(quantity, np.vstack([one, one]), past.calendar), now, 5
+    )
+    np.testing.assert_allclose(points.total.quantiles[1], points.mean.sum(axis=0, keepdims=True))
+
+
+@pytest.mark.parametrize("quantity", ["demand", "pv"])
 def test_quantiles_are_computed_when_they_are_asked_for_from_what_was_known_then(quantity, monkeypatch):
     past = history(12, quantity=quantity)
     want = METHODS["profile"].forecast(past, 200, 24).quantiles

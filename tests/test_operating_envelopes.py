@@ -144,10 +144,11 @@ def test_a_simulated_day_keeps_what_it_can_of_an_envelope():
         import_envelope=(("participant", "time"), [inf, [5.0, 0.4, 5.0]]),
         export_envelope=(("participant", "time"), [[3.0, 3.0, 0.25], inf]),
     )
-    simulation = Simulation(of_inputs(inputs, inputs), Options())
+    line = of_inputs(inputs, inputs)
+    simulation = Simulation(line, Options())
     while not simulation.done:
         simulation.step()
-    tree = account(inputs, simulation.state, Options())
+    tree = account(line, simulation.state, Options())
     home_at = inputs["participant"].values.tolist().index("home")
     assert tree["results"]["draw"].values[home_at] == pytest.approx([1.0, 1.0, 1.0])
     assert tree["results"]["supply"].values[1 - home_at] == pytest.approx([3.0, 3.0, 0.25])

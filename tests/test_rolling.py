@@ -13,16 +13,18 @@ from click.testing import CliRunner
 from otonari.cli import main
 from otonari.data.assembly.inputs import build_inputs
 from otonari.data.loading.scenario import load_scenario
+from otonari.data.problems import InputError
 from otonari.model import clearing
 from otonari.model.solver import solve
 from otonari.model.topology.stores import without_final_limits
 from otonari.runs.clear import single
 from otonari.runs.ledger import ledger
+from otonari.runs.report.pages.run_page import run_page
 from otonari.runs.simulate import run, timeline
 from otonari.runs.simulate.loop import Options
 from otonari.runs.store import run_file, run_format
 
-from . import counts
+from . import counts, pages
 from .communities import community, metered_net, random_community
 
 DAYS, HOURS = 2, 2
@@ -59,6 +61,70 @@ def test_its_file_says_what_its_times_are(exchanged):
     assert run_format.TIME_ATTRIBUTES["axis"] == "T"
 
 
+def test_forecasts_are_stored_as_they_were_made_and_can_be_made_again(exchanged):
+    """A simulation that goes on after an interruption makes those before it again: they are the same."""
+    line = timeline.timeline("six-kinds", DAYS, 4, [LONG])[1]
+    stored = exchanged["forecast"].to_dataset()
+    xr.testing.assert_identical(line.forecast(24 // HOURS).drop_attrs(), stored.drop_attrs())
+    assert stored["lead"].values.tolist() == [
+        0,
+        4,
+        6,
+        12,
+        22,
+    ]  # of 0, 1, 3, 6 and 12 h, and the last slot of a day
+    demand, pv = line.expected(3, 24 // HOURS)
+    for lead, hours in enumerate(stored["lead"].values):
+        at = 3 + round(hours / HOURS)
+        for name, expected in (("demand", demand), ("pv", pv)):
+            mean = expected[:, at - 3].sum()
+            assert float(stored[f"forecast_{name}"][lead, at]) == pytest.approx(mean, abs=6e-4)
+    assert stored["lead"].attrs["standard_name"] == "forecast_period"
+    assert (
+        stored["forecast_pv"].isel(lead=-1).isnull().values.sum() == 11
+    )  # nothing was made before the first slot
+    quantiles = stored["forecast_demand_quantile"].transpose("level", ...).values
+    assert (np.diff(quantiles, axis=0)[~np.isnan(quantiles[1:])] >= 0).all()
+
+
+def test_books_hold_what_was_traded(exchanged):
+    book, trades = exchanged["order_book"].to_dataset(), exchanged["trades"].to_dataset()
+    assert (book["level_traded"] <= book["level_energy"]).all()
+    assert book["level_side"].attrs["flag_meanings"] == "ask bid"
+    for time in exchanged["inputs"]["time"].values:
+        here = book.isel(price_level=book["level_time"].values == time)
+        contracted = trades["trade_contracted"].values[trades["trade_time"].values == time].sum()
+        for side in (0, 1):
+            own = here.isel(price_level=here["level_side"].values == side)
+            assert float(own["level_traded"].sum()) == pytest.approx(contracted, abs=1e-9)
+            step = np.diff(own["level_price"].values)
+            assert ((step < 0) if side else (step > 0)).all()
+
+
+def test_its_page_shows_forecasts_and_orders(exchanged):
+    tree = exchanged.copy(deep=False)
+    found = pages.read(run_page(tree))
+    assert found.faults == []
+    came = tree["inputs"]["demand"].sum("participant").values
+    made = tree["forecast"]["forecast_demand"].values
+    header, rows = found.table("Demand: what was forecast, and what came")
+    assert header[1:4] == ["came, kW", "one slot ahead, kW", "22 h ahead, kW"]
+    table = np.array(list(rows.values()))
+    for column, want in enumerate((came, made[0], made[-1])):
+        np.testing.assert_allclose(table[:, column], want, atol=6e-4)
+    _, rows = found.table("Errors of forecasts by lead")
+    assert [row[0] for row in rows.values()] == pytest.approx(np.nanmean(abs(came - made), axis=1), abs=6e-4)
+    assert set(found.table("Order book of one slot")[1]) == {"asks", "bids", "sellers got", "buyers paid"}
+    at = pages.read(run_page(tree, "08:00"))
+    rows = at.tables[at.titles["Order book of one slot"]][1:]
+    book = tree["order_book"].to_dataset()
+    slot = tree["inputs"]["time"].values[8 // HOURS]
+    want = book["level_energy"].values[(book["level_time"].values == slot) & (book["level_side"].values == 1)]
+    assert [float(row[1]) for row in rows if row[0] == "bids"] == pytest.approx(want, abs=6e-5)
+    with pytest.raises(InputError, match="time: got '2021-01-01 00:00', want a time of the run"):
+        run_page(tree, "2021-01-01 00:00")
+
+
 def test_a_simulated_run_is_cleared_again_as_one(exchanged, tmp_path):
     """The co-optimum with foresight over the same days, from the same effective scenario."""
     outcome = single.run(exchanged.attrs["path"], record=False, output=tmp_path / "p2p.nc")
@@ -92,7 +158,9 @@ def test_the_command_prints_a_table_and_facts(tmp_path):
     assert facts["market"] == "co-optimized"
     assert facts["ledger"] is None
     assert facts["totals"]["peer_energy"] > 0
-    assert run_file.open_run(path).attrs["market"] == "co-optimized"
+    stored = run_file.open_run(path)
+    assert stored.attrs["market"] == "co-optimized"
+    assert ("forecast" in stored.children, "order_book" in stored.children) == (True, False)
     refused = CliRunner().invoke(main, ["simulate", "six-kinds", "-o", "run.csv"])
     assert refused.exit_code == 2
 

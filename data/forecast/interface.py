@@ -41,18 +41,29 @@ class Forecast:
 
     ``mean`` (entity, horizon) and ``quantiles`` (level, entity, horizon) in the unit of the history, ``levels``
     (level,); NaN where nothing at all is known of an entity. Given as a function, quantiles are computed when they are
-    asked for: who plans with the mean does not pay for them.
+    asked for: who plans with the mean does not pay for them. ``together`` gives the quantiles (level, 1, horizon) of the
+    sum of all entities: of points, the sum of the points.
     """
 
     def __init__(
-        self, mean: np.ndarray, quantiles: np.ndarray | Callable[[], np.ndarray], levels: np.ndarray
+        self,
+        mean: np.ndarray,
+        quantiles: np.ndarray | Callable[[], np.ndarray],
+        levels: np.ndarray,
+        together: Callable[[], np.ndarray] | None = None,
     ):
-        self.mean, self.levels, self._quantiles = mean, levels, quantiles
+        self.mean, self.levels, self._quantiles, self._together = mean, levels, quantiles, together
 
     @cached_property
     def quantiles(self) -> np.ndarray:
         """The quantiles (level, entity, horizon)."""
         return self._quantiles() if callable(self._quantiles) else self._quantiles
+
+    @cached_property
+    def total(self) -> "Forecast":
+        """The forecast of the sum of all entities, as one entity (1, horizon); who is not known counts for nothing."""
+        mean = np.nansum(self.mean, axis=0, keepdims=True)
+        return Forecast(mean, self._together or np.stack([mean] * len(self.levels)), self.levels)
 
 
 ForecastPower = Callable[[PowerHistory, int, int], Forecast]

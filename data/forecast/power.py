@@ -119,17 +119,22 @@ def _forecast(
         mean = np.where(share > 0, share * np.nan_to_num(mean) + (1 - share) * prior, prior)
     at = np.asarray(levels, dtype=float)
 
-    def around() -> np.ndarray:
-        """Return the quantiles around the mean: by its errors on earlier days, or by a lognormal spread."""
-        known = samples()
+    def around(mean: np.ndarray, known: np.ndarray, dark: np.ndarray) -> np.ndarray:
+        """Return the quantiles around a mean: by its errors on earlier days, or by a lognormal spread."""
         cold = np.array([NormalDist().inv_cdf(level) for level in at])
         spread = np.exp(COLD_SPREAD * cold - COLD_SPREAD**2 / 2)
         enough = (~np.isnan(known)).sum(axis=1) >= LEAST_ERRORS
         either = np.where(enough, mean + quantiles(known, at), mean * spread[:, None, None])
-        dark = past.target_expected() <= 0
         return np.where(dark & ~np.isnan(mean), 0.0, np.maximum(either, 0.0))
 
-    return Forecast(mean, around, at)
+    def each() -> np.ndarray:
+        return around(mean, samples(), past.target_expected() <= 0)
+
+    def together() -> np.ndarray:
+        dark = past.target_expected().max(axis=0, keepdims=True) <= 0
+        return around(np.nansum(mean, axis=0, keepdims=True), samples(together=True), dark)
+
+    return Forecast(mean, each, at, together)
 
 
 def quantiles(samples: np.ndarray, levels: np.ndarray) -> np.ndarray:

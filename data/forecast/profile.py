@@ -158,11 +158,13 @@ def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     return np.asarray(np.divide(a + g * level, b + g, out=np.full_like(b, np.nan), where=B > 0))
 
 
-def errors(past: Past, table: np.ndarray, memory: Memory) -> tuple[np.ndarray, Callable[[], np.ndarray]]:
+def errors(past: Past, table: np.ndarray, memory: Memory) -> tuple[np.ndarray, Callable[..., np.ndarray]]:
     """Return the mean (entity, horizon), and a function for the errors of the method on earlier days.
 
-    These are (entity, sample, horizon) [kW]. Origins o_k = now - k * size lie k = 0, 1, ... days back at the time of day
-    of ``now``; a target has the lead l = target - now. With readings x and their profile p::
+    These are (entity, sample, horizon) [kW]; called with ``together=True``, those of the sum of all entities, as one:
+    an entity whose reading or profile is missing counts for nothing in it. Origins o_k = now - k * size lie k = 0, 1
+    and so on days back at the time of day of ``now``; a target has the lead l = target - now. With readings x and their
+    profile p::
 
         f_k(l) = p(o_k + l) max(0, 1 + y D_k + r exp(-l / tau) (H_k - y D_k))
         e_k(l) = x(o_k + l) - f_k(l)
@@ -183,9 +185,13 @@ def errors(past: Past, table: np.ndarray, memory: Memory) -> tuple[np.ndarray, C
         p = table[past.ahead(), :, target[k]].transpose(2, 0, 1)
         return np.asarray(p * np.maximum(1 + yD[:, k] + fading * (H[:, k] - yD[:, k]), 0.0))
 
-    def samples() -> np.ndarray:
+    def samples(together: bool = False) -> np.ndarray:
         earlier = slice(1, None)
-        return _with_neighbours(past.values[:, target[earlier]] - f(earlier))
+        e = past.values[:, target[earlier]] - f(earlier)
+        if together:
+            known = ~np.isnan(e).all(axis=0, keepdims=True)
+            e = np.where(known, np.nansum(e, axis=0, keepdims=True), np.nan)
+        return _with_neighbours(e)
 
     return f(slice(1))[:, 0], samples
 

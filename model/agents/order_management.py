@@ -13,6 +13,7 @@ from ...data.inputs.currency import WATT_HOURS, scale
 from ..exchange.deals import Deals
 from ..exchange.exchange import Exchange, Rules
 from ..exchange.integer_fees import network
+from ..exchange.ladder import Ladder, ladder
 from ..exchange.order_book import SELL, Order
 from ..exchange.records import NO_SLOT, Event, line
 from ..labels import Array
@@ -70,6 +71,7 @@ class ProductBook:
         self._start = own["time"].values.astype("datetime64[us]").astype(np.int64)[0]
         self._prices = tariff_prices(own, 0)
         self._exchange = Exchange(own, rules, limits.isel(time=[slot]), network=network(inputs))
+        self.ladder: Ladder | None = None
 
     def place(
         self, placed: int, number: int, intents: Sequence[OrderIntent], turn: Sequence[int], node: Array
@@ -147,9 +149,14 @@ class ProductBook:
         return _between(trades, places, node)
 
     def close(self, node: Array) -> tuple[Deals, list[Observation]]:
-        """Close the book; return the deals of those who are at ``node`` (trader,), and the prices observed at all."""
+        """Close the book; return the deals of those who are at ``node`` (trader,), and the prices observed at all.
+
+        Its ``ladder`` is known from then on.
+        """
         waiting = self._open_orders()
+        offered = [(order, order.traded + order.open) for order in self._exchange.orders.values()]
         self._exchange.call()
+        self.ladder = ladder(offered, self._units, WATT_HOURS)
         trades, places = self._trades()
         observed = self._of_trades(trades, places) + [self._of_the_rest(order) for order in waiting]
         return _between(trades, places, node), [one for one in observed if one.energy > 0]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...data.problems import shown
+from ...data.problems import InputError, Problem, shown
 from .. import compare as comparison
 from ..ledger.format import canonical_json
 from ..report import tables
@@ -13,24 +13,31 @@ from ..text import file_name
 from .answer import Answer
 
 
-def report(run: Path, output: Path | None) -> Answer:
-    """Report a run, a plan, a comparison or a sweep on one page, with figures where the output ends in .html."""
+def report(run: Path, output: Path | None, time: str | None = None) -> Answer:
+    """Report a run, a plan, a comparison or a sweep on one page, with figures where the output ends in .html.
+
+    ``time`` is that of the slot whose orders or trades the page of a run shows.
+    """
     from ..report.page import facts, report
     from ..report.pages.comparison_page import comparison_page
     from ..report.pages.run_page import run_page
     from ..store import atomic_file
 
     figured = output is not None and output.suffix == ".html"
-    if plan_file.holds(run):
+    planned = plan_file.holds(run)
+    compared = None if planned else comparison.read(run)
+    if time is not None and (planned or compared is not None):
+        want = "none: neither plans nor comparisons show a single slot"
+        raise InputError([Problem(str(run), "", "time", repr(time), want)])
+    if planned:
         return _plan(run, output)
-    compared = comparison.read(run)
     with run_file.reading(run):
         if compared is not None:
             page = comparison_page(compared) if figured else tables.compared(compared) + "\n"
             figures: Any = compared.to_dict()
         else:
             tree = run_file.open_run(run)
-            page, figures = (run_page if figured else report)(tree), facts(tree)
+            page, figures = run_page(tree, time, str(run)) if figured else report(tree), facts(tree)
     if output is None:
         return Answer(figures, page.removesuffix("\n"))
     kept = {output: atomic_file.publish_text(output, page)}

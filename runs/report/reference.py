@@ -17,6 +17,8 @@ GROUPS = {
     "settlement": "What everybody pays and gets, and where energy came from",
     "marginal": "What one more unit is worth",
     "network": "A power flow, where `otonari grid` has added one",
+    "forecast": "What was forecast of all members together, of a simulation",
+    "order_book": "The ladders of the orders of every slot, of a simulation on the exchange",
     "allocation": "A settled month, in whole Wh and units of money",
 }
 """Groups of a run on the page, in their order; what is said of each."""

@@ -1,9 +1,10 @@
 """The journal of a simulation: what each slot added to its state, on the disk before it is committed to a ledger.
 
-The first line says what simulation it is, each other line what one slot added to its state: its realised dispatch and
-deals, and what the agents carry on, down to the basis that the next plan starts from. A line is the SHA-256 (hex) of the
-hash before it and of its text, a space, and the text, JSON whose numbers are exact. It is only ever appended to, so it
-costs the same at every slot, and what a crash cut short shows: a simulation goes on from the last whole line.
+The first line says what simulation it is, each other line what one slot added to its state: its realised dispatch,
+deals and ladder of orders, and what the agents carry on, down to the basis that the next plan starts from. A line is the
+SHA-256 (hex) of the hash before it and of its text, a space, and the text, JSON whose numbers are exact. It is only ever
+appended to, so it costs the same at every slot, and what a crash cut short shows: a simulation goes on from the last
+whole line.
 """
 
 import base64
@@ -19,11 +20,12 @@ import numpy as np
 
 from ...model.agents.order_management import OrderRow
 from ...model.exchange.deals import Deals
+from ...model.exchange.ladder import Ladder
 from ...model.solver.basis import ABSENT, Basis
 from ..ledger import durable_files
 from .loop import State
 
-FORMAT = 5
+FORMAT = 6
 """Of the lines: part of a simulation's identity, so that what was written otherwise is never gone on with."""
 _DEALS = {"seller": np.int64, "buyer": np.int64} | dict.fromkeys(
     ("energy", "price", "fee", "congestion", "contracted"), np.float64
@@ -81,6 +83,7 @@ class Journal:
             "electric": [trips.tolist(), state.electric[trips].tolist()],
             "deals": {name: values.tolist() for name, values in state.deals[slot]._asdict().items()},
             "prices": [places.tolist(), state.prices.flat[places].tolist()],
+            "ladder": [column.tolist() for column in state.ladders[-1]] if state.ladders else None,
             "orders": [[k, rows[self._rows.get(k, 0) :]] for k, rows in state.books.items()],
             "basis": _packed(state.basis) if state.basis else None,
         }
@@ -120,6 +123,8 @@ def _apply(state: State, content: dict[str, Any]) -> None:
     for values, (places, new) in ((state.electric, content["electric"]), (state.prices, content["prices"])):
         values.flat[places] = new
     state.deals.append(Deals(*(np.array(content["deals"][n], dtype=kind) for n, kind in _DEALS.items())))
+    if content["ladder"]:
+        state.ladders.append(Ladder(*map(np.array, content["ladder"])))
     state.books = {
         k: [*state.books.get(k, []), *(OrderRow(*row) for row in rows)] for k, rows in content["orders"]
     }

@@ -28,6 +28,7 @@ from ...model.agents.dispatch import Dispatch
 from ...model.agents.order_management import OrderRow, ProductBook
 from ...model.exchange.deals import Deals
 from ...model.exchange.exchange import Rules, positions
+from ...model.exchange.ladder import Ladder
 from ...model.exchange.products import Products
 from ...model.labels import Array, places
 from ...model.settlement import trades
@@ -79,8 +80,8 @@ class State:
 
     ``prices`` (side, node, time of day) are the expected ones [currency/kWh]; ``realised`` is the dispatch over all T
     slots, ``electric`` (trip,) the distance driven on electricity [km], ``deals`` what was delivered in each slot;
-    ``books`` are the rows of orders of open products; ``basis`` is where the last plan ended, and the next one starts:
-    between equal plans it decides.
+    ``ladders`` are those of the products that closed, ``books`` the rows of orders of open products; ``basis`` is where
+    the last plan ended, and the next one starts: between equal plans it decides.
     """
 
     slot: int
@@ -89,6 +90,7 @@ class State:
     realised: Dispatch
     electric: np.ndarray
     deals: list[Deals] = field(default_factory=list)
+    ladders: list[Ladder] = field(default_factory=list)
     books: dict[int, list[OrderRow]] = field(default_factory=dict)
     basis: Basis | None = None
 
@@ -205,7 +207,10 @@ class Simulation:
         for k, product in enumerate(products):
             if product.opens <= placed < product.gate <= following:
                 self._trade(k, seen, planned, node[:, k], turn)
-        deals, learned = self._book(slot).close(node[:, 0])
+        book = self._book(slot)
+        deals, learned = book.close(node[:, 0])
+        if book.ladder:
+            self.state.ladders.append(book.ladder)
         self._expectations.learn(int(self._place[slot]), learned)
         return planned, deals
 

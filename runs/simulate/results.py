@@ -22,6 +22,7 @@ from ..ledger import records
 from ..store import run_format
 from ..version import version
 from .loop import Options, State
+from .timeline import Timeline
 
 
 def since(inputs: xr.Dataset, state: State, first: int) -> tuple[xr.Dataset, State]:
@@ -151,15 +152,42 @@ class _Flow:
         return {"node_flow": variable(("node", "time"), self._power, "kW", doc)}
 
 
-def account(inputs: xr.Dataset, state: State, options: Options) -> xr.DataTree:
-    """Return the run of a finished simulation: settled by the prices of its trades, and checked."""
+def order_books(inputs: xr.Dataset, state: State) -> xr.Dataset | None:
+    """Return the price levels (price_level,) of the orders of every slot; None where there was no exchange."""
+    if not state.ladders:
+        return None
+    slot = np.repeat(np.arange(len(state.ladders)), [len(one.side) for one in state.ladders])
+    side, price, energy, traded = map(np.concatenate, zip(*state.ladders, strict=True))
+    unit = f"{inputs.attrs['currency']}/kWh"
+    flags = {"flag_values": np.array([0, 1], dtype=np.int8), "flag_meanings": "ask bid"}
+    columns: dict[str, tuple[Any, dict[str, Any]]] = {
+        "time": (inputs["time"].values[slot], {"long_name": "start of the slot of the orders, UTC"}),
+        "side": (side.astype(np.int8), {"long_name": "side of the orders"} | flags),
+        "price": (price, {"long_name": "limit at which orders stood last, of bids with fees", "units": unit}),
+        "energy": (energy, {"long_name": "traded of them, or open when the book closed", "units": "kWh"}),
+        "traded": (traded, {"long_name": "traded of them", "units": "kWh"}),
+    }
+    return xr.Dataset({f"level_{name}": ("price_level", *column) for name, column in columns.items()})
+
+
+def account(line: Timeline, state: State, options: Options) -> xr.DataTree:
+    """Return the run of a finished simulation: settled by the prices of its trades, and checked.
+
+    Beside its groups stand what was forecast, where it was, and the order books, where there was an exchange.
+    """
     from ...model.checks.run import require
     from ...model.settlement import accounts, unpaid
 
+    inputs = line.inputs
     results, traded, alone = results_of(inputs, state), trades_of(inputs, state), grid_only(inputs)
     settlement = accounts.settle(inputs, results, traded, alone, prices="traded")
     require(inputs, results, traded, settlement, grid_only=alone, prices="traded")
-    tree = run_format.as_tree(inputs, results, traded, settlement)
+    beside = {
+        run_format.FORECAST: line.forecast(options.window),
+        run_format.ORDER_BOOK: order_books(inputs, state),
+    }
+    further = {name: group for name, group in beside.items() if group is not None}
+    tree = run_format.as_tree(inputs, results, traded, settlement, **further)
     tree.attrs = {
         "market": options.mode,
         "otonari_version": version(),

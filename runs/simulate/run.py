@@ -32,7 +32,8 @@ def simulate(line: Timeline, options: Options, state: State | None = None) -> xr
     Returns
     -------
     DataTree
-        Groups ``inputs``, ``results``, ``trades`` and ``settlement`` over all slots.
+        Groups ``inputs``, ``results``, ``trades`` and ``settlement`` over all slots; ``forecast`` where agents do not
+        know what comes, ``order_book`` of an exchange.
 
     Raises
     ------
@@ -44,7 +45,7 @@ def simulate(line: Timeline, options: Options, state: State | None = None) -> xr
     simulation = Simulation(line, options, state)
     while not simulation.done:
         simulation.step()
-    return account(line.inputs, simulation.state, options)
+    return account(line, simulation.state, options)
 
 
 def run(
@@ -129,7 +130,7 @@ def run(
         simulation = Simulation(line, options, written.replay(first))
         if not _finished(simulation, written, closing, progress, stop):
             return None
-        tree = account(line.inputs, simulation.state, options)
+        tree = account(line, simulation.state, options)
         tree.attrs = names | tree.attrs
         tree.attrs |= {"warm_up_slots": line.known, "clear_seconds": time.perf_counter() - begin}
         outcome = closing.keep(tree, output)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
 from typing import Any
@@ -27,6 +27,7 @@ from ...model.topology.connections import connections
 from ...model.topology.peaks import going_on
 from ...model.topology.stores import has_targets, of_stores, with_stores, within_reach, without_final_limits
 from ..store import digest
+from . import forecasts
 from .driving import Driving, departures, driving
 
 
@@ -37,7 +38,7 @@ class Timeline:
     ``inputs`` is what really happens over T slots; ``demand`` and ``pv`` (P, H + T) [kW] begin H slots earlier, as
     ``known`` says, and so does ``heat`` (heat_pump, H + T) [kW] that is drawn, where there are heat pumps;
     ``days`` is the calendar of all H + T slots. ``foresight``: forecasts are what really happens;
-    else ``method`` of ``METHODS`` makes them.
+    else ``method`` of ``METHODS`` makes them. ``made`` holds by slot and count what was expected of all together.
     """
 
     inputs: xr.Dataset
@@ -50,6 +51,12 @@ class Timeline:
     method: str = PROFILE
     heat: np.ndarray | None = None
     load: np.ndarray | None = None
+    made: dict[tuple[int, int], np.ndarray] = field(default_factory=dict, init=False, compare=False)
+
+    @cached_property
+    def leads(self) -> np.ndarray:
+        """The leads of the forecasts that are kept (lead,) [slots]; see :mod:`runs.simulate.forecasts`."""
+        return forecasts.leads(24 / self.days.slots_per_day)
 
     @cached_property
     def arrays(self) -> xr.Dataset:
@@ -83,9 +90,30 @@ class Timeline:
         if now == 0:
             return np.zeros((len(self.demand), count)), np.zeros((len(self.pv), count))
         forecast = METHODS[self.method].forecast
-        demand = np.nan_to_num(forecast(PowerHistory("demand", self.demand, self.days), now, count).mean)
-        pv = np.nan_to_num(forecast(PowerHistory("pv", self.pv, self.days), now, count).mean)
-        return np.minimum(demand, connections(self.arrays)[0][:, slot : slot + count] + pv), pv
+        both = [
+            forecast(PowerHistory("demand", self.demand, self.days), now, count),
+            forecast(PowerHistory("pv", self.pv, self.days), now, count),
+        ]
+        demand, pv = (np.nan_to_num(one.mean) for one in both)
+        demand = np.minimum(demand, connections(self.arrays)[0][:, slot : slot + count] + pv)
+        if (slot, count) not in self.made:
+            self.made[slot, count] = forecasts.of_all(both, (demand, pv), self.leads)
+        return demand, pv
+
+    def forecast(self, window: int | None) -> xr.Dataset | None:
+        """Return what is expected of all together, slot by slot, each time of ``window`` slots; None with foresight.
+
+        What was expected before an interruption is computed again: it is the same.
+        """
+        if self.foresight:
+            return None
+        slots, made = self.inputs.sizes["time"], {}
+        for now in range(0 if self.known else 1, slots):
+            count = min(slots - now, window or slots)
+            if (now, count) not in self.made:
+                self.expected(now, count)
+            made[now] = self.made[now, count]
+        return forecasts.as_dataset(made, self.leads, self.inputs)
 
     def expected_heat(self, slot: int, count: int) -> np.ndarray:
         """Return the heat (heat_pump, count) [kW] that is expected to be drawn from slot ``slot`` on."""

@@ -22,8 +22,10 @@ BOUNDS = "time_bnds"
 GROUPS = ("inputs", "results", "trades", "settlement")
 MARGINAL = "marginal"
 NETWORK = "network"
-BESIDE = (MARGINAL, NETWORK)
-"""Groups that say more of a run and do not identify it: marginal values, power flows."""
+FORECAST = "forecast"
+ORDER_BOOK = "order_book"
+BESIDE = (MARGINAL, NETWORK, FORECAST, ORDER_BOOK)
+"""Groups that say more of a run and do not identify it: marginal values, power flows, forecasts, order books."""
 FURTHER = ("allocation", *BESIDE)
 """Groups that only some runs have: what a settled one allocates, and those beside it."""
 

@@ -6,14 +6,13 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
-from ....data import clock
 from ....data.inputs.contract import optional
 from ....data.inputs.currency import decimals
 from ....data.problems import shown
 from ...store import run_format
+from .. import moment
 from ..figures.axes import Array
 
 SMALL = 1e-6
@@ -147,7 +146,7 @@ class Case:
     def when(self, slot: int | None = None) -> str:
         """Return when a slot begins, in local time."""
         time = self.inputs["time"].values[self.slot if slot is None else slot]
-        return f"{local(self.inputs, [time])[0]:%Y-%m-%d %H:%M}"
+        return f"{moment.local(self.inputs, [time])[0]:%Y-%m-%d %H:%M}"
 
     def edges(self, start: int, end: int) -> list[tuple[int, int, int]]:
         """Return the edges of the way between two nodes: the node below each, and from where to where it leads."""
@@ -200,11 +199,6 @@ class Case:
             return 0.0
         price = self.results["price"].values[:, self.slot]
         return max(0.0, float(np.nan_to_num(price[end] - price[start])) - self.fee(edge))
-
-
-def local(inputs: xr.Dataset, times: Any) -> pd.DatetimeIndex:
-    """Return times of a run (naive UTC) as local times."""
-    return clock.local(pd.DatetimeIndex(times), str(inputs.attrs.get("time_zone", "UTC")))
 
 
 def sum_of(parts: dict[str, float], case: Case) -> str:

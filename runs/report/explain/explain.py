@@ -1,15 +1,14 @@
 """All that is said of a participant at a slot of a run, and how both are chosen where nobody names them."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from ....data import clock
 from ....data.problems import InputError, Problem, shown, suggestion
-from .case import Case, Sentence, local
+from .. import moment
+from .case import Case, Sentence
 from .limits import limits
 from .partners import partners
 from .price import price
@@ -52,11 +51,9 @@ def explain(
         for n in ([participant] if participant is not None else []) + list(named)
         if n not in people
     ]
-    slot = None if time is None else _slot(inputs, time)
+    slot = None if time is None else moment.slot(inputs, time)
     if time is not None and slot is None:
-        ends = inputs["time"].values[[0, -1]]
-        first, last = (f"{t:%Y-%m-%d %H:%M}" for t in local(inputs, ends))
-        problems.append(Problem(source, "", "time", repr(time), f"a time of the run, {first} to {last}"))
+        problems.append(moment.problem(inputs, time, source))
     if problems:
         raise InputError(problems)
     saving = tree["settlement"].to_dataset()["saving"].values
@@ -84,25 +81,6 @@ def facts(case: Case, said: Sequence[Sentence]) -> dict[str, Any]:
         "currency": str(case.tree.attrs["currency"]),
         "sentences": [{"topic": s.topic, "text": s.text, **s.figures} for s in said],
     }
-
-
-def _slot(inputs: xr.Dataset, time: str) -> int | None:
-    """Return the slot that a local time lies in; None where it lies in none, or is no time."""
-    starts = inputs["time"].values
-    if re.fullmatch(r"\d{1,2}:\d{2}", time):
-        time = f"{local(inputs, starts[:1])[0]:%Y-%m-%d} {time:0>5}"
-    try:
-        moment, offset = clock.stamp(time)
-    except ValueError:
-        return None
-    if offset is not None:
-        at = np.datetime64(moment - offset, "ns")
-    else:
-        zone = clock.zone(str(inputs.attrs.get("time_zone", "UTC")))
-        at = clock.to_utc(np.array([moment], dtype="datetime64[ns]"), zone)[0]
-    k = int(np.searchsorted(starts, at, side="right")) - 1
-    length = np.timedelta64(round(3600 * float(inputs["slot_hours"].values[k])), "s")
-    return k if k >= 0 and at < starts[k] + length else None
 
 
 def _busiest(tree: xr.DataTree, who: int) -> int:

@@ -38,7 +38,7 @@ def stacked(
     up, down = np.zeros(len(times)), np.zeros(len(times))
     for number, (name, part) in enumerate(values.items()):
         for base, some in ((up, np.maximum(part, 0)), (down, np.minimum(part, 0))):
-            parts.append(shape(_band(x, y, base, base + some), colour(name, number, colours)))
+            parts.append(shape(band(x, y, base, base + some), colour(name, number, colours)))
             base += some
     bottom = level(x, top + _HEIGHT, marks) if low >= 0 else _zero(x, y) + level(x, top + _HEIGHT, marks)
     rows: list[Row] = [[t, *(float(v[k]) for v in values.values())] for k, t in enumerate(times)]
@@ -46,8 +46,8 @@ def stacked(
     return Figure(title, description, "".join(parts) + bottom, top + _HEIGHT + BOTTOM, header, rows)
 
 
-def _band(x: Scale, y: Scale, base: Array, edge: Array) -> str:
-    """Return the commands of the area between two courses of steps, stretch by stretch where it is not empty."""
+def band(x: Scale, y: Scale, base: Array, edge: Array) -> str:
+    """Return the commands of the area between two courses of steps, stretch by stretch where it is known and some."""
     commands = []
     some = np.flatnonzero(np.abs(edge - base) > 1e-9)
     for stretch in np.split(some, np.flatnonzero(np.diff(some) > 1) + 1):

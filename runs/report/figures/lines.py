@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .areas import band
 from .axes import BOTTOM, LEFT, RIGHT, Array, Scale, level, span, ticks, upright
 from .drawing import WIDTH, brief, coordinate, escaped, legend, path, shape, words
 from .figure import Figure, Row
 
 _HEIGHT = 180.0
+_ENDS = ("from", "to")
 
 
 def lines(
@@ -19,19 +21,29 @@ def lines(
     marks: Sequence[tuple[float, str]],
     series: dict[str, Array],
     decimals: int = 3,
+    between: dict[str, tuple[Array, Array]] | None = None,
 ) -> Figure:
-    """Return steps of series (time,) by name; a value that is not known is a gap."""
-    low, high = span(*series.values())
-    key, top = legend(series, {})
+    """Return steps of series (time,) by name; a value that is not known is a gap.
+
+    ``between`` are areas by name, from one course (time,) to another, behind the steps.
+    """
+    areas = between or {}
+    low, high = span(*series.values(), *(edge for both in areas.values() for edge in both))
+    key, top = legend([*series, *areas], {})
     top += 18
     x = Scale(0, max(len(times), 1), LEFT, WIDTH - RIGHT)
     y = Scale(low, high, top + _HEIGHT, top)
     parts = [key, upright(y, unit), level(x, top + _HEIGHT, marks)]
+    for number, edges in enumerate(areas.values(), len(series)):
+        parts.append(shape(band(x, y, *edges), f"c{number} b"))
     for number, values in enumerate(series.values()):
         css = f"l c{number}" + (" dash" if number % 2 else "")
         parts.append(shape(_steps(x, y, np.asarray(values, dtype=float)), css))
-    rows: list[Row] = [[t, *(float(v[k]) for v in series.values())] for k, t in enumerate(times)]
-    header = ["time", *(f"{name}, {unit}" for name in series)]
+    told = series | {
+        f"{name}, {end}": e for name, es in areas.items() for end, e in zip(_ENDS, es, strict=True)
+    }
+    rows: list[Row] = [[t, *(float(v[k]) for v in told.values())] for k, t in enumerate(times)]
+    header = ["time", *(f"{name}, {unit}" for name in told)]
     return Figure(title, description, "".join(parts), top + _HEIGHT + BOTTOM, header, rows, decimals)
 
 

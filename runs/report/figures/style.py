@@ -57,6 +57,7 @@ svg text{font:12px system-ui,sans-serif;fill:var(--ink)}svg .q{fill:var(--soft)}
 svg .m{text-anchor:middle}svg .e{text-anchor:end}
 .g,.x{fill:none;stroke:var(--grid)}.x{stroke:var(--bar)}.k{fill:var(--bar)}.n{fill:none;stroke:var(--bar)}
 .l{fill:none!important;stroke-width:1.6;stroke-linejoin:round}.dash{stroke-dasharray:4 3}
+.b{fill-opacity:.3}
 """
 _REST = """
 .total{font-size:1.25rem}ol,ul{padding-left:1.4rem}code{font-size:.9em}

@@ -6,6 +6,7 @@ import numpy as np
 
 from ....data.inputs.currency import decimals
 from ... import markets
+from ...store.run_format import ORDER_BOOK
 from ..figures.axes import Array
 from ..figures.bars import bars
 from ..figures.fee_tree import Edge, fee_tree
@@ -65,25 +66,59 @@ def who_trades(run: Run) -> Figure:
 
 
 def trades_in_order(run: Run) -> Figure:
-    """Return the trades of the slot with the most, by what sellers got and by what buyers paid."""
-    trades = run.trades
-    times, place = np.unique(trades["trade_time"].values, return_inverse=True)
-    busiest = int(np.argmax(np.bincount(place, trades["trade_energy"].values)))
-    here = trades.isel(trade=place == busiest)
-    energy, price = here["trade_energy"].values, here["trade_price"].values
-    paid = price + here["trade_fee"].values + here["trade_congestion"].values
-    rising, falling = np.argsort(price, kind="stable"), np.argsort(-paid, kind="stable")
-    k = int(np.searchsorted(run.inputs["time"].values, times[busiest]))
+    """Return the trades of a slot, by default the one with the most, by what sellers got and by what buyers paid."""
+    k = _slot(run)
     return ordered(
-        "Trades of the busiest slot in the order of their price",
-        f"Slot {run.slots.labels[int(run.slots.period[k])]}: what buyers paid, the most first, and what sellers got of"
+        "Trades of one slot in the order of their price",
+        f"Slot {run.when(k)}{_chosen(run)}: what buyers paid, the most first, and what sellers got of"
         " it, the least first. Between both are fees and congestion.",
         (run.price_unit, "kWh"),
-        {
-            "sellers got": (energy[rising], price[rising]),
-            "buyers paid": (energy[falling], paid[falling]),
-        },
+        _of_trades(run, k),
     )
+
+
+def order_book(run: Run) -> Figure:
+    """Return the orders of a slot by price, by default of the one with the most trade, and its trades."""
+    book, k = run.tree[ORDER_BOOK].to_dataset(), _slot(run)
+    here = book.isel(price_level=book["level_time"].values == run.inputs["time"].values[k])
+    side = here["level_side"].values
+    energy, price, traded = (here[f"level_{n}"].values for n in ("energy", "price", "traded"))
+    levels = {name: (energy[side == k], price[side == k]) for name, k in (("asks", 0), ("bids", 1))}
+    asked, bid = (energy[side == k].sum() for k in (0, 1))
+    return ordered(
+        "Order book of one slot",
+        f"Slot {run.when(k)}{_chosen(run)}: {asked:.2f} kWh were asked for sale, the cheapest first, and {bid:.2f} kWh"
+        f" bid for, the dearest first, at the limits at which orders stood last; {traded[side == 1].sum():.2f} kWh were"
+        " traded. Bids hold the fees, so that asks below them need not meet them; between what buyers paid and sellers"
+        " got are fees and congestion.",
+        (run.price_unit, "kWh"),
+        levels | _of_trades(run, k, "contracted"),
+    )
+
+
+def _slot(run: Run) -> int:
+    """Return the slot that is shown: the one that was asked for, or the one in which most is traded."""
+    if run.slot is not None:
+        return run.slot
+    place = np.searchsorted(run.inputs["time"].values, run.trades["trade_time"].values)
+    return int(np.argmax(np.bincount(place, run.trades["trade_energy"].values, run.inputs.sizes["time"])))
+
+
+def _chosen(run: Run) -> str:
+    return ", the one with the most trade" if run.slot is None else ""
+
+
+def _of_trades(run: Run, slot: int, amount: str = "energy") -> dict[str, tuple[Array, Array]]:
+    """Return amounts and prices of the trades of a slot, in their order, as sellers got and as buyers paid them."""
+    trades = run.trades
+    here = trades.isel(trade=trades["trade_time"].values == run.inputs["time"].values[slot])
+    energy, price = here[f"trade_{amount}"].values, here["trade_price"].values
+    paid = price + here["trade_fee"].values + here["trade_congestion"].values
+    rising, falling = np.argsort(price, kind="stable"), np.argsort(-paid, kind="stable")
+    return {
+        "sellers got": (energy[rising], price[rising]),
+        "buyers paid": (energy[falling], paid[falling]),
+    }
 
 
 def agreed_and_delivered(run: Run) -> Figure:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from .. import moment
 from ..figures.axes import Array
 from .slots import Slots, slots
 
@@ -16,7 +17,10 @@ MEMBERS = 60
 
 @dataclass(frozen=True)
 class Run:
-    """The groups of a run, loaded, with the slots as its figures show them and its currency."""
+    """The groups of a run, loaded, with the slots as its figures show them and its currency.
+
+    ``slot`` is the one that figures of a single slot show; None: the one with the most trade.
+    """
 
     inputs: xr.Dataset
     results: xr.Dataset
@@ -26,6 +30,7 @@ class Run:
     currency: str
     market: str
     tree: xr.DataTree
+    slot: int | None = None
 
     @property
     def hours(self) -> Array:
@@ -37,13 +42,21 @@ class Run:
         """Return the unit of prices."""
         return f"{self.currency}/kWh"
 
+    def group(self, name: str) -> xr.Dataset | None:
+        """Return a further group; None of a run that does not have it."""
+        return self.tree[name].to_dataset() if name in self.tree.children else None
+
+    def when(self, slot: int) -> str:
+        """Return the local time at which a slot begins."""
+        return f"{moment.local(self.inputs, self.inputs['time'].values[[slot]])[0]:%Y-%m-%d %H:%M}"
+
     @property
     def people(self) -> list[str]:
         """Return the participants."""
         return [str(name) for name in self.inputs["participant"].values]
 
 
-def opened(tree: xr.DataTree) -> Run:
+def opened(tree: xr.DataTree, slot: int | None = None) -> Run:
     """Return a run for its figures."""
     groups = {g: tree[g].to_dataset() for g in ("inputs", "results", "trades", "settlement")}
     return Run(
@@ -52,6 +65,7 @@ def opened(tree: xr.DataTree) -> Run:
         currency=str(tree.attrs["currency"]),
         market=str(tree.attrs["market"]),
         tree=tree,
+        slot=slot,
     )
 
 

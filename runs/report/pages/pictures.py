@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ....data.inputs import devices
 from ... import markets
+from ...store.run_format import FORECAST, ORDER_BOOK
 from ..figures.figure import Figure
 from . import energy_pictures as energy
 from . import grid_pictures as grid
@@ -29,6 +30,13 @@ def _stores(run: Run) -> bool:
     return any(run.inputs.sizes[name] for name in devices.stores())
 
 
+def _forecast(run: Run, quantity: str) -> bool:
+    """Return whether some was forecast, and there is some."""
+    made = run.group(FORECAST)
+    some = bool(run.inputs[{"pv": "pv_available"}.get(quantity, quantity)].any())
+    return made is not None and some and bool(made[f"forecast_{quantity}"].notnull().any())
+
+
 @dataclass(frozen=True)
 class Picture:
     """One row of the table of pictures: the function that draws it, and of which runs."""
@@ -43,11 +51,18 @@ PICTURES = [
     Picture(energy.demand_by_source, lambda run: "demand_from" in run.settlement),
     Picture(market.prices, lambda run: "price" in run.results and bool(run.results["price"].notnull().any())),
     Picture(market.who_trades, _traded),
-    Picture(market.trades_in_order, lambda run: _traded(run) and run.market != markets.SETTLED),
+    Picture(
+        market.trades_in_order,
+        lambda run: _traded(run) and run.market != markets.SETTLED and run.group(ORDER_BOOK) is None,
+    ),
+    Picture(market.order_book, lambda run: run.group(ORDER_BOOK) is not None),
     Picture(market.network, lambda run: _traded(run) and "node_flow" in run.results),
     Picture(energy.charge, _stores),
     Picture(energy.driving, lambda run: bool(run.inputs.sizes["trip"])),
     Picture(market.agreed_and_delivered, lambda run: _traded(run) and run.market in markets.SIMULATED),
+    Picture(lambda run: energy.forecast(run, "demand"), lambda run: _forecast(run, "demand")),
+    Picture(lambda run: energy.forecast(run, "pv"), lambda run: _forecast(run, "pv")),
+    Picture(energy.forecast_errors, lambda run: _forecast(run, "demand")),
     Picture(grid.voltages, grid.described),
     Picture(grid.loadings, grid.rated),
     Picture(market.gain_by_kind),
