@@ -11,7 +11,7 @@ from otonari.data.problems import InputError
 from otonari.runs.ledger.format.errors import LedgerError
 from otonari.runs.report.bills import bill, check, issue
 from otonari.runs.report.pages import member_page
-from otonari.runs.report.pages.phrases import FOLDER, MODEL, Phrases, phrases, shipped
+from otonari.runs.report.pages.languages.phrases import FOLDER, MODEL, Phrases, phrases, shipped
 
 from . import counts, pages
 from .books import KEY

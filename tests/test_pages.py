@@ -174,8 +174,10 @@ def test_figures_of_nothing_are_figures(draw):
 
 
 @pytest.mark.slow
-def test_the_page_of_a_week_of_twenty_homes_is_small():
-    tree = single.cleared(load_scenario("higashi-fuji", ["time.days=7"]), "p2p")
+@pytest.mark.parametrize("name", ["higashi-fuji", "all-electric"])
+def test_the_page_of_a_week_is_small(name):
+    more = ["tables.loads=loads.csv"] if name == "all-electric" else []
+    tree = single.cleared(load_scenario(name, ["time.days=7", *more]), "p2p")
     html = run_page(tree)
     assert pages.read(html).faults == []
     assert len(html.encode()) < 200_000

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, timedelta
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def validate(scenario: str, overrides: Sequence[str] = (), strict: bool = False)
 
 
 def _read(inputs: xr.Dataset) -> list[str]:
-    """Return what was read of a scenario, line by line: energy and prices."""
+    """Return what was read of a scenario, line by line: energy and prices, heat pumps and loads."""
     rows = summary.power(inputs)
     shown = [
         [r.participant, r.quantity, f"{r.kwh:.4g}", f"{r.peak_kw:.4g}", f"{r.mean_kw:.3g}", f"{r.zeros:.0%}"]
@@ -99,7 +100,35 @@ def _read(inputs: xr.Dataset) -> list[str]:
         *more,
         "",
         table(["tariff", unit, "lowest", "mean", "highest"], prices),
+        *_devices(inputs),
     ]
+
+
+def _devices(inputs: xr.Dataset) -> list[str]:
+    """Return what was read of heat pumps and flexible loads, line by line; nothing where there are none."""
+    pumps = [
+        [
+            *(p.heat_pump, p.owner, f"{p.kwh_per_day:.4g}"),
+            *(f"{cop:.2f}" for cop in (p.lowest_cop, p.mean_cop, p.highest_cop)),
+            *(f"{p.power_kw:.4g}", f"{p.least_kwh:.4g} to {p.most_kwh:.4g}"),
+        ]
+        for p in summary.heat_pumps(inputs)
+    ]
+    loads = [
+        [r.load, r.owner, r.does, f"{r.tasks}", "" if isnan(r.kwh) else f"{r.kwh:.4g}", f"{r.power_kw:.4g}"]
+        for r in summary.loads(inputs)
+    ]
+    headers = (
+        ["heat pump", "of", "heat kWh/day", "COP least", "mean", "most", "kW", "tank kWh"],
+        ["load", "of", "what", "tasks", "kWh", "kW"],
+    )
+    lines = []
+    for header, rows in zip(headers, (pumps, loads), strict=True):
+        if rows:
+            lines += ["", table(header, rows[:_ROWS_SHOWN])]
+        if len(rows) > _ROWS_SHOWN:
+            lines.append(f"and {len(rows) - _ROWS_SHOWN} more rows")
+    return lines
 
 
 _LONGEST = 80  # of a label

@@ -75,7 +75,7 @@ def bills(
     """
     from ..report.bills import bill, issue, page, rows, sources
     from ..report.pages import member_page
-    from ..report.pages.phrases import phrases
+    from ..report.pages.languages.phrases import phrases
 
     ending = ".html" if language or (output and output.suffix == ".html") else ".md"
     say = phrases(language or "en")

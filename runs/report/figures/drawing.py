@@ -94,15 +94,17 @@ def margin(labels: Iterable[str]) -> float:
 
 def legend(names: Iterable[str], colours: Mapping[str, int]) -> tuple[str, float]:
     """Return the colours of a drawing with their names, as many a line as fit, and the height that they take [px]."""
+    return key((colour(name, number, colours), brief(name, 30)) for number, name in enumerate(names))
+
+
+def key(entries: Iterable[tuple[str, str]]) -> tuple[str, float]:
+    """Return classes of the style sheet with what they stand for, as many a line as fit, and their height [px]."""
     parts, x, y = [], 0.0, 10.0
-    for number, name in enumerate(names):
-        label = brief(name, 30)
+    for css, label in entries:
         width = 26 + width_of(label)
         if x and x + width > WIDTH:
             x, y = 0.0, y + 17
-        parts.append(
-            shape(rectangle(x, y - 9, 10, 10), colour(name, number, colours)) + words(x + 14, y, label)
-        )
+        parts.append(shape(rectangle(x, y - 9, 10, 10), css) + words(x + 14, y, label))
         x += width
     return "".join(parts), y + 8
 

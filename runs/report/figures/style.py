@@ -16,6 +16,7 @@ LIGHT = {
     "c7": "#5b53c2",
     "c8": "#8a5a44",
     "c9": "#6b7280",
+    "c10": "#d6336c",
 }
 """Colours of light pages, by custom property; text (``ink``, ``soft``) has a contrast of 4.5 or more on ``paper``."""
 DARK = {
@@ -34,9 +35,10 @@ DARK = {
     "c7": "#a29bf2",
     "c8": "#c99a82",
     "c9": "#a3aab8",
+    "c10": "#ff8fb3",
 }
 """Colours of dark pages; see ``LIGHT``."""
-SERIES = 10
+SERIES = 11
 """Colours of series, ``c0`` and on; a drawing with more begins again."""
 HEAT = {"light": ("#eef3fa", "#08306b"), "dark": ("#1f2733", "#a8d0ff")}
 """Ends of the colours of a heat map, on light and on dark pages; see ``shades``."""

@@ -27,7 +27,12 @@ COLOURS = {
     "into vehicles": 6,
     **dict.fromkeys(("to retailer", "to the retailer"), 7),
     "losses of charging and discharging": 5,
-    "heat pump": 8,
+    **dict.fromkeys(("heat pump", "made by heat pumps"), 8),
+    **dict.fromkeys(("flexible load", "made by backups"), 10),
+    "out of tanks": 2,
+    "drawn": 4,
+    "lost by tanks": 9,
+    "into tanks": 5,
     **dict.fromkeys(("peers", "to peers"), 9),
 }
 """Colours of what is the same in several figures."""

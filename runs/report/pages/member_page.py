@@ -16,7 +16,7 @@ from ..figures.bars import bars
 from ..figures.drawing import escaped
 from ..figures.figure import Figure, table
 from .document import document, gallery
-from .phrases import Phrases, phrases, shipped
+from .languages.phrases import Phrases, phrases, shipped
 from .slots import periods
 
 OPENING = b'<!DOCTYPE html>\n<html lang="'

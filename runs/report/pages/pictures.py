@@ -11,6 +11,7 @@ from ....data.inputs import devices
 from ... import markets
 from ...store.run_format import FORECAST, ORDER_BOOK
 from ..figures.figure import Figure
+from . import device_pictures as flexible
 from . import energy_pictures as energy
 from . import grid_pictures as grid
 from . import market_pictures as market
@@ -28,6 +29,10 @@ def _traded(run: Run) -> bool:
 
 def _stores(run: Run) -> bool:
     return any(run.inputs.sizes[name] for name in devices.stores())
+
+
+def _heated(run: Run) -> bool:
+    return bool(run.inputs.sizes.get("heat_pump", 0))
 
 
 def _forecast(run: Run, quantity: str) -> bool:
@@ -58,6 +63,9 @@ PICTURES = [
     Picture(market.order_book, lambda run: run.group(ORDER_BOOK) is not None),
     Picture(market.network, lambda run: _traded(run) and "node_flow" in run.results),
     Picture(energy.charge, _stores),
+    Picture(flexible.tanks, _heated),
+    Picture(flexible.heat_balance, _heated),
+    Picture(flexible.schedule, lambda run: bool(run.inputs.sizes.get("task", 0))),
     Picture(energy.driving, lambda run: bool(run.inputs.sizes["trip"])),
     Picture(market.agreed_and_delivered, lambda run: _traded(run) and run.market in markets.SIMULATED),
     Picture(lambda run: energy.forecast(run, "demand"), lambda run: _forecast(run, "demand")),

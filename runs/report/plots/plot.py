@@ -6,10 +6,11 @@ returns them. What is drawn are the values of the run's Datasets, in the colours
 
 >>> import otonari
 >>> otonari.plot.__all__
-['dispatch', 'prices', 'savings', 'storage', 'sweep', 'trades']
+['dispatch', 'heat', 'prices', 'savings', 'storage', 'sweep', 'tasks', 'trades']
 """
 
+from .devices import heat, tasks
 from .energy import dispatch, storage, trades
 from .money import prices, savings, sweep
 
-__all__ = ["dispatch", "prices", "savings", "storage", "sweep", "trades"]
+__all__ = ["dispatch", "heat", "prices", "savings", "storage", "sweep", "tasks", "trades"]

@@ -1,6 +1,6 @@
 """Phrases of a member's page in several languages: English stands in the code, each other language is a file.
 
-A language is a JSON object from every English phrase to what it is called, with as many ``{}``. The folder `languages`
+A language is a JSON object from every English phrase to what it is called, with as many ``{}``. This folder
 holds those that are shipped; the path of another such file does as well.
 """
 
@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 from pathlib import Path
 
-from ....data.files import regular_file
-from ....data.problems import InputError, Problem, suggestion
+from .....data.files import regular_file
+from .....data.problems import InputError, Problem, suggestion
 
-FOLDER = Path(__file__).parent / "languages"
+FOLDER = Path(__file__).parent
 MODEL = "ja"
 """The language whose phrases every other one must have, too."""
 _LARGEST = 2**20

@@ -1,0 +1,1 @@
+"""Phrases of pages, and what they are called in other languages."""
