@@ -117,7 +117,9 @@ class Arrays(Mapping[str, Field]):
 
     @classmethod
     def of(cls, dataset: xr.Dataset) -> xr.Dataset:
-        """Return a Dataset as plain arrays, which stand for it wherever the model takes one."""
+        """Return a Dataset as plain arrays, which stand for it wherever the model takes one; such arrays as they are."""
+        if isinstance(dataset, cls):
+            return dataset
         fields = {
             str(name): Field(tuple(map(str, v.dims)), v.values, v.attrs)
             for name, v in dataset.variables.items()

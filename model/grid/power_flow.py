@@ -67,16 +67,21 @@ def power_flow(inputs: xr.Dataset, results: xr.Dataset, *, balanced: bool = Fals
 
 def solved(inputs: xr.Dataset, real: Array, reactive: Array) -> xr.Dataset:
     """Return the power flow of loads (node, phase, time) [kW, kvar]; see :func:`power_flow`."""
-    from power_grid_model import CalculationMethod, PowerGridModel
+    from power_grid_model import CalculationMethod, ComponentType, PowerGridModel
     from power_grid_model.errors import PowerGridError  # type: ignore[attr-defined]
 
-    grid, edges = _components(inputs)
+    source = optional(inputs, "source_voltage")
+    loaded = np.flatnonzero(((real != 0) | (reactive != 0)).any(axis=(1, 2)))
+    if not len(loaded):
+        loaded = np.array([0])  # the library asks for one
+    grid, edges = _components(inputs, loaded, source[0])
     solver = PowerGridModel(grid)
-    update = _updates(grid, edges, real, reactive, optional(inputs, "source_voltage"))
+    update = _updates(grid, real[loaded], reactive[loaded], source)
     options: dict[str, Any] = {
         "symmetric": False,
         "error_tolerance": TOLERANCE,
         "max_iterations": MOST_ITERATIONS,
+        "output_component_types": [kind for kind in grid if kind != ComponentType.asym_load],
     }
     quick, sure = CalculationMethod.iterative_current, CalculationMethod.newton_raphson
     try:
@@ -122,8 +127,8 @@ class _Edges:
         self.buses = np.unique(self.bus)
 
 
-def _components(inputs: xr.Dataset) -> tuple[dict[Any, Any], _Edges]:
-    """Return the network as power-grid-model takes it; loads stand in the order of the nodes.
+def _components(inputs: xr.Dataset, loaded: Array, source: float) -> tuple[dict[Any, Any], _Edges]:
+    """Return the network as power-grid-model takes it, with a load at each node that is ``loaded``, in their order.
 
     Of N nodes the ids are: n of a bus, N + n of the edge above it, 2 N + n of the bus between a transformer and the
     line that follows it, 3 N + n of that line, 4 N of the source, 4 N + 1 + n of a load.
@@ -142,13 +147,13 @@ def _components(inputs: xr.Dataset) -> tuple[dict[Any, Any], _Edges]:
             id=np.array([4 * count]),
             node=edges.bus[edges.root],
             status=1,
-            u_ref=1.0,
+            u_ref=source,
             sk=_STIFF,
         ),
         ComponentType.asym_load: _array(
             ComponentType.asym_load,
-            id=4 * count + 1 + np.arange(count),
-            node=edges.bus,
+            id=4 * count + 1 + loaded,
+            node=edges.bus[loaded],
             status=1,
             type=_CONSTANT_POWER,
             p_specified=0.0,
@@ -227,20 +232,24 @@ def _transformers(edges: _Edges, inner: Array, count: int) -> Any:
     )
 
 
-def _updates(grid: Any, edges: _Edges, real: Array, reactive: Array, source: Array) -> dict[Any, Any]:
-    """Return the loads [W, var] and the source's voltage of every slot, as power-grid-model takes them."""
+def _updates(grid: Any, real: Array, reactive: Array, source: Array) -> dict[Any, Any]:
+    """Return the loads [W, var] of every slot as power-grid-model takes them, the source's voltage where it changes."""
     from power_grid_model import ComponentType, DatasetType, initialize_array
 
     slots = real.shape[2]
-    kind = ComponentType.asym_load
-    loads = initialize_array(DatasetType.update, kind, (slots, len(grid[kind])))
-    loads["id"] = grid[kind]["id"]
-    loads["p_specified"] = 1000 * real.transpose(2, 0, 1)
-    loads["q_specified"] = 1000 * reactive.transpose(2, 0, 1)
-    sources = initialize_array(DatasetType.update, ComponentType.source, (slots, 1))
-    sources["id"] = grid[ComponentType.source]["id"]
-    sources["u_ref"] = source[:, None]
-    return {kind: loads, ComponentType.source: sources}
+
+    def update(kind: Any, **fields: Any) -> Any:
+        array = initialize_array(DatasetType.update, kind, (slots, len(grid[kind])))
+        array["id"] = grid[kind]["id"]
+        for name, value in fields.items():
+            array[name] = value
+        return array
+
+    p, q = (1000 * power.transpose(2, 0, 1) for power in (real, reactive))
+    loads = {ComponentType.asym_load: update(ComponentType.asym_load, p_specified=p, q_specified=q)}
+    if np.ptp(source) == 0.0:  # which the library need not look at then, slot by slot
+        return loads
+    return loads | {ComponentType.source: update(ComponentType.source, u_ref=source[:, None])}
 
 
 def _answer(inputs: xr.Dataset, found: Any, edges: _Edges) -> xr.Dataset:

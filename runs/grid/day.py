@@ -6,6 +6,7 @@ from typing import Any
 
 import xarray as xr
 
+from ...data.inputs.arrays import Arrays
 from ...model.grid.limits import BANDS, EN_50160, Band, Breaches, breaches, worst
 from ...model.grid.power_flow import METHOD, power_flow
 from ...model.topology.connections import above_envelopes
@@ -45,6 +46,7 @@ def flow_of(
     band: str = EN_50160,
 ) -> Flow:
     """Return the power flow of the results of a market; see :func:`flow`."""
+    inputs, results = Arrays.of(inputs), Arrays.of(results)
     network, limits = power_flow(inputs, results, balanced=balanced), BANDS[band]
     network.attrs = {
         "method": f"power-grid-model {metadata.version('power-grid-model')}, {METHOD}, three-phase",

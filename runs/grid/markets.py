@@ -6,7 +6,7 @@ from typing import Any
 
 import xarray as xr
 
-from ...data.inputs.arrays import Arrays, as_dataset
+from ...data.inputs.arrays import Arrays
 from ...data.problems import shown
 from ...model.errors import Infeasible
 from ..markets import SIMULATED
@@ -25,8 +25,7 @@ def alternatives(tree: xr.DataTree, markets: Sequence[str], **how: Any) -> Itera
     """
     inputs = Arrays.of(tree["inputs"].to_dataset())
     for market in markets:
-        results = as_dataset(_results(inputs, market))
-        yield flow_of(as_dataset(inputs), results, str(tree.attrs.get("scenario", "")), market, **how)
+        yield flow_of(inputs, _results(inputs, market), str(tree.attrs.get("scenario", "")), market, **how)
 
 
 def _results(inputs: xr.Dataset, market: str) -> xr.Dataset:
