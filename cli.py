@@ -8,6 +8,7 @@ import os
 import platform
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -69,6 +70,7 @@ _pins = click.option("--key", "keys", multiple=True, metavar="VKEY", help="Publi
 
 def _say(text: str, err: bool = False) -> None:
     """Print text, on stderr or stdout: the one way to the terminal, on which nothing steers it or deceives the eye."""
+    _Stages.erase()
     click.echo(lines(text), err=err)
 
 
@@ -129,17 +131,57 @@ def _report(error: Exception) -> int:
     return code
 
 
-def _stage(verbose: bool, quiet: bool) -> Callable[[str], None]:
+class _Stages:
+    """What tells the user about the stages of a command, and how much is left of one that takes more than seconds."""
+
+    _shown = 0  # letters of the line about what is left, of whoever drew it
+
+    def __init__(self, say: Callable[[str], None], watched: bool):
+        self._say, self._watched = say, watched
+        self._remaining: Any = None
+        self._drawn = 0.0
+
+    def __call__(self, text: str) -> None:
+        """Tell of a stage that begins."""
+        self.erase()
+        self._say(text)
+        self._remaining = None
+
+    def progress(self, done: int, known: int) -> None:
+        """Draw on a terminal what is left of the stage, where so much is done of what is known of it."""
+        if not self._watched:
+            return
+        from .runs.remaining import Remaining
+
+        now = time.monotonic()
+        self._remaining = self._remaining or Remaining(now)
+        text = self._remaining.after(done, known, now)
+        if not text:
+            self.erase()
+        elif now - self._drawn > 0.2:
+            self.erase()
+            click.secho(f"  {text}", nl=False, err=True, dim=True)
+            _Stages._shown, self._drawn = len(text) + 2, now
+
+    @staticmethod
+    def erase() -> None:
+        """Take the line about what is left off the terminal, before anything else is written there."""
+        if _Stages._shown:
+            click.echo(f"\r{' ' * _Stages._shown}\r", nl=False, err=True)
+            _Stages._shown = 0
+
+
+def _stage(verbose: bool, quiet: bool) -> _Stages:
     """Return what tells the user about the stages of a command: on a terminal, or in the log with -v."""
     if verbose:
         form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(_Shown(form))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
-        return logging.getLogger("otonari").info
-    if quiet or not sys.stderr.isatty():
-        return lambda text: None
-    return lambda text: click.secho(f"{lines(text)} ...", err=True, dim=True)
+        return _Stages(logging.getLogger("otonari").info, watched=False)
+    if not _watched(verbose, quiet):
+        return _Stages(lambda text: None, watched=False)
+    return _Stages(lambda text: click.secho(f"{lines(text)} ...", err=True, dim=True), watched=True)
 
 
 @contextlib.contextmanager
@@ -171,6 +213,7 @@ def _progress(shown: bool, **look: Any) -> Iterator[tuple[Any, Callable[[int, in
 
 
 def _print_json(value: Any, indent: int | None = 1) -> None:
+    _Stages.erase()
     click.echo(as_json(value, indent))
 
 
@@ -357,7 +400,9 @@ def clear(
     if scenarios is not None:
         _require_day_ahead(market, rule=rule, no_ledger=no_ledger, **options)
         names = ("overrides", "output", "time_limit")
-        given = {name: options[name] for name in names} | {"stage": _stage(verbose, quiet)}
+        given = {name: options[name] for name in names}
+        given["stage"] = stages = _stage(verbose, quiet)
+        given["progress"] = stages.progress
         from .runs.commands import clear
 
         _print(clear.day_ahead(scenario, scenarios, seed or 0, **given), as_json, quiet)
@@ -370,9 +415,10 @@ def clear(
     else:
         _require_suffix(options["output"], ".nc")
     stage = _stage(verbose, quiet or by_regions)
-    with _progress(by_regions and _watched(verbose, quiet), show_pos=True) as (_, progress):
+    with _progress(by_regions and _watched(verbose, quiet), show_pos=True) as (_, drawn):
         from .runs.commands import clear
 
+        progress = drawn if by_regions else stage.progress
         answer = clear.clear(
             scenario, market, record=not no_ledger, stage=stage, progress=progress, **options
         )
@@ -534,7 +580,8 @@ def plan(scenario: str, strict: bool, as_json: bool, verbose: bool, quiet: bool,
     options["overrides"] += ("readings=strict",) if strict else ()
     from .runs.commands import plan
 
-    _print(plan.plan(scenario, stage=_stage(verbose, quiet), **options), as_json, quiet)
+    stage = _stage(verbose, quiet)
+    _print(plan.plan(scenario, stage=stage, progress=stage.progress, **options), as_json, quiet)
 
 
 @main.command()

@@ -12,13 +12,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
 
 import otonari as otonari_package
-from otonari import data
+from otonari import cli, data
 from otonari.cli import main
 from otonari.data.loading import town
 from otonari.data.loading.scenario import bundled, load_scenario
@@ -734,6 +735,29 @@ def test_closed_streams(tmp_path, closed):
             ["sh", "-c", line, "sh", sys.executable, "-c", command, *arguments], check=False
         )
         assert done.returncode == code
+
+
+def test_on_a_terminal_it_says_how_much_is_left_of_a_stage_of_seconds(monkeypatch, capsys):
+    """The line goes before anything else is written; a stage that is over soon has none, and nor has a pipe."""
+    now = iter([0.0, 1.0, 4.0, 4.1, 8.0, 100.0, 101.0])
+    monkeypatch.setattr(cli.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(cli.sys.stderr, "isatty", lambda: True, raising=False)
+    stage = cli._stage(verbose=False, quiet=False)
+    stage("solving")
+    for done, known in ((0, 4), (1, 4), (2, 4), (3, 4), (6, 9)):
+        stage.progress(done, known)
+    stage("storing")
+    stage.progress(1, 2)
+    cli._say("done")
+    plain = click.unstyle(capsys.readouterr().err)
+    first, second = "  50 % of it, about 4 s left", "  66 % of what is known by now"
+    erased = [f"{text}\r{' ' * len(text)}\r" for text in (first, second)]
+    assert plain == f"solving ...\n{erased[0]}{erased[1]}storing ...\n"
+    monkeypatch.setattr(cli.sys.stderr, "isatty", lambda: False, raising=False)
+    stage = cli._stage(verbose=False, quiet=False)
+    stage("solving")
+    stage.progress(1, 2)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_terminal_without_the_alphabet(tmp_path):

@@ -217,3 +217,18 @@ def test_the_certificate_is_the_proof():
     found = bottom_up.optimum(program)
     assert "from the leaves" in found.method
     assert max(prove(program, found.x, found.dual).values()) <= 1e-9
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_whoever_asks_is_told_how_much_is_done_of_what_is_known(small, threads):
+    """Never more than is known, never less than before, in the end all of it; and nothing else changes."""
+    inputs, told = random_community(14, min_charge=True), []
+    blocks = community_block(inputs), community_block(inputs)
+    asked = solve(blocks[0], threads=threads, progress=lambda *both: told.append(both))
+    assert asked.objective == solve(blocks[1]).objective
+    done, known = np.array(told).T
+    assert (done <= known).all()
+    assert (np.diff(done) > 0).all()
+    assert (np.diff(known) >= 0).all()
+    assert done[-1] == known[-1]
+    assert len(set(known.tolist())) > 1  # parts joined, or binaries, were found on the way

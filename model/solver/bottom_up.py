@@ -42,7 +42,7 @@ from ..labels import Array
 from ..lp.matrix import Program
 from . import windows
 from .basis import IDLE, at_rest, start_from
-from .components import Parts
+from .components import Effort, Parts
 from .crowds import Crowds, crowds
 from .dual_face import published
 from .highs import ITERATIONS_PER_ROW, Simplex, basic_solution, load, optimal, run, set_options
@@ -98,6 +98,7 @@ def optimum(
     tie_break: bool = True,
     threads: int = 1,
     together: bool = False,
+    effort: Effort | None = None,
 ) -> Optimum | None:
     """Return the optimum of a linear program, cleared from the leaves of its fee tree upward; None if a part has none.
 
@@ -113,10 +114,13 @@ def optimum(
         Subtrees that are solved at the same time.
     together : bool
         Whether no flow is left out, as in a single program.
+    effort : Effort, optional
+        Told of the parts that are solved.
     """
     with ThreadPoolExecutor(threads) as pool:
         each = pool.map if threads > 1 else map
-        return _BottomUp(crowds(program, together), start, time_limit, each, tie_break, together).solve()
+        within = crowds(program, together)
+        return _BottomUp(within, start, time_limit, each, tie_break, together, effort or Effort()).solve()
 
 
 @dataclass
@@ -143,13 +147,14 @@ class _BottomUp:
         each: Callable[..., Iterable[Any]],
         tie_break: bool,
         together: bool,
+        effort: Effort,
     ):
         self.crowds, program = crowds, crowds.program
         self.program, self.by = program, crowds.rules(rules(crowds.whole))
         self.perturbed = perturbed(program, self.by)
         self.sign, self.edges = _edges(crowds, together)
         self.time_limit, self.each, self.started = time_limit, each, start is not None
-        self.tie_break = tie_break
+        self.tie_break, self.effort = tie_break, effort
         rows, columns = program.matrix.shape
         self.column_status, self.row_status = crowds.start(*(start or at_rest(crowds.whole)))
         inside = (program.lower != 0) | (program.upper != 0)  # columns fixed at zero join nothing
@@ -193,7 +198,8 @@ class _BottomUp:
 
     def _solve_parts(self, members: list[tuple[Array, Array]]) -> bool:
         """Solve parts from their bases so far; return whether all have an optimum."""
-        solved = list(self.each(lambda m: self._solve_for_good(*m), members))
+        solving = self.each(lambda m: self._solve_for_good(*m), members)
+        solved = list(self.effort.of(solving, [len(rows) for rows, _ in members]))
         known = [part for part in solved if part is not None]
         self.solved += known
         self.iterations += sum(part.iterations for part in known)

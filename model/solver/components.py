@@ -6,12 +6,17 @@ faster than all of them as one. Parts that are tiny go together in batches.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from ..labels import Array
 from ..lp.matrix import Program, bare
+
+T = TypeVar("T")
 
 ROWS = 1000
 """Rows of a batch: small enough for quick iterations, large enough not to count the calls."""
@@ -121,3 +126,22 @@ def _grouped(label: Array, wanted: Array, order: Array) -> list[Array]:
     number = order[label[member]]
     member = member[np.argsort(number, kind="stable")]
     return np.split(member, np.cumsum(np.bincount(number, minlength=int(order[-1]) + 1))[:-1])
+
+
+class Effort:
+    """How much of what is known of the work is done: rows of the parts solved, of those that are known by now.
+
+    ``tell`` takes both whenever one changes. Further rounds, and searches of binaries, make more of it known.
+    """
+
+    def __init__(self, tell: Callable[[int, int], None] | None = None):
+        self._tell, self._done, self._known = tell, 0, 0
+
+    def of(self, solved: Iterable[T], rows: Sequence[int]) -> Iterator[T]:
+        """Yield what becomes of parts of so many rows each, in their order, and count them as they are done."""
+        self._known += sum(rows)
+        for part, size in zip(solved, rows, strict=True):
+            self._done += size
+            if self._tell:
+                self._tell(self._done, self._known)
+            yield part

@@ -5,6 +5,7 @@ Settlement-grade by default: one thread, a fixed seed, and declared tie-breaks (
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from .basis import Basis, basis_of, statuses
 from .binaries import directions
 from .binaries.search import BRIEFLY, CROSSED, LEAST, Decided, Search
 from .bottom_up import Optimum
+from .components import Effort
 from .highs import basic_solution, dot, own_scheduler, prove, version
 from .infeasibility import conclusive
 
@@ -54,6 +56,7 @@ def solve(
     start: Solution | Basis | None = None,
     threads: int = 1,
     one_way: bool = True,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Solution:
     """Solve a community block, or a linear model that holds such blocks, and store the values in it.
 
@@ -77,6 +80,9 @@ def solve(
     one_way : bool
         Whether every meter and store has one direction per slot. False solves the relaxation, which nobody could
         realise, but whose prices prove bounds.
+    progress : callable, optional
+        Takes how many rows of parts are solved, of how many that are known of by then: parts that join, and binaries,
+        make more of them known. Not called while a part is being solved.
 
     Raises
     ------
@@ -85,7 +91,7 @@ def solve(
     """
     program, scale = _scaled(compile_block(block))
     known = start.basis if isinstance(start, Solution) else start
-    search = Search(mip_gap=mip_gap, time_limit=time_limit, threads=threads)
+    search = Search(mip_gap=mip_gap, time_limit=time_limit, threads=threads, effort=Effort(progress))
     solved = _solved(directions.relaxed(program), known, tie_break, search, one_way)
     program, optimum, decided = solved.decided.program, solved.optimum, solved.decided
     x, dual = optimum.x, optimum.dual
@@ -198,7 +204,12 @@ def _warm(decided: Decided, known: Basis | None, tie_break: bool, search: Search
     """Return the optimum of a program whose binaries are decided; None if there is none or its proof fails."""
     start = statuses(decided.program, known) if known else None
     optimum = bottom_up.optimum(
-        decided.program, start, time_limit=search.time_limit, tie_break=tie_break, threads=search.threads
+        decided.program,
+        start,
+        time_limit=search.time_limit,
+        tie_break=tie_break,
+        threads=search.threads,
+        effort=search.effort,
     )
     accepted, proof = _accepted(decided.program, optimum)
     return None if accepted is None else _Solved(decided, accepted, proof)

@@ -26,6 +26,7 @@ from ..store import netcdf
 from ..version import version
 
 Stage = Callable[[str], None]
+Progress = Callable[[int, int], None]
 log = logging.getLogger(__name__)
 FORMAT = 1
 """Version of the layout, in the attribute ``otonari_day_ahead_format``."""
@@ -74,6 +75,7 @@ def run(
     output: Path | None = None,
     time_limit: float | None = None,
     stage: Stage = log.info,
+    progress: Progress | None = None,
 ) -> Outcome:
     """Contract a day ahead for several futures of a scenario, and keep what is decided and what each future makes of it.
 
@@ -92,6 +94,8 @@ def run(
         File (default ``runs-out/<scenario>/day-ahead.nc``).
     time_limit : float, optional
         Seconds for each solve of a part.
+    stage, progress : callable
+        Told what is being done, and how much of a solve, see :func:`otonari.solve`.
 
     Raises
     ------
@@ -109,7 +113,7 @@ def run(
     else:
         stage("forecasting")
         futures = forecast(source, scenario, number, seed, overrides)
-    found = decided(scenario, futures, time_limit, stage)
+    found = decided(scenario, futures, time_limit, stage, progress)
     output = output or Path("runs-out") / scenario.name / "day-ahead.nc"
     stage("storing")
     return Outcome(found, output, netcdf.write_dataset(found, output))
@@ -154,7 +158,13 @@ def forecast(
     return Futures([as_dataset(inputs) for inputs in own.inputs], labels, own.probability, line.inputs)
 
 
-def decided(scenario: Scenario, futures: Futures, time_limit: float | None, stage: Stage) -> xr.Dataset:
+def decided(
+    scenario: Scenario,
+    futures: Futures,
+    time_limit: float | None,
+    stage: Stage,
+    progress: Progress | None = None,
+) -> xr.Dataset:
     """Return what is contracted a day ahead, what each future makes of it, and what not knowing it costs."""
     from ...model import day_ahead
 
@@ -169,7 +179,7 @@ def decided(scenario: Scenario, futures: Futures, time_limit: float | None, stag
         block = day_ahead.day_ahead_block(inputs, weights, risk=risk, bounds=bounds)
         if fixed is not None:
             day_ahead.fix(block, fixed)
-        return block, _costs(block, time_limit)
+        return block, _costs(block, time_limit, progress)
 
     stage("contracting for all futures")
     block, cost = contracts(own, likely)
@@ -207,12 +217,13 @@ def decided(scenario: Scenario, futures: Futures, time_limit: float | None, stag
     )
 
 
-def _costs(block: Any, time_limit: float | None) -> Array:
+def _costs(block: Any, time_limit: float | None, progress: Progress | None) -> Array:
     """Return what each future of a block costs (future,), once it is solved."""
     from ...model import planning
     from ...model.solver import solve
 
-    solution = solve.solve(block, time_limit=time_limit, threads=os.cpu_count() or 1)
+    threads = os.cpu_count() or 1
+    solution = solve.solve(block, time_limit=time_limit, threads=threads, progress=progress)
     log.info("%s, objective %.6f, %s", solution.status, solution.objective, solution.proof)
     return np.asarray(planning.costs(block) / len(block.periods))
 

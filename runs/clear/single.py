@@ -32,6 +32,8 @@ from ..store import atomic_file, netcdf, run_file, run_format
 from ..version import version
 
 Stage = Callable[[str], None]
+Progress = Callable[[int, int], None]
+"""Told how much is done, and how much is known of."""
 Solved = tuple[xr.Dataset, Any, xr.Dataset | None]
 """Results, solution and marginal values."""
 log = logging.getLogger(__name__)
@@ -47,6 +49,7 @@ def clear(
     threads: int | None = None,
     rule: str = "marginal",
     stage: Stage = log.info,
+    progress: Progress | None = None,
 ) -> xr.DataTree:
     """Clear, settle and check a market.
 
@@ -68,8 +71,8 @@ def clear(
     rule : str
         What a kWh from a peer costs, see :func:`otonari.model.settlement.price_rules.price_rule`. Energies are the same
         under all; by ``marginal`` alone nobody is worse off than without peers.
-    stage : callable
-        Told what is being done.
+    stage, progress : callable
+        Told what is being done, and how much of a solve, see :func:`otonari.solve`.
 
     Returns
     -------
@@ -104,11 +107,18 @@ def clear(
     options = {"minimum_charge": minimum_charge, "time_limit": time_limit, "mip_gap": mip_gap}
     stage("clearing each participant alone")
     alone, baseline, marginal = solved(
-        inputs, "grid-only", options, threads=threads, tie_break=market == "grid-only"
+        inputs,
+        "grid-only",
+        options,
+        threads=threads,
+        tie_break=market == "grid-only",
+        progress=progress,
     )
     results, solution = alone, baseline
     if market == "p2p":
-        results, solution, marginal = _among_peers(inputs, alone, baseline, options, threads, stage)
+        results, solution, marginal = _among_peers(
+            inputs, alone, baseline, options, stage, threads=threads, progress=progress
+        )
     elif market == "unmanaged":
         results, solution, marginal = _unmanaged(inputs)
     end = time.perf_counter()
@@ -150,6 +160,7 @@ def run(
     key: Path | None = None,
     time_limit: float | None = None,
     stage: Stage = log.info,
+    progress: Progress | None = None,
 ) -> Outcome:
     """Clear a scenario and keep it: a run file, and for a market of peers its blocks in a ledger.
 
@@ -171,7 +182,7 @@ def run(
         Whether to commit to a ledger at all.
     key : path, optional
         File with the private key of a ledger that is signed; it decides whether a new one is.
-    time_limit, stage
+    time_limit, stage, progress
         As for :func:`clear`, and it raises alike; LedgerError or RunFileError where blocks cannot be committed
         or the file not written: neither is done then.
     """
@@ -180,7 +191,7 @@ def run(
     scenario = load_scenario(definition, overrides)
     if relax:
         scenario = _relaxed(scenario)
-    tree = cleared(scenario, market, time_limit=time_limit, stage=stage)
+    tree = cleared(scenario, market, time_limit=time_limit, stage=stage, progress=progress)
     hash_ = str(tree.attrs["scenario_hash"])
     output = output or archive.default_path(scenario.name, market, bool(overrides) or relax, hash_)
     stage("storing")
@@ -254,8 +265,8 @@ def _among_peers(
     alone: xr.Dataset,
     baseline: Any,
     options: dict[str, Any],
-    threads: int | None,
     stage: Stage,
+    **solving: Any,
 ) -> Solved:
     """Return what :func:`solved` does of the market of peers, whose solution costs no more than the ``baseline``.
 
@@ -264,13 +275,13 @@ def _among_peers(
     from ...model.grid.loss_factors import PRICED
 
     stage("clearing the neighbourhood")
-    flow = {"base": alone if PRICED in inputs else None}
-    results, solution, marginal = solved(inputs, "p2p", options, threads=threads, start=baseline, **flow)
+    flow: dict[str, Any] = {"base": alone if PRICED in inputs else None}
+    results, solution, marginal = solved(inputs, "p2p", options, start=baseline, **solving, **flow)
     if solution.objective <= baseline.objective + 1e-7 * max(1.0, abs(baseline.objective)):
         return results, solution, marginal
     stage("clearing the neighbourhood with what each decides alone")
     more = {"start": baseline, "decided": alone} | flow
-    results, better, marginal = solved(inputs, "p2p", options, threads=threads, **more)
+    results, better, marginal = solved(inputs, "p2p", options, **solving, **more)
     return results, _within(solution, better, options["mip_gap"]), marginal
 
 

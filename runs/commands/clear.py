@@ -45,7 +45,7 @@ def clear(
         return stored(by_regions.run(scenario, stage=stage, **cluster, **options))
     from ..clear import single
 
-    return stored(single.run(scenario, market, stage=stage, **options))
+    return stored(single.run(scenario, market, stage=stage, progress=progress, **options))
 
 
 def day_ahead(scenario: str, number: int, seed: int, **options: Any) -> Answer:

@@ -58,6 +58,7 @@ def run(
     rules: Sequence[str] = RULES,
     time_limit: float | None = None,
     stage: Stage = log.info,
+    progress: single.Progress | None = None,
 ) -> Outcome:
     """Plan what a scenario may build, and keep the figures.
 
@@ -79,6 +80,8 @@ def run(
         Rules of `fair_shares.payments` under which gains are told, beside the bills, which are by the scenario's.
     time_limit : float, optional
         Seconds for each solve of a part.
+    stage, progress : callable
+        Told what is being done, and how much of a solve, see :func:`otonari.solve`.
 
     Raises
     ------
@@ -92,6 +95,7 @@ def run(
     stage("reading the scenario")
     scenario = load_scenario(source, overrides)
     options: dict[str, Any] = {"whole": whole, "rules": rules, "time_limit": time_limit, "stage": stage}
+    options["progress"] = progress
     found, runs = planned(scenario, market, **options)
     output = output or archive.default_path(scenario.name, "plan", bool(overrides), digest(scenario))
     stage("storing")
@@ -113,6 +117,7 @@ def planned(
     time_limit: float | None = None,
     threads: int | None = None,
     stage: Stage = log.info,
+    progress: single.Progress | None = None,
 ) -> tuple[xr.Dataset, list[Run]]:
     """Return the figures of a plan (`figures.figures`), whose attributes say how it was found, and its days.
 
@@ -132,7 +137,7 @@ def planned(
     require(inputs, rules)
     horizon = _of_futures(scenario, inputs)
     periods, weights = horizon.futures.periods, horizon.futures.weights
-    how = Operation(market, scenario.settlement.stated, time_limit, threads)
+    how = Operation(market, scenario.settlement.stated, time_limit, threads, progress)
     stage("clearing as it is")
     nothing = np.zeros(inputs.sizes["candidate"])
     as_it_is = [built(period, nothing) for period in periods]
@@ -196,13 +201,15 @@ def planned(
 class Operation(NamedTuple):
     """How periods are operated and settled.
 
-    The market, the rule of its prices, seconds for each solve of a part, and threads (None: those of the machine).
+    The market, the rule of its prices, seconds for each solve of a part, threads (None: those of the machine), and who
+    is told how much of a solve is done.
     """
 
     market: str
     rule: str
     time_limit: float | None
     threads: int | None
+    progress: single.Progress | None = None
 
 
 class Horizon(NamedTuple):
@@ -364,9 +371,8 @@ def _within(relaxed: Any, operated: Any) -> Any:
 def _solve(block: Any, how: Operation, **solving: Any) -> Any:
     from ...model.solver import solve
 
-    return solve.solve(
-        block, time_limit=how.time_limit, threads=how.threads or os.cpu_count() or 1, **solving
-    )
+    threads = how.threads or os.cpu_count() or 1
+    return solve.solve(block, time_limit=how.time_limit, threads=threads, progress=how.progress, **solving)
 
 
 def _settled(period: Any, how: Operation, solution: Any) -> Run:

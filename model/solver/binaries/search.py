@@ -28,7 +28,7 @@ from ...labels import Array
 from ...lp.matrix import Program
 from .. import bottom_up
 from ..bottom_up import Optimum
-from ..components import Parts
+from ..components import Effort, Parts
 from ..highs import dot
 from . import directions, part
 from .at_prices import at_market, split, where_large
@@ -86,10 +86,15 @@ class Search:
         Seconds for each solve; a part that they end counts with its incumbent.
     threads : int
         Parts that are solved at the same time.
+    effort : Effort, optional
+        Told of the parts that are solved.
     """
 
-    def __init__(self, *, mip_gap: float, time_limit: float | None, threads: int):
+    def __init__(
+        self, *, mip_gap: float, time_limit: float | None, threads: int, effort: Effort | None = None
+    ):
         self.mip_gap, self.time_limit, self.threads = mip_gap, time_limit, threads
+        self.effort = effort or Effort()
         self.bound = -np.inf
         self._relaxed: Optimum | None = None
         self._choices: dict[tuple[bytes, bytes], Choice] = {}
@@ -148,7 +153,7 @@ class Search:
             return part.better(pieces.piece(number), gap / len(pieces.members), self.time_limit, first)
 
         x = pieces.x.copy()
-        for (_, columns), values in zip(pieces.members, self._each(search, len(pieces.members)), strict=True):
+        for (_, columns), values in zip(pieces.members, self._each(search, pieces.sizes), strict=True):
             x[columns] = values
         return best._replace(
             program=directions.fixed(program, x[: len(program.cost)]), crossed=int(near.integer.sum())
@@ -158,7 +163,9 @@ class Search:
         """Return the optimum without binaries; rows that the program got since are not in it, and have no price."""
         if self._relaxed is None:
             linear = replace(program, integer=np.zeros_like(program.integer))
-            self._relaxed = bottom_up.optimum(linear, start, time_limit=self.time_limit, threads=self.threads)
+            self._relaxed = bottom_up.optimum(
+                linear, start, time_limit=self.time_limit, threads=self.threads, effort=self.effort
+            )
         if self._relaxed is None:
             return None
         x, dual = self._relaxed.x, self._relaxed.dual
@@ -185,17 +192,18 @@ class Search:
             return part.choice(piece, x, gaps[number], self.time_limit, nodes, directed, first)
 
         choices: list[Choice] = []
-        for key, choice in zip(keys, self._each(search, len(keys)), strict=True):
+        for key, choice in zip(keys, self._each(search, pieces.sizes), strict=True):
             if choice is None:
                 return None
             self._choices[key] = choice
             choices.append(choice)
         return choices
 
-    def _each(self, search: Callable[[int], T], count: int) -> Iterator[T]:
-        """Yield what a search finds in each of so many parts, on all threads."""
+    def _each(self, search: Callable[[int], T], rows: list[int]) -> Iterator[T]:
+        """Yield what a search finds in each of the parts, which have so many rows, on all threads."""
         with ThreadPoolExecutor(self.threads) as pool:
-            yield from (pool.map if self.threads > 1 else map)(search, range(count))
+            found = (pool.map if self.threads > 1 else map)(search, range(len(rows)))
+            yield from self.effort.of(found, rows)
 
     def further(self, program: Program, way: int, decided: Decided, objective: float) -> int | None:
         """Return the way to a smaller gap than what a program costs now leaves; None if it is small or there is none."""
@@ -222,6 +230,11 @@ class _Pieces:
         self.members = self.parts.members(np.unique(self.parts.column[self.split.integer]))
         self.switches = np.zeros(len(self.x), dtype=bool)
         self.switches[program.pairs.relaxable] = True
+
+    @property
+    def sizes(self) -> list[int]:
+        """The rows of the parts."""
+        return [len(rows) for rows, _ in self.members]
 
     def key(self, number: int) -> tuple[bytes, bytes]:
         """Return what tells a part from others, however the rest is cut."""
