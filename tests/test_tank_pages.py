@@ -92,7 +92,7 @@ def test_tasks_are_drawn_in_their_windows(found):
     }
 
 
-RUNS = [*product(range(4000, 4020), ["p2p", "unmanaged"])]
+RUNS = [*product(range(4000, 4015), ["p2p", "unmanaged"])]
 
 
 @pytest.mark.parametrize(("seed", "market"), counts.all_or(RUNS, [(4000, "unmanaged"), (4000, "p2p")]))

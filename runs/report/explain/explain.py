@@ -9,10 +9,12 @@ import xarray as xr
 from ....data.problems import InputError, Problem, shown, suggestion
 from .. import moment
 from .case import Case, Sentence
+from .heat import heat
 from .limits import limits
 from .partners import partners
 from .price import price
 from .stores import driving, pv, stores
+from .tasks import tasks
 
 _WITHOUT = (
     "This run holds no marginal values: nobody planned it as a whole, or an earlier version stored it. What one more"
@@ -59,7 +61,8 @@ def explain(
     saving = tree["settlement"].to_dataset()["saving"].values
     who = people.index(participant) if participant is not None else int(np.argmax(saving))
     case = Case(tree, who, _busiest(tree, who) if slot is None else slot)
-    said = [*price(case), *partners(case, named), *limits(case), *stores(case), *pv(case), *driving(case)]
+    parts = price(case), partners(case, named), limits(case), stores(case), pv(case), driving(case)
+    said = [sentence for part in (*parts, heat(case), tasks(case)) for sentence in part]
     if case.marginal is None:
         said.append(Sentence("Not known", _WITHOUT))
     return case, said

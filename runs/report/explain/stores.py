@@ -22,28 +22,6 @@ def stores(case: Case) -> Iterator[Sentence]:
     for device in devices.stores():
         for s in np.flatnonzero(case.inputs[f"{device}_owner"].values == case.name):
             yield from _store(case, device, int(s))
-    if "heat_pump" in case.inputs.sizes and "heat_pump_heat_value" in case.marginal:
-        for h in np.flatnonzero(case.inputs["heat_pump_owner"].values == case.name):
-            yield _tank(case, int(h))
-
-
-def _tank(case: Case, h: int) -> Sentence:
-    """Return what a tank of heat holds, and what a kWh in it was worth as heat and as electricity."""
-    assert case.marginal is not None
-    name, t = shown(str(case.inputs["heat_pump"].values[h])), case.slot
-    heat = float(case.results["heat_pump_heat"].transpose("heat_pump", "time").values[h, t])
-    worth = float(case.marginal["heat_pump_heat_value"].transpose("heat_pump", "time").values[h, t])
-    cop, most = (
-        float(case.inputs["heat_pump_cop"].values[h, t]),
-        float(case.inputs["heat_pump_capacity"].values[h]),
-    )
-    return Sentence(
-        TOPIC,
-        f"{name} held {heat:.2f} of {most:.4g} kWh of heat at the end of the slot; one more kWh of it was worth"
-        f" {case.price(worth)}, so that a kWh of electricity, which made {cop:.2f} of heat, was worth"
-        f" {case.price(worth * cop)} to it.",
-        {"tank": name, "heat": heat, "heat_value": worth, "cop": cop},
-    )
 
 
 def _store(case: Case, device: str, s: int) -> Iterator[Sentence]:
