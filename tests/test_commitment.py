@@ -4,6 +4,8 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 
+from otonari import build_inputs
+from otonari.data.loading import town
 from otonari.model.checks.run import check
 from otonari.model.clearing import community_block
 from otonari.model.errors import Infeasible, NotOptimal
@@ -210,11 +212,24 @@ def test_a_search_goes_on_from_a_solution_that_is_not_the_best():
     assert solution.proof["mip_gap"] <= 1e-3
 
 
-def test_directions_that_the_relaxation_has_otherwise_are_decided_anew(monkeypatch):
-    """Meters at given prices all sell at the same hour: crossed with the relaxation, most of that gap is gone."""
+def test_directions_that_two_solutions_have_otherwise_are_decided_anew(monkeypatch):
+    """Meters at given prices all sell at the same hour, the net power is another guess: crossed, both are improved."""
     monkeypatch.setattr(search, "TOGETHER", 150)
     solution = solve(community_block(three_tariffs(20)), tie_break=False)
-    assert "where the relaxation has it otherwise" in solution.method
-    monkeypatch.setattr(search.Search, "crossed", lambda self, program, best, optimum: best)
+    assert "of them anew where two solutions differ" in solution.method
+    monkeypatch.setattr(search.Search, "crossed", lambda self, program, best, optimum, other: best)
     before = solve(community_block(three_tariffs(20)), tie_break=False)
     assert solution.proof["mip_gap"] < 0.5 * before.proof["mip_gap"]
+
+
+def test_directions_of_the_net_power(monkeypatch):
+    """Where few prices cross, what the relaxation nets is as good as its bound, and no meter is searched."""
+    inputs = build_inputs(town.scenario(20, seed=1))
+    solution = solve(community_block(inputs))
+    assert "directions of the net power" in solution.method
+    assert solution.directions
+    monkeypatch.setattr(search.Search, "rounded", lambda self, program, x: None)
+    searched = solve(community_block(inputs))
+    for one, other in ((solution, searched), (searched, solution)):
+        gap = other.proof["mip_gap"] * abs(other.objective)
+        assert one.objective >= other.objective - gap - 1e-6

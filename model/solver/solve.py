@@ -13,12 +13,13 @@ import numpy as np
 from pyomo.core.base.block import BlockData
 
 from ..errors import NotOptimal
+from ..labels import Array
 from ..lp.matrix import Program, compile_block
 from ..lp.suffixes import load_suffixes
 from . import bottom_up
 from .basis import Basis, basis_of, statuses
 from .binaries import directions
-from .binaries.search import BRIEFLY, CROSSED, LEAST, Decided, Search
+from .binaries.search import BRIEFLY, CROSSED, LEAST, ROUNDED, Decided, Search
 from .bottom_up import Optimum
 from .components import Effort
 from .highs import basic_solution, dot, own_scheduler, prove, version
@@ -160,7 +161,10 @@ def _solved(program: Program, known: Basis | None, tie_break: bool, search: Sear
         search.relaxation(solved.optimum)
     while True:
         if one_way and (broken := directions.broken(program, solved.optimum.x)).any():
-            program, programs, way, best = directions.decided(program, broken), programs + 1, BRIEFLY, None
+            program, programs, best, settled = directions.decided(program, broken), programs + 1, None, False
+            rounded = _rounded(program, solved, search)
+            way = BRIEFLY if rounded is None else ROUNDED
+            solved = rounded or _attempt(program, solved.basis, False, search)
         elif settled:
             return solved._replace(directions=directions.number(program), programs=programs)
         else:
@@ -169,10 +173,16 @@ def _solved(program: Program, known: Basis | None, tie_break: bool, search: Sear
             if further is None:
                 settled = True
                 solved = _optimal(best.decided, best.basis, True, search) if tie_break else best
-                continue
-            way = further
-        known, settled = solved.basis, False
-        solved = _attempt(program, known, False, search, way, best)
+            else:
+                way = further
+                other = None if solved is best else solved.optimum.x
+                solved = _attempt(program, solved.basis, False, search, way, best, other)
+
+
+def _rounded(program: Program, before: _Solved, search: Search) -> _Solved | None:
+    """Return the optimum with the directions of the net power of the one before; None if there is none such."""
+    rounded = search.rounded(program, before.optimum.x)
+    return rounded and _warm(rounded, before.basis, False, search)
 
 
 def _attempt(
@@ -182,10 +192,14 @@ def _attempt(
     search: Search,
     way: int = BRIEFLY,
     best: _Solved | None = None,
+    other: Array | None = None,
 ) -> _Solved:
-    """Return the optimum of a program, its binaries decided in parts or together; raise what is wrong with it."""
+    """Return the optimum of a program, its binaries decided in parts or together; raise what is wrong with it.
+
+    ``best`` is the best one so far, and ``other`` the values (columns,) of another one, if the last is not the best.
+    """
     if way == CROSSED and best:
-        return _optimal(search.crossed(program, best.decided, best.optimum), known, tie_break, search)
+        return _optimal(search.crossed(program, best.decided, best.optimum, other), known, tie_break, search)
     start = statuses(program, known) if known and program.integer.any() else None
     decided = search.decide(program, start, way, best and best.optimum.x)
     if decided is not None:

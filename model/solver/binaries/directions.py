@@ -53,14 +53,25 @@ def decided(program: Program, pairs: Array) -> Program:
     return replace(program, integer=integer)
 
 
+def rounded(program: Program, x: Array) -> Program:
+    """Return the program with every direction that is a binary fixed to that of the net power at ``x`` (columns,).
+
+    It is as its switch has it where there is none. Of a meter the net power alone is physical: what it would buy from
+    peers and sell at once, peers can do without it over the same lines, so that the program stays feasible.
+    """
+    net, pairs = _net(program, x), program.pairs
+    own = pairs.switch != NONE
+    chosen = np.round(np.pad(x, (0, len(program.cost) - len(x))))
+    chosen[pairs.switch[own]] = np.where(net == 0.0, chosen[pairs.switch], net > 0.0)[own]
+    return fixed(program, chosen)
+
+
 def crossed(program: Program, x: Array, relaxed: Array) -> Program:
     """Return the program with those directions alone as binaries in which ``x`` and ``relaxed`` (columns,) differ.
 
     All other binaries are as in ``x``. The relaxation's direction is that of the net power of a pair.
     """
-    pairs = program.pairs
-    width = pairs.forward.shape[1]
-    net = pairs.forward @ relaxed[:width] - pairs.backward @ relaxed[:width]
+    pairs, net = program.pairs, _net(program, relaxed)
     forward = np.round(x)
     forward[pairs.switch[pairs.switch != NONE]] = net[pairs.switch != NONE] > 0.0
     free = np.zeros_like(program.integer)
@@ -95,6 +106,13 @@ def closed(program: Program) -> Program:
         shut_columns = np.unique(side[rows].indices)
         upper[shut_columns] = np.minimum(upper[shut_columns], np.maximum(program.lower[shut_columns], 0.0))
     return replace(program, upper=upper)
+
+
+def _net(program: Program, x: Array) -> Array:
+    """Return the power of the forward side of each pair less that of the other (pair,) [kW]."""
+    pairs = program.pairs
+    width = pairs.forward.shape[1]
+    return np.asarray(pairs.forward @ x[:width] - pairs.backward @ x[:width])
 
 
 def _with_switches(program: Program, rows: Array) -> Program:

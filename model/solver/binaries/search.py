@@ -1,10 +1,12 @@
 """Binaries at any size: which charger is on, which direction a meter or store has, with a certified gap.
 
 One MILP of a thousand homes has no solution within minutes; meters by themselves have one within a fraction of a second.
-The linear relaxation comes first (`bottom_up`). Then every meter decides by itself at the prices of the relaxation
-(`at_prices`), and with its binaries fixed the whole is cleared again, with free exchange. What that costs more than the
-bound is the gap. Where it is greater than asked for, directions that the relaxation has otherwise are decided anew, by
-the whole; then searches that a limit ended go on, and at last parts that are small enough decide as one (`WAYS`).
+The linear relaxation comes first (`bottom_up`). Directions alone are then those of its net power, and the whole is
+cleared again with them. What that costs more than the bound is the gap. Where it is greater than asked for, or where
+there are other binaries, every meter decides by itself at the prices of the relaxation (`at_prices`), and with its
+binaries fixed the whole is cleared again, with free exchange; then directions in which two solutions differ are decided
+anew, by the whole; then searches that a limit ended go on, and at last parts that are small enough decide as one
+(`WAYS`).
 
 **Feasible always.** Whatever a meter draws from peers it can draw from the retailer, and what it gives to peers it
 can give to the retailer, over the same connection. Binaries that are feasible in the parts are therefore feasible
@@ -46,16 +48,17 @@ EFFORT = 6e10
 """Nodes times columns squared of a further search: some minutes, and the same search on every machine."""
 LEAST = 1e-6
 """Gap that is small enough in any case (HiGHS's own default of ``mip_abs_gap``)."""
-BRIEFLY, CROSSED, AT_LENGTH, AS_ONE = WAYS = range(4)
-"""Ways to decide, each costlier: meters by themselves with few nodes; what they disagree about with the relaxation anew;
-meters with many nodes; small parts as one MILP."""
+ROUNDED, BRIEFLY, CROSSED, AT_LENGTH, AS_ONE = WAYS = range(5)
+"""Ways to decide, each costlier: directions as the optimum before nets them; meters by themselves with few nodes; what
+two solutions disagree about anew; meters with many nodes; small parts as one MILP."""
 
 
 class Decided(NamedTuple):
     """A program with its binaries fixed, and in how many parts they were decided.
 
     ``apart`` says whether parts were cut, so that their choices have yet to prove feasible together; ``left`` is what of
-    the gap the searches leave within the parts (currency); ``crossed`` how many were then decided anew.
+    the gap the searches leave within the parts (currency); ``crossed`` how many were then decided anew. ``rounded``
+    says whether none was searched for.
     """
 
     program: Program
@@ -63,16 +66,19 @@ class Decided(NamedTuple):
     apart: bool = False
     left: float = 0.0
     crossed: int = 0
+    rounded: bool = False
 
     @property
     def method(self) -> str:
         """In words, how the binaries were decided."""
-        if not self.apart:
-            return ""
-        crossed = (
-            f", {self.crossed} of them anew where the relaxation has it otherwise" if self.crossed else ""
+        crossed = f", {self.crossed} of them anew where two solutions differ" if self.crossed else ""
+        if self.rounded:
+            return f"directions of the net power{crossed}"
+        return (
+            f"binaries in {self.parts} programs at the prices of the relaxation{crossed}"
+            if self.apart
+            else ""
         )
-        return f"binaries in {self.parts} programs at the prices of the relaxation{crossed}"
 
 
 class Search:
@@ -133,18 +139,29 @@ class Search:
         decided = directions.fixed(program, x[: len(program.cost)])
         return Decided(decided, len(choices), bool(cut.any()), sum(c.left for c in choices))
 
-    def crossed(self, program: Program, best: Decided, optimum: Optimum) -> Decided:
-        """Return the best program so far with directions anew where the relaxation has them otherwise.
+    def rounded(self, program: Program, x: Array) -> Decided | None:
+        """Return a program with the directions of the net power at ``x`` (columns,); None if it has other binaries."""
+        if self._relaxed is None or program.integer.sum() > directions.number(program):
+            return None
+        width = len(self._relaxed.x)  # further columns, if there are any, are switches and cost nothing
+        self.bound = max(self.bound, dot(program.cost[:width], self._relaxed.x) + program.offset)
+        return Decided(directions.rounded(program, x), rounded=True)
+
+    def crossed(
+        self, program: Program, best: Decided, optimum: Optimum, other: Array | None = None
+    ) -> Decided:
+        """Return the best program so far with directions anew where another solution has them otherwise.
 
         Meters that decide by themselves at given prices all sell at the same hour; the relaxation balances them, but
         mixes directions. Where both agree on a direction, it is kept; among the rest, few, the whole decides (as in
         relaxation induced neighbourhoods: Danna, Rothberg, Le Pape, Math. Program. 102 (2005),
-        doi:10.1007/s10107-004-0518-7). ``optimum`` is that of ``best``: nothing gets worse.
+        doi:10.1007/s10107-004-0518-7). ``optimum`` is that of ``best``: nothing gets worse. The ``other`` solution
+        (columns,) is by default the relaxation.
         """
         relaxed = self._optimum(program, None)
         if relaxed is None:
             return best
-        near = directions.crossed(program, optimum.x, relaxed.x)
+        near = directions.crossed(program, optimum.x, relaxed.x if other is None else other)
         pieces = _Pieces(near, optimum, where_large(near, ANEW))
         gap = max(self.mip_gap * abs(dot(program.cost, optimum.x) + program.offset), LEAST)
 
@@ -210,6 +227,8 @@ class Search:
         excess = objective - self.bound - max(self.mip_gap * abs(objective), LEAST)
         if not program.integer.any() or excess <= 0:
             return None
+        if way == ROUNDED:
+            return BRIEFLY
         directed = directions.number(program) > 0
         if way < CROSSED and directed:
             return CROSSED
