@@ -62,7 +62,7 @@ def solve_within_limits(
         more = broken(inputs, results, rows) if stated(inputs) else {}
         if not _count(more):
             break
-        rows = {family: rows[family] | more[family] for family in FAMILIES}
+        rows = {family: rows[family] | found for family, found in more.items()}
         rounds, start = rounds + 1, solution
         dismantle(block)
     if _count(rows):
@@ -76,9 +76,6 @@ def _count(rows: Rows) -> int:
 
 
 def broken(inputs: xr.Dataset, results: xr.Dataset, rows: Rows) -> dict[str, Array]:
-    """Return which limits (node, phase, time) that are no ``rows`` yet a plan breaks or meets."""
-    limits, found = network_limits(inputs), {}
-    for family, headroom in limits.headroom(taken(inputs, results)[0]).items():
-        found[family] = (headroom < MET) & ~rows[family]
-        found[family][:, limits.phases :] = False
-    return found
+    """Return which limits that are no ``rows`` yet a plan breaks or meets, by family."""
+    headroom = network_limits(inputs).headroom(taken(inputs, results)[0])
+    return {family: (left < MET) & ~rows[family] for family, left in headroom.items()}

@@ -66,7 +66,8 @@ def collect(community: Any) -> xr.Dataset:
         nodes |= {"loss_price": variable(("participant", "time"), community.loss_price, unit, doc)}
     values = _peaks(community) | _joint_peaks(community) | _tiers(community)
     found = assemble(inputs, solution | nodes | values | (scarce := _scarcity(community)))
-    return found.assign_coords(phase=("phase", np.array(PHASES))) if scarce else found
+    phased = any("phase" in own[0] for own in scarce.values())
+    return found.assign_coords(phase=("phase", np.array(PHASES))) if phased else found
 
 
 def scarcity_of(community: Any) -> tuple[dict[str, Array], dict[str, Array]] | None:
@@ -84,17 +85,35 @@ def _scarcity(community: Any) -> dict[str, Any]:
     if (found := scarcity_of(community)) is None:
         return {}
     values, prices = found
-    units = {"voltage_value": "V", "edge_value": "kW", "voltage_price": "kWh", "congestion_price": "kWh"}
-    docs = {
-        "voltage_value": "saving by one more volt at the limit: + of the highest voltage, - of the lowest",
-        "edge_value": "saving by one more kW of the edge to the parent: + towards the node, - to the parent",
-        "voltage_price": "what one more kWh drawn costs others for scarce voltage",
-        "congestion_price": "what one more kWh drawn costs others for full lines and transformers",
+    of_wires, of_people = ("node", "phase", "time"), ("participant", "time")
+    said = {
+        "voltage_value": (
+            of_wires,
+            "V",
+            "saving by one more volt at the limit: + of the highest voltage, - of the lowest",
+        ),
+        "edge_value": (
+            of_wires,
+            "kW",
+            "saving by one more kW of the edge to the parent: + towards the node, - to the parent",
+        ),
+        "node_value": (
+            ("node", "time"),
+            "kW",
+            "saving by one more kW of the node's limit over time: + of what flows into it, - out of it",
+        ),
+        "voltage_price": (of_people, "kWh", "what one more kWh drawn costs others for scarce voltage"),
+        "congestion_price": (
+            of_people,
+            "kWh",
+            "what one more kWh drawn costs others for full lines, transformers and limits of nodes",
+        ),
     }
-    dims = dict.fromkeys(values, ("node", "phase", "time")) | dict.fromkeys(prices, ("participant", "time"))
+    scarce, currency = values | prices, community.inputs.attrs["currency"]
     return {
-        name: variable(dims[name], own, f"{community.inputs.attrs['currency']}/{units[name]}", docs[name])
-        for name, own in (values | prices).items()
+        name: variable(dims, scarce[name], f"{currency}/{unit}", doc)
+        for name, (dims, unit, doc) in said.items()
+        if name in scarce
     }
 
 

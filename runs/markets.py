@@ -51,7 +51,7 @@ def require_simulated(inputs: "xr.Dataset", mode: str = "exchange") -> None:
     are those of a meter at a node: which of two meters of a participant's at one node they are for, they do not say,
     nor by whose tariff a kWh from peers would be charged.
     """
-    from ..data.inputs.variables import LOSSES, NETWORK_LIMITS
+    from ..data.inputs.variables import LOSSES, NETWORK_LIMITS, NODE_LIMITS
     from ..data.problems import InputError, Problem
     from ..model.topology.meters import metered_gross
 
@@ -66,6 +66,9 @@ def require_simulated(inputs: "xr.Dataset", mode: str = "exchange") -> None:
         names = inputs["tier"].values.tolist()
         raise InputError([Problem("tariffs", name, "price", "'tiered'", want) for name in names])
     require_no_joint_peaks(inputs, "a simulation: its agents plan for a meter of their own")
+    if mode != "exchange" and any(name in inputs for name in NODE_LIMITS):
+        want = "none over time, in a simulation of the co-optimized community, or the mode exchange"
+        raise InputError([Problem("nodes", "", "import_limit_kw, export_limit_kw", "limits of nodes", want)])
     known = {"limits": (NETWORK_LIMITS, "'rows'", "'none'"), "losses": (LOSSES, "'marginal'", "'retailer'")}
     for key, (names, got, want) in known.items():
         if any(name in inputs for name in names):

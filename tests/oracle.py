@@ -114,6 +114,7 @@ class Meters:
         self.supplies: dict = {}
         self.inward, self.inverter = defaultdict(list), defaultdict(list)
         self.sizes: dict = {}
+        self.through = defaultdict(list)
 
     def net(self, meter, t):
         """Return the terms of what a meter draws less what it supplies: none while it is nowhere."""
@@ -168,7 +169,22 @@ def _written(program, data, market, probe=None, traders=None):
         limit = data.get("inverter_limit", {}).get(p, INF)
         if limit < INF:
             program.row(flows, -limit, limit)
+    _node_limits(program, data, meters)
     return constant + fuel + _peaks(program, data, meters, market) + _tiers(program, data, meters)
+
+
+def _node_limits(program, data, meters):
+    """Hold what flows into a node and all below it, and out of them, to its limit of the slot, whoever it is from."""
+    for way, sign in (("import", 1.0), ("export", -1.0)):
+        for node, limits in data.get(f"node_{way}_envelope", {}).items():
+            for (meter, t), at in meters.node.items():
+                while at and at != node:
+                    at = data["node_parent"][at]
+                if at and limits[t] < INF:
+                    own = [(key, sign * factor) for key, factor in meters.net(meter, t)]
+                    meters.through[way, node, t] += own
+    for (way, node, t), flows in meters.through.items():
+        program.row(flows, -INF, data[f"node_{way}_envelope"][node][t])
 
 
 def _tiers(program, data, meters):

@@ -325,6 +325,8 @@ def test_every_number_is_held_to_its_bounds(name):
         "export_limit",
         "import_envelope",
         "export_envelope",
+        "node_import_envelope",
+        "node_export_envelope",
         "inverter_limit",
         "node_limit",
         "node_current_limit",

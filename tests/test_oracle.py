@@ -67,6 +67,8 @@ UNDRAWN = (
     "inverter_limit",
     "import_envelope",
     "export_envelope",
+    "node_import_envelope",
+    "node_export_envelope",
     "battery_gives",
     "day_peak",
     *(

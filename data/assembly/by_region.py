@@ -29,6 +29,8 @@ from .inputs import problems
 CHUNK = 2000
 """Rows that are looked at together."""
 _NOBODY: dict[str, list[dict[str, Any]]] = {"participants": [{"participant": "-", "persons": 1}]}
+LIMITS = tuple(f"{way}_limit_{of}" for way in ("import", "export") for of in ("kw", "column"))
+"""Columns of nodes that limit all power over time."""
 _LABELS = {
     "batteries": ("battery", "owner"),
     "heat_pumps": ("heat_pump", "owner"),
@@ -57,7 +59,7 @@ class Outline:
     node of each participant, ``garage`` of each vehicle's owner, ``loads`` of each flexible load's; ``ties`` (k, 2) are
     the nodes of a vehicle's owner and of another host. ``least_charge`` says whether a vehicle has a minimum charge
     power, ``load_decisions`` whether binaries decide about a load, ``pairwise`` whether fees are those of pairs of
-    nodes, or one by where all participants are.
+    nodes, or one by where all participants are; ``enveloped`` are the nodes with limits over time.
     """
 
     sections: Mapping[str, Any]
@@ -77,6 +79,7 @@ class Outline:
     least_charge: bool
     load_decisions: bool
     pairwise: bool
+    enveloped: Sequence[str]
     located: LocatedValues
     overrides: tuple[str, ...]
 
@@ -175,6 +178,7 @@ def _outline(source: Source, overrides: Sequence[str]) -> Outline:
         least_charge=least,
         load_decisions=decisions,
         pairwise=pairwise,
+        enveloped=[str(row["node"]) for row in nodes if any(row[name] is not None for name in LIMITS)],
         located=located,
         overrides=tuple(overrides),
     )

@@ -19,7 +19,7 @@ from ..generators.weather_files import Layout
 from ..problems import InputError, Problem
 from ..schema.file_references import CarbonFile, CopFile, PriceFile, ReadingsFile, SeriesFile, Weather
 from ..schema.scenario import Series, Site, Time
-from ..schema.table_rows import NO_COLUMN, Participant
+from ..schema.table_rows import NO_COLUMN, Node, Participant
 from ..series import plausibility
 from ..series.power_and_rates import read_power, read_rate
 from ..series.weather import COLUMNS
@@ -119,6 +119,29 @@ def envelopes(frame: Frame, participants: Sequence[Participant], series: Series)
     return columns
 
 
+def node_envelopes(frame: Frame, nodes: Sequence[Node], series: Series) -> dict[str, Any]:
+    """Return limits of all power into and out of nodes (node, time) [kW], infinite where there is none.
+
+    The lesser of what their rows state and of a column of their file that these name; nothing where there is neither.
+    """
+    columns: dict[str, Any] = {}
+    for way in ("import", "export"):
+        file: SeriesFile | None = getattr(series, f"node_{way}_limit")
+        constant = [getattr(node, f"{way}_limit_kw") for node in nodes]
+        named = [getattr(node, f"{way}_limit_column") for node in nodes]
+        if file is None and not any(kw is not None for kw in constant):
+            continue
+        own = np.array([np.inf if kw is None else kw for kw in constant])
+        limit = np.repeat(own[:, None], len(frame.times), axis=1)
+        rows = [n for n, column in enumerate(named) if column not in (None, NO_COLUMN)]
+        if file is not None:
+            owners = [nodes[n].node for n in rows]
+            over_time = measured(frame, file, owners, [named[n] for n in rows], "limit")
+            limit[rows] = np.minimum(limit[rows], over_time)
+        columns[f"node_{way}_envelope"] = ("node", "time"), limit
+    return columns
+
+
 def _doubt_demand(frame: Frame, rows: dict[Participant, np.ndarray], where: str) -> None:
     """Take up what is hardly possible of the measured demand of participants (time,) [kW]."""
     times = _told(frame)
@@ -204,7 +227,7 @@ def measured(
 ) -> np.ndarray:
     """Return columns of a file, or of a file for each owner, as mean power of the slots (column, time) [kW]."""
     if not columns:
-        frame.notes.append(f"{file.path}: no participant uses a column of this file")
+        frame.notes.append(f"{file.path}: nobody uses a column of this file")
     shape = (len(columns), len(frame.times))
     form = replace(format_of(frame, file), unit=file.unit)
 

@@ -49,6 +49,7 @@ def build_inputs(scenario: Scenario) -> xr.Dataset:
     demand, pv = demand_and_pv.power(frame, participants, scenario.series, scenario.site, scenario.weather)
     _add_built(pv, scenario, built)
     limits = demand_and_pv.envelopes(frame, participants, scenario.series)
+    limits |= demand_and_pv.node_envelopes(frame, scenario.tables.nodes, scenario.series)
     try:
         legs = devices_and_trips.trips(
             scenario.tables.vehicles, scenario.tables.trips, scenario.time, scenario.seed
@@ -124,6 +125,8 @@ def _of_parts(reading: Reading, listed: list[Problem]) -> list[Problem]:
         frame, rows, parts["series"], parts.get("site") or Site(), parts.get("weather") or Weather()
     )
     demand_and_pv.envelopes(frame, rows, parts["series"])
+    nodes = list(reading.parts.rows.get("nodes", {}).values())
+    demand_and_pv.node_envelopes(frame, nodes, parts["series"])
     contracts(parts.get("tariffs") or {}, (), frame)
     _intensity(parts.get("carbon") or Carbon(), frame)
     return sorted({*listed, *frame.problems})

@@ -76,6 +76,8 @@ EDGES = ("line", "transformer")
 """What the edge from a node to its parent is: a line or cable, or a transformer (Dyn)."""
 NETWORK_LIMITS = ("node_voltage_low", "node_voltage_high", "node_loading_limit")
 """Variables of which one makes a clearing keep limits of its network."""
+NODE_LIMITS = ("node_import_envelope", "node_export_envelope")
+"""Variables of which one makes a clearing keep limits over time of all power into and out of nodes."""
 LOSSES = ("lost_energy_price",)
 """Variables with which who causes losses of the network pays for them."""
 GIVES = ("anywhere", "home")
@@ -445,6 +447,17 @@ TABLE: dict[str, Variable] = {
     "node_limit": Variable(
         ("node",), "kW", "peer power over the edge to the parent, each way", _INF, low=0, least=LEAST
     ),
+    **{
+        f"node_{way}_envelope": Variable(
+            ("node", "time"),
+            "kW",
+            f"limit of the slot on all power {verb} the node and those below it: an operating envelope",
+            None,
+            low=0,
+            absent=_INF,
+        )
+        for way, verb in (("import", "into"), ("export", "out of"))
+    },
     "source_voltage": Variable(
         ("time",), "1", "voltage held at the root, per nominal voltage", None, low=0.5, high=1.5, absent=1.0
     ),

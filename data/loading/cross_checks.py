@@ -50,8 +50,12 @@ class Parts:
 
 
 NOTHING = Parts({}, {}, {}, {})
-OF_FILES = {"participants": ("import_limit", "export_limit"), "heat_pumps": ("heat", "cop")}
-"""Series by table, of whose files a row may name a column."""
+OF_FILES = {
+    "participants": {"import_limit": "import_limit", "export_limit": "export_limit"},
+    "nodes": {"import_limit": "node_import_limit", "export_limit": "node_export_limit"},
+    "heat_pumps": {"heat": "heat", "cop": "cop"},
+}
+"""By table, of what a row may name a column, and of which series."""
 
 
 def inconsistencies(parts: Parts, place: Place) -> list[Problem]:
@@ -144,11 +148,11 @@ def _columns(parts: Parts, place: Place) -> Iterator[Problem]:
     series = parts.sections.get("series")
     for table, names in OF_FILES.items() if series is not None else ():
         for i, row in parts.rows.get(table, {}).items():
-            for name in names:
+            for name, file in names.items():
                 column = getattr(row, f"{name}_column")
-                if column is not None and getattr(series, name) is None:
+                if column is not None and getattr(series, file) is None:
                     where = place(("tables", table, i, f"{name}_column"))
-                    yield Problem(*where, repr(column), f"a file in series.{name}")
+                    yield Problem(*where, repr(column), f"a file in series.{file}")
 
 
 def _trips(parts: Parts, place: Place) -> Iterator[Problem]:

@@ -101,7 +101,14 @@ class Series(Closed):
         default=None,
         description="most power given over time, one column per participant: operating envelopes",
     )
-
+    node_import_limit: Annotated[SeriesFile | None, LATER] = Field(
+        default=None,
+        description="most power over time into nodes and all below them, a column per import_limit_column",
+    )
+    node_export_limit: Annotated[SeriesFile | None, LATER] = Field(
+        default=None,
+        description="most power over time out of nodes and all below them, a column per export_limit_column",
+    )
     heat: Annotated[SeriesFile | None, LATER] = Field(
         default=None, description="heat drawn from tanks of heat pumps, a column per heat_column"
     )
@@ -111,7 +118,7 @@ class Series(Closed):
 
     @model_validator(mode="after")
     def _a_power(self) -> Self:
-        for name in ("import_limit", "export_limit", "heat"):
+        for name in ("import_limit", "export_limit", "node_import_limit", "node_export_limit", "heat"):
             file = getattr(self, name)
             if file is not None and (UNITS[file.unit].per_installed or UNITS[file.unit].counter):
                 raise PydanticCustomError(name, "a unit of power, or of energy per interval")

@@ -296,6 +296,19 @@ class Node(Closed):
         default=None, description="paid here by each side of a trade (default: fees.access_fee_per_kwh)"
     )
     limit_kw: Limit | None = Field(default=None, description="peer power over the edge (default: no limit)")
+    import_limit_kw: Annotated[Limit | None, LATER] = Field(
+        default=None,
+        description="most power into it and all below it, peers' and retailers' (default: no limit)",
+    )
+    export_limit_kw: Annotated[Limit | None, LATER] = Field(
+        default=None, description="most power out of it and all below it (default: no limit)"
+    )
+    import_limit_column: Annotated[Column | None, LATER] = Field(
+        default=None, description="column of series.node_import_limit (default: none)"
+    )
+    export_limit_column: Annotated[Column | None, LATER] = Field(
+        default=None, description="column of series.node_export_limit (default: none)"
+    )
     voltage_v: Annotated[Positive | None, LATER] = Field(
         default=None, description="nominal voltage between phases (default: the parent's; grid.voltage_v)"
     )

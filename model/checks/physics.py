@@ -46,6 +46,7 @@ SIGNED = (
     "node_flow",
     "voltage_value",
     "edge_value",
+    "node_value",
     "voltage_price",
     "congestion_price",
     "loss_price",

@@ -100,7 +100,7 @@ def check(
     findings = [
         *physical,
         *directions(run),
-        *network(run),
+        *network(run, planned),
         *audit(run, traded, settlement, linear, decided, prices == "marginal"),
     ]
     if prices != "traded":

@@ -1,4 +1,4 @@
-"""The wires: voltages and ratings that all power of a community keeps, from the retailer, from peers and to them."""
+"""Limits of the network that all power of a community keeps, from the retailer, from peers and to them."""
 
 from __future__ import annotations
 
@@ -18,41 +18,50 @@ _LACK = {
     "voltage_high": "V to its highest voltage",
     "edge_down": "kW of rating above it, for what is drawn below",
     "edge_up": "kW of rating above it, for what is given below",
+    "node_import": "kW of its limit on what flows into it",
+    "node_export": "kW of its limit on what flows out of it",
 }
+_DIMS = {2: ("node", "time"), 3: ("node", "phase", "time")}
+"""Dims of families by how many they have."""
 _FORMULA = {
     "voltage_low": "v2[n,f,t] >= low[n]^2, as volts near the limit",
     "voltage_high": "v2[n,f,t] <= high[n]^2, as volts near the limit",
     "edge_down": "P[n,f,t] <= sqrt(S[n]^2 - Q[n,f,t]^2) + k[n,f,t] * (v2[n,f,t] - 1)",
     "edge_up": "-P[n,f,t] <= sqrt(S[n]^2 - Q[n,f,t]^2) + k[n,f,t] * (v2[n,f,t] - 1)",
+    "node_import": "sum over connections p at n and below it of d[p,t] <= node_import_envelope[n,t]",
+    "node_export": "-sum over connections p at n and below it of d[p,t] <= node_export_envelope[n,t]",
 }
 
 
 def wires(inputs: xr.Dataset, meters: Meters, sets: Sets, drawn: Linear, rows: Rows) -> Device:
-    """Hold voltages and powers over edges to their limits, in the rows (node, phase, time) asked for.
+    """Hold voltages, powers over edges, and powers into and out of nodes to their limits, in the rows asked for.
 
     ``drawn`` (meter, time) is what meters take less what they give, of and to whomever.
 
     headroom[n,f,t] at no power + sum over meters m of response[n,f,t,m] * drawn[m,t] >= 0, with the
-    headroom of `network_limits`: v2 and P are linear in what is drawn (`linear_flow`).
+    headroom of `network_limits`: v2 and P are linear in what is drawn (`linear_flow`). Limits of nodes have no phase.
     """
-    block = Device(("node", "phase", "time"), inputs, meters, sets)
+    block = Device(_DIMS[3], inputs, meters, sets)
     limits, place = network_limits(inputs), connected_to(inputs, meters)
-    shape = inputs.sizes["node"], len(PHASES), inputs.sizes["time"]
-    headroom = limits.headroom(np.zeros(shape))
+    slots = inputs.sizes["time"]
+    headroom = limits.headroom(np.zeros((inputs.sizes["node"], len(PHASES), slots)))
     for family, mask in rows.items():
         if mask.any():
-            node, phase, slot = np.nonzero(mask)
-            response = limits.response(family, node, phase, slot)
+            *at_node, slot = np.nonzero(mask)
+            response = limits.response(family, *at_node, slot)
             entry, meter = np.nonzero(place[:, slot].T >= 0)
-            at = meter * shape[2] + slot[entry]
+            at = meter * slots + slot[entry]
             weight = response[entry, place[meter, slot[entry]]]
-            size = (int(np.prod(shape)), place.size)
-            weights = sparse.csr_array((weight, (np.flatnonzero(mask)[entry], at)), shape=size)
+            used = weight != 0
+            size = (mask.size, place.size)
+            row = np.flatnonzero(mask)[entry]
+            weights = sparse.csr_array((weight[used], (row[used], at[used])), shape=size)
             block.row(
                 family,
-                drawn.weighted(weights, shape) >= -headroom[family],
+                drawn.weighted(weights, mask.shape) >= -headroom[family],
                 _FORMULA[family],
                 where=mask,
+                dims=_DIMS[mask.ndim],
                 lack=_LACK[family],
                 rent=True,
             )

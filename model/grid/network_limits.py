@@ -1,7 +1,8 @@
-"""Limits of a feeder in its linear power flow: how far every voltage and every edge is from its limit.
+"""Limits of a network: how far every voltage and every edge is from its limit, and every node from its limits over time.
 
-Four families of limits over (node, phase, time). With the squared voltage v2 per nominal, its limits low and high, the
-nominal voltage U of a phase [V], and the power P + jQ over the edge to the parent of a rating S [kVA] a phase::
+Those of nodes are `node_limits`. Those of wires, in the linear power flow, are four families over (node, phase, time).
+With the squared voltage v2 per nominal, its limits low and high, the nominal voltage U of a phase [V], and the power
+P + jQ over the edge to the parent of a rating S [kVA] a phase::
 
     voltage_low    (v2 - low^2) U / (2 low)      >= 0   [V], near the limit: voltage above it
     voltage_high   (high^2 - v2) U / (2 high)    >= 0   [V]
@@ -15,35 +16,72 @@ participants draw.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import xarray as xr
 
 from ...data.inputs.arrays import derived
 from ...data.inputs.contract import optional
-from ...data.inputs.variables import NETWORK_LIMITS
+from ...data.inputs.variables import NETWORK_LIMITS, NODE_LIMITS
 from ..labels import Array, positions
+from . import node_limits as of_nodes
 from .linear_flow import LinearFlow, linear_flow
 from .loads import PHASES
 
 VOLTAGES = ("voltage_low", "voltage_high")
 EDGES = ("edge_down", "edge_up")
-FAMILIES = (*VOLTAGES, *EDGES)
-"""Families of limits: least and greatest voltage, power over an edge towards its node and towards the root."""
+FAMILIES = (*VOLTAGES, *EDGES, *of_nodes.FAMILIES)
+"""Families of limits: least and greatest voltage, power over an edge to its node and to the root; those of nodes."""
 Rows = Mapping[str, Array]
-"""By family, which limits (node, phase, time) bool are rows."""
+"""By family, which limits (node, phase, time) or, of nodes, (node, time) bool are rows."""
 
 
 def stated(inputs: xr.Dataset) -> bool:
     """Return whether inputs state limits of their network that a clearing keeps."""
-    return any(name in inputs for name in NETWORK_LIMITS)
+    return any(name in inputs for name in (*NETWORK_LIMITS, *NODE_LIMITS))
+
+
+class _Limits(Protocol):
+    """Some families of limits; arrays are over the dims of the family, places one array of each of these."""
+
+    @property
+    def families(self) -> tuple[str, ...]: ...
+
+    def headroom(self, power: Array) -> dict[str, Array]: ...
+
+    def could_break(self, most_drawn: Array, most_given: Array) -> dict[str, Array]: ...
+
+    @property
+    def response(self) -> Callable[..., Array]: ...
 
 
 @dataclass(frozen=True)
 class NetworkLimits:
-    """The limits of a feeder, see the module; build them by :func:`network_limits`.
+    """All limits that inputs state of their network, by family; build them by :func:`network_limits`."""
+
+    parts: tuple[_Limits, ...]
+
+    def headroom(self, power: Array) -> dict[str, Array]:
+        """Return how far each family is from its limits [V, kW] at powers drawn by node and phase (N, 3, T) [kW]."""
+        return {name: own for part in self.parts for name, own in part.headroom(power).items()}
+
+    def could_break(self, most_drawn: Array, most_given: Array) -> dict[str, Array]:
+        """Return which limits powers of participants within bounds (P, T) [kW] could break, every one alone."""
+        every = (part.could_break(most_drawn, most_given) for part in self.parts)
+        return {name: own for part in every for name, own in part.items()}
+
+    def response(self, family: str, *place: Array) -> Array:
+        """Return what a kW drawn by each participant adds to the headroom at places (place,): (place, P) [V/kW, 1]."""
+        (part,) = (part for part in self.parts if family in part.families)
+        return part.response(family, *place)
+
+
+@dataclass(frozen=True)
+class WireLimits:
+    """The limits of wires, see the module; build them by :func:`wire_limits`.
 
     ``low``, ``high`` (N, 1, 1) and ``volts`` (N, 1, 1); ``carries`` (N, 3, T) [kW] is what an edge carries at nominal
     voltage beside its reactive power, ``per_voltage`` (N, 3, T) [kW] what more squared voltage adds to it. ``phases``
@@ -57,13 +95,18 @@ class NetworkLimits:
     carries: Array
     per_voltage: Array
     phases: int
+    families = (*VOLTAGES, *EDGES)
 
     def headroom(self, power: Array) -> dict[str, Array]:
-        """Return how far each family is from its limits (N, 3, T) [V, kW] at powers drawn (N, 3, T) [kW]."""
+        """Return how far each family is from its limits (N, 3, T) [V, kW] at powers drawn (N, 3, T) [kW].
+
+        Of phases that are alike the first counts, the others have no limit.
+        """
         squared = self.flow.squared_voltage(power, self.flow.reactive)
         over = self.flow.edge_power(power)
         most = self._most_power(squared)
-        return {**self._voltages(squared, squared), "edge_down": most - over, "edge_up": most + over}
+        found = {**self._voltages(squared, squared), "edge_down": most - over, "edge_up": most + over}
+        return {family: np.where(self._counts, own, np.inf) for family, own in found.items()}
 
     def could_break(self, most_drawn: Array, most_given: Array) -> dict[str, Array]:
         """Return which limits (N, 3, T) bool powers of participants within bounds (P, T) [kW] could break.
@@ -84,8 +127,7 @@ class NetworkLimits:
             "edge_down": carried - down.reshape(shape),
             "edge_up": carried + up.reshape(shape),
         }
-        first = (np.arange(len(PHASES)) < self.phases)[:, None]
-        return {family: (values < 0) & first for family, values in worst.items()}
+        return {family: (values < 0) & self._counts for family, values in worst.items()}
 
     def response(self, family: str, node: Array, phase: Array, slot: Array) -> Array:
         """Return what a kW drawn by each participant adds to the headroom at places (place,): (place, P) [V/kW, 1]."""
@@ -98,6 +140,11 @@ class NetworkLimits:
         over = self.flow.edge_response(*pairs)[which.ravel()]
         eased = squared * self.per_voltage[node, phase, slot][:, None]
         return np.asarray(eased - over if family == "edge_down" else eased + over)
+
+    @property
+    def _counts(self) -> Array:
+        """Return which phases count (3, 1)."""
+        return (np.arange(len(PHASES)) < self.phases)[:, None]
 
     def _voltages(self, lowest: Array, highest: Array) -> dict[str, Array]:
         return {
@@ -116,9 +163,16 @@ def _interval(response: Array, most_drawn: Array, most_given: Array) -> tuple[Ar
     return less @ most_drawn - more @ most_given, more @ most_drawn - less @ most_given
 
 
-@derived
 def network_limits(inputs: xr.Dataset) -> NetworkLimits:
     """Return the limits that inputs state of their network, where they state some (:func:`stated`)."""
+    parts: list[_Limits] = [wire_limits(inputs)] if any(name in inputs for name in NETWORK_LIMITS) else []
+    parts += [of_nodes.node_limits(inputs)] if any(name in inputs for name in NODE_LIMITS) else []
+    return NetworkLimits(tuple(parts))
+
+
+@derived
+def wire_limits(inputs: xr.Dataset) -> WireLimits:
+    """Return the limits that inputs state of voltages and of what edges carry."""
     flow = linear_flow(inputs)
     rated = optional(inputs, "node_current_limit") * optional(inputs, "node_loading_limit")
     below = positions(inputs, "node_parent", "node") >= 0
@@ -131,6 +185,6 @@ def network_limits(inputs: xr.Dataset) -> NetworkLimits:
     per_voltage = np.where(finite, np.where(finite, rating, 0.0) ** 2 / (2 * np.sqrt(square)), 0.0)
     low, high = (optional(inputs, f"node_voltage_{side}")[:, None, None] for side in ("low", "high"))
     alike = np.ptp(flow.share, axis=1).max(initial=0.0) == 0.0
-    return NetworkLimits(
+    return WireLimits(
         flow, low, high, volts[:, None, None], carries, per_voltage, 1 if alike else len(PHASES)
     )

@@ -6,31 +6,41 @@ import numpy as np
 import xarray as xr
 
 from ..labels import Array
-from .network_limits import VOLTAGES, network_limits
+from .network_limits import network_limits
 
-_SIGNS = {"voltage_low": -1, "voltage_high": 1, "edge_down": 1, "edge_up": -1}
+KINDS = {
+    "voltage_low": ("voltage_value", -1, "voltage_price"),
+    "voltage_high": ("voltage_value", 1, "voltage_price"),
+    "edge_down": ("edge_value", 1, "congestion_price"),
+    "edge_up": ("edge_value", -1, "congestion_price"),
+    "node_import": ("node_value", 1, "congestion_price"),
+    "node_export": ("node_value", -1, "congestion_price"),
+}
+"""Of each family of limits: the value that it is part of, with which sign, and the price."""
 
 
 def scarcity(inputs: xr.Dataset, duals: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Return values of limits (node, phase, time) and prices (participant, time) by the duals of each family of limits.
+    """Return values of limits (node, phase, time) or (node, time), and prices (participant, time), by duals of families.
 
-    The values are ``voltage_value`` [currency/V], + where the highest voltage binds and - where the lowest does, and
-    ``edge_value`` [currency/kW], + towards the node and - towards the root. The prices, ``voltage_price`` and
-    ``congestion_price`` [currency/kWh], are what one more kWh that a participant draws adds to the cost of all by what
-    is scarce: with the duals y, ``- sum over limits of y * response / hours``.
+    The values are ``voltage_value`` [currency/V], + where the highest voltage binds and - where the lowest does,
+    ``edge_value`` [currency/kW], + towards the node and - towards the root, and ``node_value`` (node, time)
+    [currency/kW], + of what flows into the node and - out of it: those of which the inputs state limits. The prices,
+    ``voltage_price`` and ``congestion_price`` [currency/kWh], are what one more kWh that a participant draws adds to the
+    cost of all by what is scarce: with the duals y, ``- sum over limits of y * response / hours``.
     """
     limits, hours = network_limits(inputs), inputs["slot_hours"].values
-    shape = limits.carries.shape
-    value = {name: np.zeros(shape) for name in ("voltage_value", "edge_value")}
-    people = inputs.sizes["participant"], shape[2]
-    price = {name: np.zeros(people) for name in ("voltage_price", "congestion_price")}
-    for family, dual in duals.items():
-        node, phase, slot = np.nonzero(dual)
-        worth = dual[node, phase, slot] / hours[slot]
-        kind, of = (
-            ("voltage_value", "voltage_price") if family in VOLTAGES else ("edge_value", "congestion_price")
-        )
-        value[kind] += _SIGNS[family] * dual
-        cost = -limits.response(family, node, phase, slot) * worth[:, None]
-        np.add.at(price[of].T, slot, cost)
+    idle = np.zeros((inputs.sizes["node"], 3, len(hours)))
+    people = inputs.sizes["participant"], len(hours)
+    value, price = dict[str, Array](), dict[str, Array]()
+    for family, headroom in limits.headroom(idle).items():
+        kind, sign, of = KINDS[family]
+        value.setdefault(kind, np.zeros(headroom.shape))
+        price.setdefault(of, np.zeros(people))
+        if family not in duals:
+            continue
+        dual = duals[family]
+        place = np.nonzero(dual)
+        value[kind] += sign * dual
+        cost = -limits.response(family, *place) * (dual[place] / hours[place[-1]])[:, None]
+        np.add.at(price[of].T, place[-1], cost)
     return value, price

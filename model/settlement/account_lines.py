@@ -52,7 +52,7 @@ _COMPONENTS = {
         label="dearer tiers",
     ),
     "congestion_charges": Line(
-        "paid for full lines and transformers by what is drawn beyond what would be without peers; below zero: received",
+        "paid for full lines, transformers and nodes by what is drawn beyond that without peers; below zero: received",
         sign=1,
         counterparty="network",
         label="full lines and transformers",

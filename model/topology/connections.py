@@ -5,7 +5,8 @@ import xarray as xr
 
 from ...data.inputs.arrays import derived
 from ...data.inputs.contract import optional
-from ..labels import Array
+from ..labels import Array, positions
+from .fee_tree import ancestors
 
 WAYS = ("import", "export")
 SMALL = 1e-6
@@ -28,15 +29,19 @@ def connections(inputs: xr.Dataset) -> tuple[Array, Array]:
 
 
 def unavoidable(inputs: xr.Dataset) -> xr.Dataset:
-    """Return inputs whose import envelopes let through what demand alone draws beside its PV.
+    """Return inputs whose import envelopes, of nodes too, let through what demand alone draws beside its PV.
 
     An envelope sheds no load: where nobody plans, what it cannot hold back is drawn all the same.
     """
-    if "import_envelope" not in inputs:
-        return inputs
-    envelope = inputs["import_envelope"]
-    most = np.maximum(envelope.values, drawn_by_demand(inputs))
-    return inputs.assign(import_envelope=envelope.copy(data=most))
+    drawn, least = drawn_by_demand(inputs), {}
+    if "import_envelope" in inputs:
+        least["import_envelope"] = drawn
+    if "node_import_envelope" in inputs:
+        above = ancestors(positions(inputs, "node_parent", "node"))
+        least["node_import_envelope"] = above[positions(inputs, "participant_node", "node")].T @ drawn
+    return inputs.assign(
+        {name: inputs[name].copy(data=np.maximum(inputs[name].values, own)) for name, own in least.items()}
+    )
 
 
 def drawn_by_demand(inputs: xr.Dataset) -> Array:

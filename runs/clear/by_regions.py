@@ -159,6 +159,10 @@ def _outline(source: str | Path, overrides: Sequence[str], relax: bool) -> Outli
         raise dask_cluster.ClusterError(
             f"a peak of all customers of a tariff ({', '.join(joint)}): it joins all regions; want no --workers"
         )
+    if whole.enveloped:
+        raise dask_cluster.ClusterError(
+            f"limits over time of nodes ({', '.join(whole.enveloped)}): they join regions; want no --workers"
+        )
     wires = whole.sections.get("grid") or {}
     if wires.get("limits", "none") != "none" or wires.get("losses", "retailer") != "retailer":
         raise dask_cluster.ClusterError(

@@ -13,6 +13,7 @@ from ...data import clock
 from ...data.inputs.currency import decimals
 from ...data.inputs.devices import stores
 from ...data.problems import shown
+from ...model.grid.node_limits import excess
 from ...model.labels import Array
 from ...model.settlement.account_lines import CARBON, LINES, SHARES, TOTALS
 from ...model.topology.connections import above_envelopes
@@ -93,7 +94,7 @@ def heading(tree: xr.DataTree) -> str:
 def notes(tree: xr.DataTree) -> list[str]:
     """Return what was odd in the data, what stores lack of their targets, and what is above envelopes: sentences."""
     odd = json.loads(tree["inputs"].attrs.get("notes", "[]"))
-    return [shown(f"note: {note}") for note in [*odd, *breaches(tree), *above(tree)]]
+    return [shown(f"note: {note}") for note in [*odd, *breaches(tree), *above(tree), *above_nodes(tree)]]
 
 
 def above(tree: xr.DataTree) -> list[str]:
@@ -102,14 +103,36 @@ def above(tree: xr.DataTree) -> list[str]:
     over = above_envelopes(inputs, results)
     if not over.any():
         return []
-    p, t = np.unravel_index(over.argmax(), over.shape)
-    energy = float((over * inputs["slot_hours"].values).sum())
-    when = (
-        inputs["time"].values[t].astype("datetime64[s]").item().replace(tzinfo=UTC).astimezone(_zone(inputs))
-    )
-    most = f"{inputs['participant'].values[p]}, {over[p, t]:.3f} kW at {when:%Y-%m-%d %H:%M}"
+    return [
+        f"{_energy(over, inputs)} are drawn above import envelopes in {_worst(over, inputs, 'participant')}"
+    ]
+
+
+def above_nodes(tree: xr.DataTree) -> list[str]:
+    """Return how much flows beyond limits over time of nodes, and where the most: nobody planned for them."""
+    inputs, results = (tree[group].to_dataset() for group in ("inputs", "results"))
+    ways = {
+        "node_import": "into nodes above their import limits",
+        "node_export": "out of nodes above their export limits",
+    }
+    return [
+        f"{_energy(over, inputs)} flow {ways[family]} in {_worst(over, inputs, 'node')}"
+        for family, over in excess(inputs, results).items()
+        if over.any()
+    ]
+
+
+def _energy(over: np.ndarray, inputs: xr.Dataset) -> str:
+    return f"{float((over * inputs['slot_hours'].values).sum()):.3f} kWh"
+
+
+def _worst(over: np.ndarray, inputs: xr.Dataset, dim: str) -> str:
+    """Return in how many slots a limit is exceeded (dim, time) [kW], and where and when the most."""
+    n, t = np.unravel_index(over.argmax(), over.shape)
+    time = inputs["time"].values[t].astype("datetime64[s]").item()
+    when = time.replace(tzinfo=UTC).astimezone(_zone(inputs))
     slots = int((over > 0).any(axis=0).sum())
-    return [f"{energy:.3f} kWh are drawn above import envelopes in {slots} slots, the most by {most}"]
+    return f"{slots} slots, the most by {inputs[dim].values[n]}, {over[n, t]:.3f} kW at {when:%Y-%m-%d %H:%M}"
 
 
 def breaches(tree: xr.DataTree, most: int = 5) -> list[str]:

@@ -7,7 +7,10 @@ import xarray as xr
 
 from ...labels import Array
 from ..physics import PARTICIPANT, Finding, Run, arrays, index
-from .flow import ENDS, Wires, headrooms, load_of, net_draw
+from .flow import ENDS, Wires, headrooms, load_of, net_draw, node_headrooms
+
+_VALUES = {"voltage": ("voltage_value",), "congestion": ("edge_value", "node_value")}
+"""What the rent of each kind is of."""
 
 
 def charges(run: Run, alone: Run, settlement: xr.Dataset, marginal: bool) -> Iterator[Finding]:
@@ -19,15 +22,17 @@ def charges(run: Run, alone: Run, settlement: xr.Dataset, marginal: bool) -> Ite
             paid, turnover[kind] = _paid(run, alone, run.r[f"{kind}_price"])
         got = s.get(f"{kind}_charges", np.zeros(run.participants))
         yield Finding(f"{kind}_charges", ("participant",), abs(got - paid), turnover.get(kind, 1.0))
+    spare = node_headrooms(alone)
     if "voltage" in turnover:
-        spare = headrooms(run, *Wires(run).flow(load_of(alone)))[2]
-        for kind, name in (("voltage", "voltage_value"), ("congestion", "edge_value")):
-            kept = 0.0
+        spare |= headrooms(run, *Wires(run).flow(load_of(alone)))[2]
+    for kind in turnover.keys() & _VALUES:
+        kept = 0.0
+        for name in (own for own in _VALUES[kind] if own in run.r):
             for sign, end in zip((1, -1), ENDS[name], strict=True):
                 on = np.maximum(sign * run.r[name], 0.0)
                 kept += float((on[on > 0] * spare[end][0][on > 0]).sum())
-            off = abs(s[f"{kind}_charges"].sum() - kept)
-            yield Finding(f"{kind} rent of the network", (), np.asarray(off), turnover[kind])
+        off = abs(s[f"{kind}_charges"].sum() - kept)
+        yield Finding(f"{kind} rent of the network", (), np.asarray(off), turnover[kind])
     if "loss" in turnover:
         yield Finding("loss_price", PARTICIPANT, abs(run.r["loss_price"] - _of_losses(run, alone)))
 

@@ -13,7 +13,11 @@ from ..physics import Run, index
 
 _U = np.exp(np.array([0.0, -2j, 2j]) * np.pi / 3)
 _LIMITS = ("node_voltage_low", "node_voltage_high")
-ENDS = {"voltage_value": ("highest voltage", "lowest voltage"), "edge_value": ("edge down", "edge up")}
+ENDS = {
+    "voltage_value": ("highest voltage", "lowest voltage"),
+    "edge_value": ("edge down", "edge up"),
+    "node_value": ("power into a node", "power out of a node"),
+}
 """Limits that a value is of where it is above zero, and below."""
 
 
@@ -126,3 +130,28 @@ def carries(run: Run, reactive: Array) -> tuple[Array, Array]:
         able[n] = np.sqrt(left)
         more[n] = np.divide(rating[n] ** 2, 2 * able[n], out=np.zeros_like(left), where=left > 0)
     return able, more
+
+
+def below(run: Run) -> Array:
+    """Return which nodes (node, node) the second of is at or below the first."""
+    parent = index(run.labels["node"], run.i["node_parent"])
+    at, found = np.arange(len(parent)), np.zeros((len(parent), len(parent)))
+    while (at >= 0).any():
+        inner = at >= 0
+        found[at[inner], np.flatnonzero(inner)] = 1.0
+        at = np.where(inner, parent[at], -1)
+    return found
+
+
+def node_headrooms(run: Run) -> dict[str, tuple[Array, Array | float]]:
+    """Return how far limits over time of nodes are (node, T) [kW], with their scale; nothing where none is stated."""
+    limits = [run.i.get(f"node_{way}_envelope") for way in ("import", "export")]
+    if all(limit is None for limit in limits):
+        return {}
+    drawn = below(run) @ run.at_nodes(*net_draw(run))
+    into, out = ENDS["node_value"]
+    found = dict[str, tuple[Array, Array | float]]()
+    for name, sign, limit in ((into, 1, limits[0]), (out, -1, limits[1])):
+        most = np.full(drawn.shape, np.inf) if limit is None else limit
+        found[name] = most - sign * drawn, np.where(np.isinf(most), 1.0, np.maximum(most, 1.0))
+    return found

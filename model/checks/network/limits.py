@@ -1,34 +1,51 @@
 """Limits of the network that a run keeps, and what is scarce in it, computed again. Findings as in `physics`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from ...labels import Array
 from ..physics import PARTICIPANT, Finding, Run
-from .flow import ENDS, Wires, at_phases, carries, headrooms, load_of
+from .flow import ENDS, Wires, at_phases, below, carries, headrooms, load_of, node_headrooms
 
-_NODE = ("node", "phase", "time")
+_NODE = {2: ("node", "time"), 3: ("node", "phase", "time")}
 _MET = 1e-4
 """How near to its limit [V, kW] is at it."""
 
 
-def network(run: Run) -> Iterator[Finding]:
-    """Yield limits that a run breaks which keeps those of its network, and values and prices of them that are none."""
-    if "voltage_value" not in run.r:
-        return
-    wires, load = Wires(run), load_of(run)
-    drop, power = wires.flow(load)
-    low, high, headroom = headrooms(run, drop, power)
-    for name, (below, unit) in headroom.items():
-        yield Finding(f"{name} of the network", _NODE, -below, unit)
+def network(run: Run, planned: bool = True) -> Iterator[Finding]:
+    """Yield limits that a run breaks which keeps those of its network, and values and prices of them that are none.
+
+    Limits over time of nodes hold whatever was ``planned``; those of wires where the run says what they are worth.
+    """
+    headroom = node_headrooms(run) if planned else {}
+    price = dict[str, Array]()
+    if "voltage_value" in run.r:
+        wires, load = Wires(run), load_of(run)
+        drop, power = wires.flow(load)
+        low, high, of_wires = headrooms(run, drop, power)
+        headroom |= of_wires
+        price |= _prices(run, wires, power, low, high)
+    for name, (left, unit) in headroom.items():
+        yield Finding(f"{name} of the network", _NODE[left.ndim], -left, unit)
+    if "node_value" in run.r:
+        over = np.tensordot(below(run)[:, run.home], run.r["node_value"], axes=(0, 0)) / run.hours
+        price["congestion_price"] = price.get("congestion_price", 0.0) + over
+    yield from _off_limit(run, headroom)
+    for name, want in price.items():
+        yield Finding(name, PARTICIPANT, abs(run.r[name] - want), want)
+
+
+def _off_limit(run: Run, headroom: Mapping[str, tuple[Array, Array | float]]) -> Iterator[Finding]:
+    """Yield values of limits that are not met."""
     for name, ends in ENDS.items():
+        if name not in run.r:
+            continue
         value = run.r[name]
         for sign, end in zip((1, -1), ends, strict=True):
-            idle = np.where(headroom[end][0] > _MET * headroom[end][1], np.maximum(sign * value, 0.0), 0.0)
-            yield Finding(f"{name} off the limit", _NODE, idle)
-    for name, want in _prices(run, wires, power, low, high).items():
-        yield Finding(name, PARTICIPANT, abs(run.r[name] - want), want)
+            left, unit = headroom[end]
+            idle = np.where(left > _MET * unit, np.maximum(sign * value, 0.0), 0.0)
+            yield Finding(f"{name} off the limit", _NODE[value.ndim], idle)
 
 
 def _prices(run: Run, wires: Wires, power: Array, low: Array, high: Array) -> dict[str, Array]:

@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 
 from ....data.inputs.contract import InputError, Problem, optional
+from ....model.grid.network_charges import RENTS
 from ....model.labels import Array
 from ....model.settlement import accounts, contracts
 from ....model.settlement.account_lines import SIGNS
@@ -84,7 +85,7 @@ class Part:
         if self.whole:
             names = (*STATED, "co2", "saving")
             return {name: settlement[name].values for name in names if name in settlement}
-        if "voltage_charges" in settlement:
+        if any(line in settlement for line in RENTS):
             got = "a part of the days of a run that keeps limits of its network"
             raise InputError([Problem("bill", "", "days", got, "all of them: charges are over the horizon")])
         total: dict[str, Array] = {}

@@ -13,7 +13,7 @@ _MOST = 3
 
 def limits(case: Case) -> Iterator[Sentence]:
     """Yield the limits that bind in the slot around the participant: its connection, and edges to the root."""
-    found = [*_connection(case), *_edges(case), *_network(case)]
+    found = [*_connection(case), *_edges(case), *_nodes(case), *_network(case)]
     if not found and case.marginal is not None:
         found = [Sentence(TOPIC, "No limit of its connection or of the edges above it binds in this slot.")]
     yield from found
@@ -38,6 +38,24 @@ def _network(case: Case) -> Iterator[Sentence]:
                     f" would have saved {case.money(worth)} in the slot.",
                     {"limit": name, "node": label, "phase": at, "saving": worth},
                 )
+
+
+def _nodes(case: Case) -> Iterator[Sentence]:
+    """Yield the limits over time of nodes that bind in the slot, the dearest first."""
+    if "node_value" not in case.results:
+        return
+    value = case.results["node_value"].transpose("node", "time").values[:, case.slot]
+    for node in np.argsort(-abs(value), kind="stable")[:_MOST]:
+        if (worth := abs(float(value[node]))) > SMALL:
+            way, words = ("import", "into") if value[node] > 0 else ("export", "out of")
+            kw = float(optional(case.inputs, f"node_{way}_envelope")[node, case.slot])
+            label = case.label(int(node))
+            yield Sentence(
+                TOPIC,
+                f"The limit of {kw:g} kW on all power {words} {label} binds: one more kW would have saved"
+                f" {case.money(worth)} in the slot.",
+                {"limit": f"node_{way}_envelope", "node": label, "kw": kw, "saving": worth},
+            )
 
 
 def _connection(case: Case) -> Iterator[Sentence]:
