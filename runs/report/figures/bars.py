@@ -20,12 +20,16 @@ def bars(
     corner: str = "",
     decimals: int = 3,
     colours: Mapping[str, int] = NO_COLOURS,
+    reach: Sequence[Array] = (),
 ) -> Figure:
-    """Return a bar for each label of the series (label,) by name, one behind the other; below zero to the left."""
+    """Return a bar for each label of the series (label,) by name, one behind the other; below zero to the left.
+
+    The axis reaches as far as values of other figures to compare with, if there are any.
+    """
     values = {n: np.nan_to_num(np.asarray(v, dtype=float)) for n, v in series.items()}
     above = sum((np.maximum(v, 0) for v in values.values()), np.zeros(len(labels)))
     below = sum((np.minimum(v, 0) for v in values.values()), np.zeros(len(labels)))
-    low, high = span(above, below)
+    low, high = span(above, below, *reach)
     key, top = legend(values, colours) if len(values) > 1 else ("", 4.0)
     x = Scale(low, high, margin(labels), WIDTH - RIGHT)
     parts, up, down = [key], np.zeros(len(labels)), np.zeros(len(labels))

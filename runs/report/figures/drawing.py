@@ -99,7 +99,7 @@ def legend(names: Iterable[str], colours: Mapping[str, int]) -> tuple[str, float
 
 def key(entries: Iterable[tuple[str, str]]) -> tuple[str, float]:
     """Return classes of the style sheet with what they stand for, as many a line as fit, and their height [px]."""
-    parts, x, y = [], 0.0, 10.0
+    parts, x, y = [], 0.0, 12.0
     for css, label in entries:
         width = 26 + width_of(label)
         if x and x + width > WIDTH:

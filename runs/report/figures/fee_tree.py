@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .drawing import brief, coordinate, shape, words
+from .drawing import WIDTH, brief, coordinate, shape, width_of, words
 from .figure import Figure
 from .style import SHADES
 
@@ -43,7 +43,7 @@ def fee_tree(title: str, description: str, unit: str, price_unit: str, edges: Se
             parts.append(f'<path class="l h{shade}" style="stroke-width:{coordinate(thick)}" d="{elbow}"/>')
         dot = f"M{coordinate(x - 4)} {coordinate(y)}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0"
         parts += [shape(dot, "k"), words(x + 9, y + 1, brief(edge.name, 26))]
-        parts.append(words(x + 9, y + 14, _said(edge, unit, price_unit), "q"))
+        parts.append(words(x + 9, y + 14, _said(edge, unit, price_unit, WIDTH - x - 9), "q"))
     rows = [
         [
             edges[n].name,
@@ -67,13 +67,18 @@ def fee_tree(title: str, description: str, unit: str, price_unit: str, edges: Se
     return Figure(title, description, "".join(parts), height, header, rows)
 
 
-def _said(edge: Edge, unit: str, price_unit: str) -> str:
-    """Return the figures of an edge in a line; of the root, none but its access fee."""
+def _said(edge: Edge, unit: str, price_unit: str, width: float) -> str:
+    """Return the figures of an edge in a line of a width [px], fees as far as there is room; the table has them all.
+
+    Of the root there is none but its access fee.
+    """
     access = f"access {edge.access:g}"
     if edge.parent < 0:
         return f"{access} {price_unit}"
-    load = "" if edge.load != edge.load else f", load {100 * edge.load:.0f} %"
-    return f"up {edge.up:.1f}, down {edge.down:.1f} {unit}; fee {edge.fee:g}, {access}{load}"
+    load = [] if edge.load != edge.load else [f"load {100 * edge.load:.0f} %"]
+    carried = ", ".join([f"up {edge.up:.1f}", f"down {edge.down:.1f} {unit}", *load])
+    longest = f"{carried}; fee {edge.fee:g}, {access}", f"{carried}; fee {edge.fee:g}", carried
+    return next((text for text in longest if width_of(text) <= width), carried)
 
 
 def _depth_first(edges: Sequence[Edge]) -> list[tuple[int, int]]:

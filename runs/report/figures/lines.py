@@ -56,7 +56,7 @@ def ordered(
 ) -> Figure:
     """Return curves of amounts and prices by name, each (step,) in its order, the amounts one after the other."""
     price_unit, energy_unit = units
-    low, high = span(*(price for _, price in series.values()))
+    low, high = span(*(price for _, price in series.values()), zero=False)
     most = max((float(np.sum(amount)) for amount, _ in series.values()), default=0.0)
     key, top = legend(series, {})
     top += 18

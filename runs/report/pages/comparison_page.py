@@ -1,5 +1,8 @@
 """The page in HTML of runs side by side: of a comparison, or of the points of a sweep."""
 
+from dataclasses import replace
+from itertools import compress
+
 import numpy as np
 import xarray as xr
 
@@ -32,10 +35,36 @@ def comparison_page(compared: xr.Dataset) -> str:
 
 
 def figures(compared: xr.Dataset) -> list[Figure]:
-    """Return the figures of a comparison: cost against carbon dioxide, cost, trades by hour, saving by kind."""
-    names = [f"{k}: {n}" for k, n in enumerate(compared["scenario"].values, 1)]
-    if "cost_after" in compared:
-        return plan_page.figures(compared, names)
+    """Return the figures of a comparison: cost against carbon dioxide, cost, trades by hour, saving by kind.
+
+    Drawings name runs by what tells them apart, tables by all of their names.
+    """
+    every = [str(name) for name in compared["scenario"].values]
+    names = [f"{k}: {n}" for k, n in enumerate(told_apart(every), 1)]
+    full = {name: f"{k}: {n}" for k, (name, n) in enumerate(zip(names, every, strict=True), 1)}
+    drawn = plan_page.figures(compared, names) if "cost_after" in compared else _figures(compared, names)
+    return [
+        replace(figure, rows=[[full.get(str(first), first), *rest] for first, *rest in figure.rows])
+        for figure in drawn
+    ]
+
+
+def told_apart(names: list[str]) -> list[str]:
+    """Return names without the words that are the same in all; as they are where these do not stand at the same places.
+
+    >>> told_apart(["fee 0, litre 135.5, p2p", "fee 2.45, litre 135.5, p2p"]), told_apart(["a b", "c"])
+    (['0', '2.45'], ['a b', 'c'])
+    """
+    words = [name.split() for name in names]
+    if len(names) < 2 or len({len(one) for one in words}) > 1:
+        return names
+    differ = [len(set(column)) > 1 for column in zip(*words, strict=True)]
+    short = [" ".join(compress(one, differ)).rstrip(",") for one in words]
+    return short if all(short) else names
+
+
+def _figures(compared: xr.Dataset, names: list[str]) -> list[Figure]:
+    """Return the figures of runs side by side."""
     currency = str(compared.attrs.get("currency", compared["bill"].attrs.get("units", "")))
     shown = [
         _against(compared, names, currency),

@@ -73,7 +73,7 @@ PICTURES = [
     Picture(energy.forecast_errors, lambda run: _forecast(run, "demand")),
     Picture(grid.voltages, grid.described),
     Picture(grid.loadings, grid.rated),
-    Picture(market.gain_by_kind),
+    Picture(market.gain_by_kind, lambda run: len(set(run.inputs["participant_kind"].values.tolist())) > 1),
     Picture(market.gain_by_member),
 ]
 """THE table of pictures, in the order of the page."""

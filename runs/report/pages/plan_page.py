@@ -1,5 +1,7 @@
 """The page in HTML of a plan, and the figures of plans side by side."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
@@ -37,19 +39,30 @@ def _figures(plan: xr.Dataset) -> list[Figure]:
         sizes = of_members(plan, kind)[:MOST]
         if (sizes > 0).any():
             figures.append(_of_members(f"Built: {kind}", f"Each member's part.{cut}", unit, who, sizes, 1))
+    costs = [plan[f"cost_{when}"].values[:MOST] for when in ("before", "after")]
+    gains = [plan["gain_by_rule"].transpose("rule", "participant").values[:, :MOST]]
     for name, when in (("as it is", "before"), ("with what is built", "after")):
         text = f"Bills, annuities and upkeep in them.{cut}"
-        figures.append(
-            _of_members(f"Cost of a year, {name}", text, money, who, plan[f"cost_{when}"].values, 0)
-        )
+        values = plan[f"cost_{when}"].values
+        figures.append(_of_members(f"Cost of a year, {name}", text, money, who, values, 0, costs))
     for rule, gain in zip(plan["rule"].values, plan["gain_by_rule"].values, strict=True):
         text = f"What the plan gains in a year; below zero: who loses by it.{cut}"
-        figures.append(_of_members(f"Gain by the rule {rule}", text, money, who, gain, 0))
+        figures.append(_of_members(f"Gain by the rule {rule}", text, money, who, gain, 0, gains))
     return [*figures, _prices(plan)]
 
 
-def _of_members(title: str, text: str, unit: str, who: list[str], values: Array, decimals: int) -> Figure:
-    return bars(title, text, unit, who, {title.partition(" by ")[0]: values[:MOST]}, "member", decimals)
+def _of_members(
+    title: str,
+    text: str,
+    unit: str,
+    who: list[str],
+    values: Array,
+    decimals: int,
+    reach: Sequence[Array] = (),
+) -> Figure:
+    """Return bars of members, whose axis reaches as far as those of the figures beside it."""
+    series = {title.partition(" by ")[0]: values[:MOST]}
+    return bars(title, text, unit, who, series, "member", decimals, reach=reach)
 
 
 def _prices(plan: xr.Dataset) -> Figure:
