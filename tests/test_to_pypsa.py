@@ -12,6 +12,7 @@ from otonari.model.hosts import expressible
 from otonari.model.hosts.pypsa_network import state
 
 from .communities import community, random_community
+from .test_tank_pages import STREET as TANKS
 
 needs_pypsa = pytest.mark.skipif(not find_spec("pypsa"), reason="install the extra hosts for pypsa")
 pytestmark = pytest.mark.filterwarnings(
@@ -25,6 +26,9 @@ STREET = {
     "tariffs": {"t": {"retail_price": 30, "feed_in_price": 8}},
     "participants": {"a": HOME | {"pv_available": [4.0, 0.0]}, "b": HOME | {"demand": [2.0, 2.0]}},
 }
+
+BOILER = TANKS["heat_pumps"]["boiler"] | {"cop": [3.0, 2.0, 4.0]}
+TANKS_AND_TASKS = TANKS | {"heat_pumps": {"boiler": BOILER}}
 
 
 def optimized(inputs, market="p2p"):
@@ -44,7 +48,7 @@ def least(inputs, market="p2p"):
 @needs_pypsa
 @pytest.mark.slow
 @pytest.mark.parametrize("market", ["p2p", "grid-only"])
-@pytest.mark.parametrize("kind", ["", "crossing", "min_charge", "gross", "terms"])
+@pytest.mark.parametrize("kind", ["", "crossing", "min_charge", "gross", "terms", "heat", "loads"])
 @pytest.mark.parametrize("seed", range(6))
 def test_random_communities_cost_the_same_in_pypsa(seed, kind, market):
     inputs = random_community(seed, **({kind: True} if kind else {}))
@@ -58,7 +62,7 @@ def test_random_communities_cost_the_same_in_pypsa(seed, kind, market):
 
 @needs_pypsa
 @pytest.mark.slow
-@pytest.mark.parametrize("scenario", ["six-kinds", "higashi-fuji", "feeder"])
+@pytest.mark.parametrize("scenario", ["six-kinds", "higashi-fuji", "feeder", "all-electric"])
 def test_the_bundled_scenarios_cost_the_same_in_pypsa(scenario):
     inputs = otonari.build_inputs(otonari.load_scenario(scenario))
     assert optimized(inputs).objective == pytest.approx(least(inputs), rel=1e-6)
@@ -75,6 +79,16 @@ def test_a_street_is_as_on_paper():
     assert price.tolist()[0] == pytest.approx(
         8 + 1
     )  # one more watt offered brings the retailer's feed-in less
+
+
+@needs_pypsa
+def test_tanks_and_tasks_are_as_in_the_clearing():
+    """A run, energy by a deadline, demand left off and a tank; a store cannot end a run between its steps."""
+    inputs = community(TANKS_AND_TASKS)
+    network = optimized(inputs)
+    assert network.objective == pytest.approx(least(inputs), rel=1e-8)
+    assert network.links_t.p0["run wash from 2025-07-01T00:00"].tolist() == pytest.approx([2.0, 0.5, 0.0])
+    assert network.generators_t.p["left off leave"].tolist() == pytest.approx([0.0, 1.0, 0.0])
 
 
 @needs_pypsa
@@ -113,14 +127,35 @@ def test_a_statement_names_every_component_once_and_every_bus_that_it_uses(seed)
         for k, label in enumerate(names):
             seen[component][label] = {name: value[k] for name, value in columns.items() if value}
 
-    for kind in ("crossing", "min_charge", "gross", "terms"):
+    for kind in ("crossing", "min_charge", "gross", "terms", "heat", "loads"):
         seen.clear()
         state(add, random_community(seed, **{kind: True}), "p2p")
         ends = {
             bus for part in seen.values() for row in part.values() for k, bus in row.items() if "bus" in k
         }
         assert ends - {""} <= set(seen["Bus"]), kind
-        assert any(name.startswith("purchase ") for name in seen["Link"]) or kind == "min_charge"
+        assert any(name.startswith("purchase ") for name in seen["Link"]) or kind in ("min_charge", "loads")
+
+
+def test_a_run_is_a_link_of_its_own_and_a_heat_pump_has_its_cop():
+    """The washer's two steps begin with the first slot or the second; a link is on in its slots, and in none else."""
+    links = {}
+
+    def add(component, names, **values):
+        if component == "Link":
+            links.update({name: {key: np.asarray(v).T for key, v in values.items()} for name in names})
+            for k, name in enumerate(names):
+                links[name] = {
+                    key: v[k] if np.ndim(v) and len(v) == len(names) else v for key, v in links[name].items()
+                }
+
+    state(add, community(TANKS_AND_TASKS), "p2p")
+    begins = [f"run wash from 2025-07-01T0{hour}:00" for hour in (0, 1)]
+    assert [name for name in links if name.startswith("run")] == begins
+    assert links[begins[0]]["p_max_pu"].tolist() == [1.0, 0.25, 0.0]
+    assert links[begins[0]]["p_min_pu"].tolist() == [1.0, 0.25, 1.0]
+    assert (links[begins[0]]["p_nom"], links[begins[0]]["min_up_time"]) == (2.0, 2)
+    assert links["heat pump boiler"]["efficiency"].tolist() == [3.0, 2.0, 4.0]
 
 
 def test_what_pypsa_cannot_hold_is_refused_by_name():

@@ -38,8 +38,12 @@ _HELD = {
     "node_access_fee",
     "node_limit",
     "trade_fee",
+    "task_load",
+    "task_earliest",
+    "task_deadline",
+    "task_energy",
 }
-"""Variables that the network states, beside those of stores."""
+"""Variables that the network states, beside those of devices."""
 _OF_STORES = [
     "owner",
     "capacity",
@@ -57,7 +61,23 @@ _OF_STORES = [
     "target",
     "target_price",
 ]
+_OF_LOADS = {
+    "heat_pump": [
+        "owner",
+        "power_limit",
+        "backup_limit",
+        "cop",
+        "heat_demand",
+        "capacity",
+        "min_heat",
+        "initial_heat",
+        "final_heat",
+        "standing_loss",
+    ],
+    "flexible_load": ["owner", "power_limit", "min_power", "demand", "shed_price", "shape", "step_hours"],
+}
 _ASIDE = {
+    "heat_pump_timer",
     "participant_kind",
     "green_premium",
     "imbalance_fee",
@@ -93,7 +113,8 @@ def _problem(field: str, got: str, want: str, row: str = "") -> Problem:
 
 def _unknown(inputs: xr.Dataset) -> Iterator[Problem]:
     """Yield variables that neither are stated nor may be left aside."""
-    held = _HELD | _ASIDE | {f"{device}_{name}" for device in stores() for name in _OF_STORES}
+    of_devices = dict.fromkeys(stores(), _OF_STORES) | _OF_LOADS
+    held = _HELD | _ASIDE | {f"{device}_{name}" for device, names in of_devices.items() for name in names}
     for name in inputs.data_vars:
         if name not in held and not str(name).startswith(_ASIDE_BEGIN):
             got = f"{TABLE[str(name)].long_name}, which no component of PyPSA states"

@@ -65,9 +65,9 @@ class Families:
     ) -> None:
         """Add links from one bus to another that carry up to a power (n, time) [kW] at their start.
 
-        ``cost`` (n, time) is per kWh there, ``efficiency`` (n,). With ``least`` (n, time) [kW] a link carries nothing
-        or at least that (a status of PyPSA's unit commitment). ``third`` are buses, "" for none, with what a kW puts
-        there (n, time).
+        ``cost`` (n, time) is per kWh there, ``efficiency`` (n,) or (n, time). With ``least`` (n, time) [kW] a link
+        carries nothing or at least that (a status of PyPSA's unit commitment). ``third`` are buses, "" for none, with
+        what a kW puts there (n, time).
         """
         some = np.flatnonzero((power > 0).any(axis=1))
         if least is not None:
@@ -82,7 +82,9 @@ class Families:
             bus1=_at(ends[1], some),
             carrier=carrier,
             marginal_cost=np.broadcast_to(cost, power.shape)[some],
-            efficiency=np.broadcast_to(efficiency, (len(power),))[some],
+            efficiency=np.broadcast_to(efficiency, power.shape if np.ndim(efficiency) == 2 else len(power))[
+                some
+            ],
             **_rated(power[some]),
             **more,
         )

@@ -14,6 +14,8 @@ from ..topology.meters import meters as meters_of
 from .connections import add_meters
 from .expressible import require_expressible
 from .families import Families
+from .heat_pumps import add_heat_pumps
+from .loads import add_loads
 from .peers import add_peers, add_retailer
 from .stores import add_stores
 
@@ -28,11 +30,12 @@ def to_pypsa(inputs: xr.Dataset, market: str = "p2p") -> Network:
 
     ``network.optimize()`` states and solves it. Powers stand in kW and energies in kWh where PyPSA says MW and MWh, so
     that prices are per kWh; snapshots are the slots, weighed by their hours. Buses are ``meter LABEL`` (participants,
-    vehicles plugged in away from home), ``node LABEL`` of the fee tree, ``battery LABEL`` and ``vehicle LABEL``, and
-    ``retailer``, where a generator of the same name gives and takes any power: a larger network takes its place. Links
-    carry what is imported, exported, bought and sold, at prices and fees. The price of a node is the marginal price of
-    its bus. Where a meter or a store must choose one of two directions, and where a vehicle charges with a minimum
-    power, links have a status (unit commitment): the program is then a MILP.
+    vehicles plugged in away from home), ``node LABEL`` of the fee tree, ``battery LABEL``, ``vehicle LABEL``, ``heat
+    LABEL`` of heat pumps, ``load LABEL`` of flexible loads, and ``retailer``, where a generator of the same name gives
+    and takes any power: a larger network takes its place. Links carry what is imported, exported, bought and sold, at
+    prices and fees; heat pumps are links with a COP over time. The price of a node is the marginal price of its bus.
+    Where a meter or a store must choose one of two directions, where a vehicle charges or a load runs with a minimum
+    power, and where a load runs in a fixed shape, links have a status (unit commitment): the program is then a MILP.
 
     Parameters
     ----------
@@ -74,4 +77,6 @@ def state(add: Callable[..., Any], inputs: xr.Dataset, market: str) -> None:
     if market == "p2p":
         add_peers(families, inputs, meters, buses)
     add_stores(families, inputs, meters, buses)
+    add_heat_pumps(families, inputs, meters, buses)
+    add_loads(families, inputs, meters, buses)
     add("Carrier", sorted(families.carriers))
