@@ -37,7 +37,7 @@ def test_fees_along_the_path_are_whole(tree):
 def test_a_limited_edge_carries_energy_by_the_length_of_the_slot(tree):
     assert tree.limited.tolist() == [tree.node("left")]
     assert tree.below[0].tolist() == [label == "left" for label in tree.index]
-    assert tree.limits(0.5).tolist() == [1_000]
+    assert tree.limits(0.5).tolist() == [[1_000], [1_000]], "up and down"
 
 
 def test_without_inputs_everybody_is_at_one_node_free_of_fees():

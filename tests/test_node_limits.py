@@ -10,14 +10,19 @@ from otonari.data.loading import scenario
 from otonari.data.problems import InputError
 from otonari.model.checks.run import check
 from otonari.model.errors import Infeasible
+from otonari.model.exchange.exchange import MECHANISMS, Rules, match
 from otonari.model.grid.loads import drawn_at
 from otonari.model.grid.node_limits import excess, node_limits
 from otonari.model.topology.connections import unavoidable
 from otonari.runs.clear.single import clear
 from otonari.runs.markets import require_simulated
+from otonari.runs.report.pages import grid_pictures
+from otonari.runs.report.pages.opened_run import opened
+from otonari.runs.store import run_file
 
 from . import counts, oracle
 from .communities import random_community
+from .test_exchange import dataset, order
 from .test_network_limits import three_nodes
 
 BATTERY = {
@@ -122,6 +127,26 @@ def test_random_limits(seed):
     assert not any(over.any() for over in excess(inputs, tree["results"].to_dataset()).values())
 
 
+def test_the_exchange_matches_within_limits_of_nodes_each_way_and_slot():
+    """5 kWh offered at the far node, which lets 3 out in the second slot and all in the first; the way back is free."""
+    case = three_nodes(slots=[1, 1])
+    out = np.array([[np.inf, np.inf], [np.inf, np.inf], [np.inf, 3.0]])
+    inputs = contract.complete(case.assign(node_export_envelope=(("node", "time"), out)))
+    slots = inputs["time"].values
+    placed = slots[0] - np.timedelta64(60, "m")
+    rows = [
+        order(f"{who}-{k}", 0, side, 0.2, 5, who=who, slot=slots[k]) | {"placed": placed}
+        for k in (0, 1)
+        for who, side in (("far", "sell"), ("near", "buy"))
+    ]
+    for mechanism in MECHANISMS:
+        outcome = match(dataset(rows), inputs, Rules(mechanism=mechanism))
+        assert outcome.trades["trade_energy"].values.tolist() == [5, 3], mechanism
+        assert [(e.node, e.way, e.energy) for e in outcome.full] == [("two", "out of", 3000)]
+        back = [row | {"side": "buy" if row["side"] == "sell" else "sell"} for row in rows]
+        assert match(dataset(back), inputs, Rules(mechanism=mechanism)).full == (), "the way in has no limit"
+
+
 BROKEN = {
     "power out of a node of the network": ("results", "supply", 1.0),
     "node_value off the limit": ("results", "node_value", 1.0),
@@ -167,6 +192,15 @@ def test_limits_of_a_scenario_from_its_table_and_a_file(tmp_path):
         assert done.exit_code == 0, done.output
         told = "flow into nodes above their import limits in" in done.output
         assert told == (market == "unmanaged"), "which nobody plans"
+    page = opened(run_file.open_run(run))
+    used, course = grid_pictures.use_of_limits(page), grid_pictures.fullest_node(page)
+    assert set(used.header[1:]) == {"substation, out", "bank-2, in"}
+    over = [row[used.header.index("bank-2, in")] for row in used.rows]
+    limit = [0.2 if 18 <= h < 22 else 9 for h in range(24)]
+    power = [row[course.header.index("power, kW")] for row in course.rows]
+    assert course.title == "Power into bank-2"
+    assert over == pytest.approx([100 * max(kw, 0) / most for kw, most in zip(power, limit, strict=True)])
+    assert max(over) > 100
     wrong = path.read_text().replace("series: {node_import_limit: {path: operator.csv}}\n", "")
     path.write_text(wrong)
     problems = scenario.read(str(folder)).problems

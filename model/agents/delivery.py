@@ -37,8 +37,8 @@ def _within_edges(inputs: xr.Dataset, slot: int, deals: Deals) -> Array:
     node = traders(inputs).node[:, slot]
     below = edges.below
     way = below[:, node[deals.seller]].astype(int) - below[:, node[deals.buyer]]
-    limit = edges.limit_kw * float(inputs["slot_hours"].values[slot])
-    while (over := np.abs(way @ energy) - limit).max(initial=0.0) > DUST:
+    up, down = edges.carried(slot) * float(inputs["slot_hours"].values[slot])
+    while (over := np.maximum(way @ energy - up, -(way @ energy) - down)).max(initial=0.0) > DUST:
         edge = int(over.argmax())
         sign = np.sign(way[edge] @ energy)
         last = int(np.flatnonzero((way[edge] == sign) & (energy > 0))[-1])

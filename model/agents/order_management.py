@@ -70,7 +70,7 @@ class ProductBook:
         self._units = scale(own.attrs["currency"]).price
         self._start = own["time"].values.astype("datetime64[us]").astype(np.int64)[0]
         self._prices = tariff_prices(own, 0)
-        self._exchange = Exchange(own, rules, limits.isel(time=[slot]), network=network(inputs))
+        self._exchange = Exchange(own, rules, limits.isel(time=[slot]), network=network(inputs).at(slot))
         self.ladder: Ladder | None = None
 
     def place(

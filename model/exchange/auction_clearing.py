@@ -42,16 +42,16 @@ def over_tree(orders: Sequence[Order], keys: Array, network: Wheeling, limit: Ar
     ground, both = network.size, np.concatenate
     node, sells, energy = _columns(orders)
     child = np.flatnonzero(network.parent >= 0)
-    carries = np.full(network.size, np.iinfo(np.int64).max)
-    carries[network.limited] = limit
-    up, down, fee, most = child, network.parent[child], network.edge[child], carries[child]
+    carries = np.full((2, network.size), np.iinfo(np.int64).max)
+    carries[:, network.limited] = limit
+    up, down, fee, most = child, network.parent[child], network.edge[child], carries[:, child]
     access = network.access[node]
     arcs = Arcs(
         nodes=ground + 1,
         tail=both([np.where(sells, ground, node), up, down]),
         head=both([np.where(sells, node, ground), down, up]),
         cost=both([keys + access, fee, fee]),
-        capacity=both([energy, np.minimum(both([most, most]), int(energy.sum()))]),
+        capacity=both([energy, np.minimum(most.ravel(), int(energy.sum()))]),
     )
     flow = least_cost(arcs)
     price = potentials(arcs, flow, ground)
@@ -69,11 +69,11 @@ def between_groups(
     one price are a group, and only groups that can pay their fee are joined.
     """
     node, sells, energy = _columns(orders)
-    apart = not uniform and len(limit) > 0
+    apart = not uniform and limit.size > 0
     group, members = _groups(orders, keys, network, apart)
     zone = np.unique(network.below.T, axis=0, return_inverse=True)[1]  # the root's is the first
     zones = int(zone.max()) + 1
-    i, j, cost = _joined(orders, keys, members, network, every=uniform and len(limit) > 0)
+    i, j, cost = _joined(orders, keys, members, network, every=uniform and limit.size > 0)
     inner, outer = zone[network.limited], zone[network.parent[network.limited]]
     home, both = zone[node], np.concatenate
     count, total = len(orders), int(energy.sum())
@@ -81,8 +81,8 @@ def between_groups(
         nodes=zones + len(members),
         tail=both([np.where(sells, home, zones + group), zones + i, inner, outer]),
         head=both([np.where(sells, zones + group, home), zones + j, outer, inner]),
-        cost=both([keys, cost, np.zeros(2 * len(limit), dtype=np.int64)]),
-        capacity=both([energy, np.full(len(i), total), np.minimum(both([limit, limit]), total)]),
+        cost=both([keys, cost, np.zeros(limit.size, dtype=np.int64)]),
+        capacity=both([energy, np.full(len(i), total), np.minimum(limit.ravel(), total)]),
     )
     flow = least_cost(arcs)
     price = potentials(arcs, flow, 0)

@@ -24,7 +24,7 @@ def clear(orders: Sequence[Order], network: Wheeling, limit: Array, mechanism: s
     orders
         All of one product; ``open`` is what each can trade.
     network, limit
-        The fee network, and the Wh that its limited edges carry each way.
+        The fee network, and the Wh (2, E) that its limited edges carry up, and down.
     mechanism : {"uniform", "pay-as-bid"}
         Uniform: a seller gets the price of its node less the access fee, a buyer pays that of its node plus the
         access fee. Pay-as-bid: a buyer pays its bid, and its seller gets that less the fee. A premium for renewable

@@ -6,12 +6,15 @@ Orders come as a Dataset over ``event`` (see ``data/orders``): one row per new o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 import xarray as xr
 
 from ...data.inputs.currency import scale
+from ..labels import Array
 from . import call_auction
 from .admission import SIDES, Admission, Refusal, key, kwh
 from .integer_fees import Wheeling, wheeling
@@ -21,13 +24,29 @@ from .records import NO_SLOT, Event, events, orders_dataset, trades_dataset
 
 __all__ = ["MECHANISMS", "Exchange", "Outcome", "Rules", "match", "positions"]
 
+WAYS = ("out of", "into")
+"""Ways over an edge, as seen from its node."""
+
+
+class FullEdge(NamedTuple):
+    """An edge that carries all that it may in a slot: the label of its node, and the Wh into it, or out of it."""
+
+    slot: int
+    node: str
+    way: str
+    energy: int
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of orders: ``trades`` (trade) and ``orders`` (event), see :mod:`model.exchange.records`."""
+    """The outcome of orders: ``trades`` (trade) and ``orders`` (event), see :mod:`model.exchange.records`.
+
+    ``full`` are the edges that let no more through by their limits: whoever is behind them was passed over.
+    """
 
     trades: xr.Dataset
     orders: xr.Dataset
+    full: tuple[FullEdge, ...] = ()
 
 
 def match(orders: xr.Dataset, inputs: xr.Dataset | None = None, rules: Rules | None = None) -> Outcome:
@@ -128,7 +147,21 @@ class Exchange:
     def outcome(self) -> Outcome:
         """Return all trades so far, by slot and time, and what became of every order so far."""
         trades = trades_dataset(self.fills(), self._scale)
-        return Outcome(trades, orders_dataset(self._events, self.orders, self._scale))
+        return Outcome(trades, orders_dataset(self._events, self.orders, self._scale), tuple(self.full()))
+
+    def full(self) -> Iterator[FullEdge]:
+        """Yield the edges that trades have filled so far, by slot."""
+        network, labels = self._network, list(self._network.index)
+        flows: dict[int, Array] = {}
+        for fill in self.fills() if network.limited.size else ():
+            crossed = network.below[:, fill.ask.node].astype(np.int64) - network.below[:, fill.bid.node]
+            flows[fill.ask.slot] = flows.get(fill.ask.slot, 0) + crossed * fill.energy
+        for slot, flow in sorted(flows.items()):
+            product = self._admission.product(slot)
+            most = network.limits(product.hours, product.position)
+            for way, limit, over in zip(WAYS, most, (flow, -flow), strict=True):
+                for edge in np.flatnonzero((over >= limit) & (over > 0)).tolist():
+                    yield FullEdge(slot, labels[network.limited[edge]], way, int(over[edge]))
 
     def fills(self) -> list[Fill]:
         """Return all trades so far, by slot and time, in whole Wh and units of the scale."""
@@ -215,13 +248,13 @@ class Exchange:
 
     def _book(self, slot: int) -> Book:
         if slot not in self._books:
-            hours = self._admission.product(slot).hours
-            self._books[slot] = Book(self._network, self._network.limits(hours))
+            product = self._admission.product(slot)
+            self._books[slot] = Book(self._network, self._network.limits(product.hours, product.position))
         return self._books[slot]
 
     def _cleared(self, product: Product, orders: list[Order]) -> list[Fill]:
         """Hold the call auction of a product."""
-        limit = self._network.limits(product.hours)
+        limit = self._network.limits(product.hours, product.position)
         fills = call_auction.clear(orders, self._network, limit, self.rules.mechanism)
         for fill in fills:
             fill.time = product.gate

@@ -7,13 +7,15 @@ access fee, edge fee and pair fee is rounded to the nearest unit on its own; fee
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import xarray as xr
 
 from ...data.inputs.arrays import derived
+from ...data.inputs.contract import optional
 from ...data.inputs.currency import WATT_HOURS, Scale, scale
+from ...data.inputs.variables import NODE_LIMITS
 from ..labels import Array, positions
 from ..topology.fee_tree import path_fee, tree
 
@@ -27,8 +29,8 @@ class Wheeling:
 
     ``index`` maps labels to nodes; without a network (``free``) every label is node 0 and trades cost nothing.
     ``parent`` (N,) is -1 for the root; ``edge`` (N,) and ``access`` (N,) are fees; ``pair`` (N, N) replaces the
-    edges where it is given. ``below`` (E, N) tells which nodes lie below a limited edge, ``limit_kw`` (E,) what it
-    carries each way.
+    edges where it is given. ``below`` (E, N) tells which nodes lie below a limited edge, ``limit_kw`` (2, E, T) what it
+    carries towards the root, and towards its node, in every slot, or (2, E, 1) in all of them.
     """
 
     index: dict[str, int]
@@ -73,9 +75,18 @@ class Wheeling:
         paths = 2 * int(self.edge.sum()) if self.pair is None else int(self.pair.max(initial=0))
         return 2 * int(self.access.max(initial=0)) + paths
 
-    def limits(self, hours: float) -> Array:
-        """Return the Wh (E,) that the limited edges carry each way in a slot of this length."""
-        return np.floor(self.limit_kw * hours * WATT_HOURS + 1e-6).astype(np.int64)
+    def carried(self, slot: int) -> Array:
+        """Return what the limited edges carry towards the root, and towards their nodes (2, E) [kW] in a slot."""
+        return np.asarray(self.limit_kw[:, :, min(slot, self.limit_kw.shape[2] - 1)])
+
+    def limits(self, hours: float, slot: int = 0) -> Array:
+        """Return the Wh (2, E) that the limited edges carry each way, as ``carried``, in a slot of this length."""
+        most = np.minimum(self.carried(slot) * hours * WATT_HOURS, UNLIMITED)
+        return np.floor(most + 1e-6).astype(np.int64)
+
+    def at(self, slot: int) -> Wheeling:
+        """Return the fee network of one slot by itself."""
+        return replace(self, limit_kw=self.carried(slot)[:, :, None])
 
 
 def wheeling(inputs: xr.Dataset | None, scale: Scale) -> Wheeling:
@@ -85,13 +96,13 @@ def wheeling(inputs: xr.Dataset | None, scale: Scale) -> Wheeling:
         zero = np.zeros(1, dtype=np.int64)
         apart = np.zeros((0, 1), bool)
         return Wheeling(
-            {}, zero, zero, zero - 1, zero, None, none, apart, none.astype(float), scale, free=True
+            {}, zero, zero, zero - 1, zero, None, none, apart, np.zeros((2, 0, 1)), scale, free=True
         )
     names = [n for n in ("node_access_fee", "node_fee", "trade_fee") if n in inputs]
     whole = inputs.assign({n: (inputs[n].dims, np.rint(inputs[n].values * scale.price)) for n in names})
     parent, depth = tree(inputs)
-    limit = inputs["node_limit"].values
-    limited = np.flatnonzero(np.isfinite(limit) & (parent >= 0))
+    limit = _limits(inputs)
+    limited = np.flatnonzero(np.isfinite(limit).any(axis=(0, 2)) & (parent >= 0))
     return Wheeling(
         index={str(label): i for i, label in enumerate(inputs["node"].values)},
         access=whole["node_access_fee"].values.astype(np.int64),
@@ -101,10 +112,22 @@ def wheeling(inputs: xr.Dataset | None, scale: Scale) -> Wheeling:
         pair=whole["trade_fee"].values.astype(np.int64) if "trade_fee" in inputs else None,
         limited=limited,
         below=_below(parent, limited),
-        limit_kw=limit[limited],
+        limit_kw=limit[:, limited],
         scale=scale,
         _inputs=whole,
     )
+
+
+def _limits(inputs: xr.Dataset) -> Array:
+    """Return what edges carry of peers' power out of their nodes, and into them (2, N, T) [kW], or (2, N, 1).
+
+    The lesser of ``node_limit`` and the limits over time of all power: what peers send there is part of it.
+    """
+    constant = inputs["node_limit"].values[:, None]
+    if not any(name in inputs for name in NODE_LIMITS):
+        return np.stack([constant, constant])
+    into, out = (np.minimum(constant, optional(inputs, name)) for name in NODE_LIMITS)
+    return np.stack([out, into])
 
 
 @derived

@@ -76,7 +76,7 @@ class Fill:
 
 @dataclass
 class Book:
-    """The open orders of one product over the nodes of a fee network; ``limit`` (E,) is in Wh.
+    """The open orders of one product over the nodes of a fee network; ``limit`` (2, E) is in Wh, up and down.
 
     ``flow`` (E,) is the net energy traded so far over each limited edge, + towards the root.
     """
@@ -92,7 +92,7 @@ class Book:
         ]
         self._best = np.full((2, 2, size), NOTHING, dtype=np.int64)
         self._kinds = [1, 1]  # boards of each side that were ever used
-        self.flow = np.zeros(len(self.limit), dtype=np.int64)
+        self.flow = np.zeros(self.limit.shape[1], dtype=np.int64)
         self._now = 0
 
     def arrive(self, order: Order, now: int) -> None:
@@ -130,7 +130,7 @@ class Book:
         if len(cost) > 1:
             cost[1] = cost[1] - order.premium if order.side == BUY or order.green else NOTHING
         headrooms = None
-        if len(self.limit):
+        if self.limit.size:
             headrooms = self._headroom(order)
             cost[:, headrooms <= 0] = NOTHING
         place = int(cost.argmin())
@@ -151,7 +151,8 @@ class Book:
         sign = below.astype(np.int64) - below[:, [order.node]]  # + upward, towards a buyer elsewhere
         if order.side == SELL:
             sign = -sign
-        headroom = np.where(sign == 0, UNLIMITED, self.limit[:, None] - sign * self.flow[:, None])
+        up, down = self.limit[:, :, None]
+        headroom = np.where(sign == 0, UNLIMITED, np.where(sign > 0, up, down) - sign * self.flow[:, None])
         return np.asarray(headroom.min(axis=0))
 
     def _trade(self, order: Order, other: Order, energy: int, fee: int) -> None:
@@ -162,7 +163,7 @@ class Book:
         for party in (ask, bid):
             party.open -= energy
             party.traded += energy
-        if len(self.limit):
+        if self.limit.size:
             below = self.network.below
             sign = below[:, ask.node].astype(np.int64) - below[:, bid.node]
             self.flow += sign * energy

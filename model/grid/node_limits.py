@@ -43,9 +43,13 @@ class NodeLimits:
     out: Array
     families = FAMILIES
 
+    def flow(self, power: Array) -> Array:
+        """Return what flows into nodes, less what flows out (N, T) [kW], at powers drawn (N, 3, T) [kW]."""
+        return np.asarray(self.above.T @ power.sum(axis=1))
+
     def headroom(self, power: Array) -> dict[str, Array]:
         """Return how far each family is from its limits (N, T) [kW] at powers drawn by node and phase (N, 3, T) [kW]."""
-        drawn = np.asarray(self.above.T @ power.sum(axis=1))
+        drawn = self.flow(power)
         return {"node_import": self.into - drawn, "node_export": self.out + drawn}
 
     def could_break(self, most_drawn: Array, most_given: Array) -> dict[str, Array]:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ _NUMBERS = ("energy_kwh", "price", "fee", "refused_kwh")
 class Matched:
     """The outcome of a file of orders: ``trades`` and ``refused`` rows as text, their files, and the totals.
 
-    ``kept`` lists the copies of earlier, different files of these names.
+    ``kept`` lists the copies of earlier, different files of these names, ``full`` the edges that trades have filled.
     """
 
     trades: list[dict[str, str]]
@@ -50,6 +50,7 @@ class Matched:
     scale: Scale
     files: tuple[Path, ...] = ()
     kept: tuple[Path, ...] = ()
+    full: list[dict[str, Any]] = field(default_factory=list)
 
 
 def match(
@@ -108,7 +109,8 @@ def match(
     outcome = exchange.match(orders, inputs, declared)
     when = _clock(zone, bool(orders.attrs["offsets"]))
     trades, refused = _trades(outcome.trades, when, counted), _refused(outcome.orders, when)
-    matched = Matched(trades, refused, _totals(outcome, counted, path), counted)
+    totals = _totals(outcome, counted, path)
+    matched = Matched(trades, refused, totals, counted, full=_full(outcome, when))
     if output is None:
         return matched
     stage("storing")
@@ -130,7 +132,13 @@ def _facts(matched: Matched) -> dict[str, Any]:
         "trades": [{n: float(v) if n in _NUMBERS else v for n, v in row.items()} for row in matched.trades],
         "refused": [{n: float(v) if n in _NUMBERS else v for n, v in row.items()} for row in matched.refused],
     }
-    return {"currency": matched.scale.currency, **files, "totals": matched.totals, **rows}
+    return {
+        "currency": matched.scale.currency,
+        **files,
+        "totals": matched.totals,
+        "full": matched.full,
+        **rows,
+    }
 
 
 def _report(matched: Matched, most: int = 20) -> str:
@@ -145,6 +153,14 @@ def _report(matched: Matched, most: int = 20) -> str:
         lines.append(shown(f"refused {row['order_id']} (line {row['row']}): {row['reason']}"))
     if len(matched.refused) > most:
         lines.append(f"... and {len(matched.refused) - most} more")
+    for edge in matched.full[:most]:
+        lines.append(
+            shown(
+                f"full    {edge['node']} at {edge['slot']}: {edge['energy_kwh']:.3f} kWh {edge['way']} it, no more"
+            )
+        )
+    if len(matched.full) > most:
+        lines.append(f"... and {len(matched.full) - most} more that are full")
     lines += [f"stored  {path}" for path in matched.files]
     lines += [f"        an earlier, different file is now {path}" for path in matched.kept]
     return "\n".join(lines)
@@ -188,6 +204,15 @@ def _refused(orders: xr.Dataset, when: Callable[[np.ndarray], list[str]]) -> lis
     columns |= {n: when(rows[n].values) for n in ("placed", "slot")}
     columns["refused_kwh"] = _decimals(rows["refused"].values, 3)
     return [dict(zip(REFUSED, row, strict=True)) for row in zip(*(columns[n] for n in REFUSED), strict=True)]
+
+
+def _full(outcome: Any, when: Callable[[np.ndarray], list[str]]) -> list[dict[str, Any]]:
+    """Return the edges that trades have filled, and so who is behind them passed over."""
+    slots = when(np.array([edge.slot for edge in outcome.full], dtype="datetime64[us]"))
+    return [
+        {"slot": slot, "node": edge.node, "way": edge.way, "energy_kwh": edge.energy / WATT_HOURS}
+        for slot, edge in zip(slots, outcome.full, strict=True)
+    ]
 
 
 def _totals(outcome: Any, counted: Scale, path: Path) -> dict[str, float]:

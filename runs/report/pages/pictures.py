@@ -71,6 +71,8 @@ PICTURES = [
     Picture(lambda run: energy.forecast(run, "demand"), lambda run: _forecast(run, "demand")),
     Picture(lambda run: energy.forecast(run, "pv"), lambda run: _forecast(run, "pv")),
     Picture(energy.forecast_errors, lambda run: _forecast(run, "demand")),
+    Picture(grid.use_of_limits, grid.limited),
+    Picture(grid.fullest_node, grid.nodes_limited),
     Picture(grid.voltages, grid.described),
     Picture(grid.loadings, grid.rated),
     Picture(market.gain_by_kind, lambda run: len(set(run.inputs["participant_kind"].values.tolist())) > 1),
