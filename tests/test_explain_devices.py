@@ -75,6 +75,7 @@ def test_a_run_that_nobody_planned_says_what_ran_alone():
     assert "meter_value" not in ran.figures
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", counts.all_or([*range(4000, 4015), *range(4023, 4040)], [4000]))
 def test_prices_go_with_what_was_done(seed):
     """A pump that could do more does not gain by it, one that runs does not lose; nor does energy that is drawn.

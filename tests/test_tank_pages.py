@@ -95,6 +95,7 @@ def test_tasks_are_drawn_in_their_windows(found):
 RUNS = [*product(range(4000, 4015), ["p2p", "unmanaged"])]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("seed", "market"), counts.all_or(RUNS, [(4000, "unmanaged"), (4000, "p2p")]))
 def test_heat_is_made_drawn_lost_or_held_in_every_slot(seed, market):
     tree = otonari.clear(random_community(seed, heat=True, loads=True), market)

@@ -11,6 +11,7 @@ from otonari.data.problems import InputError
 from otonari.model.hosts import expressible
 from otonari.model.hosts.pypsa_network import state
 
+from . import counts
 from .communities import community, random_community
 from .test_tank_pages import STREET as TANKS
 
@@ -113,7 +114,7 @@ BATTERY = {
 }
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", counts.all_or(range(2), [0]))
 def test_a_statement_names_every_component_once_and_every_bus_that_it_uses(seed):
     """What `to_pypsa` hands to a network, held here without one."""
     seen = {}

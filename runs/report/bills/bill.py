@@ -74,6 +74,23 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Appliance:
+    """A heat pump or an appliance as the operator states it: Wh by local hour of the day, and its part of the payments.
+
+    The amount [units of money] is part of other lines, by the energy of each slot.
+    """
+
+    label: str
+    hours: tuple[int, ...]
+    amount: int
+
+    @property
+    def busiest(self) -> int:
+        """Return the hour of the day in which it used the most."""
+        return max(range(len(self.hours)), key=self.hours.__getitem__)
+
+
+@dataclass(frozen=True)
 class Bill:
     """A bill of a member for a period. Energy is Wh, money units of ``10 ** -decimals`` of the currency.
 
@@ -81,7 +98,7 @@ class Bill:
     currency's minor unit. ``borne`` are costs that nobody is paid here, ``gains`` amounts that the period brought.
     ``peaks`` are what of each peak is charged [W], and what one kW less would have saved [units of money], where known.
     ``spans`` are the times that it covers, local; ``sellers`` who the energy was bought of, nobody named where the
-    operator chose so; ``sources`` where the energy used came from, by use.
+    operator chose so; ``sources`` where the energy used came from, by use; ``appliances`` what of it devices used.
     """
 
     participant: str
@@ -102,6 +119,7 @@ class Bill:
     sources: tuple[tuple[str, str, int], ...]
     digest: str
     receipt_name: str
+    appliances: tuple[Appliance, ...] = ()
 
     @property
     def minor(self) -> int:
@@ -154,6 +172,7 @@ class Bill:
             "to_pay": self.money(self.to_pay),
             "rounding": self.money(self.rounding),
             "receipt": self.receipt_name,
+            **({"appliances": [vars(one) for one in self.appliances]} if self.appliances else {}),
         }
 
 
@@ -224,6 +243,7 @@ def _bill(receipt: Receipt) -> Bill:
         sources=_sources(proofs),
         digest=receipt.digest,
         receipt_name=f"{_PLAIN.sub('_', leaf['participant'])[:60]}.{receipt.digest[:16]}.receipt.gz",
+        appliances=tuple(_appliance(one) for one in stated.get("appliances", [])),
     )
 
 
@@ -302,6 +322,13 @@ def _beside(stated: Sequence[Mapping[str, Any]]) -> list[Line]:
 def _peak(stated: Mapping[str, Any]) -> tuple[str, int, int | None]:
     saves = None if stated["saves"] == "" else _whole(stated["saves"])
     return shown(stated["label"]), _whole(stated["watts"]), saves
+
+
+def _appliance(stated: Mapping[str, Any]) -> Appliance:
+    hours = tuple(_whole(wh) for wh in stated["hours"])
+    if len(hours) != 24:
+        raise ValueError(f"{len(hours)} hours of a day")
+    return Appliance(shown(stated["label"]), hours, _whole(stated["amount"]))
 
 
 def _sellers(proofs: Sequence[Proof], anonymous: bool) -> tuple[tuple[str, int], ...]:

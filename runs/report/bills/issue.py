@@ -20,6 +20,7 @@ from ...ledger.format.errors import LedgerError
 from ...ledger.receipts import Proof
 from ...store import digest, run_file
 from ...text import utc
+from ..appliances import appliances
 from . import receipt, sources
 from .accounts import STATED, Part, StoredRun, by_component, peaks, total
 from .bill import OTHERS, RETAILER, line_label
@@ -232,7 +233,26 @@ class _Issuer:
             "co2": int(digest.integers(sums["co2"], 1000)) if "co2" in sums else "",
             "peaks": self._peaks(participant, unit),
             "corrections": self._corrections(participant, changed, unit),
-        }
+        } | self._appliances(participant, unit)
+
+    def _appliances(self, participant: str, unit: int) -> dict[str, Any]:
+        """Return what heat pumps and appliances drew by hour of the day [Wh] and cost; nothing where there are none."""
+        sums: dict[str, tuple[Any, float]] = {}
+        for part in self._parts:
+            for one in appliances(part.run.groups, participant, part.counts):
+                hours, cost = sums.get(one.label, (0.0, 0.0))
+                sums[one.label] = hours + one.by_hour, cost + one.cost
+        if not sums:
+            return {}
+        stated = [
+            {
+                "label": canonical_json.label(name)[:80],
+                "hours": digest.integers(hours, 1000).tolist(),
+                "amount": int(digest.integers(cost, unit)),
+            }
+            for name, (hours, cost) in sums.items()
+        ]
+        return {"appliances": stated}
 
     def _peaks(self, participant: str, unit: int) -> list[dict[str, Any]]:
         """Return what of each peak is charged [W], and what one kW less would save, "" where that is not known."""

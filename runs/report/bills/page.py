@@ -49,6 +49,8 @@ def write(it: Bill) -> str:
         parts.append(section("Borne beside this bill, nothing to pay here (stated)", _amounts(it, it.borne)))
     if it.gains or it.co2_grams is not None:
         parts.append(section("What the period brought (stated)", _gains(it)))
+    if it.appliances:
+        parts.append(section("Heat pumps and appliances (stated, part of the lines above)", _appliances(it)))
     if it.sellers:
         parts.append(section("Bought from (proved)", _sellers(it)))
     if it.sources:
@@ -153,6 +155,20 @@ def _gains(it: Bill) -> str:
     if it.co2_grams is not None:
         rows.append(["CO2 of retail power and fuel", amount_text(it.co2_grams, 3), "kg"])
     return table(["", "", ""], rows).lstrip("\n")
+
+
+def _appliances(it: Bill) -> str:
+    """Return what heat pumps and appliances used and cost, and in which hours of the day the most."""
+    rows = [
+        [
+            on_page(one.label),
+            amount_text(sum(one.hours), 3),
+            it.money(rounded(one.amount, it.minor)),
+            f"{one.busiest:02d}:00",
+        ]
+        for one in it.appliances
+    ]
+    return table(["", "kWh", it.currency, "most from"], rows)
 
 
 def _sellers(it: Bill) -> str:

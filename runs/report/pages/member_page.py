@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from ..bills.bill import PARTS, Bill, Line, amount_text, bill, rounded
+from ..bills.bill import PARTS, STATED, Bill, Line, amount_text, bill, rounded
 from ..bills.receipt import Receipt
 from ..figures.areas import stacked
 from ..figures.bars import bars
@@ -28,6 +28,10 @@ _LEGEND = (
     "proved: the receipt proves that the ledger recorded it. That it was recorded does not prove what a meter"
     " measured. kWh proved, stated: the operator says the rest. Amounts are rounded where they are shown; what is to be"
     " paid is rounded once, from the exact sum."
+)
+_APPLIANCES = (
+    "Stated by the operator: their part, by energy, of what you paid for energy in each slot. It is contained in the"
+    " lines above. What your own PV and batteries gave costs nothing here."
 )
 _PROOF = (
     "with the public key that the operator has published, or a checkpoint that you hold. It proves every slot from the"
@@ -56,6 +60,7 @@ def write(receipt: Receipt, say: Phrases, source: str = "receipt") -> str:
         f"{say('period')}: {spans} ({it.zone}), {say('{} slots', it.slots)}",
     ]
     figures = [_payments(it, say), _over_time(receipt, it, say), _sources(it, say)]
+    figures += [_appliances(it, say)] if it.appliances else []
     parts = {
         say("To pay"): _to_pay(it, say),
         say("Your period in figures"): gallery([f for f in figures if f.rows], say("Table")),
@@ -150,9 +155,37 @@ def _sources(it: Bill, say: Phrases) -> Figure:
     )
 
 
+def _appliances(it: Bill, say: Phrases) -> Figure:
+    """Return when heat pumps and appliances ran, by local hour of the day [kWh]."""
+    hours = [f"{hour:02d}:00" for hour in range(24)]
+    return stacked(
+        say("When your heat pumps and appliances ran"),
+        say("Energy that each used in each hour of the day, over the whole period."),
+        "kWh",
+        hours,
+        [(float(hour), hours[hour]) for hour in range(0, 24, 6)],
+        {one.label: np.array(one.hours) / 1000 for one in it.appliances},
+        corner=say("hour"),
+    )
+
+
+def _costs_of_appliances(it: Bill, say: Phrases) -> str:
+    """Return what heat pumps and appliances used and cost."""
+    heading, note = say("Your heat pumps and appliances"), say(_APPLIANCES)
+    rows = []
+    for one in it.appliances:
+        line = Line("", "appliance", one.label, sum(one.hours), one.amount, STATED)
+        price = line.price(it.decimals, it.digits + 2)
+        rows.append([one.label, amount_text(line.wh or 0, 3), price, it.money(it.shown(line))])
+    header = [say("item"), "kWh", f"{it.currency}/kWh", it.currency]
+    return f"{table(heading, header, rows)}<p>{escaped(note)}</p>"
+
+
 def _beside(it: Bill, say: Phrases) -> dict[str, str]:
     """Return what stands on a bill beside what is to be paid, by its headings."""
     parts: dict[str, str] = {}
+    if it.appliances:
+        parts[say("Your heat pumps and appliances")] = _costs_of_appliances(it, say)
     if it.peaks:
         parts[say("Peaks")] = _list(_peak(it, *peak, say) for peak in it.peaks)
     if it.borne:
