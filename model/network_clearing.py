@@ -23,6 +23,7 @@ from .grid.network_limits import FAMILIES, Rows, network_limits, stated
 from .labels import Array
 from .results import collect
 
+NO_ROWS: Rows = dict.fromkeys(FAMILIES, np.zeros(1, dtype=bool))
 MET = 1e-6
 """How near to its limit [V, kW] a plan meets it."""
 
@@ -31,7 +32,11 @@ Build = Callable[[Rows | None], Community]
 
 
 def solve_within_limits(
-    build: Build, solve: Callable[..., Any], inputs: xr.Dataset, start: Any = None
+    build: Build,
+    solve: Callable[..., Any],
+    inputs: xr.Dataset,
+    start: Any = None,
+    rows: Rows | None = None,
 ) -> tuple[Community, Any, xr.Dataset]:
     """Return the solved block of a community, its solution, whose ``method`` says of the rows, and its results.
 
@@ -42,18 +47,20 @@ def solve_within_limits(
     solve : callable
         Solves a block from a ``start`` and returns its solution, from which a similar block can start. Ties are broken
         wherever there are rows: they decide who makes way.
+    rows : mapping, optional
+        Limits that are likely to bind, so that they are rows from the first round on.
 
     Raises
     ------
     otonari.model.errors.SolveError
         As ``solve``; what is infeasible is told of all limits that could be broken.
     """
-    rows = dict.fromkeys(FAMILIES, np.zeros(1, dtype=bool))
+    rows = rows or NO_ROWS
     rounds = 1
     while True:
         block = build(rows)
         try:
-            solution = solve(block, start=start) if rounds == 1 else solve(block, start=start, tie_break=True)
+            solution = solve(block, start=start, **({"tie_break": True} if _count(rows) else {}))
         except Infeasible:
             if _count(rows):
                 solve(build(None))
@@ -75,7 +82,7 @@ def _count(rows: Rows) -> int:
     return sum(int(mask.sum()) for mask in rows.values())
 
 
-def broken(inputs: xr.Dataset, results: xr.Dataset, rows: Rows) -> dict[str, Array]:
+def broken(inputs: xr.Dataset, results: xr.Dataset, rows: Rows = NO_ROWS) -> dict[str, Array]:
     """Return which limits that are no ``rows`` yet a plan breaks or meets, by family."""
     headroom = network_limits(inputs).headroom(taken(inputs, results)[0])
     return {family: (left < MET) & ~rows[family] for family, left in headroom.items()}

@@ -44,12 +44,12 @@ def require_marginal(scenario: "Scenario", where: str) -> None:
         raise InputError([Problem("settlement", "", "rule", repr(stated), f"marginal, in {where}")])
 
 
-def require_simulated(inputs: "xr.Dataset", mode: str = "exchange") -> None:
+def require_simulated(inputs: "xr.Dataset", mode: str = "exchange", futures: int = 1) -> None:
     """Raise InputError for what a simulation does not take.
 
-    That is gross metering, tiers, joint peaks, flexible loads, limits of the network, and shared fees on orders. Orders
-    are those of a meter at a node: which of two meters of a participant's at one node they are for, they do not say,
-    nor by whose tariff a kWh from peers would be charged.
+    That is gross metering, tiers, joint peaks, marginal losses, and beside orders or for several futures limits of the
+    network; for orders shared fees. Orders are those of a meter at a node: which of two meters of a participant's at
+    one node they are for, they do not say, nor by whose tariff a kWh from peers would be charged.
     """
     from ..data.inputs.variables import LOSSES, NETWORK_LIMITS, NODE_LIMITS
     from ..data.problems import InputError, Problem
@@ -66,14 +66,18 @@ def require_simulated(inputs: "xr.Dataset", mode: str = "exchange") -> None:
         names = inputs["tier"].values.tolist()
         raise InputError([Problem("tariffs", name, "price", "'tiered'", want) for name in names])
     require_no_joint_peaks(inputs, "a simulation: its agents plan for a meter of their own")
-    if mode != "exchange" and any(name in inputs for name in NODE_LIMITS):
-        want = "none over time, in a simulation of the co-optimized community, or the mode exchange"
-        raise InputError([Problem("nodes", "", "import_limit_kw, export_limit_kw", "limits of nodes", want)])
-    known = {"limits": (NETWORK_LIMITS, "'rows'", "'none'"), "losses": (LOSSES, "'marginal'", "'retailer'")}
-    for key, (names, got, want) in known.items():
-        if any(name in inputs for name in names):
-            want = f"{want}, in a simulation: its agents know nothing of the network"
-            raise InputError([Problem("grid", "", key, got, want)])
+    if any(name in inputs for name in LOSSES):
+        want = "'retailer', in a simulation: its agents know nothing of the network"
+        raise InputError([Problem("grid", "", "losses", "'marginal'", want)])
+    if mode == "exchange" and any(name in inputs for name in NETWORK_LIMITS):
+        want = (
+            "'none', on an exchange, whose orders know nothing of the network: `otonari envelopes` computes limits of"
+            " each connection that keep it, or --mode co-optimized"
+        )
+        raise InputError([Problem("grid", "", "limits", "'rows'", want)])
+    if futures > 1 and any(name in inputs for name in (*NETWORK_LIMITS, *NODE_LIMITS)):
+        want = "none of its own, where a plan is for several futures"
+        raise InputError([Problem("grid, nodes", "", "limits", "limits of the network", want)])
 
 
 def require_no_joint_peaks(inputs: "xr.Dataset", where: str) -> None:

@@ -24,7 +24,6 @@ from otonari.model.solver.solve import solve
 from otonari.model.topology.meters import meters
 from otonari.runs.clear.block import settle_block
 from otonari.runs.clear.single import clear
-from otonari.runs.markets import require_simulated
 from otonari.runs.store import run_file
 
 from . import counts
@@ -335,11 +334,6 @@ def test_checks_find_what_is_wrong(sound, name):
     group, line, change = BROKEN[name]
     run = run | {group: run[group].assign({line: run[group][line] + change})}
     assert name in {violation.check for violation in check(inputs, *run.values(), grid_only=alone)}
-
-
-def test_agents_that_know_no_limits_say_so():
-    with pytest.raises(InputError, match="its agents know nothing of the network"):
-        require_simulated(on_wires(three_nodes(), ohm=0.1))
 
 
 def test_regions_that_limits_join_are_refused(tmp_path):

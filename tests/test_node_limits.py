@@ -7,7 +7,6 @@ from click.testing import CliRunner
 from otonari.cli import main
 from otonari.data.inputs import contract
 from otonari.data.loading import scenario
-from otonari.data.problems import InputError
 from otonari.model.checks.run import check
 from otonari.model.errors import Infeasible
 from otonari.model.exchange.exchange import MECHANISMS, Rules, match
@@ -15,9 +14,11 @@ from otonari.model.grid.loads import drawn_at
 from otonari.model.grid.node_limits import excess, node_limits
 from otonari.model.topology.connections import unavoidable
 from otonari.runs.clear.single import clear
-from otonari.runs.markets import require_simulated
 from otonari.runs.report.pages import grid_pictures
 from otonari.runs.report.pages.opened_run import opened
+from otonari.runs.simulate import timeline
+from otonari.runs.simulate.loop import Options
+from otonari.runs.simulate.run import simulate
 from otonari.runs.store import run_file
 
 from . import counts, oracle
@@ -209,6 +210,10 @@ def test_limits_of_a_scenario_from_its_table_and_a_file(tmp_path):
     ]
 
 
-def test_a_co_optimized_simulation_takes_none():
-    with pytest.raises(InputError, match="limits of nodes"):
-        require_simulated(limited(three_nodes(), export={"one": 12.0}), "co-optimized")
+def test_a_co_optimized_simulation_keeps_them():
+    """What the far home may give through its node; without limits all 30 kW."""
+    inputs = limited(three_nodes(), export={"two": 12.0})
+    line = timeline.of_inputs(inputs, inputs, foresight=True)
+    results = simulate(line, Options("co-optimized"))["results"].to_dataset()
+    assert results["supply"].values[1] == pytest.approx(12.0)
+    assert results["pv_curtailment"].values[1] == pytest.approx(18.0)

@@ -111,7 +111,13 @@ def unplanned_distance(inputs: xr.Dataset, energy: Array, least: Array, value: A
 
 
 def realise(
-    inputs: xr.Dataset, slot: int, energy: Array, planned: Plan, contracted: Array, least: Array
+    inputs: xr.Dataset,
+    slot: int,
+    energy: Array,
+    planned: Plan,
+    contracted: Array,
+    least: Array,
+    most_given: Array | float = np.inf,
 ) -> Dispatch:
     """Return the dispatch of a slot with the demand and PV that really came: plan, then deviations, then connections.
 
@@ -129,6 +135,8 @@ def realise(
         (P + V,) power bought less sold [kW].
     least : Array
         (S + H,) that must be stored at the end of the slot, whatever it costs [kWh].
+    most_given : Array, optional
+        (P + V,) that meters give at most, beside what connections carry [kW].
 
     Raises
     ------
@@ -147,7 +155,9 @@ def realise(
     expected = contracted + planned.wanted[:, 0]
     charge, discharge = _deviate(store, limits, planned, behind, expected, tariff_prices(inputs, slot))
     charge = store.chargeable(charge, limits.c_max, limits.c_min)
-    charge, discharge, net, curtailment = _connected(inputs, slot, store, limits, behind, charge, discharge)
+    charge, discharge, net, curtailment = _connected(
+        inputs, slot, store, limits, behind, charge, discharge, most_given
+    )
     change = store.charge_efficiency * charge * hours - discharge * hours / store.discharge_efficiency
     energy, unmet = energy + change, np.zeros(len(heated))
     if len(heated):
@@ -245,12 +255,14 @@ def _connected(
     behind: Behind,
     charge: Array,
     discharge: Array,
+    most_given: Array | float,
 ) -> tuple[Array, Array, Array, Array]:
     """Return charge, discharge (S,), net power (P + V,) and curtailment (P,) [kW] that the connections carry."""
     people, size = inputs.sizes["participant"], len(behind.free)
     most_in, most_out = (
         np.concatenate([limit[:, slot], np.full(size - people, np.inf)]) for limit in connections(inputs)
     )
+    most_out = np.minimum(most_out, most_given)
 
     def net() -> Array:
         return behind.net(charge, discharge)

@@ -29,7 +29,7 @@ class Flow:
     enveloped: bool
 
 
-def flow(tree: xr.DataTree, *, balanced: bool = False, band: str = EN_50160) -> Flow:
+def flow(tree: xr.DataTree, *, balanced: bool = False, band: str | Band = EN_50160) -> Flow:
     """Return the power flow of a run whose inputs describe their network; raises ``NoPowerFlow`` if there is none."""
     inputs, results = (tree[group].to_dataset() for group in ("inputs", "results"))
     named = str(tree.attrs.get("scenario", "")), str(tree.attrs["market"])
@@ -43,15 +43,16 @@ def flow_of(
     market: str,
     *,
     balanced: bool = False,
-    band: str = EN_50160,
+    band: str | Band = EN_50160,
 ) -> Flow:
     """Return the power flow of the results of a market; see :func:`flow`."""
     inputs, results = Arrays.of(inputs), Arrays.of(results)
-    network, limits = power_flow(inputs, results, balanced=balanced), BANDS[band]
+    network = power_flow(inputs, results, balanced=balanced)
+    limits = BANDS[band] if isinstance(band, str) else band
     network.attrs = {
         "method": f"power-grid-model {metadata.version('power-grid-model')}, {METHOD}, three-phase",
         "loads": "in equal parts on the phases" if balanced else "on the participants' phases",
-        "band": band,
+        "band": band if isinstance(band, str) else band.source,
         "voltage_low": limits.low,
         "voltage_high": limits.high,
     }

@@ -1,5 +1,6 @@
 """Power flows of several markets side by side: whether trading helps the feeder or hurts it."""
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,9 @@ import xarray as xr
 
 from ...data.inputs.arrays import Arrays
 from ...data.problems import shown
+from ...data.schema.grid import Grid
 from ...model.errors import Infeasible
+from ...model.grid.limits import EN_50160, Band
 from ..markets import SIMULATED
 from ..store import run_file
 from ..text import table
@@ -46,18 +49,31 @@ def of_simulation(path: Path, tree: xr.DataTree) -> tuple[list[dict[str, Any]], 
     """Return what simulated days do to their feeder, beside those that nobody manages and the other mode's, if stored.
 
     Facts of each market, and a table; nothing where the scenario says nothing of its wires or nobody could compute it.
+    Voltages are held against those that the scenario keeps, where it keeps limits.
     """
     if "node_voltage" not in tree["inputs"] or not computable():
         return [], ""
-    flows = [flow(run) for run in (tree, *_simulated_beside(path, tree))]
+    band = _kept(tree)
+    flows = [flow(run, band=band) for run in (tree, *_simulated_beside(path, tree))]
     try:
-        flows += alternatives(tree, ["unmanaged"])
+        flows += alternatives(tree, ["unmanaged"], band=band)
     except Infeasible as error:
         missing = f"unmanaged: {error}"
     else:
         missing = ""
     facts = [{"market": one.market, **one.figures} for one in flows]
-    return facts, "\n".join(filter(None, [side_by_side(flows), shown(missing)]))
+    limits = shown(f"limits: {flows[0].band.source}, and ratings")
+    return facts, "\n".join(filter(None, [side_by_side(flows), limits, shown(missing)]))
+
+
+def _kept(tree: xr.DataTree) -> str | Band:
+    """Return the voltages that the scenario of a run keeps, where it keeps limits, else those of the standard."""
+    stated = json.loads(tree.attrs.get("scenario_definition", "{}")).get("grid") or {}
+    grid = Grid.model_validate(stated)
+    if grid.limits == "none":
+        return EN_50160
+    low, high = grid.voltage_low, grid.voltage_high
+    return Band(low, high, f"voltage {low:g} to {high:g} per nominal, which the scenario keeps")
 
 
 def _simulated_beside(path: Path, tree: xr.DataTree) -> list[xr.DataTree]:

@@ -1,10 +1,10 @@
 """The journal of a simulation: what each slot added to its state, on the disk before it is committed to a ledger.
 
 The first line says what simulation it is, each other line what one slot added to its state: its realised dispatch,
-deals and ladder of orders, and what the agents carry on, down to the basis that the next plan starts from. A line is the
-SHA-256 (hex) of the hash before it and of its text, a space, and the text, JSON whose numbers are exact. It is only ever
-appended to, so it costs the same at every slot, and what a crash cut short shows: a simulation goes on from the last
-whole line.
+deals and ladder of orders, and what the agents carry on, down to basis and rows that the next plan starts from. A line
+is the SHA-256 (hex) of the hash before it and of its text, a space, and the text, JSON whose numbers are exact. It is
+only ever appended to, so it costs the same at every slot, and what a crash cut short shows: a simulation goes on from
+the last whole line.
 """
 
 import base64
@@ -25,7 +25,7 @@ from ...model.solver.basis import ABSENT, Basis
 from ..ledger import durable_files
 from .loop import State
 
-FORMAT = 6
+FORMAT = 7
 """Of the lines: part of a simulation's identity, so that what was written otherwise is never gone on with."""
 _DEALS = {"seller": np.int64, "buyer": np.int64} | dict.fromkeys(
     ("energy", "price", "fee", "congestion", "contracted"), np.float64
@@ -86,6 +86,7 @@ class Journal:
             "ladder": [column.tolist() for column in state.ladders[-1]] if state.ladders else None,
             "orders": [[k, rows[self._rows.get(k, 0) :]] for k, rows in state.books.items()],
             "basis": _packed(state.basis) if state.basis else None,
+            "limits": {family: places.tolist() for family, places in state.limits.items()},
         }
         self._append(json.dumps(content, separators=(",", ":")))
         self._note(state)
@@ -129,6 +130,7 @@ def _apply(state: State, content: dict[str, Any]) -> None:
         k: [*state.books.get(k, []), *(OrderRow(*row) for row in rows)] for k, rows in content["orders"]
     }
     state.basis = _unpacked(content["basis"]) if content["basis"] else None
+    state.limits = {family: np.array(places) for family, places in content["limits"].items()}
     state.energy, state.slot = state.realised.energy[:, slot].copy(), slot + 1
 
 

@@ -12,7 +12,6 @@ import xarray as xr
 from ...data.inputs.arrays import Arrays
 from ...data.inputs.currency import scale
 from ...data.problems import InputError, Problem
-from ...model import clearing, results
 from ...model.agents import (
     bidding,
     delivery,
@@ -31,13 +30,13 @@ from ...model.exchange.exchange import Rules, positions
 from ...model.exchange.ladder import Ladder
 from ...model.exchange.products import Products
 from ...model.labels import Array, places
-from ...model.settlement import trades
-from ...model.solver import solve
 from ...model.solver.basis import Basis
 from ...model.topology.connections import unavoidable
 from ...model.topology.stores import by_device, of_devices
-from ...model.topology.traders import parties, traders
+from ...model.topology.traders import traders
 from ..markets import SIMULATED, require_simulated
+from . import network_control
+from .common_plan import Met, common_plan
 from .futures import futures
 from .timeline import Timeline
 
@@ -81,7 +80,8 @@ class State:
     ``prices`` (side, node, time of day) are the expected ones [currency/kWh]; ``realised`` is the dispatch over all T
     slots, ``electric`` (trip,) the distance driven on electricity [km], ``deals`` what was delivered in each slot;
     ``ladders`` are those of the products that closed, ``books`` the rows of orders of open products; ``basis`` is where
-    the last plan ended, and the next one starts: between equal plans it decides.
+    the last plan ended, and the next one starts: between equal plans it decides; ``limits`` of the network are those
+    that it meets.
     """
 
     slot: int
@@ -93,6 +93,7 @@ class State:
     ladders: list[Ladder] = field(default_factory=list)
     books: dict[int, list[OrderRow]] = field(default_factory=dict)
     basis: Basis | None = None
+    limits: Met = field(default_factory=dict)
 
 
 class Simulation:
@@ -110,7 +111,7 @@ class Simulation:
 
     def __init__(self, timeline: Timeline, options: Options, state: State | None = None):
         self.timeline, self.options, inputs = timeline, options, timeline.arrays
-        require_simulated(inputs, options.mode)
+        require_simulated(inputs, options.mode, options.futures)
         if options.futures > 1 and "flexible_load" in inputs.sizes:
             want = "none, where a plan is for several futures"
             names = inputs["flexible_load"].values.tolist()
@@ -165,7 +166,7 @@ class Simulation:
             heat = held[len(stored) :] - inputs["heat_pump_heat_demand"].values[:, slot] * hours
             stored, least = np.append(stored, heat), np.append(least, heat_pumps.required(seen))
         happening, loads = self._with_loads(before, seen, planned, contracted)
-        realised = dispatch.realise(happening, slot, stored, planned, contracted, least)
+        realised = network_control.realised(happening, slot, stored, planned, contracted, least)
         state.realised.enter(slot, realised._replace(load=loads.power, start=loads.start))
         state.deals.append(delivery.deliver(inputs, slot, deals, realised.net))
         state.electric += driven
@@ -194,7 +195,8 @@ class Simulation:
             own = futures(self.timeline, state.slot, seen.sizes["time"], state.energy, *number, drawn)
             if len(own.inputs) > 1:
                 return hedging.hedged(seen, own.inputs, own.probability, state.basis)
-        return _cleared(seen, state.basis)
+        planned, deals, state.limits = common_plan(seen, state.slot, state.basis, state.limits)
+        return planned, deals
 
     def _exchanged(self, seen: xr.Dataset) -> tuple[planning.Plan, Deals]:
         """Return the agents' plan and the deals of the slot that closes, after they have traded."""
@@ -243,17 +245,3 @@ def _begin(inputs: xr.Dataset, expectations: price_expectations.Expectations) ->
     rows = (*[len(energy)] * 3, who, inputs.sizes["participant"], pumps, pumps, loads, loads)
     realised = Dispatch(*(np.zeros((size, slots)) for size in rows))
     return State(0, energy, expectations.values, realised, np.zeros(inputs.sizes["trip"]))
-
-
-def _cleared(seen: xr.Dataset, start: Basis | None) -> tuple[planning.Plan, Deals]:
-    """Return the community's common plan and the deals of its first slot, at the nodal prices."""
-    block = clearing.community_block(planning.without_least_charge(seen), "p2p")
-    solution = solve.solve(block, start=start)
-    first = seen.isel(time=[0])
-    contracted = trades.bilateral(first, results.collect(block).isel(time=[0]))
-    seller, buyer, _ = parties(first, contracted)
-    columns = (
-        contracted[f"trade_{n}"].values for n in ("energy", "price", "fee", "congestion", "contracted")
-    )
-    planned = planning.of_block(block, seen, wanted=True, basis=solution.basis)
-    return planned, Deals(seller, buyer, *columns)

@@ -204,10 +204,10 @@ def account(line: Timeline, state: State, options: Options) -> xr.DataTree:
 
 def grid_only(inputs: xr.Dataset) -> xr.Dataset:
     """Return each participant's own optimum, with foresight and without peers: what savings compare with."""
-    from ...model import clearing, results
-    from ...model.solver import solve
+    from ...model.clearing import community_block
+    from ...model.network_clearing import solve_within_limits
+    from ...model.solver.solve import solve
     from ...model.topology.connections import unavoidable
 
-    block = clearing.community_block(unavoidable(inputs), "grid-only")
-    solve.solve(block)
-    return results.collect(block)
+    own = unavoidable(inputs)
+    return solve_within_limits(lambda rows: community_block(own, "grid-only", rows=rows), solve, own)[2]
