@@ -456,15 +456,14 @@ def validate(
 @click.option("--browser/--no-browser", default=None, help="Open the page.  [default: on a terminal]")
 @common
 def demo(browser: bool | None, as_json: bool, verbose: bool, quiet: bool) -> None:
-    """Clear the bundled day and show its page: figures of energy, prices, trades and bills, in one file."""
-    from .runs.commands import clear, report
+    """Clear the bundled day and show its page: figures of energy, prices, trades and bills, in one file.
 
-    stage = _stage(verbose, quiet)
-    run = Path("runs-out", "demo", "p2p.nc")
-    clear.clear(DEFAULT, output=run, record=False, stage=stage)
-    stage("drawing the page")
-    page = run.with_suffix(".html")
-    _print(report.report(run, page), as_json, quiet)
+    Said is who saves what, and how to ask why. Nothing is committed to a ledger.
+    """
+    from .runs.commands import report
+
+    page = Path("runs-out", "demo", "p2p.html")
+    _print(report.demo(DEFAULT, page, _stage(verbose, quiet)), as_json, quiet)
     if browser or (browser is None and not quiet and sys.stdout.isatty()):
         click.launch(page.resolve().as_uri())
 

@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import pkgutil
+import re
 import shutil
 import signal
 import subprocess
@@ -400,7 +401,14 @@ def test_a_report_is_what_its_ending_says_or_refused(otonari, day):
 
 
 def test_the_demo_is_a_page(otonari, remembered):
-    assert otonari("demo").stdout == "wrote runs-out/demo/p2p.html\n"
+    """It says who saves what, where the page is, and commands to go on with, which do as they stand there."""
+    said = otonari("demo").stdout
+    assert "consumer+phev" in said
+    assert "page    runs-out/demo/p2p.html\n" in said
+    asked = re.search(r"^  otonari (explain .*?)  #", said, re.MULTILINE)
+    why = otonari(*asked[1].split()).stdout
+    assert why.startswith("home-05, ")
+    assert "it saves 75.00 JPY (13.2 %)" in why
     assert Path("runs-out/demo/p2p.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 

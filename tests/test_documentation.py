@@ -80,6 +80,9 @@ def test_the_table_of_the_first_page(otonari_):
         gap + 1 :
     ]:  # what follows on the ledger's line, its head, depends on the secret behind its salts
         assert any(printed.startswith(line) for printed in got), line
+    asked = next(block for block in blocks(ROOT / "README.md", "console") if "otonari explain" in block)
+    command, *want = lines_of(asked)
+    assert lines_of(otonari_(command.removeprefix("$ ")))[: len(want) - 1] == want[:-1]
 
 
 def written(folder):

@@ -56,6 +56,34 @@ def test_parts_add_up_and_no_trade_that_was_not_made_would_have_paid(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_a_saving_is_made_of_trades_and_the_rest(seed):
+    """Of powers in the results, not of the trades: what was bought at the retail price, sold at the feed-in price."""
+    tree = single.clear(random_community(seed))
+    inputs, results, settled = (tree[g].to_dataset() for g in ("inputs", "results", "settlement"))
+    hours, tariffs = inputs["slot_hours"].values, inputs["tariff"].values.tolist()
+    for p, name in enumerate(inputs["participant"].values):
+        mine, tariff = (
+            inputs["vehicle_owner"].values == name,
+            tariffs.index(inputs["participant_tariff"].values[p]),
+        )
+        found = {}
+        for figures in about(tree, "Saving over the whole horizon", str(name)):
+            found |= figures if "gain" not in figures else {k: v for k, v in figures.items() if k != "gain"}
+        for way, verb, price, at in (
+            ("purchase", "bought", "retail_price", "retailer_asks"),
+            ("sale", "sold", "feed_in_price", "retailer_pays"),
+        ):
+            power = results[f"peer_{way}"].values[p] + results[f"vehicle_{way}"].values[mine].sum(axis=0)
+            assert found.get(verb, 0.0) == pytest.approx(power @ hours, abs=1e-5)
+            worth = (power * inputs[price].values[tariff]) @ hours
+            assert found.get(at, 0.0) == pytest.approx(worth, abs=1e-3)
+        gains = found.get("retailer_asks", 0.0) - found.get("paid", 0.0)
+        gains += found.get("got", 0.0) - found.get("retailer_pays", 0.0)
+        assert gains + found.get("rest", 0.0) == pytest.approx(found["saving"], abs=0.006)
+        assert found["saving"] == pytest.approx(float(settled["saving"].values[p]))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_one_more_of_a_store_saves_what_is_said(seed):
     inputs = random_community(seed)
     cost, _, directions = cleared(inputs)
@@ -187,7 +215,7 @@ def test_the_command_says_it_to_people_and_machines(tmp_path):
     assert told.startswith("near, 2025-07-01 00:00, 60 minutes\n")
     answer = json.loads(otonari("explain", path, "--participant", "near", "--json").stdout)
     assert all(s["text"] in told for s in answer["sentences"])
-    assert answer["sentences"][0]["price"] == pytest.approx(6)
+    assert next(s["price"] for s in answer["sentences"] if s["topic"] == "Price") == pytest.approx(6)
     wrong = otonari("explain", path, "--participant", "neer", "--time", "07:00", "--with", "x", code=2).stderr
     assert "did you mean 'near'?" in wrong
     assert wrong.count("got") == 3
@@ -209,7 +237,8 @@ def test_a_run_without_marginal_values_says_so():
         case, said = explain(tree, None, None)
         assert said[-1].topic == "Not known"
         assert not any("marginal" in key for s in said for key in s.figures)
-        assert np.isfinite(facts(case, said)["sentences"][0]["retail"])
+        price = next(s for s in facts(case, said)["sentences"] if s["topic"] == "Price")
+        assert np.isfinite(price["retail"])
 
 
 def test_names_of_strangers_steer_nothing():

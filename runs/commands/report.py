@@ -1,6 +1,7 @@
 """The commands that look at stored runs: report one, bill its participants, put several side by side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from ..report import tables
 from ..store import plan_file, run_file
 from ..text import file_name
 from .answer import Answer
+
+_ASK = "home-05"
+"""Whom the next question is about: a home without PV, with a car, that saves by buying from neighbours."""
 
 
 def report(run: Path, output: Path | None, time: str | None = None) -> Answer:
@@ -149,3 +153,22 @@ def compare(runs: Sequence[Path], output: Path | None) -> Answer:
         beside=(stored,) if kept else (),
         warnings=() if comment is None else (shown(f"warning: {comment}"),),
     )
+
+
+def demo(scenario: str, page: Path, stage: Callable[[str], None]) -> Answer:
+    """Clear a scenario into a run file beside a page of it; return what it says, and what to ask next."""
+    from . import clear
+
+    run = page.with_suffix(".nc")
+    cleared = clear.clear(scenario, output=run, record=False, stage=stage)
+    stage("drawing the page")
+    drawn = report(run, page)
+    following = {
+        f"otonari explain {run} --participant {_ASK}": f"why {_ASK} saves what it saves",
+        f"otonari clear {scenario}": "the same with a ledger, of which bills have receipts",
+        "otonari init my --template six-kinds": "a scenario of one's own to change",
+    }
+    width = max(map(len, following))
+    ask = [f"  {command:{width}}  # {what}" for command, what in following.items()]
+    text = "\n".join([cleared.text, shown(f"page    {page}"), "", "next:", *ask])
+    return replace(drawn, text=text, notes=cleared.notes)

@@ -126,6 +126,10 @@ class Case:
         place = {str(n): k for k, n in enumerate(self.inputs["tariff"].values)}
         return [place[str(n)] for n in self.inputs["participant_tariff"].values]
 
+    def tariff(self, name: str) -> Array:
+        """Return a price of the participant's tariff in all slots (time,) [currency/kWh]."""
+        return np.asarray(self.inputs[name].values[self._tariffs()[self.participant]])
+
     def _of_tariff(self, name: str) -> Array:
         return np.asarray(self.inputs[name].values[self._tariffs(), self.slot])
 

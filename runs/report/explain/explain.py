@@ -13,6 +13,7 @@ from .heat import heat
 from .limits import limits
 from .partners import partners
 from .price import price
+from .saving import saving
 from .stores import driving, pv, stores
 from .tasks import tasks
 
@@ -58,11 +59,12 @@ def explain(
         problems.append(moment.problem(inputs, time, source))
     if problems:
         raise InputError(problems)
-    saving = tree["settlement"].to_dataset()["saving"].values
-    who = people.index(participant) if participant is not None else int(np.argmax(saving))
+    saved = tree["settlement"].to_dataset()["saving"].values
+    who = people.index(participant) if participant is not None else int(np.argmax(saved))
     case = Case(tree, who, _busiest(tree, who) if slot is None else slot)
-    parts = price(case), partners(case, named), limits(case), stores(case), pv(case), driving(case)
-    said = [sentence for part in (*parts, heat(case), tasks(case)) for sentence in part]
+    slots = price(case), partners(case, named), limits(case), stores(case), pv(case), driving(case)
+    parts = saving(case), *slots, heat(case), tasks(case)
+    said = [sentence for part in parts for sentence in part]
     if case.marginal is None:
         said.append(Sentence("Not known", _WITHOUT))
     return case, said
