@@ -15,6 +15,7 @@ from otonari.data.assembly.inputs import build_inputs
 from otonari.data.loading.scenario import load_scenario
 from otonari.data.problems import InputError
 from otonari.model import clearing
+from otonari.model.agents import order_management
 from otonari.model.solver import solve
 from otonari.model.topology.stores import without_final_limits
 from otonari.runs.clear import single
@@ -275,6 +276,24 @@ def test_who_gains_most_by_trading_trades_first_whoever_comes_first():
         assert trades["trade_buyer"].values.tolist() == ["dear"]
         prices.add(round(float(trades["trade_price"].values[0]), 3))
     assert prices == {17.625, 18.375}  # of the ask, or of the bid less fees: of whoever came first
+
+
+def test_rounds_that_leave_nothing_behind_need_no_orders(monkeypatch):
+    """Whether they are placed or not: the same trades, and the same ladders of what stood at the end."""
+    line, placed = timeline.timeline("six-kinds", 1, 2, [LONG])[1], []
+    submit = order_management.ProductBook.submit
+    monkeypatch.setattr(
+        order_management.ProductBook,
+        "submit",
+        lambda self, rows: placed.append(len(rows)) or submit(self, rows),
+    )
+    left_out = run.simulate(line, Options(window=6))
+    fewer = sum(placed)
+    monkeypatch.setattr(order_management.ProductBook, "can_meet", lambda self, intents, node: True)
+    every = run.simulate(line, Options(window=6))
+    same(left_out, every)
+    assert 0 < fewer < 0.7 * (sum(placed) - fewer)
+    assert left_out["order_book"].to_dataset().identical(every["order_book"].to_dataset())
 
 
 def test_perfect_forecasts_to_the_end_give_the_single_clearing():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,8 +21,7 @@ ROUNDS = 16
 """Of a continuous session, in which agents come from what they hope for to what energy is worth to them."""
 
 
-@dataclass(frozen=True)
-class OrderIntent:
+class OrderIntent(NamedTuple):
     """An order that a trader wants to be open: limit price [currency/kWh] and energy [kWh].
 
     ``part`` names the load or store that it is for, and tells the trader's orders of a slot apart. ``premium``
@@ -37,14 +36,22 @@ class OrderIntent:
     premium: float = 0.0
 
 
-def conceded(intent: OrderIntent, share: float, band: tuple[float, float]) -> OrderIntent:
-    """Return an intent whose limit lies a ``share`` of the way from the best end of the price band to its own.
+def conceded(intents: Sequence[OrderIntent], share: float, band: tuple[float, float]) -> list[OrderIntent]:
+    """Return intents whose limits lie a ``share`` of the way from the best end of the price band to their own.
 
     Where everybody concedes alike, bid and ask meet the sooner the more their trade gains: those who gain most trade
     first, whoever comes first.
     """
-    best = band[0] if intent.side == "buy" else band[1]
-    return replace(intent, price=round(best + share * (intent.price - best), 3))
+    best = {"buy": band[0], "sell": band[1]}
+    return [
+        OrderIntent(m, part, side, round(best[side] + share * (price - best[side]), 3), energy, premium)
+        for m, part, side, price, energy, premium in intents
+    ]
+
+
+def all_move(now: Sequence[OrderIntent], then: Sequence[OrderIntent]) -> bool:
+    """Tell whether every intent has another limit in the next round: none would keep its place in time."""
+    return all(one.price != other.price for one, other in zip(now, then, strict=True))
 
 
 class _Side(NamedTuple):

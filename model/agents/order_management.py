@@ -21,8 +21,6 @@ from ..topology.traders import tariff_prices, traders
 from .bidding import OrderIntent
 from .price_expectations import Observation
 
-_SAME = ("order_id", "placed", "participant", "node", "side", "action", "origin")
-
 
 class OrderRow(NamedTuple):
     """A new order, an amendment or a cancellation: when it was ``placed`` [microseconds since 1970 UTC], and by whom.
@@ -70,7 +68,8 @@ class ProductBook:
         self._units = scale(own.attrs["currency"]).price
         self._start = own["time"].values.astype("datetime64[us]").astype(np.int64)[0]
         self._prices = tariff_prices(own, 0)
-        self._exchange = Exchange(own, rules, limits.isel(time=[slot]), network=network(inputs).at(slot))
+        self._network = network(inputs).at(slot)
+        self._exchange = Exchange(own, rules, limits.isel(time=[slot]), network=self._network)
         self.ladder: Ladder | None = None
 
     def place(
@@ -96,6 +95,22 @@ class ProductBook:
                 rows.append(_change(row, placed, "cancel"))
         rows += [self._new(placed, number, turn[w.trader], w, node) for w in wanted.values()]
         self.submit(rows)
+
+    def can_meet(self, intents: Sequence[OrderIntent], node: Array) -> bool:
+        """Tell whether orders of the intents of traders at ``node`` (trader,) alone could trade, all of them taken."""
+        asks: dict[int, int] = {}
+        bids: dict[int, int] = {}
+        for intent in intents:
+            at, price = int(node[intent.trader]), round(intent.price * self._units)
+            if intent.side == "sell":
+                asks[at] = min(price, asks.get(at, price))
+            else:
+                price += round(intent.premium * self._units)
+                bids[at] = max(price, bids.get(at, price))
+        if not asks or not bids or min(asks.values()) > max(bids.values()):
+            return False
+        sold_at, asked = np.array([*asks]), np.array([*asks.values()])
+        return any((asked + self._network.fees(at, True)[sold_at] <= bid).any() for at, bid in bids.items())
 
     def _keeps_its_place(self, order: Order, intent: OrderIntent, node: Array) -> bool:
         """Tell whether an open order can become an intent without losing its place in time."""
@@ -133,11 +148,17 @@ class ProductBook:
         """Return a row of orders in the whole numbers of the exchange."""
         return Event(
             row=0,
+            order_id=row.order_id,
+            placed=row.placed,
+            action=row.action,
             slot=self._start if row.action == "new" else NO_SLOT,
+            participant=row.participant,
+            node=row.node,
+            side=row.side,
             price=None if math.isnan(row.price) else round(row.price * self._units),
             energy=round(row.energy * WATT_HOURS),
+            origin=row.origin,
             premium=round(row.premium * self._units),
-            **{name: getattr(row, name) for name in _SAME},
         )
 
     def deals(self, node: Array) -> Deals:

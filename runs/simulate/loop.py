@@ -217,20 +217,27 @@ class Simulation:
         return planned, deals
 
     def _trade(self, k: int, seen: xr.Dataset, planned: planning.Plan, at: Array, turn: list[int]) -> None:
-        """Let the agents trade product ``k`` of what they see, which closes before they plan anew."""
+        """Let the agents trade product ``k`` of what they see, which closes before they plan anew.
+
+        A round in which no orders could meet, and after which all have other prices, leaves nothing behind: its orders
+        need not be placed.
+        """
         slot, rules = self.state.slot, self.options.rules
         book, product, placed = self._book(slot + k), self._products[slot + k], self._products[slot].start
         rounds = bidding.ROUNDS if rules.mechanism == "continuous" else 1
-        traded, wanted = -1.0, []
+        traded, wanted, asked = -1.0, [], []
         for n in range(rounds):
             deals = book.deals(at)
             if deals.energy.sum() != traded:
                 traded = deals.energy.sum()
                 contracted = deals.net(len(planned.net)) / seen["slot_hours"].values[k]
                 wanted = bidding.order_intents(seen, planned, k, contracted, product.band)
-            share, moment = (n + 1) / rounds, placed + (product.gate - placed) * n // rounds
-            asked = [bidding.conceded(intent, share, product.band) for intent in wanted]
-            book.place(moment, slot * rounds + n, asked, turn, at)
+                asked = bidding.conceded(wanted, (n + 1) / rounds, product.band)
+            then = bidding.conceded(wanted, (n + 2) / rounds, product.band) if n + 1 < rounds else asked
+            idle = bidding.all_move(asked, then) and not book.can_meet(asked, at)
+            moment = placed + (product.gate - placed) * n // rounds
+            book.place(moment, slot * rounds + n, [] if idle else asked, turn, at)
+            asked = then
 
     def _book(self, slot: int) -> ProductBook:
         if slot not in self._books:
