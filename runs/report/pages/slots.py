@@ -47,19 +47,21 @@ class Slots:
         return np.asarray(values[..., np.flatnonzero(np.diff(self.period, append=self.period[-1] + 1))])
 
 
-def slots(inputs: xr.Dataset) -> Slots:
-    """Return the periods in which figures show the slots of a run."""
+def slots(inputs: xr.Dataset, most: int = MOST) -> Slots:
+    """Return the periods in which figures show the slots of a run, ``most`` of a long horizon."""
     hours = inputs["slot_hours"].values.astype(float)
-    return periods(pd.DatetimeIndex(inputs["time"].values), hours, str(inputs.attrs.get("time_zone", "UTC")))
+    return periods(
+        pd.DatetimeIndex(inputs["time"].values), hours, str(inputs.attrs.get("time_zone", "UTC")), most
+    )
 
 
-def periods(times: pd.DatetimeIndex, hours: Array, zone: str) -> Slots:
+def periods(times: pd.DatetimeIndex, hours: Array, zone: str, most: int = MOST) -> Slots:
     """Return the periods in which figures show slots, by their starts in UTC, their ``hours`` (time,) and time zone."""
     local = clock.local(times, zone).tz_localize(None)
     period, starts = np.arange(len(local)), local
     if len(local) > FINE:
         total = float(hours.sum())
-        width = next((w for w in _WIDTHS if total / w <= MOST), _WIDTHS[-1])
+        width = next((w for w in _WIDTHS if total / w <= most), _WIDTHS[-1])
         since = (local - local[0].normalize()) // pd.Timedelta(hours=width)
         period = np.cumsum(np.diff(since, prepend=since[0]) != 0)
         first = np.flatnonzero(np.diff(period, prepend=-1))
