@@ -74,6 +74,7 @@ class Families(ScalarBlock):
         virtual_node: Any = 0,
         basic: Any = False,
         in_use: Any = False,
+        shared: bool = False,
     ) -> Linear:
         """Add a family of variables and return it as expressions.
 
@@ -90,6 +91,7 @@ class Families(ScalarBlock):
         family.virtual_node = family.entries_of(virtual_node)
         family.basic = family.entries_of(basic)
         family.in_use = family.entries_of(in_use)
+        family.shared = shared
         self.add_component(name, family)
         return family.linear()
 

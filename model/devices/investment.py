@@ -31,13 +31,19 @@ def decide(block: Device, own: Candidates) -> Sizes:
     of 2^k * units_2^k[c].
     """
     size = block.var(
-        "size", "kW, kWh", "size that is built", upper=own.most, where=own.open, result="candidate_size"
+        "size",
+        "kW, kWh",
+        "size that is built",
+        upper=own.most,
+        where=own.open,
+        result="candidate_size",
+        shared=True,
     )
     once, whole = own.open & (own.fixed > 0), own.open & (own.unit > 0)
     built = Linear(own.most.shape)
     if once.any():
         doc = "1 if any of it is built"
-        built = block.var("built", "1", doc, upper=1.0, where=once, binary=True, result=None)
+        built = block.var("built", "1", doc, upper=1.0, where=once, binary=True, result=None, shared=True)
         block.row(WHOLE[0], size <= own.most * built, "size[c] <= most[c] * built[c]", where=once)
     if whole.any():
         number = np.where(whole, np.floor(own.most / np.where(whole, own.unit, 1.0) + 1e-9), 0.0)
@@ -51,6 +57,7 @@ def decide(block: Device, own: Candidates) -> Sizes:
                 where=number >= power,
                 binary=True,
                 result=None,
+                shared=True,
             )
             units, power = units + float(power) * some, 2 * power
         formula = "size[c] = unit[c] * sum over k of 2^k * units_2^k[c]"

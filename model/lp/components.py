@@ -132,6 +132,7 @@ class ArrayVar(OnDemand, IndexedVar):
         self.virtual_node: Array = np.zeros(len(self.position), dtype=int)
         self.basic: Array = np.zeros(len(self.position), dtype=bool)
         self.in_use: Array = np.zeros(len(self.position), dtype=bool)
+        self.shared = False
         self._values: Array | None = None
 
     def entries_of(self, values: Any) -> Array:

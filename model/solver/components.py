@@ -22,6 +22,10 @@ ROWS = 1000
 """Rows of a batch: small enough for quick iterations, large enough not to count the calls."""
 
 
+BATCH = 5000
+"""Rows of a batch of parts that are solved over and over."""
+
+
 class Parts:
     """The parts of a program of which only the columns ``inside`` count; the others are left out, not yet priced in.
 
@@ -94,6 +98,28 @@ def piece(program: Program, rows: Array, columns: Array, place: Array) -> Progra
         row_lower=program.row_lower[rows],
         row_upper=program.row_upper[rows],
     )
+
+
+def connected(matrix: sparse.csr_matrix, inside: Array) -> list[tuple[Array, Array]]:
+    """Return the rows and columns of the parts of a matrix of which only the columns ``inside`` count.
+
+    Small parts go together in batches. Rows that no such column touches are in none; columns that touch no row are a
+    part without rows.
+    """
+    columns = np.flatnonzero(inside)
+    own = matrix[:, columns]
+    rows = np.flatnonzero(np.diff(own.indptr))
+    entries = own[rows].tocoo()
+    count, part = _components(len(rows) + len(columns), entries.row, len(rows) + entries.col)
+    batch = _batches(part[: len(rows)], count, np.zeros(len(rows), dtype=bool), BATCH)
+    loose = np.ones(count, dtype=bool)
+    loose[part[: len(rows)]] = False
+    batch = np.where(loose, batch.max(initial=0) + 1, batch)
+    sides = []
+    for of, positions in ((batch[part[: len(rows)]], rows), (batch[part[len(rows) :]], columns)):
+        order = np.argsort(of, kind="stable")
+        sides.append(np.split(positions[order], np.cumsum(np.bincount(of, minlength=batch.max() + 1))[:-1]))
+    return [(r, c) for r, c in zip(*sides, strict=True) if len(r) + len(c)]
 
 
 def largest(matrix: sparse.csr_matrix, inside: Array) -> int:

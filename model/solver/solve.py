@@ -16,7 +16,7 @@ from ..errors import NotOptimal
 from ..labels import Array
 from ..lp.matrix import Program, compile_block
 from ..lp.suffixes import load_suffixes
-from . import bottom_up
+from . import benders, bottom_up
 from .basis import Basis, basis_of, statuses
 from .binaries import directions
 from .binaries.search import BRIEFLY, CROSSED, LEAST, ROUNDED, Decided, Search
@@ -24,6 +24,7 @@ from .bottom_up import Optimum
 from .components import Effort
 from .highs import basic_solution, dot, own_scheduler, prove, version
 from .infeasibility import conclusive
+from .tie_breaking import filled
 
 ACCEPTED = 1e-6
 """Largest primal and dual residual and relative duality gap of an accepted solution."""
@@ -80,7 +81,7 @@ def solve(
         Subtrees that are solved at the same time.
     one_way : bool
         Whether every meter and store has one direction per slot. False solves the relaxation, which nobody could
-        realise, but whose prices prove bounds.
+        realise, but whose prices prove bounds; sizes of many days are then decided by cuts (`benders`).
     progress : callable, optional
         Takes how many rows of parts are solved, of how many that are known of by then: parts that join, and binaries,
         make more of them known. Not called while a part is being solved.
@@ -93,9 +94,14 @@ def solve(
     program, scale = _scaled(compile_block(block))
     known = start.basis if isinstance(start, Solution) else start
     search = Search(mip_gap=mip_gap, time_limit=time_limit, threads=threads, effort=Effort(progress))
-    solved = _solved(directions.relaxed(program), known, tie_break, search, one_way)
-    program, optimum, decided = solved.decided.program, solved.optimum, solved.decided
-    x, dual = optimum.x, optimum.dual
+    sized = benders.decided(
+        directions.relaxed(program), time_limit=time_limit, threads=threads, decide=not one_way
+    )
+    search.bound = sized.bound
+    solved = _solved(sized.program, sized.basis or known, tie_break, search, one_way)
+    optimum, decided = solved.optimum, solved.decided
+    values = filled([sized.values], len(optimum.x))  # columns of switches may have come
+    program, x, dual = benders.less(decided.program, -values), optimum.x + values, optimum.dual
     program.store(np.clip(x, program.lower, program.upper), dual / scale, optimum.offer / scale)
     load_suffixes(block, replace(program, cost=program.cost / scale), dual / scale)
     objective = dot(program.cost, x) + program.offset
@@ -104,7 +110,7 @@ def solve(
     return Solution(
         objective=program.sign * objective / scale,
         solver=f"HiGHS {version()}",
-        method="; ".join(filter(None, [optimum.method, decided.method, solved.words])),
+        method="; ".join(filter(None, [sized.method, optimum.method, decided.method, solved.words])),
         status="optimal" if beyond <= small else "feasible",
         proof=solved.proof | {"mip_gap": beyond / max(abs(objective), 1e-9)},
         iterations=optimum.iterations,
