@@ -336,20 +336,21 @@ def test_checks_find_what_is_wrong(sound, name):
     assert name in {violation.check for violation in check(inputs, *run.values(), grid_only=alone)}
 
 
-def test_regions_that_limits_join_are_refused(tmp_path):
-    command = [
-        "clear",
-        "feeder",
-        "--set",
-        "grid.limits=rows",
-        "--workers",
-        "2",
-        "-o",
-        str(tmp_path / "r.zarr"),
-    ]
+@pytest.mark.parametrize(
+    ("setting", "want"),
+    [
+        (
+            "grid.limits=rows",
+            "want no --workers, or the limits of each connection that `otonari envelopes` computes",
+        ),
+        ("grid={losses: marginal, loss_price_per_kwh: 0.1}", "(grid.losses): they join all regions"),
+    ],
+)
+def test_regions_that_wires_join_are_refused(tmp_path, setting, want):
+    command = ["clear", "feeder", "--set", setting, "--workers", "2", "-o", str(tmp_path / "r.zarr")]
     done = CliRunner().invoke(main, command)
     assert done.exit_code != 0
-    assert "they join all regions" in done.output
+    assert want in done.output
 
 
 def test_a_band_narrower_than_its_margins_is_told():

@@ -164,9 +164,14 @@ def _outline(source: str | Path, overrides: Sequence[str], relax: bool) -> Outli
             f"limits over time of nodes ({', '.join(whole.enveloped)}): they join regions; want no --workers"
         )
     wires = whole.sections.get("grid") or {}
-    if wires.get("limits", "none") != "none" or wires.get("losses", "retailer") != "retailer":
+    if wires.get("limits", "none") != "none":
         raise dask_cluster.ClusterError(
-            "limits or losses of the network (grid.limits, grid.losses): they join all regions; want no --workers"
+            "limits of the network (grid.limits): they join all regions; want no --workers, or the limits of each"
+            " connection that `otonari envelopes` computes, which regions keep"
+        )
+    if wires.get("losses", "retailer") != "retailer":
+        raise dask_cluster.ClusterError(
+            "losses of the network (grid.losses): they join all regions; want no --workers"
         )
     return whole
 
