@@ -1,6 +1,6 @@
 """Why a model has no solution, and what a solve that failed says."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -8,12 +8,16 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Cause:
-    """Why a model has no solution: who lacks how much of what, and when (UTC, start of the slot)."""
+    """Why a model has no solution: who lacks how much of what, and when (UTC, start of the slot).
+
+    ``row`` is the row that lacks it, by the name of its family and its label.
+    """
 
     who: str
     when: str
     amount: float
     lack: str
+    row: tuple[str, tuple[str, ...]] = field(default=("", ()), compare=False, repr=False)
 
     def __str__(self) -> str:
         """Return the cause as a sentence."""

@@ -16,12 +16,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from .clearing import Community, dismantle
+from .clearing import Community, community_block, dismantle
+from .devices.wires import could_break
 from .errors import Infeasible
-from .grid.loads import taken
+from .grid.loads import PHASES, taken
 from .grid.network_limits import FAMILIES, Rows, network_limits, stated
 from .labels import Array
 from .results import collect
+from .solver.solve import solve as solve_block
+from .topology.meters import meters
 
 NO_ROWS: Rows = dict.fromkeys(FAMILIES, np.zeros(1, dtype=bool))
 MET = 1e-6
@@ -76,6 +79,49 @@ def solve_within_limits(
         words = f"{_count(rows)} limits of the network made rows in {rounds} rounds"
         solution = replace(solution, method=f"{solution.method}; {words}")
     return block, solution, results
+
+
+def solve_as_possible(
+    inputs: xr.Dataset, market: str, start: Any = None, rows: Rows | None = None
+) -> tuple[Community, Any, xr.Dataset]:
+    """Return what :func:`solve_within_limits` does of a market, within all limits that some plan keeps.
+
+    A plan that breaks limits by the least, which an infeasible program names, breaks these: without them there is one.
+
+    Raises
+    ------
+    otonari.model.errors.SolveError
+        As :func:`solve_within_limits`; infeasible for other causes than limits of the network.
+    """
+    lost: dict[str, Array] = {}
+
+    def build(asked: Rows | None) -> Community:
+        if lost:
+            alone = meters(inputs, market == "p2p", pool=False, scarce=True)
+            asked = could_break(inputs, alone) if asked is None else asked
+            asked = dict(asked) | {family: asked[family] & ~mask for family, mask in lost.items()}
+        return community_block(inputs, market, rows=asked)
+
+    while True:
+        try:
+            return solve_within_limits(build, solve_block, inputs, start, rows)
+        except Infeasible as error:
+            known = _count(lost)
+            for cause in error.causes:
+                _enter(lost, inputs, *cause.row)
+            if _count(lost) == known:
+                raise
+
+
+def _enter(lost: dict[str, Array], inputs: xr.Dataset, family: str, label: tuple[str, ...]) -> None:
+    """Enter a limit of the network, by its label, among those that are lost; leave other rows out."""
+    if family not in FAMILIES:
+        return
+    times = np.datetime_as_string(inputs["time"].values, unit="m").tolist()
+    names = inputs["node"].values.tolist(), list(PHASES), times
+    dims = names if len(label) == len(names) else (names[0], names[-1])
+    mask = lost.setdefault(family, np.zeros([len(dim) for dim in dims], dtype=bool))
+    mask[tuple(dim.index(of) for dim, of in zip(dims, label, strict=True))] = True
 
 
 def _count(rows: Rows) -> int:

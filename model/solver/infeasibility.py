@@ -182,4 +182,6 @@ def _family_cause(family: Any, entry: int, amount: float) -> Cause:
     entity, when = (label[0], f"{label[-1]}Z") if len(family.dims) > 1 else (label, "any time")
     who = entity if kind == "meter" else f"{kind} {entity}"
     further = zip(family.dims[1:-1], label[1:-1], strict=True) if len(family.dims) > 2 else ()
-    return Cause(", ".join([who, *(f"{dim} {of}" for dim, of in further)]), when, amount, family.lack)
+    whose = ", ".join([who, *(f"{dim} {of}" for dim, of in further)])
+    row = family.local_name, tuple(label) if isinstance(label, tuple) else (label,)
+    return Cause(whose, when, amount, family.lack, row)

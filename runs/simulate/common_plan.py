@@ -1,6 +1,7 @@
 """The community co-optimized at a slot: one plan within the limits of its network, and the deals of the first slot.
 
 Limits that a plan meets are likely to bind in the next one, a slot later: they are rows of it from the first round on.
+Limits that no plan keeps, since demand is never shed, are left out: a forecast of them ends no simulation.
 What is drawn beyond the plan in the slot that closes, where that adds to a limit that binds, costs its price beside the
 retailer's, so that stores make way where that pays.
 """
@@ -13,16 +14,14 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from ...model import clearing
 from ...model.agents import planning
 from ...model.exchange.deals import Deals
 from ...model.grid.loads import PHASES
 from ...model.grid.network_limits import Rows, stated
 from ...model.labels import Array
-from ...model.network_clearing import NO_ROWS, broken, solve_within_limits
+from ...model.network_clearing import NO_ROWS, broken, solve_as_possible
 from ...model.settlement import trades
 from ...model.solver.basis import Basis
-from ...model.solver.solve import solve
 from ...model.topology.traders import parties
 
 Met = Mapping[str, Array]
@@ -46,11 +45,7 @@ def common_plan(
         Limits that the plan before meets.
     """
     inputs = planning.without_least_charge(seen)
-
-    def build(rows: Rows | None) -> clearing.Community:
-        return clearing.community_block(inputs, "p2p", rows=rows)
-
-    block, solution, found = solve_within_limits(build, solve, inputs, start, _rows(inputs, slot, likely))
+    block, solution, found = solve_as_possible(inputs, "p2p", start, _rows(inputs, slot, likely))
     first = seen.isel(time=[0])
     contracted = trades.bilateral(first, found.isel(time=[0]))
     seller, buyer, _ = parties(first, contracted)

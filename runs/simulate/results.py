@@ -203,11 +203,14 @@ def account(line: Timeline, state: State, options: Options) -> xr.DataTree:
 
 
 def grid_only(inputs: xr.Dataset) -> xr.Dataset:
-    """Return each participant's own optimum, with foresight and without peers: what savings compare with."""
-    from ...model.clearing import community_block
-    from ...model.network_clearing import solve_within_limits
-    from ...model.solver.solve import solve
+    """Return each participant's own optimum, with foresight and without peers: what savings compare with.
+
+    It keeps limits of the network as far as a plan can; what these are worth is left out, for nobody pays it here.
+    """
+    from ...model.grid.scarcity import KINDS
+    from ...model.network_clearing import solve_as_possible
     from ...model.topology.connections import unavoidable
 
-    own = unavoidable(inputs)
-    return solve_within_limits(lambda rows: community_block(own, "grid-only", rows=rows), solve, own)[2]
+    results = solve_as_possible(unavoidable(inputs), "grid-only")[2]
+    scarce = {name for value, _, price in KINDS.values() for name in (value, price)}
+    return results.drop_vars([name for name in scarce if name in results])
