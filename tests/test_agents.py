@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from otonari.data.inputs.contract import complete
 from otonari.model.agents import bidding, delivery, dispatch, planning, price_expectations, reachable_energy
-from otonari.model.agents.order_management import ProductBook
+from otonari.model.agents.order_management import Held, ProductBook
 from otonari.model.clearing import community_block
 from otonari.model.exchange.deals import Deals
 from otonari.model.exchange.exchange import Rules, positions
 from otonari.model.topology import stores
+from otonari.runs.report import tables
+from otonari.runs.simulate.loop import State
+from otonari.runs.simulate.results import order_books
 
 from .communities import community
 
@@ -188,6 +192,39 @@ def test_orders_become_deals_and_lessons():
     # the ask that was withdrawn untraded is on no level
     rows = zip(*(column.tolist() for column in product.ladder), strict=True)
     assert [*rows] == [(0, 8.0, 2.0, 2.0), (1, 30.0, 3.0, 2.0)]
+
+
+def test_what_an_envelope_cuts_is_counted_once_and_told():
+    """2 kWh asked twice where 1.5 fit: half a kWh is cut, however often it is asked; in the run file, and in words."""
+    inputs = home(demand=(3, 3), battery=False)
+    most = np.full((2, inputs.sizes["time"]), np.inf)
+    most[1] = 1.5
+    inputs = complete(inputs.assign(export_envelope=(("participant", "time"), most)))
+    at = int(inputs["time"].values.astype("datetime64[us]").astype(np.int64)[0])
+    product = book(inputs)
+    for number, kwh in enumerate((2.0, 1.9, 2.0)):
+        product.place(at, number, [bidding.OrderIntent(1, "home", "sell", 8.0, kwh)], [0, 1], HERE)
+    product.close(HERE)
+    who = str(inputs["participant"].values[1])
+    assert product.held.cuts == [(who, "sell", 500)]
+    state = State(
+        1,
+        *[np.zeros(0)] * 4,
+        ladders=[product.ladder],
+        held=[Held([(who, "sell", 500)], [("n", "into", 20)])],
+    )
+    found = order_books(inputs, state)
+    assert (found["cut_participant"].item(), found["cut_energy"].item()) == (who, 0.5)
+    assert (found["full_node"].item(), found["full_way"].item(), found["full_energy"].item()) == (
+        "n",
+        "into",
+        0.02,
+    )
+    told = tables.held(xr.DataTree.from_dict({"/order_book": found}))
+    assert told == [
+        "envelopes cut 0.500 kWh of orders of 1 participants in 1 slots",
+        "trades filled limits of n in 1 slots: who is behind them was passed over",
+    ]
 
 
 @pytest.mark.parametrize("mechanism", ["continuous", "uniform"])

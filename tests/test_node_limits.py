@@ -210,6 +210,21 @@ def test_limits_of_a_scenario_from_its_table_and_a_file(tmp_path):
     ]
 
 
+@pytest.mark.thorough
+def test_agents_trade_where_nodes_have_limits(tmp_path):
+    """Nobody of them knows a joint limit: what flows beyond it is told, what they would save knows it, checks agree."""
+    folder, run, command = tmp_path / "own", tmp_path / "run.nc", CliRunner().invoke
+    assert command(main, ["init", str(folder), "--template", "six-kinds"]).exit_code == 0
+    limits = ["tables.nodes.bank-2.import_limit_kw=1.5", "tables.nodes.bank-1.export_limit_kw=0.02"]
+    settings = [word for one in limits for word in ("--set", one)]
+    done = command(main, ["simulate", str(folder), "--days", "1", "--no-ledger", "-o", str(run), *settings])
+    assert done.exit_code == 0, done.output
+    assert "flow into nodes above their import limits" in done.output
+    tree = run_file.open_run(run)
+    flow = tree["results"]["node_flow"].sel(node="bank-1").values
+    assert flow.max() < 0.02 + 1e-6, "trades keep it"
+
+
 def test_a_co_optimized_simulation_keeps_them():
     """What the far home may give through its node; without limits all 30 kW."""
     inputs = limited(three_nodes(), export={"two": 12.0})

@@ -107,6 +107,35 @@ def test_regions_apart_are_the_community_as_one(cleared, folder, tmp_path):
     as_committed_from_one_file(many, one.tree, tmp_path)
 
 
+def test_envelopes_of_connections_by_region(cleared, folder, tmp_path):
+    """Limits over time that hold back chargers and PV: of each region its own, and of all those of one clearing.
+
+    Limits over time of nodes would join regions, and are refused by name.
+    """
+    whole = build_inputs(load_scenario(folder, APART))
+    people = whole["participant"].values.tolist()
+    drawn = np.maximum(whole["demand"].values - whole["pv_available"].values, 0.0)
+    files = {"import": drawn + 0.4, "export": np.full(drawn.shape, 0.5)}
+    times = whole["time"].values + np.timedelta64(9, "h")
+    for way, limit in files.items():
+        rows = [",".join([str(t)[:16], *(f"{kw:.6f}" for kw in limit[:, k])]) for k, t in enumerate(times)]
+        (tmp_path / f"{way}.csv").write_text("\n".join([",".join(["time", *people]), *rows]))
+    named = ", ".join(f"{way}_limit: {{path: {tmp_path / way}.csv}}" for way in files)
+    changes = (*APART, f"series={{{named}}}")
+    one = single.run(folder, overrides=changes, output=tmp_path / "p2p.nc", record=False)
+    free = single.run(folder, overrides=APART, output=tmp_path / "free.nc", record=False)
+    many = cleared(*changes)
+    assert (many.tree.attrs["regions"], many.tree.attrs["certified_gap"]) == (2, 0)
+    assert many.tree.attrs["objective"] == pytest.approx(one.tree.attrs["objective"], rel=1e-9)
+    assert one.tree.attrs["objective"] > free.tree.attrs["objective"] + 1, "they bind"
+    got, want = (o.tree["inputs"].to_dataset().load() for o in (many, one))
+    xr.testing.assert_equal(in_order(got, want), want)
+    got, want = (o.tree["settlement"].to_dataset().load() for o in (many, one))
+    np.testing.assert_allclose(in_order(got, want)["bill"], want["bill"], atol=1e-5)
+    with pytest.raises(ClusterError, match="limits over time of nodes"):
+        cleared(*APART, f"tables.nodes.{whole['node'].values[-1]}.import_limit_kw=5")
+
+
 @pytest.mark.parametrize("battery", counts.all_or(["battery-000031", "battery-000003"], ["battery-000031"]))
 def test_targets_of_one_region_are_those_of_the_whole(cleared, folder, tmp_path, battery):
     """A store that lacks 40 kWh of a target, none elsewhere: what is lacking, accounts, figures and the objective."""

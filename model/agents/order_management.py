@@ -43,6 +43,17 @@ class OrderRow(NamedTuple):
     part: str
 
 
+class Held(NamedTuple):
+    """What limits held of a product when it closed, whole Wh: what envelopes cut, and what filled edges.
+
+    ``cuts`` are rows of participant, side and the most that was cut of one of its orders, which it places again and
+    again; ``full`` rows of an edge's node, the way and what trades sent over it, all that it lets through.
+    """
+
+    cuts: list[tuple[str, str, int]]
+    full: list[tuple[str, str, int]]
+
+
 class ProductBook:
     """The exchange of one slot's product.
 
@@ -71,6 +82,7 @@ class ProductBook:
         self._network = network(inputs).at(slot)
         self._exchange = Exchange(own, rules, limits.isel(time=[slot]), network=self._network)
         self.ladder: Ladder | None = None
+        self.held = Held([], [])
 
     def place(
         self, placed: int, number: int, intents: Sequence[OrderIntent], turn: Sequence[int], node: Array
@@ -172,12 +184,14 @@ class ProductBook:
     def close(self, node: Array) -> tuple[Deals, list[Observation]]:
         """Close the book; return the deals of those who are at ``node`` (trader,), and the prices observed at all.
 
-        Its ``ladder`` is known from then on.
+        Its ``ladder``, and what limits ``held``, are known from then on.
         """
         waiting = self._open_orders()
         offered = [(order, order.traded + order.open) for order in self._exchange.orders.values()]
         self._exchange.call()
         self.ladder = ladder(offered, self._units, WATT_HOURS)
+        cuts = [(*who, energy) for who, energy in sorted(self._exchange.cuts().items())]
+        self.held = Held(cuts, [(edge.node, edge.way, edge.energy) for edge in self._exchange.full()])
         trades, places = self._trades()
         observed = self._of_trades(trades, places) + [self._of_the_rest(order) for order in waiting]
         return _between(trades, places, node), [one for one in observed if one.energy > 0]

@@ -72,7 +72,7 @@ class Run:
     P participants, V vehicles, T slots: ``owner[device]`` (device,); ``at_home`` and ``guest`` (V, T); ``home`` (P,) and
     ``host_node`` (V, T) nodes; ``trip_slot`` and ``driver`` of every trip; ``gross`` (P,) who has PV on a meter of
     its own; ``import_limit`` and ``export_limit`` (P, T), ``inverter_limit`` (P,) [kW]; ``inward`` (battery,) which give
-    to the home alone.
+    to the home alone; ``unheld`` (P, T) [kW] is what no envelope holds back where nobody plans.
     """
 
     def __init__(self, inputs: xr.Dataset, results: xr.Dataset, planned: bool = True):
@@ -97,8 +97,11 @@ class Run:
         self.inverter_limit = self.i.get("inverter_limit", np.full(self.participants, np.inf))
         self.inward = self.i.get("battery_gives", np.full(len(self.owner["battery"]), "anywhere")) == "home"
         self.gross = self.i.get("participant_metering", np.full(self.participants, "net")) == "gross"
-        self.import_limit = self._most("import", -np.inf if planned else self._uncontrolled())
-        self.export_limit = self._most("export", -np.inf)
+        self.unheld = np.zeros((self.participants, len(self.hours)))
+        if not planned:
+            self.unheld = np.maximum(self._uncontrolled(), 0.0)
+        self.import_limit = self._most("import", self.unheld)
+        self.export_limit = self._most("export", 0.0)
 
     def _most(self, way: str, least: Array | float) -> Array:
         """Return the limit of connections (P, T) [kW], whose envelope lets through ``least`` in any case."""

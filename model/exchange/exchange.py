@@ -163,6 +163,15 @@ class Exchange:
                 for edge in np.flatnonzero((over >= limit) & (over > 0)).tolist():
                     yield FullEdge(slot, labels[network.limited[edge]], way, int(over[edge]))
 
+    def cuts(self) -> dict[tuple[str, str], int]:
+        """Return the most that an envelope kept of an order [Wh], by participant and side: who is cut asks again."""
+        most: dict[tuple[str, str], int] = {}
+        for row in self._events:
+            if row.refused and row.code.endswith("envelope"):
+                key = row.participant, row.side
+                most[key] = max(most.get(key, 0), row.refused)
+        return most
+
     def fills(self) -> list[Fill]:
         """Return all trades so far, by slot and time, in whole Wh and units of the scale."""
         return [*(fill for _, book in sorted(self._books.items()) for fill in book.fills), *self._called]

@@ -20,6 +20,7 @@ from ...model.topology.connections import above_envelopes
 from ..archive import Outcome
 from ..plan.totals import MEASURES, with_front
 from ..store import sweep_results
+from ..store.run_format import ORDER_BOOK
 from ..text import table
 
 if TYPE_CHECKING:
@@ -94,7 +95,10 @@ def heading(tree: xr.DataTree) -> str:
 def notes(tree: xr.DataTree) -> list[str]:
     """Return what was odd in the data, what stores lack of their targets, and what is above envelopes: sentences."""
     odd = json.loads(tree["inputs"].attrs.get("notes", "[]"))
-    return [shown(f"note: {note}") for note in [*odd, *breaches(tree), *above(tree), *above_nodes(tree)]]
+    return [
+        shown(f"note: {note}")
+        for note in [*odd, *breaches(tree), *above(tree), *above_nodes(tree), *held(tree)]
+    ]
 
 
 def above(tree: xr.DataTree) -> list[str]:
@@ -120,6 +124,23 @@ def above_nodes(tree: xr.DataTree) -> list[str]:
         for family, over in excess(inputs, results).items()
         if over.any()
     ]
+
+
+def held(tree: xr.DataTree) -> list[str]:
+    """Return what envelopes cut of orders of a simulation, and which nodes' limits its trades filled: sentences."""
+    if ORDER_BOOK not in tree.children:
+        return []
+    book, told = tree[ORDER_BOOK].to_dataset(), []
+    if "cut" in book.sizes:
+        who, slots = len(set(book["cut_participant"].values)), len(set(book["cut_time"].values))
+        energy = float(book["cut_energy"].sum())
+        told.append(f"envelopes cut {energy:.3f} kWh of orders of {who} participants in {slots} slots")
+    if "full" in book.sizes:
+        names, slots = sorted(set(book["full_node"].values.tolist())), len(set(book["full_time"].values))
+        told.append(
+            f"trades filled limits of {', '.join(names)} in {slots} slots: who is behind them was passed over"
+        )
+    return told
 
 
 def _energy(over: np.ndarray, inputs: xr.Dataset) -> str:

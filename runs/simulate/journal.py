@@ -1,10 +1,10 @@
 """The journal of a simulation: what each slot added to its state, on the disk before it is committed to a ledger.
 
 The first line says what simulation it is, each other line what one slot added to its state: its realised dispatch,
-deals and ladder of orders, and what the agents carry on, down to basis and rows that the next plan starts from. A line
-is the SHA-256 (hex) of the hash before it and of its text, a space, and the text, JSON whose numbers are exact. It is
-only ever appended to, so it costs the same at every slot, and what a crash cut short shows: a simulation goes on from
-the last whole line.
+deals, orders and what limits held of them, and what the agents carry on, down to basis and rows that the next plan
+starts from. A line is the SHA-256 (hex) of the hash before it and of its text, a space, and the text, JSON whose
+numbers are exact. It is only ever appended to, so it costs the same at every slot, and what a crash cut short shows: a
+simulation goes on from the last whole line.
 """
 
 import base64
@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from ...model.agents.order_management import OrderRow
+from ...model.agents.order_management import Held, OrderRow
 from ...model.exchange.deals import Deals
 from ...model.exchange.ladder import Ladder
 from ...model.solver.basis import ABSENT, Basis
 from ..ledger import durable_files
 from .loop import State
 
-FORMAT = 7
+FORMAT = 8
 """Of the lines: part of a simulation's identity, so that what was written otherwise is never gone on with."""
 _DEALS = {"seller": np.int64, "buyer": np.int64} | dict.fromkeys(
     ("energy", "price", "fee", "congestion", "contracted"), np.float64
@@ -84,6 +84,7 @@ class Journal:
             "deals": {name: values.tolist() for name, values in state.deals[slot]._asdict().items()},
             "prices": [places.tolist(), state.prices.flat[places].tolist()],
             "ladder": [column.tolist() for column in state.ladders[-1]] if state.ladders else None,
+            "held": state.held[-1] if state.held else None,
             "orders": [[k, rows[self._rows.get(k, 0) :]] for k, rows in state.books.items()],
             "basis": _packed(state.basis) if state.basis else None,
             "limits": {family: places.tolist() for family, places in state.limits.items()},
@@ -126,6 +127,7 @@ def _apply(state: State, content: dict[str, Any]) -> None:
     state.deals.append(Deals(*(np.array(content["deals"][n], dtype=kind) for n, kind in _DEALS.items())))
     if content["ladder"]:
         state.ladders.append(Ladder(*map(np.array, content["ladder"])))
+        state.held.append(Held(*([tuple(row) for row in rows] for rows in content["held"])))
     state.books = {
         k: [*state.books.get(k, []), *(OrderRow(*row) for row in rows)] for k, rows in content["orders"]
     }

@@ -24,7 +24,7 @@ from ...model.agents import (
     reachable_energy,
 )
 from ...model.agents.dispatch import Dispatch
-from ...model.agents.order_management import OrderRow, ProductBook
+from ...model.agents.order_management import Held, OrderRow, ProductBook
 from ...model.exchange.deals import Deals
 from ...model.exchange.exchange import Rules, positions
 from ...model.exchange.ladder import Ladder
@@ -79,9 +79,9 @@ class State:
 
     ``prices`` (side, node, time of day) are the expected ones [currency/kWh]; ``realised`` is the dispatch over all T
     slots, ``electric`` (trip,) the distance driven on electricity [km], ``deals`` what was delivered in each slot;
-    ``ladders`` are those of the products that closed, ``books`` the rows of orders of open products; ``basis`` is where
-    the last plan ended, and the next one starts: between equal plans it decides; ``limits`` of the network are those
-    that it meets.
+    ``ladders`` are those of closed products, ``held`` what limits held of them, ``books`` the rows of orders of open
+    ones; ``basis`` is where the last plan ended, and the next one starts: between equal plans it decides; ``limits`` of
+    the network are those that it meets.
     """
 
     slot: int
@@ -91,6 +91,7 @@ class State:
     electric: np.ndarray
     deals: list[Deals] = field(default_factory=list)
     ladders: list[Ladder] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
     books: dict[int, list[OrderRow]] = field(default_factory=dict)
     basis: Basis | None = None
     limits: Met = field(default_factory=dict)
@@ -213,6 +214,7 @@ class Simulation:
         deals, learned = book.close(node[:, 0])
         if book.ladder:
             self.state.ladders.append(book.ladder)
+            self.state.held.append(book.held)
         self._expectations.learn(int(self._place[slot]), learned)
         return planned, deals
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...data.inputs.currency import WATT_HOURS
 from ...model.agents.controls.at_once import of_flexible_loads
 from ...model.agents.controls.thermostats import of_heat_pumps
 from ...model.agents.flexible_loads import alone
@@ -153,7 +154,10 @@ class _Flow:
 
 
 def order_books(inputs: xr.Dataset, state: State) -> xr.Dataset | None:
-    """Return the price levels (price_level,) of the orders of every slot; None where there was no exchange."""
+    """Return the price levels (price_level,) of the orders of every slot; None where there was no exchange.
+
+    Where limits held something, also what envelopes ``cut`` of orders, and which edges trades filled (``full``).
+    """
     if not state.ladders:
         return None
     slot = np.repeat(np.arange(len(state.ladders)), [len(one.side) for one in state.ladders])
@@ -167,7 +171,41 @@ def order_books(inputs: xr.Dataset, state: State) -> xr.Dataset | None:
         "energy": (energy, {"long_name": "traded of them, or open when the book closed", "units": "kWh"}),
         "traded": (traded, {"long_name": "traded of them", "units": "kWh"}),
     }
-    return xr.Dataset({f"level_{name}": ("price_level", *column) for name, column in columns.items()})
+    levels = {f"level_{name}": ("price_level", *column) for name, column in columns.items()}
+    return xr.Dataset(levels | _held(inputs, state, "cut") | _held(inputs, state, "full"))
+
+
+_HELD = {
+    "cut": (
+        "participant whose order an envelope cut",
+        "its side: buy or sell",
+        "most that was cut of one of its orders",
+    ),
+    "full": (
+        "node whose edge to its parent trades filled",
+        "which way: into or out of it",
+        "what trades sent over it, all that its limits let through",
+    ),
+}
+"""What is said of what limits held: whose it is, the side or way, and the energy."""
+
+
+def _held(inputs: xr.Dataset, state: State, kind: str) -> dict[str, Any]:
+    """Return variables over ``kind`` of what limits held of the orders of all slots; nothing where that is nothing."""
+    every = [
+        (t, *row) for t, held in enumerate(state.held) for row in (held.full if kind == "full" else held.cuts)
+    ]
+    if not every:
+        return {}
+    slot, who, side, energy = map(np.array, zip(*every, strict=True))
+    whose, way, amount = _HELD[kind]
+    columns = {
+        "time": (inputs["time"].values[slot], {"long_name": "start of the slot, UTC"}),
+        "participant" if kind == "cut" else "node": (who, {"long_name": whose}),
+        "side" if kind == "cut" else "way": (side, {"long_name": way}),
+        "energy": (energy / WATT_HOURS, {"long_name": amount, "units": "kWh"}),
+    }
+    return {f"{kind}_{name}": (kind, *column) for name, column in columns.items()}
 
 
 def account(line: Timeline, state: State, options: Options) -> xr.DataTree:

@@ -148,10 +148,12 @@ def node_headrooms(run: Run) -> dict[str, tuple[Array, Array | float]]:
     limits = [run.i.get(f"node_{way}_envelope") for way in ("import", "export")]
     if all(limit is None for limit in limits):
         return {}
-    drawn = below(run) @ run.at_nodes(*net_draw(run))
+    inside = below(run)
+    drawn = inside @ run.at_nodes(*net_draw(run))
+    unheld = inside @ run.at_nodes(run.unheld, np.zeros(run.guest.shape))
     into, out = ENDS["node_value"]
     found = dict[str, tuple[Array, Array | float]]()
-    for name, sign, limit in ((into, 1, limits[0]), (out, -1, limits[1])):
-        most = np.full(drawn.shape, np.inf) if limit is None else limit
+    for name, sign, limit, least in ((into, 1, limits[0], unheld), (out, -1, limits[1], 0.0)):
+        most = np.full(drawn.shape, np.inf) if limit is None else np.maximum(limit, least)
         found[name] = most - sign * drawn, np.where(np.isinf(most), 1.0, np.maximum(most, 1.0))
     return found

@@ -13,12 +13,12 @@ _MET = 1e-4
 """How near to its limit [V, kW] is at it."""
 
 
-def network(run: Run, planned: bool = True) -> Iterator[Finding]:
+def network(run: Run, kept: bool = True) -> Iterator[Finding]:
     """Yield limits that a run breaks which keeps those of its network, and values and prices of them that are none.
 
-    Limits over time of nodes hold whatever was ``planned``; those of wires where the run says what they are worth.
+    Limits over time of nodes are ``kept`` but where agents trade; those of wires where the run says what they are worth.
     """
-    headroom = node_headrooms(run) if planned else {}
+    headroom = node_headrooms(run) if kept else {}
     price = dict[str, Array]()
     if "voltage_value" in run.r:
         wires, load = Wires(run), load_of(run)
