@@ -210,6 +210,21 @@ def test_limits_of_a_scenario_from_its_table_and_a_file(tmp_path):
     ]
 
 
+def test_a_file_of_limits_leaves_the_days_before_to_learn_from(tmp_path):
+    """It reaches no further back than the simulated day; forecasts learn from a day before all the same."""
+    folder = tmp_path / "own"
+    assert CliRunner().invoke(main, ["init", str(folder), "--template", "six-kinds"]).exit_code == 0
+    rows = [f"2020-08-19T{h:02d}:00,2" for h in range(24)]
+    (folder / "operator.csv").write_text("\n".join(["time,second", *rows]))
+    changes = (
+        "series={node_import_limit: {path: operator.csv}}",
+        "tables.nodes.bank-2.import_limit_column=second",
+    )
+    _, line = timeline.timeline(str(folder), 1, 1, changes)
+    assert line.known == 24
+    assert (line.inputs["node_import_envelope"].sel(node="bank-2") == 2).all()
+
+
 @pytest.mark.thorough
 def test_agents_trade_where_nodes_have_limits(tmp_path):
     """Nobody of them knows a joint limit: what flows beyond it is told, what they would save knows it, checks agree."""

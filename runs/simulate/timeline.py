@@ -215,11 +215,17 @@ def timeline(
         start = scenario.time.start - timedelta(days=warm_up)
         changes = [*overrides, f"time.days={days + warm_up}", f"time.start={start.isoformat()}"]
         try:
-            earlier = build_inputs(load_scenario(source, changes))
+            earlier = build_inputs(_without_limits(load_scenario(source, changes)))
             break
         except InputError:
             warm_up //= 2
     return scenario, of_inputs(inputs, earlier, foresight, scenario.holidays)
+
+
+def _without_limits(scenario: Any) -> Any:
+    """Return a scenario without files of limits over time, which say nothing of earlier days and need not reach them."""
+    none = dict.fromkeys(("import_limit", "export_limit", "node_import_limit", "node_export_limit"))
+    return scenario.model_copy(update={"series": scenario.series.model_copy(update=none)})
 
 
 def of_inputs(
