@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from ...store.run_format import FORECAST
 from .. import moment
 from ..figures.axes import Array
-from .slots import Slots, slots
+from .slots import FINE, Slots, slots
+from .slots import MOST as MOST_PERIODS
 
 MOST = 24
 """Rows that a heat map, a matrix or a tree shows; of more, those with the most energy."""
@@ -59,9 +61,10 @@ class Run:
 def opened(tree: xr.DataTree, slot: int | None = None) -> Run:
     """Return a run for its figures."""
     groups = {g: tree[g].to_dataset() for g in ("inputs", "results", "trades", "settlement")}
+    most = FINE if FORECAST in tree.children else MOST_PERIODS  # the page of a simulation has more figures
     return Run(
         **groups,
-        slots=slots(groups["inputs"]),
+        slots=slots(groups["inputs"], most),
         currency=str(tree.attrs["currency"]),
         market=str(tree.attrs["market"]),
         tree=tree,
