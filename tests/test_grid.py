@@ -25,6 +25,7 @@ from otonari.model.errors import NoPowerFlow
 from otonari.model.grid import limits, loads, power_flow
 from otonari.model.results import collect
 from otonari.model.solver.solve import solve
+from otonari.runs.grid import day, markets
 from otonari.runs.store import run_file
 
 from . import counts, pages
@@ -376,13 +377,20 @@ def test_what_is_drawn_above_envelopes_is_told(tmp_path, monkeypatch):
     limit.write_text("\n".join(["time,pv", *(f"{time},0.1" for time in times)]) + "\n")
     words = ["clear", "six-kinds", "--market", "unmanaged", "-o", str(path)]
     sets = ["grid={}", "time.slot_minutes=240", f"series.import_limit.path={limit}"]
-    sets += ["tables.participants.*.import_limit_column=pv"]
+    sets += ["tables.participants.*.import_limit_column=pv", "tables.nodes.bank-1.import_limit_kw=0.3"]
     done = CliRunner().invoke(main, [*words, *(a for text in sets for a in ("--set", text))])
     assert done.exit_code == 0, done.output
     assert "kWh are drawn above import envelopes in" in done.output
     tree = run_file.open_run(path)
     over = np.maximum(tree["results"]["draw"].values - 0.1, 0.0)
     assert f"note: {4 * over.sum():.3f} kWh are drawn above" in done.output
+    at_bank = tree["inputs"]["participant_node"].values == "bank-1"
+    net = (tree["results"]["draw"] - tree["results"]["supply"]).values[at_bank].sum(axis=0)
+    beyond = 4 * np.maximum(net - 0.3, 0.0).sum()
+    assert f"note: {beyond:.3f} kWh flow into nodes above their import limits" in done.output
+    found = day.flow(tree)
+    assert found.figures["above_node_limits"]["kwh"] == pytest.approx(beyond)
+    assert "above envelopes  above node limits" in markets.side_by_side([found])
 
 
 @pytest.mark.slow

@@ -4,19 +4,25 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from ...data.inputs.arrays import Arrays
+from ...data.inputs.variables import NODE_LIMITS
 from ...model.grid.limits import BANDS, EN_50160, Band, Breaches, breaches, worst
+from ...model.grid.node_limits import excess
 from ...model.grid.power_flow import METHOD, power_flow
 from ...model.topology.connections import above_envelopes
+
+ABOVE = {"above_envelopes": ("import_envelope",), "above_node_limits": NODE_LIMITS}
+"""Figures of what exceeds limits over time, and the inputs that state these."""
 
 
 @dataclass(frozen=True, eq=False)
 class Flow:
     """The power flow of a run: the group ``network``, what breaks the ``band``, figures for a machine.
 
-    ``enveloped`` says whether the run has operating envelopes.
+    ``limited`` names those figures of what exceeds limits over time, of connections and of nodes, of which it has some.
     """
 
     scenario: str
@@ -26,7 +32,7 @@ class Flow:
     band: Band
     found: Breaches
     figures: dict[str, Any]
-    enveloped: bool
+    limited: tuple[str, ...]
 
 
 def flow(tree: xr.DataTree, *, balanced: bool = False, band: str | Band = EN_50160) -> Flow:
@@ -65,7 +71,7 @@ def flow_of(
         band=limits,
         found=found,
         figures=_figures(inputs, results, network, found),
-        enveloped="import_envelope" in inputs,
+        limited=tuple(name for name, of in ABOVE.items() if any(limit in inputs for limit in of)),
     )
 
 
@@ -78,7 +84,11 @@ def _figures(inputs: xr.Dataset, results: xr.Dataset, network: xr.Dataset, found
     node, slot = worst(loading, 1)
     losses = float((network["losses"].values * hours).sum())
     supplied = float((inputs["demand"].transpose("participant", "time").values * hours).sum())
-    above = above_envelopes(inputs, results)
+    nodes = excess(inputs, results).values()
+    above = {
+        "above_envelopes": above_envelopes(inputs, results),
+        "above_node_limits": np.concatenate([*nodes, np.zeros((1, len(hours)))]),
+    }
     return {
         **dict(network.attrs),
         "voltage": ends,
@@ -95,7 +105,10 @@ def _figures(inputs: xr.Dataset, results: xr.Dataset, network: xr.Dataset, found
             "overloaded": int(found.overloaded.sum()),
             "slots": found.slots,
         },
-        "above_envelopes": {"slots": int((above > 0).any(axis=0).sum()), "kwh": float((above * hours).sum())},
+        **{
+            name: {"slots": int((over > 0).any(axis=0).sum()), "kwh": float((over * hours).sum())}
+            for name, over in above.items()
+        },
     }
 
 

@@ -15,7 +15,7 @@ from ...model.grid.limits import EN_50160, Band
 from ..markets import SIMULATED
 from ..store import run_file
 from ..text import table
-from .day import Flow, flow, flow_of
+from .day import ABOVE, Flow, flow, flow_of
 from .wires import computable
 
 HEADER = ("market", "lowest p.u.", "highest", "loading", "slots that break", "losses kWh")
@@ -86,7 +86,8 @@ def _simulated_beside(path: Path, tree: xr.DataTree) -> list[xr.DataTree]:
 
 def side_by_side(flows: Sequence[Flow]) -> str:
     """Return a table of power flows, a row each, and a sentence of what each does beside the day that nobody manages."""
-    enveloped, scenarios = any(f.enveloped for f in flows), {f.scenario for f in flows}
+    scenarios = {f.scenario for f in flows}
+    limited = [name for name in ABOVE if any(name in f.limited for f in flows)]
     rows = []
     for f in flows:
         own = f.figures
@@ -98,9 +99,8 @@ def side_by_side(flows: Sequence[Flow]) -> str:
             f"{own['breaches']['slots']} of {f.slots}",
             f"{own['losses_kwh']:,.2f}",
         ]
-        above = own["above_envelopes"]
-        rows.append([*row, f"{above['kwh']:.2f} kWh in {above['slots']}"] if enveloped else row)
-    header = [*HEADER, *(["above envelopes"] if enveloped else [])]
+        rows.append([*row, *(f"{own[name]['kwh']:.2f} kWh in {own[name]['slots']}" for name in limited)])
+    header = [*HEADER, *(name.replace("_", " ") for name in limited)]
     lines = [shown(line) for line in table(header, rows).splitlines()]
     nobody = [f for f in flows if f.market == "unmanaged"]
     said = [_beside(f, nobody[0]) for f in flows if f.market != "unmanaged"] if nobody else []
