@@ -32,6 +32,22 @@ def commuter(engine=True, last=True, week=True, **vehicle):
         for k, hour in enumerate((8, 17) if at_work else ()):
             at = day * 24 + hour
             trips[f"t{day}-{k}"] = {"vehicle": "car", "departure": at, "arrival": at + 1, "distance": 30}
+    return home_and_site(host, trips, engine, **vehicle)
+
+
+def errands(**vehicle):
+    """Return days of 24 hours: the car leaves home in any hour from 6 to 11, for that hour and 2 kWh."""
+    host, trips = [], {}
+    for day in range(DAYS):
+        hour = 6 + day % 6
+        host += ["home"] * hour + [""] + ["home"] * (23 - hour)
+        at = day * 24 + hour
+        trips[f"t{day}"] = {"vehicle": "car", "departure": at, "arrival": at + 1, "distance": 20}
+    return home_and_site(host, trips, **vehicle)
+
+
+def home_and_site(host, trips, engine=True, **vehicle):
+    """Return a home whose car is plugged in at a ``host`` (slot,) and drives ``trips``, and a site with sun."""
     sun = [0.0] * 10 + [6.0] * 4 + [0.0] * 10
     people = {"home": {"demand": 0.5}, "site": {"demand": 0.5, "pv_available": sun * DAYS}}
     car = {"owner": "home", "host": host, "capacity": 10, "min_energy": 2, "initial_energy": 6}
@@ -87,6 +103,30 @@ def test_energy_beyond_the_range_is_not_expected_of_the_battery():
     far = inputs.assign(trip_distance=inputs["trip_distance"].copy(data=np.full(inputs.sizes["trip"], 200.0)))
     seen = last_days(far).window(0, 24, np.array([6.0]))
     assert seen["trip_distance"].values.max() <= 80 + 1e-9  # 20 kWh a leg, of which 8 are in the battery
+
+
+def test_a_car_that_may_leave_at_any_time_holds_what_petrol_is_worth():
+    """It needs 2 kWh in each of six hours with a chance of 1/6; a kWh saves 40 JPY of petrol, or 30 of the retailer.
+
+    What it gives in hour 6 it lacks in the five after it, 40 x 5/6 > 30; what it gives in hour 7 in four, 40 x 4/6 < 30.
+    """
+    line = last_days(errands(), 2)
+    seen = line.window(0, 24, np.array([4.0]))
+    assert seen.sizes["trip"] == 0
+    target, price = seen["vehicle_target"].values[0], seen["vehicle_target_price"].values[0]
+    assert np.flatnonzero(~np.isnan(target)).tolist() == list(range(5, 11))
+    assert target[5:11] == pytest.approx(2 + 2, abs=1e-9)
+    assert price == pytest.approx(40 / 6, rel=0.1)
+    expected = price_expectations.Expectations(seen, HOURS)
+    expected.values[0], expected.values[1] = 100.0, 0.0
+    alone = expected.quotes(seen, np.arange(HOURS))
+    given = planning.plan(seen, alone).discharge[0]
+    assert given[:7].sum() == 0
+    assert given[7:].sum() == pytest.approx(2.0)
+    kept = last_days(errands(target=[np.nan] * (24 * DAYS - 1) + [6.0], target_price=50.0))
+    seen = kept.window(0, 24, np.array([4.0]))
+    assert np.flatnonzero(~np.isnan(seen["vehicle_target"].values[0])).tolist() == [23]
+    assert seen["vehicle_target_price"].values[0] == 50.0
 
 
 def steps(line, count, mode):

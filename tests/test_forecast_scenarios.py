@@ -88,8 +88,14 @@ def driven(days):
 
 
 NO_ROUNDS = tuple(np.zeros(0, dtype=kind) for kind in (int, int, int, float))
-STAYS = Course(np.zeros((1, SIZE), dtype=int), *NO_ROUNDS)
-REST = Course(np.zeros((1, 3), dtype=int), *NO_ROUNDS)
+
+
+def stays(place, slots):
+    """Return the course of a car that stays plugged in at a place, and may leave with 2 kWh."""
+    return Course(np.full((1, slots), place), *NO_ROUNDS, np.full((1, slots), 2.0), np.array([0.1]))
+
+
+STAYS, REST = stays(0, SIZE), stays(0, 3)
 HOME, AWAY = np.array([0]), np.array([-1])
 
 
@@ -112,5 +118,7 @@ def test_a_course_goes_on_from_where_the_car_is():
     assert len(away.energy) == 0  # it has left already
     for _ in range(5):
         assert drawn_course(past, rest, HOME, HOME, REST, rng).place.tolist() == [[0, 0, 0]]
-    elsewhere = drawn_course(past, rest, HOME, np.array([4]), Course(np.array([[4, 4, 4]]), *NO_ROUNDS), rng)
+    elsewhere = drawn_course(past, rest, HOME, np.array([4]), stays(4, 3), rng)
     assert elsewhere.place.tolist() == [[4, 4, 4]]
+    assert elsewhere.reserve.tolist() == [[2.0, 2.0, 2.0]]
+    assert np.isnan(away.reserve).all()  # a drawn day shows when it leaves

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otonari.data.forecast.driving import vehicle_forecast, weighted_quantiles
-from otonari.data.forecast.driving_course import EARLY, ENOUGH, expected_course
+from otonari.data.forecast.driving import VehicleForecast, vehicle_forecast, weighted_quantiles
+from otonari.data.forecast.driving_course import ENOUGH, expected_course, reserves
 from otonari.data.forecast.driving_history import Trips
 
 from . import counts
@@ -49,6 +49,16 @@ def test_history_outweighs_the_prior():
     assert found.departure[2, 0, 0] == 6.0
     assert found.arrival[2, 0, 0] == 9.0
     assert found.energy[2, 0, 0] == 2.0
+
+
+def test_assumed_days_are_as_old_as_the_record():
+    """After 7 days, 5 of them working days, a Monday: each assumed day weighs exp(-7 / 90), a day off a fifth of it."""
+    known = trips(*[(0, d, 6.0, 9.0, 2.0) for d in range(5)])
+    found = foresee(known, MONDAY + 7 * DAY)
+    past = np.exp(-np.arange(7, 0, -1) / 90) * ([1] * 5 + [0.2] * 2)
+    assumed = np.exp(-7 / 90) * np.array([4.0, 1.0, 0.2 * 3, 0.2 * 2])  # driven, not, on days off driven, not
+    drives = (past[:5].sum() + assumed[0] + assumed[2]) / (past.sum() + assumed.sum())
+    assert found.drives[0, 0] == pytest.approx(drives)
 
 
 def test_what_the_range_makes_petrol_is_not_charged_for():
@@ -142,7 +152,7 @@ def course(known, plugged, before=0, now=0, at=0):
     """Return the course of day 60 from an hour on; ``plugged`` (hour,) is where it was on every day before."""
     grid = np.repeat(np.array(plugged)[None, None], 60, axis=1)
     begin = MONDAY + 60 * DAY + at * HOUR
-    options = {"levels": (EARLY, ENOUGH), "slots_per_day": 24, "plugged": grid}
+    options = {"levels": (ENOUGH,), "slots_per_day": 24, "plugged": grid}
     found = foresee(known, begin, **options)
     return expected_course(found, np.arange(at, 24), np.array([before]), np.array([now]))
 
@@ -170,12 +180,49 @@ def test_a_course_between_places_that_touch_leaves_a_slot_for_the_way():
     assert (found.departs.tolist(), found.returns.tolist()) == ([8], [9])
 
 
-def test_a_car_that_leaves_at_any_time_is_expected_to_leave_early():
+def test_a_car_that_leaves_at_any_time_stays_ready():
     known = trips(*[(0, d, 6.0 + d % 12, 7.0 + d % 12, 2.0) for d in range(60)])
     found = course(known, [0] * 24)
-    assert found.departs[0] in (8, 9)  # a quarter of 6 to 17
-    assert found.energy[0] == pytest.approx(2.0)
-    assert (found.place[0] < 0).sum() == 1
+    assert found.place[0].tolist() == [0] * 24
+    assert len(found.departs) == 0
+    # it leaves in one of the hours from 6 to 17, each as likely, and takes what it holds at the end of the one before
+    assert np.flatnonzero(~np.isnan(found.reserve[0])).tolist() == list(range(5, 17))
+    assert found.reserve[0, 5:17] == pytest.approx(2.0)
+    assert found.chance == pytest.approx(1 / 12, rel=0.1)
+    later = course(known, [0] * 24, at=12)
+    assert np.flatnonzero(~np.isnan(later.reserve[0])).tolist() == list(range(17 - 12))
+
+
+def test_a_car_that_is_expected_to_leave_needs_no_reserve_on_that_day():
+    known = trips(*[(0, d, h, h + 1, 3.0) for d in range(61) for h in (8.0, 17.0)])
+    assert np.isnan(course(known, WORK).reserve).all()
+
+
+def test_reserves_by_hand():
+    """A car at home in the slots 0, 1 and 3 of four that drives 2 kWh, in slot 1 with 1/2 and in slot 2 with 1/20."""
+    nothing = np.zeros((1, 1))
+    leaving = np.array([[[0.4, 1.0, 0.1, 0.3]]])
+    forecast = VehicleForecast(
+        days=(date(2020, 8, 3),),
+        drives=nothing,
+        departure=nothing[None],
+        arrival=nothing[None],
+        energy_mean=nothing,
+        energy=np.array([[[2.0]]]),
+        petrol_mean=nothing,
+        away=np.zeros((1, 1, 4)),
+        leaving=leaving,
+        levels=np.array([ENOUGH]),
+        places=np.array([0]),
+        plugged=np.ones((1, 1, 4, 1)),
+    )
+    none = np.zeros(0, dtype=int)
+    reserve, chance = reserves(forecast, np.array([[0, 0, -1, 0]]), np.arange(4), none, none)
+    # chances after the slots: 1/2, 1/20, away, beyond what is seen; 1/20 is less than a quarter of 1/2
+    assert reserve[0].tolist() == pytest.approx([2.0, np.nan, np.nan, np.nan], nan_ok=True)
+    assert chance == pytest.approx(0.5 + 0.05)
+    reserve, _ = reserves(forecast, np.array([[0, 0, -1, 0]]), np.arange(4), np.array([0]), np.array([2]))
+    assert np.isnan(reserve).all()
 
 
 def test_a_car_that_mostly_stays_is_expected_to_stay():

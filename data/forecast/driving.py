@@ -1,7 +1,7 @@
 """Forecasts of departures, returns and energy of cars from past driving. See README.md.
 
 Past days are samples of a day to come, weighted by their age and their day type; all that is forecast is a weighted
-quantile or mean over the same samples. A few assumed days are among them from the start.
+quantile or mean over the same samples. A few assumed days are among them from the start, older than all of them.
 """
 
 from collections.abc import Collection, Sequence
@@ -167,13 +167,13 @@ class _Samples:
 
 
 def _weights(age: np.ndarray, dates: Sequence[date], holidays: str | Collection[date]) -> np.ndarray:
-    """Return the weights (day, sample) of past days of some age [d], and of the assumed ones."""
+    """Return the weights (day, sample) of past days of some age [d], and of the assumed ones, as old as the oldest."""
     off = off_days(dates, holidays)[:, None]
     past_off = off_days([dates[0] - timedelta(days=int(n)) for n in age], holidays)
-    fade = np.exp(-(age + np.arange(len(dates))[:, None]) / MEMORY_DAYS)
     prior_off = np.arange(len(PRIOR_WORKING) + len(PRIOR_OFF)) >= len(PRIOR_WORKING)
-    past = fade * np.where(off == past_off, 1.0, OTHER_TYPE)
-    return np.concatenate([past, np.where(off == prior_off, 1.0, OTHER_TYPE)], axis=1)
+    age = np.append(age, np.full(len(prior_off), len(age)))
+    fade = np.exp(-(age + np.arange(len(dates))[:, None]) / MEMORY_DAYS)
+    return np.asarray(fade * np.where(off == np.append(past_off, prior_off), 1.0, OTHER_TYPE))
 
 
 def _alike(samples: _Samples, weight: np.ndarray, past: Legs, hour: float) -> np.ndarray:

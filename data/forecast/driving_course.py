@@ -8,10 +8,10 @@ from .driving import VehicleForecast
 
 HERE = 2 / 3
 """Chance of being plugged in at a place above which a car is expected there."""
-EARLY = 0.25
-"""Level of the departure on a day whose departures are too scattered to be seen in the chances of single slots."""
 ENOUGH = 0.75
 """Level of the energy that should be there when a car leaves."""
+RARE = 0.25
+"""Share of its largest chance to leave in a slot, below which a car needs to hold nothing for that slot."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,9 @@ class Course:
 
     ``place`` (vehicle, slot) where plugged in, as the forecast's: 0 at home, -1 nowhere. Rounds (round,): ``vehicle``,
     ``departs`` and ``returns`` are positions of slots, the latter at most the number of slots; ``energy`` [kWh].
+    ``reserve`` (vehicle, slot) is what a car that may leave unexpectedly takes along if it does, beside what it must
+    hold at the end of a slot [kWh], NaN where it hardly may; ``chance`` (vehicle,) that a kWh of it is driven with in
+    such a slot.
     """
 
     place: np.ndarray
@@ -27,6 +30,8 @@ class Course:
     departs: np.ndarray
     returns: np.ndarray
     energy: np.ndarray
+    reserve: np.ndarray
+    chance: np.ndarray
 
 
 def expected_course(
@@ -35,14 +40,13 @@ def expected_course(
     """Return the most likely place of each car in each slot, and the rounds in between.
 
     A car is plugged in at a place where the chance of being there is more than ``HERE``. It leaves where such a stay
-    ends; on a day that it drives with a chance of a half or more, but at no time that stands out, at the level
-    ``EARLY`` of its departures. The level ``ENOUGH`` of the day's energy is shared among the departures: what
-    leaves in a slot on average belongs to the nearest.
+    ends. The level ``ENOUGH`` of the day's energy is shared among the departures: what leaves in a slot on average
+    belongs to the nearest. On days without such a departure it may leave all the same (:func:`reserves`).
 
     Parameters
     ----------
     forecast
-        Made at the start of the first slot, with the levels ``EARLY`` and ``ENOUGH``.
+        Made at the start of the first slot, with the level ``ENOUGH``.
     place
         Slots as positions on the forecast's grid (slot,): day * slots of a day + slot of the day.
     before, now
@@ -59,32 +63,52 @@ def expected_course(
         np.array([row[k] for own in rounds for row in own], dtype=kind)
         for k, kind in enumerate((int, int, float))
     ]
-    return Course(likely, *columns)
+    vehicle, departs, returns, energy = columns
+    reserve, chance = reserves(forecast, likely, place, vehicle, departs)
+    return Course(likely, vehicle, departs, returns, energy, reserve, chance)
+
+
+def reserves(
+    forecast: VehicleForecast, likely: np.ndarray, place: np.ndarray, vehicle: np.ndarray, departs: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the reserve (vehicle, slot) [kWh] and the chance (vehicle,) of :class:`Course`.
+
+    On days without an expected departure, with the level q of the day's energy and the mean energy l that leaves in a
+    slot, a car that is plugged in during slot t is asked for a kWh of q right after it with the chance ::
+
+        c[t] = l[t+1] / q[t+1]
+
+    Slots with c[t] >= RARE max(c) hold q[t+1], and share the sum of c, at most 1, evenly.
+    """
+    days, slots = forecast.leaving.shape[1:]
+    day = place // slots
+    expected = np.zeros((len(likely), days), dtype=bool)
+    expected[vehicle, day[departs]] = True
+    leaving = forecast.leaving.reshape(len(likely), -1)[:, place]
+    enough = np.where(expected, 0.0, forecast.energy[0])[:, day]
+    asked = np.divide(leaving, enough, out=np.zeros_like(leaving), where=enough > 0)
+    chance, energy = (np.pad(array[:, 1:], ((0, 0), (0, 1))) for array in (asked, enough))
+    chance = np.where(likely >= 0, chance, 0.0)
+    held = (chance > 0) & (chance >= RARE * chance.max(axis=1, keepdims=True))
+    share = np.minimum(chance.sum(axis=1), 1.0) / np.maximum(held.sum(axis=1), 1)
+    return np.where(held, energy, np.nan), share
 
 
 def _rounds(
     forecast: VehicleForecast, v: int, likely: np.ndarray, before: int, place: np.ndarray
 ) -> list[tuple[int, int, float]]:
-    """Return the rounds of a car as departure slot, return slot and energy [kWh].
-
-    On a day of scattered departures ``likely`` (slot,) is changed: the car leaves at the level ``EARLY``.
-    """
+    """Return the rounds of a car as departure slot, return slot and energy [kWh]."""
     slots = forecast.leaving.shape[2]
     day, departures = place // slots, []
     for n in range(int(day[-1]) + 1):
         mine = np.flatnonzero(day == n)
         starts = _starts(likely, before, mine)
-        if not len(starts) and forecast.drives[v, n] >= 0.5:
-            early = int(forecast.departure[0, v, n] * slots / 24) + n * slots
-            after = mine[(place[mine] >= early) & (mine > 0) & (likely[mine] >= 0)]
-            likely[after[:1]] = -1
-            starts = _starts(likely, before, mine)
         if len(starts):
             mean = forecast.leaving[v, n] * (np.arange(slots) + n * slots >= place[0])
             nearest = np.abs(mine[:, None] - starts).argmin(axis=1)
             mass = np.bincount(nearest, weights=mean[place[mine] - n * slots], minlength=len(starts))
             share = mass / mean.sum() if mean.sum() > 0 else np.zeros(len(starts))
-            departures += list(zip(starts.tolist(), (forecast.energy[1, v, n] * share).tolist(), strict=True))
+            departures += list(zip(starts.tolist(), (forecast.energy[0, v, n] * share).tolist(), strict=True))
     there = np.append(np.flatnonzero(likely >= 0), len(likely))
     return [(s, int(there[there > s][0]), energy) for s, energy in departures if energy > 0]
 

@@ -53,7 +53,7 @@ def drawn_course(
     """
     days, size = past.place.shape[1:]
     day, at = slots // size, slots % size
-    place = expected.place.copy()
+    place, reserve = expected.place.copy(), np.full(expected.place.shape, np.nan)
     rounds: list[tuple[int, int, int, float]] = []
     for v in range(len(now)):
         like = past.place[v, :, at[0]] == now[v]
@@ -63,6 +63,7 @@ def drawn_course(
             own = np.flatnonzero(expected.vehicle == v)
             times = zip(expected.departs[own], expected.returns[own], expected.energy[own], strict=True)
             rounds += [(v, int(leaves), int(returns), float(kwh)) for leaves, returns, kwh in times]
+            reserve[v] = expected.reserve[v]
             continue
         chosen = np.array(
             [_drawn(past.off, days, n, like if n == 0 else None, rng) for n in range(int(day[-1]) + 1)]
@@ -75,7 +76,7 @@ def drawn_course(
         rounds += _rounds(v, likely, before[v], leaving)
     kinds = enumerate((int, int, int, float))
     columns: list[np.ndarray] = [np.array([row[k] for row in rounds], dtype=kind) for k, kind in kinds]
-    return Course(place, columns[0], columns[1], columns[2], columns[3])
+    return Course(place, columns[0], columns[1], columns[2], columns[3], reserve, expected.chance)
 
 
 def _drawn(off: np.ndarray, days: int, ahead: int, like: np.ndarray | None, rng: np.random.Generator) -> int:

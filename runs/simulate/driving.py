@@ -15,9 +15,10 @@ import numpy as np
 import xarray as xr
 
 from ...data.forecast.driving import vehicle_forecast
-from ...data.forecast.driving_course import EARLY, ENOUGH, Course, expected_course
+from ...data.forecast.driving_course import ENOUGH, Course, expected_course
 from ...data.forecast.driving_history import Trips
 from ...data.forecast.driving_paths import PastDays, drawn_course
+from ...data.inputs.contract import optional
 from ...data.series.calendar import Calendar
 from ...model.labels import positions
 
@@ -60,7 +61,7 @@ class Driving:
             time,
             int(ahead.max()) // slots + 1,
             self.time_zone,
-            levels=(EARLY, ENOUGH),
+            levels=(ENOUGH,),
             holidays=off,
             since=self._first(),
             slots_per_day=slots,
@@ -92,14 +93,17 @@ class Driving:
     def expected(
         self, inputs: xr.Dataset, known: int, slot: int, count: int, course: Course | None = None
     ) -> dict[str, Any]:
-        """Return the variables of trips and hosts as they are expected over ``count`` slots from ``slot`` on.
+        """Return the variables of trips, hosts and targets as they are expected over ``count`` slots from ``slot`` on.
 
-        ``inputs`` begin ``known`` slots after the history; ``course`` is by default the expected one.
+        ``inputs`` begin ``known`` slots after the history; ``course`` is by default the expected one. What a car holds
+        for departures that may come is a target, whose price is what petrol in its place costs times their chance; not
+        of a car that has targets of its owner's.
         """
         announced = ~np.isin(positions(inputs, "trip_vehicle", "vehicle"), self.cars)
         kept, times = announced & departures(inputs, slot, count), _borders(inputs, slot, count)
         trips = {name: inputs[name].values[kept] for name in ("trip", *TRIP)}
         host = inputs["vehicle_host"].values[:, slot : slot + count]
+        targets = {}
         if len(self.cars):
             course = course or self.course(times[0], known + slot, count)
             labels = np.concatenate([["", ""], inputs["participant"].values])
@@ -114,8 +118,28 @@ class Driving:
             expected = (np.array(numbers, dtype=str), vehicle, begins, ends, distance)
             both = zip(trips.items(), expected, strict=True)
             trips = {name: np.concatenate([values, new]) for (name, values), new in both}
+            targets = self._reserves(inputs, slice(slot, slot + count), course)
         variables: dict[str, Any] = {n: (("trip",), v, inputs[n].attrs) for n, v in trips.items()}
-        return variables | {"vehicle_host": (("vehicle", "time"), host, inputs["vehicle_host"].attrs)}
+        return (
+            variables | targets | {"vehicle_host": (("vehicle", "time"), host, inputs["vehicle_host"].attrs)}
+        )
+
+    def _reserves(self, inputs: xr.Dataset, slots: slice, course: Course) -> dict[str, Any]:
+        """Return targets and their prices with the reserves of a course."""
+        target, price = (optional(inputs, f"vehicle_{name}").copy() for name in ("target", "target_price"))
+        target = target[:, slots]
+        least, capacity, economy, litre = (
+            inputs[f"vehicle_{name}"].values[self.cars]
+            for name in ("min_energy", "capacity", "electric_economy", "fuel_economy")
+        )
+        petrol = inputs["fuel_price"].values * economy / litre
+        held = np.minimum(least[:, None] + course.reserve, capacity[:, None])
+        free = np.isnan(target[self.cars]).all(axis=1) & (course.chance > 0) & (petrol > 0)
+        target[self.cars[free]], price[self.cars[free]] = held[free], (course.chance * petrol)[free]
+        return {
+            "vehicle_target": (("vehicle", "time"), target),
+            "vehicle_target_price": (("vehicle",), price),
+        }
 
 
 def departures(inputs: xr.Dataset, slot: int, count: int) -> np.ndarray:
