@@ -306,9 +306,7 @@ def _futures(plan: str, scenarios: int | None, mode: str) -> int:
     if plan == "expected" and scenarios is not None:
         raise click.UsageError("--scenarios: only --plan stochastic has any")
     if plan == "stochastic" and mode != "co-optimized":
-        raise click.UsageError(
-            "--plan: agents on an exchange plan for what they expect; want --mode co-optimized"
-        )
+        raise click.UsageError("--plan: agents plan for what they expect; want --mode co-optimized")
     return (scenarios or 5) if plan == "stochastic" else 1
 
 
@@ -1140,10 +1138,10 @@ def forecast_vehicle(file: Path, as_json: bool, verbose: bool, quiet: bool, **op
 @click.option("--days", default=7, show_default=True, type=_Whole(min=1), help="Local days.")
 @click.option(
     "--mode",
-    type=click.Choice(["exchange", "co-optimized"]),
+    type=click.Choice(["exchange", "co-optimized", "alone"]),
     default="exchange",
     show_default=True,
-    help="Agents that bid, or the community planned as one at every slot.",
+    help="Agents that bid, the community planned as one at every slot, or nobody trades.",
 )
 @click.option(
     "--plan",

@@ -13,7 +13,13 @@ MARKETS = ("p2p", "grid-only", "unmanaged")
 """Markets that are cleared at once; the first is the default."""
 
 SIMULATED = ("exchange", "co-optimized")
-"""Markets whose slots close one by one, so that each is recorded as a run of its own: the modes of a simulation."""
+"""Markets whose slots close one by one, so that each is recorded as a run of its own: modes of a simulation."""
+
+ALONE = "alone"
+"""The mode of a simulation in which nobody trades: what the forecasts of the other modes give each participant alone."""
+
+MODES = (*SIMULATED, ALONE)
+"""The modes of a simulation."""
 
 SETTLED = "settlement"
 """What is settled of meters by a rule of sharing: the days of a month are recorded."""
@@ -69,10 +75,10 @@ def require_simulated(inputs: "xr.Dataset", mode: str = "exchange", futures: int
     if any(name in inputs for name in LOSSES):
         want = "'retailer', in a simulation: its agents know nothing of the network"
         raise InputError([Problem("grid", "", "losses", "'marginal'", want)])
-    if mode == "exchange" and any(name in inputs for name in NETWORK_LIMITS):
+    if mode != "co-optimized" and any(name in inputs for name in NETWORK_LIMITS):
         want = (
-            "'none', on an exchange, whose orders know nothing of the network: `otonari envelopes` computes limits of"
-            " each connection that keep it, or --mode co-optimized"
+            "'none', on an exchange or alone, where agents know nothing of the network: `otonari envelopes` computes"
+            " limits of each connection that keep it, or --mode co-optimized"
         )
         raise InputError([Problem("grid", "", "limits", "'rows'", want)])
     if futures > 1 and any(name in inputs for name in (*NETWORK_LIMITS, *NODE_LIMITS)):

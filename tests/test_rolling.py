@@ -303,6 +303,18 @@ def test_perfect_forecasts_to_the_end_give_the_single_clearing():
     assert rolled.attrs["objective"] == pytest.approx(solve.solve(block).objective, abs=1e-4)
 
 
+def test_alone_with_perfect_forecasts_to_the_end_is_grid_only(tmp_path):
+    inputs = build_inputs(load_scenario("six-kinds", [LONG]))
+    rolled = run.simulate(timeline.of_inputs(inputs, inputs, foresight=True), Options("alone"))
+    block = clearing.community_block(inputs, "grid-only")
+    assert rolled.attrs["objective"] == pytest.approx(solve.solve(block).objective, abs=1e-4)
+    assert rolled["trades"].sizes["trade"] == 0
+    assert float(abs(rolled["settlement"]["saving"]).max()) < 1e-4
+    kept = run.run("six-kinds", 1, "alone", overrides=[LONG], warm_up=0, output=tmp_path / "alone.nc")
+    assert kept.tree.attrs["market"] == "alone"
+    assert [path.name for path in tmp_path.iterdir()] == ["alone.nc"]  # no ledger: nobody traded
+
+
 @pytest.mark.parametrize(
     "exchange",
     [

@@ -85,6 +85,13 @@ def plan(inputs: xr.Dataset, quotes: xr.Dataset, start: Basis | None = None) -> 
     return of_block(block, inputs, wanted=False, basis=solution.basis)
 
 
+def alone(inputs: xr.Dataset, start: Basis | None = None) -> Plan:
+    """Return every participant's best plan without peers; parameters and errors as of :func:`plan`."""
+    block = community_block(without_least_charge(inputs), "grid-only")
+    solution = solve(block, start=start)
+    return of_block(block, inputs, wanted=True, basis=solution.basis)
+
+
 def without_least_charge(inputs: xr.Dataset) -> xr.Dataset:
     """Return the inputs without minimum charge powers, which hold in the plan all the same."""
     return relaxed(inputs, ("vehicle_min_charge",))

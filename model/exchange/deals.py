@@ -35,6 +35,10 @@ class Deals(NamedTuple):
         return Deals(*(column[chosen] for column in self))
 
 
+NO_DEALS = Deals(*(np.zeros(0, kind) for kind in (np.int64, np.int64, *[np.float64] * 5)))
+"""Of a slot in which nobody trades."""
+
+
 def joined(slots: Sequence[Deals]) -> Deals:
     """Return the trades of all slots, one slot after another."""
     return Deals(*map(np.concatenate, zip(*slots, strict=True)))

@@ -353,7 +353,7 @@ def defined(source: str | Path, market: str | None) -> tuple[Any, str]:
     if "scenario_definition" not in attributes:
         raise atomic_file.RunFileError(source, "holds no scenario: it was cleared from inputs")
     market = market or attributes.get("market")
-    if market in markets.SIMULATED:
+    if market in markets.MODES:
         market = MARKETS[0]
     if market not in MARKETS:
         raise atomic_file.RunFileError(source, f"market: got {market!r}, want one of {', '.join(MARKETS)}")

@@ -12,7 +12,7 @@ from ...data.problems import shown
 from ...data.schema.grid import Grid
 from ...model.errors import Infeasible
 from ...model.grid.limits import EN_50160, Band
-from ..markets import SIMULATED
+from ..markets import MODES
 from ..store import run_file
 from ..text import table
 from .day import ABOVE, Flow, flow, flow_of
@@ -78,7 +78,7 @@ def _kept(tree: xr.DataTree) -> str | Band:
 
 def _simulated_beside(path: Path, tree: xr.DataTree) -> list[xr.DataTree]:
     """Return the runs of the other modes of the same simulated days that are stored beside a run."""
-    others = [path.with_name(f"{mode}.nc") for mode in SIMULATED if mode != tree.attrs["market"]]
+    others = [path.with_name(f"{mode}.nc") for mode in MODES if mode != tree.attrs["market"]]
     runs = [run_file.open_run(other) for other in others if other.exists()]
     inputs = tree["inputs"].to_dataset()
     return [run for run in runs if run["inputs"].to_dataset().equals(inputs)]

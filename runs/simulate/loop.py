@@ -25,7 +25,7 @@ from ...model.agents import (
 )
 from ...model.agents.dispatch import Dispatch
 from ...model.agents.order_management import Held, OrderRow, ProductBook
-from ...model.exchange.deals import Deals
+from ...model.exchange.deals import NO_DEALS, Deals
 from ...model.exchange.exchange import Rules, positions
 from ...model.exchange.ladder import Ladder
 from ...model.exchange.products import Products
@@ -34,7 +34,7 @@ from ...model.solver.basis import Basis
 from ...model.topology.connections import unavoidable
 from ...model.topology.stores import by_device, of_devices
 from ...model.topology.traders import traders
-from ..markets import SIMULATED, require_simulated
+from ..markets import ALONE, MODES, SIMULATED, require_simulated
 from . import network_control
 from .common_plan import Met, common_plan
 from .futures import futures
@@ -48,8 +48,8 @@ SPARE_PV = 1.2
 class Options:
     """How a simulation goes.
 
-    ``mode``: agents on an exchange, or the community co-optimized anew at each slot; ``window`` slots are planned
-    ahead (None: to the end); ``rules`` of the exchange; ``weight`` of the newest prices in what agents expect;
+    ``mode``: agents on an exchange, the community co-optimized anew at each slot, or nobody trades; ``window`` slots are
+    planned ahead (None: to the end); ``rules`` of the exchange; ``weight`` of the newest prices in what agents expect;
     ``seed`` of who comes first of those who come at once, and of futures; ``futures`` for which the co-optimized
     community plans, 1: for what is expected.
     """
@@ -62,10 +62,10 @@ class Options:
     futures: int = 1
 
     def __post_init__(self) -> None:
-        if self.mode not in SIMULATED:
-            raise ValueError(f"mode: got {self.mode!r}, want one of {', '.join(SIMULATED)}")
-        if self.futures > 1 and self.mode == SIMULATED[0]:
-            raise ValueError("futures: agents on an exchange plan for what they expect, want one")
+        if self.mode not in MODES:
+            raise ValueError(f"mode: got {self.mode!r}, want one of {', '.join(MODES)}")
+        if self.futures > 1 and self.mode != SIMULATED[1]:
+            raise ValueError("futures: agents plan for what they expect, want one")
 
     def stated(self) -> dict[str, Any]:
         """Return the options as plain values; one future goes without saying."""
@@ -196,6 +196,8 @@ class Simulation:
             own = futures(self.timeline, state.slot, seen.sizes["time"], state.energy, *number, drawn)
             if len(own.inputs) > 1:
                 return hedging.hedged(seen, own.inputs, own.probability, state.basis)
+        if options.mode == ALONE:
+            return planning.alone(seen, state.basis), NO_DEALS
         planned, deals, state.limits = common_plan(seen, state.slot, state.basis, state.limits)
         return planned, deals
 

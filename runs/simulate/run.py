@@ -74,8 +74,9 @@ def run(
         Bundled name, scenario file or folder, or an effective scenario.
     days : int
         Local days from the scenario's start on.
-    mode : {"exchange", "co-optimized"}
-        Agents' orders on an exchange, or the community co-optimized anew at each slot.
+    mode : {"exchange", "co-optimized", "alone"}
+        Agents' orders on an exchange, the community co-optimized anew at each slot, or each participant without peers,
+        which no ledger records.
     overrides : sequence of str
         ``key.path=value`` each.
     warm_up : int
@@ -122,7 +123,11 @@ def run(
     what = {"scenario": hash_, "options": options.stated(), "warm_up": line.known, "timeline": line.hash}
     own = _sha256(what)
     names = _named(scenario, mode, hash_, own)
-    book = (directory or ledger.beside(output, scenario.market_id, own)) if record else None
+    book = (
+        (directory or ledger.beside(output, scenario.market_id, own))
+        if record and mode != markets.ALONE
+        else None
+    )
     closing = Closing(line.inputs, {"market": mode, **names}, book, key)
     identity = what | {"version": version(), "journal": journal.FORMAT}
     place = output.with_name(f"{output.stem}.{_sha256(identity)[:8]}.journal")
