@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from otonari.cli import main
 from otonari.data.inputs.contract import complete
 from otonari.model.agents.hedging import hedged
-from otonari.runs.simulate.loop import _cleared
+from otonari.runs.simulate.common_plan import common_plan
 
 from . import counts
 from .communities import random_community
@@ -32,7 +32,7 @@ def test_the_contract_of_a_slot_reaches_for_the_sun_that_may_come():
 def test_the_plan_for_one_future_is_that_of_the_co_optimum(seed):
     inputs = complete(random_community(seed))
     plan, deals = hedged(inputs, [inputs], np.ones(1))
-    other, contracts = _cleared(inputs, None)
+    other, contracts, _ = common_plan(inputs, 0, None, {})
     for name in ("seller", "buyer"):
         assert getattr(deals, name).dtype == getattr(contracts, name).dtype
     assert plan.charge.shape == other.charge.shape
