@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
+from pyomo.core.base.constraint import Constraint
 
 from ..data.inputs import devices
 from ..data.inputs.contract import optional
@@ -71,7 +72,8 @@ def day_ahead_block(
     risk : Risk
         How the costs of futures are weighed.
     shared : int, optional
-        Slots, from the first on, for which contracts are made; later ones are left to each future. Default: all.
+        Slots, from the first on, for which contracts are made, and which have prices; later ones are left to each
+        future, and what energy is worth in them is any dual. Default: all.
     committed : int
         Slots, from the first on, in which stores do the same in all futures.
     bounds : sequence of xr.Dataset
@@ -91,6 +93,7 @@ def day_ahead_block(
     market = _market(futures[0], every, where, slots)
     for block, place in zip(blocks, where.place, strict=False):
         _within(block, market, place)
+        _publish(block.component("network"), slots)
         _alike(block, blocks[0], committed)
     plan = joined(blocks, probability, future=range(len(blocks)), risk=risk)
     plan.add_component("contracts", market)
@@ -188,7 +191,14 @@ def _market(inputs: xr.Dataset, every: Sequence[Meters], where: _Where, slots: i
     block = network(inputs, meters, sets)
     block.add_component("sets", sets)
     block.contract_label, block.contract_node = where.label, where.node
+    _publish(block, 0)  # prices are those of the futures: contracts cost nothing themselves
     return block
+
+
+def _publish(market: Device, slots: int) -> None:
+    """Publish prices of the first slots of a market of peers alone."""
+    for rows in market.component_objects(Constraint):
+        rows.published &= rows.position % rows.shape[-1] < slots
 
 
 def _within(block: Community, market: Device, place: Array) -> None:

@@ -1,5 +1,7 @@
 """Paths in the fee tree, their fees and flows, beside naive ones node by node."""
 
+import itertools
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -106,3 +108,47 @@ def test_fees_per_pair_take_the_place_of_the_path():
     inputs["trade_fee"] = ("node", "node_to"), np.array([[0.0, 3.0], [5.0, 0.0]])
     fees = fee_tree.path_fee(inputs, np.array([0, 1]), np.array([1, 0]))
     assert fees == pytest.approx([3.75, 5.75])
+
+
+def street(parent, people, rng):
+    """Return inputs of nodes (node,) by their parents with participants at some of them, as far as paths go."""
+    size = len(parent)
+    labels = np.array([f"n{k}" for k in range(size)])
+    return xr.Dataset(
+        {
+            "node_parent": ("node", np.append(labels, "")[parent]),
+            "node_fee": ("node", rng.integers(1, 9, size).astype(float)),
+            "node_access_fee": ("node", rng.integers(0, 3, size).astype(float)),
+            "node_limit": ("node", rng.choice([2.0, 5.0, np.inf], size)),
+            "participant_node": ("participant", labels[people]),
+        },
+        coords={"node": labels, "participant": [f"p{k}" for k in range(len(people))]},
+    )
+
+
+@settings(deadline=None)
+@given(forests(), st.data(), st.integers(0, 99))
+def test_a_condensed_tree_has_the_same_fees_and_limits_between_those_who_are_there(parent, data, seed):
+    size = len(parent)
+    people = data.draw(st.lists(st.integers(0, size - 1), min_size=1, max_size=5))
+    whole = street(parent, people, np.random.default_rng(seed))
+    less = fee_tree.condensed(whole)
+
+    def ways(inputs):
+        """Return fee and least limit between any two participants, None where no path joins them."""
+        above, _ = fee_tree.tree(inputs)
+        index = {label: k for k, label in enumerate(inputs["node"].values.tolist())}
+        at = [index[label] for label in inputs["participant_node"].values.tolist()]
+        found = []
+        for one, other in itertools.product(at, at):
+            paths = [path_to_root(above, end) for end in (one, other)]
+            edges = sorted(set(paths[0]) ^ set(paths[1]))
+            fee = float(fee_tree.path_fee(inputs, np.array([one]), np.array([other]))[0])
+            least = float(min(inputs["node_limit"].values[edges], default=np.inf))
+            found.append((fee, least) if paths[0][-1] == paths[1][-1] else None)
+        return found
+
+    assert ways(less) == ways(whole)
+    assert less["node_access_fee"].equals(whole["node_access_fee"].sel(node=less["node"]))
+    here, above = set(less["participant_node"].values), less["node_parent"].values.tolist()
+    assert all(label in here or above.count(label) > 1 for label in less["node"].values.tolist())

@@ -89,8 +89,8 @@ def test_a_simulation_plans_with_the_method_that_it_names():
     limit = ("participant", [1000.0])
     known = xr.Dataset({"import_limit": limit, "export_limit": limit}, coords={"time": np.arange(2)})
     line = Timeline(known, past.power, 0 * past.power, 48, past.calendar, None, method="yesterday")
-    assert line.expected(0, 2)[0].tolist() == [[24.0, 25.0]]
-    assert replace(line, method="latest").expected(0, 2)[0].tolist() == [[47.0, 47.0]]
+    assert line.expected(0, 2)["demand"].tolist() == [[24.0, 25.0]]
+    assert replace(line, method="latest").expected(0, 2)["demand"].tolist() == [[47.0, 47.0]]
 
 
 @pytest.mark.parametrize("quantity", ["demand", "pv"])

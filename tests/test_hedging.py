@@ -10,6 +10,10 @@ from click.testing import CliRunner
 from otonari.cli import main
 from otonari.data.inputs.contract import complete
 from otonari.model.agents.hedging import hedged
+from otonari.model.agents.planning import ways
+from otonari.model.clearing import community_block
+from otonari.model.results import collect
+from otonari.model.solver.solve import solve
 from otonari.runs.simulate.common_plan import common_plan
 
 from . import counts
@@ -39,6 +43,20 @@ def test_the_plan_for_one_future_is_that_of_the_co_optimum(seed):
     hours = float(inputs["slot_hours"].values[0])
     for one, own in ((plan, deals), (other, contracts)):
         assert own.net(len(one.net)) / hours + one.wanted[:, 0] == pytest.approx(one.net[:, 0], abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", counts.all_or(range(60), (6, 20)))
+def test_a_plan_over_the_nodes_that_matter_costs_the_same_at_the_same_prices(seed):
+    inputs = complete(random_community(seed))
+    less, found = ways(inputs), []
+    for own in (inputs, less):
+        block = community_block(own, minimum_charge=False)
+        objective = solve(block, tie_break=False, one_way=False).objective
+        found.append((objective, collect(block)["price"]))
+    (whole, prices), (objective, own) = found
+    assert objective == pytest.approx(whole, abs=1e-6)
+    kept = np.isin(inputs["node"].values, less["node"].values)
+    assert own.values == pytest.approx(prices.values[kept], abs=1e-5)
 
 
 def test_a_simulation_plans_for_futures(tmp_path):

@@ -18,7 +18,7 @@ from ..settlement import trades
 from ..solver.basis import Basis
 from ..solver.solve import solve
 from ..topology.traders import parties
-from .planning import Plan, of_block
+from .planning import Plan, of_block, ways
 
 
 def hedged(
@@ -46,6 +46,7 @@ def hedged(
     risk : Risk
         How the costs of futures are weighed.
     """
+    seen, futures = ways(seen), [ways(inputs) for inputs in futures]
     block = day_ahead_block(futures, probability.tolist(), risk=risk, shared=1, committed=1)
     solution = solve(block, start=start, tie_break=False, one_way=False)
     plans = [of_block(own, inputs, True) for own, inputs in zip(weighed(block), futures, strict=True)]

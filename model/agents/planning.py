@@ -16,10 +16,12 @@ from ...data.inputs import devices
 from ...data.inputs.contract import optional
 from ..clearing import community_block, relaxed
 from ..devices.loads.tasks import tasks
+from ..grid.network_limits import stated
 from ..labels import Array, positions
 from ..results import peak_values
 from ..solver.basis import Basis
 from ..solver.solve import solve
+from ..topology.fee_tree import condensed
 from ..topology.inverters import generated, inverters
 from ..topology.peaks import peaks
 from ..topology.stores import Stores, stores
@@ -95,6 +97,11 @@ def alone(inputs: xr.Dataset, start: Basis | None = None) -> Plan:
 def without_least_charge(inputs: xr.Dataset) -> xr.Dataset:
     """Return the inputs without minimum charge powers, which hold in the plan all the same."""
     return relaxed(inputs, ("vehicle_min_charge",))
+
+
+def ways(inputs: xr.Dataset) -> xr.Dataset:
+    """Return inputs with those nodes alone that a common plan trades over; all, where a network has limits."""
+    return inputs if stated(inputs) else condensed(inputs)
 
 
 def of_block(block: Any, inputs: xr.Dataset, wanted: bool, basis: Basis | None = None) -> Plan:

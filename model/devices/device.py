@@ -113,12 +113,14 @@ class Families(ScalarBlock):
 
         ``lack`` names, for people, what is short where the row cannot be met; such a row can be the cause
         of an infeasible model. The duals of ``priced`` rows are prices, those of ``rent`` rows what a full edge adds to
-        them; ``balanced`` rows have one ``basic`` entry each; ``virtual`` nodes have a part each of their node's row.
+        them: both are ``published`` (row,), by the declared rule, unless nobody asks for prices there. ``balanced``
+        rows have one ``basic`` entry each; ``virtual`` nodes have a part each of their node's row.
         """
         dims = dims or self.dims
         family = ArrayConstraint(tuple(self.axes[d] for d in dims), relation, where, doc)
         family.dims, family.lack, family.balanced = dims, lack, balanced
         family.priced, family.rent, family.virtual = priced, rent, virtual
+        family.published = np.full(len(family.position), priced or rent)
         self.add_component(name, family)
 
     def one_way(

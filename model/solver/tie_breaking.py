@@ -157,7 +157,7 @@ def _shares(program: Program, rent: Array) -> Array:
     A row that a user switched off, or made an inequality, makes no price.
     """
     parts = [
-        1.0 + _generic(family, j) if family.priced or family.rent else np.zeros(len(family.position))
+        np.where(family.published, 1.0 + _generic(family, j), 0.0)
         for j, family in enumerate(program.constraints, start=1)
     ]
     balances = program.row_lower == program.row_upper

@@ -1,4 +1,4 @@
-"""Which subtrees of the fee tree are cleared alone, and at which stage they are joined."""
+"""The fee tree: paths and what they cost, which nodes of it matter, and which subtrees are cleared alone at first."""
 
 from __future__ import annotations
 
@@ -122,6 +122,38 @@ def _path_edges(parent: Array, depth: Array, start: Array, end: Array) -> Iterat
         yield np.where(up, start, -1)
         yield np.where(down, end, -1)
         start, end = np.where(up, parent[start], start), np.where(down, parent[end], end)
+
+
+def condensed(inputs: xr.Dataset) -> xr.Dataset:
+    """Return inputs whose fee tree has no nodes but those where somebody is and those where their ways part.
+
+    Nobody trades with nodes below which nobody is. A node in the middle of a way hands its edge down: fees add up, and
+    the least limit holds. So energy costs what it does, and prices at the nodes that are left are the same.
+    """
+    if "trade_fee" in inputs:
+        return inputs
+    parent = positions(inputs, "node_parent", "node")
+    fee, limit = inputs["node_fee"].values.copy(), inputs["node_limit"].values.copy()
+    inhabited = np.isin(np.arange(len(parent)), positions(inputs, "participant_node", "node"))
+    below: list[list[int]] = [[] for _ in parent]
+    above, kept = np.full(len(parent), -1), np.zeros(len(parent), dtype=bool)
+    for node in from_leaves(parent):
+        ways = below[node]
+        if inhabited[node] or len(ways) > 1:
+            kept[node], above[ways], ways = True, node, [node]
+        elif ways:
+            fee[ways] += fee[node]
+            limit[ways] = np.minimum(limit[ways], limit[node])
+        if parent[node] >= 0:
+            below[parent[node]] += ways
+    labels = np.append(inputs["node"].values, "")
+    values = {"node_parent": labels[above], "node_fee": fee, "node_limit": limit}
+    return inputs.isel(node=np.flatnonzero(kept)).assign(
+        {
+            name: inputs[name].isel(node=np.flatnonzero(kept)).copy(data=own[kept])
+            for name, own in values.items()
+        }
+    )
 
 
 def tree(inputs: xr.Dataset) -> tuple[Array, Array]:

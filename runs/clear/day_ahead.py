@@ -16,6 +16,7 @@ import xarray as xr
 
 from ...data.inputs import deferred_dask  # noqa: F401 - before Datasets
 from ...data.inputs.arrays import Arrays, as_dataset
+from ...data.inputs.devices import present
 from ...data.loading.scenario import Scenario, digest, effective, load_scenario
 from ...data.problems import InputError, Problem
 from ...model.labels import Array
@@ -43,6 +44,10 @@ POWERS = (
     "vehicle_charge",
     "vehicle_discharge",
     "vehicle_energy",
+    "heat_pump_power",
+    "heat_pump_heat",
+    "flexible_load_power",
+    "flexible_load_start",
     "price",
 )
 """Results of each future that are kept."""
@@ -126,12 +131,12 @@ def given(scenario: Scenario, number: int) -> Futures:
 
     own = scenario.uncertainty.futures
     inputs = [build_inputs(load_scenario(effective(scenario), future.set)) for future in own.values()]
-    dims = ("time", "participant", "battery", "vehicle", "node", "tariff")
+    dims = ("time", "participant", *present(inputs[0]), "node", "tariff")
     problems = [
         Problem(scenario.name, "", f"uncertainty.futures.{label}.set", f"another {dim}", "that of the others")
         for label, other in zip(own, inputs, strict=True)
         for dim in dims
-        if not other[dim].equals(inputs[0][dim])
+        if dim not in other or not other[dim].equals(inputs[0][dim])
     ]
     if problems:
         raise InputError(problems)
@@ -147,13 +152,13 @@ def forecast(
     source: str | Path, scenario: Scenario, number: int, seed: int, overrides: Sequence[str] = ()
 ) -> Futures:
     """Return futures of a scenario as they could have been forecast when it starts, and what really happens."""
-    from ...model.topology.stores import of_stores
+    from ...model.agents.heat_pumps import held
     from ..simulate import futures as paths
     from ..simulate.timeline import timeline
 
     _, line = timeline(source, scenario.time.days, HISTORY_DAYS, overrides)
     slots = line.inputs.sizes["time"]
-    own = paths.futures(line, 0, slots, of_stores(line.arrays, "initial_energy"), number, seed)
+    own = paths.futures(line, 0, slots, held(line.arrays), number, seed)
     labels = [f"path {k}" for k in range(1, len(own.inputs) + 1)]
     return Futures([as_dataset(inputs) for inputs in own.inputs], labels, own.probability, line.inputs)
 

@@ -44,6 +44,7 @@ def common_plan(
     likely : Met
         Limits that the plan before meets.
     """
+    seen = planning.ways(seen)
     inputs = planning.without_least_charge(seen)
     block, solution, found = solve_as_possible(inputs, "p2p", start, _rows(inputs, slot, likely))
     first = seen.isel(time=[0])

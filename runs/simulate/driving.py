@@ -69,8 +69,10 @@ class Driving:
         )
         return expected_course(forecast, ahead, self.place[:, max(now - 1, 0)], self.place[:, now])
 
-    def drawn(self, time: np.datetime64, now: int, count: int, rng: np.random.Generator) -> Course:
-        """Return a course of ``count`` slots from ``now`` on as past days went; see :meth:`course`."""
+    def drawn(
+        self, time: np.datetime64, now: int, count: int, rng: np.random.Generator, expected: Course
+    ) -> Course:
+        """Return a course of ``count`` slots from ``now`` on as past days went, or as ``expected``."""
         days, slots = self.days, self.days.slots_per_day
         today, first = int(days.place[now]) // slots, int(days.place[0] > 0)
         ahead = days.place[now : now + count] - today * slots
@@ -81,7 +83,6 @@ class Driving:
             leaving, (vehicle, *divmod(self.leaves[known], slots)), np.minimum(energy, self.usable[vehicle])
         )
         past = PastDays(self.grid[:, first:today], leaving[:, first:today], days.off[first:])
-        expected = self.course(time, now, count)
         if today <= first:
             return expected
         return drawn_course(past, ahead, self.place[:, max(now - 1, 0)], self.place[:, now], expected, rng)

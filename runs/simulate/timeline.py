@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,9 @@ import xarray as xr
 
 from ...data.assembly.inputs import build_inputs
 from ...data.forecast.driving_course import Course
-from ...data.forecast.interface import PowerHistory
+from ...data.forecast.interface import Forecast, PowerHistory, point_forecast
 from ...data.forecast.methods import METHODS, PROFILE
+from ...data.forecast.scenarios import ORIGINS, error_paths
 from ...data.inputs.arrays import Arrays
 from ...data.inputs.contract import optional
 from ...data.loading.scenario import load_scenario
@@ -79,26 +80,62 @@ class Timeline:
             every["load"] = (("flexible_load", "slot"), self.load)
         return digest.values(xr.Dataset(every), "otonari timeline 1", digest.INPUTS_SCALE)
 
-    def expected(self, slot: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the demand and PV (P, count) [kW] that are expected of slots from ``slot`` on.
+    @cached_property
+    def latest(self) -> Callable[[str, int, int], Forecast]:
+        """The forecast of a quantity for ``count`` slots from place ``now`` on, of which it reads nothing."""
+
+        @lru_cache(maxsize=4)  # they hold on to much of the past
+        def latest(name: str, now: int, count: int) -> Forecast:
+            return METHODS[self.method].forecast(self.history(name), now, count)
+
+        return latest
+
+    @cached_property
+    def mean(self) -> Callable[[str, int, int], np.ndarray]:
+        """The mean (entity, count) [kW] of that forecast: of use once more on later days, for its error."""
+
+        @lru_cache(maxsize=4 * (ORIGINS + 1) * self.days.slots_per_day)
+        def mean(name: str, now: int, count: int) -> np.ndarray:
+            return self.latest(name, now, count).mean
+
+        return mean
+
+    def history(self, name: str) -> PowerHistory:
+        """Return the readings of a quantity: ``demand``, ``pv``, ``heat`` that is drawn or the demand of a ``load``."""
+        return PowerHistory("pv" if name == "pv" else "demand", getattr(self, name), self.days)
+
+    def errors(self, name: str, slot: int, count: int) -> np.ndarray:
+        """Return the errors (day, entity, count) [kW] of forecasts of a quantity like that of slot ``slot`` on."""
+        return error_paths(
+            lambda _, now, horizon: point_forecast(self.mean(name, now, horizon)),
+            self.history(name),
+            self.known + slot,
+            count,
+        )
+
+    @cached_property
+    def uncertain(self) -> tuple[str, ...]:
+        """The quantities that are forecast: ``demand``, ``pv``, and where there are any ``heat`` and ``load``."""
+        heat, load = self.heat is not None, self.load is not None and bool(self.load.any())
+        return ("demand", "pv", *(("heat",) if heat else ()), *(("load",) if load else ()))
+
+    def expected(self, slot: int, count: int) -> dict[str, np.ndarray]:
+        """Return what is expected (entity, count) [kW] of each uncertain quantity in slots from ``slot`` on.
 
         No forecast demands more than the connection lets through beside the PV that is expected.
         """
         now = self.known + slot
         if self.foresight:
-            return self.demand[:, now : now + count], self.pv[:, now : now + count]
+            return {name: getattr(self, name)[:, now : now + count] for name in self.uncertain}
         if now == 0:
-            return np.zeros((len(self.demand), count)), np.zeros((len(self.pv), count))
-        forecast = METHODS[self.method].forecast
-        both = [
-            forecast(PowerHistory("demand", self.demand, self.days), now, count),
-            forecast(PowerHistory("pv", self.pv, self.days), now, count),
-        ]
-        demand, pv = (np.nan_to_num(one.mean) for one in both)
-        demand = np.minimum(demand, connections(self.arrays)[0][:, slot : slot + count] + pv)
+            return {name: np.zeros((len(getattr(self, name)), count)) for name in self.uncertain}
+        means = {name: np.nan_to_num(self.mean(name, now, count)) for name in self.uncertain}
+        most = connections(self.arrays)[0][:, slot : slot + count] + means["pv"]
+        means["demand"] = np.minimum(means["demand"], most)
         if (slot, count) not in self.made:
-            self.made[slot, count] = forecasts.of_all(both, (demand, pv), self.leads)
-        return demand, pv
+            both = [self.latest(name, now, count) for name in ("demand", "pv")]
+            self.made[slot, count] = forecasts.of_all(both, (means["demand"], means["pv"]), self.leads)
+        return means
 
     def forecast(self, window: int | None) -> xr.Dataset | None:
         """Return what is expected of all together, slot by slot, each time of ``window`` slots; None with foresight.
@@ -114,28 +151,6 @@ class Timeline:
                 self.expected(now, count)
             made[now] = self.made[now, count]
         return forecasts.as_dataset(made, self.leads, self.inputs)
-
-    def expected_heat(self, slot: int, count: int) -> np.ndarray:
-        """Return the heat (heat_pump, count) [kW] that is expected to be drawn from slot ``slot`` on."""
-        assert self.heat is not None
-        now = self.known + slot
-        if self.foresight:
-            return self.heat[:, now : now + count]
-        if now == 0:
-            return np.zeros((len(self.heat), count))
-        history = PowerHistory("demand", self.heat, self.days)
-        return np.asarray(np.nan_to_num(METHODS[self.method].forecast(history, now, count).mean))
-
-    def expected_load(self, slot: int, count: int) -> np.ndarray:
-        """Return the demand (flexible_load, count) [kW] that is expected of loads that may be shed."""
-        assert self.load is not None
-        now = self.known + slot
-        if self.foresight or not self.load.any():
-            return self.load[:, now : now + count]
-        if now == 0:
-            return np.zeros((len(self.load), count))
-        history = PowerHistory("demand", self.load, self.days)
-        return np.asarray(np.nan_to_num(METHODS[self.method].forecast(history, now, count).mean))
 
     def announced(self) -> xr.Dataset:
         """Return what happens, without targets and final energies whose reach depends on driving not known yet."""
@@ -158,14 +173,15 @@ class Timeline:
         drawn: np.ndarray | None = None,
         loads: flexible_loads.Drawn | None = None,
         course: Course | None = None,
+        path: Mapping[str, np.ndarray] | None = None,
     ) -> xr.Dataset:
         """Return the inputs of ``count`` slots from ``slot`` on as the agents expect them.
 
         ``energy`` (battery + vehicle + heat_pump,) [kWh] is what is stored at its start, ``drawn`` (P, slot) [kW] what
         meters have drawn so far, where peaks are charged: they count as reached. Targets hold, and where the window
         reaches the end of the simulation final energies, as far as the chargers still get there; whoever ends with more
-        may. ``loads`` is what flexible loads have drawn so far (L, slot). Cars take the
-        ``course``, by default the expected one.
+        may. ``loads`` is what flexible loads have drawn so far (L, slot), by default nothing. Cars take the ``course``,
+        and uncertain quantities the ``path`` (entity, count) [kW], by default the expected ones.
         """
         whole = without_final_limits(self.arrays)
         before = np.zeros((whole.sizes["participant"], slot)) if drawn is None else drawn
@@ -175,12 +191,12 @@ class Timeline:
         else:
             changed = self.driving.expected(whole, self.known, slot, count, course)
             inputs = inputs.drop_dims("trip").assign_coords(trip=changed.pop("trip"))
-        demand, pv = self.expected(slot, count)
-        values: dict[str, Any] = {"demand": demand, "pv_available": pv}
+        coming = self.expected(slot, count) if path is None else path
+        values: dict[str, Any] = {"demand": coming["demand"], "pv_available": coming["pv"]}
         energy, tanks = np.split(energy, [len(energy) - heat_pumps.count(whole)])
         if self.heat is not None:
             values |= {
-                "heat_pump_heat_demand": self.expected_heat(slot, count),
+                "heat_pump_heat_demand": coming["heat"],
                 "heat_pump_initial_heat": tanks,
             }
         changed |= {name: inputs[name].copy(data=array) for name, array in values.items()}
@@ -191,9 +207,11 @@ class Timeline:
             most = reachable(expected)
             final, expected = np.minimum(final, most[:, -1]), within_reach(expected, most)
         expected = with_stores(heat_pumps.within_reach(expected, ends=ends), "final_energy", final)
-        if loads is None or self.load is None:
+        if self.load is None:
             return expected
-        return flexible_loads.ahead(whole, expected, loads, self.expected_load(slot, count))
+        nothing = np.zeros((2, len(self.load), slot))
+        sheds = coming.get("load", np.zeros((len(self.load), count)))
+        return flexible_loads.ahead(whole, expected, loads or flexible_loads.Drawn(*nothing), sheds)
 
 
 def timeline(
