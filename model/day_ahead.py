@@ -29,6 +29,7 @@ from ..data.inputs import devices
 from ..data.inputs.contract import optional
 from .clearing import Community, community_block, touches
 from .devices.device import Device, Sets
+from .devices.loads.tasks import tasks
 from .devices.peer_market import network
 from .labels import Array, places
 from .planning import Plan, joined, weighed
@@ -75,7 +76,9 @@ def day_ahead_block(
         Slots, from the first on, for which contracts are made, and which have prices; later ones are left to each
         future, and what energy is worth in them is any dual. Default: all.
     committed : int
-        Slots, from the first on, in which stores do the same in all futures.
+        Slots, from the first on, in which stores and deferrable loads do the same in all futures, and the same runs
+        begin. Later ones are no more than a plan then: runs may begin in parts there. With 0 all dispatch follows the
+        future, and runs are whole.
     bounds : sequence of xr.Dataset
         Further inputs whose meters could contract what they draw and give, without a part in the cost.
 
@@ -226,16 +229,26 @@ def _within(block: Community, market: Device, place: Array) -> None:
 
 
 def _alike(block: Community, first: Community, slots: int) -> None:
-    """Let the stores of a future do in the first slots what they do in the first future."""
-    for device in devices.stores() if block is not first else ():
-        own, other = block.component(device), first.component(device)
-        for name in ("charge", "discharge"):
-            same = own.component(name).linear() - other.component(name).linear()
-            early = np.arange(same.shape[1]) < slots
-            block.row(
-                f"{device}_{name}_decided",
-                same == 0.0,
-                f"{name}[s,t] = that of the first future",
-                where=early & touches(same),
-                dims=(device, "time"),
-            )
+    """Let stores, deferrable loads and beginning runs of a future do in the first slots what they do in the first one.
+
+    Heat pumps and demand that is shed follow the heat and the demand that come.
+    """
+    early = np.arange(block.inputs.sizes["time"]) < slots
+    loads = block.component("flexible_load")
+    same: list[tuple[str, str, bool | Array]] = [
+        (device, verb, True) for device in devices.stores() for verb in ("charge", "discharge")
+    ]
+    if loads is not None and slots:
+        same.append(("flexible_load", "power", tasks(block.inputs).deferrable[:, None]))
+        if (start := loads.component("start")) is not None:
+            same.append(("flexible_load", "start", True))
+            start.binary = early[start.position % len(early)]
+    for device, name, which in same if block is not first else ():
+        own, other = (of.component(device).component(name).linear() for of in (block, first))
+        block.row(
+            f"{device}_{name}_decided",
+            own - other == 0.0,
+            f"{name}[d,t] = that of the first future",
+            where=early & which & touches(own - other),
+            dims=(device, "time"),
+        )

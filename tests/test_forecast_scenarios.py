@@ -122,3 +122,10 @@ def test_a_course_goes_on_from_where_the_car_is():
     assert elsewhere.place.tolist() == [[4, 4, 4]]
     assert elsewhere.reserve.tolist() == [[2.0, 2.0, 2.0]]
     assert np.isnan(away.reserve).all()  # a drawn day shows when it leaves
+
+
+def test_points_that_are_alike_are_chosen_once():
+    points = np.array([[1.0], [1.0], [3.0], [3.0]])
+    chosen, likely = fast_forward(points, np.full(4, 0.25), 4)
+    assert points[chosen].tolist() in ([[1.0], [3.0]], [[3.0], [1.0]])
+    assert likely.tolist() == [0.5, 0.5]

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 import otonari
-from otonari.data.problems import InputError
-from otonari.model.agents import bidding, flexible_loads, planning
+from otonari.model.agents import bidding, flexible_loads, hedging, planning
+from otonari.model.day_ahead import day_ahead_block, results
+from otonari.model.solver.solve import solve
 from otonari.runs.simulate import run, timeline
-from otonari.runs.simulate.loop import Options, Simulation
+from otonari.runs.simulate.loop import Options
 
 from . import counts
 from .communities import metered_net, random_community
@@ -149,7 +150,54 @@ def test_any_community_keeps_its_deadlines(seed, mode):
     assert "flexible_load_power" in tree["results"]
 
 
-def test_a_plan_for_several_futures_takes_no_loads():
-    line = timeline.of_inputs(boiler(), boiler(), foresight=True)
-    with pytest.raises(InputError, match="for several futures"):
-        Simulation(line, Options("co-optimized", futures=3))
+def in_futures(inputs, *sun):
+    """Return futures of inputs, as many as there is ``sun`` (slot,) [kW] for in place of that of the home with PV."""
+    pv = inputs["pv_available"]
+    return [inputs.assign(pv_available=pv.copy(data=[own, np.zeros(len(own))])) for own in sun]
+
+
+@pytest.mark.parametrize(("later", "begins"), [(0.3, 1.0), (0.7, 0.0)])
+def test_a_run_begins_before_it_is_known_which_future_comes(later, begins):
+    """1 kWh at 30, or of sun worth 8: now there is 1 kW by half a chance, an hour later some for sure."""
+    load = {"owner": "sun", "power_limit": 1.0, "shape": [1.0], "step_hours": 1.0}
+    inputs = street({"washer": load}, [("washer", 0.0, 2.0, 1.0)], (1, 1), (30.0, 30.0))
+    inputs = inputs.assign(demand=0.0 * inputs["demand"])
+    futures = in_futures(inputs, [1.0, later], [0.0, later])
+    plan, _ = hedging.hedged(inputs, futures, np.array([0.5, 0.5]))
+    assert plan.start[0] == pytest.approx([begins, 1.0 - begins])
+    assert plan.load[0] == pytest.approx([begins, 1.0 - begins])
+    block = day_ahead_block(futures, [0.5, 0.5])  # a day ahead every run follows the future
+    solve(block)
+    assert [result["flexible_load_start"].values[0, 0] for result in results(block)] == [1.0, 0.0]
+
+
+def test_a_deferrable_load_takes_the_same_in_all_futures_and_later_what_each_has_left():
+    inputs = street(
+        {"boiler": {"owner": "sun", "power_limit": 1.0}}, [("boiler", 0.0, 2.0, 1.0)], (1, 1), (30.0,) * 2
+    )
+    inputs = inputs.assign(demand=0.0 * inputs["demand"])
+    futures = in_futures(inputs, [1.0, 0.2], [0.0, 0.2])
+    plan, _ = hedging.hedged(inputs, futures, np.array([0.4, 0.6]))
+    assert plan.load[0] == pytest.approx(
+        [0.8, 0.2]
+    )  # 0.2 kWh of sure sun wait, the rest takes its chance now
+    seen = hedging.average(inputs, futures, np.array([0.4, 0.6]))
+    assert seen["pv_available"].values[0] == pytest.approx([0.4, 0.2])
+
+
+def test_a_simulation_with_loads_plans_for_several_futures():
+    """A run and a boiler, three days of other sun to learn from: both are done by their deadlines."""
+    loads = {
+        "washer": {"owner": "sun", "power_limit": 2.0, "shape": [2.0, 1.0], "step_hours": 1.0},
+        "boiler": {"owner": "shade", "power_limit": 1.0},
+    }
+    inputs = street(loads, [("washer", 49.0, 53.0, 3.0), ("boiler", 48.0, 54.0, 5.0)], [1] * 54, [30.0] * 54)
+    sun = 2.0 * np.random.default_rng(1).random(54)
+    earlier = in_futures(inputs, sun)[0]
+    line = timeline.of_inputs(earlier.isel(time=slice(48, None)), earlier)
+    tree = run.simulate(line, Options("co-optimized", window=4, futures=3))
+    washer, heater = tree["results"]["flexible_load_power"].values
+    [begin] = np.flatnonzero(tree["results"]["flexible_load_start"].values[0])
+    assert washer[begin : begin + 2].tolist() == [2.0, 1.0]
+    assert washer.sum() == 3.0
+    assert heater.sum() == pytest.approx(5.0)

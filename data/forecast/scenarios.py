@@ -58,7 +58,7 @@ def fast_forward(points: np.ndarray, probability: np.ndarray, count: int) -> tup
     probability
         (point,).
     count
-        How many are chosen, at the most as many as there are.
+        How many are chosen, at the most as many as differ.
 
     >>> chosen, likely = fast_forward(np.array([[0.0], [1.0], [9.0]]), np.array([0.4, 0.3, 0.3]), 2)
     >>> chosen.tolist(), likely.round(9).tolist()
@@ -74,6 +74,8 @@ def fast_forward(points: np.ndarray, probability: np.ndarray, count: int) -> tup
         cost[chosen] = np.inf
         chosen = np.append(chosen, int(cost.argmin()))
         nearest = left[:, chosen[-1]]
+        if not nearest.any():
+            break  # all others are like one of these
     owner = distance[:, chosen].argmin(axis=1)
     return chosen, np.bincount(owner, probability, minlength=len(chosen))
 

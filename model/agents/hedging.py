@@ -30,8 +30,9 @@ def hedged(
 ) -> tuple[Plan, Deals]:
     """Return the community's plan for several futures, and the deals of its first slot.
 
-    What stores do in the first slot and what peers contract for it is the same in all futures (`day_ahead`); later slots
-    are each future's own. The plan is the mean of the futures, the value of stored energy its expectation.
+    What stores and deferrable loads do in the first slot, which runs begin with it and what peers contract for it is the
+    same in all futures (`day_ahead`); later slots are each future's own. The plan is the mean of the futures, for the
+    demand and PV of :func:`average`, the value of stored energy and of tasks its expectation.
 
     Parameters
     ----------
@@ -63,11 +64,13 @@ def hedged(
     most = _agreed(first, contracted(block))
     more = likely | {name: np.maximum(power - likely[name], 0.0) for name, power in most.items()}
     deals = joined([_deals(first, power) for power in (likely, more)])
-    every = ("charge", "discharge", "wanted", "net", "peak_value", "beyond", "backup")
+    every = ("charge", "discharge", "wanted", "net", "peak_value", "beyond", "backup", "load", "start")
+    duals = np.full(len(plans), 1 / len(plans))  # they count their futures already
     plan = replace(
         plans[0],
         **{name: mean(name) for name in every},
-        value=mean("value", np.full(len(plans), 1 / len(plans))),  # duals count their futures already
+        value=mean("value", duals),
+        load_value=mean("load_value", duals),
         ceiling=np.min([own.ceiling for own in plans], axis=0),
         electric=_electric(seen, futures, plans, probability),
         basis=solution.basis,
@@ -77,6 +80,13 @@ def hedged(
         plan.net[:, 0] - deals.net(len(plan.net)) / hours
     )  # contracts may be more than is expected
     return plan, deals
+
+
+def average(seen: xr.Dataset, futures: Sequence[xr.Dataset], probability: Array) -> xr.Dataset:
+    """Return the inputs as expected, with the mean of what demand, PV and demand that may be shed are in futures."""
+    names = ("demand", "pv_available", "flexible_load_demand")
+    means = {name: _mean([own[name] for own in futures], probability) for name in names if name in seen}
+    return seen.assign({name: seen[name].copy(data=values) for name, values in means.items()})
 
 
 def _electric(

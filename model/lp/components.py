@@ -150,13 +150,14 @@ class ArrayVar(OnDemand, IndexedVar):
     def _make(self) -> dict[Any, VarData]:
         data = {}
         values = self._values if self._values is not None else [None] * len(self.position)
-        for index, low, high, value in zip(
-            self.labels(), self.lower.tolist(), self.upper.tolist(), values, strict=True
+        binary = np.broadcast_to(self.binary, len(self.position)).tolist()
+        for index, low, high, value, whole in zip(
+            self.labels(), self.lower.tolist(), self.upper.tolist(), values, binary, strict=True
         ):
             variable = data[index] = VarData(component=self)
             variable._index = index
             variable._domain = (
-                Binary if self.binary else Reals
+                Binary if whole else Reals
             )  # the setter would look the index up before it exists
             variable.setlb(None if low == -np.inf else low)
             variable.setub(None if high == np.inf else high)
@@ -189,7 +190,7 @@ class ArrayVar(OnDemand, IndexedVar):
     def integer_now(self) -> Array:
         """Return which entries (entries,) are integers: not those that are fixed."""
         if not self.touched:
-            return np.full(len(self.position), self.binary)
+            return np.array(np.broadcast_to(self.binary, len(self.position)))
         return np.array([not v.fixed and domain(v) for v in self.entries()], dtype=bool)
 
     def store(self, values: Array) -> None:

@@ -11,7 +11,6 @@ import xarray as xr
 
 from ...data.inputs.arrays import Arrays
 from ...data.inputs.currency import scale
-from ...data.problems import InputError, Problem
 from ...model.agents import (
     bidding,
     delivery,
@@ -113,10 +112,6 @@ class Simulation:
     def __init__(self, timeline: Timeline, options: Options, state: State | None = None):
         self.timeline, self.options, inputs = timeline, options, timeline.arrays
         require_simulated(inputs, options.mode, options.futures)
-        if options.futures > 1 and "flexible_load" in inputs.sizes:
-            want = "none, where a plan is for several futures"
-            names = inputs["flexible_load"].values.tolist()
-            raise InputError([Problem("loads", name, "load", repr(name), want) for name in names])
         self._expectations = price_expectations.Expectations(
             inputs, timeline.days.slots_per_day, options.weight
         )
@@ -152,7 +147,7 @@ class Simulation:
         drawn = np.maximum(state.realised.net[: inputs.sizes["participant"], :slot], 0.0)
         before = flexible_loads.Drawn(state.realised.load[:, :slot], state.realised.start[:, :slot])
         seen = self.timeline.window(slot, count, state.energy, drawn, before)
-        planned, deals = self._planned(seen, drawn)
+        planned, deals, meant = self._planned(seen, drawn, before)
         least = np.maximum(self._required[:, slot], reachable_energy.required(seen)[:, 0])
         value = by_device(inputs, planned.value[:, 0])["vehicle"]
         held = heat_pumps.with_heat_pumps(inputs, slot).kept[:, slot] * state.energy
@@ -166,7 +161,7 @@ class Simulation:
         if heat_pumps.count(inputs):
             heat = held[len(stored) :] - inputs["heat_pump_heat_demand"].values[:, slot] * hours
             stored, least = np.append(stored, heat), np.append(least, heat_pumps.required(seen))
-        happening, loads = self._with_loads(before, seen, planned, contracted)
+        happening, loads = self._with_loads(before, meant, planned, contracted)
         realised = network_control.realised(happening, slot, stored, planned, contracted, least)
         state.realised.enter(slot, realised._replace(load=loads.power, start=loads.start))
         state.deals.append(delivery.deliver(inputs, slot, deals, realised.net))
@@ -186,20 +181,23 @@ class Simulation:
         demand[:, self.state.slot] += flexible_loads.of_owners(self._happening, loads.power)
         return self._happening.assign(demand=self._happening["demand"].copy(data=demand)), loads
 
-    def _planned(self, seen: xr.Dataset, drawn: np.ndarray) -> tuple[planning.Plan, Deals]:
-        """Return the plan that devices follow and the deals of the slot that closes."""
+    def _planned(
+        self, seen: xr.Dataset, drawn: np.ndarray, before: flexible_loads.Drawn
+    ) -> tuple[planning.Plan, Deals, xr.Dataset]:
+        """Return the plan that devices follow, the deals of the slot that closes, and what the plan is for."""
         state, options = self.state, self.options
         if options.mode == "exchange":
-            return self._exchanged(seen)
+            return *self._exchanged(seen), seen
         if options.futures > 1:
-            number = options.futures, options.seed
-            own = futures(self.timeline, state.slot, seen.sizes["time"], state.energy, *number, drawn)
+            window = state.slot, seen.sizes["time"], state.energy
+            own = futures(self.timeline, *window, options.futures, options.seed, drawn, before)
             if len(own.inputs) > 1:
-                return hedging.hedged(seen, own.inputs, own.probability, state.basis)
+                hedged = hedging.hedged(seen, own.inputs, own.probability, state.basis)
+                return *hedged, hedging.average(seen, own.inputs, own.probability)
         if options.mode == ALONE:
-            return planning.alone(seen, state.basis), NO_DEALS
+            return planning.alone(seen, state.basis), NO_DEALS, seen
         planned, deals, state.limits = common_plan(seen, state.slot, state.basis, state.limits)
-        return planned, deals
+        return planned, deals, seen
 
     def _exchanged(self, seen: xr.Dataset) -> tuple[planning.Plan, Deals]:
         """Return the agents' plan and the deals of the slot that closes, after they have traded."""
