@@ -46,13 +46,17 @@ def errands(**vehicle):
     return home_and_site(host, trips, **vehicle)
 
 
-def home_and_site(host, trips, engine=True, **vehicle):
-    """Return a home whose car is plugged in at a ``host`` (slot,) and drives ``trips``, and a site with sun."""
+def home_and_site(host, trips, engine=True, before=None, **vehicle):
+    """Return a home whose car is plugged in at a ``host`` (slot,) and drives ``trips``, and a site with sun.
+
+    Other cars may stand ``before`` it in the table, by name, with what differs.
+    """
     sun = [0.0] * 10 + [6.0] * 4 + [0.0] * 10
     people = {"home": {"demand": 0.5}, "site": {"demand": 0.5, "pv_available": sun * DAYS}}
     car = {"owner": "home", "host": host, "capacity": 10, "min_energy": 2, "initial_energy": 6}
     car |= {"charge_limit": 3, "discharge_limit": 2, "charge_efficiency": 1, "discharge_efficiency": 1}
     car |= {"electric_economy": 10, "fuel_price": 160, "fuel_economy": 40 if engine else np.nan} | vehicle
+    before = {name: car | other for name, other in (before or {}).items()}
     return community(
         {
             "slots": [1] * 24 * DAYS,
@@ -63,7 +67,7 @@ def home_and_site(host, trips, engine=True, **vehicle):
                 name: {"node": node, "tariff": "flat"} | people[name]
                 for name, node in (("home", "a"), ("site", "b"))
             },
-            "vehicles": {"car": car},
+            "vehicles": before | {"car": car},
             "trips": trips,
         }
     )
@@ -123,6 +127,11 @@ def test_a_car_that_may_leave_at_any_time_holds_what_petrol_is_worth():
     given = planning.plan(seen, alone).discharge[0]
     assert given[:7].sum() == 0
     assert given[7:].sum() == pytest.approx(2.0)
+    parked = {"electric": {"host": "home", "fuel_economy": np.nan, "fuel_price": 999}}
+    both = last_days(errands(before=parked), 2).window(0, 24, np.array([4.0, 4.0]))
+    assert np.isnan(both["vehicle_target"].values[0]).all()
+    assert both["vehicle_target"].values[1] == pytest.approx(target, nan_ok=True)
+    assert both["vehicle_target_price"].values[1] == pytest.approx(price)
     kept = last_days(errands(target=[np.nan] * (24 * DAYS - 1) + [6.0], target_price=50.0))
     seen = kept.window(0, 24, np.array([4.0]))
     assert np.flatnonzero(~np.isnan(seen["vehicle_target"].values[0])).tolist() == [23]
@@ -251,5 +260,5 @@ def test_what_is_planned_and_delivered_obeys_a_minimum_charge():
     for charge in (np.concatenate(planned), simulation.state.realised.charge):
         assert ((charge == 0) | (charge >= 1.4)).all()
         assert (charge > 0).any()
-    results.account(line.inputs, simulation.state, simulation.options)  # checks it too
+    results.account(line, simulation.state, simulation.options)  # checks it too
     assert simulation.state.energy[0] >= 6.7 - 1e-6

@@ -133,7 +133,7 @@ class Driving:
             inputs[f"vehicle_{name}"].values[self.cars]
             for name in ("min_energy", "capacity", "electric_economy", "fuel_economy")
         )
-        petrol = inputs["fuel_price"].values * economy / litre
+        petrol = inputs["fuel_price"].values[self.cars] * economy / litre
         held = np.minimum(least[:, None] + course.reserve, capacity[:, None])
         free = np.isnan(target[self.cars]).all(axis=1) & (course.chance > 0) & (petrol > 0)
         target[self.cars[free]], price[self.cars[free]] = held[free], (course.chance * petrol)[free]
