@@ -95,6 +95,25 @@ def test_a_voltage_that_stops_everybody_by_hand():
     assert (found.draw == np.round(found.draw, 3)).all()
 
 
+def test_a_limit_over_time_of_a_node_is_shared_by_hand():
+    """Of 10 and 30 kW into the bank each of four gets a quarter, one who draws 4 in any case 4 of the 10."""
+    inputs = street(
+        homes(3, demand=0.0) | {"big": {"node": "bank", "tariff": "flat", "demand": 4.0}}, slots=(1, 1)
+    )
+    per_slot = ("node", "time")
+    into, out = (np.full((2, 2), np.inf) for _ in range(2))
+    bank = inputs["node"].values.tolist().index("bank")
+    into[bank], out[bank] = [10.0, 30.0], [8.0, np.inf]
+    limited = inputs.assign(node_import_envelope=(per_slot, into), node_export_envelope=(per_slot, out))
+    found = envelopes(limited, EN, able=False)
+    assert found.draw.T.tolist() == [[2.0, 2.0, 2.0, 4.0], [7.5] * 4]
+    assert found.give[:, 0].tolist() == [2.0] * 4
+    assert found.give[:, 1] == pytest.approx(envelopes(inputs, EN, able=False).give[:, 1], abs=0.01)
+    into[bank, 0] = 3.0
+    with pytest.raises(Infeasible, match=r"node bank.* 1 kW of its limit on what flows into it"):
+        envelopes(inputs.assign(node_import_envelope=(per_slot, into)), EN, able=False)
+
+
 def test_a_rating_that_stops_everybody_by_hand():
     """100 A bring sqrt(3) 400 V 100 A v = 69.28 v kW, of which 1 - v = 0.0624 per unit sag, and rise the other way."""
     found = envelopes(street(homes(4), rating={"bank": 100.0}), EN, able=False)

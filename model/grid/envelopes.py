@@ -8,7 +8,8 @@ linear power flow the headroom of a limit k is ``h[k](d) = b[k] + R[k] d``; at t
 so that I and E are shares of what limits have (`filling`). Nobody knows what the others do, and a load on one phase
 raises the voltage of the next: the worst corner of an undervoltage is not everybody's import. The linear answer is held
 against the power flow at the worst corner of every limit (`worst_corners`), and b corrected by what the linear flow
-does not see, until all of them hold. (The ideal envelopes of Team-Nando/OE1-Ideal, from the University of Melbourne's
+does not see, until all of them hold. Limits over time of nodes (`node_limits`) are shared in the same way, by all who
+draw, and all who give, below them. (The ideal envelopes of Team-Nando/OE1-Ideal, from the University of Melbourne's
 project "Assessing the benefits of using operating envelopes", ask the same of one corner: everybody at once.)
 """
 
@@ -23,9 +24,10 @@ from ...data.inputs.contract import optional
 from ...data.inputs.devices import present, stores
 from ..errors import Cause, Infeasible, NoPowerFlow
 from ..labels import Array, positions
-from ..topology.connections import connections, drawn_by_demand
+from ..topology.connections import SMALL, connections, drawn_by_demand
 from .filling import fill
 from .limits import Band
+from .node_limits import node_limits
 from .worst_corners import DOWN, HIGH, LESS, LOW, UP, Corners, Limits, limits
 
 SHARES = ("equal", "connection", "max-min")
@@ -46,6 +48,7 @@ LACKS = {
     DOWN: "of the rating of its edge for what is drawn",
     UP: "of the rating of its edge for what is given",
 }
+LACKS_OF_NODE = "kW of its limit on what flows into it", "kW of its limit on what flows out of it"
 
 
 class Envelopes(NamedTuple):
@@ -93,11 +96,12 @@ def envelopes(
     if demand:
         drawn = _rounded_up(drawn_by_demand(inputs))
         least[: len(drawn)] = np.minimum(drawn, most[: len(drawn)])
+    of_nodes = _of_nodes(inputs, least, guests)
     every = limits(inputs, band)
     near = every.chosen((every.use @ (most + guests) > every.headroom - NEAR).any(axis=1))
     corners = Corners(inputs, band, near, guests)
     try:
-        share = _shared(corners, least, most, *_rates(inputs, shares))
+        share = _shared(corners, of_nodes, least, most, *_rates(inputs, shares))
         share, measured = _held(inputs, corners, _whole(share, least), least)
     except NoPowerFlow:
         _require(inputs, near, near.headroom - near.use @ (least + guests))
@@ -106,17 +110,43 @@ def envelopes(
     return Envelopes(draw, give, near, measured, len(corners))
 
 
-def _shared(corners: Corners, least: Array, most: Array, rate: Array, group: Array) -> Array:
+def _shared(
+    corners: Corners, of_nodes: tuple[Array, Array], least: Array, most: Array, rate: Array, group: Array
+) -> Array:
     """Return shares (2 P, T) of the limits, corrected until they agree with the power flow at the worst corners."""
+    rows, left = of_nodes
     use, guests, headroom = corners.limits.use, corners.guests, corners.limits.headroom
     for _ in range(MOST_ROUNDS):
         has = np.maximum(headroom - use @ guests - MARGIN, use @ least)
-        share, measured = corners.measured(fill(use, has, rate, least, most, group), least)
+        every = np.vstack([use, rows]), np.vstack([has, left])
+        share, measured = corners.measured(fill(*every, rate, least, most, group), least)
         change = measured - (headroom - use @ (share + guests))
         if (np.abs(change) < CLOSE).all():
             break
         headroom = headroom + change
     return share
+
+
+def _of_nodes(inputs: xr.Dataset, least: Array, guests: Array) -> tuple[Array, Array]:
+    """Return what connections take (2 N, 2 P) of limits over time of nodes, and what these have (2 N, T) [kW].
+
+    At the worst everybody below a node draws at once, or gives. Raises Infeasible where that is too much in any case.
+    """
+    own = node_limits(inputs)
+    inside = own.above[own.node].toarray().T
+    use = np.kron(np.eye(2), inside)
+    has = np.vstack([own.into, own.out]) - use @ guests
+    lack = use @ least - has
+    nodes, times = inputs["node"].values, np.datetime_as_string(inputs["time"].values, unit="m")
+    causes = [
+        Cause(
+            f"node {nodes[k % len(nodes)]}", f"{times[t]}Z", float(lack[k, t]), LACKS_OF_NODE[k // len(nodes)]
+        )
+        for k, t in np.argwhere(lack > SMALL)
+    ]
+    if causes:
+        raise Infeasible(causes)
+    return use, np.maximum(has, use @ least)
 
 
 def _most(inputs: xr.Dataset, able: bool) -> Array:

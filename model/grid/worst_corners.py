@@ -146,7 +146,8 @@ def _rated_power(inputs: xr.Dataset) -> Array:
 
 def _wires(inputs: xr.Dataset, times: int) -> xr.Dataset:
     """Return what a power flow needs to know of a network, its slots so many times one after another."""
-    wires = as_dataset(inputs)[[name for name in inputs.data_vars if str(name).startswith("node_")]]
+    given = as_dataset(inputs)
+    wires = given[[n for n, v in given.items() if str(n).startswith("node_") and "time" not in v.dims]]
     source = np.tile(optional(inputs, "source_voltage"), times)
     return wires.assign(source_voltage=("time", source)).assign_coords(
         time=np.tile(inputs["time"].values, times)
