@@ -266,7 +266,7 @@ def test_what_was_odd_in_the_data_is_noted(files):
 def test_a_file_that_nobody_uses_is_noted_or_missed(files):
     nobody = "tables.participants.0.pv_column="
     _, note = json.loads(build_inputs(load_scenario(files, [nobody])).attrs["notes"])
-    assert "no participant uses" in note
+    assert "nobody uses a column of this file" in note
     assert [p.got for p in problems(files, [nobody, "series.pv.path=none.csv"])] == [
         "no such file or directory"
     ]

@@ -90,7 +90,7 @@ def test_what_charges_waits_for_the_envelope_where_nobody_plans():
 @pytest.mark.parametrize("way", ["import", "export"])
 def test_checks_compute_envelopes_again(way):
     """A run that was cleared without them breaks them: by what, where and when is told."""
-    inputs = home(pv_available=[0.0, 4.0])
+    inputs = home(pv_available={"import": [0.0, 0.0], "export": [0.0, 4.0]}[way])
     tree = otonari.clear(inputs, market="grid-only")
     groups = [tree[name].to_dataset() for name in ("results", "trades", "settlement")]
     side = {"import": "draw", "export": "supply"}[way]
