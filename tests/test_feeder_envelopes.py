@@ -21,6 +21,8 @@ from otonari.model.grid.loads import phase_shares
 from . import counts
 from .communities import START, community
 
+pytestmark = pytest.mark.thorough
+
 EN = BANDS["EN 50160"]
 FLAT = {"flat": {"retail_price": 30, "feed_in_price": 8}}
 

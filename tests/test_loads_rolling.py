@@ -14,6 +14,8 @@ from . import counts
 from .communities import metered_net, random_community
 from .test_flexible_loads import boiler, run_of, street
 
+pytestmark = pytest.mark.thorough
+
 MODES = pytest.mark.parametrize("mode", ["exchange", "co-optimized"])
 
 

@@ -25,6 +25,8 @@ from otonari.runs.store.atomic_file import RunFileError
 from . import pages
 from .communities import community
 
+pytestmark = pytest.mark.thorough
+
 SMALL = {
     "schema_version": 1,
     "name": "pair",

@@ -18,6 +18,8 @@ from . import counts
 from .benchmarks.neighbourhood import neighbourhood
 from .communities import community, random_community
 
+pytestmark = pytest.mark.thorough
+
 RANDOM = range(200)
 
 
