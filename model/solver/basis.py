@@ -10,7 +10,7 @@ import numpy as np
 
 from ..labels import Array
 from ..lp.matrix import Program
-from .highs import ask
+from .highs import Simplex, ask, load, optimal, run, set_options
 
 IDLE = (int(highspy.HighsBasisStatus.kLower), int(highspy.HighsBasisStatus.kZero))
 """Statuses of a column that is not in use: at its lower bound, or at zero without one."""
@@ -86,6 +86,23 @@ def start_from(highs: Any, column_status: Array, row_status: Array) -> None:
     start.col_status, start.row_status = _KINDS[column_status].tolist(), _KINDS[row_status].tolist()
     start.valid = True
     ask(highs, "setBasis", start)
+
+
+def run_from(
+    program: Program, start: tuple[Array, Array], simplex: Simplex, time_limit: float | None, **options: Any
+) -> Any | None:
+    """Return HiGHS at the optimum of a linear program, from statuses (columns,), (rows,); None if it has none.
+
+    From a cold start, with HiGHS's own choices, where it ends at none from there.
+    """
+    highs = load(program, time_limit, 0.0, simplex)
+    set_options(highs, **options)
+    start_from(highs, *start)
+    run(highs)
+    if not optimal(highs):
+        highs = load(program, time_limit, 0.0)
+        run(highs)
+    return highs if optimal(highs) else None
 
 
 _KINDS = np.array(

@@ -34,7 +34,7 @@ from scipy import sparse
 
 from ..labels import Array
 from ..lp.matrix import Program, bare
-from .basis import Basis, at_rest, basis_of, start_from
+from .basis import Basis, at_rest, basis_of, run_from
 from .components import connected, piece
 from .highs import Simplex, basic_solution, dot, load, optimal, run
 from .tie_breaking import filled
@@ -198,13 +198,9 @@ class _Sizes:
         """Return the cut of a part at sizes; None if it has no optimum there."""
         own, taken = part.program, part.of_shared @ z
         program = replace(own, row_lower=own.row_lower - taken, row_upper=own.row_upper - taken)
-        highs = load(program, self.time_limit, 0.0, Simplex.WARM if self.rounds else Simplex.DUAL)
-        start_from(highs, self.column_status[part.columns], self.row_status[part.rows])
-        run(highs)
-        if not optimal(highs):
-            highs = load(program, self.time_limit, 0.0)
-            run(highs)
-        if not optimal(highs):
+        start = self.column_status[part.columns], self.row_status[part.rows]
+        highs = run_from(program, start, Simplex.WARM if self.rounds else Simplex.DUAL, self.time_limit)
+        if highs is None:
             return None
         solution = basic_solution(highs, program)
         self.column_status[part.columns], self.row_status[part.rows] = solution[2:4]

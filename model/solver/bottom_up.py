@@ -41,11 +41,11 @@ from scipy.sparse.csgraph import connected_components
 from ..labels import Array
 from ..lp.matrix import Program
 from . import windows
-from .basis import IDLE, at_rest, start_from
+from .basis import IDLE, at_rest, run_from
 from .components import Effort, Parts
 from .crowds import Crowds, crowds
 from .dual_face import published
-from .highs import ITERATIONS_PER_ROW, Simplex, basic_solution, load, optimal, run, set_options
+from .highs import ITERATIONS_PER_ROW, Simplex, basic_solution
 from .tie_breaking import Selection, filled, perturbed, proves, rules, select
 from .windows import Start, near, started
 
@@ -217,15 +217,13 @@ class _BottomUp:
         """Solve a part of the perturbed problem and keep its basis and duals; None if it has no optimum."""
         program = self.parts.piece(rows, columns)
         simplex, start = self._start(program, rows, columns)
-        highs = load(program, self.time_limit, 0.0, simplex)
-        if self.directed:
-            set_options(highs, simplex_iteration_limit=ITERATIONS_PER_ROW * len(rows), **DIRECTED)
-        start_from(highs, start.column_status, start.row_status)
-        run(highs)
-        if not optimal(highs):
-            highs = load(program, self.time_limit, 0.0)
-            run(highs)
-        if not optimal(highs):
+        options: dict[str, Any] = (
+            {"simplex_iteration_limit": ITERATIONS_PER_ROW * len(rows), **DIRECTED} if self.directed else {}
+        )
+        highs = run_from(
+            program, (start.column_status, start.row_status), simplex, self.time_limit, **options
+        )
+        if highs is None:
             return None
         solution = basic_solution(highs, program)
         self.dual[rows] = solution.dual
