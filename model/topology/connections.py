@@ -33,6 +33,8 @@ def unavoidable(inputs: xr.Dataset) -> xr.Dataset:
 
     An envelope sheds no load: where nobody plans, what it cannot hold back is drawn all the same.
     """
+    if "import_envelope" not in inputs and "node_import_envelope" not in inputs:
+        return inputs
     drawn, least = drawn_by_demand(inputs), {}
     if "import_envelope" in inputs:
         least["import_envelope"] = drawn

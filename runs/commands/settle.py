@@ -12,7 +12,7 @@ from ...data.inputs.currency import decimals
 from ...data.problems import shown
 from ..settle import key, run
 from ..settle.run import Month
-from ..store import atomic_file
+from ..store import atomic_file, run_file
 from ..text import table
 from .answer import Answer
 
@@ -109,7 +109,9 @@ def _kept(month: Month) -> str:
 
 def coefficients(run: Path, output: Path, *, decimals: int, exhaustive: bool) -> Answer:
     """Write the key that realises a stored run; see :func:`otonari.runs.settle.key.of_run`."""
-    own = key.of_run(run, decimals=decimals, exhaustive=exhaustive)
+    tree = run_file.open_run(run)
+    with run_file.reading(run):
+        own = key.of_run(tree, decimals=decimals, exhaustive=exhaustive)
     volumes, slots = own.volumes, len(own.time)
     kept = atomic_file.publish_text(output, own.csv())
     facts = {

@@ -1,14 +1,13 @@
 """The key by which a network operator realises a stored run: coefficients per slot, producer and member."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import xarray as xr
 
 from ...model.labels import Array
 from ...model.sharing.coefficients import coefficients
 from ...model.sharing.traded import Traded, traded
-from ..store import run_file
 from ..text import as_csv
 from . import trades as trades_by_slot
 
@@ -45,18 +44,10 @@ class Key(NamedTuple):
         return as_csv(["time", "producer", *label, REST], rows)
 
 
-def of_run(run: Path, *, decimals: int = 6, exhaustive: bool = False) -> Key:
-    """Return the key that realises a stored run; see :func:`otonari.model.sharing.coefficients.coefficients`.
-
-    Raises
-    ------
-    RunFileError
-        If the file is not a run.
-    """
-    tree = run_file.open_run(run)
-    with run_file.reading(run):
-        inputs, results, trades, _ = trades_by_slot.groups(tree)
-        volumes = traded(inputs, results, trades)
+def of_run(tree: xr.DataTree, *, decimals: int = 6, exhaustive: bool = False) -> Key:
+    """Return the key that realises a run; see :func:`otonari.model.sharing.coefficients.coefficients`."""
+    inputs, results, trades, _ = trades_by_slot.groups(tree)
+    volumes = traded(inputs, results, trades)
     producers = np.flatnonzero(volumes.injected.any(axis=1))
     seller, *others = volumes.contracts
     contracts = (np.searchsorted(producers, seller), *others)

@@ -45,9 +45,10 @@ def files(run: Path) -> dict[str, bytes]:
     RunFileError
         If the file is not a run of a scenario in which peers trade.
     """
-    own, scenario = key.of_run(run), _scenario(run)
     tree = run_file.open_run(run)
+    scenario = _scenario(run, tree.attrs.get("market"))
     with run_file.reading(run):
+        own = key.of_run(tree)
         inputs = tree["inputs"].to_dataset()
         injects = _injects(inputs, own.volumes)
     content = {
@@ -60,9 +61,8 @@ def files(run: Path) -> dict[str, bytes]:
     return {name: text.encode() for name, text in content.items()}
 
 
-def _scenario(run: Path) -> Scenario:
-    """Return the scenario whose peers traded in a run."""
-    market = run_file.open_run(run).attrs.get("market")
+def _scenario(run: Path, market: Any) -> Scenario:
+    """Return the scenario whose peers traded in a run of a market."""
     if market not in TRADING:
         want = f"one of {', '.join(TRADING)}, where peers trade"
         raise atomic_file.RunFileError(run, f"market: got {market!r}, want {want}")
