@@ -27,7 +27,7 @@ from .devices.wires import could_break, loss_cost, wires
 from .grid.loss_factors import loss_prices
 from .grid.network_limits import Rows, stated
 from .labels import Array
-from .lp.components import ArrayVar
+from .lp.components import ArrayVar, Copy
 from .lp.expressions import Linear
 from .topology.joint_peaks import joint_peaks
 from .topology.meters import Meters
@@ -342,9 +342,11 @@ def _one_direction(community: Community, taken: Linear, given: Linear, devices: 
             "imports[m,t] + purchase[m,t] <= draw_limit[m,t] * (1 - giving[m,t])",
         ),
         in_use=~meters.short,
+        implied=True,
     )
     if giving is None:
         return
+    switch = giving.terms[0].variable
     own: Linear = (meters.pv + meters.more - meters.demand) * giving
     for name, device in devices.items():
         own = own + _while_giving(community, name, device, giving)
@@ -354,6 +356,7 @@ def _one_direction(community: Community, taken: Linear, given: Linear, devices: 
         "exports[m,t] + sale[m,t] <= (pv[m,t] - demand[m,t]) * giving[m,t]"
         " + sum over devices of discharge_while_giving[m,t] - charge_while_giving[m,t]",
         where=where,
+        tightened=switch,
     )
 
 
@@ -363,13 +366,19 @@ def _while_giving(community: Community, name: str, device: Device, giving: Linea
     discharge_while_giving <= discharge,  discharge_while_giving <= discharge_limit * giving,
     charge_while_giving >= charge - charge_limit * (1 - giving)
     """
+    switch, all_of_it = giving.terms[0].variable, {"charge": device.charged, "discharge": device.discharged}
     where = {
         "charge": community.meters.directed & (device.charge_limit > 0),
         "discharge": community.meters.directed & (device.discharge_limit > 0),
     }
     part = {
         verb: community.var(
-            f"{name}_{verb}_while_giving", "kW", f"{verb} while the meter gives", where=entries, result=None
+            f"{name}_{verb}_while_giving",
+            "kW",
+            f"{verb} while the meter gives",
+            where=entries,
+            result=None,
+            copied=Copy(all_of_it[verb], switch),
         )
         for verb, entries in where.items()
         if entries.any()
@@ -380,6 +389,7 @@ def _while_giving(community: Community, name: str, device: Device, giving: Linea
             part["charge"] >= device.charged - device.charge_limit * (1.0 - giving),
             "charge_while_giving[m,t] >= charge[m,t] - charge_limit[m,t] * (1 - giving[m,t])",
             where=where["charge"],
+            tightened=switch,
         )
     if "discharge" in part:
         community.row(
@@ -387,12 +397,14 @@ def _while_giving(community: Community, name: str, device: Device, giving: Linea
             part["discharge"] <= device.discharge_limit * giving,
             "discharge_while_giving[m,t] <= discharge_limit[m,t] * giving[m,t]",
             where=where["discharge"],
+            tightened=switch,
         )
         community.row(
             f"{name}_discharge_while_giving_in_all",
             part["discharge"] <= device.discharged,
             "discharge_while_giving[m,t] <= discharge[m,t]",
             where=where["discharge"],
+            tightened=switch,
         )
     nothing = Linear(giving.shape)
     return part.get("discharge", nothing) - part.get("charge", nothing)

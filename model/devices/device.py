@@ -18,7 +18,7 @@ from ...data.inputs.devices import present
 from ..grid.loads import PHASES
 from ..grid.network_limits import stated
 from ..labels import Array
-from ..lp.components import ArrayVar
+from ..lp.components import ArrayVar, Copy
 from ..lp.expressions import Linear, Relation
 from ..lp.one_way import OneWay
 from ..lp.rows import ArrayConstraint, ArrayCost, ArrayExpression
@@ -75,6 +75,7 @@ class Families(ScalarBlock):
         basic: Any = False,
         in_use: Any = False,
         shared: bool = False,
+        copied: Copy | None = None,
     ) -> Linear:
         """Add a family of variables and return it as expressions.
 
@@ -82,7 +83,8 @@ class Families(ScalarBlock):
         default ``<block>_<name>``; None leaves it out. ``pricing_stage`` is the stage of a bottom-up solve from which
         an entry is priced in (`fee_tree.stages`), 0 from the start; ``virtual_node`` is the number of
         the one that an entry is at (`topology.subtrees`); ``basic`` says which entries the initial basis
-        holds, one for every ``balanced`` row, and ``in_use`` which others start at their upper bound.
+        holds, one for every ``balanced`` row, and ``in_use`` which others start at their upper bound. ``copied`` is what
+        auxiliary variables stand for that only rows which tighten a direction know (:meth:`row`).
         """
         dims = dims or self.dims
         family = ArrayVar(tuple(self.axes[d] for d in dims), lower, upper, where, binary, unit, doc)
@@ -91,7 +93,7 @@ class Families(ScalarBlock):
         family.virtual_node = family.entries_of(virtual_node)
         family.basic = family.entries_of(basic)
         family.in_use = family.entries_of(in_use)
-        family.shared = shared
+        family.shared, family.copied = shared, copied
         self.add_component(name, family)
         return family.linear()
 
@@ -108,19 +110,22 @@ class Families(ScalarBlock):
         rent: bool = False,
         balanced: bool = False,
         virtual: VirtualNodes | None = None,
+        tightened: ArrayVar | None = None,
     ) -> None:
         """Add a family of rows; ``doc`` is its formula.
 
         ``lack`` names, for people, what is short where the row cannot be met; such a row can be the cause
         of an infeasible model. The duals of ``priced`` rows are prices, those of ``rent`` rows what a full edge adds to
         them: both are ``published`` (row,), by the declared rule, unless nobody asks for prices there. ``balanced``
-        rows have one ``basic`` entry each; ``virtual`` nodes have a part each of their node's row.
+        rows have one ``basic`` entry each; ``virtual`` nodes have a part each of their node's row. Rows that hold by
+        themselves wherever the binaries ``tightened``, over the same sets, are as their powers flow, may be left out.
         """
         dims = dims or self.dims
         family = ArrayConstraint(tuple(self.axes[d] for d in dims), relation, where, doc)
         family.dims, family.lack, family.balanced = dims, lack, balanced
         family.priced, family.rent, family.virtual = priced, rent, virtual
         family.published = np.full(len(family.position), priced or rent)
+        family.tightened = tightened
         self.add_component(name, family)
 
     def one_way(
@@ -134,6 +139,7 @@ class Families(ScalarBlock):
         formulas: tuple[str, str],
         held: Any = False,
         in_use: Any = False,
+        implied: bool = False,
     ) -> Linear | None:
         """Let of two powers over the dims of the block one be zero in every slot: forward or backward.
 
@@ -141,7 +147,8 @@ class Families(ScalarBlock):
 
         The binaries ``switch`` and these rows, ``<side>_at_most``, exist only ``where`` a direction is decided; returned
         are the binaries, if there are any. ``sides`` are both powers by name, ``limits`` the most that they can be [kW],
-        ``held`` where the binaries mean something else as well, ``in_use`` as for :meth:`var`.
+        ``held`` where the binaries mean something else as well, ``in_use`` as for :meth:`var`. Limits that other rows
+        imply, where one side is zero, are ``implied``: the rows may then be left out as in :meth:`row`.
         """
         shape = where.shape
         (forward, given), (backward, taken) = sides.items()
@@ -155,8 +162,13 @@ class Families(ScalarBlock):
         self.one_ways.append(OneWay(given, taken, *most, (most[0] > 0) & (most[1] > 0), family, held))
         if decided is not None:
             forward_only, backward_only = given <= most[0] * decided, taken <= most[1] * (1.0 - decided)
-            self.row(f"{forward}_at_most", forward_only, formulas[0], where=where & (most[0] > 0))
-            self.row(f"{backward}_at_most", backward_only, formulas[1], where=where & (most[1] > 0))
+            own = family if implied else None
+            self.row(
+                f"{forward}_at_most", forward_only, formulas[0], where=where & (most[0] > 0), tightened=own
+            )
+            self.row(
+                f"{backward}_at_most", backward_only, formulas[1], where=where & (most[1] > 0), tightened=own
+            )
         return decided
 
     def expression(self, name: str, linear: Linear, doc: str, *, dims: tuple[str, ...] = ()) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from itertools import product
 from operator import is_
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from pyomo.core.base.set import Binary, Reals, Set, SetProduct
@@ -19,6 +19,13 @@ from pyomo.core.base.var import IndexedVar, VarData
 
 from ..labels import Array
 from .expressions import Linear, Term, over
+
+
+class Copy(NamedTuple):
+    """What a family of variables copies while a family of binaries over the same sets is 1, and is zero else."""
+
+    source: Linear
+    switch: Any
 
 
 class OnDemand:
@@ -133,6 +140,7 @@ class ArrayVar(OnDemand, IndexedVar):
         self.basic: Array = np.zeros(len(self.position), dtype=bool)
         self.in_use: Array = np.zeros(len(self.position), dtype=bool)
         self.shared = False
+        self.copied: Copy | None = None
         self._values: Array | None = None
 
     def entries_of(self, values: Any) -> Array:

@@ -23,11 +23,13 @@ from pyomo.repn.util import categorize_valid_components
 from scipy import sparse
 
 from ..labels import Array
+from . import tightening
 from .columns import Columns, Form, linear_form
 from .components import ArrayVar
 from .expressions import Linear
 from .one_way import Pairs, collect
 from .rows import ArrayConstraint, ArrayCost
+from .tightening import Tightening
 
 Triplets = tuple[Array, Array, Array]
 """Rows, columns and values of the entries of a sparse matrix."""
@@ -54,6 +56,7 @@ class Program:
     foreign_variables: tuple[VarData, ...]
     foreign_rows: tuple[ConstraintData, ...]
     pairs: Pairs
+    tightening: Tightening
     edited: dict[int, ConstraintData] = field(default_factory=dict)
     sign: float = 1.0
 
@@ -120,6 +123,7 @@ def compile_block(block: Any) -> Program:
         sides.append(tuple(np.array([side]) for side in _sides(data, forms[id(data)])))
     cost, offset = _cost(block, objective, columns)
     lower, upper = columns.bounds()
+    height = sum(len(low) for low, _ in sides)
     return Program(
         cost=sign * cost,
         offset=sign * offset,
@@ -134,6 +138,9 @@ def compile_block(block: Any) -> Program:
         foreign_variables=tuple(columns.foreign),
         foreign_rows=others,
         pairs=collect(_one_ways(block), columns.start, columns.width),
+        tightening=tightening.collect(
+            constraints, columns.families, columns.start, (height, columns.width), edited
+        ),
         edited=edited,
         sign=sign,
     )
@@ -191,6 +198,7 @@ def bare(**arrays: Any) -> Program:
         foreign_variables=(),
         foreign_rows=(),
         pairs=Pairs.none(len(arrays["cost"])),
+        tightening=Tightening.none(len(arrays["row_lower"]), len(arrays["cost"])),
         **arrays,
     )
 

@@ -36,6 +36,7 @@ class ArrayConstraint(OnDemand, IndexedConstraint):
         self.body = relation.body.into(number, (len(self.position),))
         self.dual: Array | None = None
         self.offer: Array | None = None
+        self.tightened: Any = None
 
     def _make(self) -> dict[Any, ConstraintData]:
         rows = expressions(self.body)

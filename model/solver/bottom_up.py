@@ -98,6 +98,7 @@ def optimum(
     tie_break: bool = True,
     threads: int = 1,
     together: bool = False,
+    apart: bool = False,
     effort: Effort | None = None,
 ) -> Optimum | None:
     """Return the optimum of a linear program, cleared from the leaves of its fee tree upward; None if a part has none.
@@ -114,13 +115,16 @@ def optimum(
         Subtrees that are solved at the same time.
     together : bool
         Whether no flow is left out, as in a single program.
+    apart : bool
+        Whether all flows stay left out but those of the starting basis: the optimum of the smallest subtrees.
     effort : Effort, optional
         Told of the parts that are solved.
     """
     with ThreadPoolExecutor(threads) as pool:
         each = pool.map if threads > 1 else map
         within = crowds(program, together)
-        return _BottomUp(within, start, time_limit, each, tie_break, together, effort or Effort()).solve()
+        way = _BottomUp(within, start, time_limit, each, tie_break, together, effort or Effort())
+        return way.solve(apart)
 
 
 @dataclass
@@ -175,22 +179,25 @@ class _BottomUp:
             if len(self.parts.members()) == 1:
                 self.parts.join(self._left_out(int(self.edges.stage.max())).column)
 
-    def solve(self) -> Optimum | None:
-        """Solve the subtrees, join those that can trade, stage by stage, and break ties where no flow is priced in."""
+    def solve(self, apart: bool) -> Optimum | None:
+        """Solve the subtrees, join those that can trade, stage by stage, and break ties where no flow is priced in.
+
+        ``apart`` as for :func:`optimum`.
+        """
         last, stage = int(self.edges.stage.max(initial=0)), 0
         changed = self.parts.members()
         while True:
             if changed and not self._solve_parts(changed):
                 return None
             entering = self._entering(self.perturbed, self.dual, stage)
-            if not len(entering) and stage < last:
+            if not len(entering) and stage < last and not apart:
                 stage, changed = stage + 1, []
                 continue
-            if not len(entering):
+            if not len(entering) or apart:
                 if not all(self.each(self._select, self.solved)):
                     return None
                 entering = self._entering(self.program, self.selected, last)
-            if not len(entering):
+            if not len(entering) or apart:
                 return self._whole()
             labels = self.parts.join(entering)
             self.solved = [p for p in self.solved if self.parts.row[p.rows[0]] not in set(labels)]

@@ -18,7 +18,7 @@ from ..lp.matrix import Program, compile_block
 from ..lp.suffixes import load_suffixes
 from . import benders, bottom_up
 from .basis import Basis, basis_of, statuses
-from .binaries import directions
+from .binaries import directions, left_out
 from .binaries.search import BRIEFLY, CROSSED, LEAST, ROUNDED, Decided, Search
 from .bottom_up import Optimum
 from .components import Effort
@@ -26,6 +26,8 @@ from .highs import basic_solution, dot, own_scheduler, prove, version
 from .infeasibility import conclusive
 from .tie_breaking import filled
 
+SAME = 1e-6
+"""Relative rise of a bound that is none."""
 ACCEPTED = 1e-6
 """Largest primal and dual residual and relative duality gap of an accepted solution."""
 
@@ -162,7 +164,8 @@ def _solved(program: Program, known: Basis | None, tie_break: bool, search: Sear
     equal optima the rule may pick one that breaks another pair.
     """
     way, best, programs, settled = BRIEFLY, None, 0, not program.integer.any()
-    solved = _attempt(program, known, tie_break and settled, search)
+    first = _first if one_way and settled else _attempt
+    solved = first(program, known, tie_break and settled, search)
     if settled:
         search.relaxation(solved.optimum)
     while True:
@@ -183,6 +186,42 @@ def _solved(program: Program, known: Basis | None, tie_break: bool, search: Sear
                 way = further
                 other = None if solved is best else solved.optimum.x
                 solved = _attempt(program, solved.basis, False, search, way, best, other)
+
+
+def _first(program: Program, known: Basis | None, tie_break: bool, search: Search) -> _Solved:
+    """Return the optimum of a program of relaxed directions, with the rows that tighten those of some meters alone.
+
+    These are the meters that break a direction in the smallest subtrees, or then in the whole. They need no rows whose
+    coming does not cost anything more.
+    """
+    if not search.loosen(program):
+        return _attempt(program, known, tie_break, search)
+    known, breaks = _smallest(program, known, search)
+    solved = _attempt(program, known, tie_break and not breaks, search)
+    while search.tighten(program, solved.optimum.x):
+        breaks, before = True, solved.objective
+        solved = _attempt(program, solved.basis, False, search)
+        if solved.objective - before <= SAME * abs(before):
+            return solved
+    return _attempt(program, solved.basis, True, search) if tie_break and breaks else solved
+
+
+def _smallest(program: Program, known: Basis | None, search: Search) -> tuple[Basis | None, bool]:
+    """Return the basis of the smallest subtrees alone, and whether it breaks a direction, whose rows then come in."""
+    thin = left_out.without(program, search.loose(program))
+    optimum = bottom_up.optimum(
+        thin,
+        statuses(program, known) if known else None,
+        time_limit=search.time_limit,
+        tie_break=False,
+        threads=search.threads,
+        apart=True,
+        effort=search.effort,
+    )
+    if optimum is None:
+        return known, False
+    breaks = search.tighten(program, optimum.x)
+    return basis_of(program, optimum.column_status, optimum.row_status), breaks
 
 
 def _rounded(program: Program, before: _Solved, search: Search) -> _Solved | None:
@@ -222,16 +261,21 @@ def _optimal(decided: Decided, known: Basis | None, tie_break: bool, search: Sea
 
 def _warm(decided: Decided, known: Basis | None, tie_break: bool, search: Search) -> _Solved | None:
     """Return the optimum of a program whose binaries are decided; None if there is none or its proof fails."""
-    start = statuses(decided.program, known) if known else None
+    program, loose = decided.program, search.loose(decided.program)
+    thin = left_out.without(program, loose) if loose.any() else program
     optimum = bottom_up.optimum(
-        decided.program,
-        start,
+        thin,
+        statuses(program, known) if known else None,
         time_limit=search.time_limit,
         tie_break=tie_break,
         threads=search.threads,
         effort=search.effort,
     )
-    accepted, proof = _accepted(decided.program, optimum)
+    accepted, proof = _accepted(thin, optimum)
+    if accepted is not None and loose.any():
+        accepted = accepted._replace(x=left_out.restored(program, loose, accepted.x))
+        if not directions.broken(program, accepted.x)[loose].any():
+            accepted, proof = _accepted(program, accepted)
     return None if accepted is None else _Solved(decided, accepted, proof)
 
 

@@ -59,7 +59,7 @@ def rounded(program: Program, x: Array) -> Program:
     It is as its switch has it where there is none. Of a meter the net power alone is physical: what it would buy from
     peers and sell at once, peers can do without it over the same lines, so that the program stays feasible.
     """
-    net, pairs = _net(program, x), program.pairs
+    net, pairs = net_power(program, x), program.pairs
     own = pairs.switch != NONE
     chosen = np.round(np.pad(x, (0, len(program.cost) - len(x))))
     chosen[pairs.switch[own]] = np.where(net == 0.0, chosen[pairs.switch], net > 0.0)[own]
@@ -71,7 +71,7 @@ def crossed(program: Program, x: Array, relaxed: Array) -> Program:
 
     All other binaries are as in ``x``. The relaxation's direction is that of the net power of a pair.
     """
-    pairs, net = program.pairs, _net(program, relaxed)
+    pairs, net = program.pairs, net_power(program, relaxed)
     forward = np.round(x)
     forward[pairs.switch[pairs.switch != NONE]] = net[pairs.switch != NONE] > 0.0
     free = np.zeros_like(program.integer)
@@ -108,7 +108,7 @@ def closed(program: Program) -> Program:
     return replace(program, upper=upper)
 
 
-def _net(program: Program, x: Array) -> Array:
+def net_power(program: Program, x: Array) -> Array:
     """Return the power of the forward side of each pair less that of the other (pair,) [kW]."""
     pairs = program.pairs
     width = pairs.forward.shape[1]
@@ -144,6 +144,7 @@ def _with_switches(program: Program, rows: Array) -> Program:
         row_lower=np.concatenate([program.row_lower, np.full(2 * n, -np.inf)]),
         row_upper=np.concatenate([program.row_upper, np.zeros(n), pairs.backward_limit[rows]]),
         pairs=pairs._replace(switch=switch),
+        tightening=program.tightening.extended(len(program.row_lower) + 2 * n, width + n),
     )
 
 

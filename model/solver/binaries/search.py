@@ -32,12 +32,14 @@ from .. import bottom_up
 from ..bottom_up import Optimum
 from ..components import Effort, Parts
 from ..highs import dot
-from . import directions, part
+from . import directions, left_out, part
 from .at_prices import at_market, split, where_large
 from .part import Choice
 
 T = TypeVar("T")
 
+MANY = 20_000
+"""Rows of a program from which rows of directions are left out until they are broken."""
 TOGETHER = 700
 """Binaries up to which a part is one MILP."""
 ANEW = 250
@@ -103,7 +105,28 @@ class Search:
         self.effort = effort or Effort()
         self.bound = -np.inf
         self._relaxed: Optimum | None = None
+        self._optional = self._loose = np.zeros(0, dtype=bool)
         self._choices: dict[tuple[bytes, bytes], Choice] = {}
+
+    def loosen(self, program: Program) -> bool:
+        """Leave out the rows of directions that may be, where there are many; return whether any are (`left_out`)."""
+        if len(program.row_lower) > MANY and not program.integer.any():
+            self._optional = self._loose = left_out.possible(program)
+        return bool(self._loose.any())
+
+    def tighten(self, program: Program, x: Array) -> bool:
+        """Let the rows in of meters that break a direction at ``x`` (columns,); return whether any were left out."""
+        family, broken = program.pairs.family, self._loose & directions.broken(program, x)
+        self._loose = self._loose & ~np.isin(family, family[broken])
+        return bool(broken.any())
+
+    def loose(self, program: Program) -> Array:
+        """Return the pairs (pair,) whose rows are left out of a program: nothing breaks them, or they are decided."""
+        if not len(self._optional):
+            return np.zeros(len(program.pairs.switch), dtype=bool)
+        switch = program.pairs.switch
+        decided = program.lower[switch] == program.upper[switch]
+        return np.asarray((self._loose | (self._optional & decided)) & ~program.integer[switch])
 
     def relaxation(self, optimum: Optimum) -> None:
         """Keep the optimum of the program without its binaries."""
