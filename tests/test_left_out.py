@@ -16,7 +16,7 @@ from .communities import random_community
 
 DECIDED = (21, 55, 61, 122, 138, 14, 22, 23, 40, 56, 70, 72, 76, 85, 86, 93, 98, 106, 111, 140, 145, 148)
 """Seeds of communities of which directions are decided; of two of them the gap is not zero."""
-UNBROKEN = (12, 13, 26, 29, 43, 80, 89, 92, 101, 104, 134, 137)
+UNBROKEN = (12, 13, 26, 43, 80, 89, 92, 101, 104, 134, 137)
 """Seeds of communities in which prices cross, and nobody gains by it."""
 
 
