@@ -85,6 +85,8 @@ def start_from(highs: Any, column_status: Array, row_status: Array) -> None:
     start = highspy.HighsBasis()
     start.col_status, start.row_status = _KINDS[column_status].tolist(), _KINDS[row_status].tolist()
     start.valid = True
+    basic = np.concatenate([column_status, row_status]) == int(highspy.HighsBasisStatus.kBasic)
+    start.alien = np.count_nonzero(basic) != len(row_status)  # HiGHS factors what is alien once more
     ask(highs, "setBasis", start)
 
 
