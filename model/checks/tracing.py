@@ -21,8 +21,6 @@ Matrix = sparse.csr_array
 USES = ("demand", "driving", "distance")
 _SPAN = 20_000
 """Pools that are mixed at once: enough to forget the calls, few enough for the memory."""
-_DENSE = 4_000
-"""Entries of what stores hold, by producer, up to which arrays are faster than sparse matrices."""
 
 
 @dataclass
@@ -153,30 +151,29 @@ class _Pools:
         stores, span = self.stores, self.span
         charged, onto = stores.stays[span] * stores.charge[span], self.passed_on[self.at]
         through, beside = onto @ self.from_stores, onto @ self.from_others + self.bought[self.at]
-        left, size = stores.left[span], len(carbon)
-        stay = _scaled(stores.gain * charged, through) + _diagonal(left.ravel())
-        blocks: tuple[Any, ...] = (
-            Matrix((stay.data, stay.indices % max(size, 1), stay.indptr), shape=(stay.shape[0], size)),
-            _scaled(stores.gain * charged, beside),
-        )
-        energy: list[Any] = [held]
-        if held.shape[0] * held.shape[1] <= _DENSE:
-            energy, blocks = [held.toarray()], tuple(matrix.toarray() for matrix in blocks)
-        kg, emitted = [carbon], charged * self.carbon[self.at].reshape(charged.shape)
-        for t in range(len(charged)):
-            stay, enters = (matrix[t * size : (t + 1) * size] for matrix in blocks)
-            energy.append(stay @ energy[-1] + enters)
-            gone = (
-                stores.taken * kg[-1]
-            )  # if what stays of a kWh were that of a kg, nothing would be lost on the way
-            passed = np.maximum(stay @ gone - left[t] * gone, 0.0) / stores.gain
-            kg.append(left[t] * kg[-1] + passed + emitted[t])
-        return _stacked(energy[:-1]), np.array(kg[:-1]), Matrix(energy[-1]), kg[-1]
+        kept, energy = _diagonal(stores.left[span].ravel()), stores.gain * charged
+        stay = _scaled(energy, through) + kept
+        enters = sparse.vstack([held, _scaled(energy, beside)], format="csr")
+        of_kg = Matrix(through * np.tile(stores.taken, len(charged)))  # charging loses energy and no carbon
+        emitted = charged * self.carbon[self.at].reshape(charged.shape)
+        before = _over_time(stay, enters, len(charged))
+        kg = _over_time(_scaled(charged, of_kg) + kept, np.append(carbon, emitted), len(charged))
+        end = charged.size
+        return before[:end], kg[:end].reshape(charged.shape), before[end:], kg[end:]
 
 
-def _stacked(each: list[Any]) -> Matrix:
-    """Return matrices, or arrays, one below the other."""
-    return Matrix(np.concatenate(each) if isinstance(each[0], np.ndarray) else sparse.vstack(each))
+def _over_time(stay: Matrix, enters: Any, slots: int) -> Any:
+    """Return what is held before each slot and at the end, from what ``enters`` before the first and in each.
+
+    Of what is held before a slot, ``stay`` (slots * S, slots * S) is there after it. With N the same one slot down, h is
+    N h + enters; and as N^(slots + 1) = 0, it is (I + N) (I + N^2) (I + N^4) .. enters.
+    """
+    size = enters.shape[0]
+    later = np.append(np.zeros(size - stay.shape[0], dtype=stay.indptr.dtype), stay.indptr)
+    N, reach = Matrix((stay.data, stay.indices, later), shape=(size, size)), 1
+    while reach <= slots:
+        enters, N, reach = enters + N @ enters, N @ N, 2 * reach
+    return enters
 
 
 def _placed(shape: tuple[int, int], *entries: tuple[Array, Array, Array]) -> Matrix:
