@@ -82,19 +82,13 @@ def require(inputs: xr.Dataset) -> None:
 
 def require_decided(inputs: xr.Dataset) -> None:
     """Raise :class:`InputError` for what only a plan decides: sizes, and energies at the start."""
-    names = [*(f"{device}_initial_energy" for device in devices.stores()), "candidate_size"]
-    open_ = {name: inputs[name] for name in names if name in inputs}
-    if "candidate" in inputs.dims and "candidate_size" not in inputs:
-        size = optional(inputs, "candidate_size")
-        open_["candidate_size"] = inputs["candidate_most"].copy(data=size).rename("candidate_size")
+    names = [name for device in devices.stores() if (name := f"{device}_initial_energy") in inputs]
+    names += ["candidate_size"] if "candidate" in inputs.dims else []
     problems = [
         problem
-        for name, values in open_.items()
+        for name in names
         for problem in _entries(
-            inputs.assign({name: values}),
-            name,
-            np.isnan(values.values.astype(float)),
-            "a number, outside of a plan",
+            inputs, name, np.isnan(optional(inputs, name).astype(float)), "a number, outside of a plan"
         )
     ]
     if problems:

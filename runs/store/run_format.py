@@ -35,17 +35,16 @@ TIME_ATTRIBUTES = {"standard_name": "time", "long_name": "start of the slot, UTC
 
 def as_tree(*datasets: xr.Dataset, **further: xr.Dataset) -> xr.DataTree:
     """Return a run of the Datasets of ``GROUPS`` and further ones, their time axes with the attributes of CF."""
-    groups = {
-        f"/{g}": d.copy() for g, d in zip((*GROUPS, *further), (*datasets, *further.values()), strict=True)
-    }
-    zone = str(groups["/inputs"].attrs.get("time_zone", "UTC"))
-    for group in groups.values():
-        if "time" in group.coords:
-            group["time"].attrs |= {**TIME_ATTRIBUTES, "comment": f"days are those of {zone}"}
-            for variable in group.data_vars.values():
-                if "time" in variable.dims and _is_mean(str(variable.attrs.get("units", ""))):
-                    variable.attrs["cell_methods"] = "time: mean"
-    return xr.DataTree.from_dict(groups)
+    names = (*GROUPS, *further)
+    tree = xr.DataTree.from_dict(dict(zip(names, (*datasets, *further.values()), strict=True)))
+    zone = str(tree["inputs"].attrs.get("time_zone", "UTC"))
+    for group in tree.children.values():  # whose variables, and their attributes, are copies
+        for name, variable in group.variables.items():
+            if name == "time":
+                variable.attrs |= {**TIME_ATTRIBUTES, "comment": f"days are those of {zone}"}
+            elif "time" in variable.dims and _is_mean(str(variable.attrs.get("units", ""))):
+                variable.attrs["cell_methods"] = "time: mean"
+    return tree
 
 
 def _is_mean(unit: str) -> bool:
