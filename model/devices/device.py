@@ -158,7 +158,7 @@ class Families(ScalarBlock):
             decided = self.var(
                 switch, "1", doc, upper=1.0, where=where, binary=True, result=None, in_use=in_use
             )
-        family = decided and decided.terms[0].variable
+        family = None if decided is None else decided.terms[0].variable
         self.one_ways.append(OneWay(given, taken, *most, (most[0] > 0) & (most[1] > 0), family, held))
         if decided is not None:
             forward_only, backward_only = given <= most[0] * decided, taken <= most[1] * (1.0 - decided)

@@ -34,8 +34,8 @@ class Tightening(NamedTuple):
     def extended(self, height: int, width: int) -> Tightening:
         """Return it for the program with further rows and columns, which do not tighten."""
         more = height - len(self.row), width - len(self.column)
-        source = self.source.copy()
-        source.resize((width, width))
+        start = np.pad(self.source.indptr, (0, more[1]), mode="edge")
+        source = sparse.csr_matrix((self.source.data, self.source.indices, start), shape=(width, width))
         row, column = (
             np.pad(own, (0, n), constant_values=NONE) for own, n in zip(self[:2], more, strict=True)
         )
