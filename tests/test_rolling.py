@@ -290,7 +290,7 @@ def test_rounds_that_leave_nothing_behind_need_no_orders(monkeypatch):
     )
     left_out = run.simulate(line, Options(window=6))
     fewer = sum(placed)
-    monkeypatch.setattr(order_management.ProductBook, "can_meet", lambda self, intents, node: True)
+    monkeypatch.setattr(order_management.ProductBook, "can_meet", lambda self, intents, limits, node: True)
     every = run.simulate(line, Options(window=6))
     same(left_out, every)
     assert 0 < fewer < 0.7 * (sum(placed) - fewer)

@@ -103,12 +103,19 @@ def without_zero_runs(values: np.ndarray, least: int) -> np.ndarray:
     array([[ 1., nan, nan,  2.,  0.],
            [ 0.,  0.,  0.,  0.,  0.]])
     """
-    index = np.arange(values.shape[1])
-    zero = values == 0.0
-    before = np.maximum.accumulate(np.where(zero, -1, index), axis=1)
-    after = np.minimum.accumulate(np.where(zero, values.shape[1], index)[:, ::-1], axis=1)[:, ::-1]
-    long = zero & (after - before - 1 >= max(least, 1)) & np.any(values > 0, axis=1, keepdims=True)
+    least, zero = max(least, 1), (values == 0.0) & np.any(values > 0, axis=1, keepdims=True)
+    ends = _of_the_last(zero, least) == least
+    if not ends.any():
+        return values
+    long = _of_the_last(ends[:, ::-1], least)[:, ::-1] > 0
     return np.where(long, np.nan, values)
+
+
+def _of_the_last(flags: np.ndarray, count: int) -> np.ndarray:
+    """Return how many of the last ``count`` flags (entity, time) are set at each time, itself among them."""
+    number = np.cumsum(flags, axis=1, dtype=np.int32)
+    number[:, count:] -= number[:, :-count].copy()
+    return number
 
 
 def profiles(past: Past, memory: Memory) -> tuple[np.ndarray, np.ndarray]:

@@ -104,16 +104,16 @@ class Arrays(Mapping[str, Field]):
 
     __slots__ = ("_known", "attrs", "coords", "sizes", "variables")
 
-    def __init__(self, fields: dict[str, Field], coords: Any, attrs: Mapping[str, Any]):
+    def __init__(
+        self,
+        fields: dict[str, Field],
+        coords: Any,
+        attrs: Mapping[str, Any],
+        sizes: dict[str, int] | None = None,
+    ):
         self.variables, self.coords, self.attrs = fields, frozenset(coords) & fields.keys(), dict(attrs)
         self._known: dict[Any, Any] = {}
-        self.sizes: dict[str, int] = {}
-        for name, field in fields.items():
-            for dim, size in zip(field.dims, field.values.shape, strict=True):
-                if self.sizes.setdefault(dim, size) != size:
-                    raise ValueError(
-                        f"{name}: {size} values along {dim!r}, where others have {self.sizes[dim]}"
-                    )
+        self.sizes: dict[str, int] = _sizes(fields) if sizes is None else sizes
 
     @classmethod
     def of(cls, dataset: xr.Dataset) -> xr.Dataset:
@@ -158,17 +158,27 @@ class Arrays(Mapping[str, Field]):
 
     def isel(self, indexers: Mapping[str, Any] | None = None, **more: Any) -> Arrays:
         """Return all fields at positions along some dims; see :meth:`Field.isel`."""
-        at = {**(indexers or {}), **more}
-        fields = {
-            name: field if at.keys().isdisjoint(field.dims) else field.isel(at)
-            for name, field in self.variables.items()
-        }
-        return Arrays(fields, self.coords, self.attrs)
+        at, fields, sizes = {**(indexers or {}), **more}, dict(self.variables), dict(self.sizes)
+        for name, field in self.variables.items():
+            if not at.keys().isdisjoint(field.dims):
+                fields[name] = own = field.isel(at)
+                sizes.update(own.sizes)
+        dropped = {dim for dim, index in at.items() if not isinstance(index, slice) and not np.ndim(index)}
+        kept = {dim: size for dim, size in sizes.items() if dim not in dropped}
+        return Arrays(fields, self.coords, self.attrs, kept)
 
     def assign(self, variables: Mapping[str, Any] | None = None, **more: Any) -> Arrays:
         """Return the same with other fields: whatever has dims and values, or a tuple of both and attributes."""
         new = {name: _field(value) for name, value in {**(variables or {}), **more}.items()}
-        return Arrays(self.variables | new, self.coords, self.attrs)
+        return Arrays(self.variables | new, self.coords, self.attrs, self._sizes_with(new))
+
+    def _sizes_with(self, new: dict[str, Field]) -> dict[str, int] | None:
+        """Return the sizes, where the fields that new ones replace have the same shape over the same dims; else None."""
+        for name, field in new.items():
+            before = self.variables.get(name)
+            if before is None or before.dims != field.dims or before.shape != field.shape:
+                return None
+        return self.sizes
 
     def assign_coords(self, **coords: Any) -> Arrays:
         """Return the same with other labels of dims."""
@@ -194,6 +204,16 @@ class Arrays(Mapping[str, Field]):
         if function not in self._known:
             self._known[function] = function(self)
         return cast("T", self._known[function])
+
+
+def _sizes(fields: Mapping[str, Field]) -> dict[str, int]:
+    """Return the length of each dim; raise ValueError where fields disagree."""
+    sizes: dict[str, int] = {}
+    for name, field in fields.items():
+        for dim, size in zip(field.dims, field.values.shape, strict=True):
+            if sizes.setdefault(dim, size) != size:
+                raise ValueError(f"{name}: {size} values along {dim!r}, where others have {sizes[dim]}")
+    return sizes
 
 
 def derived(function: Callable[[xr.Dataset], T]) -> Callable[[xr.Dataset], T]:

@@ -1,6 +1,6 @@
 """Every problem of the inputs of a clearing at once: :func:`validate`, and :func:`require`, which raises them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -112,26 +112,43 @@ def _structure(inputs: xr.Dataset) -> Iterator[Problem]:
             if not absent and (row.default is not None or name in wanted):
                 yield _problem(name, "nothing", f"a variable over {row.dims}")
             continue
-        array = inputs.variables[name]
-        if array.dims != row.dims:
-            yield _problem(name, f"dims {array.dims}", f"dims {row.dims}")
-        unit = attributes(row, currency).get("units")
-        if currency and unit is not None and array.attrs.get("units", unit) != unit:
-            yield _problem(name, f"unit {array.attrs['units']!r}", f"unit {unit!r}")
-        kind = {"label": "U", "UTC": "M"}.get(row.unit, "f")
-        if array.dtype.kind != kind:
-            yield _problem(name, f"type {array.dtype}", {"U": "labels", "M": "times", "f": "numbers"}[kind])
+        yield from _once(inputs.variables[name], _form, name, currency)
     for dim in sorted({str(d) for d in inputs.dims} - {"time"}):
-        labels, counts = np.unique(inputs[dim].values.astype(str), return_counts=True)
-        for label in labels[counts > 1].tolist():
-            yield _problem(dim, f"the label {label!r} twice", "labels that occur once")
-        if "" in labels:
-            yield _problem(dim, "an empty label", "labels of at least one character")
+        yield from _once(inputs[dim], _names, dim)
     if inputs["time"].dtype.kind != "M":
         yield _problem("time", f"type {inputs['time'].dtype}", "times")
     for dim in ("participant", "time", "tariff", "node"):
         if not inputs.sizes.get(dim):
             yield _problem(dim, "none", "at least one")
+
+
+def _once(array: Any, faults: Callable[..., Iterator[Problem]], name: str, *more: str) -> list[Problem]:
+    """Return the faults of an array, kept by a field: windows of a simulation share most of them."""
+    if isinstance(array, Field):
+        return array.known((faults, name, *more), lambda: list(faults(array, name, *more)))
+    return list(faults(array, name, *more))
+
+
+def _form(array: Any, name: str, currency: str) -> Iterator[Problem]:
+    """Yield problems of the dims, the unit and the type of a variable."""
+    row = TABLE[name]
+    if array.dims != row.dims:
+        yield _problem(name, f"dims {array.dims}", f"dims {row.dims}")
+    unit = attributes(row, currency).get("units")
+    if currency and unit is not None and array.attrs.get("units", unit) != unit:
+        yield _problem(name, f"unit {array.attrs['units']!r}", f"unit {unit!r}")
+    kind = {"label": "U", "UTC": "M"}.get(row.unit, "f")
+    if array.dtype.kind != kind:
+        yield _problem(name, f"type {array.dtype}", {"U": "labels", "M": "times", "f": "numbers"}[kind])
+
+
+def _names(array: Any, dim: str) -> Iterator[Problem]:
+    """Yield labels of a dim that occur twice, or are empty."""
+    labels, counts = np.unique(array.values.astype(str), return_counts=True)
+    for label in labels[counts > 1].tolist():
+        yield _problem(dim, f"the label {label!r} twice", "labels that occur once")
+    if "" in labels:
+        yield _problem(dim, "an empty label", "labels of at least one character")
 
 
 def _values(inputs: xr.Dataset) -> Iterator[Problem]:
@@ -147,9 +164,20 @@ def _sound(name: str, row: Variable, array: Any) -> bool:
     """Tell whether a plain array is known to lie within its bounds: windows of a simulation share most of them."""
 
     def inside() -> bool:
-        return not any(wrong.any() for wrong, _ in _outside(name, row, array.values))
+        return _between(row, array.values) or not any(
+            wrong.any() for wrong, _ in _outside(name, row, array.values)
+        )
 
     return isinstance(array, Field) and array.known((_sound, name), inside)
+
+
+def _between(row: Variable, values: np.ndarray) -> bool:
+    """Tell whether the least and the greatest value alone show that all are sound numbers; NaN shows nothing."""
+    if not values.size or values.dtype.kind != "f":
+        return False
+    low, high = values.min(), values.max()
+    enough = low > row.low if row.low_open else low >= row.low
+    return bool(enough and low >= max(row.least, -MOST) and high <= min(row.high, MOST))
 
 
 def _outside(name: str, row: Variable, values: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:

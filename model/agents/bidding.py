@@ -36,22 +36,22 @@ class OrderIntent(NamedTuple):
     premium: float = 0.0
 
 
-def conceded(intents: Sequence[OrderIntent], share: float, band: tuple[float, float]) -> list[OrderIntent]:
-    """Return intents whose limits lie a ``share`` of the way from the best end of the price band to their own.
+def conceded(intents: Sequence[OrderIntent], share: float, band: tuple[float, float]) -> list[float]:
+    """Return limits that lie a ``share`` of the way from the best end of the price band to those of the intents.
 
     Where everybody concedes alike, bid and ask meet the sooner the more their trade gains: those who gain most trade
     first, whoever comes first.
     """
     best = {"buy": band[0], "sell": band[1]}
+    return [round(best[intent.side] + share * (intent.price - best[intent.side]), 3) for intent in intents]
+
+
+def at_limits(intents: Sequence[OrderIntent], limits: Sequence[float]) -> list[OrderIntent]:
+    """Return intents with other limit prices [currency/kWh]."""
     return [
-        OrderIntent(m, part, side, round(best[side] + share * (price - best[side]), 3), energy, premium)
-        for m, part, side, price, energy, premium in intents
+        OrderIntent(m, part, side, price, energy, premium)
+        for (m, part, side, _, energy, premium), price in zip(intents, limits, strict=True)
     ]
-
-
-def all_move(now: Sequence[OrderIntent], then: Sequence[OrderIntent]) -> bool:
-    """Tell whether every intent has another limit in the next round: none would keep its place in time."""
-    return all(one.price != other.price for one, other in zip(now, then, strict=True))
 
 
 class _Side(NamedTuple):

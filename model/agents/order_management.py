@@ -81,6 +81,7 @@ class ProductBook:
         self._prices = tariff_prices(own, 0)
         self._network = network(inputs).at(slot)
         self._exchange = Exchange(own, rules, limits.isel(time=[slot]), network=self._network)
+        self._traded: tuple[Deals, tuple[Array, Array]] | None = None
         self.ladder: Ladder | None = None
         self.held = Held([], [])
 
@@ -108,21 +109,32 @@ class ProductBook:
         rows += [self._new(placed, number, turn[w.trader], w, node) for w in wanted.values()]
         self.submit(rows)
 
-    def can_meet(self, intents: Sequence[OrderIntent], node: Array) -> bool:
-        """Tell whether orders of the intents of traders at ``node`` (trader,) alone could trade, all of them taken."""
-        asks: dict[int, int] = {}
-        bids: dict[int, int] = {}
-        for intent in intents:
-            at, price = int(node[intent.trader]), round(intent.price * self._units)
-            if intent.side == "sell":
-                asks[at] = min(price, asks.get(at, price))
-            else:
-                price += round(intent.premium * self._units)
-                bids[at] = max(price, bids.get(at, price))
-        if not asks or not bids or min(asks.values()) > max(bids.values()):
+    def can_meet(self, intents: Sequence[OrderIntent], limits: Sequence[float], node: Array) -> bool:
+        """Tell whether orders of the intents of traders at ``node`` (trader,) alone could trade, all of them taken.
+
+        ``limits`` [currency/kWh] stand for the prices of the intents.
+        """
+        units = self._units
+        asks = [
+            (i.trader, round(p * units)) for i, p in zip(intents, limits, strict=True) if i.side == "sell"
+        ]
+        bids = [
+            (i.trader, round(p * units) + round(i.premium * units))
+            for i, p in zip(intents, limits, strict=True)
+            if i.side == "buy"
+        ]
+        if not asks or not bids or min(price for _, price in asks) > max(price for _, price in bids):
             return False
-        sold_at, asked = np.array([*asks]), np.array([*asks.values()])
-        return any((asked + self._network.fees(at, True)[sold_at] <= bid).any() for at, bid in bids.items())
+        least: dict[int, int] = {}
+        most: dict[int, int] = {}
+        for trader, price in asks:
+            at = int(node[trader])
+            least[at] = min(price, least.get(at, price))
+        for trader, price in bids:
+            at = int(node[trader])
+            most[at] = max(price, most.get(at, price))
+        sold_at, asked = np.array([*least]), np.array([*least.values()])
+        return any((asked + self._network.fees(at, True)[sold_at] <= bid).any() for at, bid in most.items())
 
     def _keeps_its_place(self, order: Order, intent: OrderIntent, node: Array) -> bool:
         """Tell whether an open order can become an intent without losing its place in time."""
@@ -199,6 +211,8 @@ class ProductBook:
     def _trades(self) -> tuple[Deals, tuple[Array, Array]]:
         """Return all trades so far, and the nodes (trade,) at which seller and buyer placed their orders."""
         fills = self._exchange.fills()
+        if self._traded is not None and len(fills) == len(self._traded[0].energy):
+            return self._traded
         orders = [fill.ask for fill in fills], [fill.bid for fill in fills]
         seller, buyer = (
             np.array([self._placed[o.order_id].trader for o in side], dtype=np.int64) for side in orders
@@ -207,7 +221,8 @@ class ProductBook:
         energy = np.array([fill.energy for fill in fills], dtype=np.int64) / WATT_HOURS
         money = [(fill.price, fill.fee, fill.congestion) for fill in fills]
         price, fee, congestion = np.array(money, dtype=np.int64).reshape(-1, 3).T / self._units
-        return Deals(seller, buyer, energy, price, fee, congestion, energy), (sold_at, bought_at)
+        self._traded = Deals(seller, buyer, energy, price, fee, congestion, energy), (sold_at, bought_at)
+        return self._traded
 
     def _of_trades(self, trades: Deals, places: tuple[Array, Array]) -> list[Observation]:
         """Return what purchases, then sales, cost and earned at their nodes, access fees not in it."""

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from ...data.inputs.currency import WATT_HOURS
+from ..labels import Array
 from .integer_fees import Wheeling, home_nodes
 from .order_book import BUY, MARKET_KEY, SELL, Order
 from .products import POSITIONS, Product, Products, Rules, positions
@@ -54,6 +55,7 @@ class Admission:
         self._network = network
         self._home = None if inputs is None else home_nodes(inputs)
         self._limits = None if limits is None else _whole_limits(limits)
+        self._meters = {} if limits is None else _meters(limits)
         self._session = rules.mechanism == "continuous"
         self._committed: dict[tuple[str, str, int, int], int] = defaultdict(int)
         self._standing: dict[tuple[str, int, int, int], list[Order]] = defaultdict(list)
@@ -137,14 +139,15 @@ class Admission:
         admitted = Admitted(more)
         if self._limits is None or more <= 0:
             return admitted
-        sides = self._limits.get((order.participant, order.node_label))
-        if sides is None:
+        meter = self._meters.get((order.participant, order.node_label))
+        if meter is None:
             raise Refusal("meter", f"{order.participant} has no meter at node {order.node_label}")
         position, used = self.product(order.slot).position, self._committed[_account(order)]
-        for name, limit in sides[order.side].items():
-            free = max(limit[position] - used, 0)
+        for name, whole in self._limits[order.side].items():
+            limit = int(whole[meter, position])
+            free = max(limit - used, 0)
             if more > free:
-                words = f"{kwh(more)} kWh exceed the {name.replace('-', ' ')} of {kwh(limit[position])} kWh"
+                words = f"{kwh(more)} kWh exceed the {name.replace('-', ' ')} of {kwh(limit)} kWh"
                 words = f"{words}, of which {kwh(free)} kWh are free"
                 if not free or not name.endswith("envelope"):
                     raise Refusal(name, words)
@@ -193,18 +196,22 @@ def _account(order: Order) -> tuple[str, str, int, int]:
     return order.participant, order.node_label, order.slot, order.side
 
 
-def _whole_limits(limits: xr.Dataset) -> dict[tuple[str, str], list[dict[str, list[int]]]]:
-    """Return per meter, for selling and buying, the limits by name as lists of Wh over the slots."""
-    whole = {
-        n: np.floor(np.minimum(limits[n].values, 1e12) * WATT_HOURS + 1e-6).astype(np.int64)
-        for n in POSITIONS
-    }
-    people, nodes = limits["meter_participant"].values.tolist(), limits["meter_node"].values.tolist()
-    sides = (POSITIONS[:3], POSITIONS[3:])
-    return {
-        meter: [{n.replace("_", "-"): whole[n][k].tolist() for n in side} for side in sides]
-        for k, meter in enumerate(zip(people, nodes, strict=True))
-    }
+def _whole_limits(limits: xr.Dataset) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Return, for selling and buying, the limits by name (meter, time) in whole Wh."""
+    sell, buy = (
+        {
+            n.replace("_", "-"): np.floor(np.minimum(limits[n].values, 1e12) * WATT_HOURS + 1e-6).astype(int)
+            for n in names
+        }
+        for names in (POSITIONS[:3], POSITIONS[3:])
+    )
+    return sell, buy
+
+
+def _meters(limits: xr.Dataset) -> dict[tuple[str, str], int]:
+    """Return the position of each meter by its participant and node."""
+    people, nodes = (limits[f"meter_{name}"].values.tolist() for name in ("participant", "node"))
+    return {meter: k for k, meter in enumerate(zip(people, nodes, strict=True))}
 
 
 def _utc(time: int) -> str:

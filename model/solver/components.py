@@ -7,6 +7,7 @@ faster than all of them as one. Parts that are tiny go together in batches.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -37,7 +38,6 @@ class Parts:
     def __init__(self, program: Program, inside: Array, rows: int | None = None):
         self.program, self.inside = program, inside.copy()
         height, columns = program.matrix.shape
-        self.entries_of = program.matrix.tocsc()
         owner = np.repeat(np.arange(height), np.diff(program.matrix.indptr))
         kept = inside[program.matrix.indices]
         count, label = _components(height + columns, owner[kept], height + program.matrix.indices[kept])
@@ -51,9 +51,13 @@ class Parts:
         self.column = np.where(inside, batch[label[height:]], -1)
         self._place = np.full(columns, -1)
 
+    @cached_property
+    def _by_column(self) -> sparse.csc_matrix:
+        return self.program.matrix.tocsc()
+
     def join(self, entering: Array) -> Array:
         """Price columns (positions) in; return the labels of the parts that they join."""
-        own = self.entries_of[:, entering].tocoo()
+        own = self._by_column[:, entering].tocoo()
         size = int(max(self.row.max(), self.column.max())) + 1
         ends = self.row[own.row]
         _, label = _components(size + len(entering), ends, size + own.col)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
+from functools import cache
 from typing import Any, NamedTuple
 
 import highspy
@@ -194,6 +195,7 @@ def _at(value: Array, low: Array, high: Array) -> Array:
     return np.where(np.isinf(low) & np.isinf(high), int(kinds.kZero), nearest).astype(np.int8)
 
 
+@cache
 def version() -> str:
     """Return the version of HiGHS."""
     return str(_Highs().version())
@@ -205,17 +207,24 @@ def optimal(highs: Any) -> bool:
     return highs.getModelStatus() in (kinds.kOptimal, kinds.kModelEmpty)
 
 
-def prove(program: Program, x: Array, dual: Array) -> dict[str, float]:
+def products(program: Program, x: Array, dual: Array) -> tuple[Array, Array]:
+    """Return the activity of every row (rows,) at values, and the reduced cost of every column (columns,) at duals."""
+    return program.matrix @ x, program.cost - program.matrix.T @ dual
+
+
+def prove(
+    program: Program, x: Array, dual: Array, known: tuple[Array, Array] | None = None
+) -> dict[str, float]:
     """Return how far a primal and dual solution are from proving each other optimal.
 
     primal_residual: worst violation of a bound or row, relative to 1 + its size; dual_residual: worst
-    reduced cost or dual against an infinite bound; duality_gap: |c x - dual objective| / (1 + |c x|).
+    reduced cost or dual against an infinite bound; duality_gap: |c x - dual objective| / (1 + |c x|). Their
+    ``products`` may be known.
     """
-    activity = program.matrix @ x
+    activity, reduced = known or products(program, x, dual)
     violation = max(
         _outside(x, program.lower, program.upper), _outside(activity, program.row_lower, program.row_upper)
     )
-    reduced = program.cost - program.matrix.T @ dual
     value, wrong = 0.0, 0.0
     for slope, low, high in (
         (reduced, program.lower, program.upper),
@@ -233,14 +242,14 @@ def prove(program: Program, x: Array, dual: Array) -> dict[str, float]:
     }
 
 
-def slackness(program: Program, x: Array, dual: Array) -> float:
+def slackness(program: Program, x: Array, dual: Array, known: tuple[Array, Array] | None = None) -> float:
     """Return how far a primal and dual solution are from complementary slackness.
 
     That is the worst, over columns and rows, of the lesser of two: what one more unit would save, and by how many
     units it is from the bound or side where that keeps it. A duality gap relative to the cost of thousands of homes
-    would not show a wrong price at a few watts; this does.
+    would not show a wrong price at a few watts; this does. ``known`` as for :func:`prove`.
     """
-    reduced, activity = program.cost - program.matrix.T @ dual, program.matrix @ x
+    activity, reduced = known or products(program, x, dual)
     worst = 0.0
     for slope, value, low, high in (
         (reduced, x, program.lower, program.upper),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from ..lp.matrix import Program
 from .basis import start_from
 from .components import Parts, largest
 from .dual_face import empty_rows, nearest_to_zero
-from .highs import BasicSolution, basic_solution, load, optimal, prove, run, slackness, warm_run
+from .highs import BasicSolution, basic_solution, load, optimal, products, prove, run, slackness, warm_run
 
 SIDE_PERTURBATION = 1e-4
 """Perturbation of the sides of rows that make prices [kW]: well above the solver's tolerance."""
@@ -146,9 +147,10 @@ def _perturbed_sides(program: Program, by: Rules) -> tuple[Array, Array]:
 
 def proves(program: Program, x: Array, dual: Array) -> bool:
     """Return whether duals prove an optimum exactly, and each of them at a few watts."""
-    proof = prove(program, x, dual)
+    known = products(program, x, dual)
+    proof = prove(program, x, dual, known)
     exact = max(proof["dual_residual"], proof["duality_gap"]) <= EXACT
-    return exact and slackness(program, x, dual) <= FLAT
+    return exact and slackness(program, x, dual, known) <= FLAT
 
 
 def _shares(program: Program, rent: Array) -> Array:
@@ -220,10 +222,16 @@ def _rank_and_slot(family: Any) -> tuple[Array, Array]:
     rank = np.zeros(len(family.position))
     for dim, labels in reversed(list(zip(family.dims, family.sets, strict=True))):
         if dim != "time":
-            order = np.argsort(np.argsort(np.array(list(labels), dtype=str)))
+            order = _alphabetical(tuple(labels))
             rank = rank * len(order) + order[rest % len(order)]
             rest = rest // len(order)
     return rank + 1, slot + 1
+
+
+@lru_cache(maxsize=16)
+def _alphabetical(labels: tuple[str, ...]) -> Array:
+    """Return the alphabetical rank of each label: many families have the same ones, and similar programs too."""
+    return np.argsort(np.argsort(np.array(labels, dtype=str)))
 
 
 def least_weight(highs: Any, program: Program, by: Rules, dual: Array) -> Array | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import cycle
 
 import numpy as np
 import xarray as xr
@@ -94,13 +95,21 @@ def limited_edges(inputs: xr.Dataset) -> dict[int, Array]:
     return dict(zip(np.flatnonzero(limited).tolist(), ways, strict=True))
 
 
-def edge_flows(above: sparse.csr_array, start: Array, end: Array, power: Array) -> Array:
+def edge_flows(parent: Array, depth: Array, start: Array, end: Array, power: Array) -> Array:
     """Return the net power (node,) [kW] that trades (trade,) between nodes bring over each edge, + to the parent.
 
-    ``above`` is that of :func:`ancestors`. Every path passes the root alike, so that its flow is zero.
+    ``parent`` and ``depth`` (node,) are those of :func:`tree`. Every path ends below the root, so that its flow is zero.
     """
-    flow: Array = power @ (above[start] - above[end])
-    return flow
+    nobody = np.zeros(0, dtype=int)
+    trades, edges, moved = [nobody], [nobody], [np.zeros(0)]
+    for way, edge in zip(cycle((1.0, -1.0)), _path_edges(parent, depth, start, end), strict=False):
+        trade = np.flatnonzero(edge >= 0)
+        trades.append(trade)
+        edges.append(edge[trade])
+        moved.append(way * power[trade])
+    order = np.argsort(np.concatenate(trades), kind="stable")  # sums go by trade, whatever the paths are
+    edge, flow = np.concatenate(edges)[order], np.concatenate(moved)[order]
+    return np.bincount(edge, flow, minlength=len(parent))
 
 
 def path_fee(inputs: xr.Dataset, start: Array, end: Array) -> Array:

@@ -245,15 +245,14 @@ def _folds(inputs: xr.Dataset, cheap: Array, drivers: Array) -> Array:
 
     PV is a choice where energy may cost less than nothing (tariff, T): not using it could pay, and drawing instead.
     """
-    participants = np.arange(inputs.sizes["participant"])
     demand, pv = inputs["demand"].values, inputs["pv_available"].values
     own = candidates(inputs)
     choosers = drivers if own is None else np.concatenate([drivers, own.owner[own.open]])
     owner = positions(inputs, "vehicle_owner", "participant")
-    without_choice = ~np.isin(participants, choosers) & ~(np.isin(participants, owner) & members(inputs))
+    without_choice = ~_among(choosers, len(demand)) & ~(_among(owner, len(demand)) & members(inputs))
     without_choice &= ~tiered(inputs)
     for device in (row for row in present(inputs).values() if not row.host):
-        without_choice &= ~np.isin(participants, positions(inputs, device.owner, "participant"))
+        without_choice &= ~_among(positions(inputs, device.owner, "participant"), len(demand))
     gross = metered_gross(inputs)
     tariff = positions(inputs, "participant_tariff", "tariff")
     without_choice &= gross | ~(cheap[tariff] & (pv > 0)).any(axis=1)
@@ -264,6 +263,13 @@ def _folds(inputs: xr.Dataset, cheap: Array, drivers: Array) -> Array:
     for limit, power in limits:
         without_choice &= (limit >= power).all(axis=1)
     return np.asarray(without_choice)
+
+
+def _among(chosen: Array, size: int) -> Array:
+    """Return which of so many are among the ``chosen`` positions, of which -1 is nobody's."""
+    mask = np.zeros(size + 1, dtype=bool)
+    mask[chosen] = True
+    return mask[:-1]
 
 
 def _more_pv(inputs: xr.Dataset) -> Array:
@@ -288,7 +294,9 @@ def _rows(inputs: xr.Dataset, folds: Array, guests: Array) -> _Rows:
     single = np.flatnonzero(~folds)
     some = inputs["pv_available"].values + _more_pv(inputs) > 0
     apart = np.flatnonzero(~folds & gross & some.any(axis=1))
-    group, pool = np.unique(np.stack([node[folds], tariff[folds]]), axis=1, return_inverse=True)
+    tariffs = inputs.sizes["tariff"]
+    group, pool = np.unique(node[folds] * tariffs + tariff[folds], return_inverse=True)
+    group = np.stack(np.divmod(group, tariffs))
     pools, first = group.shape[1], len(single)
     draws_at, gives_at, guest = np.empty_like(node), np.empty_like(node), np.full(len(owner), -1)
     draws_at[single] = gives_at[single] = np.arange(first)

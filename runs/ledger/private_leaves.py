@@ -237,13 +237,20 @@ def _sums(block: Block, leaves: list[dict[str, Any]]) -> dict[str, tuple[object,
 
 
 def _salted(leaf: dict[str, Any], secret: bytes, revision: int) -> bytes:
-    """Return a leaf with its salt, as it is hashed; what a verifier would not take for one is refused."""
+    """Return a leaf with its salt, as it is hashed; what a verifier would not take for one is refused.
+
+    The keys before ``salt`` and those after it are spelled once each, for what is salted and for the leaf with its salt.
+    """
     try:
-        salt = _keyed(secret, "otonari salt", b"%d " % revision + canonical_json.dump(leaf))
-        salted = {**leaf, "salt": salt.hex()}
-        if wrong := block_schema.mismatch(salted, ("leaf",)):
+        before, after = (
+            canonical_json.dump({name: value for name, value in leaf.items() if (name < "salt") is early})
+            for early in (True, False)
+        )
+        data = before[:-1] + b"," + after[1:]
+        salt = _keyed(secret, "otonari salt", b"%d " % revision + data).hex()
+        if wrong := block_schema.mismatch({**leaf, "salt": salt}, ("leaf",)):
             raise ValueError(f"{wrong} of {leaf.get('participant')}")
-        return canonical_json.dump(salted)
+        return b'%b,"salt":"%b",%b' % (before[:-1], salt.encode(), after[1:])
     except ValueError as error:
         raise LedgerError(f"what is to be recorded does not fit into a leaf: {error}") from error
 

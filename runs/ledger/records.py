@@ -146,10 +146,9 @@ def make_whole(
         The order of the accounts (default: that of the run).
     """
     hours = tree["inputs"].to_dataset()["slot_hours"].values
-    settlement = tree["settlement"].to_dataset() if "settlement" in tree else xr.Dataset()
-    if "make_whole" not in settlement:
+    if "settlement" not in tree or "make_whole" not in tree["settlement"].to_dataset():
         return [{} for _ in hours]
-    amounts = settlement["make_whole"].values[slice(None) if place is None else place]
+    amounts = tree["settlement"].to_dataset()["make_whole"].values[slice(None) if place is None else place]
     whole = digest.largest_remainder(amounts * counted.money)
     if not whole.any():
         return [{} for _ in hours]

@@ -142,7 +142,7 @@ def _packed(basis: Basis) -> str:
         {name: [sets, (status + _DIGIT).tobytes().decode()] for name, (sets, status) in part.items()}
         for part in (basis.columns, basis.rows)
     ]
-    return base64.b64encode(zlib.compress(json.dumps([basis.labels, *families]).encode())).decode()
+    return base64.b64encode(zlib.compress(json.dumps([basis.labels, *families]).encode(), level=1)).decode()
 
 
 def _unpacked(text: str) -> Basis:

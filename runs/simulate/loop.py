@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
+from operator import ne
 from typing import Any
 
 import numpy as np
@@ -236,9 +237,10 @@ class Simulation:
                 wanted = bidding.order_intents(seen, planned, k, contracted, product.band)
                 asked = bidding.conceded(wanted, (n + 1) / rounds, product.band)
             then = bidding.conceded(wanted, (n + 2) / rounds, product.band) if n + 1 < rounds else asked
-            idle = bidding.all_move(asked, then) and not book.can_meet(asked, at)
+            idle = all(map(ne, asked, then)) and not book.can_meet(wanted, asked, at)
             moment = placed + (product.gate - placed) * n // rounds
-            book.place(moment, slot * rounds + n, [] if idle else asked, turn, at)
+            intents = [] if idle else bidding.at_limits(wanted, asked)
+            book.place(moment, slot * rounds + n, intents, turn, at)
             asked = then
 
     def _book(self, slot: int) -> ProductBook:

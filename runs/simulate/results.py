@@ -13,10 +13,9 @@ from ...model.agents.controls.thermostats import of_heat_pumps
 from ...model.agents.flexible_loads import alone
 from ...model.devices.heat_pump import unmet
 from ...model.exchange.deals import joined
-from ...model.labels import positions
 from ...model.results import assemble, variable
 from ...model.settlement import trades
-from ...model.topology.fee_tree import ancestors, edge_flows
+from ...model.topology.fee_tree import edge_flows, tree
 from ...model.topology.stores import breaches, by_device, missing
 from ...model.topology.traders import traders
 from ..ledger import records
@@ -135,14 +134,14 @@ class _Flow:
         self._pairs = "trade_fee" in inputs
         nodes, slots = inputs.sizes["node"], inputs.sizes["time"]
         self._power = np.zeros((nodes, nodes, slots) if self._pairs else (nodes, slots))
-        self._above = ancestors(positions(inputs, "node_parent", "node"))
+        self._tree = tree(inputs)
 
     def add(self, slot: int, start: np.ndarray, end: np.ndarray, power: np.ndarray) -> None:
         """Add trades (trade,) of a slot [kW] from nodes to nodes."""
         if self._pairs:
             np.add.at(self._power[:, :, slot], (start, end), power)
         else:
-            self._power[:, slot] += edge_flows(self._above, start, end, power)
+            self._power[:, slot] += edge_flows(*self._tree, start, end, power)
 
     def variables(self) -> dict[str, Any]:
         """Return the results variable."""

@@ -25,6 +25,7 @@ INPUTS_SCALE = 1_000_000
 """Inputs are digested in millionths of their unit."""
 PART = 1_000_000
 """Values that are digested at a time."""
+_LARGEST, _NOTHING = 2.0**62, np.iinfo(np.int64).min
 RESULTS_SCALE = 1_000
 """Results are digested in thousandths of their unit: W, Wh, milli-currency, metres, millilitres."""
 
@@ -50,8 +51,9 @@ def largest_remainder(
 def integers(values: Any, scale: int) -> np.ndarray:
     """Return int64 of round-half-even(value * scale) as digests have it: held within +-2^62, NaN as -2^63."""
     scaled = np.rint(np.asarray(values, dtype=np.float64) * scale)
-    whole = np.clip(np.nan_to_num(scaled, posinf=2.0**62, neginf=-(2.0**62)), -(2.0**62), 2.0**62)
-    return np.where(np.isnan(scaled), np.iinfo(np.int64).min, whole.astype("<i8"))
+    nothing = np.isnan(scaled)
+    whole = np.minimum(np.maximum(np.where(nothing, 0.0, scaled), -_LARGEST), _LARGEST).astype("<i8")
+    return np.where(nothing, _NOTHING, whole)
 
 
 def values(dataset: xr.Dataset, domain: str, scale: int) -> str:

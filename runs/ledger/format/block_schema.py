@@ -162,8 +162,11 @@ def _units_3(value: Any) -> bool:
     )
 
 
+_HEXADECIMAL = frozenset("0123456789abcdef")
+
+
 def _hash(value: Any) -> bool:
-    return type(value) is str and len(value) == 64 and set(value) <= set("0123456789abcdef")
+    return type(value) is str and len(value) == 64 and _HEXADECIMAL.issuperset(value)
 
 
 _SLOT = {"slot": _time, "slot_seconds": _length}
@@ -240,4 +243,7 @@ def _mismatch(value: Any, where: str, shape: Any) -> str:
         return "" if shape(value) else where
     if not isinstance(value, dict) or not shape.keys() - WHERE_ANY <= value.keys() <= shape.keys():
         return f"keys of {where}"
-    return next(filter(None, (_mismatch(value[k], k, part) for k, part in shape.items() if k in value)), "")
+    for name, part in shape.items():
+        if name in value and (wrong := _mismatch(value[name], name, part)):
+            return wrong
+    return ""

@@ -12,6 +12,7 @@ _STRING = re.compile(r"[ !#-\[\]-~]*")
 _ALPHABET = re.compile(rb'(?:"[ !#-\[\]-~]*"|[{}\[\],:0-9-])*')
 _LARGEST = 2**53
 _LONG = re.compile(rb"(?:^|[:,\[-])[0-9]{16}")  # no shorter number reaches 2^53
+_SPELL = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 def dump(value: Any) -> bytes:
@@ -23,7 +24,7 @@ def dump(value: Any) -> bytes:
         For anything outside the subset: floats, null, booleans, other strings, larger integers.
     """
     if _of_known_types(value):
-        data = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+        data = _SPELL(value).encode()
         if _ALPHABET.fullmatch(data) and not _LONG.search(data):
             return data
     return _spelt(value)
@@ -60,7 +61,7 @@ def parse(data: bytes) -> Any:
         raise ValueError("canonical JSON: got characters outside its subset")
     try:
         value = json.loads(data, parse_int=_integer if _LONG.search(data) else None)
-        again = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+        again = _SPELL(value).encode()
     except RecursionError as error:
         raise ValueError("canonical JSON: nested too deeply") from error
     if again != data:
