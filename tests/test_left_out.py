@@ -4,8 +4,10 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 
+import otonari
 from otonari.model.clearing import community_block
 from otonari.model.lp.matrix import compile_block
+from otonari.model.results import collect
 from otonari.model.solver import bottom_up
 from otonari.model.solver.binaries import directions, left_out, search
 from otonari.model.solver.highs import prove
@@ -83,3 +85,17 @@ def test_rows_stay_where_a_user_says_something_of_their_switch_or_copies():
     assert possible(row) == whole - 2
     for say in (fixed, copy, anew):
         assert possible(say) == whole - 1
+
+
+def test_the_relaxation_is_told_with_its_cost_where_directions_were_decided():
+    def told(seed):
+        found = []
+        inputs = random_community(seed)
+        otonari.clear(inputs, relaxation=lambda results, cost: found.append((results, cost)))
+        return inputs, found
+
+    assert not told(12)[1]
+    inputs, [(results, cost)] = told(61)
+    block = community_block(inputs)
+    assert cost == pytest.approx(solve(block, one_way=False).objective)
+    assert results["price"].shape == collect(block)["price"].shape

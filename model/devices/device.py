@@ -162,7 +162,7 @@ class Families(ScalarBlock):
         self.one_ways.append(OneWay(given, taken, *most, (most[0] > 0) & (most[1] > 0), family, held))
         if decided is not None:
             forward_only, backward_only = given <= most[0] * decided, taken <= most[1] * (1.0 - decided)
-            own = family if implied else None
+            own: ArrayVar | None = family if implied else None
             self.row(
                 f"{forward}_at_most", forward_only, formulas[0], where=where & (most[0] > 0), tightened=own
             )

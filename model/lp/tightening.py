@@ -34,12 +34,11 @@ class Tightening(NamedTuple):
     def extended(self, height: int, width: int) -> Tightening:
         """Return it for the program with further rows and columns, which do not tighten."""
         more = height - len(self.row), width - len(self.column)
-        start = np.pad(self.source.indptr, (0, more[1]), mode="edge")
-        source = sparse.csr_matrix((self.source.data, self.source.indices, start), shape=(width, width))
-        row, column = (
-            np.pad(own, (0, n), constant_values=NONE) for own, n in zip(self[:2], more, strict=True)
-        )
-        return Tightening(row, column, source)
+        own = self.source
+        ends = np.pad(own.indptr, (0, more[1]), mode="edge")
+        source = sparse.csr_matrix((own.data, own.indices, ends), shape=(width, width))
+        row = np.pad(self.row, (0, more[0]), constant_values=NONE)
+        return Tightening(row, np.pad(self.column, (0, more[1]), constant_values=NONE), source)
 
 
 def collect(

@@ -61,6 +61,7 @@ def solve(
     threads: int = 1,
     one_way: bool = True,
     progress: Callable[[int, int], None] | None = None,
+    relaxation: Callable[[float], None] | None = None,
 ) -> Solution:
     """Solve a community block, or a linear model that holds such blocks, and store the values in it.
 
@@ -87,6 +88,9 @@ def solve(
     progress : callable, optional
         Takes how many rows of parts are solved, of how many that are known of by then: parts that join, and binaries,
         make more of them known. Not called while a part is being solved.
+    relaxation : callable, optional
+        Where directions had to be decided, takes the cost of the relaxation, while the block holds its values: prices
+        that prove a bound, of larger communities too.
 
     Raises
     ------
@@ -104,7 +108,9 @@ def solve(
     optimum, decided = solved.optimum, solved.decided
     values = filled([sized.values], len(optimum.x))  # columns of switches may have come
     program, x, dual = benders.less(decided.program, -values), optimum.x + values, optimum.dual
-    program.store(np.clip(x, program.lower, program.upper), dual / scale, optimum.offer / scale)
+    if relaxation and solved.directions and search.relaxed is not None:
+        relaxation(_stored(sized.program, search.relaxed, scale))
+    _stored(program, optimum._replace(x=x), scale)
     load_suffixes(block, replace(program, cost=program.cost / scale), dual / scale)
     objective = dot(program.cost, x) + program.offset
     beyond = max(objective - search.bound, 0.0) if np.isfinite(search.bound) else 0.0
@@ -119,6 +125,13 @@ def solve(
         basis=basis_of(program, optimum.column_status, optimum.row_status),
         directions=solved.directions,
     )
+
+
+def _stored(program: Program, optimum: Optimum, scale: float) -> float:
+    """Store the values and prices of an optimum of the scaled program in its components; return what it costs."""
+    x = optimum.x[: len(program.cost)]
+    program.store(np.clip(x, program.lower, program.upper), optimum.dual / scale, optimum.offer / scale)
+    return program.sign * (dot(program.cost, x) + program.offset) / scale
 
 
 @own_scheduler()
@@ -167,7 +180,7 @@ def _solved(program: Program, known: Basis | None, tie_break: bool, search: Sear
     first = _first if one_way and settled else _attempt
     solved = first(program, known, tie_break and settled, search)
     if settled:
-        search.relaxation(solved.optimum)
+        search.relaxed = solved.optimum
     while True:
         if one_way and (broken := directions.broken(program, solved.optimum.x)).any():
             program, programs, best, settled = directions.decided(program, broken), programs + 1, None, False

@@ -81,10 +81,11 @@ def clear_region(task: Region) -> Answer | Failure:
     from ...model.errors import SolveError
 
     try:
-        tree = _stored(task) or _cleared(task)
+        kept: list[tuple[xr.Dataset, float]] = []
+        tree = _stored(task) or _cleared(task, kept)
         if task.recorded and not shares(task.path).exists():
             records_by_region.write_shares(tree, shares(task.path))
-        return _answer(tree)
+        return _answer(tree, kept)
     except InputError as error:
         return Failure("input", str(error))
     except SolveError as error:
@@ -99,10 +100,11 @@ def shares(path: str) -> Path:
     return Path(path).with_suffix(".zip")
 
 
-def _cleared(task: Region) -> xr.DataTree:
-    """Clear a region and store its run."""
+def _cleared(task: Region, kept: list[tuple[xr.Dataset, float]]) -> xr.DataTree:
+    """Clear a region and store its run; where directions were decided, ``kept`` are results and cost without them."""
     scenario = load_scenario(_scenario(task))
-    tree = single.cleared(scenario, "p2p", time_limit=task.time_limit, threads=1)
+    keep = lambda results, cost: kept.append((results, cost))  # noqa: E731
+    tree = single.cleared(scenario, "p2p", time_limit=task.time_limit, threads=1, relaxation=keep)
     netcdf.write_run(tree, task.path)
     return tree
 
@@ -134,22 +136,23 @@ def _scenario(task: Region) -> dict[str, Any]:
     return {**scenario, "tables": tables}
 
 
-def _answer(tree: xr.DataTree) -> Answer:
+def _answer(tree: xr.DataTree, kept: Sequence[tuple[xr.Dataset, float]]) -> Answer:
     from ...model.regions import optimality_gap
     from ...model.settlement import accounts
     from ...model.settlement.account_lines import MONEY
 
     inputs, results, settled = (tree[g].to_dataset() for g in ("inputs", "results", "settlement"))
     border = optimality_gap.border(inputs, results)
-    relaxed, beyond = (
-        (border, 0.0) if not tree.attrs["directions"] else _relaxed(inputs, tree.attrs["objective"])
-    )
+    relaxed, beyond = border, 0.0
+    if tree.attrs["directions"]:
+        found, cost = kept[0] if kept else _relaxation(inputs)
+        relaxed, beyond = optimality_gap.border(inputs, found), tree.attrs["objective"] - cost
     return Answer(
         node=inputs["node"].values,
         hours=inputs["slot_hours"].values,
         border=border,
         relaxed=relaxed,
-        beyond=beyond,
+        beyond=beyond if beyond > EQUAL * abs(tree.attrs["objective"]) else 0.0,
         attrs={str(k): v for k, v in tree.attrs.items() if k != "scenario_definition"},
         layout=zarr.layout(tree),
         sums=accounts.community_sums(inputs, results, settled),
@@ -158,17 +161,14 @@ def _answer(tree: xr.DataTree) -> Answer:
     )
 
 
-def _relaxed(inputs: xr.Dataset, objective: float) -> tuple[Any, float]:
-    """Return the border of the relaxation of a region, and by how much the cost with directions is beyond it."""
+def _relaxation(inputs: xr.Dataset) -> tuple[xr.Dataset, float]:
+    """Return results and cost of the relaxation of a region whose run is stored."""
     from ...model import clearing, results
-    from ...model.regions import optimality_gap
     from ...model.solver import solve
 
     block = clearing.community_block(inputs)
     solution = solve.solve(block, tie_break=False, one_way=False)
-    beyond = objective - solution.objective
-    border = optimality_gap.border(inputs, results.collect(block))
-    return border, beyond if beyond > EQUAL * abs(objective) else 0.0
+    return results.collect(block), solution.objective
 
 
 class Community:

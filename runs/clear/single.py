@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from ..version import version
 
 Stage = Callable[[str], None]
 Progress = Callable[[int, int], None]
+Relaxation = Callable[[xr.Dataset, float], None]
 """Told how much is done, and how much is known of."""
 Solved = tuple[xr.Dataset, Any, xr.Dataset | None]
 """Results, solution and marginal values."""
@@ -50,6 +50,7 @@ def clear(
     rule: str = "marginal",
     stage: Stage = log.info,
     progress: Progress | None = None,
+    relaxation: Relaxation | None = None,
 ) -> xr.DataTree:
     """Clear, settle and check a market.
 
@@ -73,6 +74,8 @@ def clear(
         under all; by ``marginal`` alone nobody is worse off than without peers.
     stage, progress : callable
         Told what is being done, and how much of a solve, see :func:`otonari.solve`.
+    relaxation : callable, optional
+        Where directions of meters had to be decided, takes results and cost of the market of peers without them.
 
     Returns
     -------
@@ -117,7 +120,14 @@ def clear(
     results, solution = alone, baseline
     if market == "p2p":
         results, solution, marginal = _among_peers(
-            inputs, alone, baseline, options, stage, threads=threads, progress=progress
+            inputs,
+            alone,
+            baseline,
+            options,
+            stage,
+            threads=threads,
+            progress=progress,
+            relaxation=relaxation,
         )
     elif market == "unmanaged":
         results, solution, marginal = _unmanaged(inputs)
@@ -230,15 +240,18 @@ def solved(
     threads: int | None,
     decided: xr.Dataset | None = None,
     base: xr.Dataset | None = None,
+    relaxation: Relaxation | None = None,
     **solving: Any,
 ) -> Solved:
     """Return the results of a market, its solution and marginal values; ties matter where more than bills is wanted.
 
-    Binaries are as the results ``decided`` have them, if there are any; ``base`` is that of marginal losses.
+    Binaries are as the results ``decided`` have them, if there are any; ``base`` is that of marginal losses;
+    ``relaxation`` as for :func:`clear`.
     """
     from ...model import clearing
     from ...model.marginal_values import marginal_values
     from ...model.network_clearing import solve_within_limits
+    from ...model.results import collect
     from ...model.solver import solve
 
     def build(rows: Any) -> Any:
@@ -252,7 +265,12 @@ def solved(
     limits = {name: options[name] for name in ("time_limit", "mip_gap")}
     limits |= {"threads": threads or os.cpu_count() or 1} | solving
     begin = limits.pop("start", None)
-    block, solution, collected = solve_within_limits(build, partial(solve.solve, **limits), inputs, begin)
+
+    def solve_block(block: Any, **further: Any) -> Any:
+        told = None if relaxation is None else lambda cost: relaxation(collect(block), cost)
+        return solve.solve(block, relaxation=told, **limits, **further)
+
+    block, solution, collected = solve_within_limits(build, solve_block, inputs, begin)
     log.info("%s: %s, objective %.6f, %s", market, solution.status, solution.objective, solution.proof)
     price = collected["price"].values if "price" in collected else None
     marginal = marginal_values(block, price)
@@ -280,8 +298,8 @@ def _among_peers(
     if solution.objective <= baseline.objective + 1e-7 * max(1.0, abs(baseline.objective)):
         return results, solution, marginal
     stage("clearing the neighbourhood with what each decides alone")
-    more = {"start": baseline, "decided": alone} | flow
-    results, better, marginal = solved(inputs, "p2p", options, **solving, **more)
+    more = {"start": baseline, "decided": alone, "relaxation": None} | flow
+    results, better, marginal = solved(inputs, "p2p", options, **solving | more)
     return results, _within(solution, better, options["mip_gap"]), marginal
 
 

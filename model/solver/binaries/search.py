@@ -96,6 +96,8 @@ class Search:
         Parts that are solved at the same time.
     effort : Effort, optional
         Told of the parts that are solved.
+
+    ``relaxed`` is the optimum of the program without its binaries, once it is known.
     """
 
     def __init__(
@@ -104,7 +106,7 @@ class Search:
         self.mip_gap, self.time_limit, self.threads = mip_gap, time_limit, threads
         self.effort = effort or Effort()
         self.bound = -np.inf
-        self._relaxed: Optimum | None = None
+        self.relaxed: Optimum | None = None
         self._optional = self._loose = np.zeros(0, dtype=bool)
         self._choices: dict[tuple[bytes, bytes], Choice] = {}
 
@@ -127,10 +129,6 @@ class Search:
         switch = program.pairs.switch
         decided = program.lower[switch] == program.upper[switch]
         return np.asarray((self._loose | (self._optional & decided)) & ~program.integer[switch])
-
-    def relaxation(self, optimum: Optimum) -> None:
-        """Keep the optimum of the program without its binaries."""
-        self._relaxed = optimum
 
     def decide(
         self,
@@ -164,10 +162,10 @@ class Search:
 
     def rounded(self, program: Program, x: Array) -> Decided | None:
         """Return a program with the directions of the net power at ``x`` (columns,); None if it has other binaries."""
-        if self._relaxed is None or program.integer.sum() > directions.number(program):
+        if self.relaxed is None or program.integer.sum() > directions.number(program):
             return None
-        width = len(self._relaxed.x)  # further columns, if there are any, are switches and cost nothing
-        self.bound = max(self.bound, dot(program.cost[:width], self._relaxed.x) + program.offset)
+        width = len(self.relaxed.x)  # further columns, if there are any, are switches and cost nothing
+        self.bound = max(self.bound, dot(program.cost[:width], self.relaxed.x) + program.offset)
         return Decided(directions.rounded(program, x), rounded=True)
 
     def crossed(
@@ -201,15 +199,15 @@ class Search:
 
     def _optimum(self, program: Program, start: tuple[Array, Array] | None) -> Optimum | None:
         """Return the optimum without binaries; rows that the program got since are not in it, and have no price."""
-        if self._relaxed is None:
+        if self.relaxed is None:
             linear = replace(program, integer=np.zeros_like(program.integer))
-            self._relaxed = bottom_up.optimum(
+            self.relaxed = bottom_up.optimum(
                 linear, start, time_limit=self.time_limit, threads=self.threads, effort=self.effort
             )
-        if self._relaxed is None:
+        if self.relaxed is None:
             return None
-        x, dual = self._relaxed.x, self._relaxed.dual
-        return self._relaxed._replace(
+        x, dual = self.relaxed.x, self.relaxed.dual
+        return self.relaxed._replace(
             x=np.pad(x, (0, len(program.cost) - len(x))),
             dual=np.pad(dual, (0, len(program.row_lower) - len(dual))),
         )
