@@ -2,8 +2,8 @@
 
 Flows over edges between subtrees are left out of the program, at zero, until their reduced cost is negative; then they
 are priced in (delayed column generation). Without them the program decomposes into subtrees. Their optimal bases, put
-together, are a basis of the whole that is feasible and optimal but for the flows that join, so that the primal simplex
-has few pivots left at each stage; subtrees are solved on all threads.
+together, are a basis of the whole that is feasible and optimal but for the flows that join, so that the simplex has few
+pivots left at each stage; subtrees are solved on all threads.
 
 **The price certificate.** Write the whole program, with y >= 0 for the flows not yet priced in, as::
 
@@ -54,11 +54,11 @@ PAYS = 1e-9
 TIED = 4.0
 """Perturbations of a cost by which a flow may fall short of paying to be priced in with those that pay."""
 SMALL = 5000
-"""Rows up to which a start without peers is left to the primal simplex; beyond, the dual one needs fewer pivots."""
-DIRECTED = {"simplex_scale_strategy": 0, "dual_simplex_cost_perturbation_multiplier": 0.0}
-"""Options of HiGHS for programs with rows of directions, which have limits of power in the matrix.
+"""Rows up to which a start with directions and without peers is left to the primal simplex."""
+PERTURBED = {"simplex_scale_strategy": 0, "dual_simplex_cost_perturbation_multiplier": 0.0}
+"""Options of HiGHS for a problem whose costs are perturbed already, by the weights of the tie-break.
 
-Factors made of these cost more pivots than they save; costs are perturbed by the weights of the tie-break already.
+More of that, at random, costs several times the pivots. So do factors made of the limits of power in rows of directions.
 """
 
 
@@ -224,9 +224,7 @@ class _BottomUp:
         """Solve a part of the perturbed problem and keep its basis and duals; None if it has no optimum."""
         program = self.parts.piece(rows, columns)
         simplex, start = self._start(program, rows, columns)
-        options: dict[str, Any] = (
-            {"simplex_iteration_limit": ITERATIONS_PER_ROW * len(rows), **DIRECTED} if self.directed else {}
-        )
+        options: dict[str, Any] = {"simplex_iteration_limit": ITERATIONS_PER_ROW * len(rows), **PERTURBED}
         highs = run_from(
             program, (start.column_status, start.row_status), simplex, self.time_limit, **options
         )
@@ -255,16 +253,14 @@ class _BottomUp:
         return Simplex.WARM, start
 
     def _simplex(self, rows: int) -> Simplex:
-        """Return which simplex suits where a part starts: at rest or joined, it is feasible.
+        """Return which simplex suits where a part starts.
 
-        With rows of directions a join takes thousands of pivots, not dozens, and the primal simplex looks at all columns
-        in each.
+        At rest or joined, it is feasible. Still the dual one is quicker: HiGHS's primal one looks at all columns and all
+        rows in each pivot.
         """
         if self.rounds == 0 and self.started:
             return Simplex.WARM
-        if self.rounds:
-            return Simplex.DUAL if self.directed else Simplex.PRIMAL
-        return Simplex.PRIMAL if rows <= SMALL else Simplex.DUAL
+        return Simplex.PRIMAL if self.rounds == 0 and self.directed and rows <= SMALL else Simplex.DUAL
 
     def _select(self, part: _SolvedPart) -> bool:
         """Select the optimum of a part by rule; return whether it has one."""
