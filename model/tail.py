@@ -59,7 +59,7 @@ def tail(cost: Linear, probability: Array, risk: Risk, labels: Sequence[str]) ->
     doc = "cost from which on a future is among the worst"
     threshold = block.var("threshold", "currency", doc, lower=-np.inf, dims=("level",), result=None)
     excess = block.var("excess", "currency", "cost beyond the threshold", result=None)
-    every = Linear(cost.shape, 0.0, threshold.times(np.ones((1, len(labels)))).terms)
+    every = Linear(cost.shape, None, threshold.times(np.ones((1, len(labels)))).terms)
     block.row("beyond", excess - cost + every >= 0.0, "excess[f] >= cost[f] - threshold")
     worst = threshold.sum() + (probability / (1 - risk.level) * excess).sum()
     block.spent = (1 - risk.weight) * (probability * cost).sum() + risk.weight * worst

@@ -183,9 +183,9 @@ def _forward(store: Stores, charge: Array, discharge: Array, value: Array, most:
     whether a later slot has sellers is not known yet.
     """
     later = np.zeros_like(charge)
+    same = np.abs(value[:, :-1] - store.kept[:, 1:] * value[:, 1:]) < SAME
     for t in range(charge.shape[1] - 2, -1, -1):
-        same = np.abs(value[:, t] - store.kept[:, t + 1] * value[:, t + 1]) < SAME
-        later[:, t] = np.where(same, charge[:, t + 1] + later[:, t + 1], 0.0)
+        later[:, t] = np.where(same[:, t], charge[:, t + 1] + later[:, t + 1], 0.0)
     limit = np.where(store.plugged & (discharge <= 0), store.charge_limit[:, None], 0.0)
     more = store.chargeable(np.minimum(charge + later, limit), most) - charge
     return np.asarray(np.maximum(more, 0.0))

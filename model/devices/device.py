@@ -46,8 +46,9 @@ class Sets(ScalarBlock):
         if stated(inputs):
             labels["phase"] = list(PHASES)
         labels |= {"meter": meters.label.tolist(), "time": times, "node_to": labels["node"]}
-        for dim, entries in labels.items():
-            self.add_component(dim, Set(initialize=entries, ordered=True, dimen=1))
+        self.axes = {dim: Set(initialize=entries, ordered=True, dimen=1) for dim, entries in labels.items()}
+        for dim, axis in self.axes.items():
+            self.add_component(dim, axis)
 
 
 class Families(ScalarBlock):
@@ -89,10 +90,15 @@ class Families(ScalarBlock):
         dims = dims or self.dims
         family = ArrayVar(tuple(self.axes[d] for d in dims), lower, upper, where, binary, unit, doc)
         family.dims, family.result = dims, result
-        family.pricing_stage = family.entries_of(pricing_stage)
-        family.virtual_node = family.entries_of(virtual_node)
-        family.basic = family.entries_of(basic)
-        family.in_use = family.entries_of(in_use)
+        marks = {
+            "pricing_stage": pricing_stage,
+            "virtual_node": virtual_node,
+            "basic": basic,
+            "in_use": in_use,
+        }
+        for mark, entries in marks.items():
+            if np.ndim(entries) or entries:
+                setattr(family, mark, family.entries_of(entries))
         family.shared, family.copied = shared, copied
         self.add_component(name, family)
         return family.linear()
@@ -181,7 +187,7 @@ class Device(Families):
     """One device (or market): its families, and the sockets of the module."""
 
     def __init__(self, dims: tuple[str, ...], inputs: xr.Dataset, meters: Meters, sets: Sets):
-        super().__init__(dims, dict(sets.component_map(Set)))
+        super().__init__(dims, sets.axes)
         self.meters = meters
         zero = Linear((len(meters.label), inputs.sizes["time"]))
         self.draw, self.charged, self.discharged = zero, zero, zero

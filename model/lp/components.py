@@ -153,7 +153,7 @@ class ArrayVar(OnDemand, IndexedVar):
     def linear(self) -> Linear:
         """Return the family as an array of expressions."""
         columns = np.arange(len(self.position))
-        return Linear(self.shape, 0.0, [Term(self, self.position, columns, np.ones(len(columns)))])
+        return Linear(self.shape, None, [Term(self, self.position, columns, np.ones(len(columns)))])
 
     def _make(self) -> dict[Any, VarData]:
         data = {}

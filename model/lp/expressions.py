@@ -8,6 +8,7 @@ with weights, and comparison; nothing more. The last axis of a two-dimensional e
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,9 +41,11 @@ class Linear:
     __array_ufunc__ = None  # numpy hands array * Linear to __rmul__
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, shape: tuple[int, ...], constant: Any = 0.0, terms: Sequence[Term] = ()):
+    def __init__(self, shape: tuple[int, ...], constant: Any = None, terms: Sequence[Term] = ()):
         self.shape = shape
-        self.constant: Array = over(np.asarray(constant, dtype=float), shape)
+        self.constant: Array = (
+            _zeros(shape) if constant is None else over(np.asarray(constant, dtype=float), shape)
+        )
         self.terms = tuple(terms)
 
     def __add__(self, other: Any) -> Linear:
@@ -90,7 +93,7 @@ class Linear:
     def _sides(self, other: Any) -> tuple[Linear, Array]:
         """Return ``self - other`` as a body without constant and the right-hand side that it is compared with."""
         difference = self - other
-        return Linear(self.shape, 0.0, difference.terms), -difference.constant
+        return Linear(self.shape, None, difference.terms), -difference.constant
 
     def previous(self, first: Any) -> Linear:
         """Return the expression one slot earlier; ``first`` (all axes but time) stands before the first slot.
@@ -166,6 +169,12 @@ class Linear:
 def over(values: Array, shape: tuple[int, ...]) -> Array:
     """Return values over a shape: themselves where they have it, which is cheap, else broadcast, which is not."""
     return values if values.shape == shape else np.broadcast_to(values, shape)
+
+
+@lru_cache(maxsize=32)
+def _zeros(shape: tuple[int, ...]) -> Array:
+    """Return zeros that take no memory, and are not to be changed."""
+    return np.broadcast_to(0.0, shape)
 
 
 def _move(term: Term, target: Array) -> Term:

@@ -13,7 +13,7 @@ from pyomo.core.expr.relational_expr import EqualityExpression, InequalityExpres
 
 from ..labels import Array
 from .components import OnDemand
-from .expressions import Linear, Relation
+from .expressions import Linear, Relation, over
 
 
 class ArrayConstraint(OnDemand, IndexedConstraint):
@@ -27,10 +27,10 @@ class ArrayConstraint(OnDemand, IndexedConstraint):
         self.sets = sets
         super().__init__(doc=doc)
         self.shape = tuple(len(s) for s in sets)
-        mask = np.broadcast_to(where, self.shape) & ~_vacuous(relation)
+        mask = over(np.asarray(where), self.shape) & ~_vacuous(relation)
         self.position: Array = np.flatnonzero(mask)
-        self.lower: Array = np.broadcast_to(relation.lower, self.shape)[mask]
-        self.upper: Array = np.broadcast_to(relation.upper, self.shape)[mask]
+        self.lower: Array = over(relation.lower, self.shape)[mask]
+        self.upper: Array = over(relation.upper, self.shape)[mask]
         number = np.full(mask.size, -1)
         number[self.position] = np.arange(len(self.position))
         self.body = relation.body.into(number, (len(self.position),))

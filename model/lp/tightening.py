@@ -55,7 +55,8 @@ def collect(
     found = Tightening.none(*shape)
     begin = 0
     for family in constraints:
-        found.row[begin : begin + len(family.position)] = _switches(family, family.tightened, start)
+        if family.tightened is not None:
+            found.row[begin : begin + len(family.position)] = _switches(family, family.tightened, start)
         begin += len(family.position)
     found.row[list(edited)] = NONE
     entries: list[tuple[Array, Array, Array]] = [(np.zeros(0), np.zeros(0, int), np.zeros(0, int))]

@@ -61,6 +61,9 @@ class Span:
     def slots(self, names: Iterable[str]) -> Iterator[dict[str, Matrix]]:
         """Yield the matrices of these names slot by slot (P, P + 1)."""
         people = len(self.given)
+        if self.demand.shape[0] == people:
+            yield {name: getattr(self, name) for name in names}
+            return
         for first in range(0, self.demand.shape[0], people):
             yield {name: getattr(self, name)[first : first + people] for name in names}
 
@@ -179,7 +182,7 @@ class _Meters:
     def __init__(self, run: Flows, at: Array, known: Array, unknown: Array):
         """Mix what stores give to the meters ``at`` (slots * S,): ``known`` per kWh held, and ``unknown`` [kWh]."""
         (slots, meters), people = run.generated.shape, run.demand.shape[1]
-        size, row, first = slots * meters, np.arange(slots * meters), meters * run.traded
+        size, first = slots * meters, meters * run.traded
         seller, buyer, exported = first + run.seller, first + run.buyer, run.exported.ravel()
 
         def at_meters(place: Array, values: Array) -> Array:
@@ -193,7 +196,7 @@ class _Meters:
         per_source, per_use = _ratio(1.0, sources), _ratio(1.0, used)
         self.give = _scaled(per_source, placed(known, at, np.arange(len(at)), (size, len(at))))
         owner = np.tile(run.account, slots)
-        sun = _scaled(per_source, placed(run.generated, row, owner, (size, people + 1)))
+        sun = _scaled(per_source, _one_each(run.generated, owner, people + 1))
         nobodys = at_meters(at, unknown) + self.resold
         self.own = sun + _retail(nobodys * per_source + (sources <= LEAST), people)
         self.use = _scaled(per_use, _diagonal(left) + placed(run.energy, buyer, seller, (size, size)))
@@ -247,14 +250,20 @@ def placed(values: Array, row: Array, column: Array, shape: tuple[int, int]) -> 
 
 def _diagonal(values: Array) -> Matrix:
     """Return the diagonal matrix (n, n) of values (n,)."""
-    place = np.arange(values.size)
-    return placed(values, place, place, (values.size, values.size))
+    return _one_each(values, np.arange(values.size), values.size)
 
 
 def _retail(values: Array, people: int) -> Matrix:
     """Return the rows (n, P + 1) of retail power alone (n,)."""
-    shape = (values.size, people + 1)
-    return placed(values, np.arange(values.size), np.full(values.size, people), shape)
+    return _one_each(values, np.full(values.size, people), people + 1)
+
+
+def _one_each(values: Array, column: Array, width: int) -> Matrix:
+    """Return the matrix (n, width) whose rows hold one of the values (n,) each, in its column (n,)."""
+    values = values.ravel()
+    some = values != 0
+    start = np.concatenate([[0], np.cumsum(some)])
+    return Matrix((values[some], column[some], start), shape=(values.size, width))
 
 
 def _scaled(factor: Array, matrix: Matrix) -> Matrix:

@@ -60,7 +60,7 @@ class Parts:
         own = self._by_column[:, entering].tocoo()
         size = int(max(self.row.max(), self.column.max())) + 1
         ends = self.row[own.row]
-        _, label = _components(size + len(entering), ends, size + own.col)
+        _, label = _components(size + len(entering), size + own.col, ends)
         self.inside[entering] = True
         self.free[own.row] = False
         self.row, new = label[self.row], label[size:]
@@ -87,18 +87,20 @@ def piece(program: Program, rows: Array, columns: Array, place: Array) -> Progra
     ``place`` (columns of the whole,) is -1 everywhere, and is so again afterwards.
     """
     place[columns] = np.arange(len(columns))
-    own = program.matrix[rows]
-    at = place[own.indices]
+    first, length = program.matrix.indptr[rows], np.diff(program.matrix.indptr)[rows]
+    begin = np.concatenate([[0], np.cumsum(length)])
+    own = np.arange(begin[-1]) + np.repeat(first - begin[:-1], length)
+    at = place[program.matrix.indices[own]]
     place[columns] = -1
     kept = at >= 0
-    start = np.concatenate([[0], np.cumsum(kept)])[own.indptr]
+    start = np.concatenate([[0], np.cumsum(kept)])[begin]
     shape = (len(rows), len(columns))
     return bare(
         cost=program.cost[columns],
         lower=program.lower[columns],
         upper=program.upper[columns],
         integer=program.integer[columns],
-        matrix=sparse.csr_matrix((own.data[kept], at[kept], start), shape=shape),
+        matrix=sparse.csr_matrix((program.matrix.data[own[kept]], at[kept], start), shape=shape),
         row_lower=program.row_lower[rows],
         row_upper=program.row_upper[rows],
     )
@@ -136,7 +138,9 @@ def largest(matrix: sparse.csr_matrix, inside: Array) -> int:
 
 
 def _components(size: int, one: Array, other: Array) -> tuple[int, Array]:
-    graph = sparse.csr_matrix((np.ones(len(one), dtype=np.int8), (one, other)), shape=(size, size))
+    """Return how many components a graph has, and that of each node; edges go from ``one``, ascending, to ``other``."""
+    start = np.concatenate([[0], np.cumsum(np.bincount(one, minlength=size))])
+    graph = sparse.csr_matrix((np.ones(len(one)), other, start), shape=(size, size))
     count, label = connected_components(graph, directed=False)
     return int(count), label
 
