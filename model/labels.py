@@ -13,7 +13,11 @@ Array = npt.NDArray[Any]
 
 def positions(inputs: xr.Dataset, variable: str, dim: str) -> Array:
     """Return where in ``dim`` the labels of a variable stand, -1 for the empty label; the array is not to be changed."""
-    labels, values = inputs.variables[dim], inputs.variables[variable]
+    return places_of(inputs.variables[dim], inputs.variables[variable])
+
+
+def places_of(labels: Any, values: Any) -> Array:
+    """Return where in the labels of a dim the values of a variable stand, as :func:`positions`; of fields once."""
     if isinstance(values, Field):
         return values.known((places, labels), lambda: _read_only(places(labels.values, values.values)))
     return places(labels.values, values.values)

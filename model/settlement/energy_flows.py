@@ -100,7 +100,7 @@ def flows(inputs: xr.Dataset, results: xr.Dataset, trades: xr.Dataset) -> Flows:
     generated = np.zeros((len(hours), len(who.account)))  # guests have no PV
     generated[:, :people] = kwh("pv_available", inputs) - kwh("pv_curtailment", results)
     here = np.isin(trades["trade_time"].values, inputs["time"].values)
-    trades = trades.isel(trade=np.flatnonzero(here))
+    trades = trades if here.all() else trades.isel(trade=np.flatnonzero(here))
     seller, buyer, traded = parties(inputs, trades)
     pooled = Flows(
         account=who.account,

@@ -83,15 +83,18 @@ def trace(
     given, carbon, exported, lost = np.zeros((4, people))
     done = 0
     for span in follow(inputs, results, trades, content):
+        slots = span.demand.shape[0] // people
         for name in used:
             entries = getattr(span, name).tocoo()
             slot, account = np.divmod(entries.row, people)
             used[name] = used[name] + placed(entries.data, account, entries.col, used[name].shape)
             source = np.where(entries.col == people, 2, entries.col != account)
-            np.add.at(sources[name], (account, source, done + slot), entries.data)
+            place = (account * len(SOURCES) + source) * slots + slot
+            total = np.bincount(place, entries.data, people * len(SOURCES) * slots)
+            sources[name][:, :, done : done + slots] = total.reshape(people, len(SOURCES), slots)
         given, carbon = given + span.given, carbon + span.carbon
         exported, lost, content = exported + span.exported, lost + span.lost, span.content
-        done += span.demand.shape[0] // people
+        done += slots
     return Origins(
         pv=(_power(inputs, "pv_available") - _power(results, "pv_curtailment")) @ hours,
         given=given,

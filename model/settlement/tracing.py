@@ -223,9 +223,9 @@ def _carried(
         energy.append(h)
         carbon.append(k)
         slot = slice(t * size, (t + 1) * size)
-        out = run.loss * k
-        through = np.maximum(K[slot] @ out - left[t] * out, 0.0)
-        h, k = K[slot] @ h + D[slot], left[t] * k + (through + charged[t]) / run.gain
+        stays, out = K[slot], run.loss * k
+        through = np.maximum(stays @ out - left[t] * out, 0.0)
+        h, k = stays @ h + D[slot], left[t] * k + (through + charged[t]) / run.gain
     before = np.concatenate(energy) if isinstance(h, np.ndarray) else sparse.vstack(energy)
     return Matrix(before), np.array(carbon), Content(Matrix(h), k)
 

@@ -38,18 +38,12 @@ class Parts:
     def __init__(self, program: Program, inside: Array, rows: int | None = None):
         self.program, self.inside = program, inside.copy()
         height, columns = program.matrix.shape
-        owner = np.repeat(np.arange(height), np.diff(program.matrix.indptr))
-        kept = inside[program.matrix.indices]
-        count, label = _components(height + columns, owner[kept], height + program.matrix.indices[kept])
-        touched = np.zeros(height, dtype=bool)
-        touched[owner[kept]] = True
-        left_out = np.zeros(height, dtype=bool)
-        left_out[owner[~kept]] = True
-        self.free = left_out & ~touched
+        count, label, kept = _of_columns(program.matrix, inside)
+        self.free = (kept == 0) & (np.diff(program.matrix.indptr) > 0)
         batch = _batches(label[:height], count, self.free, rows or ROWS)
         self.row = batch[label[:height]]
         self.column = np.where(inside, batch[label[height:]], -1)
-        self._place = np.full(columns, -1)
+        self._place = np.full(columns, -1, dtype=program.matrix.indices.dtype)
 
     @cached_property
     def _by_column(self) -> sparse.csc_matrix:
@@ -86,21 +80,21 @@ def piece(program: Program, rows: Array, columns: Array, place: Array) -> Progra
 
     ``place`` (columns of the whole,) is -1 everywhere, and is so again afterwards.
     """
-    place[columns] = np.arange(len(columns))
-    first, length = program.matrix.indptr[rows], np.diff(program.matrix.indptr)[rows]
-    begin = np.concatenate([[0], np.cumsum(length)])
-    own = np.arange(begin[-1]) + np.repeat(first - begin[:-1], length)
-    at = place[program.matrix.indices[own]]
+    matrix, width = program.matrix, len(columns)
+    count = matrix.indptr[rows + 1] - matrix.indptr[rows]
+    end = np.cumsum(count, dtype=count.dtype)
+    entry = np.repeat(matrix.indptr[rows + 1] - end, count) + np.arange(count.sum(), dtype=count.dtype)
+    place[columns] = np.arange(width)
+    at = place[matrix.indices[entry]]
     place[columns] = -1
     kept = at >= 0
-    start = np.concatenate([[0], np.cumsum(kept)])[begin]
-    shape = (len(rows), len(columns))
+    start = np.append(0, np.cumsum(kept, dtype=count.dtype))[np.append(0, end)]
     return bare(
         cost=program.cost[columns],
         lower=program.lower[columns],
         upper=program.upper[columns],
         integer=program.integer[columns],
-        matrix=sparse.csr_matrix((program.matrix.data[own[kept]], at[kept], start), shape=shape),
+        matrix=sparse.csr_matrix((matrix.data[entry[kept]], at[kept], start), shape=(len(rows), width)),
         row_lower=program.row_lower[rows],
         row_upper=program.row_upper[rows],
     )
@@ -130,11 +124,22 @@ def connected(matrix: sparse.csr_matrix, inside: Array) -> list[tuple[Array, Arr
 
 def largest(matrix: sparse.csr_matrix, inside: Array) -> int:
     """Return the number of rows of the largest part of a matrix of which only the columns ``inside`` count."""
+    _, label, _ = _of_columns(matrix, inside)
+    return int(np.bincount(label[: matrix.shape[0]]).max(initial=0))
+
+
+def _of_columns(matrix: sparse.csr_matrix, inside: Array) -> tuple[int, Array, Array]:
+    """Return what connects the rows of a matrix of which only the columns ``inside`` count.
+
+    That is the number of components, the one of each row and then each column, and the entries (rows,) that count.
+    """
     height, columns = matrix.shape
     kept = inside[matrix.indices]
-    owner = np.repeat(np.arange(height, dtype=np.int32), np.diff(matrix.indptr))[kept]
-    _, label = _components(height + columns, owner, height + matrix.indices[kept])
-    return int(np.bincount(label[:height]).max(initial=0))
+    start = np.append(0, np.cumsum(kept, dtype=matrix.indptr.dtype))[matrix.indptr]
+    ends = height + matrix.indices[kept], np.pad(start, (0, columns), mode="edge")
+    graph = sparse.csr_matrix((np.ones(len(ends[0]), dtype=np.int8), *ends), shape=(height + columns,) * 2)
+    count, label = connected_components(graph, directed=False)
+    return int(count), label, np.diff(start)
 
 
 def _components(size: int, one: Array, other: Array) -> tuple[int, Array]:

@@ -31,7 +31,7 @@ from scipy import sparse
 from ..labels import Array
 from ..lp.matrix import Program, bare
 from .basis import start_from
-from .highs import Simplex, load, optimal, run
+from .highs import Simplex, duals, load, optimal, run
 
 AT_BOUND = 1e-7
 """How far from its bound or side a column or row still counts as being there: the solver's tolerance."""
@@ -143,7 +143,7 @@ def _duals(
     if not optimal(highs):
         return None
     picked = dual.copy()
-    picked[inner] = highs.getSolution().row_dual
+    picked[inner] = duals(highs)
     return picked
 
 

@@ -177,22 +177,39 @@ class BasicSolution(NamedTuple):
     iterations: int
 
 
+def values(highs: Any) -> Array:
+    """Return the values (columns,) at which the last run ended."""
+    return _array(highs.getSolution().col_value)
+
+
+def duals(highs: Any) -> Array:
+    """Return the duals (rows,) at which the last run ended."""
+    return _array(highs.getSolution().row_dual)
+
+
+def _array(numbers: list[float]) -> Array:
+    """Return numbers of HiGHS as an array, without the look at each of them that tells numpy what they are."""
+    return np.fromiter(numbers, float, len(numbers))
+
+
 def basic_solution(highs: Any, program: Program) -> BasicSolution:
     """Return the basic solution at which the last run of a program ended."""
-    solution = highs.getSolution()
-    x, activity = np.array(solution.col_value), np.array(solution.row_value)
+    x = values(highs)
+    activity = program.matrix @ x
     status = _at(x, program.lower, program.upper), _at(activity, program.row_lower, program.row_upper)
     basic = highs.getBasicVariables()[1]
     status[0][basic[basic >= 0]] = status[1][-1 - basic[basic < 0]] = int(highspy.HighsBasisStatus.kBasic)
     iterations = int(highs.getInfo().simplex_iteration_count)
-    return BasicSolution(x, np.array(solution.row_dual), *status, iterations)
+    return BasicSolution(x, duals(highs), *status, iterations)
 
 
 def _at(value: Array, low: Array, high: Array) -> Array:
     """Return the status of what is nonbasic: at its lower bound, its upper bound, or free."""
     kinds = highspy.HighsBasisStatus
-    nearest = np.where(np.abs(value - low) <= np.abs(value - high), int(kinds.kLower), int(kinds.kUpper))
-    return np.where(np.isinf(low) & np.isinf(high), int(kinds.kZero), nearest).astype(np.int8)
+    lower, upper = np.int8(int(kinds.kLower)), np.int8(int(kinds.kUpper))
+    status = np.where(np.abs(value - low) <= np.abs(value - high), lower, upper)
+    status[np.isinf(low) & np.isinf(high)] = int(kinds.kZero)
+    return status
 
 
 @cache

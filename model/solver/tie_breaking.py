@@ -13,7 +13,19 @@ from ..lp.matrix import Program
 from .basis import start_from
 from .components import Parts, largest
 from .dual_face import empty_rows, nearest_to_zero
-from .highs import BasicSolution, basic_solution, load, optimal, products, prove, run, slackness, warm_run
+from .highs import (
+    BasicSolution,
+    basic_solution,
+    duals,
+    load,
+    optimal,
+    products,
+    prove,
+    run,
+    slackness,
+    values,
+    warm_run,
+)
 
 SIDE_PERTURBATION = 1e-4
 """Perturbation of the sides of rows that make prices [kW]: well above the solver's tolerance."""
@@ -101,7 +113,7 @@ def select(
     """
     if not warm_run(highs, cost=program.cost):
         return None
-    dual = np.array(highs.getSolution().row_dual)
+    dual = duals(highs)
     x = _values(highs, program, by, dual, tie_break)
     if x is not None and (proves(program, x, dual) or not by.share.any()):
         return Selection(x, dual)
@@ -123,7 +135,7 @@ def _on_the_face(
     nearby = basic_solution(highs, program)
     if not warm_run(highs, sides=(program.row_lower, program.row_upper)):
         return None
-    x, dual = (np.array(values) for values in (highs.getSolution().col_value, highs.getSolution().row_dual))
+    x, dual = values(highs), duals(highs)
     start = nearby.column_status, nearby.row_status
     nearest = nearest_to_zero(program, by.share, x, dual, by.inhabited > 0, by.inhabited > 0, start)
     dual = nearest if proves(program, x, nearest) else dual
@@ -136,7 +148,7 @@ def _values(highs: Any, program: Program, by: Rules, dual: Array, tie_break: boo
     if tie_break:
         return least_weight(highs, program, by, dual)
     solved = not by.share.any() or warm_run(highs, sides=(program.row_lower, program.row_upper))
-    return np.array(highs.getSolution().col_value) if solved else None
+    return values(highs) if solved else None
 
 
 def _perturbed_sides(program: Program, by: Rules) -> tuple[Array, Array]:
@@ -261,7 +273,7 @@ def least_weight(highs: Any, program: Program, by: Rules, dual: Array) -> Array 
         solved = solved and warm_run(highs, cost=weight)
     else:
         solved = warm_run(highs, cost=weight, bounds=(lower, upper), sides=(row_lower, row_upper))
-    return np.array(highs.getSolution().col_value) if solved else None
+    return values(highs) if solved else None
 
 
 def _in_parts(face: Program, start: BasicSolution) -> Array | None:
@@ -281,7 +293,7 @@ def _in_parts(face: Program, start: BasicSolution) -> Array | None:
         run(highs)
         if not optimal(highs) or not warm_run(highs, cost=part.cost):
             return None
-        x[columns] = highs.getSolution().col_value
+        x[columns] = values(highs)
     return x
 
 

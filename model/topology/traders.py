@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from ...data.inputs.arrays import derived
-from ..labels import Array, places, positions
+from ..labels import Array, places_of, positions
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def parties(inputs: xr.Dataset, trades: xr.Dataset) -> tuple[Array, Array, Array
     trader = []
     for side in ("seller", "buyer"):
         vehicle, participant = (
-            places(inputs[dim].values, trades[f"trade_{side}{name}"].values)
+            places_of(inputs.variables[dim], trades.variables[f"trade_{side}{name}"])
             for name, dim in (("_vehicle", "vehicle"), ("", "participant"))
         )
         trader.append(np.where(vehicle >= 0, inputs.sizes["participant"] + vehicle, participant))
