@@ -17,7 +17,18 @@ from otonari.model.results import collect
 from otonari.model.solver import bottom_up
 from otonari.model.solver import highs as highs_module
 from otonari.model.solver import solve as module
-from otonari.model.solver.highs import load, optimal, prove, run, set_options, slackness
+from otonari.model.solver.highs import (
+    basic_solution,
+    duals,
+    duals_at,
+    load,
+    optimal,
+    prove,
+    run,
+    set_options,
+    slackness,
+    warm_run,
+)
 from otonari.model.solver.infeasibility import diagnose
 from otonari.model.solver.solve import solve
 from otonari.model.solver.tie_breaking import least_weight, rules, select
@@ -68,6 +79,35 @@ def test_complementary_slackness_shows_the_wrong_price_of_a_little():
     assert slackness(program, np.array([0.5, 0.0]), np.array([-1.0])) == pytest.approx(
         0.5
     )  # the row is not full
+
+
+def wide_program(**changes):
+    """As the small one, where nothing but the row limits x and y."""
+    return small_program(upper=np.full(2, 2.0), **changes)
+
+
+@pytest.mark.parametrize(("y_costs", "pivots"), [(-0.9, 0), (-1.1, 1)])
+def test_duals_under_other_costs_are_those_of_a_run_that_keeps_its_basis(y_costs, pivots):
+    before, after = (wide_program(cost=np.array([-1.0, cost])) for cost in (-0.5, y_costs))
+    highs = load(before, None, 0.0)
+    run(highs)
+    known = duals_at(highs, after.cost)
+    assert warm_run(highs, cost=after.cost)
+    assert highs.getInfo().simplex_iteration_count == pivots
+    assert np.array_equal(known, duals(highs)) == (not pivots)
+
+
+@pytest.mark.parametrize(("y_costs", "price"), [(-0.9, -1.0), (-1.1, -1.1)])
+def test_the_price_by_rule_is_that_of_the_program_where_its_basis_differs_from_the_perturbed_one(
+    y_costs, price
+):
+    program = wide_program(cost=np.array([-1.0, y_costs]))
+    highs = load(wide_program(cost=np.array([-1.0, -0.5])), None, 0.0)
+    run(highs)
+    basis = basic_solution(highs, program)
+    selection = select(highs, program, rules(program), False, (basis.column_status, basis.row_status))
+    assert selection.dual.tolist() == [price]
+    assert selection.x.tolist() == [float(price == -1.0), float(price == -1.1)]
 
 
 def test_a_little_trade_has_the_price_of_its_way_however_much_is_bought_elsewhere():

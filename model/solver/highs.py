@@ -187,6 +187,16 @@ def duals(highs: Any) -> Array:
     return _array(highs.getSolution().row_dual)
 
 
+def duals_at(highs: Any, cost: Array) -> Array | None:
+    """Return the duals y (rows,) of the basis at which the last run ended under other costs c (columns,): B' y = c_B.
+
+    None if HiGHS holds no factors of that basis.
+    """
+    basic = highs.getBasicVariables()[1]
+    status, dual = highs.getBasisTransposeSolve(np.where(basic >= 0, cost[np.maximum(basic, 0)], 0.0))
+    return None if status == highspy.HighsStatus.kError else np.asarray(dual)
+
+
 def _array(numbers: list[float]) -> Array:
     """Return numbers of HiGHS as an array, without the look at each of them that tells numpy what they are."""
     return np.fromiter(numbers, float, len(numbers))
