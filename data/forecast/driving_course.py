@@ -57,7 +57,11 @@ def expected_course(
     likely[:, 0] = now
     moved = (likely[:, 1:] >= 0) & (likely[:, :-1] >= 0) & (likely[:, 1:] != likely[:, :-1])
     likely[:, 1:][moved] = -1
-    rounds = [_rounds(forecast, v, likely[v], before[v], place) for v in range(len(now))]
+    previous = np.concatenate([before[:, None], likely[:, :-1]], axis=1)
+    leaves = (likely < 0) & (previous >= 0)  # the first slot without a plug
+    rounds: list[list[tuple[int, int, float]]] = [[] for _ in now]
+    for v in np.flatnonzero(leaves.any(axis=1)).tolist():
+        rounds[v] = _rounds(forecast, v, likely[v], leaves[v], place)
     columns = [np.array([v for v, own in enumerate(rounds) for _ in own], dtype=int)]
     columns += [
         np.array([row[k] for own in rounds for row in own], dtype=kind)
@@ -95,14 +99,14 @@ def reserves(
 
 
 def _rounds(
-    forecast: VehicleForecast, v: int, likely: np.ndarray, before: int, place: np.ndarray
+    forecast: VehicleForecast, v: int, likely: np.ndarray, leaves: np.ndarray, place: np.ndarray
 ) -> list[tuple[int, int, float]]:
-    """Return the rounds of a car as departure slot, return slot and energy [kWh]."""
+    """Return the rounds of a car that ``leaves`` in slots (slot,): departure slot, return slot and energy [kWh]."""
     slots = forecast.leaving.shape[2]
     day, departures = place // slots, []
     for n in range(int(day[-1]) + 1):
         mine = np.flatnonzero(day == n)
-        starts = _starts(likely, before, mine)
+        starts = mine[leaves[mine]]
         if len(starts):
             mean = forecast.leaving[v, n] * (np.arange(slots) + n * slots >= place[0])
             nearest = np.abs(mine[:, None] - starts).argmin(axis=1)
@@ -111,9 +115,3 @@ def _rounds(
             departures += list(zip(starts.tolist(), (forecast.energy[0, v, n] * share).tolist(), strict=True))
     there = np.append(np.flatnonzero(likely >= 0), len(likely))
     return [(s, int(there[there > s][0]), energy) for s, energy in departures if energy > 0]
-
-
-def _starts(likely: np.ndarray, before: int, mine: np.ndarray) -> np.ndarray:
-    """Return the slots among ``mine`` in which the car leaves: the first ones without a plug."""
-    previous = np.concatenate([[before], likely])[mine]
-    return np.asarray(mine[(likely[mine] < 0) & (previous >= 0)])

@@ -132,7 +132,7 @@ class Arrays(Mapping[str, Field]):
             return self.variables[name]
         dims = {d for n in name for d in self.variables[n].dims}
         kept = {n: f for n, f in self.variables.items() if n in name or (n in self.coords and n in dims)}
-        return Arrays(kept, self.coords, self.attrs)
+        return self._only(kept)
 
     def __iter__(self) -> Iterator[str]:
         """Yield the names that are no coordinates."""
@@ -158,7 +158,8 @@ class Arrays(Mapping[str, Field]):
 
     def isel(self, indexers: Mapping[str, Any] | None = None, **more: Any) -> Arrays:
         """Return all fields at positions along some dims; see :meth:`Field.isel`."""
-        at, fields, sizes = {**(indexers or {}), **more}, dict(self.variables), dict(self.sizes)
+        asked, fields, sizes = {**(indexers or {}), **more}, dict(self.variables), dict(self.sizes)
+        at = {dim: np.asarray(index) if isinstance(index, list) else index for dim, index in asked.items()}
         for name, field in self.variables.items():
             if not at.keys().isdisjoint(field.dims):
                 fields[name] = own = field.isel(at)
@@ -173,27 +174,37 @@ class Arrays(Mapping[str, Field]):
         return Arrays(self.variables | new, self.coords, self.attrs, self._sizes_with(new))
 
     def _sizes_with(self, new: dict[str, Field]) -> dict[str, int] | None:
-        """Return the sizes, where the fields that new ones replace have the same shape over the same dims; else None."""
+        """Return the sizes with new fields; None where one has another shape than what it replaces, or than others."""
+        sizes = dict(self.sizes)
         for name, field in new.items():
-            before = self.variables.get(name)
-            if before is None or before.dims != field.dims or before.shape != field.shape:
+            before = self.variables.get(name, field)
+            if before.dims != field.dims or before.shape != field.shape:
                 return None
-        return self.sizes
+            if any(sizes.setdefault(dim, size) != size for dim, size in field.sizes.items()):
+                return None
+        return sizes
 
     def assign_coords(self, **coords: Any) -> Arrays:
         """Return the same with other labels of dims."""
-        return Arrays(self.assign(coords).variables, self.coords | coords.keys(), self.attrs)
+        grown = self.assign(coords)
+        return Arrays(grown.variables, self.coords | coords.keys(), self.attrs, grown.sizes)
 
     def drop_vars(self, names: Any, *, errors: str = "raise") -> Arrays:
         """Return the same without some fields."""
         gone = {names} if isinstance(names, str) else set(names)
         if errors == "raise" and (lacking := gone - self.variables.keys()):
             raise ValueError(f"no such fields: {lacking}")
-        return Arrays({n: f for n, f in self.variables.items() if n not in gone}, self.coords, self.attrs)
+        return self._only({n: f for n, f in self.variables.items() if n not in gone})
 
     def drop_dims(self, dim: str) -> Arrays:
         """Return the same without the fields over a dim."""
-        return Arrays({n: f for n, f in self.variables.items() if dim not in f.dims}, self.coords, self.attrs)
+        return self._only({n: f for n, f in self.variables.items() if dim not in f.dims})
+
+    def _only(self, fields: dict[str, Field]) -> Arrays:
+        """Return the same with some of the fields alone."""
+        dims = {dim for field in fields.values() for dim in field.dims}
+        sizes = {dim: size for dim, size in self.sizes.items() if dim in dims}
+        return Arrays(fields, self.coords, self.attrs, sizes)
 
     def to_dataset(self) -> Arrays:
         """Return the arrays themselves, as a group of a run gives its Dataset."""

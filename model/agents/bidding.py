@@ -88,15 +88,16 @@ def order_intents(
     loads = positions(inputs, "flexible_load_owner", "participant") if len(planned.load) else behind[:0]
     labels = [f"store{s}" for s in range(len(behind))] + [f"load{n}" for n in range(len(loads))]
     behind = np.append(behind, loads)
-    green = inputs["green_premium"].values[who.account]
+    green = inputs["green_premium"].values[who.account].tolist()
     found = []
     for side in _sides(inputs, planned, slot, contracted):
+        buys = side.name == "buy"
         for m, part, limit, kw in _parts(_with_loads(side, inputs, planned, slot), behind, labels):
-            buys = side.name == "buy"
-            price = round(float(min(limit, band[1]) if buys else max(limit, band[0])), 3)
-            premium = round(min(float(green[m]), band[1] - price), 3) if buys else 0.0
-            if kw * hours >= WATT_HOUR and band[0] <= price <= band[1]:
-                found.append(OrderIntent(m, part, side.name, price, round(float(kw) * hours, 3), premium))
+            if kw * hours >= WATT_HOUR:
+                price = round(min(limit, band[1]) if buys else max(limit, band[0]), 3)
+                if band[0] <= price <= band[1]:
+                    premium = round(min(green[m], band[1] - price), 3) if buys else 0.0
+                    found.append(OrderIntent(m, part, side.name, price, round(kw * hours, 3), premium))
     return sorted(found, key=lambda intent: (intent.trader, intent.side, intent.part))
 
 
@@ -141,7 +142,8 @@ def _parts(side: _Side, behind: Array, labels: list[str]) -> list[tuple[int, str
     rest = np.maximum(side.net - np.maximum(home, have), 0.0)
     total = sum_at(behind, side.moved, size)[behind]
     share = np.divide(side.moved, total, out=np.zeros_like(side.moved), where=total > 0)
-    parts = [(m, "home", side.tariff[m], max(home[m] - have[m], 0.0)) for m in range(size)]
-    return parts + [
-        (int(m), labels[s], side.limit[s], rest[m] * share[s]) for s, m in enumerate(behind.tolist())
-    ]
+    homes = zip(
+        range(size), ["home"] * size, side.tariff.tolist(), np.maximum(home - have, 0.0).tolist(), strict=True
+    )
+    parts = zip(behind.tolist(), labels, side.limit.tolist(), (rest[behind] * share).tolist(), strict=True)
+    return [*homes, *parts]

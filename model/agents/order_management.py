@@ -114,25 +114,24 @@ class ProductBook:
 
         ``limits`` [currency/kWh] stand for the prices of the intents.
         """
-        units = self._units
-        asks = [
-            (i.trader, round(p * units)) for i, p in zip(intents, limits, strict=True) if i.side == "sell"
-        ]
-        bids = [
-            (i.trader, round(p * units) + round(i.premium * units))
-            for i, p in zip(intents, limits, strict=True)
-            if i.side == "buy"
-        ]
-        if not asks or not bids or min(price for _, price in asks) > max(price for _, price in bids):
+        sells = [price for intent, price in zip(intents, limits, strict=True) if intent.side == "sell"]
+        buys = [price for intent, price in zip(intents, limits, strict=True) if intent.side == "buy"]
+        units, premium = self._units, max((intent.premium for intent in intents), default=0.0)
+        if (
+            not sells
+            or not buys
+            or round(min(sells) * units) > round(max(buys) * units) + round(premium * units)
+        ):
             return False
         least: dict[int, int] = {}
         most: dict[int, int] = {}
-        for trader, price in asks:
-            at = int(node[trader])
-            least[at] = min(price, least.get(at, price))
-        for trader, price in bids:
-            at = int(node[trader])
-            most[at] = max(price, most.get(at, price))
+        for intent, limit in zip(intents, limits, strict=True):
+            at, price = int(node[intent.trader]), round(limit * units)
+            if intent.side == "sell":
+                least[at] = min(price, least.get(at, price))
+            else:
+                price += round(intent.premium * units)
+                most[at] = max(price, most.get(at, price))
         sold_at, asked = np.array([*least]), np.array([*least.values()])
         return any((asked + self._network.fees(at, True)[sold_at] <= bid).any() for at, bid in most.items())
 
@@ -252,8 +251,7 @@ class ProductBook:
 
 def _change(row: OrderRow, placed: int, action: str, energy: float = 0.0) -> OrderRow:
     """Return the row that amends or cancels the order of a row."""
-    blank = row._replace(participant="", node="", side="", origin="", price=np.nan, premium=0.0)
-    return blank._replace(placed=placed, action=action, energy=energy)
+    return OrderRow(placed, row.order_id, "", "", "", action, "", np.nan, energy, 0.0, row.trader, row.part)
 
 
 def _between(trades: Deals, places: tuple[Array, Array], node: Array) -> Deals:

@@ -158,9 +158,11 @@ def breaches(results: xr.Dataset) -> dict[str, float]:
 
 def by_device(dataset: xr.Dataset, values: Array) -> dict[str, Array]:
     """Return values (S, ...) of all stores apart, of batteries and of vehicles; what comes after them is left out."""
-    names = list(devices.stores())
-    ends = np.cumsum([dataset.sizes[device] for device in names])
-    return dict(zip(names, np.split(values[: ends[-1]], ends[:-1]), strict=True))
+    apart, end = {}, 0
+    for device in devices.stores():
+        begin, end = end, end + dataset.sizes[device]
+        apart[device] = values[begin:end]
+    return apart
 
 
 def of_devices(dataset: xr.Dataset, values: Mapping[str, Array]) -> Array:

@@ -51,6 +51,8 @@ def largest_remainder(
 def integers(values: Any, scale: int) -> np.ndarray:
     """Return int64 of round-half-even(value * scale) as digests have it: held within +-2^62, NaN as -2^63."""
     scaled = np.rint(np.asarray(values, dtype=np.float64) * scale)
+    if (np.abs(scaled) < _LARGEST).all():
+        return scaled.astype("<i8")
     nothing = np.isnan(scaled)
     whole = np.minimum(np.maximum(np.where(nothing, 0.0, scaled), -_LARGEST), _LARGEST).astype("<i8")
     return np.where(nothing, _NOTHING, whole)
