@@ -11,7 +11,7 @@ from otonari.model.results import collect
 from otonari.model.solver import bottom_up
 from otonari.model.solver.binaries import directions, left_out, search
 from otonari.model.solver.highs import prove
-from otonari.model.solver.solve import solve
+from otonari.model.solver.solve import _solved, _within, solve
 
 from . import counts
 from .communities import random_community
@@ -99,3 +99,18 @@ def test_the_relaxation_is_told_with_its_cost_where_directions_were_decided():
     block = community_block(inputs)
     assert cost == pytest.approx(solve(block, one_way=False).objective)
     assert results["price"].shape == collect(block)["price"].shape
+
+
+@pytest.mark.parametrize("seed", counts.share(DECIDED))
+def test_an_optimum_stays_one_of_a_program_with_more_directions_decided(seed):
+    program = relaxed(community_block(random_community(seed)))
+    searching = search.Search(mip_gap=1e-4, time_limit=None, threads=1)
+    best = _solved(program, None, False, searching, True)
+    more = directions.decided(best.decided.program, best.decided.program.pairs.switch >= 0)
+    kept = _within(more, best)
+    assert not kept.decided.program.integer.any()
+    again = bottom_up.optimum(kept.decided.program)
+    assert again is not None
+    cost = more.cost @ again.x + more.offset
+    assert cost == pytest.approx(best.objective) or cost < best.objective
+    assert set(np.unique(kept.optimum.x[more.pairs.switch[more.pairs.switch >= 0]])) <= {0.0, 1.0}

@@ -183,7 +183,8 @@ def _solved(program: Program, known: Basis | None, tie_break: bool, search: Sear
         search.relaxed = solved.optimum
     while True:
         if one_way and (broken := directions.broken(program, solved.optimum.x)).any():
-            program, programs, best, settled = directions.decided(program, broken), programs + 1, None, False
+            program, programs, settled = directions.decided(program, broken), programs + 1, False
+            best = best and _within(program, best)
             rounded = _rounded(program, solved, search)
             way = BRIEFLY if rounded is None else ROUNDED
             solved = rounded or _attempt(program, solved.basis, False, search)
@@ -199,6 +200,15 @@ def _solved(program: Program, known: Basis | None, tie_break: bool, search: Sear
                 way = further
                 other = None if solved is best else solved.optimum.x
                 solved = _attempt(program, solved.basis, False, search, way, best, other)
+
+
+def _within(program: Program, best: _Solved) -> _Solved | None:
+    """Return an optimum that breaks no direction as one of a program with more of them decided; None if it is longer."""
+    x = best.optimum.x
+    if len(x) != len(program.cost):
+        return None
+    decided = best.decided._replace(program=directions.rounded(program, x))
+    return best._replace(decided=decided, optimum=best.optimum._replace(x=directions.directed(program, x)))
 
 
 def _first(program: Program, known: Basis | None, tie_break: bool, search: Search) -> _Solved:

@@ -59,11 +59,16 @@ def rounded(program: Program, x: Array) -> Program:
     It is as its switch has it where there is none. Of a meter the net power alone is physical: what it would buy from
     peers and sell at once, peers can do without it over the same lines, so that the program stays feasible.
     """
+    return fixed(program, directed(program, x))
+
+
+def directed(program: Program, x: Array) -> Array:
+    """Return values (columns,) with every switch as the net power of its pair has it, whole where there is none."""
     net, pairs = net_power(program, x), program.pairs
     own = pairs.switch != NONE
-    chosen = np.round(np.pad(x, (0, len(program.cost) - len(x))))
-    chosen[pairs.switch[own]] = np.where(net == 0.0, chosen[pairs.switch], net > 0.0)[own]
-    return fixed(program, chosen)
+    x = np.pad(x, (0, len(program.cost) - len(x)))
+    x[pairs.switch[own]] = np.where(net == 0.0, np.round(x[pairs.switch]), net > 0.0)[own]
+    return x
 
 
 def crossed(program: Program, x: Array, relaxed: Array) -> Program:
