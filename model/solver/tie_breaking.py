@@ -127,7 +127,7 @@ def select(
 
 
 def _duals_without_run(highs: Any, program: Program, basis: tuple[Array, Array]) -> Array | None:
-    """Return the duals (rows,) of a program at the basis of the perturbed problem; None where it is not optimal with them.
+    """Return the duals (rows,) of a program at the basis of the perturbed problem; None where it is not optimal then.
 
     It nearly always is, and a run of HiGHS that finds so, without a pivot, takes several times as long.
     """
