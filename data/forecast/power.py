@@ -11,7 +11,7 @@ import numpy as np
 
 from ..series.calendar import Calendar
 from .interface import LEVELS, Forecast, PowerHistory
-from .profile import Memory, Past, errors, profiles
+from .profile import Memory, Past, days_behind, errors, profiles
 
 DEMAND = Memory(days=10.0, other_type=0.3, yesterday=0.5, recent=0.7, recent_hours=3.0, missing_hours=3.0)
 PV = Memory(days=8.0, other_type=1.0, yesterday=0.5, recent=0.7, recent_hours=3.0, missing_hours=24.0)
@@ -112,10 +112,9 @@ def _forecast(
 ) -> Forecast:
     """Return the mean and quantiles of a profile's forecast; parameters as of :func:`pv_forecast`."""
     past = Past.of(history, expected, calendar, now, horizon, memory)
-    table, weight = profiles(past, memory)
-    mean, samples = errors(past, table, memory)
+    mean, samples = errors(past, profiles(past, memory), memory)
     if prior is not None:
-        share = np.minimum(weight / PRIOR_DAYS, 1.0)
+        share = np.minimum(days_behind(past, memory) / PRIOR_DAYS, 1.0)
         mean = np.where(share > 0, share * np.nan_to_num(mean) + (1 - share) * prior, prior)
     at = np.asarray(levels, dtype=float)
 

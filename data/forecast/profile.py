@@ -10,6 +10,8 @@ from ..series.calendar import Calendar
 
 _FLOOR = 0.05
 """Share of the mean that is added below a relative error, so that dawn and dusk are no noise. Assumption."""
+_BLOCK = 10_000
+"""Readings that are worked on at a time: so few that they stay in the caches of a processor."""
 _LEAST = 0.05
 """Share of the largest weight of a time of day, below which the whole day's ratio fills up the rest. Assumption."""
 
@@ -118,36 +120,51 @@ def _of_the_last(flags: np.ndarray, count: int) -> np.ndarray:
     return number
 
 
-def profiles(past: Past, memory: Memory) -> tuple[np.ndarray, np.ndarray]:
-    """Return profiles (lag, entity, place), and the weight (entity, horizon) of the days behind them, of any type [d].
+def profiles(past: Past, memory: Memory) -> np.ndarray:
+    """Return profiles (lag, entity, place).
 
     Of slot s of day d, over the days k < d - n whose reading x is known, with what is expected c (1 for demand)::
 
         p[n, d, s] = c[d, s] sum_k(w[d, k] x[k, s]) / sum_k(w[d, k] c[k, s])
         w[d, k] = exp(-(d - k) / days) (1, or other_type)
     """
-    days = len(past.off)
-    shape = (-1, days, past.size)
-    known = ~np.isnan(past.values)
-    values = np.where(known, past.values, 0.0).reshape(shape)
-    expected = np.where(known, past.expected, 0.0).reshape(shape)
-    rows = np.arange(max(0, past.now // past.size - memory.origins - 1), days)
-    age = rows[:, None] - np.arange(days)
-    like = np.where(past.off[rows][:, None] == past.off, 1.0, memory.other_type)
-    ahead = past.ahead()
-    table = np.full((int(ahead.max()) + 1, len(values), days, past.size), np.nan)
-    weight = np.zeros((len(values), len(ahead)))
-    for lag in range(len(table)):
-        counts = (age > lag) & (age <= memory.window)
-        fade = np.where(counts, np.exp(-age / memory.days), 0.0)
-        weights = like * fade
-        table[lag][:, rows] = (
-            _ratio(weights @ values, weights @ expected) * past.expected.reshape(shape)[:, rows]
-        )
-        behind = fade @ known.reshape(shape)
+    first, off, shape = _first_day(past, memory), past.off, (-1, len(past.off), past.size)
+    like = np.where(off[first:, None] == off, 1.0, memory.other_type)
+    weights = [like * _fade(past, memory, lag) for lag in range(int(past.ahead().max()) + 1)]
+    table = np.full((len(weights), len(past.values), *shape[1:]), np.nan)
+    step = max(1, _BLOCK // past.values.shape[1])
+    for begin in range(0, len(past.values), step):
+        part = slice(begin, begin + step)
+        c = past.expected if len(past.expected) == 1 else past.expected[part]
+        known = ~np.isnan(past.values[part])
+        values = np.where(known, past.values[part], 0.0).reshape(shape)
+        expected = np.where(known, c, 0.0).reshape(shape)
+        for profile, w in zip(table, weights, strict=True):
+            profile[part, first:] = _ratio(w @ values, w @ expected) * c.reshape(shape)[:, first:]
+    return table.reshape(len(table), len(past.values), -1)
+
+
+def days_behind(past: Past, memory: Memory) -> np.ndarray:
+    """Return the weight (entity, horizon) of the days behind the profiles of targets, of any type [d]."""
+    known, ahead = ~np.isnan(past.values), past.ahead()
+    weight = np.zeros((len(known), len(ahead)))
+    for lag in range(int(ahead.max()) + 1):
+        behind = _fade(past, memory, lag) @ known.reshape(-1, len(past.off), past.size)
         at, here = past.target[ahead == lag], ahead == lag
-        weight[:, here] = behind[:, at // past.size - rows[0], at % past.size]
-    return table.reshape(len(table), len(values), -1), weight
+        weight[:, here] = behind[:, at // past.size - _first_day(past, memory), at % past.size]
+    return weight
+
+
+def _first_day(past: Past, memory: Memory) -> int:
+    """Return the first day that has a profile: as many days back as origins go, and one more."""
+    return int(max(0, past.now // past.size - memory.origins - 1))
+
+
+def _fade(past: Past, memory: Memory, lag: int) -> np.ndarray:
+    """Return the weights by age (day with a profile, day): exp(-age / days), 0 up to the lag and beyond the window."""
+    days = np.arange(len(past.off))
+    age = days[_first_day(past, memory) :, None] - days
+    return np.where((age > lag) & (age <= memory.window), np.exp(-age / memory.days), 0.0)
 
 
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
@@ -162,7 +179,7 @@ def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     A, B = a.sum(axis=2, keepdims=True), b.sum(axis=2, keepdims=True)
     level = np.divide(A, B, out=np.full_like(B, np.nan), where=B > 0)
     g = np.maximum(_LEAST * b.max(axis=2, keepdims=True) - b, 0.0)
-    return np.asarray(np.divide(a + g * level, b + g, out=np.full_like(b, np.nan), where=B > 0))
+    return np.asarray((a + g * level) / (b + g))
 
 
 def errors(past: Past, table: np.ndarray, memory: Memory) -> tuple[np.ndarray, Callable[..., np.ndarray]]:

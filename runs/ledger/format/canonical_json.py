@@ -23,22 +23,29 @@ def dump(value: Any) -> bytes:
     ValueError
         For anything outside the subset: floats, null, booleans, other strings, larger integers.
     """
-    if _of_known_types(value):
+    if _plain(value):
         data = _SPELL(value).encode()
-        if _ALPHABET.fullmatch(data) and not _LONG.search(data):
+        if _ALPHABET.fullmatch(data):
             return data
     return _spelt(value)
 
 
-def _of_known_types(value: Any) -> bool:
-    """Tell whether a value is made of objects with text as keys, arrays, text and whole numbers, whatever these say."""
-    if type(value) is dict:
-        if not all(type(key) is str for key in value):
-            return False
+def _plain(value: Any) -> bool:
+    """Tell whether a value is objects with text as keys, arrays, text and whole numbers below 2^53, whatever texts say."""
+    kind = type(value)
+    if kind is int:
+        return bool(-_LARGEST < value < _LARGEST)
+    if kind is dict:
+        for key in value:
+            if type(key) is not str:
+                return False
         value = value.values()
-    elif type(value) not in (list, tuple):
-        return type(value) in (int, str)
-    return all(type(part) in (int, str) or _of_known_types(part) for part in value)
+    elif kind is not list and kind is not tuple:
+        return kind is str
+    for part in value:
+        if type(part) is not str and not _plain(part):
+            return False
+    return True
 
 
 def _spelt(value: Any) -> bytes:
