@@ -232,15 +232,7 @@ def _first(program: Program, known: Basis | None, tie_break: bool, search: Searc
 def _smallest(program: Program, known: Basis | None, search: Search) -> tuple[Basis | None, bool]:
     """Return the basis of the smallest subtrees alone, and whether it breaks a direction, whose rows then come in."""
     thin = left_out.without(program, search.loose(program))
-    optimum = bottom_up.optimum(
-        thin,
-        statuses(program, known) if known else None,
-        time_limit=search.time_limit,
-        tie_break=False,
-        threads=search.threads,
-        apart=True,
-        effort=search.effort,
-    )
+    optimum = _from_the_leaves(thin, known, False, search, apart=True)
     if optimum is None:
         return known, False
     breaks = search.tighten(program, optimum.x)
@@ -286,20 +278,27 @@ def _warm(decided: Decided, known: Basis | None, tie_break: bool, search: Search
     """Return the optimum of a program whose binaries are decided; None if there is none or its proof fails."""
     program, loose = decided.program, search.loose(decided.program)
     thin = left_out.without(program, loose) if loose.any() else program
-    optimum = bottom_up.optimum(
-        thin,
-        statuses(program, known) if known else None,
-        time_limit=search.time_limit,
-        tie_break=tie_break,
-        threads=search.threads,
-        effort=search.effort,
-    )
-    accepted, proof = _accepted(thin, optimum)
+    accepted, proof = _accepted(thin, _from_the_leaves(thin, known, tie_break, search))
     if accepted is not None and loose.any():
         accepted = accepted._replace(x=left_out.restored(program, loose, accepted.x))
         if not directions.broken(program, accepted.x)[loose].any():
             accepted, proof = _accepted(program, accepted)
     return None if accepted is None else _Solved(decided, accepted, proof)
+
+
+def _from_the_leaves(
+    program: Program, known: Basis | None, tie_break: bool, search: Search, apart: bool = False
+) -> Optimum | None:
+    """Return the optimum of a linear program from a known basis; ``apart`` that of its smallest subtrees."""
+    return bottom_up.optimum(
+        program,
+        statuses(program, known) if known else None,
+        time_limit=search.time_limit,
+        tie_break=tie_break,
+        threads=search.threads,
+        apart=apart,
+        effort=search.effort,
+    )
 
 
 def _from_cold(decided: Decided, tie_break: bool, search: Search) -> _Solved:
