@@ -144,7 +144,9 @@ def _content(array: np.ndarray, scale: int) -> tuple[bytes, np.ndarray]:
 def _bytes(content: np.ndarray) -> bytes:
     if content.dtype.kind == "i":
         return content.tobytes()
-    return b"".join(_text(str(x)) for x in content.flat)
+    labels = content.ravel().tolist()
+    spelled = {label: _text(str(label)) for label in set(labels)}  # hosts and nodes are named over and over
+    return b"".join(map(spelled.__getitem__, labels))
 
 
 def _header(name: str, units: str, kind: bytes, sizes: Mapping[Any, int]) -> bytes:
