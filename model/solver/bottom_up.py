@@ -164,20 +164,24 @@ class _BottomUp:
         inside = (program.lower != 0) | (program.upper != 0)  # columns fixed at zero join nothing
         inside[self.edges.column] = False
         self.parts = Parts(self.perturbed, inside)
-        self._price_in_what_is_used()
+        self.trading = self._price_in_what_is_used()
         self.x, self.dual, self.selected = np.zeros(columns), np.zeros(rows), np.zeros(rows)
         self.directed = len(crowds.whole.pairs.relaxable) > 0
         self.slots = crowds.slots(windows.slots(crowds.whole))
         self.solved: list[_SolvedPart] = []
         self.iterations = self.rounds = self.windows = 0
 
-    def _price_in_what_is_used(self) -> None:
-        """Price in the flows around those in use in the starting basis, and all if that leaves a single part."""
+    def _price_in_what_is_used(self) -> bool:
+        """Price in the flows around those in use in the starting basis, and all if that leaves a single part.
+
+        Return whether any is in use.
+        """
         used = ~np.isin(self.column_status[self.edges.column], IDLE)
         if used.any():
             self.parts.join(self.edges.column[_around(self.edges, self.parts.free, used)])
             if len(self.parts.members()) == 1:
                 self.parts.join(self._left_out(int(self.edges.stage.max())).column)
+        return bool(used.any())
 
     def solve(self, apart: bool) -> Optimum | None:
         """Solve the subtrees, join those that can trade, stage by stage, and break ties where no flow is priced in.
@@ -256,11 +260,13 @@ class _BottomUp:
         """Return which simplex suits where a part starts.
 
         At rest or joined, it is feasible. Still the dual one is quicker: HiGHS's primal one looks at all columns and all
-        rows in each pivot.
+        rows in each pivot. A start in which peers trade already is near the optimum; so may be one with directions.
         """
-        if self.rounds == 0 and self.started:
+        if self.rounds or not (self.directed or self.trading):
+            return Simplex.DUAL
+        if self.started:
             return Simplex.WARM
-        return Simplex.PRIMAL if self.rounds == 0 and self.directed and rows <= SMALL else Simplex.DUAL
+        return Simplex.PRIMAL if rows <= SMALL else Simplex.DUAL
 
     def _select(self, part: _SolvedPart) -> bool:
         """Select the optimum of a part by rule; return whether it has one."""
