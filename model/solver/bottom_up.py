@@ -53,8 +53,6 @@ PAYS = 1e-9
 """Gain per kW from which a flow is priced in."""
 TIED = 4.0
 """Perturbations of a cost by which a flow may fall short of paying to be priced in with those that pay."""
-SMALL = 5000
-"""Rows up to which a start with directions and without peers is left to the primal simplex."""
 PERTURBED = {"simplex_scale_strategy": 0, "dual_simplex_cost_perturbation_multiplier": 0.0}
 """Options of HiGHS for a problem whose costs are perturbed already, by the weights of the tie-break.
 
@@ -164,9 +162,8 @@ class _BottomUp:
         inside = (program.lower != 0) | (program.upper != 0)  # columns fixed at zero join nothing
         inside[self.edges.column] = False
         self.parts = Parts(self.perturbed, inside)
-        self.trading = self._price_in_what_is_used()
+        self.warm = self._price_in_what_is_used() or (self.started and not len(self.edges.column))
         self.x, self.dual, self.selected = np.zeros(columns), np.zeros(rows), np.zeros(rows)
-        self.directed = len(crowds.whole.pairs.relaxable) > 0
         self.slots = crowds.slots(windows.slots(crowds.whole))
         self.solved: list[_SolvedPart] = []
         self.iterations = self.rounds = self.windows = 0
@@ -248,25 +245,17 @@ class _BottomUp:
         )
 
     def _start(self, program: Program, rows: Array, columns: Array) -> tuple[Simplex, Start]:
-        """Return where a part starts, and which simplex suits that: a long one, at first, from its windows."""
+        """Return where a part starts, and which simplex suits that: a long one, at first, from its windows.
+
+        At rest or joined, it is feasible. Still the dual one is quicker: HiGHS's primal one looks at all columns and all
+        rows in each pivot. A given start is near the optimum where it has flows between subtrees, or there are none.
+        """
         start = Start(self.column_status[columns], self.row_status[rows])
         if self.rounds or self.slots is None or len(rows) <= windows.ROWS:
-            return self._simplex(len(rows)), start
+            return Simplex.WARM if self.warm and not self.rounds else Simplex.DUAL, start
         if not (self.started and near(program, start)):
             start = started(program, self.slots.of(rows, columns), start, self.time_limit)
         return Simplex.WARM, start
-
-    def _simplex(self, rows: int) -> Simplex:
-        """Return which simplex suits where a part starts.
-
-        At rest or joined, it is feasible. Still the dual one is quicker: HiGHS's primal one looks at all columns and all
-        rows in each pivot. A start in which peers trade already is near the optimum; so may be one with directions.
-        """
-        if self.rounds or not (self.directed or self.trading):
-            return Simplex.DUAL
-        if self.started:
-            return Simplex.WARM
-        return Simplex.PRIMAL if rows <= SMALL else Simplex.DUAL
 
     def _select(self, part: _SolvedPart) -> bool:
         """Select the optimum of a part by rule; return whether it has one."""
