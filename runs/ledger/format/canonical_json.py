@@ -31,7 +31,7 @@ def dump(value: Any) -> bytes:
 
 
 def _plain(value: Any) -> bool:
-    """Tell whether a value is objects with text as keys, arrays, text and whole numbers below 2^53, whatever texts say."""
+    """Tell whether a value is objects with text as keys, arrays, text, whole numbers below 2^53, whatever texts say."""
     kind = type(value)
     if kind is int:
         return bool(-_LARGEST < value < _LARGEST)
@@ -42,7 +42,7 @@ def _plain(value: Any) -> bool:
         value = value.values()
     elif kind is not list and kind is not tuple:
         return kind is str
-    for part in value:
+    for part in value:  # noqa: SIM110 - quicker than all(): millions of leaves
         if type(part) is not str and not _plain(part):
             return False
     return True
