@@ -60,8 +60,9 @@ def to_pypsa(inputs: xr.Dataset, market: str = "p2p") -> Network:
     require_expressible(inputs)
     import pypsa
 
+    snapshots: Any = inputs["time"].to_index().rename("snapshot")  # PyPSA's types know sequences alone
     network = pypsa.Network()
-    network.set_snapshots(inputs["time"].to_index().rename("snapshot"))
+    network.set_snapshots(snapshots)
     for weighting in network.snapshot_weightings.columns:
         network.snapshot_weightings[weighting] = inputs["slot_hours"].values
     state(network.add, inputs, market)
