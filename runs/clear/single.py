@@ -268,7 +268,7 @@ def solved(
 
     def solve_block(block: Any, **further: Any) -> Any:
         told = None if relaxation is None else lambda cost: relaxation(collect(block), cost)
-        return solve.solve(block, relaxation=told, **limits, **further)
+        return solve.solve(block, relaxation=told, **(limits | further))
 
     block, solution, collected = solve_within_limits(build, solve_block, inputs, begin)
     log.info("%s: %s, objective %.6f, %s", market, solution.status, solution.objective, solution.proof)
