@@ -245,17 +245,25 @@ class _BottomUp:
         )
 
     def _start(self, program: Program, rows: Array, columns: Array) -> tuple[Simplex, Start]:
-        """Return where a part starts, and which simplex suits that: a long one, at first, from its windows.
-
-        At rest or joined, it is feasible. Still the dual one is quicker: HiGHS's primal one looks at all columns and all
-        rows in each pivot. A given start is near the optimum where it has flows between subtrees, or there are none.
-        """
+        """Return where a part starts, and which simplex suits that: a long one, at first, from its windows."""
         start = Start(self.column_status[columns], self.row_status[rows])
         if self.rounds or self.slots is None or len(rows) <= windows.ROWS:
-            return Simplex.WARM if self.warm and not self.rounds else Simplex.DUAL, start
+            return self._simplex(), start
         if not (self.started and near(program, start)):
             start = started(program, self.slots.of(rows, columns), start, self.time_limit)
         return Simplex.WARM, start
+
+    def _simplex(self) -> Simplex:
+        """Return which simplex suits where a part starts.
+
+        At rest or joined, it is feasible. Still the dual one is quicker: HiGHS's primal one looks at all columns and all
+        rows in each pivot. A given start is near the optimum where it has flows between subtrees, or there are none.
+        Where there are none, as in an agent's plan, the primal one ends at duals that spread a charge for peaks over all
+        slots that share in it; the dual one may put it on one of them: as good an optimum, a worse guide.
+        """
+        if self.warm and not self.rounds:
+            return Simplex.WARM
+        return Simplex.DUAL if len(self.edges.column) else Simplex.PRIMAL
 
     def _select(self, part: _SolvedPart) -> bool:
         """Select the optimum of a part by rule; return whether it has one."""
