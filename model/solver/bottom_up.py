@@ -46,18 +46,13 @@ from .components import Effort, Parts
 from .crowds import Crowds, crowds
 from .dual_face import published
 from .highs import ITERATIONS_PER_ROW, Simplex, basic_solution
-from .tie_breaking import Selection, filled, perturbed, proves, rules, select
+from .tie_breaking import PERTURBED, Selection, filled, perturbed, proves, rules, select
 from .windows import Start, near, started
 
 PAYS = 1e-9
 """Gain per kW from which a flow is priced in."""
 TIED = 4.0
 """Perturbations of a cost by which a flow may fall short of paying to be priced in with those that pay."""
-PERTURBED = {"simplex_scale_strategy": 0, "dual_simplex_cost_perturbation_multiplier": 0.0}
-"""Options of HiGHS for a problem whose costs are perturbed already, by the weights of the tie-break.
-
-More of that, at random, costs several times the pivots. So do factors made of the limits of power in rows of directions.
-"""
 
 
 class Optimum(NamedTuple):

@@ -35,6 +35,11 @@ COST_PERTURBATION = 3e-4
 """Cost of a tie-break weight of one in the perturbed problem, relative to the largest cost of a column."""
 EXACT = 1e-9
 """Largest dual residual and relative gap of prices that count as optimal for the unperturbed problem."""
+PERTURBED = {"simplex_scale_strategy": 0, "dual_simplex_cost_perturbation_multiplier": 0.0}
+"""Options of HiGHS for a problem whose costs are perturbed already, by the weights of the tie-break.
+
+More of that, at random, costs several times the pivots. So do factors made of the limits of power in rows of directions.
+"""
 SHARP = 1e3
 """Cost of a weight of one where only the weights count: differences of 1e-7 are then far above the tolerance."""
 APART = 50_000

@@ -30,6 +30,7 @@ from ..lp.matrix import Program
 from .basis import start_from
 from .components import piece
 from .highs import Simplex, basic_solution, load, optimal, run, set_options
+from .tie_breaking import PERTURBED
 
 WINDOW, AHEAD = 96, 48
 """Slots of a window that stand, and those that it looks ahead: two days and one of half-hours."""
@@ -137,7 +138,8 @@ class _Windows:
         """Solve the window of the slots ``begin`` to ``end`` - 1 and keep its basis; return whether it has one."""
         rows, columns = self.rows.between(begin, end), self.columns.between(begin, end)
         window = self._window(rows, columns)
-        highs = load(window, self.time_limit, 0.0, Simplex.PRIMAL)
+        highs = load(window, self.time_limit, 0.0, Simplex.DUAL)
+        set_options(highs, **PERTURBED)
         start_from(highs, self.start.column_status[columns], self.start.row_status[rows])
         run(highs)
         solution = basic_solution(highs, window)
