@@ -369,7 +369,7 @@ def test_kill_minus_nine(tmp_path, calm):
 def test_kill_minus_nine_many_times(tmp_path, calm):
     kills = 0
     for seed in range(10, 40):
-        kills += killed(tmp_path / str(seed), seed, 0.4)
+        kills += killed(tmp_path / str(seed), seed, 0.1)
         alike(tmp_path / str(seed), calm)
     assert kills > 100
 
