@@ -59,7 +59,7 @@ class Optimum(NamedTuple):
     """An optimum by the declared rules; ``method`` says by which way, in words.
 
     ``offer`` (rows,) is what one more watt offered at a row that makes a price is worth: where somebody is, the price
-    of the first step of the rule; the dual elsewhere.
+    of the first step of the rule; the dual elsewhere. ``windows`` are those that long parts were started from.
     """
 
     x: Array
@@ -69,6 +69,7 @@ class Optimum(NamedTuple):
     row_status: Array
     iterations: int
     method: str
+    windows: int = 0
 
 
 class Edges(NamedTuple):
@@ -321,7 +322,7 @@ class _BottomUp:
             dual = selected
         statuses = self.crowds.basis(self.column_status, self.row_status)
         offer = np.where(by.inhabited > 0, selected, dual)
-        return Optimum(x, dual, offer, *statuses, self.iterations, self._method())
+        return Optimum(x, dual, offer, *statuses, self.iterations, self._method(), self.windows)
 
 
 def _edges(crowds: Crowds, together: bool) -> tuple[Array, Edges]:

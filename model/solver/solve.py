@@ -118,7 +118,9 @@ def solve(
     return Solution(
         objective=program.sign * objective / scale,
         solver=f"HiGHS {version()}",
-        method="; ".join(filter(None, [sized.method, optimum.method, decided.method, solved.words])),
+        method="; ".join(
+            filter(None, [sized.method, optimum.method, search.method, decided.method, solved.words])
+        ),
         status="optimal" if beyond <= small else "feasible",
         proof=solved.proof | {"mip_gap": beyond / max(abs(objective), 1e-9)},
         iterations=optimum.iterations,
@@ -235,6 +237,7 @@ def _smallest(program: Program, known: Basis | None, search: Search) -> tuple[Ba
     optimum = _from_the_leaves(thin, known, False, search, apart=True)
     if optimum is None:
         return known, False
+    search.windows = optimum.windows
     breaks = search.tighten(program, optimum.x)
     return basis_of(program, optimum.column_status, optimum.row_status), breaks
 

@@ -97,7 +97,8 @@ class Search:
     effort : Effort, optional
         Told of the parts that are solved.
 
-    ``relaxed`` is the optimum of the program without its binaries, once it is known.
+    ``relaxed`` is the optimum of the program without its binaries, once it is known; ``windows`` how many of them the
+    smallest subtrees alone were started from.
     """
 
     def __init__(
@@ -105,10 +106,15 @@ class Search:
     ):
         self.mip_gap, self.time_limit, self.threads = mip_gap, time_limit, threads
         self.effort = effort or Effort()
-        self.bound = -np.inf
+        self.bound, self.windows = -np.inf, 0
         self.relaxed: Optimum | None = None
         self._optional = self._loose = np.zeros(0, dtype=bool)
         self._choices: dict[tuple[bytes, bytes], Choice] = {}
+
+    @property
+    def method(self) -> str:
+        """In words, how long horizons were begun; nothing where they were not, or with the whole."""
+        return f"begun from {self.windows} windows" if self.windows else ""
 
     def loosen(self, program: Program) -> bool:
         """Leave out the rows of directions that may be, where there are many; return whether any are (`left_out`)."""
