@@ -82,7 +82,7 @@ def collect(families: Iterable[OneWay], start: dict[int, Any], width: int) -> Pa
         rest.append(
             (
                 *(np.broadcast_to(limit, shape).flat[own] for limit in limits),
-                _switches(family, start)[own],
+                switch_columns(family.switch, family.where.size, start)[own],
                 np.broadcast_to(family.held, shape).flat[own],
                 begin + own // shape[-1],
             )
@@ -90,24 +90,24 @@ def collect(families: Iterable[OneWay], start: dict[int, Any], width: int) -> Pa
         pair.append(place)
         size, begin = size + len(own), begin + shape[0]
     forward, backward = (
-        _rows(list(zip(side, pair, strict=True)), start, (size, width))
+        coefficients(list(zip(side, pair, strict=True)), start, (size, width))
         for side in ([f.forward for f in families], [f.backward for f in families])
     )
     return Pairs(forward, backward, *map(np.concatenate, zip(*rest, strict=True)))
 
 
-def _rows(
+def coefficients(
     families: list[tuple[Linear, Array]], start: dict[int, Any], shape: tuple[int, int]
 ) -> sparse.csr_matrix:
-    """Return the coefficients (pair, column) of the variables that the program has.
+    """Return the coefficients (row, column) of the variables that the program has.
 
-    ``families``: expressions, and the pair that each of their entries is, `NONE` for none.
+    ``families``: expressions, and the row that each of their entries is (a pair, say), `NONE` for none.
     """
     empty = np.zeros(0, dtype=int)
     row, column, value = [empty], [empty], [np.zeros(0)]
-    for linear, pair in families:
+    for linear, rows in families:
         for term in (t for t in linear.terms if id(t.variable) in start):
-            place = pair[term.row]
+            place = rows[term.row]
             row.append(place[place != NONE])
             column.append((term.column + start[id(term.variable)])[place != NONE])
             value.append(term.coefficient[place != NONE])
@@ -115,9 +115,9 @@ def _rows(
     return sparse.csr_matrix(entries, shape=shape)
 
 
-def _switches(family: OneWay, start: dict[int, Any]) -> Array:
-    """Return the column of every entry's switch, `NONE` where it has none."""
-    switch = np.full(family.where.size, NONE)
-    if family.switch is not None and id(family.switch) in start:
-        switch[family.switch.position] = start[id(family.switch)] + np.arange(len(family.switch.position))
-    return switch
+def switch_columns(switch: Any, size: int, start: dict[int, Any]) -> Array:
+    """Return the column of every entry's switch (size,), of a family of binaries or None; `NONE` where it has none."""
+    column = np.full(size, NONE)
+    if switch is not None and id(switch) in start:
+        column[switch.position] = start[id(switch)] + np.arange(len(switch.position))
+    return column

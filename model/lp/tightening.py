@@ -12,7 +12,8 @@ import numpy as np
 from scipy import sparse
 
 from ..labels import Array
-from .one_way import NONE
+from .expressions import Linear
+from .one_way import NONE, coefficients, switch_columns
 
 
 class Tightening(NamedTuple):
@@ -52,31 +53,21 @@ def collect(
 
     ``start`` says at which column a family of variables begins; families are in the order of the program.
     """
-    found = Tightening.none(*shape)
-    begin = 0
+    found, begin = Tightening.none(*shape), 0
+    copies: list[tuple[Linear, Array]] = []
     for family in constraints:
-        if family.tightened is not None:
-            found.row[begin : begin + len(family.position)] = _switches(family, family.tightened, start)
+        found.row[begin : begin + len(family.position)] = _own(family, family.tightened, start)
         begin += len(family.position)
     found.row[list(edited)] = NONE
-    entries: list[tuple[Array, Array, Array]] = [(np.zeros(0), np.zeros(0, int), np.zeros(0, int))]
-    for family in variables:
-        if family.copied is not None:
-            at = start[id(family)]
-            found.column[at : at + len(family.position)] = _switches(family, family.copied.switch, start)
-            number = np.full(int(np.prod(family.shape)), NONE)
-            number[family.position] = at + np.arange(len(family.position))
-            for term in family.copied.source.terms:
-                own = number[term.row] != NONE
-                column = term.column + start[id(term.variable)]
-                entries.append((term.coefficient[own], number[term.row][own], column[own]))
-    value, row, column = (np.concatenate(parts) for parts in zip(*entries, strict=True))
-    return found._replace(source=sparse.csr_matrix((value, (row, column)), shape=(shape[1], shape[1])))
+    for family in (f for f in variables if f.copied is not None):
+        place = start[id(family)] + np.arange(len(family.position))
+        found.column[place] = _own(family, family.copied.switch, start)
+        number = np.full(int(np.prod(family.shape)), NONE)
+        number[family.position] = place
+        copies.append((family.copied.source, number))
+    return found._replace(source=coefficients(copies, start, (shape[1], shape[1])))
 
 
-def _switches(family: Any, switch: Any, start: dict[int, Any]) -> Array:
-    """Return the column of the switch of every entry of a family over the same sets, `NONE` for none."""
-    column = np.full(int(np.prod(family.shape)), NONE)
-    if switch is not None and id(switch) in start:
-        column[switch.position] = start[id(switch)] + np.arange(len(switch.position))
-    return np.asarray(column[family.position])
+def _own(family: Any, switch: Any, start: dict[int, Any]) -> Array:
+    """Return the column of the switch, over the same sets, of every entry of a family; `NONE` for none."""
+    return np.asarray(switch_columns(switch, int(np.prod(family.shape)), start)[family.position])

@@ -110,7 +110,7 @@ def optimum(
     together : bool
         Whether no flow is left out, as in a single program.
     apart : bool
-        Whether all flows stay left out but those of the starting basis: the optimum of the smallest subtrees.
+        Whether no flow is priced in but those around the starting basis's: the optimum of the smallest subtrees.
     effort : Effort, optional
         Told of the parts that are solved.
     """
@@ -181,20 +181,20 @@ class _BottomUp:
 
         ``apart`` as for :func:`optimum`.
         """
-        last, stage = int(self.edges.stage.max(initial=0)), 0
+        last, stage = 0 if apart else int(self.edges.stage.max(initial=0)), 0
         changed = self.parts.members()
         while True:
             if changed and not self._solve_parts(changed):
                 return None
             entering = self._entering(self.perturbed, self.dual, stage)
-            if not len(entering) and stage < last and not apart:
+            if not len(entering) and stage < last:
                 stage, changed = stage + 1, []
                 continue
-            if not len(entering) or apart:
+            if not len(entering):
                 if not all(self.each(self._select, self.solved)):
                     return None
                 entering = self._entering(self.program, self.selected, last)
-            if not len(entering) or apart:
+            if not len(entering):
                 return self._whole()
             labels = self.parts.join(entering)
             self.solved = [p for p in self.solved if self.parts.row[p.rows[0]] not in set(labels)]

@@ -106,8 +106,7 @@ def _broken(program: Program, x: Array) -> Array:
 
 def _one_way(program: Program, both: Array, x: Array) -> Program:
     """Return a program in which the pairs ``both`` (pair,) go one way only, that of their net at ``x`` (columns,)."""
-    pairs = program.pairs
-    net = pairs.forward @ x[: pairs.forward.shape[1]] - pairs.backward @ x[: pairs.forward.shape[1]]
+    pairs, net = program.pairs, directions.net_power(program, x)
     lower, upper = program.lower.copy(), program.upper.copy()
     lower[pairs.switch[both]] = upper[pairs.switch[both]] = net[both] > 0.0
     return directions.closed(replace(program, lower=lower, upper=upper))

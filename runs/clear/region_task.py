@@ -32,6 +32,8 @@ EQUAL = 1e-9
 """Relative difference of two optima that is rounding."""
 
 Progress = Callable[[int, int], None]
+Relaxation = tuple[xr.Dataset, float]
+"""Results and cost of a region without directions."""
 log = logging.getLogger(__name__)
 
 
@@ -81,11 +83,12 @@ def clear_region(task: Region) -> Answer | Failure:
     from ...model.errors import SolveError
 
     try:
-        kept: list[tuple[xr.Dataset, float]] = []
-        tree = _stored(task) or _cleared(task, kept)
+        tree, relaxation = _stored(task), None
+        if tree is None:
+            tree, relaxation = _cleared(task)
         if task.recorded and not shares(task.path).exists():
             records_by_region.write_shares(tree, shares(task.path))
-        return _answer(tree, kept)
+        return _answer(tree, relaxation)
     except InputError as error:
         return Failure("input", str(error))
     except SolveError as error:
@@ -100,13 +103,18 @@ def shares(path: str) -> Path:
     return Path(path).with_suffix(".zip")
 
 
-def _cleared(task: Region, kept: list[tuple[xr.Dataset, float]]) -> xr.DataTree:
-    """Clear a region and store its run; where directions were decided, ``kept`` are results and cost without them."""
-    scenario = load_scenario(_scenario(task))
-    keep = lambda results, cost: kept.append((results, cost))  # noqa: E731
-    tree = single.cleared(scenario, "p2p", time_limit=task.time_limit, threads=1, relaxation=keep)
+def _cleared(task: Region) -> tuple[xr.DataTree, Relaxation | None]:
+    """Clear a region and store its run; return it, and its relaxation where directions were decided."""
+    scenario, told = load_scenario(_scenario(task)), list[Relaxation]()
+    tree = single.cleared(
+        scenario,
+        "p2p",
+        time_limit=task.time_limit,
+        threads=1,
+        relaxation=lambda *relaxation: told.append(relaxation),
+    )
     netcdf.write_run(tree, task.path)
-    return tree
+    return tree, told[-1] if told else None
 
 
 def _stored(task: Region) -> xr.DataTree | None:
@@ -136,7 +144,7 @@ def _scenario(task: Region) -> dict[str, Any]:
     return {**scenario, "tables": tables}
 
 
-def _answer(tree: xr.DataTree, kept: Sequence[tuple[xr.Dataset, float]]) -> Answer:
+def _answer(tree: xr.DataTree, relaxation: Relaxation | None) -> Answer:
     from ...model.regions import optimality_gap
     from ...model.settlement import accounts
     from ...model.settlement.account_lines import MONEY
@@ -145,7 +153,7 @@ def _answer(tree: xr.DataTree, kept: Sequence[tuple[xr.Dataset, float]]) -> Answ
     border = optimality_gap.border(inputs, results)
     relaxed, beyond = border, 0.0
     if tree.attrs["directions"]:
-        found, cost = kept[0] if kept else _relaxation(inputs)
+        found, cost = relaxation or _relaxation(inputs)
         relaxed, beyond = optimality_gap.border(inputs, found), tree.attrs["objective"] - cost
     return Answer(
         node=inputs["node"].values,
@@ -161,7 +169,7 @@ def _answer(tree: xr.DataTree, kept: Sequence[tuple[xr.Dataset, float]]) -> Answ
     )
 
 
-def _relaxation(inputs: xr.Dataset) -> tuple[xr.Dataset, float]:
+def _relaxation(inputs: xr.Dataset) -> Relaxation:
     """Return results and cost of the relaxation of a region whose run is stored."""
     from ...model import clearing, results
     from ...model.solver import solve

@@ -32,8 +32,9 @@ from ..version import version
 
 Stage = Callable[[str], None]
 Progress = Callable[[int, int], None]
-Relaxation = Callable[[xr.Dataset, float], None]
 """Told how much is done, and how much is known of."""
+Relaxation = Callable[[xr.Dataset, float], None]
+"""Told results and cost of the relaxation without directions."""
 Solved = tuple[xr.Dataset, Any, xr.Dataset | None]
 """Results, solution and marginal values."""
 log = logging.getLogger(__name__)

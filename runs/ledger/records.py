@@ -146,9 +146,10 @@ def make_whole(
         The order of the accounts (default: that of the run).
     """
     hours = tree["inputs"].to_dataset()["slot_hours"].values
-    if "settlement" not in tree or "make_whole" not in tree["settlement"].to_dataset():
+    settlement = tree["settlement"].to_dataset() if "settlement" in tree else {}
+    if "make_whole" not in settlement:
         return [{} for _ in hours]
-    amounts = tree["settlement"].to_dataset()["make_whole"].values[slice(None) if place is None else place]
+    amounts = settlement["make_whole"].values[slice(None) if place is None else place]
     whole = digest.largest_remainder(amounts * counted.money)
     if not whole.any():
         return [{} for _ in hours]

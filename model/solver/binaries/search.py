@@ -118,7 +118,7 @@ class Search:
 
     def loosen(self, program: Program) -> bool:
         """Leave out the rows of directions that may be, where there are many; return whether any are (`left_out`)."""
-        if len(program.row_lower) > MANY and not program.integer.any():
+        if len(program.row_lower) > MANY:
             self._optional = self._loose = left_out.possible(program)
         return bool(self._loose.any())
 
